@@ -1,0 +1,5 @@
+"""Mounts every app under its menu path."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
