@@ -1,0 +1,72 @@
+"""Codes of shipping: how an order leaves the house, where a box stands, what the courier says about it."""
+
+from typing import Self
+
+from django.db import models
+
+
+class DeliveryMethod(models.TextChoices):
+    """배송방법: the four ways goods reach the buyer, each with its Naver code (domain.md 2.5).
+
+    Only 택배 needs a courier and a waybill number; the other three are completed by staff (shipping.md 7).
+    """
+
+    naver_code: str
+    needs_waybill: bool
+
+    PARCEL = "PARCEL", "DELIVERY", "waybill", "택배"
+    QUICK = "QUICK", "QUICK_SVC", "", "퀵서비스"
+    VISIT = "VISIT", "VISIT_RECEIPT", "", "방문수령"
+    DIRECT = "DIRECT", "DIRECT_DELIVERY", "", "직접전달"
+
+    def __new__(cls, code: str, naver_code: str, needs: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.naver_code = naver_code
+        member.needs_waybill = needs == "waybill"
+        return member
+
+
+class ColouredChoices(models.TextChoices):
+    """Codes written as (code, colour class, Korean label); `css` goes to the badge partial."""
+
+    css: str
+
+    def __new__(cls, code: str, css: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.css = css
+        return member
+
+
+class ParcelState(ColouredChoices):
+    """상자 상태: what we did with a box; what the courier says is its TrackingStage."""
+
+    CREATED = "CREATED", "tone-ready", "송장 미등록"
+    NUMBERED = "NUMBERED", "tone-ready", "송장 등록"
+    PRINTED = "PRINTED", "tone-ready", "송장 출력"
+    HANDED_OVER = "HANDED_OVER", "tone-shipping", "출고"
+    DELIVERED = "DELIVERED", "tone-delivered", "배송완료"
+    RETURNING = "RETURNING", "tone-claim", "반송중"
+    RETURNED = "RETURNED", "tone-claim", "반송완료"
+    LOST = "LOST", "tone-claim", "분실"
+    VOID = "VOID", "tone-closed", "송장 삭제"
+
+
+class TrackingStage(ColouredChoices):
+    """배송단계: the 14 canonical answers of every courier (shipping.md 3.1)."""
+
+    NO_INFO = "NO_INFO", "tone-closed", "미집하"
+    REGISTERED = "REGISTERED", "tone-closed", "운송장 등록"
+    PICKUP_FAILED = "PICKUP_FAILED", "tone-claim", "미집화"
+    PICKED_UP = "PICKED_UP", "tone-shipping", "집하"
+    IN_TRANSIT = "IN_TRANSIT", "tone-shipping", "이동중"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY", "tone-shipping", "배송출발"
+    ATTEMPT_FAILED = "ATTEMPT_FAILED", "tone-claim", "미배달"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP", "tone-shipping", "보관중"
+    DELIVERED = "DELIVERED", "tone-delivered", "배송완료"
+    RETURNING = "RETURNING", "tone-claim", "반송중"
+    RETURNED = "RETURNED", "tone-claim", "반송완료"
+    EXCEPTION = "EXCEPTION", "tone-claim", "배송사고"
+    CANCELLED = "CANCELLED", "tone-closed", "접수취소"
+    UNKNOWN = "UNKNOWN", "tone-closed", "확인필요"
