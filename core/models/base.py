@@ -1,0 +1,13 @@
+"""What most tables share."""
+
+from django.db import models
+
+
+class TimeStamped(models.Model):
+    """등록·수정일시: when the row was written first and last (clerical; business times are columns of their own)."""
+
+    created_at = models.DateTimeField("등록일시", auto_now_add=True)
+    updated_at = models.DateTimeField("수정일시", auto_now=True)
+
+    class Meta:
+        abstract = True
