@@ -1,0 +1,96 @@
+"""What templates may compute: links that swap the list, icons, amounts as the Korean formats write them (ux.md 4.3)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.urls import get_script_prefix
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+HISTORY = {"push": "hx-push-url", "replace": "hx-replace-url"}
+
+
+@register.simple_tag
+def go(url: str, history: str = "push") -> SafeString:
+    """링크: the attributes of an <a> inside #list that swaps the list and stays a plain link without scripts.
+
+    Choices push the address, sorting replaces it (ux.md U5).
+    """
+    return format_html('href="{0}" hx-get="{0}" {1}="true"', url, SafeString(HISTORY[history]))
+
+
+@register.simple_tag
+def path(address: str) -> str:
+    """주소: an address of the fixed page map (ux.md 1) under the prefix the server runs at."""
+    return get_script_prefix().rstrip("/") + address
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """아이콘: one symbol of static/img/sprite.svg; hidden from screen readers unless it has a label."""
+    spoken = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    return format_html('<svg class="icon" {}><use href="{}#{}"/></svg>', spoken, static("img/sprite.svg"), name)
+
+
+@register.simple_tag
+def badge(css: str, label: str) -> SafeString:
+    """상태 배지: colour, dot and word."""
+    return format_html('<span class="badge {}">{}</span>', css, label)
+
+
+@register.simple_tag
+def link_with(url: str, **params: Any) -> str:
+    """주소: the url with more query parameters; None leaves one out."""
+    query = urlencode([(key, value) for key, value in params.items() if value is not None])
+    joint = "&" if "?" in url else "?"
+    return f"{url}{joint}{query}" if query else url
+
+
+@register.filter
+def won(amount: int | None) -> str:
+    """금액: 12300 → 12,300원, -500 → -500원; nothing for None."""
+    return "" if amount is None else f"{amount:,}원"
+
+
+@register.filter
+def count(number: int | None) -> str:
+    """건수: 3214 → 3,214; nothing for None."""
+    return "" if number is None else f"{number:,}"
+
+
+@register.filter
+def duration(seconds: int) -> str:
+    """남은 시간: 1798 → 29:58."""
+    minutes, rest = divmod(max(int(seconds), 0), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+@register.filter
+def percent(part: int, whole: int) -> int:
+    """진행률: whole per cent, 0 when nothing is to be done."""
+    return part * 100 // whole if whole else 0
+
+
+@register.filter
+def joined(ids: Iterable[Any] | None) -> str:
+    """번호 목록: ids joined by commas for a data attribute."""
+    return ",".join(str(one) for one in ids or ())
+
+
+@register.filter
+def described(field: BoundField) -> SafeString:
+    """입력칸: the field rendered with its help and error tied to it for screen readers."""
+    notes = [f"{field.auto_id}_help"] if field.help_text else []
+    attrs: dict[str, Any] = {}
+    if field.errors:
+        notes.append(f"{field.auto_id}_error")
+        attrs["aria-invalid"] = "true"
+    if notes:
+        attrs["aria-describedby"] = " ".join(notes)
+    return SafeString(field.as_widget(attrs=attrs))
