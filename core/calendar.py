@@ -1,0 +1,152 @@
+"""영업일: business days and day borders in Asia/Seoul; instants go in and out in UTC (domain.md 2.1, D8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+import holidays
+from django.db.models import Count, Max
+from django.db.models.functions import Now
+
+from core.models import Holiday
+from core.models.calendar import HolidayKind
+
+KST = ZoneInfo("Asia/Seoul")
+SATURDAY = 5
+# No deadline runs this long; a table that marks every day as a rest day must not hang a worker.
+LONGEST_RUN_OF_REST_DAYS = 366
+
+
+def kst_date(at: datetime) -> date:
+    """한국 날짜: the calendar day in Seoul at an aware instant."""
+    if at.tzinfo is None:
+        raise ValueError("an aware datetime is needed")
+    return at.astimezone(KST).date()
+
+
+def kst_day_range(day: date) -> tuple[datetime, datetime]:
+    """하루의 범위: first instant of a day in Seoul and of the next, in UTC; the end does not belong to the day."""
+    return _midnight(day), _midnight(day + timedelta(days=1))
+
+
+def due_date(deadline_at: datetime) -> date:
+    """기한 날짜: the last day in Seoul on which an act is in time for a stored deadline."""
+    return kst_date(deadline_at - timedelta(microseconds=1))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=KST).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def public_holidays(year: int) -> Mapping[date, str]:
+    """공휴일: the public holidays of a year in South Korea with their Korean names, without the shop's own changes."""
+    return MappingProxyType(dict(sorted(holidays.country_holidays("KR", years=year, language="ko").items())))
+
+
+@dataclass(frozen=True)
+class BusinessCalendar:
+    """영업일 달력: an unchanging picture of weekends, public holidays and the Holiday table; asks no database.
+
+    A row of the table wins over the public calendar, a courier's own row over the shop's.
+    """
+
+    overrides: Mapping[tuple[date, str], tuple[str, str]]
+
+    def is_business_day(self, day: date, *, courier: str = "") -> bool:
+        """영업일 여부: whether the shop (or the courier) works on the day."""
+        kind, _ = self._override(day, courier)
+        if kind:
+            return kind == HolidayKind.WORK
+        return day.weekday() < SATURDAY and day not in public_holidays(day.year)
+
+    def rest_day_name(self, day: date, *, courier: str = "") -> str:
+        """휴일 이름: why the day is no business day; empty on a business day."""
+        if self.is_business_day(day, courier=courier):
+            return ""
+        _, name = self._override(day, courier)
+        return name or public_holidays(day.year).get(day, "") or ("토요일" if day.weekday() == SATURDAY else "일요일")
+
+    def add(self, day: date, days: int, *, courier: str = "") -> date:
+        """영업일 더하기: the n-th business day after `day`; 0 gives `day` itself or the next business day.
+
+        A negative number counts back. Raises ValueError when the table leaves no business day within a year.
+        """
+        step = timedelta(days=1 if days >= 0 else -1)
+        left, rested = abs(days), 0
+        if left == 0:
+            day, left = day - step, 1
+        while left:
+            day += step
+            if self.is_business_day(day, courier=courier):
+                left, rested = left - 1, 0
+            else:
+                rested += 1
+            if rested > LONGEST_RUN_OF_REST_DAYS:
+                raise ValueError(f"no business day within a year of {day}")
+        return day
+
+    def between(self, start: date, end: date, *, courier: str = "") -> int:
+        """영업일 수: business days after `start` up to and including `end`; 0 when `end` is not later."""
+        days = (start + timedelta(days=n) for n in range(1, (end - start).days + 1))
+        return sum(self.is_business_day(day, courier=courier) for day in days)
+
+    def deadline(self, at: datetime, days: int, *, courier: str = "") -> datetime:
+        """기한: 24:00 in Seoul of the n-th business day after the day of `at`, as an instant in UTC.
+
+        The instant is exclusive: an act is in time when it happens before it, and due_date() names its day.
+        Source: domain.md 2.1 (결제일 + 3 영업일).
+        """
+        _, end = kst_day_range(self.add(kst_date(at), days, courier=courier))
+        return end
+
+    def _override(self, day: date, courier: str) -> tuple[str, str]:
+        own = self.overrides.get((day, courier)) if courier else None
+        return own or self.overrides.get((day, ""), ("", ""))
+
+
+_loaded: tuple[object, BusinessCalendar] | None = None
+
+
+def business_calendar() -> BusinessCalendar:
+    """영업일 달력: the calendar as it is now; one small query, the table itself is read only when it changed.
+
+    Callers that handle many rows take it once and use its methods.
+    """
+    global _loaded
+    stamp = tuple(Holiday.objects.aggregate(Count("pk"), Max("updated_at")).values())
+    if _loaded is None or _loaded[0] != stamp:
+        rows = Holiday.objects.values_list("date", "courier_code", "kind", "name")
+        _loaded = (stamp, BusinessCalendar({(day, code): (kind, name) for day, code, kind, name in rows}))
+    return _loaded[1]
+
+
+def is_business_day(day: date, *, courier: str = "") -> bool:
+    """영업일 여부: BusinessCalendar.is_business_day for a single question."""
+    return business_calendar().is_business_day(day, courier=courier)
+
+
+def add_business_days(day: date, days: int, *, courier: str = "") -> date:
+    """영업일 더하기: BusinessCalendar.add for a single question."""
+    return business_calendar().add(day, days, courier=courier)
+
+
+def deadline(at: datetime, days: int, *, courier: str = "") -> datetime:
+    """기한: BusinessCalendar.deadline for a single question."""
+    return business_calendar().deadline(at, days, courier=courier)
+
+
+def set_holiday(*, day: date, name: str, kind: HolidayKind = HolidayKind.REST, courier_code: str = "") -> Holiday:
+    """휴일 등록: make a day a rest day (or a working day) for the shop or for one courier; repeats overwrite."""
+    values = {"name": name, "kind": kind, "updated_at": Now()}
+    holiday, _ = Holiday.objects.update_or_create(date=day, courier_code=courier_code, defaults=values)
+    return holiday
+
+
+def clear_holiday(*, day: date, courier_code: str = "") -> bool:
+    """휴일 삭제: give a day back to the public calendar; False when it had no row."""
+    removed, _ = Holiday.objects.filter(date=day, courier_code=courier_code).delete()
+    return bool(removed)

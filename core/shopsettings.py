@@ -1,0 +1,135 @@
+"""설정: values that staff may change, declared once with default, words and limits; every change is kept.
+
+An app declares its own in its `options.py`; pages build their forms out of declared_settings().
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from core.exceptions import DomainError
+from core.korean import josa
+from core.models import Setting, SettingChange
+
+Value = bool | int | str
+Validator = Callable[[Any], None]
+
+
+class SettingRefused(DomainError):
+    """설정 오류: the value does not fit what the setting is declared to hold."""
+
+    code = "setting_refused"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """설정 항목: what one setting means; the type of its default is the type of its values."""
+
+    key: str
+    label: str
+    group: str
+    default: Value
+    help: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    validator: Validator | None = None
+
+    def form_field(self) -> forms.Field:
+        """입력란: a form field with label, help, limits and the default as its initial value."""
+        words: dict[str, Any] = {"label": self.label, "help_text": self.help, "initial": self.default}
+        if isinstance(self.default, bool):
+            return forms.BooleanField(required=False, **words)
+        validators = [self.validator] if self.validator else []
+        if isinstance(self.default, int):
+            return forms.IntegerField(min_value=self.minimum, max_value=self.maximum, validators=validators, **words)
+        if self.choices:
+            return forms.ChoiceField(choices=self.choices, **words)
+        return forms.CharField(
+            required=bool(self.default), max_length=self.maximum or 200, validators=validators, **words
+        )
+
+
+_declared: dict[str, Declared] = {}
+
+
+def declare(declared: Declared) -> Declared:
+    """설정 등록: add a setting to the registry. Raises ValueError when the key is taken by another one."""
+    if _declared.setdefault(declared.key, declared) != declared:
+        raise ValueError(f"setting {declared.key} is declared twice")
+    return declared
+
+
+def declared_settings(group: str | None = None) -> list[Declared]:
+    """설정 목록: what is declared, in the order of declaration, of one group or of all."""
+    return [one for one in _declared.values() if group is None or one.group == group]
+
+
+def get_setting(key: str) -> Any:
+    """설정값: what staff stored, else the declared default; one query by primary key.
+
+    Raises LookupError for a key that nobody declared.
+    """
+    return get_settings(key)[key]
+
+
+def get_settings(*keys: str) -> dict[str, Any]:
+    """설정값 여럿: the values of several keys by one query."""
+    defaults = {key: _known(key).default for key in keys}
+    return defaults | dict(Setting.objects.filter(key__in=keys).values_list("key", "value"))
+
+
+def set_setting(*, key: str, value: Value, actor: AbstractBaseUser | None, at: datetime, reason: str = "") -> bool:
+    """설정 변경: check and store a value, and write who changed it from what; False when it was that already.
+
+    `actor` is empty for the system. Raises SettingRefused with the reason in Korean, LookupError for an unknown key.
+    """
+    declared = _known(key)
+    value = _checked(declared, value)
+    with transaction.atomic():
+        row, _ = Setting.objects.select_for_update().get_or_create(
+            key=key, defaults={"value": declared.default, "updated_at": at}
+        )
+        old = row.value
+        if old == value:
+            return False
+        Setting.objects.filter(key=key).update(value=value, updated_at=at)
+        SettingChange.objects.create(
+            key=key, old=old, new=value, reason=reason, actor_id=actor.pk if actor else None, at=at
+        )
+    return True
+
+
+def _known(key: str) -> Declared:
+    try:
+        return _declared[key]
+    except KeyError:
+        raise LookupError(f"setting {key!r} is not declared") from None
+
+
+def _checked(declared: Declared, value: Value) -> Value:
+    if type(value) is not type(declared.default):
+        raise SettingRefused(f"{josa(declared.label, '은/는')} 이 형식으로 저장할 수 없습니다.")
+    try:
+        cleaned: Value = declared.form_field().clean(value)
+    except ValidationError as error:
+        raise SettingRefused(f"{declared.label}: {' '.join(error.messages)}") from error
+    return cleaned
+
+
+SHOP_NAME = declare(
+    Declared(
+        key="shop_name",
+        label="쇼핑몰 이름",
+        group="shop",
+        default="우리 쇼핑몰",
+        help="알림과 거래명세서에 찍히는 이름입니다.",
+        maximum=40,
+    )
+)
