@@ -1,0 +1,240 @@
+"""Couriers as data: names, codes in other systems, number rules, and how a cell of text finds its courier.
+
+Codes of Cafe24 and SweetTracker contradict each other between public lists (shipping.md 0.10); only those that two
+sources agree on stand here. A missing code means: ask the mall at set-up, never guess.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from core.korean import particle
+
+
+class CheckRule(StrEnum):
+    """검증 규칙: how the last digit follows from the others (shipping.md 5.1)."""
+
+    NONE = "NONE"
+    CJ_BODY = "CJ_BODY"
+    """The nine digits before the last one, mod 7; a two-digit prefix does not take part."""
+    ALL_BUT_LAST = "ALL_BUT_LAST"
+    """Every digit before the last one, mod 7."""
+    S10 = "S10"
+    """Universal Postal Union S10: two letters, eight digits, weighted check digit, two letters."""
+
+
+class CheckLevel(StrEnum):
+    """검증 수준: what an unusual length or a wrong check digit means for this courier."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    OFF = "off"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Courier:
+    """택배사: one carrier. `slug` is the Naver code where Naver has one (HYUNDAI is 롯데, KGB is 로젠)."""
+
+    slug: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    codes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Codes by system: naver, cafe24, sweettracker, tracker_delivery."""
+    digits: tuple[int, ...] = ()
+    """Usual lengths; empty where none is known."""
+    rare_digits: tuple[int, ...] = ()
+    """Lengths that were seen in the wild: accepted, with a warning."""
+    shortest: int = 9
+    """Fewer digits than this are a typing error whatever the level."""
+    check: CheckRule = CheckRule.NONE
+    level: CheckLevel = CheckLevel.WARN
+    has_letters: bool = False
+    """Numbers of this courier may hold the letters A-Z."""
+    link: str = ""
+    """Page for the buyer, with {n} for the number without hyphens; empty where no source confirms one."""
+
+    def code(self, system: str) -> str:
+        """The courier's code in another system, or an empty text."""
+        return self.codes.get(system, "")
+
+    def tracking_url(self, number: str) -> str:
+        """배송조회 주소 for the buyer, or an empty text."""
+        return self.link.format(n=number) if self.link and number.isalnum() else ""
+
+
+@dataclass(frozen=True)
+class AmbiguousCourier:
+    """A cell that names more than one courier ("롯데/경동"): a row error, never the first match."""
+
+    text: str
+    candidates: tuple[Courier, ...]
+
+    @property
+    def message(self) -> str:
+        names = ", ".join(courier.name for courier in self.candidates)
+        return f"택배사 '{self.text}'에 맞는 택배사가 여럿입니다: {names}. 하나만 쓰세요."
+
+
+@dataclass(frozen=True)
+class UnknownCourier:
+    """A cell that names no courier we know."""
+
+    text: str
+
+    @property
+    def message(self) -> str:
+        if not self.text:
+            return "택배사를 입력하세요."
+        object_marker = particle(self.text, "을/를")
+        return f"택배사 '{self.text}'{object_marker} 찾을 수 없습니다. 설정의 택배사 이름 또는 코드를 쓰세요."
+
+
+def _codes(naver: str = "", sweet: str = "", tracker: str = "", cafe24: str = "") -> Mapping[str, str]:
+    """Codes by system without the unknown ones."""
+    pairs = {"naver": naver, "sweettracker": sweet, "tracker_delivery": tracker, "cafe24": cafe24}
+    return {system: code for system, code in pairs.items() if code}
+
+
+_TABLE = (
+    Courier(
+        slug="CJGLS", name="CJ대한통운", aliases=("CJ", "대한통운", "CJ택배", "씨제이", "CJ로지스틱스", "KOREX"),
+        codes=_codes("CJGLS", "04", "kr.cjlogistics", "0006"),
+        digits=(12, 10), check=CheckRule.CJ_BODY, level=CheckLevel.BLOCK,
+    ),
+    Courier(
+        slug="HANJIN", name="한진택배", aliases=("한진",), codes=_codes("HANJIN", "05", "kr.hanjin"),
+        digits=(12,), rare_digits=(14,), check=CheckRule.ALL_BUT_LAST, level=CheckLevel.BLOCK,
+    ),
+    Courier(
+        slug="HYUNDAI", name="롯데택배", aliases=("롯데", "LOTTE", "롯데글로벌로지스", "롯데글로벌", "현대"),
+        codes=_codes("HYUNDAI", "08", "kr.lotte"),
+        digits=(12,), check=CheckRule.ALL_BUT_LAST, level=CheckLevel.BLOCK,
+        link="https://www.lotteglogis.com/home/reservation/tracking/linkView?InvNo={n}",
+    ),
+    Courier(
+        slug="EPOST", name="우체국택배", aliases=("우체국", "우체국소포", "등기소포", "소포", "우체국등기소포"),
+        codes=_codes("EPOST", "01", "kr.epost"), digits=(13,), level=CheckLevel.BLOCK,
+        link="https://service.epost.go.kr/trace.RetrieveDomRigiTraceList.comm?sid1={n}",
+    ),
+    Courier(
+        slug="REGISTPOST", name="우편등기", aliases=("등기", "등기우편", "우체국등기", "우체국등기우편"),
+        codes=_codes("REGISTPOST", "", "kr.epost"), digits=(13,), level=CheckLevel.BLOCK,
+        link="https://service.epost.go.kr/trace.RetrieveDomRigiTraceList.comm?sid1={n}",
+    ),
+    Courier(
+        slug="KGB", name="로젠택배", aliases=("로젠", "LOGEN"), codes=_codes("KGB", "06", "kr.logen"),
+        digits=(11,), check=CheckRule.ALL_BUT_LAST, level=CheckLevel.WARN,
+        link="https://www.ilogen.com/web/personal/trace/{n}",
+    ),
+    Courier(
+        slug="COUPANGLS", name="쿠팡로지스틱스", aliases=("쿠팡", "CLS", "쿠팡CLS", "쿠팡로지스틱스서비스"),
+        codes=_codes("", "", "kr.coupangls"), link="https://www.coupangls.com/web/modal/invoice/{n}",
+    ),
+    Courier(
+        slug="KDEXP", name="경동택배", aliases=("경동", "KD"), codes=_codes("KDEXP", "23", "kr.kdexp", "0039"),
+        # The page takes the number unquoted: with a hyphen it would show another parcel (shipping.md 1.5).
+        shortest=10, link="https://kdexp.com/service/delivery/etc/delivery.do?barcode={n}",
+    ),
+    Courier(
+        slug="DAESIN", name="대신택배", aliases=("대신", "DS", "대신화물"),
+        codes=_codes("DAESIN", "22", "kr.daesin"), digits=(13,),
+    ),
+    Courier(slug="ILYANG", name="일양로지스", aliases=("일양", "IY"), codes=_codes("ILYANG", "11", "kr.ilyanglogis")),
+    Courier(slug="CHUNIL", name="천일택배", aliases=("천일", "CI"), codes=_codes("CHUNIL", "17", "kr.chunilps")),
+    Courier(slug="HDEXP", name="합동택배", aliases=("합동", "HD"), codes=_codes("HDEXP", "32")),
+    Courier(slug="KUNYOUNG", name="건영택배", aliases=("건영",), codes=_codes("KUNYOUNG", "18", "kr.kunyoung")),
+    Courier(
+        slug="CUPARCEL", name="CU편의점택배", aliases=("CU", "CU편의점", "CUPOST", "CU포스트", "편의점"),
+        codes=_codes("CUPARCEL", "", "kr.cupost"), digits=(12,), check=CheckRule.CJ_BODY,
+    ),
+    Courier(
+        slug="CVSNET", name="GS편의점택배",
+        aliases=("GS", "GS25", "GS편의점", "GSPOSTBOX", "GS포스트박스", "CVS", "편의점"),
+        codes=_codes("CVSNET", "24", "kr.cvsnet"), digits=(12,),
+    ),
+    Courier(slug="HOMEPICK", name="홈픽", codes=_codes("HOMEPICK", "54", "kr.homepick")),
+    Courier(slug="NONGHYUP", name="농협택배", aliases=("농협",), codes=_codes("NONGHYUP", "53")),
+    Courier(slug="SLX", name="SLX택배", codes=_codes("SLX", "44", "kr.slx")),
+    Courier(slug="HONAM", name="우리택배", aliases=("호남택배",), codes=_codes("HONAM", "45", "kr.honamlogis")),
+    Courier(slug="YONGMA", name="용마로지스", aliases=("용마",), codes=_codes("YONGMA", "74", "kr.yongmalogis")),
+    Courier(slug="GOODSTOLUCK", name="굿투럭", codes=_codes("", "40", "kr.goodstoluck")),
+    Courier(slug="TODAYPICKUP", name="오늘의픽업", codes=_codes("", "", "kr.todaypickup")),
+    Courier(
+        slug="EMS", name="우체국EMS", aliases=("국제우편", "국제등기", "EMS국제우편"),
+        codes=_codes("EMS", "", "kr.epost.ems"),
+        digits=(13,), check=CheckRule.S10, level=CheckLevel.BLOCK, has_letters=True,
+    ),
+    Courier(slug="PANTOS", name="LX판토스", aliases=("판토스",), codes=_codes("PANTOS", "", "kr.epantos")),
+    Courier(
+        slug="DHL", name="DHL", codes=_codes("DHL", "", "de.dhl"), level=CheckLevel.OFF, has_letters=True,
+    ),
+    Courier(
+        slug="FEDEX", name="FedEx", aliases=("페덱스",), codes=_codes("FEDEX", "", "us.fedex"),
+        level=CheckLevel.OFF, has_letters=True,
+    ),
+    Courier(slug="UPS", name="UPS", codes=_codes("UPS", "", "us.ups"), level=CheckLevel.OFF, has_letters=True),
+    Courier(slug="USPS", name="USPS", codes=_codes("USPS", "", "us.usps"), level=CheckLevel.OFF, has_letters=True),
+    Courier(slug="TNT", name="TNT", codes=_codes("TNT", "", "nl.tnt"), level=CheckLevel.OFF, has_letters=True),
+    Courier(
+        slug="CH1", name="기타 택배", aliases=("기타",), codes=_codes("CH1"),
+        shortest=4, level=CheckLevel.OFF, has_letters=True,
+    ),
+)  # fmt: skip
+
+COURIERS: Mapping[str, Courier] = MappingProxyType({courier.slug: courier for courier in _TABLE})
+"""택배사 표: every courier by its slug, in the order in which a select shows them."""
+
+# What people write around a name; it says nothing about which courier is meant.
+_FILLERS = ("택배사", "택배", "주식회사", "(주)", "㈜")
+_SEPARATORS = str.maketrans(dict.fromkeys("/|,;+&·ㆍ、", "/"))
+
+
+def _folded(text: str) -> str:
+    """Text without case, width and spacing, with one sign for every separator."""
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_SEPARATORS)
+    return re.sub(r"[^\w/()]|_", "", plain)
+
+
+def _vocabulary() -> dict[str, tuple[Courier, ...]]:
+    """Every folded name, slug and alias with the couriers that bear it."""
+    words: dict[str, tuple[Courier, ...]] = {}
+    for courier in _TABLE:
+        for word in dict.fromkeys(map(_folded, (courier.slug, courier.name, *courier.aliases))):
+            words[word] = (*words.get(word, ()), courier)
+    return words
+
+
+_WORDS = _vocabulary()
+# Longest first, so that "우체국EMS" is not read as 우체국 with a remainder.
+_WORD = re.compile("|".join(map(re.escape, sorted(_WORDS, key=len, reverse=True))))
+_FILLER = re.compile("|".join(map(re.escape, map(_folded, _FILLERS))) + "|[/()]")
+
+
+def find_courier(text: str) -> Courier | AmbiguousCourier | UnknownCourier:
+    """택배사 찾기: the courier a cell names, only when exactly one matches and nothing else is said (shipping.md 2).
+
+    Case, width, spaces and words such as "택배" do not matter; any other remainder makes the cell unknown. A word
+    that several couriers bear ("편의점") is settled by another word beside it ("GS25 편의점").
+    """
+    shown = " ".join(text.split())[:40]
+    folded = _folded(text)
+    whole = _WORDS.get(folded)
+    matches = [whole] if whole else [_WORDS[word] for word in _WORD.findall(folded)]
+    rest = "" if whole else _FILLER.sub("", _WORD.sub("/", folded))
+    if not matches or rest:
+        return UnknownCourier(shown)
+    named = tuple(dict.fromkeys(courier for match in matches for courier in match))
+    common = [courier for courier in named if all(courier in match for match in matches)]
+    return common[0] if len(common) == 1 else AmbiguousCourier(shown, named)
+
+
+def courier_by_code(system: str, code: str) -> Courier | None:
+    """택배사 코드 찾기: the courier that another system ("naver", "sweettracker" …) calls `code`, or None.
+
+    None as well where two couriers share the code (우체국택배 and 우편등기 are both kr.epost at tracker.delivery).
+    """
+    found = [courier for courier in _TABLE if code and courier.code(system) == code]
+    return found[0] if len(found) == 1 else None
