@@ -64,9 +64,7 @@ def test_a_cell_that_names_two_couriers_is_never_the_first_of_them(text, slugs):
     assert found.message == f"택배사 '{text}'에 맞는 택배사가 여럿입니다: {names}. 하나만 쓰세요."
 
 
-@pytest.mark.parametrize(
-    "text", ["야호택배", "택배", "CJ대한통운 강남", "CJX", "04", "0006", "홍길동", "<script>", "///"]
-)
+@pytest.mark.parametrize("text", ["야호택배", "택배", "CJ대한통운 강남", "CJX", "04", "0006", "<script>", "///"])
 def test_a_cell_with_anything_else_in_it_is_unknown(text):
     found = find_courier(text)
     assert isinstance(found, UnknownCourier)
