@@ -6,6 +6,9 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
+from core import embedded
+from oms.logs import logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 OMS_ENV = os.environ.get("OMS_ENV", "demo")
@@ -15,7 +18,8 @@ PRODUCTION = OMS_ENV == "production"
 OMS_DATA_DIR = Path(os.environ.get("OMS_DATA_DIR", BASE_DIR / "var")).resolve()
 OMS_FAILPOINTS = os.environ.get("OMS_FAILPOINTS", "") if OMS_ENV == "test" else ""
 
-SECRET_KEY = os.environ.get("OMS_SECRET_KEY", "" if PRODUCTION else "demo-and-test-only-" + "0" * 48)
+OPEN_SECRET_KEY = "demo-and-test-only-" + "0" * 48
+SECRET_KEY = os.environ.get("OMS_SECRET_KEY") or ("" if PRODUCTION else OPEN_SECRET_KEY)
 if not SECRET_KEY:
     raise RuntimeError("OMS_SECRET_KEY must be set when OMS_ENV=production")
 DEBUG = False
@@ -44,6 +48,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "oms.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -76,12 +81,53 @@ TEMPLATES = [
     }
 ]
 
-DATABASE_URL = os.environ.get("DATABASE_URL") or f"postgres://postgres@/oms?host={OMS_DATA_DIR}/run"
+# Which roles this process is or supervises; empty means all of them (oms/roles.py).
+OMS_PROCESSES = os.environ.get("OMS_PROCESSES", "")
+DATABASE_URL = os.environ.get("DATABASE_URL") or embedded.database_url(OMS_DATA_DIR)
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
-DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+_database_options = DATABASES["default"].setdefault("OPTIONS", {})
+# A socket folder arrives as a parameter of the URL; `dbshell` and friends look for it in HOST.
+DATABASES["default"]["HOST"] = _database_options.pop("host", DATABASES["default"]["HOST"])
+_database_options["connect_timeout"] = 5
+_database_options["options"] = "-c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+if OMS_PROCESSES == "web":
+    _database_options["options"] += " -c statement_timeout=15s"
 DATABASES["default"]["TEST"] = {"NAME": os.environ.get("OMS_TEST_DB", "test_oms"), "TEMPLATE": "template0"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = os.environ.get("REDIS_URL") or f"redis+socket://{OMS_DATA_DIR}/run/valkey.sock"
+REDIS_URL = os.environ.get("REDIS_URL") or embedded.broker_url(OMS_DATA_DIR)
+
+# Celery: reliability.md 1.3. The database row decides what must be done; a message only wakes a worker up.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 900,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "retry_on_timeout": True,
+    "max_retries": 2,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.5,
+}
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = int(os.environ.get("OMS_WORKER_THREADS", "4"))
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = "Asia/Seoul"
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config("WARNING" if OMS_ENV == "test" else "INFO")
 
 OMS_EVENT_MODEL = "orders.OrderEvent"
 OMS_DELIVERY_MODEL = "orders.Delivery"

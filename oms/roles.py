@@ -1,0 +1,72 @@
+"""The processes of a running shop and the command of each."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+from django.conf import settings
+
+# The order in which they start; they stop in the opposite order of what they need.
+ROLES = ("web", "worker", "relay", "beat")
+PREPARATIONS = ("migrate",)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A stand-in for an outside service, run beside the demo shop; `url_setting` tells our side where it listens."""
+
+    name: str
+    module: str
+    port_offset: int
+    url_setting: str
+
+
+SANDBOXES = (Sandbox("tracker", "sandbox.tracker", 10, "OMS_TRACKER_BASE_URL"),)
+
+
+def chosen(text: str) -> tuple[str, ...]:
+    """The roles named in OMS_PROCESSES, in starting order; all of them, after migrating, when it is empty."""
+    names = {name.strip() for name in text.split(",") if name.strip()} or {*PREPARATIONS, *ROLES}
+    unknown = names - {*PREPARATIONS, *ROLES}
+    if unknown:
+        known = ", ".join((*PREPARATIONS, *ROLES))
+        raise ValueError(f"OMS_PROCESSES names {', '.join(sorted(unknown))}; known are {known}")
+    return tuple(name for name in (*PREPARATIONS, *ROLES) if name in names)
+
+
+def command(role: str, *, port: int) -> list[str]:
+    """The command line of a role. `python -m` works where the scripts of a moved virtual environment do not."""
+    python = [sys.executable, "-m"]
+    match role:
+        case "web":
+            return [*python, "gunicorn", *_gunicorn_options(port), "oms.wsgi:application"]
+        case "worker":
+            return [*python, "celery", "-A", "oms", "worker", "--loglevel", "WARNING", "--without-gossip"]
+        case "beat":
+            return [*python, "celery", "-A", "oms", "beat", "--loglevel", "WARNING", "--pidfile", ""]
+        case "relay":
+            return [sys.executable, str(settings.BASE_DIR / "manage.py"), "oms_relay"]
+    raise ValueError(f"{role} is not a role")
+
+
+def sandbox_command(sandbox: Sandbox, *, port: int) -> list[str]:
+    state = settings.OMS_DATA_DIR / f"sandbox-{sandbox.name}.json"
+    return [sys.executable, "-m", sandbox.module, "--port", str(port), "--state", str(state)]
+
+
+def _gunicorn_options(port: int) -> list[str]:
+    # A demo shop has open passwords: it listens on loopback only.
+    host = "0.0.0.0" if settings.PRODUCTION else "127.0.0.1"
+    return [
+        f"--bind={host}:{port}",
+        "--worker-class=gthread",
+        f"--workers={os.environ.get('OMS_WEB_WORKERS', '2')}",
+        f"--threads={os.environ.get('OMS_WEB_THREADS', '8')}",
+        "--timeout=60",
+        "--graceful-timeout=20",
+        "--keep-alive=5",
+        "--max-requests=20000",
+        "--max-requests-jitter=2000",
+        "--log-level=warning",
+        "--no-control-socket",
+    ]

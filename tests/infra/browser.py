@@ -1,0 +1,61 @@
+"""One real Chromium per test worker; every page watches its console."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+REPORT_CSP = """
+document.addEventListener("securitypolicyviolation", e =>
+  console.error(`CSP: ${e.violatedDirective} refused ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    assert executable, "No Chromium on PATH. Run `make test` as root, or: apt-get install chromium fonts-nanum"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def console_errors() -> list[str]:
+    """What the page complained about. A test that provokes an error (a 409, say) removes it from here."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
+    """A fresh page, 1440×900, Korean, Seoul time. A console error, an exception or a CSP violation fails the test."""
+    context = browser.new_context(
+        locale="ko-KR", timezone_id="Asia/Seoul", viewport={"width": 1440, "height": 900}, accept_downloads=True
+    )
+    context.set_default_timeout(10_000)
+    context.add_init_script(REPORT_CSP)
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            console_errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    context.on("console", heard)
+    context.on("weberror", lambda error: console_errors.append(str(error.error)))
+    opened = context.new_page()
+    yield opened
+    context.close()
+    assert console_errors == []
