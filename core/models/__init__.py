@@ -3,7 +3,26 @@
 from core.models.base import TimeStamped
 from core.models.calendar import Holiday
 from core.models.counter import DailyCounter
+from core.models.events import AbstractDelivery, AbstractEvent, DeliveryState, Source
+from core.models.jobs import ItemResult, Job, JobItem, JobKind, JobState, SlotRun
 from core.models.message import Message
 from core.models.setting import Setting, SettingChange
 
-__all__ = ["DailyCounter", "Holiday", "Message", "Setting", "SettingChange", "TimeStamped"]
+__all__ = [
+    "AbstractDelivery",
+    "AbstractEvent",
+    "DailyCounter",
+    "DeliveryState",
+    "Holiday",
+    "ItemResult",
+    "Job",
+    "JobItem",
+    "JobKind",
+    "JobState",
+    "Message",
+    "Setting",
+    "SettingChange",
+    "SlotRun",
+    "Source",
+    "TimeStamped",
+]

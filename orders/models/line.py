@@ -1,0 +1,321 @@
+"""The order line: the unit that is paid, packed, shipped, claimed and settled."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from core.models import TimeStamped
+from core.state import Condition, StateField, StateGuard, condition, transition
+from core.triggers import state_triggers
+from orders.models.order import Order
+from orders.querysets import OrderLineQuerySet
+from orders.rollup import roll_up
+from orders.states import (
+    FIRST_STATES,
+    LINE_MOVES,
+    LOCK_BIT,
+    LOCK_TEXT,
+    OPEN,
+    CanceledBy,
+    ConfirmedBy,
+    DeliveredBy,
+    DeliveryMethod,
+    LineState,
+    LockKind,
+    StockVerdict,
+    blocking,
+)
+from products.models import Variant
+
+S = LineState
+BEFORE_SHIPPING = (S.PREPARING, S.READY)
+
+
+class Unlocked(Condition):
+    """No open lock of a kind that blocks the transition; says which one does."""
+
+    def __init__(self, transition_name: str) -> None:
+        super().__init__("", lambda line: blocking(line.open_locks, transition_name) is None)
+        self.transition_name = transition_name
+        self.__name__ = f"unlocked_for_{transition_name}"
+
+    def reason(self, row: Any) -> str:
+        kind = blocking(row.open_locks, self.transition_name)
+        return LOCK_TEXT[kind].format(self=row) if kind else ""
+
+
+@condition("연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요.")
+def is_mapped(line: Any) -> bool:
+    return line.variant_id is not None
+
+
+@condition("입금액이 주문 금액과 {self.missing_text} 다릅니다.")
+def is_paid_in_full(line: Any) -> bool:
+    return bool(line.order.open_amount == 0)
+
+
+@condition("이미 입금한 금액이 있는 주문입니다. 입금확인 취소나 환불을 먼저 하세요.")
+def nothing_is_paid(line: Any) -> bool:
+    return bool(line.order.paid_amount == 0)
+
+
+@condition("같은 주문에 이미 배송준비중 이후로 넘어간 품목이 있습니다.")
+def nothing_has_left_preparing(line: Any) -> bool:
+    return not line.order.steps & (4 | 8 | 16 | 32)
+
+
+@condition("이미 발주확인한 품목입니다.")
+def is_unacknowledged(line: Any) -> bool:
+    return line.acknowledged_at is None
+
+
+@condition("송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요.")
+def has_no_waybill(line: Any) -> bool:
+    return line.standby_at is None
+
+
+@condition("송장번호가 없습니다.")
+def has_waybill_if_needed(line: Any) -> bool:
+    return line.standby_at is not None or line.delivery_method != DeliveryMethod.PARCEL
+
+
+@condition("택배사가 이미 집하했습니다.")
+def is_not_picked_up(line: Any) -> bool:
+    return line.picked_up_at is None
+
+
+@condition("배송보류 중인 품목이 아닙니다.")
+def is_held(line: Any) -> bool:
+    return bool(line.open_locks & LOCK_BIT[LockKind.HOLD])
+
+
+@condition("이미 배송보류 중입니다. 사유: {self.hold_reason}")
+def is_not_held(line: Any) -> bool:
+    return not line.open_locks & LOCK_BIT[LockKind.HOLD]
+
+
+@condition("발송지연 안내는 품목마다 한 번만 할 수 있습니다.")
+def is_not_delayed_yet(line: Any) -> bool:
+    return line.delay_notified_at is None
+
+
+@condition("택배사가 확인하지 않은 배송완료입니다. 직접 확인한 뒤 구매확정하세요.")
+def delivery_is_proven(line: Any) -> bool:
+    return line.delivered_by not in {"", DeliveredBy.DAYS}
+
+
+@condition("배송완료를 거치지 않은 품목입니다.")
+def was_delivered(line: Any) -> bool:
+    return line.delivered_at is not None
+
+
+@condition("배송완료를 거친 품목입니다.")
+def was_not_delivered(line: Any) -> bool:
+    return line.delivered_at is None
+
+
+class OrderLine(StateGuard, TimeStamped):
+    """품목별 주문: one product of an order with its share of the money, its state and its clocks."""
+
+    event_subject = "line"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
+    number = models.CharField("품목별 주문번호", max_length=20, unique=True, db_collation="C")
+    seq = models.PositiveSmallIntegerField("순번")
+    channel_number = models.CharField("채널 품목번호", max_length=60, blank=True, db_collation="C")
+    variant = models.ForeignKey(Variant, models.PROTECT, null=True, blank=True, related_name="+")
+    channel_product = models.CharField("채널 상품번호", max_length=100, blank=True)
+    channel_option = models.CharField("채널 옵션", max_length=200, blank=True)
+    product_name = models.CharField("상품명", max_length=200)
+    option_name = models.CharField("옵션", max_length=200, blank=True)
+    quantity = models.PositiveIntegerField("수량")
+    unit_price = models.PositiveBigIntegerField("판매가")
+    # Won; this line's exact part of the order's amounts (domain.md 3.5).
+    discount_share = models.PositiveBigIntegerField("할인 몫", default=0)
+    coupon_share = models.PositiveBigIntegerField("쿠폰 몫", default=0)
+    points_share = models.PositiveBigIntegerField("적립금 몫", default=0)
+    shipping_share = models.PositiveBigIntegerField("배송비 몫", default=0)
+
+    state = StateField("상태", choices=LineState.choices, default=LineState.AWAITING_PAYMENT)
+    delivery_method = models.CharField("배송방법", max_length=8, choices=DeliveryMethod.choices, default="PARCEL")
+    open_locks = models.PositiveSmallIntegerField("잠금 비트", default=0)
+    hold_reason = models.CharField("보류 사유", max_length=200, blank=True)
+    stock_verdict = models.CharField("재고 판정", max_length=8, choices=StockVerdict.choices, blank=True)
+    paid_at = models.DateTimeField("결제일시", null=True, blank=True)
+    acknowledged_at = models.DateTimeField("발주확인일시", null=True, blank=True)
+    ready_at = models.DateTimeField("배송준비일시", null=True, blank=True)
+    standby_at = models.DateTimeField("송장등록일시", null=True, blank=True)
+    picked_up_at = models.DateTimeField("집하일시", null=True, blank=True)
+    shipped_at = models.DateTimeField("배송시작일시", null=True, blank=True)
+    delivered_at = models.DateTimeField("배송완료일시", null=True, blank=True)
+    delivered_by = models.CharField("확인 구분", max_length=8, choices=DeliveredBy.choices, blank=True)
+    confirm_by = models.DateTimeField("구매확정 예정", null=True, blank=True)
+    confirmed_at = models.DateTimeField("구매확정일시", null=True, blank=True)
+    confirmed_by = models.CharField("구매확정 구분", max_length=8, choices=ConfirmedBy.choices, blank=True)
+    canceled_at = models.DateTimeField("취소일시", null=True, blank=True)
+    canceled_by = models.CharField("취소 주체", max_length=8, choices=CanceledBy.choices, blank=True)
+    ship_by = models.DateTimeField("발송기한", null=True, blank=True)
+    delay_notified_at = models.DateTimeField("발송지연 안내일시", null=True, blank=True)
+
+    objects = OrderLineQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "품목별 주문"
+        triggers = state_triggers(pairs=LINE_MOVES, initial=FIRST_STATES)
+        constraints = [
+            models.UniqueConstraint(fields=["order", "seq"], name="line_seq_once"),
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="line_quantity_positive"),
+            models.CheckConstraint(condition=models.Q(state__in=LineState.values), name="line_state_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["confirm_by", "id"], name="line_confirm_due", condition=models.Q(state="DELIVERED")
+            ),
+            models.Index(
+                fields=["variant", "id"], name="line_waiting_stock", condition=models.Q(state="PREPARING")
+            ),
+            models.Index(
+                fields=["channel_product", "channel_option"],
+                name="line_unmapped",
+                condition=models.Q(open_locks__bit=8),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def missing_text(self) -> str:
+        """Won by which the deposits differ from the amount due."""
+        return f"{abs(self.order.open_amount):,}원"
+
+    @property
+    def amount(self) -> int:
+        """Won of the goods before discounts."""
+        return self.unit_price * self.quantity
+
+    @classmethod
+    def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
+        roll_up({row.order_id for row in rows})
+
+    # T3, T5
+    @transition(state, source=S.AWAITING_PAYMENT, target=S.PREPARING, conditions=[is_paid_in_full],
+                custom={"label": "입금확인"})
+    def confirm_payment(self, *, at: datetime, ship_by: datetime) -> None:
+        self.paid_at, self.ship_by = at, ship_by
+
+    @transition(state, source=S.PREPARING, target=S.AWAITING_PAYMENT, conditions=[nothing_has_left_preparing],
+                custom={"label": "입금확인 취소"})
+    def revert_payment(self, *, at: datetime) -> None:
+        self.paid_at = self.ship_by = self.acknowledged_at = None
+
+    # T4, T24
+    @transition(state, source=S.AWAITING_PAYMENT, target=S.CANCELED_UNPAID,
+                conditions=[nothing_is_paid, Unlocked("cancel_unpaid")], custom={"label": "입금전취소"})
+    def cancel_unpaid(self, *, at: datetime, by: str) -> None:
+        self.canceled_at, self.canceled_by = at, by
+
+    @transition(state, source=S.CANCELED_UNPAID, target=S.AWAITING_PAYMENT, custom={"label": "되살리기"})
+    def revive(self, *, at: datetime) -> None:
+        self.canceled_at, self.canceled_by = None, ""
+
+    # T6, T17, T18: stamps
+    @transition(state, source=S.PREPARING, target=None, conditions=[is_unacknowledged], custom={"label": "발주확인"})
+    def acknowledge(self, *, at: datetime) -> None:
+        self.acknowledged_at = at
+
+    @transition(state, source=BEFORE_SHIPPING, target=None, conditions=[is_not_held], custom={"label": "배송보류"})
+    def hold(self, *, at: datetime, reason: str) -> None:
+        self.open_locks |= LOCK_BIT[LockKind.HOLD]
+        self.hold_reason = reason
+
+    @transition(state, source=tuple(OPEN), target=None, conditions=[is_held], custom={"label": "보류 해제"})
+    def release_hold(self, *, at: datetime) -> None:
+        self.open_locks &= ~LOCK_BIT[LockKind.HOLD]
+        self.hold_reason = ""
+
+    @transition(state, source=tuple(LineState), target=None, custom={"label": "잠금"})
+    def place_lock(self, *, at: datetime, kind: str) -> None:
+        self.open_locks |= LOCK_BIT[LockKind(kind)]
+
+    @transition(state, source=tuple(LineState), target=None, custom={"label": "잠금 해제"})
+    def release_lock(self, *, at: datetime, kind: str) -> None:
+        self.open_locks &= ~LOCK_BIT[LockKind(kind)]
+
+    @transition(state, source=tuple(OPEN), target=None, custom={"label": "품목 연결"})
+    def map_variant(self, *, at: datetime, variant_id: int) -> None:
+        self.variant_id = variant_id
+        self.open_locks &= ~LOCK_BIT[LockKind.MAPPING]
+
+    @transition(state, source=BEFORE_SHIPPING, target=None, conditions=[is_not_delayed_yet],
+                custom={"label": "발송지연 안내"})
+    def notify_delay(self, *, at: datetime, ship_by: datetime) -> None:
+        self.delay_notified_at, self.ship_by = at, ship_by
+
+    # T7, T8
+    @transition(state, source=S.PREPARING, target=S.READY, conditions=[Unlocked("make_ready"), is_mapped],
+                custom={"label": "배송준비중 처리"})
+    def make_ready(self, *, at: datetime) -> None:
+        self.ready_at = at
+        self.acknowledged_at = self.acknowledged_at or at
+
+    @transition(state, source=S.READY, target=S.PREPARING, conditions=[has_no_waybill],
+                custom={"label": "상품준비중으로"})
+    def return_to_preparing(self, *, at: datetime) -> None:
+        self.ready_at = None
+
+    # T9, T10: facts that shipping writes downward
+    @transition(state, source=S.READY, target=None, conditions=[Unlocked("register_waybill")],
+                custom={"label": "송장 등록"})
+    def register_waybill(self, *, at: datetime) -> None:
+        self.standby_at = at
+
+    @transition(state, source=S.READY, target=None, custom={"label": "송장 삭제"})
+    def void_waybill(self, *, at: datetime) -> None:
+        self.standby_at = None
+
+    @transition(state, source=S.SHIPPING, target=None, conditions=[is_not_picked_up], custom={"label": "집하"})
+    def pick_up(self, *, at: datetime) -> None:
+        self.picked_up_at = at
+
+    # T11, T12
+    @transition(state, source=S.READY, target=S.SHIPPING, conditions=[Unlocked("ship"), has_waybill_if_needed],
+                custom={"label": "배송중 처리"})
+    def ship(self, *, at: datetime) -> None:
+        self.shipped_at = at
+
+    @transition(state, source=S.SHIPPING, target=S.READY, conditions=[is_not_picked_up], custom={"label": "배송취소"})
+    def unship(self, *, at: datetime) -> None:
+        self.shipped_at = None
+
+    # T13, T14
+    @transition(state, source=S.SHIPPING, target=S.DELIVERED, custom={"label": "배송완료 처리"})
+    def deliver(self, *, at: datetime, by: str, delivered_at: datetime, confirm_by: datetime) -> None:
+        self.delivered_at, self.delivered_by, self.confirm_by = delivered_at, by, confirm_by
+
+    @transition(state, source=S.DELIVERED, target=S.SHIPPING, custom={"label": "배송완료 취소"})
+    def undeliver(self, *, at: datetime) -> None:
+        self.delivered_at, self.delivered_by, self.confirm_by = None, "", None
+
+    # T15, T16
+    @transition(state, source=[S.SHIPPING, S.DELIVERED], target=S.CONFIRMED,
+                conditions=[Unlocked("confirm_purchase")], custom={"label": "구매확정 처리"})
+    def confirm_purchase(self, *, at: datetime, by: str) -> None:
+        self.confirmed_at, self.confirmed_by = at, by
+
+    @transition(state, source=S.DELIVERED, target=S.CONFIRMED,
+                conditions=[Unlocked("confirm_after_days"), delivery_is_proven], custom={"label": "자동 구매확정"})
+    def confirm_after_days(self, *, at: datetime) -> None:
+        self.confirmed_at, self.confirmed_by = at, ConfirmedBy.DAYS
+
+    @transition(state, source=S.CONFIRMED, target=S.DELIVERED, conditions=[was_delivered],
+                custom={"label": "구매확정 철회"})
+    def revoke_confirmation(self, *, at: datetime) -> None:
+        self.confirmed_at, self.confirmed_by = None, ""
+
+    @transition(state, source=S.CONFIRMED, target=S.SHIPPING, conditions=[was_not_delivered],
+                custom={"label": "구매확정 철회"})
+    def revoke_confirmation_on_the_way(self, *, at: datetime) -> None:
+        self.confirmed_at, self.confirmed_by = None, ""

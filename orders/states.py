@@ -1,0 +1,169 @@
+"""States, locks and bits of orders: value, Korean label, Cafe24 code and colour in one place."""
+
+from django.db import models
+
+
+class LineState(models.TextChoices):
+    """품목 상태: where one line stands (domain.md 3.2); N21 and N22 are shown, not stored."""
+
+    AWAITING_PAYMENT = "AWAITING_PAYMENT", "입금대기"
+    PREPARING = "PREPARING", "상품준비중"
+    READY = "READY", "배송준비중"
+    SHIPPING = "SHIPPING", "배송중"
+    DELIVERED = "DELIVERED", "배송완료"
+    CONFIRMED = "CONFIRMED", "구매확정"
+    CANCELED_UNPAID = "CANCELED_UNPAID", "입금전취소"
+    CANCELED = "CANCELED", "취소완료"
+    RETURNED = "RETURNED", "반품완료"
+    EXCHANGED = "EXCHANGED", "교환완료"
+    MOVED = "MOVED", "분리이동"
+
+
+S = LineState
+
+# (state, Cafe24 code, css class, bit of Order.steps)
+LINE_STATES = (
+    (S.AWAITING_PAYMENT, "N00", "s-awaiting", 1),
+    (S.PREPARING, "N10", "s-preparing", 2),
+    (S.READY, "N20", "s-ready", 4),
+    (S.SHIPPING, "N30", "s-shipping", 8),
+    (S.DELIVERED, "N40", "s-delivered", 16),
+    (S.CONFIRMED, "N50", "s-confirmed", 32),
+    (S.CANCELED_UNPAID, "C48", "s-closed", 64),
+    (S.CANCELED, "C40", "s-closed", 128),
+    (S.RETURNED, "R40", "s-closed", 256),
+    (S.EXCHANGED, "E40", "s-closed", 512),
+    (S.MOVED, "", "s-closed", 0),
+)
+CODE = {state: code for state, code, _, _ in LINE_STATES}
+CSS = {state: css for state, _, css, _ in LINE_STATES}
+BIT = {state: bit for state, _, _, bit in LINE_STATES}
+
+# Further bits of Order.steps: facts of its open lines that tabs and badges ask for.
+BIT_STANDBY = 1 << 10
+BIT_HELD = 1 << 11
+BIT_UNACKNOWLEDGED = 1 << 12
+BIT_UNMAPPED = 1 << 13
+BIT_CLAIM = 1 << 14
+BIT_IN_STOCK = 1 << 15
+BIT_PARTLY = 1 << 16
+BIT_OUT_OF_STOCK = 1 << 17
+
+# The order in which a line travels; an order stands where its slowest active line stands.
+TRAVEL = (S.AWAITING_PAYMENT, S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED, S.CONFIRMED)
+ACTIVE = frozenset(TRAVEL)
+OPEN = frozenset(TRAVEL[:-1])
+CLOSED = frozenset(S) - ACTIVE
+OPEN_BITS = sum(BIT[state] for state in OPEN)
+CLOSED_STEPS = (S.CONFIRMED, S.CANCELED_UNPAID, S.CANCELED, S.RETURNED, S.EXCHANGED)
+"""States whose orders are counted by deltas, because they only ever grow."""
+
+LINE_MOVES = (
+    (S.AWAITING_PAYMENT, S.PREPARING),  # T3
+    (S.PREPARING, S.AWAITING_PAYMENT),  # T5
+    (S.AWAITING_PAYMENT, S.CANCELED_UNPAID),  # T4
+    (S.CANCELED_UNPAID, S.AWAITING_PAYMENT),  # T24
+    (S.PREPARING, S.READY),  # T7
+    (S.READY, S.PREPARING),  # T8
+    (S.READY, S.SHIPPING),  # T11
+    (S.SHIPPING, S.READY),  # T12
+    (S.SHIPPING, S.DELIVERED),  # T13
+    (S.DELIVERED, S.SHIPPING),  # T14
+    (S.SHIPPING, S.CONFIRMED),  # T15
+    (S.DELIVERED, S.CONFIRMED),  # T15
+    (S.CONFIRMED, S.DELIVERED),  # T16
+    (S.CONFIRMED, S.SHIPPING),  # T16 of a line that was confirmed on the way
+)
+FIRST_STATES = (S.AWAITING_PAYMENT, S.PREPARING)
+
+
+class CanceledBy(models.TextChoices):
+    """입금전취소 주체: Cafe24 C47, C48, C49."""
+
+    BUYER = "BUYER", "고객"
+    DEADLINE = "DEADLINE", "기한 지남"
+    STAFF = "STAFF", "관리자"
+
+
+CANCELED_CODE = {CanceledBy.BUYER: "C47", CanceledBy.DEADLINE: "C48", CanceledBy.STAFF: "C49"}
+
+
+class DeliveredBy(models.TextChoices):
+    """배송완료 확인 구분: what proves the delivery (domain.md D9)."""
+
+    TRACKER = "TRACKER", "택배사 확인"
+    STAFF = "STAFF", "직접 처리"
+    BUYER = "BUYER", "고객 확인"
+    DAYS = "DAYS", "기간 경과"
+
+
+class ConfirmedBy(models.TextChoices):
+    """구매확정 구분."""
+
+    BUYER = "BUYER", "고객"
+    STAFF = "STAFF", "관리자"
+    DAYS = "DAYS", "자동"
+
+
+class StockVerdict(models.TextChoices):
+    """재고 판정 of a line that waits in 상품준비중."""
+
+    ALL = "ALL", "전량"
+    PARTLY = "PARTLY", "일부"
+    NONE = "NONE", "없음"
+
+
+class PaymentMethod(models.TextChoices):
+    """결제수단."""
+
+    BANK_TRANSFER = "BANK_TRANSFER", "무통장입금"
+    VIRTUAL_ACCOUNT = "VIRTUAL_ACCOUNT", "가상계좌"
+    CARD = "CARD", "신용카드"
+    EASY_PAY = "EASY_PAY", "간편결제"
+    MARKET = "MARKET", "마켓결제"
+
+
+PREPAID_METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY, PaymentMethod.MARKET})
+
+
+class DeliveryMethod(models.TextChoices):
+    """배송방법: only a parcel needs a waybill."""
+
+    PARCEL = "PARCEL", "택배"
+    QUICK = "QUICK", "퀵서비스"
+    VISIT = "VISIT", "방문수령"
+    DIRECT = "DIRECT", "직접전달"
+
+
+class LockKind(models.TextChoices):
+    """잠금 종류: how a person or an upper app stops a transition."""
+
+    HOLD = "HOLD", "배송보류"
+    ADDRESS = "ADDRESS", "주소 변경"
+    MAPPING = "MAPPING", "품목 연결"
+    DEPOSIT_PENDING = "DEPOSIT_PENDING", "입금 확인 중"
+    PAYMENT = "PAYMENT", "결제 확인"
+    CLAIM = "CLAIM", "클레임"
+
+
+# (kind, bit of OrderLine.open_locks, blocked transitions, Korean refusal)
+LOCKS = (
+    (LockKind.CLAIM, 1, ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days"),
+     "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요."),
+    (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),
+    (LockKind.PAYMENT, 4, ("make_ready", "register_waybill", "ship", "confirm_after_days"),
+     "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요."),
+    (LockKind.MAPPING, 8, ("make_ready",), "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."),
+    (LockKind.ADDRESS, 16, ("register_waybill", "ship"), "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요."),
+    (LockKind.DEPOSIT_PENDING, 32, ("cancel_unpaid",), "확인을 기다리는 입금이 있습니다. 입금 내역을 먼저 확인하세요."),
+)
+LOCK_BIT = {kind: bit for kind, bit, _, _ in LOCKS}
+LOCK_TEXT = {kind: text for kind, _, _, text in LOCKS}
+
+
+def blocking(open_locks: int, transition_name: str) -> LockKind | None:
+    """The first open lock that blocks the transition, in the order of `LOCKS`; None when it is free."""
+    for kind, bit, blocked, _ in LOCKS:
+        if open_locks & bit and transition_name in blocked:
+            return kind
+    return None
