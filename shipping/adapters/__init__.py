@@ -1,0 +1,1 @@
+"""Edges of shipping: one module for each tracking source; no models, no database."""

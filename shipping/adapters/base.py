@@ -1,0 +1,80 @@
+"""What every tracking source answers, whatever protocol it speaks (shipping.md 4.4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+SAMPLE_LIMIT = 4096
+"""Characters of a body that nobody could read, kept for the log."""
+
+
+class TrackOutcome(StrEnum):
+    """조회 결과: the seven answers that polling tells apart; only FOUND carries events."""
+
+    FOUND = "FOUND"
+    """The source knows the number; an empty list of events means 미집하."""
+    NOT_FOUND = "NOT_FOUND"
+    """Unknown, not scanned yet or expired: no failure, ask again by the table."""
+    BAD_NUMBER = "BAD_NUMBER"
+    """The number breaks the courier's own rule: stop asking."""
+    UNKNOWN_CARRIER = "UNKNOWN_CARRIER"
+    """The source does not serve this courier: a fault of our settings, stop asking."""
+    RATE_LIMITED = "RATE_LIMITED"
+    """Too many calls: come back after `retry_after` seconds (60 where the source names none)."""
+    AUTH = "AUTH"
+    """The account was refused: stop the account, one alert."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """No answer or none that can be read: back off; it never changes an order."""
+
+
+class Cause(StrEnum):
+    """장애 원인: why a source was UNAVAILABLE."""
+
+    TIMEOUT = "TIMEOUT"
+    UNREACHABLE = "UNREACHABLE"
+    SERVER = "SERVER"
+    MALFORMED = "MALFORMED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawEvent:
+    """배송 이력 한 줄: one scan as the source tells it, oldest first in a list; texts are cleaned, never None."""
+
+    code: str = ""
+    """The source's own generic code, upper-case."""
+    name: str = ""
+    """The courier's status word (집화처리)."""
+    text: str = ""
+    """The sentence beside it."""
+    place: str = ""
+    at: datetime | None = None
+    """Aware; None where the source gave no time that can be read."""
+    is_date_only: bool = False
+    """True when only the date in `at` means something (롯데 scans without a time, shipping.md 0.3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackResult:
+    """조회 응답: an outcome, and with FOUND the whole list of events."""
+
+    outcome: TrackOutcome
+    events: tuple[RawEvent, ...] = ()
+    retry_after: int | None = None
+    """Seconds; only with RATE_LIMITED, None where the source names none."""
+    cause: Cause | None = None
+    """Only with UNAVAILABLE."""
+    detail: str = ""
+    """English remark for the log, without personal data."""
+    sample: str = ""
+    """Start of a body that could not be read; mask before storing, it may hold a name."""
+
+
+class TrackingSource(Protocol):
+    """배송조회 소스: a service that is asked about one parcel at a time."""
+
+    name: str
+
+    def track(self, *, courier: str, number: str) -> TrackResult:
+        """배송조회: ask about `number` of the courier with this slug; a failure is an outcome, nothing is raised."""
+        ...
