@@ -45,7 +45,7 @@ def readiness() -> HttpResponse:
     return JsonResponse({"status": "ok" if ready else "unavailable"} | report, status=200 if ready else 503)
 
 
-def missing_migrations() -> set[tuple[str, str]]:
+def missing_migrations() -> frozenset[tuple[str, str]]:
     """The newest migration of each app that the database has not seen. One query; raises DatabaseError."""
     return _newest_migrations() - set(MigrationRecorder(connection).applied_migrations())
 

@@ -41,9 +41,11 @@ def command(role: str, *, port: int) -> list[str]:
         case "web":
             return [*python, "gunicorn", *_gunicorn_options(port), "oms.wsgi:application"]
         case "worker":
-            return [*python, "celery", "-A", "oms", "worker", "--loglevel", "WARNING", "--without-gossip"]
+            # Celery warns about root because of pickle, which we do not accept.
+            quiet = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
+            return [*quiet, "celery", "-A", "oms", "-q", "worker", "--loglevel", "WARNING", "--without-gossip"]
         case "beat":
-            return [*python, "celery", "-A", "oms", "beat", "--loglevel", "WARNING", "--pidfile", ""]
+            return [*python, "celery", "-A", "oms", "-q", "beat", "--loglevel", "WARNING", "--pidfile", ""]
         case "relay":
             return [sys.executable, str(settings.BASE_DIR / "manage.py"), "oms_relay"]
     raise ValueError(f"{role} is not a role")

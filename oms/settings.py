@@ -23,7 +23,8 @@ SECRET_KEY = os.environ.get("OMS_SECRET_KEY") or ("" if PRODUCTION else OPEN_SEC
 if not SECRET_KEY:
     raise RuntimeError("OMS_SECRET_KEY must be set when OMS_ENV=production")
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("OMS_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
+_hosts = os.environ.get("OMS_ALLOWED_HOSTS") or ("" if PRODUCTION else "localhost,127.0.0.1,[::1],testserver")
+ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",") if host.strip()]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -83,6 +84,7 @@ TEMPLATES = [
 
 # Which roles this process is or supervises; empty means all of them (oms/roles.py).
 OMS_PROCESSES = os.environ.get("OMS_PROCESSES", "")
+DATABASE_IS_EMBEDDED = not os.environ.get("DATABASE_URL")
 DATABASE_URL = os.environ.get("DATABASE_URL") or embedded.database_url(OMS_DATA_DIR)
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
 _database_options = DATABASES["default"].setdefault("OPTIONS", {})
@@ -94,6 +96,7 @@ if OMS_PROCESSES == "web":
     _database_options["options"] += " -c statement_timeout=15s"
 DATABASES["default"]["TEST"] = {"NAME": os.environ.get("OMS_TEST_DB", "test_oms"), "TEMPLATE": "template0"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+BROKER_IS_EMBEDDED = not os.environ.get("REDIS_URL")
 REDIS_URL = os.environ.get("REDIS_URL") or embedded.broker_url(OMS_DATA_DIR)
 
 # Celery: reliability.md 1.3. The database row decides what must be done; a message only wakes a worker up.
@@ -145,6 +148,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours: reliability.md R-03 asks for 15 minutes
 AXES_LOCKOUT_PARAMETERS = ["username"]
 AXES_RESET_ON_SUCCESS = True
+# The account is locked whatever address the attempts come from; W006 asks for the weaker lock by address.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 
 SESSION_COOKIE_AGE = 1800
 SESSION_SAVE_EVERY_REQUEST = True

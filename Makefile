@@ -1,0 +1,63 @@
+# Two commands: `make up` runs the shop, `make test` proves it. Both prepare everything they need by themselves.
+
+PORT ?= 8000
+SIZE ?= 100k
+ORDERS ?= 100000
+SEED ?= 1
+MINUTES ?= 30
+PYTEST_ARGS ?= -n 2
+PY := .venv/bin/python
+TEMPLATES = $(wildcard templates */templates)
+# A key of the right length for `check --deploy`; nothing runs with it.
+CHECK_ENV = OMS_ENV=production OMS_SECRET_KEY=only-for-check-deploy-0123456789-abcdefghijklmnopqrstuvwxyz OMS_ALLOWED_HOSTS=shop.example REDIS_URL=redis://127.0.0.1:1/0
+
+.PHONY: up test check bench soak seed clean clean-data help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make up     run the demo shop (PORT=$(PORT))"
+	@echo "make test   run every test on real servers (PYTEST_ARGS='$(PYTEST_ARGS)')"
+	@echo "make check  linters, types, layers, migrations, deployment settings"
+	@echo "make bench  measure speed (SIZE=$(SIZE) or 1m)        make soak  long run with faults (MINUTES=$(MINUTES))"
+	@echo "make seed   fill the running shop (ORDERS=$(ORDERS) SEED=$(SEED))"
+	@echo "make clean  remove the environment and caches         make clean-data  remove the data of the embedded servers"
+
+.venv/run.stamp: requirements.txt scripts/setup.sh
+	@scripts/setup.sh python requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements.txt requirements-dev.txt scripts/setup.sh
+	@scripts/setup.sh python requirements-dev.txt
+	@touch $@ .venv/run.stamp
+
+up: .venv/run.stamp
+	@exec $(PY) manage.py up --demo --port $(PORT)
+
+test: .venv/dev.stamp
+	@scripts/setup.sh browser
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+check: .venv/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(if $(TEMPLATES),$(PY) -m djlint $(TEMPLATES) --check --lint --quiet)
+	$(PY) -c "from importlinter.cli import lint_imports_command as run; run()"
+	$(PY) -m oms.with_postgres manage.py makemigrations --check --dry-run
+	$(CHECK_ENV) $(PY) -m oms.with_postgres manage.py check --deploy --fail-level WARNING
+
+bench: .venv/dev.stamp
+	@$(PY) -m bench --size $(SIZE)
+
+soak: .venv/dev.stamp
+	@$(PY) -m bench.soak --minutes $(MINUTES)
+
+seed: .venv/run.stamp
+	@$(PY) manage.py oms_seed --orders $(ORDERS) --seed $(SEED)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+clean-data: .venv/run.stamp
+	@$(PY) manage.py up --remove-data
