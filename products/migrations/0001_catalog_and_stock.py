@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('on_hand', models.IntegerField(default=0, verbose_name='실재고 증감')),
                 ('demand', models.IntegerField(default=0, verbose_name='수요 증감')),
                 ('allocated', models.IntegerField(default=0, verbose_name='할당 증감')),
-                ('reference', models.CharField(max_length=60, verbose_name='참조')),
+                ('reference', models.CharField(db_collation='C', max_length=60, verbose_name='참조')),
                 ('reason', models.CharField(blank=True, max_length=200, verbose_name='사유')),
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('variant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='movements', to='products.variant')),
@@ -72,9 +72,9 @@ class Migration(migrations.Migration):
             name='StockLevel',
             fields=[
                 ('variant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='stock', serialize=False, to='products.variant')),
-                ('on_hand', models.IntegerField(default=0, verbose_name='실재고')),
-                ('demand', models.IntegerField(default=0, verbose_name='수요')),
-                ('allocated', models.IntegerField(default=0, verbose_name='할당')),
+                ('on_hand', models.BigIntegerField(default=0, verbose_name='실재고')),
+                ('demand', models.BigIntegerField(default=0, verbose_name='수요')),
+                ('allocated', models.BigIntegerField(default=0, verbose_name='할당')),
                 ('version', models.PositiveIntegerField(default=0, verbose_name='버전')),
             ],
             options={
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='stockmovement',
-            constraint=models.UniqueConstraint(fields=('kind', 'reference'), name='stock_movement_once'),
+            constraint=models.UniqueConstraint(fields=('reference', 'kind'), name='stock_movement_once'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='stockmovement',

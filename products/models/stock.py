@@ -1,5 +1,7 @@
 """The stock ledger: one level per variant, one append-only movement per change."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -12,9 +14,10 @@ class StockLevel(models.Model):
     """재고: units on hand, units that orders ask for, units set aside for 배송준비중."""
 
     variant = models.OneToOneField(Variant, models.PROTECT, primary_key=True, related_name="stock")
-    on_hand = models.IntegerField("실재고", default=0)
-    demand = models.IntegerField("수요", default=0)
-    allocated = models.IntegerField("할당", default=0)
+    on_hand = models.BigIntegerField("실재고", default=0)
+    demand = models.BigIntegerField("수요", default=0)
+    allocated = models.BigIntegerField("할당", default=0)
+    # Counts the changes of on_hand only, so that a coming order does not make a counted figure stale.
     version = models.PositiveIntegerField("버전", default=0)
 
     class Meta:
@@ -54,13 +57,17 @@ class MovementKind(models.TextChoices):
 class StockMovement(models.Model):
     """재고 변동: signed changes of the three numbers with the text that names their cause; never edited."""
 
+    # What core.events.record() asks of a row: movements stand outside any one order.
+    event_subject: ClassVar[str] = "stock"
+    event_order_id: ClassVar[None] = None
+
     variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements")
     at = models.DateTimeField("일시")
     kind = models.CharField("종류", max_length=12, choices=MovementKind.choices)
     on_hand = models.IntegerField("실재고 증감", default=0)
     demand = models.IntegerField("수요 증감", default=0)
     allocated = models.IntegerField("할당 증감", default=0)
-    reference = models.CharField("참조", max_length=60)
+    reference = models.CharField("참조", max_length=60, db_collation="C")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     reason = models.CharField("사유", max_length=200, blank=True)
 
@@ -68,7 +75,8 @@ class StockMovement(models.Model):
         verbose_name = "재고 변동"
         triggers = append_only()
         constraints = [
-            models.UniqueConstraint(fields=["kind", "reference"], name="stock_movement_once"),
+            # Also finds the movements of one line by the beginning of their reference.
+            models.UniqueConstraint(fields=["reference", "kind"], name="stock_movement_once"),
         ]
         indexes = [models.Index(fields=["variant", "-id"], name="movement_of_variant")]
 

@@ -1,0 +1,1 @@
+"""What staff and the apps above do with products and stock."""
