@@ -1,0 +1,129 @@
+"""Bulk acts: one class per button. The one bulk view does selection, preview, confirmation, run, result and undo.
+
+A selection names base rows of a list page (orders or shipments); `targets()` turns them into the rows that move.
+Copy the example in docs/design/conventions.md; register in the app's `actions.py`, which is found by itself.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+
+from core.events import EventKind
+from core.exceptions import DomainError
+from core.korean import josa
+from core.state import Outcome
+
+UNITS = {"line": "품목", "order": "주문", "shipment": "배송건", "parcel": "송장"}
+"""Words for the target rows; used where one base row holds several of them."""
+
+PRIMARY, SECONDARY, DANGER, MORE = "primary", "secondary", "danger", "more"
+_RANK = {PRIMARY: 0, SECONDARY: 1, MORE: 2, DANGER: 3}
+
+
+class ActPage(Protocol):
+    """What a list page tells the bulk view about its base rows (core.lists.get_page returns one)."""
+
+    name: str
+    url: str
+
+    def selection(self, query: str, as_of: datetime, user: AbstractBaseUser) -> list[tuple[int, int]]:
+        """(id, version) of every row the query string finds, without the rows created after `as_of`."""
+
+    def versions(self, base_ids: Collection[int]) -> Mapping[int, int]:
+        """Present versions of base rows; a row that is gone is not in it."""
+
+    def order_ids(self, base_ids: Collection[int]) -> Mapping[int, int]:
+        """The order of each base row, for "who changed it" out of the history."""
+
+
+class BulkAction(ABC):
+    """선택 처리: one button on the lists that it fits, and one service behind it."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    permission: ClassVar[str]
+    model: ClassVar[type[models.Model]]
+    """Table of the target rows; has `version`, and `state` when it is a machine."""
+    states: ClassVar[Collection[str]]
+    """States of the target rows in which the act makes sense; a page offers it when one of its own is among them."""
+    unit: ClassVar[str] = "line"
+    becomes: ClassVar[str] = ""
+    """Label of the state the rows go to: "배송중" gives "배송중으로 바꿨습니다"; empty gives "{label}했습니다"."""
+    form_class: ClassVar[type[forms.Form] | None] = None
+    preview_data: ClassVar[Mapping[str, Any]] = {}
+    """Values that stand in for the form's while nobody has filled it in yet."""
+    style: ClassVar[str] = SECONDARY
+    hotkey: ClassVar[str] = ""
+    is_undoable: ClassVar[bool] = False
+    undo_data: ClassVar[Mapping[str, Any]] = {}
+    """Further arguments of `undo` (a reason, for instance)."""
+    is_destructive: ClassVar[bool] = False
+    """Above 100 rows the person types the number of rows."""
+    sends: ClassVar[Collection[EventKind]] = ()
+    """Kinds of events whose holding subscribers send messages to people; the preview counts them."""
+
+    @abstractmethod
+    def apply(self, *args: Any, **kwargs: Any) -> Outcome:
+        """`apply(ids, *, actor, at, batch, **cleaned form data)`: call the service for a chunk of target ids.
+
+        Runs inside a transaction; inside `previewing()` it is the preview. A DomainError refuses the whole chunk.
+        """
+
+    def undo(self, *args: Any, **kwargs: Any) -> Outcome:
+        """`undo(ids, *, actor, at, batch, **undo_data)`: call the opposite service; only when `is_undoable`."""
+        raise DomainError(f"{josa(self.label, '은/는')} 되돌릴 수 없습니다.", code="not_undoable")
+
+    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        """Target rows of base rows: {target id: (base id, version)}. Unless overridden the base rows themselves."""
+        rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")
+        return {pk: (pk, version) for pk, version in rows}
+
+    def versions(self, target_ids: Collection[int]) -> dict[int, int]:
+        """Present versions of target rows."""
+        return dict(self.model._default_manager.filter(pk__in=target_ids).values_list("pk", "version"))
+
+    @property
+    def subject(self) -> str:
+        """Name of the target rows in the event table."""
+        return str(getattr(self.model, "event_subject", ""))
+
+    def will(self) -> str:
+        """할 일: "배송중으로 바꿉니다"."""
+        return f"{josa(self.becomes, '으로/로')} 바꿉니다" if self.becomes else f"{self.label}합니다"
+
+    def did(self) -> str:
+        """한 일: "배송중으로 바꿨습니다"."""
+        return f"{josa(self.becomes, '으로/로')} 바꿨습니다" if self.becomes else f"{self.label}했습니다"
+
+    def did_not(self) -> str:
+        """못 한 일: "바꾸지 못했습니다"."""
+        return "바꾸지 못했습니다" if self.becomes else "처리하지 못했습니다"
+
+
+Act = TypeVar("Act", bound=type[BulkAction])
+ACTIONS: dict[str, BulkAction] = {}
+
+
+def register(action: Act) -> Act:
+    """선택 처리 등록: class decorator; twice the same name is a mistake."""
+    if action.name in ACTIONS:
+        raise ValueError(f"bulk act {action.name} is registered twice")
+    ACTIONS[action.name] = action()
+    return action
+
+
+def get_action(name: str) -> BulkAction | None:
+    """선택 처리 찾기: the act of a name, None when there is none."""
+    return ACTIONS.get(name)
+
+
+def actions_for(page_states: Iterable[str], user: Any) -> list[BulkAction]:
+    """처리 버튼: the acts that fit one of the states and that the person may do; primary first, destructive last."""
+    states = set(page_states)
+    found = [each for each in ACTIONS.values() if states & set(each.states) and user.has_perm(each.permission)]
+    return sorted(found, key=lambda each: _RANK.get(each.style, 1))
