@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.urls import get_script_prefix
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
@@ -36,6 +37,16 @@ def icon(name: str, label: str = "") -> SafeString:
     """아이콘: one symbol of static/img/sprite.svg; hidden from screen readers unless it has a label."""
     spoken = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
     return format_html('<svg class="icon" {}><use href="{}#{}"/></svg>', spoken, static("img/sprite.svg"), name)
+
+
+@register.simple_tag
+def carried(page: Any) -> SafeString:
+    """조회 조건: hidden fields for what the search form does not ask itself; tab, sort and size survive a search."""
+    asked = {"q", "kind", "basis", "period", "from", "to", "after", "before", "open"}
+    if page.filters:
+        asked |= {field.html_name for field in page.filters}
+    pairs = [pair for pair in parse_qsl(page.full_query or "") if pair[0] not in asked]
+    return format_html_join("", '<input type="hidden" name="{}" value="{}">', pairs)
 
 
 @register.simple_tag
@@ -81,6 +92,18 @@ def percent(part: int, whole: int) -> int:
 def joined(ids: Iterable[Any] | None) -> str:
     """번호 목록: ids joined by commas for a data attribute."""
     return ",".join(str(one) for one in ids or ())
+
+
+@register.filter
+def placed(buttons: Iterable[Any], place: str) -> list[Any]:
+    """버튼: those that stand in the bar ("bar") or under 더 보기 ("more")."""
+    return [button for button in buttons if (button.style == "more") == (place == "more")]
+
+
+@register.filter
+def frozen_count(columns: Iterable[Any]) -> str:
+    """고정 열 수: how many of the columns stay at the left, as the option of 열 설정."""
+    return str(sum(1 for column in columns if column.frozen))
 
 
 @register.filter

@@ -1,0 +1,56 @@
+// The slide-over: opens over the list, keeps its order in the address, J and K step through the rows behind it.
+import { $, on, onClick, plain } from "./dom.js";
+import { cursorRow, linkOf, putCursor } from "./select.js";
+
+const panel = () => $("#detail");
+export const isOpen = () => Boolean(panel() && !panel().hidden);
+
+function address(number) {
+  const url = new URL(location);
+  if (number) url.searchParams.set("open", number);
+  else url.searchParams.delete("open");
+  history.replaceState(history.state, "", url);
+}
+
+export function show(row) {
+  putCursor(row);
+  address(row.dataset.order);
+  return htmx.ajax("GET", row.dataset.url, { target: "#detail", swap: "innerHTML" });
+}
+
+export function hide() {
+  panel().hidden = true;
+  panel().replaceChildren();
+  address(null);
+  const row = cursorRow();
+  if (row) linkOf(row)?.focus({ preventScroll: true });
+}
+
+onClick("[data-close-detail]", hide);
+
+// Under 1024 px the order opens as a full page.
+onClick(".scroller tbody[data-url] a[href]", (link, event) => {
+  const row = link.closest("tbody");
+  if (!panel() || innerWidth < 1024 || !plain(event) || new URL(link.href).pathname !== new URL(row.dataset.url, location).pathname) return;
+  event.preventDefault();
+  show(row);
+});
+
+on("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id !== "detail") return;
+  panel().hidden = false;
+  const body = $(".detail-body", panel());
+  if (body) body.scrollTop = 0;
+});
+
+// After a change the open order is read again with the list.
+on("oms:changed", () => {
+  const row = cursorRow();
+  if (isOpen() && row) htmx.ajax("GET", row.dataset.url, { target: "#detail", swap: "innerHTML" });
+});
+
+const wanted = new URLSearchParams(location.search).get("open");
+if (wanted && panel()) {
+  const row = $(`.scroller tbody[data-order="${CSS.escape(wanted)}"]`);
+  if (row) show(row);
+}

@@ -1,0 +1,211 @@
+// Selection of the list: ids kept in memory over pages, or the whole result as a filter. Rows are painted by one class
+// on the table (.all with .off rows) or one class per row (.on), never by a style per row.
+import { $, $$, card, notify, number, on, onClick, refresh } from "./dom.js";
+
+const LIMIT = 2000;
+const NOT_CONDITIONS = ["after", "before", "sort", "size", "open", "exact"];
+const picked = new Map();
+let filter = null;
+let known = { page: "", conditions: "" };
+let anchor = null;
+let cursorId = null;
+
+export const rows = () => $$(".scroller tbody[data-id]");
+export const linkOf = (row) => $("a[href]", row);
+export const cursorRow = () => (cursorId ? document.getElementById(`row-${cursorId}`) : null);
+const table = () => $(".scroller .table");
+const box = (row) => $("td.check input", row);
+
+export function putCursor(row) {
+  if (row.dataset.id !== cursorId) cursorRow()?.classList.remove("cursor");
+  cursorId = row.dataset.id;
+  row.classList.add("cursor");
+}
+
+export function selection() {
+  if (filter) return { mode: "filter", rows: "", ...filter };
+  const pairs = [...picked].map(([id, version]) => `${id}:${version}`).join(",");
+  return { mode: "ids", rows: pairs, query: card()?.dataset.query, as_of: card()?.dataset.asOf, expected: picked.size };
+}
+export const size = () => (filter ? Number(filter.expected) : picked.size);
+
+function conditions() {
+  const query = new URLSearchParams(card().dataset.query);
+  for (const key of NOT_CONDITIONS) query.delete(key);
+  query.sort();
+  return query.toString();
+}
+
+function mark(row, selected) {
+  const input = box(row);
+  if (!input || input.disabled) return;
+  input.checked = selected;
+  if (selected) picked.set(row.dataset.id, row.dataset.version);
+  else picked.delete(row.dataset.id);
+  const all = table().classList.contains("all");
+  row.classList.toggle(all ? "off" : "on", all ? !selected : selected);
+}
+
+function unpaint() {
+  for (const row of $$("tbody.on, tbody.off", table())) row.classList.remove("on", "off");
+}
+
+export function set(row, selected) {
+  if (filter && !selected) leaveFilter();
+  if (selected && picked.size >= LIMIT) return notify(`한 번에 ${number(LIMIT)}건까지 고를 수 있습니다. 더 많으면 조회 결과 전체를 선택하세요.`, { error: true });
+  mark(row, selected);
+  paint();
+}
+export const toggle = (row) => set(row, !box(row).checked);
+
+function leaveFilter() {
+  filter = null;
+  picked.clear();
+  for (const row of rows()) if (box(row).checked) picked.set(row.dataset.id, row.dataset.version);
+}
+
+export function pickPage(selected) {
+  if (filter && !selected) return clear();
+  unpaint();
+  table().classList.toggle("all", selected);
+  for (const row of rows()) {
+    const input = box(row);
+    if (input.disabled) continue;
+    input.checked = selected;
+    if (selected) picked.set(row.dataset.id, row.dataset.version);
+    else picked.delete(row.dataset.id);
+  }
+  paint();
+}
+
+export function pickAll() {
+  const { query, asOf, total } = card().dataset;
+  if ("capped" in card().dataset) return $(".bar .idle a")?.click();
+  pickPage(true);
+  filter = { query, as_of: asOf, expected: total };
+  picked.clear();
+  paint();
+}
+
+export function clear() {
+  filter = null;
+  picked.clear();
+  anchor = null;
+  if (!table()) return;
+  unpaint();
+  table().classList.remove("all");
+  for (const row of rows()) box(row).checked = false;
+  paint();
+}
+
+// Keeps only the rows that a bulk act could not change.
+export function keepOnly(ids) {
+  const versions = new Map(picked);
+  clear();
+  for (const id of ids) picked.set(id, versions.get(id) ?? "");
+  restore();
+}
+
+export function range(from, to, selected = true) {
+  const list = rows();
+  const [a, b] = [list.indexOf(from), list.indexOf(to)].sort((x, y) => x - y);
+  if (a < 0) return;
+  if (filter && !selected) leaveFilter();
+  for (const row of list.slice(a, b + 1)) mark(row, selected);
+  paint();
+}
+
+function note(text, label, run) {
+  const line = $('[data-note="all"]');
+  line.hidden = !text;
+  if (!text) return line.replaceChildren();
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+  button.addEventListener("click", run);
+  line.replaceChildren(text, " ", button);
+}
+
+function paint() {
+  const list = rows().filter((row) => !box(row).disabled);
+  const checked = list.filter((row) => box(row).checked).length;
+  const head = $("#check-page");
+  if (head) {
+    head.checked = checked > 0 && checked === list.length;
+    head.indeterminate = checked > 0 && checked < list.length;
+  }
+  card().classList.toggle("selecting", size() > 0);
+  $('[data-count="selected"]').textContent = filter ? `${number(filter.expected)}건 전체 선택됨` : `${number(picked.size)}건 선택됨`;
+  const total = Number(card().dataset.total);
+  if (filter) note(`조회 결과 ${number(filter.expected)}건을 모두 선택했습니다.`, "선택 해제", clear);
+  else if (head?.checked && (total > list.length || "capped" in card().dataset))
+    note(`이 화면의 ${number(checked)}건을 선택했습니다.`, "capped" in card().dataset ? "조회 결과 건수 세기" : `조회 결과 ${number(total)}건 모두 선택`, pickAll);
+  else note("");
+}
+
+// After a swap: the same conditions keep the selection, others clear it and say so.
+function restore() {
+  if (!card()) return;
+  const now = { page: card().dataset.page, conditions: conditions() };
+  if (now.page !== known.page || now.conditions !== known.conditions) {
+    if (size()) notify("조건이 바뀌어 선택을 해제했습니다.");
+    filter = null;
+    picked.clear();
+  }
+  known = now;
+  if (table()) {
+    table().classList.toggle("all", Boolean(filter));
+    for (const row of rows()) {
+      const input = box(row);
+      const chosen = !input.disabled && (Boolean(filter) || picked.has(row.dataset.id));
+      input.checked = chosen;
+      row.classList.remove("off");
+      row.classList.toggle("on", chosen && !filter);
+      if (chosen && !filter) picked.set(row.dataset.id, row.dataset.version);
+    }
+    cursorRow()?.classList.add("cursor");
+  }
+  anchor = null;
+  paint();
+}
+
+on("click", (event) => {
+  const input = event.target;
+  if (input.id === "check-page") return pickPage(input.checked);
+  const row = input.matches?.("td.check input") && input.closest("tbody[data-id]");
+  if (!row) return;
+  if (event.shiftKey && anchor?.isConnected) range(anchor, row, input.checked);
+  else set(row, input.checked);
+  anchor = row;
+  putCursor(row);
+});
+onClick("[data-clear]", clear);
+
+on("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id === "list") restore();
+});
+
+// A row that somebody else moved leaves the selection; what is being typed in it stays.
+let typed = null;
+on("htmx:oobBeforeSwap", ({ detail }) => {
+  const active = document.activeElement;
+  typed = active?.id && detail.target.contains(active) && active.matches("input, a") ? { id: active.id, value: active.value } : null;
+});
+on("htmx:oobAfterSwap", ({ detail }) => {
+  if (!detail.target.matches?.("tbody[data-id]")) return;
+  const moved = $$(".scroller tbody.moved");
+  for (const row of moved) picked.delete(row.dataset.id);
+  const field = typed && document.getElementById(typed.id);
+  if (field && "value" in field) field.value = typed.value;
+  field?.focus({ preventScroll: true });
+  typed = null;
+  cursorRow()?.classList.add("cursor");
+  const line = $('[data-note="moved"]');
+  if (line && moved.length) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "목록 새로고침" });
+    button.addEventListener("click", () => refresh());
+    line.replaceChildren(`다른 사람이 처리한 주문 ${number(moved.length)}건이 있습니다.`, " ", button);
+    line.hidden = false;
+  }
+  paint();
+});
+
+if (card()) restore();

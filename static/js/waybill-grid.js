@@ -1,0 +1,96 @@
+// Waybill inputs behave like a sheet: arrows and Enter move, a paste fills by key, leaving a cell saves a draft.
+import { $, $$, card, notify, on, post } from "./dom.js";
+import { askLogin } from "./session.js";
+
+const inputs = () => $$("input[data-waybill]:not(:disabled)");
+const rowOf = (input) => input.closest("tbody[data-order]");
+const clean = (text) => text.normalize("NFKC").replace(/[\s-]/g, "");
+const EXPONENT = "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요.";
+
+function complain(input, text) {
+  let line = input.parentElement.querySelector(".cell-error");
+  if (!text) {
+    line?.remove();
+    input.removeAttribute("aria-invalid");
+    return input.removeAttribute("aria-describedby");
+  }
+  if (!line) {
+    line = Object.assign(document.createElement("span"), { className: "cell-error", id: `waybill-error-${rowOf(input).dataset.id}` });
+    input.parentElement.append(line);
+  }
+  line.textContent = text;
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", line.id);
+}
+
+function ownFault(input) {
+  if (/^\d(\.\d+)?e\+?\d+$/i.test(input.value.trim())) return EXPONENT;
+  const twin = input.value && inputs().find((one) => one !== input && clean(one.value) === clean(input.value));
+  return twin ? `다른 주문 ${rowOf(twin).dataset.order}에서 쓰고 있는 송장번호입니다.` : "";
+}
+
+async function save(input) {
+  const url = input.closest("[data-draft-url]")?.dataset.draftUrl;
+  const row = rowOf(input);
+  if (!url || input.value === (input.dataset.saved ?? input.defaultValue)) return;
+  const fault = ownFault(input);
+  complain(input, fault);
+  if (fault) return;
+  input.value = clean(input.value);
+  const courier = $("select[data-courier]", row)?.value ?? "";
+  const body = new URLSearchParams({ id: row.dataset.id, version: row.dataset.version, waybill: input.value, courier });
+  const answer = await post(url, body).catch(() => null);
+  if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/login/"))) return askLogin();
+  const said = await answer?.json().catch(() => null);
+  if (answer?.ok) {
+    input.dataset.saved = input.value = said?.waybill ?? input.value;
+    if (said?.version) row.dataset.version = said.version;
+    complain(input, said?.error);
+    draft(input, Boolean(input.value));
+  } else complain(input, said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
+}
+
+function draft(input, shown) {
+  input.parentElement.querySelector(".draft-mark")?.remove();
+  if (shown) input.after(Object.assign(document.createElement("span"), { className: "draft-mark", textContent: "임시" }));
+}
+
+on("focusout", ({ target }) => {
+  if (target.matches?.("input[data-waybill]")) save(target);
+});
+
+on("keydown", (event) => {
+  if (!event.target.matches?.("input[data-waybill]") || event.isComposing || event.keyCode === 229) return;
+  const way = { ArrowDown: 1, Enter: 1, ArrowUp: -1 }[event.key];
+  if (!way || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const list = inputs();
+  const next = list[list.indexOf(event.target) + way];
+  next?.focus();
+  next?.select();
+});
+
+// One column fills downwards over the rows that have no number yet; more columns are matched by their key on the server.
+function keyed(lines, start) {
+  if (lines.some((line) => line.includes("\t"))) return lines;
+  const list = inputs();
+  const free = list.slice(list.indexOf(start)).filter((one) => one === start || !one.value);
+  return lines.slice(0, free.length).map((line, i) => {
+    free[i].value = clean(line);
+    free[i].dataset.saved = free[i].value;
+    return `${rowOf(free[i]).dataset.order}\t${line}`;
+  });
+}
+
+on("paste", (event) => {
+  const { target } = event;
+  if (!target.matches?.("input[data-waybill]")) return;
+  const lines = event.clipboardData.getData("text").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  const url = target.closest("[data-paste-url]")?.dataset.pasteUrl;
+  if (!url || (lines.length < 2 && !lines[0]?.includes("\t"))) return;
+  event.preventDefault();
+  const text = keyed(lines, target);
+  if (text.length < lines.length) notify(`비어 있는 칸이 모자라 ${lines.length - text.length}줄은 붙여 넣지 않았습니다.`, { error: true });
+  const { page, query } = card().dataset;
+  htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query } });
+});
