@@ -1,12 +1,18 @@
 """Staff accounts and the two histories that nobody may rewrite."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from accounts.roles import Role
+from accounts.roles import PERMISSIONS, Role, may
+
+APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,3 +58,104 @@ class User(AbstractBaseUser):
 
     def get_short_name(self) -> str:
         return self.display_name
+
+    @property
+    def role_label(self) -> str:
+        """역할 이름 in Korean."""
+        return Role(self.role).label
+
+    def has_perm(self, code: str, obj: object = None) -> bool:
+        """권한 여부: answered from the table of accounts/roles.py. Raises LookupError for an unknown code."""
+        return self.is_active and may(self.role, code)
+
+    def has_perms(self, codes: Iterable[str], obj: object = None) -> bool:
+        """권한 여부: whether the person has all of several rights."""
+        return all(self.has_perm(code) for code in codes)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """권한 여부: whether the person has any right of an app."""
+        return self.is_active and any(
+            self.role in one.roles for one in PERMISSIONS.values() if one.code.startswith(f"{app_label}.")
+        )
+
+
+class AccessAction(models.TextChoices):
+    """접속 기록 구분: what was done with personal data or at the door."""
+
+    VIEW = "VIEW", "조회"
+    EXPORT = "EXPORT", "다운로드"
+    LOGIN = "LOGIN", "로그인"
+    LOGOUT = "LOGOUT", "로그아웃"
+    LOGIN_FAILED = "LOGIN_FAILED", "로그인 실패"
+    DENIED = "DENIED", "권한 거부"
+
+
+class AccessLog(models.Model):
+    """접속 기록: who saw or took which personal data, and who came in; append-only (reliability.md R-06)."""
+
+    # Empty: nobody was logged in.
+    actor = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="운영자")
+    at = models.DateTimeField("일시")
+    action = models.CharField("구분", max_length=12, choices=AccessAction.choices)
+    ip = models.GenericIPAddressField("IP", null=True, blank=True)
+    agent_hash = models.CharField("브라우저 해시", max_length=16, blank=True, default="")
+    session_hash = models.CharField("세션 해시", max_length=16, blank=True, default="")
+    purpose = models.CharField("사유", max_length=200, blank=True, default="")
+    subjects = ArrayField(models.CharField(max_length=40), verbose_name="주문번호", default=list, blank=True)
+    row_count = models.PositiveIntegerField("건수", default=0)
+    detail = models.JSONField("상세", default=dict, blank=True)
+
+    class Meta:
+        verbose_name = "접속 기록"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(action__in=AccessAction.values), name="access_action_known")
+        ]
+        indexes = [
+            models.Index(fields=["at"], name="access_at"),
+            models.Index(fields=["actor", "-id"], name="access_actor"),
+            models.Index(fields=["action", "-id"], name="access_action"),
+            GinIndex(fields=["subjects"], name="access_subjects"),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
+
+
+class PermissionChange(models.TextChoices):
+    """권한 변경 구분: what happened to an account."""
+
+    INVITED = "INVITED", "초대"
+    ROLE = "ROLE", "역할 변경"
+    DISABLED = "DISABLED", "사용 중지"
+    ENABLED = "ENABLED", "사용 재개"
+    SESSIONS_ENDED = "SESSIONS_ENDED", "모든 기기에서 로그아웃"
+    LINK_ISSUED = "LINK_ISSUED", "비밀번호 설정 링크 발급"
+    PASSWORD_SET = "PASSWORD_SET", "비밀번호 변경"
+    UNLOCKED = "UNLOCKED", "로그인 잠금 해제"
+
+
+class PermissionHistory(models.Model):
+    """권한 변경 이력: who gave, changed or took whose rights; append-only (reliability.md R-02)."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="permission_history", verbose_name="대상")
+    # Empty: the system, for instance when the demo shop is set up.
+    actor = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="처리자")
+    change = models.CharField("구분", max_length=14, choices=PermissionChange.choices)
+    old_role = models.CharField("이전 역할", max_length=12, blank=True, default="")
+    new_role = models.CharField("새 역할", max_length=12, blank=True, default="")
+    reason = models.CharField("사유", max_length=200, blank=True, default="")
+    at = models.DateTimeField("일시")
+
+    class Meta:
+        verbose_name = "권한 변경 이력"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(change__in=PermissionChange.values), name="permission_change_known"
+            )
+        ]
+        indexes = [models.Index(fields=["user", "-id"], name="permission_history_user")]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.change}"

@@ -1,4 +1,9 @@
-"""Roles and the rights they carry, as data (reliability.md 4.1)."""
+"""Roles and the rights they carry, as data (reliability.md 4.1).
+
+Where the matrix asks for a second person, the right is with the role whose word is final.
+"""
+
+from dataclasses import dataclass
 
 from django.db import models
 
@@ -12,3 +17,83 @@ class Role(models.TextChoices):
     FINANCE = "FINANCE", "재무"
     VIEWER = "VIEWER", "조회전용"
     AUDITOR = "AUDITOR", "감사"
+
+
+OWNER, CS, LOGISTICS, FINANCE, VIEWER, AUDITOR = (
+    Role.OWNER,
+    Role.CS,
+    Role.LOGISTICS,
+    Role.FINANCE,
+    Role.VIEWER,
+    Role.AUDITOR,
+)
+EVERYONE = (OWNER, CS, LOGISTICS, FINANCE, VIEWER, AUDITOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """권한: a code that views and acts ask for, its Korean words, and the roles that have it."""
+
+    code: str
+    label: str
+    roles: frozenset[Role]
+
+
+def _table(*rows: tuple[str, str, tuple[Role, ...]]) -> dict[str, Permission]:
+    return {code: Permission(code, label, frozenset(roles)) for code, label, roles in rows}
+
+
+PERMISSIONS = _table(
+    ("orders.view", "주문 조회", EVERYONE),
+    ("orders.create", "주문 직접 등록", (OWNER, CS)),
+    ("orders.import", "주문 파일 올리기", (OWNER, CS)),
+    ("orders.confirm_payment", "입금확인", (OWNER, CS, FINANCE)),
+    ("orders.cancel_unpaid", "입금전취소", (OWNER, CS)),
+    ("orders.acknowledge", "발주확인", (OWNER, CS, LOGISTICS)),
+    ("orders.prepare", "배송준비중 처리", (OWNER, CS, LOGISTICS)),
+    ("orders.hold", "배송보류와 보류 해제", (OWNER, CS, LOGISTICS)),
+    ("orders.change_address", "배송지 변경", (OWNER, CS)),
+    ("orders.split", "주문 나누기와 합포장", (OWNER, CS, LOGISTICS)),
+    ("orders.memo", "관리자 메모", (OWNER, CS, LOGISTICS, FINANCE)),
+    ("orders.delay", "발송지연 안내", (OWNER, CS)),
+    ("orders.reveal", "개인정보 보기", (OWNER, CS, AUDITOR)),
+    ("orders.export", "주문 내려받기", (OWNER, CS)),
+    ("orders.confirm_purchase", "구매확정 처리", (OWNER, CS)),
+    ("orders.revoke_confirmation", "구매확정 철회", (OWNER, CS)),
+    ("payments.revert", "입금확인 취소", (OWNER, FINANCE)),
+    ("shipping.register_waybill", "송장 등록", (OWNER, LOGISTICS)),
+    ("shipping.export_waybill", "송장 파일 내려받기", (OWNER, LOGISTICS)),
+    ("shipping.view_recipient", "배송준비중 수령자 보기", (LOGISTICS,)),
+    ("shipping.ship", "배송중 처리", (OWNER, LOGISTICS)),
+    ("shipping.unship", "배송취소", (OWNER,)),
+    ("shipping.deliver", "배송완료 처리", (OWNER, CS, LOGISTICS)),
+    ("products.view", "상품 조회", EVERYONE),
+    ("products.edit", "상품 편집", (OWNER, CS)),
+    ("products.adjust_stock", "재고 조정", (OWNER, LOGISTICS)),
+    ("channels.map", "품목 연결", (OWNER, CS)),
+    ("channels.edit", "판매채널 편집", (OWNER,)),
+    ("templates.edit", "엑셀 양식 편집", (OWNER, LOGISTICS)),
+    ("jobs.view", "작업 현황 조회", (OWNER, CS, LOGISTICS, FINANCE, AUDITOR)),
+    ("deadletters.view", "실패한 전달 조회", (OWNER, CS, LOGISTICS, FINANCE, AUDITOR)),
+    ("deadletters.retry", "실패한 전달 다시 처리", (OWNER,)),
+    ("settings.view", "설정 조회", (OWNER, AUDITOR)),
+    ("settings.edit", "설정 편집", (OWNER,)),
+    ("accounts.view", "운영자 조회", (OWNER, AUDITOR)),
+    ("accounts.manage", "운영자 관리", (OWNER,)),
+    ("audit.view", "접속 기록 조회", (OWNER, AUDITOR)),
+)
+
+
+def permission(code: str) -> Permission:
+    """권한 찾기: the row of a code.
+
+    Raises LookupError for a code that the table does not have: a typing mistake must not pass for a refusal.
+    """
+    if code not in PERMISSIONS:
+        raise LookupError(f"permission {code!r} is not in the table")
+    return PERMISSIONS[code]
+
+
+def may(role: str, code: str) -> bool:
+    """권한 여부: whether a role has a right."""
+    return role in permission(code).roles

@@ -64,7 +64,8 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         text: Template = engines["django"].get_template(f"messages/{template}.txt").template  # type: ignore[attr-defined]
     except TemplateDoesNotExist as error:
         raise LookupError(f"no message text {template!r}") from error
-    shown = {str(node.filter_expression.var).split(".")[0] for node in text.nodelist.get_nodes_by_type(VariableNode)}
+    nodes = text.nodelist.get_nodes_by_type(VariableNode)
+    shown = {str(node.filter_expression.var).split(".")[0] for node in nodes if isinstance(node, VariableNode)}
     if missing := sorted(shown - set(context)):
         raise LookupError(f"message {template!r} needs {', '.join(missing)}")
     return text.render(Context(dict(context), autoescape=False)).strip()

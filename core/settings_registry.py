@@ -133,3 +133,14 @@ SHOP_NAME = declare(
         maximum=40,
     )
 )
+UNDO_HOLD_MINUTES = declare(
+    Declared(
+        key="undo_hold_minutes",
+        label="되돌릴 수 있는 처리의 알림 대기 시간",
+        group="shop",
+        default=5,
+        help="이 시간(분) 안에 되돌리면 알림이 나가지 않습니다. 0이면 바로 보냅니다.",
+        minimum=0,
+        maximum=30,
+    )
+)

@@ -1,0 +1,37 @@
+"""Who may come in, and what they may do."""
+
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+
+from accounts.clients import NO_CLIENT, client_of
+from accounts.models import User
+from accounts.services import may_log_in
+
+
+class StaffBackend(BaseBackend):
+    """로그인: name and password of an active member of staff; rights come from the role table."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        """The person, or None. An unknown name costs the same time as a wrong password (reliability.md T01)."""
+        if username is None or password is None:
+            return None
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            make_password(password)
+            return None
+        known = user.check_password(password)
+        client = client_of(request) if request is not None else NO_CLIENT
+        return user if known and may_log_in(user, client) else None
+
+    def get_user(self, user_id: int) -> User | None:
+        """The person of a session, as stored now; None once they are disabled."""
+        user = User.objects.filter(pk=user_id).first()
+        return user if user is not None and may_log_in(user) else None
+
+    def has_perm(self, user_obj: Any, perm: str, obj: object = None) -> bool:
+        return isinstance(user_obj, User) and user_obj.has_perm(perm)
