@@ -30,6 +30,7 @@ __all__ = [
     "StateGuard",
     "condition",
     "explain",
+    "follow",
     "is_preview",
     "move",
     "previewing",
@@ -191,6 +192,23 @@ def is_preview() -> bool:
     return _preview.get()
 
 
+_followers: dict[type, list[Callable[..., None]]] = defaultdict(list)
+
+
+def follow(model: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let an upper app keep a summary of a lower app's rows: `@follow(OrderLine)` functions get (rows, at=…).
+
+    They run inside the transaction of the move, after the model's own `after_move`, and may only write their own
+    app's summaries; whatever leaves the house or may fail belongs to an event handler.
+    """
+
+    def register(keep: Callable[..., None]) -> Callable[..., None]:
+        _followers[model].append(keep)
+        return keep
+
+    return register
+
+
 @contextmanager
 def previewing() -> Iterator[None]:
     """Leave out the writes of every `move()` inside: the same locks, rows and conditions, then a rollback."""
@@ -261,7 +279,10 @@ def move(
         for row, old in before:
             row._remember()
             outcome.changes.append(Change(row, old["state"], row.state, row.version))
-        type(outcome.changes[0].row).after_move(outcome.moved, at=at)
+        model = type(outcome.changes[0].row)
+        model.after_move(outcome.moved, at=at)
+        for keep in _followers[model]:
+            keep(outcome.moved, at=at)
     return outcome
 
 

@@ -1,5 +1,7 @@
 """States, locks and bits of orders: value, Korean label, Cafe24 code and colour in one place."""
 
+from typing import Self
+
 from django.db import models
 
 
@@ -127,12 +129,25 @@ PREPAID_METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY, Payment
 
 
 class DeliveryMethod(models.TextChoices):
-    """배송방법: only a parcel needs a waybill."""
+    """배송방법: the four ways goods reach the buyer, each with its Naver code (domain.md 2.5).
 
-    PARCEL = "PARCEL", "택배"
-    QUICK = "QUICK", "퀵서비스"
-    VISIT = "VISIT", "방문수령"
-    DIRECT = "DIRECT", "직접전달"
+    Only 택배 needs a courier and a waybill number; the other three are completed by staff (shipping.md 7).
+    """
+
+    naver_code: str
+    needs_waybill: bool
+
+    PARCEL = "PARCEL", "DELIVERY", "waybill", "택배"
+    QUICK = "QUICK", "QUICK_SVC", "", "퀵서비스"
+    VISIT = "VISIT", "VISIT_RECEIPT", "", "방문수령"
+    DIRECT = "DIRECT", "DIRECT_DELIVERY", "", "직접전달"
+
+    def __new__(cls, code: str, naver_code: str, needs: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.naver_code = naver_code
+        member.needs_waybill = needs == "waybill"
+        return member
 
 
 class LockKind(models.TextChoices):

@@ -4,27 +4,7 @@ from typing import Self
 
 from django.db import models
 
-
-class DeliveryMethod(models.TextChoices):
-    """배송방법: the four ways goods reach the buyer, each with its Naver code (domain.md 2.5).
-
-    Only 택배 needs a courier and a waybill number; the other three are completed by staff (shipping.md 7).
-    """
-
-    naver_code: str
-    needs_waybill: bool
-
-    PARCEL = "PARCEL", "DELIVERY", "waybill", "택배"
-    QUICK = "QUICK", "QUICK_SVC", "", "퀵서비스"
-    VISIT = "VISIT", "VISIT_RECEIPT", "", "방문수령"
-    DIRECT = "DIRECT", "DIRECT_DELIVERY", "", "직접전달"
-
-    def __new__(cls, code: str, naver_code: str, needs: str) -> Self:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.naver_code = naver_code
-        member.needs_waybill = needs == "waybill"
-        return member
+from orders.states import DeliveryMethod
 
 
 class ColouredChoices(models.TextChoices):
@@ -70,3 +50,35 @@ class TrackingStage(ColouredChoices):
     EXCEPTION = "EXCEPTION", "tone-claim", "배송사고"
     CANCELLED = "CANCELLED", "tone-closed", "접수취소"
     UNKNOWN = "UNKNOWN", "tone-closed", "확인필요"
+
+
+class Direction(models.TextChoices):
+    """방향: where a box goes."""
+
+    OUT = "OUT", "발송"
+    RETURN = "RETURN", "반품"
+    EXCHANGE = "EXCHANGE", "교환"
+
+
+P = ParcelState
+PARCEL_MOVES = (
+    (P.NUMBERED, P.HANDED_OVER),
+    (P.PRINTED, P.HANDED_OVER),
+    (P.HANDED_OVER, P.NUMBERED),
+    (P.CREATED, P.VOID),
+    (P.NUMBERED, P.VOID),
+    (P.PRINTED, P.VOID),
+    (P.HANDED_OVER, P.DELIVERED),
+    (P.DELIVERED, P.HANDED_OVER),
+)
+FIRST_PARCEL_STATES = (P.CREATED, P.NUMBERED)
+
+__all__ = [
+    "FIRST_PARCEL_STATES",
+    "PARCEL_MOVES",
+    "ColouredChoices",
+    "DeliveryMethod",
+    "Direction",
+    "ParcelState",
+    "TrackingStage",
+]

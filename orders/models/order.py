@@ -12,6 +12,8 @@ from orders.states import BIT, DeliveryMethod, LineState, PaymentMethod
 class Order(TimeStamped):
     """주문: container of lines; its stage, badges and steps are computed from them in the same transaction."""
 
+    event_subject = "order"
+
     number = models.CharField("주문번호", max_length=16, unique=True, db_collation="C")
     channel = models.ForeignKey(SalesChannel, models.PROTECT, related_name="orders")
     channel_number = models.CharField("채널 주문번호", max_length=60, db_collation="C")
@@ -93,6 +95,11 @@ class Order(TimeStamped):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def event_order_id(self) -> int:
+        """The order's own history shows its events."""
+        return self.pk
 
     @property
     def open_amount(self) -> int:

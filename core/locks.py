@@ -1,0 +1,66 @@
+"""Row locks: one order for everybody, a short wait, and the name of the person who holds them.
+
+Lock order everywhere: orders, lines, payments, refunds and deposits, claims, shipments, parcels, stock, counters;
+ids ascending (architecture.md 3).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from core.exceptions import Conflict
+
+LOCK_NOT_AVAILABLE = "55P03"
+PREFIX = "oms:"
+
+
+class LockTimeout(Conflict):
+    """다른 직원이 처리 중: the rows stayed locked for longer than the lock timeout of 3 s."""
+
+    code = "locked"
+
+
+def sqlstate(error: DatabaseError) -> str:
+    """SQLSTATE of a database error, "" when it has none."""
+    return str(getattr(error.__cause__, "pgcode", "") or "")
+
+
+@contextmanager
+def locking(*, actor: Any = None) -> Iterator[None]:
+    """Open the transaction that takes row locks; turns a lock timeout into LockTimeout with the holder's name."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('application_name', %s, true)", [PREFIX + _name(actor)])
+            yield
+    except OperationalError as error:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            raise
+        raise LockTimeout(_busy_text()) from error
+
+
+def locked(queryset: Any) -> list[Any]:
+    """The rows of a queryset, locked FOR NO KEY UPDATE in ascending id order; missing rows are simply not there."""
+    return list(queryset.select_for_update(of=("self",), no_key=True).order_by("pk"))
+
+
+def _name(actor: Any) -> str:
+    return (actor.display_name if actor is not None else "시스템").encode()[:55].decode(errors="ignore")
+
+
+def _busy_text() -> str:
+    names = "" if connection.needs_rollback else _other_names()
+    who = f"{names} 님이" if names else "다른 직원이"
+    return f"{who} 같은 주문을 처리하고 있습니다. 잠시 뒤 다시 시도하세요."
+
+
+def _other_names() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND application_name LIKE %s AND xact_start < now() - interval '2 seconds'",
+            [f"{PREFIX}%"],
+        )
+        return ", ".join(name.removeprefix(PREFIX) for (name,) in cursor.fetchall()[:2])

@@ -1,0 +1,48 @@
+"""Deadlines: when an order must be paid and when it must be sent.
+
+The newest `DeadlineRule` of the channel that is valid on the day counts, else the newest rule for all channels, else
+the setting (3 business days, domain.md 2.1; 7 days to pay, domain.md 1.2).
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+
+from core.calendar import business_calendar, kst_date
+from core.settings_registry import get_setting
+from orders.models.channel import DeadlineKind, DeadlineRule
+
+_SETTING = {DeadlineKind.SHIP: "ship_days", DeadlineKind.DEPOSIT: "deposit_days"}
+
+
+class Deadlines:
+    """기한 계산: the rules of some channels, read once and then asked for many orders."""
+
+    def __init__(self, channel_ids: Collection[int]) -> None:
+        self._rules: dict[tuple[int | None, str], list[tuple[date, int]]] = {}
+        wanted = [*set(channel_ids)]
+        found = DeadlineRule.objects.filter(channel_id__in=wanted) | DeadlineRule.objects.filter(channel__isnull=True)
+        for rule in found.order_by("-valid_from"):
+            self._rules.setdefault((rule.channel_id, rule.kind), []).append((rule.valid_from, rule.days))
+        self._default = {kind: int(get_setting(key)) for kind, key in _SETTING.items()}
+        self._calendar = business_calendar()
+        self._cache: dict[tuple[int, date], datetime] = {}
+
+    def days(self, channel_id: int, kind: DeadlineKind, on: date) -> int:
+        """Days that the rule valid on the KST date grants."""
+        for key in (channel_id, None):
+            for valid_from, days in self._rules.get((key, kind), []):
+                if valid_from <= on:
+                    return days
+        return self._default[kind]
+
+    def ship_by(self, channel_id: int, paid_at: datetime) -> datetime:
+        """발송기한: end of the last business day (24:00 KST) after payment."""
+        day = kst_date(paid_at)
+        if (channel_id, day) not in self._cache:
+            self._cache[channel_id, day] = self._calendar.deadline(paid_at, self.days(channel_id, DeadlineKind.SHIP, day))
+        return self._cache[channel_id, day]
+
+    def deposit_by(self, channel_id: int, ordered_at: datetime) -> datetime:
+        """입금기한: exact to the minute, counted in whole days from the order."""
+        days = self.days(channel_id, DeadlineKind.DEPOSIT, kst_date(ordered_at))
+        return ordered_at + timedelta(days=days)

@@ -1,0 +1,31 @@
+"""Kinds of events of orders and lines: code and the words that 처리 이력 shows."""
+
+from core.events import kind
+
+ORDER_RECEIVED = kind("order.received", "주문 접수")
+RECIPIENT_CHANGED = kind("order.recipient_changed", "배송지 변경")
+MEMO_ADDED = kind("order.memo_added", "메모 작성")
+MEMO_DELETED = kind("order.memo_deleted", "메모 삭제")
+
+LINE_PAID = kind("line.paid", "입금확인")
+LINE_PAYMENT_REVERTED = kind("line.payment_reverted", "입금확인 취소")
+LINE_CANCELED_UNPAID = kind("line.canceled_unpaid", "입금전취소")
+LINE_REVIVED = kind("line.revived", "되살리기")
+LINE_ACKNOWLEDGED = kind("line.acknowledged", "발주확인")
+LINE_HELD = kind("line.held", "배송보류")
+LINE_HOLD_RELEASED = kind("line.hold_released", "보류 해제")
+LINE_LOCKED = kind("line.locked", "잠금")
+LINE_UNLOCKED = kind("line.unlocked", "잠금 해제")
+LINE_MAPPED = kind("line.mapped", "품목 연결")
+LINE_DELAYED = kind("line.delayed", "발송지연 안내")
+LINE_READY = kind("line.ready", "배송준비중 처리")
+LINE_BACK_TO_PREPARING = kind("line.back_to_preparing", "상품준비중으로")
+LINE_WAYBILL_REGISTERED = kind("line.waybill_registered", "송장 등록")
+LINE_WAYBILL_VOIDED = kind("line.waybill_voided", "송장 삭제")
+LINE_PICKED_UP = kind("line.picked_up", "집하")
+LINE_SHIPPED = kind("line.shipped", "배송중 처리")
+LINE_UNSHIPPED = kind("line.unshipped", "배송취소")
+LINE_DELIVERED = kind("line.delivered", "배송완료")
+LINE_UNDELIVERED = kind("line.undelivered", "배송완료 취소")
+LINE_CONFIRMED = kind("line.confirmed", "구매확정")
+LINE_CONFIRMATION_REVOKED = kind("line.confirmation_revoked", "구매확정 철회")

@@ -1,0 +1,146 @@
+"""Changes of an order's facts: recipient, memos, 발송지연 안내. Nobody overwrites what somebody else just changed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+
+from core.calendar import kst_date, kst_day_range
+from core.events import record
+from core.exceptions import Conflict, DomainError, NotAllowed
+from core.models import Job
+from core.state import Change, Outcome, missing, move
+from orders import events
+from orders.models import DelayNotice, Order, OrderLine, StaffMemo
+from orders.search import store_search
+from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
+from orders.services.locks import place_lock
+from orders.states import LineState, LockKind
+
+MAX_DELAY_DAYS = 90
+ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """받는 분: normalised fields of the delivery; phones as digits, zip as 5 digits."""
+
+    recipient_name: str
+    recipient_phone: str
+    recipient_phone2: str
+    zip_code: str
+    address1: str
+    address2: str
+    delivery_note: str
+
+
+def change_recipient(
+    *, order_id: int, recipient: Recipient, expected_version: int, actor: Any, at: datetime, source: str = ""
+) -> Order:
+    """배송지 변경: new recipient facts for an order that has not left the house.
+
+    Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address.
+    Raises Conflict with the name of the other person when the order changed since `expected_version`, DomainError when
+    a line is already on its way. Source: domain.md 1.3 (배송지 변경), 5 row 13.
+    """
+    with locked_orders([order_id], actor=actor) as (orders, lines):
+        order = _one(orders)
+        if order.version != expected_version:
+            raise Conflict(_changed_by(order))
+        if any(line.state in ON_THE_WAY for line in lines):
+            raise DomainError("이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped")
+        old = {name: getattr(order, name) for name in Recipient.__slots__}
+        new = {name: getattr(recipient, name) for name in Recipient.__slots__}
+        changed = {name: [old[name], value] for name, value in new.items() if old[name] != value}
+        if not changed:
+            return order
+        _update(order, new)
+        store_search([order])
+        address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
+        _record_order(order, events.RECIPIENT_CHANGED, at=at, actor=actor, source=source, data={"fields": sorted(changed)})
+        if address_moved:
+            labelled = [line.pk for line in lines if line.state == LineState.READY and line.standby_at]
+            place_lock(line_ids=labelled, kind=LockKind.ADDRESS, actor=actor, at=at, reason="배송지 변경")
+    order.refresh_from_db()
+    return order
+
+
+def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datetime) -> StaffMemo:
+    """메모 작성: a note on an order; adding never conflicts with anybody."""
+    with locked_orders([order_id], actor=actor) as (orders, _):
+        order = _one(orders)
+        memo = StaffMemo.objects.create(order=order, author=actor, text=text, is_pinned=is_pinned)
+        _update(order, {"has_memo": True})
+        _record_order(order, events.MEMO_ADDED, at=at, actor=actor, data={"memo": memo.pk})
+    return memo
+
+
+def delete_memo(*, memo_id: int, actor: Any, at: datetime) -> None:
+    """메모 삭제: only one's own; the row stays, marked."""
+    memo = StaffMemo.objects.filter(pk=memo_id, deleted_at__isnull=True).first()
+    if memo is None:
+        raise DomainError("메모를 찾을 수 없습니다. 화면을 새로 고치세요.", code="memo_not_found")
+    if memo.author_id != actor.pk:
+        raise NotAllowed("다른 사람이 쓴 메모는 지울 수 없습니다.")
+    with locked_orders([memo.order_id], actor=actor) as (orders, _):
+        order = _one(orders)
+        StaffMemo.objects.filter(pk=memo_id).update(deleted_at=at)
+        rest = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).exists()
+        _update(order, {"has_memo": rest})
+        _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
+
+
+def notify_delay(
+    *,
+    line_ids: Collection[int],
+    new_date: date,
+    delay_reason: str,
+    detail: str,
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+) -> Outcome:
+    """발송지연 안내: once per line, at most 90 days ahead and later than the present 발송기한. Source: domain.md 2.3, T18."""
+    _, new_ship_by = kst_day_range(new_date)
+    if new_date > kst_date(at) + timedelta(days=MAX_DELAY_DAYS):
+        raise DomainError(f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요.", code="delay_too_far")
+    with locked_lines(line_ids, actor=actor) as lines:
+        old = {line.pk: line.ship_by for line in lines}
+        not_later = {
+            line.pk: "새 발송예정일이 지금 발송기한보다 늦어야 합니다." for line in lines if line.ship_by and new_ship_by <= line.ship_by
+        }
+        outcome = move(lines, OrderLine.notify_delay, at=at, refuse=not_later, ship_by=new_ship_by)
+        outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
+        DelayNotice.objects.bulk_create(
+            DelayNotice(line=line, reason=delay_reason, detail=detail, old_ship_by=old[line.pk], new_ship_by=new_ship_by)
+            for line in outcome.moved
+        )
+        record(outcome, events.LINE_DELAYED, at=at, actor=actor, batch=batch, source=source, reason=detail)
+    return outcome
+
+
+def _one(orders: list[Order]) -> Order:
+    if not orders:
+        raise DomainError(NOT_FOUND, code="order_not_found")
+    return orders[0]
+
+
+def _update(order: Order, values: Mapping[str, Any]) -> None:
+    Order.objects.filter(pk=order.pk).update(**values, version=F("version") + 1)
+    for name, value in values.items():
+        setattr(order, name, value)
+    order.version += 1
+
+
+def _record_order(order: Order, kind: Any, *, data: Mapping[str, Any], **facts: Any) -> None:
+    outcome = Outcome(changes=[Change(order, "", "", order.version)])
+    record(outcome, kind, data={order.pk: data}, **facts)
+
+
+def _changed_by(order: Order) -> str:
+    last = order.events.select_related("actor").order_by("-id").first()
+    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"
+    return f"{who} 먼저 수정했습니다. 내 값과 비교해 주세요."

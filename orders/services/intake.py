@@ -1,0 +1,210 @@
+"""Intake: orders arrive as drafts from files, the storefront API or the order form, and become rows set-wise.
+
+An order is known by (channel, channel number): the same draft again is answered with the stored order and changes
+nothing. Source: domain.md T1, T2, 3.5; architecture.md 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from core.calendar import kst_date
+from core.events import record
+from core.models import Job
+from core.money import split
+from core.numbering import line_number, order_number, take_numbers
+from core.state import Change, Outcome
+from orders import events
+from orders.deadlines import Deadlines
+from orders.models import LineLock, Order, OrderLine, SalesChannel
+from orders.rollup import roll_up
+from orders.search import store_search
+from orders.services.verdicts import judge_stock
+from orders.states import LOCK_BIT, PREPAID_METHODS, DeliveryMethod, LineState, LockKind, PaymentMethod
+from products.services import stock
+
+
+@dataclass(frozen=True, slots=True)
+class LineDraft:
+    """품목 초안: one line as a channel sent it; prices in won; `variant_id` None until the product is mapped."""
+
+    product_name: str
+    quantity: int
+    unit_price: int
+    option_name: str = ""
+    channel_number: str = ""
+    channel_product: str = ""
+    channel_option: str = ""
+    variant_id: int | None = None
+    # Won of this line's own discounts when the channel gives them per line; order-wide amounts are shared out.
+    discount_amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDraft:
+    """주문 초안: one order as a channel sent it; amounts in won, times aware, phones as digits."""
+
+    channel_number: str
+    ordered_at: datetime
+    buyer_name: str
+    recipient_name: str
+    address1: str
+    payment_method: PaymentMethod
+    lines: tuple[LineDraft, ...]
+    paid_at: datetime | None = None
+    buyer_phone: str = ""
+    buyer_email: str = ""
+    recipient_phone: str = ""
+    recipient_phone2: str = ""
+    zip_code: str = ""
+    address2: str = ""
+    delivery_note: str = ""
+    delivery_method: DeliveryMethod = DeliveryMethod.PARCEL
+    depositor_name: str = ""
+    deposit_by: datetime | None = None
+    ship_by: datetime | None = None
+    discount_amount: int = 0
+    coupon_amount: int = 0
+    points_amount: int = 0
+    shipping_fee_amount: int = 0
+
+
+@dataclass(slots=True)
+class Intake:
+    """접수 결과: the stored orders by channel number, split into new ones and those already known."""
+
+    created: dict[str, Order] = field(default_factory=dict)
+    known: dict[str, Order] = field(default_factory=dict)
+
+
+def create_orders(
+    *, channel: SalesChannel, drafts: Sequence[OrderDraft], actor: Any, at: datetime, source: str, batch: Job | None = None
+) -> Intake:
+    """주문 접수: store the drafts that are not known yet, with numbers, won-exact shares, stock demand and search text.
+
+    Prepaid drafts begin in 상품준비중, the others in 입금대기; lines without a variant wait under a MAPPING lock. The
+    caller stores the payments in the same transaction. Two callers with the same draft: one creates, the other gets it
+    as known.
+    """
+    result = Intake()
+    with transaction.atomic():
+        _serialize(channel)
+        numbers = [draft.channel_number for draft in drafts]
+        stored = Order.objects.filter(channel=channel, channel_number__in=numbers, parent__isnull=True)
+        result.known = {order.channel_number: order for order in stored}
+        fresh = [draft for draft in drafts if draft.channel_number not in result.known]
+        if not fresh:
+            return result
+        orders = _insert_orders(channel, fresh, at=at)
+        lines = _insert_lines(orders, fresh, at=at)
+        _lock_unmapped(lines, at=at)
+        stock.add_demand(lines, at=at)
+        roll_up({order.pk for order in orders})
+        judge_stock(lines)
+        store_search(orders)
+        changes = [Change(order, "", lines_state(draft), 1) for order, draft in zip(orders, fresh, strict=True)]
+        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, actor=actor, batch=batch, source=source)
+        result.created = {order.channel_number: order for order in orders}
+    return result
+
+
+def lines_state(draft: OrderDraft) -> LineState:
+    """First state of a draft's lines: prepaid ones skip 입금대기 (domain.md T1, T2)."""
+    return LineState.PREPARING if draft.payment_method in PREPAID_METHODS else LineState.AWAITING_PAYMENT
+
+
+def _serialize(channel: SalesChannel) -> None:
+    """Intake of one channel runs one after the other, so that the same file twice at once creates each order once."""
+    SalesChannel.objects.select_for_update(no_key=True).get(pk=channel.pk)
+
+
+def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: datetime) -> list[Order]:
+    day = kst_date(at)
+    numbers = take_numbers("order", day=day, count=len(drafts))
+    deadlines = Deadlines({channel.pk})
+    orders = []
+    for n, draft in zip(numbers, drafts, strict=True):
+        goods = sum(line.unit_price * line.quantity for line in draft.lines)
+        discount = draft.discount_amount + sum(line.discount_amount for line in draft.lines)
+        prepaid = draft.payment_method in PREPAID_METHODS
+        orders.append(
+            Order(
+                number=order_number(day, n),
+                channel=channel,
+                channel_number=draft.channel_number,
+                ordered_at=draft.ordered_at,
+                paid_at=(draft.paid_at or draft.ordered_at) if prepaid else None,
+                goods_amount=goods,
+                discount_amount=discount,
+                due_amount=goods - discount - draft.coupon_amount - draft.points_amount + draft.shipping_fee_amount,
+                deposit_by=None if prepaid else draft.deposit_by or deadlines.deposit_by(channel.pk, draft.ordered_at),
+                **{name: getattr(draft, name) for name in _COPIED},
+            )
+        )
+    return Order.objects.bulk_create(orders, batch_size=1000)
+
+
+_COPIED = (
+    "buyer_name", "buyer_phone", "buyer_email", "recipient_name", "recipient_phone", "recipient_phone2", "zip_code",
+    "address1", "address2", "delivery_note", "delivery_method", "payment_method", "depositor_name", "coupon_amount",
+    "points_amount", "shipping_fee_amount",
+)  # fmt: skip
+
+
+def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft], *, at: datetime) -> list[OrderLine]:
+    deadlines = Deadlines({order.channel_id for order in orders})
+    lines = []
+    for order, draft in zip(orders, drafts, strict=True):
+        weights = [line.unit_price * line.quantity for line in draft.lines]
+        shares = {
+            name: split(amount, weights)
+            for name, amount in (
+                ("discount_share", draft.discount_amount),
+                ("coupon_share", draft.coupon_amount),
+                ("points_share", draft.points_amount),
+                ("shipping_share", draft.shipping_fee_amount),
+            )
+        }
+        ship_by = None
+        if order.paid_at is not None:
+            ship_by = draft.ship_by or deadlines.ship_by(order.channel_id, order.paid_at)
+        for index, line in enumerate(draft.lines):
+            mine = {name: values[index] for name, values in shares.items()}
+            mine["discount_share"] += line.discount_amount
+            lines.append(_line(order, draft, line, seq=index + 1, ship_by=ship_by, shares=mine))
+    return OrderLine.objects.bulk_create(lines, batch_size=1000)
+
+
+def _line(
+    order: Order, draft: OrderDraft, line: LineDraft, *, seq: int, ship_by: datetime | None, shares: dict[str, int]
+) -> OrderLine:
+    return OrderLine(
+        order=order,
+        seq=seq,
+        number=line_number(order.number, seq),
+        state=lines_state(draft),
+        paid_at=order.paid_at,
+        ship_by=ship_by,
+        delivery_method=draft.delivery_method,
+        open_locks=0 if line.variant_id else LOCK_BIT[LockKind.MAPPING],
+        channel_number=line.channel_number,
+        variant_id=line.variant_id,
+        channel_product=line.channel_product,
+        channel_option=line.channel_option,
+        product_name=line.product_name,
+        option_name=line.option_name,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        **shares,
+    )
+
+
+def _lock_unmapped(lines: Sequence[OrderLine], *, at: datetime) -> None:
+    LineLock.objects.bulk_create(
+        LineLock(line=line, kind=LockKind.MAPPING, placed_at=at, reason="연결되지 않은 상품")
+        for line in lines
+        if line.variant_id is None
+    )

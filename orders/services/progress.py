@@ -1,0 +1,273 @@
+"""T3 to T8, T11 to T16, T24: a line's way from 입금대기 to 구매확정 and back.
+
+Each service locks orders, then lines; runs the transition on every row; moves stock; records one event per row. The
+upper apps (payments, shipping) wrap these in their own transaction when they have facts of their own to write.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.events import EventKind, record
+from core.models import Job
+from core.settings_registry import get_setting
+from core.state import Outcome, missing, move
+from orders import events
+from orders.deadlines import Deadlines
+from orders.models import OrderLine
+from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
+from orders.services.verdicts import judge_stock
+from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
+from products.services import stock
+
+NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
+
+
+def confirm_payment(
+    *, order_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+) -> Outcome:
+    """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한.
+
+    The caller wrote the deposit and `Order.paid_amount` in the same transaction. Source: domain.md T3.
+    """
+    with locked_orders(order_ids, actor=actor) as (orders, lines):
+        waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
+        deadlines = Deadlines({order.channel_id for order in orders})
+        outcome = move(
+            waiting,
+            OrderLine.confirm_payment,
+            at=at,
+            per_row={line.pk: {"ship_by": deadlines.ship_by(line.order.channel_id, at)} for line in waiting},
+        )
+        _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        judge_stock(outcome.moved)
+    return outcome
+
+
+def revert_payment(
+    *, order_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+) -> Outcome:
+    """입금확인 취소: all lines in 상품준비중 go back to 입금대기, if none has gone further. Source: domain.md T5."""
+    with locked_orders(order_ids, actor=actor) as (_, lines):
+        outcome = move(
+            [line for line in lines if line.state == LineState.PREPARING], OrderLine.revert_payment, at=at
+        )
+        _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def cancel_unpaid(
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    by: CanceledBy,
+    reason: str = "",
+    batch: Job | None = None,
+    source: str = "",
+) -> Outcome:
+    """입금전취소: unpaid lines are canceled and their stock demand is dropped. Source: domain.md T4 (C47, C48, C49)."""
+    with locked_orders(order_ids, actor=actor) as (_, lines):
+        waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
+        outcome = move(waiting, OrderLine.cancel_unpaid, at=at, by=by)
+        stock.drop_demand(outcome.moved, at=at)
+        _record(outcome, events.LINE_CANCELED_UNPAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def revive(
+    *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """되살리기: canceled unpaid lines wait for payment again and ask for stock again. Source: architecture.md 3, T24."""
+    with locked_orders(order_ids, actor=actor) as (_, lines):
+        canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
+        outcome = move(canceled, OrderLine.revive, at=at)
+        stock.add_demand(outcome.moved, at=at)
+        _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def acknowledge(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """발주확인: stamp the lines; from now on a buyer's cancel needs approval. Source: domain.md T6."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.acknowledge, at=at)
+        _record(outcome, events.LINE_ACKNOWLEDGED, at=at, actor=actor, batch=batch, source=source)
+    return outcome
+
+
+def make_ready(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송준비중 처리: turn the lines' stock demand into an allocation and move them to 배송준비중.
+
+    Returns the moved rows and, for each refused id, the reason in Korean. Source: domain.md T7.
+    Raises LockTimeout when another member of staff holds the orders for more than 3 s.
+    """
+    with locked_lines(line_ids, actor=actor) as lines:
+        movable = move_order(lines)
+        outcome = _move(movable, line_ids, OrderLine.make_ready, at=at, refuse=stock.shortages(movable))
+        stock.allocate(outcome.moved, at=at)
+        _record(outcome, events.LINE_READY, at=at, actor=actor, batch=batch, source=source)
+    return outcome
+
+
+def move_order(lines: Sequence[OrderLine]) -> list[OrderLine]:
+    """The order in which lines compete for scarce stock: earliest 발송기한 first, then the order of arrival."""
+    return sorted(lines, key=lambda line: (line.ship_by is None, line.ship_by, line.pk))
+
+
+def return_to_preparing(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+) -> Outcome:
+    """상품준비중으로: give the allocation back and wait in 상품준비중 again. Source: domain.md T8."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.return_to_preparing, at=at)
+        stock.release(outcome.moved, at=at)
+        _record(outcome, events.LINE_BACK_TO_PREPARING, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        judge_stock(outcome.moved)
+    return outcome
+
+
+def register_waybill(
+    *,
+    line_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    data: Mapping[int, Mapping[str, Any]] | None = None,
+) -> Outcome:
+    """송장 등록: shipping tells that the last needed number of these lines is there; they show as 배송대기 (T9)."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.register_waybill, at=at)
+        _record(
+            outcome, events.LINE_WAYBILL_REGISTERED, at=at, actor=actor, batch=batch, source=source, data=data
+        )
+    return outcome
+
+
+def void_waybill(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+) -> Outcome:
+    """송장 삭제: shipping tells that a needed number of these lines is gone (T10)."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.void_waybill, at=at)
+        _record(outcome, events.LINE_WAYBILL_VOIDED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def pick_up(*, line_ids: Collection[int], at: datetime, source: str = "") -> Outcome:
+    """집하: the first physical scan by the courier; from now on 배송취소 is refused."""
+    with locked_lines(line_ids) as lines:
+        outcome = _move(lines, line_ids, OrderLine.pick_up, at=at)
+        _record(outcome, events.LINE_PICKED_UP, at=at, actor=None, source=source)
+    return outcome
+
+
+def ship(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송중 처리: the goods leave the house; both on-hand and allocated stock fall. Source: domain.md T11."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.ship, at=at)
+        stock.ship_out(outcome.moved, at=at)
+        _record(outcome, events.LINE_SHIPPED, at=at, actor=actor, batch=batch, source=source)
+    return outcome
+
+
+def unship(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송취소: back to 배송준비중 while the courier has not scanned it; stock returns allocated. Source: domain.md T12."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.unship, at=at)
+        stock.take_back(outcome.moved, at=at)
+        _record(outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def deliver(
+    *,
+    delivered_at: Mapping[int, datetime],
+    by: DeliveredBy,
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
+) -> Outcome:
+    """배송완료 처리: `delivered_at` maps line ids to the proven moment (UTC); sets the 구매확정 예정. Source: domain.md T13."""
+    days = timedelta(days=int(get_setting("auto_confirm_days")))
+    with locked_lines(delivered_at.keys(), actor=actor) as lines:
+        outcome = _move(
+            lines,
+            delivered_at.keys(),
+            OrderLine.deliver,
+            at=at,
+            by=by,
+            per_row={pk: {"delivered_at": moment, "confirm_by": moment + days} for pk, moment in delivered_at.items()},
+        )
+        _record(outcome, events.LINE_DELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def undeliver(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송완료 취소: back to 배송중, refused after 구매확정. Source: domain.md T14."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.undeliver, at=at)
+        _record(outcome, events.LINE_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def confirm_purchase(
+    *,
+    line_ids: Collection[int],
+    by: ConfirmedBy,
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
+) -> Outcome:
+    """구매확정 처리 by staff or by the buyer through the API. Source: domain.md T15."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        outcome = _move(lines, line_ids, OrderLine.confirm_purchase, at=at, by=by)
+        _record(outcome, events.LINE_CONFIRMED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
+    """자동 구매확정: lines whose proven delivery is long enough ago; never with an open claim. Source: domain.md T15."""
+    with locked_lines(line_ids) as lines:
+        not_yet = {line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at}
+        outcome = _move(lines, line_ids, OrderLine.confirm_after_days, at=at, refuse=not_yet)
+        _record(outcome, events.LINE_CONFIRMED, at=at, actor=None)
+    return outcome
+
+
+def revoke_confirmation(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """구매확정 철회: back to where the line was confirmed from. Source: domain.md T16."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        delivered = [line for line in lines if line.delivered_at is not None]
+        on_the_way = [line for line in lines if line.delivered_at is None]
+        outcome = move(delivered, OrderLine.revoke_confirmation, at=at)
+        outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at))
+        outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
+        _record(outcome, events.LINE_CONFIRMATION_REVOKED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def _move(lines: Sequence[OrderLine], asked: Collection[int], method: Any, **facts: Any) -> Outcome:
+    outcome = move(lines, method, **facts)
+    outcome.refused |= missing(set(asked), lines, text=NOT_FOUND)
+    return outcome
+
+
+def _record(outcome: Outcome, kind: EventKind, *, batch: Job | None = None, **facts: Any) -> None:
+    record(outcome, kind, batch=batch, undoable=batch is not None, **facts)

@@ -1,0 +1,84 @@
+"""Payments and the append-only ledger that decides what is paid."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django_fsm import RETURN_VALUE
+
+from core.models import TimeStamped
+from core.state import StateField, StateGuard, transition
+from core.triggers import append_only, state_triggers
+from orders.models import Order
+from orders.states import PaymentMethod
+from payments.states import PAYMENT_MOVES, EntryKind, PaymentState
+
+
+class Payment(StateGuard, TimeStamped):
+    """결제: one way in which an order is to be paid; its state follows the ledger."""
+
+    event_subject = "payment"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="payments")
+    method = models.CharField("결제수단", max_length=16, choices=PaymentMethod.choices)
+    amount = models.PositiveBigIntegerField("결제예정액")
+    balance = models.BigIntegerField("원장 잔액", default=0)
+    state = StateField("상태", choices=PaymentState.choices, default=PaymentState.PENDING)
+    settled_at = models.DateTimeField("완료일시", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "결제"
+        triggers = state_triggers(pairs=PAYMENT_MOVES, initial=[PaymentState.PENDING])
+        constraints = [
+            models.CheckConstraint(condition=models.Q(balance__gte=0), name="payment_balance_not_negative"),
+            models.CheckConstraint(condition=models.Q(state__in=PaymentState.values), name="payment_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.method} {self.amount:,}원"
+
+    @transition(state, source=tuple(PaymentState), target=RETURN_VALUE(*PaymentState), custom={"label": "원장 반영"})
+    def settle(self, *, at: datetime, balance: int) -> PaymentState:
+        self.balance = balance
+        self.settled_at = at if balance == self.amount else None
+        return state_of(balance, self.amount)
+
+    @classmethod
+    def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
+        """The order's paid amount is written by the service, under the order's lock."""
+
+
+def state_of(balance: int, amount: int) -> PaymentState:
+    """결제 상태 that a ledger balance stands for; won."""
+    if balance == amount:
+        return PaymentState.PAID
+    if balance == 0:
+        return PaymentState.PENDING
+    return PaymentState.PARTIAL if balance < amount else PaymentState.OVERPAID
+
+
+class LedgerEntry(models.Model):
+    """원장: one signed movement of money with its single cause; never changed, never deleted."""
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="entries")
+    kind = models.CharField("구분", max_length=16, choices=EntryKind.choices)
+    # The provider's transaction, or what stands for it, so that the same cause is never booked twice.
+    reference = models.CharField("거래 번호", max_length=80)
+    amount = models.BigIntegerField("금액")
+    at = models.DateTimeField("일시")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    batch = models.ForeignKey("core.Job", models.PROTECT, null=True, related_name="+")
+    reason = models.CharField("사유", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = "원장"
+        triggers = append_only()
+        constraints = [
+            models.UniqueConstraint(fields=["payment", "kind", "reference"], name="ledger_cause_once"),
+            models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_amount_not_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount:+,}원"

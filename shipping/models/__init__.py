@@ -1,0 +1,21 @@
+"""Tables of shipping, one file per subject."""
+
+from shipping.models.parcel import Parcel, ParcelLine
+from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
+from shipping.models.template import ExcelTemplate, RowPer
+from shipping.models.tracking import AccountState, TrackingAccount, TrackingEvent, TrackingPoll
+
+__all__ = [
+    "AccountState",
+    "ExcelTemplate",
+    "Parcel",
+    "ParcelLine",
+    "RowPer",
+    "Shipment",
+    "ShipmentLine",
+    "ShipmentStep",
+    "TrackingAccount",
+    "TrackingEvent",
+    "TrackingPoll",
+    "WaybillDraft",
+]

@@ -1,0 +1,105 @@
+"""Parcels: one box with one waybill."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from core.models import TimeStamped
+from core.state import StateField, StateGuard, transition
+from core.triggers import state_triggers
+from orders.models import OrderLine
+from shipping.models.shipment import Shipment
+from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingStage
+
+P = ParcelState
+LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
+
+
+class Parcel(StateGuard, TimeStamped):
+    """상자: one waybill of a shipment; its stage follows the courier, its state follows what the house did."""
+
+    event_subject = "parcel"
+
+    shipment = models.ForeignKey(Shipment, models.PROTECT, related_name="parcels")
+    seq = models.PositiveSmallIntegerField("순번", default=1)
+    direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
+    courier = models.CharField("택배사", max_length=12)
+    waybill = models.CharField("송장번호", max_length=20, db_collation="C")
+    state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
+    stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
+    printed_count = models.PositiveSmallIntegerField("출력 횟수", default=0)
+    numbered_at = models.DateTimeField("송장등록일시", null=True, blank=True)
+    handed_over_at = models.DateTimeField("출고일시", null=True, blank=True)
+    first_scan_at = models.DateTimeField("집하일시", null=True, blank=True)
+    last_event_at = models.DateTimeField("최근 변동", null=True, blank=True)
+    last_event_text = models.CharField("최근 위치", max_length=200, blank=True)
+    delivered_at = models.DateTimeField("배송완료일시", null=True, blank=True)
+    voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "상자"
+        triggers = state_triggers(pairs=PARCEL_MOVES, initial=FIRST_PARCEL_STATES)
+        constraints = [
+            # Couriers recycle numbers, so a number is unique among live parcels only (shipping.md 0.7).
+            models.UniqueConstraint(
+                fields=["courier", "waybill"], name="waybill_on_one_live_parcel", condition=Q(state__in=LIVE)
+            ),
+            models.CheckConstraint(condition=Q(state__in=ParcelState.values), name="parcel_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["waybill"], name="parcel_waybill"),
+            models.Index(fields=["shipment", "seq"], name="parcel_of_shipment"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.courier} {self.waybill}"
+
+    @property
+    def event_order_id(self) -> int:
+        """The order whose history shows this parcel's events."""
+        return self.shipment.order_id
+
+    @classmethod
+    def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
+        """The services roll the shipments up after lines and parcels have both moved."""
+
+    @transition(state, source=[P.NUMBERED, P.PRINTED], target=P.HANDED_OVER, custom={"label": "출고"})
+    def hand_over(self, *, at: datetime) -> None:
+        self.handed_over_at = at
+
+    @transition(state, source=P.HANDED_OVER, target=P.NUMBERED, custom={"label": "출고 취소"})
+    def take_back(self, *, at: datetime) -> None:
+        self.handed_over_at = None
+
+    @transition(state, source=[P.CREATED, P.NUMBERED, P.PRINTED], target=P.VOID, custom={"label": "송장 삭제"})
+    def void(self, *, at: datetime) -> None:
+        self.voided_at = at
+
+    @transition(state, source=P.HANDED_OVER, target=P.DELIVERED, custom={"label": "배송완료"})
+    def deliver(self, *, at: datetime, delivered_at: datetime) -> None:
+        self.delivered_at = delivered_at
+
+    @transition(state, source=P.DELIVERED, target=P.HANDED_OVER, custom={"label": "배송완료 취소"})
+    def undeliver(self, *, at: datetime) -> None:
+        self.delivered_at = None
+
+
+class ParcelLine(models.Model):
+    """상자 품목: how many units of a line are in a box."""
+
+    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="items")
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="+")
+    quantity = models.PositiveIntegerField("수량")
+
+    class Meta:
+        verbose_name = "상자 품목"
+        constraints = [
+            models.UniqueConstraint(fields=["parcel", "line"], name="parcel_line_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="parcel_line_quantity_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parcel_id} {self.line_id} {self.quantity}"

@@ -1,0 +1,88 @@
+"""Tracking: accounts at tracking sources, the narrow poll table, and what couriers told us."""
+
+from django.db import models
+from django.db.models import Q
+
+from core.models import TimeStamped
+from shipping.models.parcel import Parcel
+from shipping.states import TrackingStage
+
+
+class AccountState(models.TextChoices):
+    """계정 상태."""
+
+    OK = "OK", "정상"
+    BLOCKED = "BLOCKED", "인증 실패"
+
+
+class TrackingAccount(TimeStamped):
+    """추적 계정: where and how we ask; the environment variable OMS_<CODE>_BASE_URL overrides the address."""
+
+    code = models.SlugField("코드", max_length=20, unique=True)
+    name = models.CharField("이름", max_length=40)
+    base_url = models.URLField("주소", max_length=200)
+    client_id = models.CharField("클라이언트 ID", max_length=100, blank=True)
+    client_secret = models.CharField("비밀 키", max_length=200, blank=True)
+    is_sandbox = models.BooleanField("샌드박스", default=False)
+    is_active = models.BooleanField("사용", default=True)
+    state = models.CharField("상태", max_length=10, choices=AccountState.choices, default=AccountState.OK)
+    blocked_at = models.DateTimeField("막힌 일시", null=True, blank=True)
+    last_error = models.CharField("마지막 오류", max_length=300, blank=True)
+    last_ok_at = models.DateTimeField("마지막 정상", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "추적 계정"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrackingPoll(models.Model):
+    """조회 예약: the hot row of one parcel, apart from the parcel itself."""
+
+    parcel = models.OneToOneField(Parcel, models.CASCADE, primary_key=True, related_name="poll")
+    source = models.CharField("조회처", max_length=20)
+    courier = models.CharField("택배사", max_length=12)
+    waybill = models.CharField("송장번호", max_length=20)
+    next_poll_at = models.DateTimeField("다음 조회")
+    lease_until = models.DateTimeField("임대 기한", null=True, blank=True)
+    lease_token = models.BigIntegerField("임대 번호", default=0)
+    fail_count = models.PositiveSmallIntegerField("실패 횟수", default=0)
+    last_ok_at = models.DateTimeField("마지막 정상", null=True, blank=True)
+    last_hash = models.CharField("마지막 지문", max_length=64, blank=True)
+    last_error = models.CharField("마지막 오류", max_length=200, blank=True)
+    is_active = models.BooleanField("사용", default=True)
+
+    class Meta:
+        verbose_name = "조회 예약"
+        indexes = [
+            models.Index(fields=["source", "courier", "next_poll_at"], name="poll_due", condition=Q(is_active=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.courier} {self.waybill}"
+
+
+class TrackingEvent(models.Model):
+    """추적 이력: one event as the courier told it, with the stage we read in it."""
+
+    parcel = models.ForeignKey(Parcel, models.CASCADE, related_name="tracking_events")
+    source = models.CharField("조회처", max_length=20)
+    seq = models.PositiveSmallIntegerField("순서")
+    raw_code = models.CharField("원본 코드", max_length=40, blank=True)
+    raw_text = models.CharField("원본 문구", max_length=300, blank=True)
+    stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices)
+    at = models.DateTimeField("일시", null=True)
+    is_time_estimated = models.BooleanField("시간 추정", default=False)
+    place = models.CharField("위치", max_length=100, blank=True)
+    fingerprint = models.CharField("지문", max_length=64)
+
+    class Meta:
+        verbose_name = "추적 이력"
+        constraints = [
+            models.UniqueConstraint(fields=["parcel", "source", "fingerprint"], name="tracking_event_once")
+        ]
+        indexes = [models.Index(fields=["parcel", "at"], name="tracking_of_parcel")]
+
+    def __str__(self) -> str:
+        return f"{self.parcel_id} {self.stage}"
