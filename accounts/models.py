@@ -1,14 +1,16 @@
 """Staff accounts and the two histories that nobody may rewrite."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pgtrigger
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 from accounts.roles import PERMISSIONS, Role, may
 
@@ -34,7 +36,7 @@ class User(AbstractBaseUser):
     role = models.CharField("역할", max_length=12, choices=Role.choices, default=Role.VIEWER)
     is_active = models.BooleanField("사용", default=True)
     is_demo = models.BooleanField("데모 계정", default=False)
-    # Raised to end every session at once; a session remembers the value it was opened with.
+    # Raised to end every session at once: it is part of what a session proves itself with.
     session_epoch = models.PositiveIntegerField("세션 세대", default=0)
     prefs = models.JSONField("화면 설정", default=dict, blank=True)
     page_size = models.PositiveSmallIntegerField("목록 행 수", default=50)
@@ -58,6 +60,19 @@ class User(AbstractBaseUser):
 
     def get_short_name(self) -> str:
         return self.display_name
+
+    def get_session_auth_hash(self) -> str:
+        """세션 증명: what a session stores at log-in; a new password or a raised epoch makes it worthless."""
+        return self._session_proof(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """세션 증명 under secret keys that are being replaced."""
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_proof(secret)
+
+    def _session_proof(self, secret: str) -> str:
+        proof = f"{self.password}:{self.session_epoch}"
+        return salted_hmac("accounts.session", proof, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def role_label(self) -> str:

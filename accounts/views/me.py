@@ -15,7 +15,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts import services
 from accounts.access import LOGIN_ONLY, PermissionRequired, staff_of
 from accounts.forms import DisplayForm, OwnPasswordForm
-from accounts.middleware import mark_session
 from core.exceptions import DomainError
 
 
@@ -39,14 +38,13 @@ class MyPasswordView(PermissionRequired):
         form = OwnPasswordForm(request.POST, user=staff_of(request))
         if not form.is_valid():
             return my_page(request, form, status=422)
-        now = timezone.now()
+        password = form.cleaned_data["password"]
         try:
-            user = services.set_password(user=staff_of(request), password=form.cleaned_data["password"], at=now)
+            user = services.set_password(user=staff_of(request), password=password, at=timezone.now())
         except DomainError as error:
             form.add_error("password", error.message)
             return my_page(request, form, status=422)
         update_session_auth_hash(request, user)
-        mark_session(request.session, user, at=now)
         messages.success(request, "비밀번호를 바꿨습니다. 다른 기기에서는 로그아웃됩니다.")
         return redirect("accounts:me")
 

@@ -51,7 +51,7 @@ class LoginView(View):
             return self._failed(request, form, username)
         now = timezone.now()
         login(request, user)
-        mark_session(request.session, user, at=now)
+        mark_session(request.session, at=now)
         request.session.save()
         services.record_access(actor=user, action=AccessAction.LOGIN, at=now, client=client_of(request))
         return redirect(safe_next(request))
