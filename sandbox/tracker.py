@@ -206,7 +206,8 @@ def _request(document: Any) -> tuple[Operation, dict[str, Any]]:
     """The prepared operation and its variables with defaults filled in; raises GraphQLFailure."""
     if not isinstance(document, dict) or not isinstance(document.get("query"), str):
         raise GraphQLFailure("GraphQL operations must contain a non-empty `query`.", "BAD_REQUEST", is_request=True)
-    name, given = document.get("operationName"), document.get("variables") or {}
+    name, given = document.get("operationName"), document.get("variables")
+    given = {} if given is None else given
     if not isinstance(given, dict) or not isinstance(name, str | None):
         raise GraphQLFailure("`variables` must be an object.", "BAD_REQUEST", is_request=True)
     try:
