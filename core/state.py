@@ -115,7 +115,8 @@ class StateGuard(models.Model):
         for name, stored in snapshot.items():
             if self.__dict__.get(name, stored) != stored:
                 raise ConcurrentTransition(f"{name} of {self._meta.label} {pk_val} is written by core.state.move only")
-        updated: bool = super()._do_update(base_qs.filter(**snapshot), using, pk_val, values, *args, **kwargs)  # type: ignore[misc]
+        guarded = base_qs.filter(**snapshot)
+        updated: bool = super()._do_update(guarded, using, pk_val, values, *args, **kwargs)  # type: ignore[misc]
         if not updated and base_qs.filter(pk=pk_val).using(using).exists():
             raise ConcurrentTransition(f"{self._meta.label} {pk_val} was changed since it was read")
         return updated
@@ -236,7 +237,11 @@ def explain(row: Any, method: Any) -> str | None:
         return str(row.wrong_state_reason(_label(method, row.state)))
     for guard in meta.get_transition(row.state).conditions:
         if not guard(row):
-            return guard.reason(row) if isinstance(guard, Condition) else f"{_label(method, row.state)} 조건에 맞지 않습니다."
+            return (
+                guard.reason(row)
+                if isinstance(guard, Condition)
+                else f"{_label(method, row.state)} 조건에 맞지 않습니다."
+            )
     return None
 
 
@@ -324,7 +329,9 @@ def _update_group(model: Any, source: str, target: str, changed: tuple[Any, ...]
             params,
         )
         if cursor.rowcount != len(rows):
-            raise ConcurrentTransition(f"{len(rows) - cursor.rowcount} rows of {model._meta.label} changed under a lock")
+            raise ConcurrentTransition(
+                f"{len(rows) - cursor.rowcount} rows of {model._meta.label} changed under a lock"
+            )
 
 
 def missing(ids: Sequence[int] | set[int], rows: Sequence[Any], *, text: str) -> dict[int, str]:

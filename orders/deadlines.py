@@ -39,7 +39,9 @@ class Deadlines:
         """발송기한: end of the last business day (24:00 KST) after payment."""
         day = kst_date(paid_at)
         if (channel_id, day) not in self._cache:
-            self._cache[channel_id, day] = self._calendar.deadline(paid_at, self.days(channel_id, DeadlineKind.SHIP, day))
+            self._cache[channel_id, day] = self._calendar.deadline(
+                paid_at, self.days(channel_id, DeadlineKind.SHIP, day)
+            )
         return self._cache[channel_id, day]
 
     def deposit_by(self, channel_id: int, ordered_at: datetime) -> datetime:

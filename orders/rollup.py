@@ -37,6 +37,7 @@ def _listed(states: Collection[LineState]) -> str:
 
 
 _OPEN_ROW = f"l.state IN ({_listed(OPEN)})"
+_BEFORE_SHIPPING = f"l.state IN ({_listed((LineState.PREPARING, LineState.READY))})"
 _PREPARING = f"l.state = '{LineState.PREPARING.value}'"
 _STATE_BITS = _case([(f"l.state = '{state.value}'", bit) for state, bit in BIT.items()])
 _FACT_BITS = " | ".join(
@@ -56,7 +57,9 @@ _RANK = _case([(f"l.state = '{state.value}'", rank) for rank, state in enumerate
 # The stage of an order without active lines: the last kind of ending that its lines share, returns before cancels.
 _ENDINGS = (LineState.RETURNED, LineState.EXCHANGED, LineState.CANCELED, LineState.CANCELED_UNPAID, LineState.MOVED)
 _STAGE = (
-    "CASE min(NULLIF(" + _RANK + ", 0)) "
+    "CASE min(NULLIF("
+    + _RANK
+    + ", 0)) "
     + " ".join(f"WHEN {rank} THEN '{state.value}'" for rank, state in enumerate(TRAVEL, 1))
     + " ELSE CASE "
     + " ".join(f"WHEN bool_or(l.state = '{state.value}') THEN '{state.value}'" for state in _ENDINGS)
@@ -68,7 +71,7 @@ SUMMARY = f"""
            bit_or({_STATE_BITS}) | bit_or({_FACT_BITS}) AS steps,
            {_STAGE} AS stage,
            count(*) FILTER (WHERE l.state <> '{LineState.MOVED.value}') AS line_count,
-           min(l.ship_by) FILTER (WHERE l.state IN ('{LineState.PREPARING.value}', '{LineState.READY.value}')) AS next_due_at,
+           min(l.ship_by) FILTER (WHERE {_BEFORE_SHIPPING}) AS next_due_at,
            max(l.confirmed_at) AS confirmed_at,
            max(l.paid_at) AS paid_at
     FROM orders_orderline l

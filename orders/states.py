@@ -163,13 +163,21 @@ class LockKind(models.TextChoices):
 
 # (kind, bit of OrderLine.open_locks, blocked transitions, Korean refusal)
 LOCKS = (
-    (LockKind.CLAIM, 1, ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days"),
-     "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요."),
+    (
+        LockKind.CLAIM,
+        1,
+        ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days"),
+        "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요.",
+    ),
     (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),
-    (LockKind.PAYMENT, 4, ("make_ready", "register_waybill", "ship", "confirm_after_days"),
-     "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요."),
+    (
+        LockKind.PAYMENT,
+        4,
+        ("make_ready", "register_waybill", "ship", "confirm_after_days"),
+        "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요.",
+    ),
     (LockKind.MAPPING, 8, ("make_ready",), "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."),
-    (LockKind.ADDRESS, 16, ("register_waybill", "ship"), "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요."),
+    (LockKind.ADDRESS, 16, ("ship",), "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요."),
     (LockKind.DEPOSIT_PENDING, 32, ("cancel_unpaid",), "확인을 기다리는 입금이 있습니다. 입금 내역을 먼저 확인하세요."),
 )
 LOCK_BIT = {kind: bit for kind, bit, _, _ in LOCKS}

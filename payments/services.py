@@ -36,9 +36,7 @@ def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -
         Payment(order=order, method=order.payment_method, amount=order.due_amount) for order in orders
     )
     prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
-    _book(
-        [(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None
-    )
+    _book([(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None)
     return list(payments)
 
 
@@ -165,7 +163,14 @@ def _book(
         return
     LedgerEntry.objects.bulk_create(
         LedgerEntry(
-            payment=payment, kind=kind, reference=reference, amount=amount, at=at, actor=actor, batch=batch, reason=reason
+            payment=payment,
+            kind=kind,
+            reference=reference,
+            amount=amount,
+            at=at,
+            actor=actor,
+            batch=batch,
+            reason=reason,
         )
         for payment, kind, reference, amount in rows
     )

@@ -170,12 +170,8 @@ class OrderLine(StateGuard, TimeStamped):
             models.CheckConstraint(condition=models.Q(state__in=LineState.values), name="line_state_known"),
         ]
         indexes = [
-            models.Index(
-                fields=["confirm_by", "id"], name="line_confirm_due", condition=models.Q(state="DELIVERED")
-            ),
-            models.Index(
-                fields=["variant", "id"], name="line_waiting_stock", condition=models.Q(state="PREPARING")
-            ),
+            models.Index(fields=["confirm_by", "id"], name="line_confirm_due", condition=models.Q(state="DELIVERED")),
+            models.Index(fields=["variant", "id"], name="line_waiting_stock", condition=models.Q(state="PREPARING")),
             models.Index(
                 fields=["channel_product", "channel_option"],
                 name="line_unmapped",
@@ -201,19 +197,30 @@ class OrderLine(StateGuard, TimeStamped):
         roll_up({row.order_id for row in rows})
 
     # T3, T5
-    @transition(state, source=S.AWAITING_PAYMENT, target=S.PREPARING, conditions=[is_paid_in_full],
-                custom={"label": "입금확인"})
+    @transition(
+        state, source=S.AWAITING_PAYMENT, target=S.PREPARING, conditions=[is_paid_in_full], custom={"label": "입금확인"}
+    )
     def confirm_payment(self, *, at: datetime, ship_by: datetime) -> None:
         self.paid_at, self.ship_by = at, ship_by
 
-    @transition(state, source=S.PREPARING, target=S.AWAITING_PAYMENT, conditions=[nothing_has_left_preparing],
-                custom={"label": "입금확인 취소"})
+    @transition(
+        state,
+        source=S.PREPARING,
+        target=S.AWAITING_PAYMENT,
+        conditions=[nothing_has_left_preparing],
+        custom={"label": "입금확인 취소"},
+    )
     def revert_payment(self, *, at: datetime) -> None:
         self.paid_at = self.ship_by = self.acknowledged_at = None
 
     # T4, T24
-    @transition(state, source=S.AWAITING_PAYMENT, target=S.CANCELED_UNPAID,
-                conditions=[nothing_is_paid, Unlocked("cancel_unpaid")], custom={"label": "입금전취소"})
+    @transition(
+        state,
+        source=S.AWAITING_PAYMENT,
+        target=S.CANCELED_UNPAID,
+        conditions=[nothing_is_paid, Unlocked("cancel_unpaid")],
+        custom={"label": "입금전취소"},
+    )
     def cancel_unpaid(self, *, at: datetime, by: str) -> None:
         self.canceled_at, self.canceled_by = at, by
 
@@ -249,26 +256,34 @@ class OrderLine(StateGuard, TimeStamped):
         self.variant_id = variant_id
         self.open_locks &= ~LOCK_BIT[LockKind.MAPPING]
 
-    @transition(state, source=BEFORE_SHIPPING, target=None, conditions=[is_not_delayed_yet],
-                custom={"label": "발송지연 안내"})
+    @transition(
+        state, source=BEFORE_SHIPPING, target=None, conditions=[is_not_delayed_yet], custom={"label": "발송지연 안내"}
+    )
     def notify_delay(self, *, at: datetime, ship_by: datetime) -> None:
         self.delay_notified_at, self.ship_by = at, ship_by
 
     # T7, T8
-    @transition(state, source=S.PREPARING, target=S.READY, conditions=[Unlocked("make_ready"), is_mapped],
-                custom={"label": "배송준비중 처리"})
+    @transition(
+        state,
+        source=S.PREPARING,
+        target=S.READY,
+        conditions=[Unlocked("make_ready"), is_mapped],
+        custom={"label": "배송준비중 처리"},
+    )
     def make_ready(self, *, at: datetime) -> None:
         self.ready_at = at
         self.acknowledged_at = self.acknowledged_at or at
 
-    @transition(state, source=S.READY, target=S.PREPARING, conditions=[has_no_waybill],
-                custom={"label": "상품준비중으로"})
+    @transition(
+        state, source=S.READY, target=S.PREPARING, conditions=[has_no_waybill], custom={"label": "상품준비중으로"}
+    )
     def return_to_preparing(self, *, at: datetime) -> None:
         self.ready_at = None
 
     # T9, T10: facts that shipping writes downward
-    @transition(state, source=S.READY, target=None, conditions=[Unlocked("register_waybill")],
-                custom={"label": "송장 등록"})
+    @transition(
+        state, source=S.READY, target=None, conditions=[Unlocked("register_waybill")], custom={"label": "송장 등록"}
+    )
     def register_waybill(self, *, at: datetime) -> None:
         self.standby_at = at
 
@@ -281,8 +296,13 @@ class OrderLine(StateGuard, TimeStamped):
         self.picked_up_at = at
 
     # T11, T12
-    @transition(state, source=S.READY, target=S.SHIPPING, conditions=[Unlocked("ship"), has_waybill_if_needed],
-                custom={"label": "배송중 처리"})
+    @transition(
+        state,
+        source=S.READY,
+        target=S.SHIPPING,
+        conditions=[Unlocked("ship"), has_waybill_if_needed],
+        custom={"label": "배송중 처리"},
+    )
     def ship(self, *, at: datetime) -> None:
         self.shipped_at = at
 
@@ -300,22 +320,34 @@ class OrderLine(StateGuard, TimeStamped):
         self.delivered_at, self.delivered_by, self.confirm_by = None, "", None
 
     # T15, T16
-    @transition(state, source=[S.SHIPPING, S.DELIVERED], target=S.CONFIRMED,
-                conditions=[Unlocked("confirm_purchase")], custom={"label": "구매확정 처리"})
+    @transition(
+        state,
+        source=[S.SHIPPING, S.DELIVERED],
+        target=S.CONFIRMED,
+        conditions=[Unlocked("confirm_purchase")],
+        custom={"label": "구매확정 처리"},
+    )
     def confirm_purchase(self, *, at: datetime, by: str) -> None:
         self.confirmed_at, self.confirmed_by = at, by
 
-    @transition(state, source=S.DELIVERED, target=S.CONFIRMED,
-                conditions=[Unlocked("confirm_after_days"), delivery_is_proven], custom={"label": "자동 구매확정"})
+    @transition(
+        state,
+        source=S.DELIVERED,
+        target=S.CONFIRMED,
+        conditions=[Unlocked("confirm_after_days"), delivery_is_proven],
+        custom={"label": "자동 구매확정"},
+    )
     def confirm_after_days(self, *, at: datetime) -> None:
         self.confirmed_at, self.confirmed_by = at, ConfirmedBy.DAYS
 
-    @transition(state, source=S.CONFIRMED, target=S.DELIVERED, conditions=[was_delivered],
-                custom={"label": "구매확정 철회"})
+    @transition(
+        state, source=S.CONFIRMED, target=S.DELIVERED, conditions=[was_delivered], custom={"label": "구매확정 철회"}
+    )
     def revoke_confirmation(self, *, at: datetime) -> None:
         self.confirmed_at, self.confirmed_by = None, ""
 
-    @transition(state, source=S.CONFIRMED, target=S.SHIPPING, conditions=[was_not_delivered],
-                custom={"label": "구매확정 철회"})
+    @transition(
+        state, source=S.CONFIRMED, target=S.SHIPPING, conditions=[was_not_delivered], custom={"label": "구매확정 철회"}
+    )
     def revoke_confirmation_on_the_way(self, *, at: datetime) -> None:
         self.confirmed_at, self.confirmed_by = None, ""

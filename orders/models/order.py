@@ -79,7 +79,9 @@ class Order(TimeStamped):
         ]
         indexes = [
             models.Index(F("ordered_at").desc(), F("id").desc(), name="order_newest"),
-            models.Index(F("paid_at").desc(), F("id").desc(), name="order_paid_newest", condition=Q(paid_at__isnull=False)),
+            models.Index(
+                F("paid_at").desc(), F("id").desc(), name="order_paid_newest", condition=Q(paid_at__isnull=False)
+            ),
             *(
                 models.Index(*keys, name=f"order_step_{name}", condition=Q(steps__bit=BIT[state]))
                 for name, state, keys in (

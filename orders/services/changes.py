@@ -50,7 +50,9 @@ def change_recipient(
         if order.version != expected_version:
             raise Conflict(_changed_by(order))
         if any(line.state in ON_THE_WAY for line in lines):
-            raise DomainError("이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped")
+            raise DomainError(
+                "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped"
+            )
         old = {name: getattr(order, name) for name in Recipient.__slots__}
         new = {name: getattr(recipient, name) for name in Recipient.__slots__}
         changed = {name: [old[name], value] for name, value in new.items() if old[name] != value}
@@ -59,7 +61,9 @@ def change_recipient(
         _update(order, new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
-        _record_order(order, events.RECIPIENT_CHANGED, at=at, actor=actor, source=source, data={"fields": sorted(changed)})
+        _record_order(
+            order, events.RECIPIENT_CHANGED, at=at, actor=actor, source=source, data={"fields": sorted(changed)}
+        )
         if address_moved:
             labelled = [line.pk for line in lines if line.state == LineState.READY and line.standby_at]
             place_lock(line_ids=labelled, kind=LockKind.ADDRESS, actor=actor, at=at, reason="배송지 변경")
@@ -103,19 +107,23 @@ def notify_delay(
     batch: Job | None = None,
     source: str = "",
 ) -> Outcome:
-    """발송지연 안내: once per line, at most 90 days ahead and later than the present 발송기한. Source: domain.md 2.3, T18."""
+    """발송지연 안내: once per line, at most 90 days ahead, later than the present 발송기한 (domain.md 2.3, T18)."""
     _, new_ship_by = kst_day_range(new_date)
     if new_date > kst_date(at) + timedelta(days=MAX_DELAY_DAYS):
         raise DomainError(f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요.", code="delay_too_far")
     with locked_lines(line_ids, actor=actor) as lines:
         old = {line.pk: line.ship_by for line in lines}
         not_later = {
-            line.pk: "새 발송예정일이 지금 발송기한보다 늦어야 합니다." for line in lines if line.ship_by and new_ship_by <= line.ship_by
+            line.pk: "새 발송예정일이 지금 발송기한보다 늦어야 합니다."
+            for line in lines
+            if line.ship_by and new_ship_by <= line.ship_by
         }
         outcome = move(lines, OrderLine.notify_delay, at=at, refuse=not_later, ship_by=new_ship_by)
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
         DelayNotice.objects.bulk_create(
-            DelayNotice(line=line, reason=delay_reason, detail=detail, old_ship_by=old[line.pk], new_ship_by=new_ship_by)
+            DelayNotice(
+                line=line, reason=delay_reason, detail=detail, old_ship_by=old[line.pk], new_ship_by=new_ship_by
+            )
             for line in outcome.moved
         )
         record(outcome, events.LINE_DELAYED, at=at, actor=actor, batch=batch, source=source, reason=detail)

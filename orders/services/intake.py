@@ -81,7 +81,13 @@ class Intake:
 
 
 def create_orders(
-    *, channel: SalesChannel, drafts: Sequence[OrderDraft], actor: Any, at: datetime, source: str, batch: Job | None = None
+    *,
+    channel: SalesChannel,
+    drafts: Sequence[OrderDraft],
+    actor: Any,
+    at: datetime,
+    source: str,
+    batch: Job | None = None,
 ) -> Intake:
     """주문 접수: store the drafts that are not known yet, with numbers, won-exact shares, stock demand and search text.
 

@@ -41,7 +41,14 @@ def release_hold(
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
         _close(outcome.moved, LockKind.HOLD, at=at, actor=actor)
         record(
-            outcome, events.LINE_HOLD_RELEASED, at=at, actor=actor, batch=batch, source=source, reason=reason, undoable=True
+            outcome,
+            events.LINE_HOLD_RELEASED,
+            at=at,
+            actor=actor,
+            batch=batch,
+            source=source,
+            reason=reason,
+            undoable=True,
         )
     return outcome
 
@@ -73,9 +80,7 @@ def release_lock(
         bound = [line for line in lines if line.open_locks & LOCK_BIT[kind]]
         outcome = move(bound, OrderLine.release_lock, at=at, kind=kind)
         _close(outcome.moved, kind, at=at, actor=actor)
-        record(
-            outcome, events.LINE_UNLOCKED, at=at, actor=actor, batch=batch, reason=f"{kind.label} {reason}".strip()
-        )
+        record(outcome, events.LINE_UNLOCKED, at=at, actor=actor, batch=batch, reason=f"{kind.label} {reason}".strip())
     return outcome
 
 

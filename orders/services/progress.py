@@ -24,7 +24,13 @@ NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
 
 
 def confirm_payment(
-    *, order_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
 ) -> Outcome:
     """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한.
 
@@ -45,13 +51,17 @@ def confirm_payment(
 
 
 def revert_payment(
-    *, order_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
 ) -> Outcome:
     """입금확인 취소: all lines in 상품준비중 go back to 입금대기, if none has gone further. Source: domain.md T5."""
     with locked_orders(order_ids, actor=actor) as (_, lines):
-        outcome = move(
-            [line for line in lines if line.state == LineState.PREPARING], OrderLine.revert_payment, at=at
-        )
+        outcome = move([line for line in lines if line.state == LineState.PREPARING], OrderLine.revert_payment, at=at)
         _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
 
@@ -78,7 +88,7 @@ def cancel_unpaid(
 def revive(
     *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """되살리기: canceled unpaid lines wait for payment again and ask for stock again. Source: architecture.md 3, T24."""
+    """되살리기: canceled unpaid lines wait for payment and ask for stock again (architecture.md 3, T24)."""
     with locked_orders(order_ids, actor=actor) as (_, lines):
         canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
         outcome = move(canceled, OrderLine.revive, at=at)
@@ -142,9 +152,7 @@ def register_waybill(
     """송장 등록: shipping tells that the last needed number of these lines is there; they show as 배송대기 (T9)."""
     with locked_lines(line_ids, actor=actor) as lines:
         outcome = _move(lines, line_ids, OrderLine.register_waybill, at=at)
-        _record(
-            outcome, events.LINE_WAYBILL_REGISTERED, at=at, actor=actor, batch=batch, source=source, data=data
-        )
+        _record(outcome, events.LINE_WAYBILL_REGISTERED, at=at, actor=actor, batch=batch, source=source, data=data)
     return outcome
 
 
@@ -166,9 +174,7 @@ def pick_up(*, line_ids: Collection[int], at: datetime, source: str = "") -> Out
     return outcome
 
 
-def ship(
-    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
-) -> Outcome:
+def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "") -> Outcome:
     """배송중 처리: the goods leave the house; both on-hand and allocated stock fall. Source: domain.md T11."""
     with locked_lines(line_ids, actor=actor) as lines:
         outcome = _move(lines, line_ids, OrderLine.ship, at=at)
@@ -180,7 +186,7 @@ def ship(
 def unship(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """배송취소: back to 배송준비중 while the courier has not scanned it; stock returns allocated. Source: domain.md T12."""
+    """배송취소: back to 배송준비중 while the courier has not scanned it; stock returns allocated (domain.md T12)."""
     with locked_lines(line_ids, actor=actor) as lines:
         outcome = _move(lines, line_ids, OrderLine.unship, at=at)
         stock.take_back(outcome.moved, at=at)
@@ -198,7 +204,7 @@ def deliver(
     source: str = "",
     reason: str = "",
 ) -> Outcome:
-    """배송완료 처리: `delivered_at` maps line ids to the proven moment (UTC); sets the 구매확정 예정. Source: domain.md T13."""
+    """배송완료 처리: `delivered_at` maps line ids to the proven moment; sets the 구매확정 예정 (domain.md T13)."""
     days = timedelta(days=int(get_setting("auto_confirm_days")))
     with locked_lines(delivered_at.keys(), actor=actor) as lines:
         outcome = _move(
@@ -241,9 +247,11 @@ def confirm_purchase(
 
 
 def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
-    """자동 구매확정: lines whose proven delivery is long enough ago; never with an open claim. Source: domain.md T15."""
+    """자동 구매확정: lines whose proven delivery is long enough ago; never with an open claim (domain.md T15)."""
     with locked_lines(line_ids) as lines:
-        not_yet = {line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at}
+        not_yet = {
+            line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at
+        }
         outcome = _move(lines, line_ids, OrderLine.confirm_after_days, at=at, refuse=not_yet)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=None)
     return outcome
@@ -259,7 +267,9 @@ def revoke_confirmation(
         outcome = move(delivered, OrderLine.revoke_confirmation, at=at)
         outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at))
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
-        _record(outcome, events.LINE_CONFIRMATION_REVOKED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        _record(
+            outcome, events.LINE_CONFIRMATION_REVOKED, at=at, actor=actor, batch=batch, source=source, reason=reason
+        )
     return outcome
 
 

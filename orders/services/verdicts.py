@@ -15,7 +15,7 @@ from products.services import stock
 
 
 def judge_stock(lines: Sequence[OrderLine]) -> None:
-    """Give the waiting ones among these lines their verdict; their orders are rolled up by the caller's move or here."""
+    """Give the waiting ones among these lines their verdict and roll up the orders that change by it."""
     waiting = [line for line in lines if line.state == LineState.PREPARING and line.variant_id is not None]
     found = stock.verdicts(waiting)
     changed = [line for line in waiting if found.get(line.pk, "") != line.stock_verdict]

@@ -21,7 +21,7 @@ class ShipmentStep(models.TextChoices):
 
 
 class Shipment(TimeStamped):
-    """배송건: lines of one order that travel together; summaries of its lines and parcels kept in the same transaction."""
+    """배송건: lines of one order that travel together, with a summary of its lines and parcels."""
 
     event_subject = "shipment"
 
@@ -57,12 +57,15 @@ class Shipment(TimeStamped):
         verbose_name = "배송건"
         constraints = [models.UniqueConstraint(fields=["order", "seq"], name="shipment_seq_once")]
         indexes = [
-            models.Index(F("ship_by").asc(), F("paid_at").asc(), F("id").asc(), name="shipment_ready",
-                         condition=Q(step="READY")),
-            models.Index(F("last_event_at").asc(), F("id").asc(), name="shipment_shipping",
-                         condition=Q(step="SHIPPING")),
-            models.Index(F("delivered_at").desc(), F("id").desc(), name="shipment_delivered",
-                         condition=Q(step="DELIVERED")),
+            models.Index(
+                F("ship_by").asc(), F("paid_at").asc(), F("id").asc(), name="shipment_ready", condition=Q(step="READY")
+            ),
+            models.Index(
+                F("last_event_at").asc(), F("id").asc(), name="shipment_shipping", condition=Q(step="SHIPPING")
+            ),
+            models.Index(
+                F("delivered_at").desc(), F("id").desc(), name="shipment_delivered", condition=Q(step="DELIVERED")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -79,9 +79,7 @@ class TrackingEvent(models.Model):
 
     class Meta:
         verbose_name = "추적 이력"
-        constraints = [
-            models.UniqueConstraint(fields=["parcel", "source", "fingerprint"], name="tracking_event_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["parcel", "source", "fingerprint"], name="tracking_event_once")]
         indexes = [models.Index(fields=["parcel", "at"], name="tracking_of_parcel")]
 
     def __str__(self) -> str:

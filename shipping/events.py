@@ -1,0 +1,10 @@
+"""Kinds of events of shipments and parcels."""
+
+from core.events import kind
+
+PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
+PARCEL_VOIDED = kind("parcel.voided", "송장 삭제")
+PARCEL_HANDED_OVER = kind("parcel.handed_over", "출고")
+PARCEL_TAKEN_BACK = kind("parcel.taken_back", "출고 취소")
+PARCEL_DELIVERED = kind("parcel.delivered", "택배 배송완료")
+PARCEL_UNDELIVERED = kind("parcel.undelivered", "택배 배송완료 취소")

@@ -1,0 +1,95 @@
+"""Roll-up of shipments: step, flags and dates computed from their live lines and parcels, set-wise, in one statement.
+
+It runs inside the transaction that moved a line (`core.state.follow`) or a parcel, serves the seed and is recomputed
+by `oms_check`.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from core.state import follow
+from orders.models import OrderLine
+from orders.states import LOCK_BIT, LineState, LockKind
+from shipping.models import ShipmentLine
+
+_S = LineState
+_CLOSED = f"('{_S.CANCELED_UNPAID}', '{_S.CANCELED}', '{_S.RETURNED}', '{_S.EXCHANGED}', '{_S.MOVED}')"
+
+SUMMARY = f"""
+    SELECT i.shipment_id AS id,
+           CASE WHEN bool_or(l.state = '{_S.READY.value}') THEN 'READY'
+                WHEN bool_or(l.state = '{_S.SHIPPING.value}') THEN 'SHIPPING'
+                WHEN bool_or(l.state = '{_S.DELIVERED.value}') THEN 'DELIVERED'
+                WHEN bool_or(l.state = '{_S.CONFIRMED.value}') THEN 'CONFIRMED'
+                ELSE 'CLOSED' END AS step,
+           COALESCE(bool_and(l.standby_at IS NOT NULL)
+                    FILTER (WHERE l.state = '{_S.READY.value}'), true) AS has_waybill,
+           bool_or(l.open_locks & {LOCK_BIT[LockKind.HOLD]} <> 0) AS is_held,
+           bool_or(l.open_locks & {LOCK_BIT[LockKind.CLAIM]} <> 0) AS has_claim,
+           max(l.paid_at) AS paid_at,
+           min(l.ship_by) AS ship_by,
+           max(l.shipped_at) AS shipped_at,
+           CASE WHEN bool_and(l.delivered_at IS NOT NULL) THEN max(l.delivered_at) END AS delivered_at,
+           CASE WHEN bool_and(l.delivered_at IS NOT NULL) THEN max(l.delivered_by) ELSE '' END AS delivered_by,
+           max(l.confirm_by) AS confirm_by
+    FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
+    WHERE i.is_live
+"""
+"""SELECT of the summary from lines; add AND …, GROUP BY i.shipment_id."""
+
+PARCEL_SUMMARY = """
+    SELECT DISTINCT ON (p.shipment_id) p.shipment_id AS id, p.stage, p.last_event_text,
+           max(p.last_event_at) OVER w AS last_event_at, min(p.first_scan_at) OVER w AS first_scan_at
+    FROM shipping_parcel p
+    WHERE p.state <> 'VOID' AND p.direction = 'OUT'
+"""
+"""SELECT of what couriers said last; add AND …, WINDOW w, ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST."""
+
+_COLUMNS = (
+    "step", "has_waybill", "is_held", "has_claim", "paid_at", "ship_by", "shipped_at", "delivered_at", "delivered_by",
+    "confirm_by",
+)  # fmt: skip
+
+_ROLL_UP = f"""
+WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id),
+     parcels AS ({PARCEL_SUMMARY} AND p.shipment_id = ANY(%(ids)s)
+                 WINDOW w AS (PARTITION BY p.shipment_id)
+                 ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id)
+UPDATE shipping_shipment s
+SET {
+    ", ".join(
+        f"{name} = COALESCE(l.{name}, s.{name})" if name in {"paid_at", "ship_by"} else f"{name} = l.{name}"
+        for name in _COLUMNS
+    )
+},
+    stage = COALESCE(p.stage, ''), last_event_text = COALESCE(p.last_event_text, ''),
+    last_event_at = CASE WHEN l.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, l.shipped_at) END,
+    first_scan_at = p.first_scan_at, version = s.version + 1
+FROM lines l LEFT JOIN parcels p USING (id)
+WHERE s.id = l.id
+"""
+
+_CLOSE_EMPTY = """
+UPDATE shipping_shipment s SET step = 'CLOSED', version = s.version + 1
+WHERE s.id = ANY(%(ids)s) AND s.step <> 'CLOSED'
+  AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.shipment_id = s.id AND i.is_live)
+"""
+
+
+def roll_up_shipments(shipment_ids: Collection[int]) -> None:
+    """Bring the summaries of locked shipments up to date and add 1 to their versions; empty ones are closed."""
+    if shipment_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_ROLL_UP, {"ids": sorted(shipment_ids)})
+            cursor.execute(_CLOSE_EMPTY, {"ids": sorted(shipment_ids)})
+
+
+@follow(OrderLine)
+def keep_shipments(lines: Sequence[OrderLine], *, at: datetime) -> None:
+    """Lines moved: their live shipments follow in the same transaction."""
+    moved: list[Any] = [line.pk for line in lines]
+    found = ShipmentLine.objects.filter(line_id__in=moved, is_live=True)
+    roll_up_shipments(set(found.values_list("shipment_id", flat=True)))

@@ -1,0 +1,1 @@
+"""What can be done to shipments, parcels and their tracking."""

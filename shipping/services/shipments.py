@@ -1,0 +1,229 @@
+"""배송건: created by 배송준비중 처리, sent by 배송중 처리, taken back, delivered by hand.
+
+Each service opens one transaction, locks orders, lines, shipments, parcels in this order, lets the orders app move the
+lines and follows with its own rows. Source: domain.md T7, T8, T11 to T14; architecture.md 3.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from core.events import record
+from core.locks import locked
+from core.models import Job
+from core.numbering import shipment_number
+from core.state import Outcome, explain, move
+from orders.models import OrderLine
+from orders.services import progress
+from orders.services.locking import locked_lines
+from orders.states import DeliveredBy
+from shipping import events
+from shipping.models import Parcel, Shipment, ShipmentLine
+from shipping.models.parcel import LIVE
+from shipping.rollup import roll_up_shipments
+from shipping.services import polling
+from shipping.states import ParcelState
+
+
+@dataclass(slots=True)
+class Locked:
+    """Rows of some shipments, locked in the lock order: live lines by shipment, shipments by id, live parcels."""
+
+    shipments: dict[int, Shipment] = field(default_factory=dict)
+    lines: dict[int, OrderLine] = field(default_factory=dict)
+    shipment_of_line: dict[int, int] = field(default_factory=dict)
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+@contextmanager
+def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+    """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        items = ShipmentLine.objects.filter(line__in=line_ids, is_live=True).values_list("line_id", "shipment_id")
+        shipment_of_line = dict(items)
+        shipments = {s.pk: s for s in locked(Shipment.objects.filter(pk__in=set(shipment_of_line.values())))}
+        parcels = locked(Parcel.objects.filter(shipment__in=shipments).exclude(state=ParcelState.VOID))
+        for parcel in parcels:
+            parcel.shipment = shipments[parcel.shipment_id]
+        yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
+
+
+def lines_of(shipment_ids: Collection[int]) -> list[int]:
+    """Ids of the live lines of these shipments."""
+    items = ShipmentLine.objects.filter(shipment__in=shipment_ids, is_live=True)
+    return list(items.order_by("line_id").values_list("line_id", flat=True))
+
+
+def make_ready(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송준비중 처리: move the lines and give each order's new ones one 배송번호. Source: domain.md T7, 3.5."""
+    with transaction.atomic():
+        outcome = progress.make_ready(line_ids=line_ids, actor=actor, at=at, batch=batch, source=source)
+        by_order: dict[int, list[OrderLine]] = defaultdict(list)
+        for line in outcome.moved:
+            by_order[line.order_id].append(line)
+        _create_shipments(by_order)
+    return outcome
+
+
+def _create_shipments(by_order: dict[int, list[OrderLine]]) -> None:
+    """One new shipment per order and delivery method; suffixes go on from the highest ever used."""
+    if not by_order:
+        return
+    used = dict(
+        Shipment.objects.filter(order__in=by_order)
+        .values("order_id")
+        .annotate(n=Max("seq"))
+        .values_list("order_id", "n")
+    )
+    shipments, contents = [], []
+    for order_id, lines in sorted(by_order.items()):
+        for method in sorted({line.delivery_method for line in lines}):
+            seq = used.get(order_id, -1) + 1
+            used[order_id] = seq
+            number = shipment_number(lines[0].order.number, seq)
+            shipments.append(Shipment(number=number, order_id=order_id, seq=seq, method=method))
+            contents.append([line for line in lines if line.delivery_method == method])
+    Shipment.objects.bulk_create(shipments)
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, line=line)
+        for shipment, lines in zip(shipments, contents, strict=True)
+        for line in lines
+    )
+    roll_up_shipments({shipment.pk for shipment in shipments})
+
+
+def return_to_preparing(
+    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+) -> Outcome:
+    """상품준비중으로: the lines leave their shipment, which is closed when it is empty; its number is never reused."""
+    with locked_shipments(line_ids, actor=actor) as rows:
+        outcome = progress.return_to_preparing(
+            line_ids=line_ids, actor=actor, at=at, batch=batch, source=source, reason=reason
+        )
+        ShipmentLine.objects.filter(line__in=outcome.moved, is_live=True).update(is_live=False)
+        roll_up_shipments({rows.shipment_of_line[pk] for pk in outcome.moved_ids if pk in rows.shipment_of_line})
+    return outcome
+
+
+def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "") -> Outcome:
+    """배송중 처리: a shipment leaves with all its lines and parcels, or not at all. Source: domain.md T11.
+
+    When one line of a shipment is refused the others are too, with the reason of the first: a shipment travels whole.
+    """
+    line_ids = lines_of_whole_shipments(line_ids)
+    with locked_shipments(line_ids, actor=actor) as rows:
+        refused = _refusals_by_shipment(rows, OrderLine.ship)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = progress.ship(line_ids=good, actor=actor, at=at, batch=batch, source=source)
+        outcome.refused |= refused
+        shipped = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
+        handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
+        record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
+        _keep_recipients([rows.shipments[pk] for pk in sorted(shipped)], rows)
+        polling.start(parcels=handed.moved, at=at)
+        roll_up_shipments(shipped)
+    return outcome
+
+
+def lines_of_whole_shipments(line_ids: Collection[int]) -> list[int]:
+    """The lines asked for and all others of the same live shipments."""
+    shipments = ShipmentLine.objects.filter(line__in=line_ids, is_live=True).values("shipment_id")
+    whole = ShipmentLine.objects.filter(shipment__in=shipments, is_live=True).values_list("line_id", flat=True)
+    return sorted({*line_ids, *whole})
+
+
+def _refusals_by_shipment(rows: Locked, method: Any) -> dict[int, str]:
+    refused: dict[int, str] = {}
+    by_shipment: dict[int, list[int]] = defaultdict(list)
+    for line_id, shipment_id in rows.shipment_of_line.items():
+        by_shipment[shipment_id].append(line_id)
+    for mine in by_shipment.values():
+        reasons = [text for pk in sorted(mine) if (text := explain(rows.lines[pk], method))]
+        if reasons:
+            refused |= dict.fromkeys(mine, reasons[0])
+    return refused
+
+
+def _keep_recipients(shipments: Sequence[Shipment], rows: Locked) -> None:
+    """Write down where each shipment was sent, as the order says at this moment."""
+    orders = {line.order_id: line.order for line in rows.lines.values()}
+    for shipment in shipments:
+        order = orders[shipment.order_id]
+        shipment.recipient_name, shipment.recipient_phone = order.recipient_name, order.recipient_phone
+        shipment.zip_code, shipment.address = order.zip_code, f"{order.address1} {order.address2}".strip()
+    Shipment.objects.bulk_update(
+        shipments, ["recipient_name", "recipient_phone", "zip_code", "address"], batch_size=1000
+    )
+
+
+def unship(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송취소: the whole shipment comes back while the courier has not scanned it (domain.md T12)."""
+    line_ids = lines_of_whole_shipments(line_ids)
+    with locked_shipments(line_ids, actor=actor) as rows:
+        refused = _refusals_by_shipment(rows, OrderLine.unship)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = progress.unship(line_ids=good, actor=actor, at=at, reason=reason, batch=batch, source=source)
+        outcome.refused |= refused
+        back = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.HANDED_OVER]
+        taken = move(parcels, Parcel.take_back, at=at)
+        record(taken, events.PARCEL_TAKEN_BACK, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        polling.stop(parcels=taken.moved)
+        roll_up_shipments(back)
+    return outcome
+
+
+def deliver_by_hand(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송완료 처리 by staff, with a reason; the only way for the methods without courier (domain.md T13)."""
+    line_ids = lines_of_whole_shipments(line_ids)
+    with locked_shipments(line_ids, actor=actor) as rows:
+        outcome = progress.deliver(
+            delivered_at=dict.fromkeys(line_ids, at),
+            by=DeliveredBy.STAFF,
+            actor=actor,
+            at=at,
+            batch=batch,
+            source=source,
+            reason=reason,
+        )
+        done = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
+        delivered = move(parcels, Parcel.deliver, at=at, delivered_at=at)
+        record(delivered, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        polling.stop(parcels=delivered.moved)
+        roll_up_shipments(done)
+    return outcome
+
+
+def undeliver(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송완료 취소: back to 배송중; the parcels are asked about again. Source: domain.md T14."""
+    with locked_shipments(line_ids, actor=actor) as rows:
+        outcome = progress.undeliver(line_ids=line_ids, actor=actor, at=at, reason=reason, batch=batch, source=source)
+        back = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
+        undone = move(parcels, Parcel.undeliver, at=at)
+        record(undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        polling.start(parcels=undone.moved, at=at)
+        roll_up_shipments(back)
+    return outcome
+
+
+__all__ = [
+    "Locked", "deliver_by_hand", "lines_of", "locked_shipments", "make_ready", "return_to_preparing", "ship",
+    "undeliver", "unship",
+]  # fmt: skip
