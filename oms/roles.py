@@ -52,7 +52,7 @@ def command(role: str, *, port: int) -> list[str]:
 
 
 def sandbox_command(sandbox: Sandbox, *, port: int) -> list[str]:
-    state = settings.OMS_DATA_DIR / f"sandbox-{sandbox.name}.json"
+    state = settings.OMS_DATA_DIR / f"sandbox-{sandbox.name}.sqlite3"
     return [sys.executable, "-m", sandbox.module, "--port", str(port), "--state", str(state)]
 
 
