@@ -13,13 +13,12 @@ from zoneinfo import ZoneInfo
 from core.excel.cleaning import EXPONENT
 from core.excel.problems import Problem, cell_problem
 from core.excel.reader import Cell
+from core.phones import is_phone, normalize_phone
 
 KST = ZoneInfo("Asia/Seoul")
 
 _EPOCH = datetime(1899, 12, 30)
 _SERIALS = (36_526, 73_050)  # 2000-01-01 to 2099-12-31; other numbers in a date column are mistakes
-_AREA_CODES = ("31", "32", "33", "41", "42", "43", "44", "51", "52", "53", "54", "55", "61", "62", "63", "64")
-_MOBILE = ("10", "11", "16", "17", "18", "19")
 _MONEY_WORDS = re.compile(r"[₩\\￦]|원|krw", re.IGNORECASE)
 _COUNT_WORDS = re.compile(r"(개|ea|건|매|박스|box)$", re.IGNORECASE)
 _AMOUNT = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?")
@@ -80,20 +79,21 @@ def waybill(cell: Cell | Problem) -> str | Problem:
 
 
 def phone(cell: Cell | Problem) -> str | Problem:
-    """전화번호: 010-1234-5678, 02-123-4567, 0502-1234-5678, 1588-1234; a lost leading 0 and +82 are repaired."""
+    """전화번호: the digits as they are stored, 01012345678; a lost leading 0 and +82 are repaired, "" when blank.
+
+    What is no Korean number (masked, cut off, two in one cell) is a Problem, never a guess.
+    """
     value = _written(cell, "전화번호")
     if isinstance(value, Problem):
         return value
-    plain = unicodedata.normalize("NFKC", value)
-    digits = re.sub(r"[\s\-‐–—().·]", "", plain)
-    if not digits:
-        return "" if not plain.strip() or set(plain.strip()) <= set("-.") else _bad_phone("")
-    if "*" in digits:
+    if "*" in value:
         return Problem("phone_masked", "전화번호가 가려져 있습니다. 가리지 않은 전화번호를 입력하세요.")
-    digits = re.sub(r"^(?:\+|00)82(?:\(0\))?0?", "0", digits)
-    if not re.fullmatch(r"[0-9]+", digits):
-        return _bad_phone(digits)
-    return _hyphenated(_with_zero(digits)) or _bad_phone(digits)
+    digits = normalize_phone(value)
+    if is_phone(digits):
+        return digits
+    if not value.strip(" -.()"):
+        return ""
+    return Problem("phone_format", f"전화번호는 010-1234-5678처럼 입력하세요. 지금은 숫자 {len(digits)}자리입니다.")
 
 
 def zip_code(cell: Cell | Problem) -> str | Problem:
@@ -161,39 +161,6 @@ def _written(cell: Cell | Problem, what: str) -> str | Problem:
 
 def _waybill_exponent() -> Problem:
     return Problem("waybill_exponent", "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요.")
-
-
-def _with_zero(digits: str) -> str:
-    size = len(digits)
-    if digits.startswith("0"):
-        return digits
-    if size in (9, 10) and digits.startswith(_MOBILE):
-        return "0" + digits
-    if (size == 10 and digits.startswith("70")) or (size in (10, 11) and digits.startswith("50")):
-        return "0" + digits
-    if size in (8, 9) and digits.startswith("2"):
-        return "0" + digits
-    return "0" + digits if size in (9, 10) and digits.startswith(_AREA_CODES) else digits
-
-
-def _hyphenated(digits: str) -> str:
-    size = len(digits)
-    if size == 8 and digits[:2] in ("15", "16", "18"):
-        return f"{digits[:4]}-{digits[4:]}"
-    if digits.startswith("02") and size in (9, 10):
-        return f"02-{digits[2:-4]}-{digits[-4:]}"
-    if digits.startswith("050") and size in (11, 12):
-        return f"{digits[:4]}-{digits[4:-4]}-{digits[-4:]}"
-    known = digits[1:3] in _MOBILE + _AREA_CODES + ("70", "80", "30")
-    if digits.startswith("0") and known and size in (10, 11):
-        return f"{digits[:3]}-{digits[3:-4]}-{digits[-4:]}"
-    return ""
-
-
-def _bad_phone(digits: str) -> Problem:
-    if digits.isdigit():
-        return Problem("phone_format", f"전화번호는 010-1234-5678처럼 입력하세요. 지금은 숫자 {len(digits)}자리입니다.")
-    return Problem("phone_format", "전화번호는 010-1234-5678처럼 입력하세요.")
 
 
 def _whole(cell: Cell | Problem, words: re.Pattern[str], problem: Problem) -> int | None | Problem:
