@@ -12,7 +12,7 @@ class ColouredChoices(models.TextChoices):
 
     css: str
 
-    def __new__(cls, code: str, css: str) -> Self:
+    def __new__(cls, code: str, css: str = "") -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.css = css
