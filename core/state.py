@@ -139,7 +139,7 @@ class Condition:
 
 
 def condition(text: str) -> Callable[[Callable[[Any], bool]], Condition]:
-    """Make a guard out of a predicate; `text` is its Korean refusal and may name facts of the row as ``{self.fact}``."""
+    """Make a guard out of a predicate; `text` is its Korean refusal, which may name facts as ``{self.fact}``."""
 
     def make(check: Callable[[Any], bool]) -> Condition:
         return Condition(text, check)

@@ -21,9 +21,10 @@ class TrackingAccount(TimeStamped):
     code = models.SlugField("코드", max_length=20, unique=True)
     name = models.CharField("이름", max_length=40)
     base_url = models.URLField("주소", max_length=200)
-    client_id = models.CharField("클라이언트 ID", max_length=100, blank=True)
-    client_secret = models.CharField("비밀 키", max_length=200, blank=True)
+    api_key = models.CharField("키", max_length=200, blank=True)
     is_sandbox = models.BooleanField("샌드박스", default=False)
+    # Divides the intervals between polls: a sandbox delivers in minutes what a courier delivers in days.
+    speed = models.PositiveSmallIntegerField("속도", default=1)
     is_active = models.BooleanField("사용", default=True)
     state = models.CharField("상태", max_length=10, choices=AccountState.choices, default=AccountState.OK)
     blocked_at = models.DateTimeField("막힌 일시", null=True, blank=True)

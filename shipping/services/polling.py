@@ -47,7 +47,7 @@ def start(*, parcels: Sequence[Parcel], at: datetime) -> None:
                 source=SOURCE,
                 courier=parcel.courier,
                 waybill=parcel.waybill,
-                next_poll_at=first_poll(at),
+                next_poll_at=at,
             )
             for parcel in parcels
             if COURIERS[parcel.courier].code(SOURCE)
@@ -83,9 +83,12 @@ def claim(*, at: datetime, limit: int = 200) -> list[Lease]:
         return [Lease(*row) for row in cursor.fetchall()]
 
 
-def first_poll(at: datetime) -> datetime:
-    """A parcel just handed over is first asked about by the setting of its account's speed; see next_poll."""
-    return at
+def first_poll(*, at: datetime, speed: int = 1) -> datetime:
+    """When a parcel that just left is first asked about: not before 20:00 KST of the day and not within 4 hours."""
+    if speed > 1:
+        return at + timedelta(hours=4) / speed
+    evening = at.astimezone(KST).replace(hour=20, minute=0, second=0, microsecond=0)
+    return max(at + timedelta(hours=4), evening)
 
 
 def next_poll(*, parcel_id: int, stage: str, at: datetime, speed: int = 1) -> datetime:

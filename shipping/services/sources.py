@@ -1,0 +1,21 @@
+"""Opens a tracking source by its account; an environment variable may point it somewhere else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.http import Client
+from shipping.adapters.base import TrackingSource
+from shipping.adapters.tracker_delivery import TrackerDelivery
+from shipping.models import TrackingAccount
+
+
+@contextmanager
+def open_source(account: TrackingAccount) -> Iterator[TrackingSource]:
+    """배송조회 소스 of an account. `OMS_<CODE>_BASE_URL` wins over the stored address; loopback only for sandboxes."""
+    base_url = os.environ.get(f"OMS_{account.code.upper()}_BASE_URL") or account.base_url
+    client = Client(base_url, allow_loopback=account.is_sandbox)
+    try:
+        yield TrackerDelivery(client, api_key=account.api_key)
+    finally:
+        client.close()
