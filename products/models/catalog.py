@@ -1,5 +1,7 @@
 """Products and the variants (품목) that are bought, stored and packed."""
 
+from typing import ClassVar
+
 from django.db import models
 
 from core.models import TimeStamped
@@ -16,14 +18,23 @@ class SaleState(models.TextChoices):
 class Product(TimeStamped):
     """상품: what the shop offers; its variants carry price and stock."""
 
+    # What core.events.record() asks of a row: products stand outside any one order.
+    event_subject: ClassVar[str] = "product"
+    event_order_id: ClassVar[None] = None
+
     code = models.CharField("상품코드", max_length=40, unique=True, db_collation="C")
     name = models.CharField("상품명", max_length=200)
     # Names of the options in order, e.g. ["색상", "사이즈"].
     option_names = models.JSONField("옵션 이름", default=list, blank=True)
     sale_state = models.CharField("판매 상태", max_length=10, choices=SaleState.choices, default=SaleState.ON_SALE)
+    # Counts the edits of the product and of its variants; each has an event.
+    version = models.PositiveIntegerField("버전", default=0)
 
     class Meta:
         verbose_name = "상품"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(sale_state__in=SaleState.values), name="product_sale_state_known")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -29,6 +29,9 @@ class StockLevel(models.Model):
                 condition=Q(allocated__gte=0) & Q(allocated__lte=F("on_hand")), name="stock_allocated_within_on_hand"
             ),
         ]
+        indexes = [
+            models.Index(fields=["variant"], name="stock_short", condition=Q(demand__gt=F("on_hand") - F("allocated")))
+        ]
 
     def __str__(self) -> str:
         return f"{self.variant_id}: {self.on_hand}"
@@ -77,6 +80,7 @@ class StockMovement(models.Model):
         constraints = [
             # Also finds the movements of one line by the beginning of their reference.
             models.UniqueConstraint(fields=["reference", "kind"], name="stock_movement_once"),
+            models.CheckConstraint(condition=Q(kind__in=MovementKind.values), name="stock_movement_kind_known"),
         ]
         indexes = [models.Index(fields=["variant", "-id"], name="movement_of_variant")]
 
