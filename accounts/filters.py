@@ -12,7 +12,7 @@ from core.calendar import kst_day_range
 
 
 def _date_input() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"})
+    return forms.DateInput(attrs={"placeholder": "2025-11-21", "autocomplete": "off"})
 
 
 class AccessLogFilter(django_filters.FilterSet):

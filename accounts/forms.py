@@ -43,7 +43,10 @@ class InviteForm(forms.Form):
         error_messages={"required": "아이디를 입력하세요."},
     )
     display_name = forms.CharField(label="이름", max_length=40, error_messages={"required": "이름을 입력하세요."})
-    role = forms.ChoiceField(label="역할", choices=Role.choices, error_messages={"required": "역할을 고르세요."})
+    # No role is offered first: the first one would be 대표.
+    role = forms.ChoiceField(
+        label="역할", choices=[("", "고르세요"), *Role.choices], error_messages={"required": "역할을 고르세요."}
+    )
 
 
 class ReasonForm(forms.Form):
