@@ -35,7 +35,7 @@ PROBE = timedelta(minutes=5)
 
 
 def poll_due(*, at: datetime, limit: int = 200) -> int:
-    """Ask about the parcels that are due; returns how many answers were written. Nothing is asked of a blocked account."""
+    """Ask about the parcels that are due; returns how many answers were written. A blocked account is only probed."""
     account = TrackingAccount.objects.filter(code=polling.SOURCE, is_active=True).first()
     if account is None or _waits(account, at):
         return 0

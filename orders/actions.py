@@ -1,0 +1,145 @@
+"""Buttons on orders: 발주확인, 배송보류, 보류 해제, 발송지연 안내, 구매확정 처리, 구매확정 철회.
+
+Buttons that write money or shipments live in payments and shipping, which know both.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
+
+from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
+from core.calendar import kst_date
+from core.events import EventKind
+from core.state import Outcome
+from orders import events
+from orders.forms import DelayForm, HoldForm, ReasonForm
+from orders.models import OrderLine
+from orders.services import changes, locks, progress
+from orders.states import ConfirmedBy, LineState
+
+S = LineState
+
+
+class LineAction(BulkAction):
+    """An act on lines: the lines of the chosen orders or shipments that stand in the act's states."""
+
+    model = OrderLine
+    unit = "line"
+
+    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        orders = page.order_ids(base_ids)
+        base_of = {order: base for base, order in orders.items()}
+        rows = OrderLine.objects.filter(order_id__in=set(orders.values()), state__in=self.states)
+        found = rows.order_by("order_id", "seq").values_list("pk", "order_id", "version")
+        return {pk: (base_of[order_id], version) for pk, order_id, version in found}
+
+
+@register
+class Acknowledge(LineAction):
+    """발주확인: stamps lines of 상품준비중; a buyer's cancel needs approval from now on."""
+
+    name, label, permission = "acknowledge", "발주확인", "orders.prepare"
+    states = (S.PREPARING,)
+    style = SECONDARY
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return progress.acknowledge(line_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class Hold(LineAction):
+    """배송보류: stops lines before shipping, with a reason."""
+
+    name, label, permission = "hold", "배송보류", "orders.hold"
+    states = (S.PREPARING, S.READY)
+    form_class = HoldForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    is_undoable = True
+    hotkey = "H"
+
+    def apply(
+        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str, until: date | None = None
+    ) -> Outcome:
+        return locks.hold(line_ids=ids, actor=actor, at=at, batch=batch, reason=reason, until=until)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return locks.release_hold(line_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class ReleaseHold(LineAction):
+    """보류 해제: lets held lines go on where they stood."""
+
+    name, label, permission = "release-hold", "보류 해제", "orders.hold"
+    states = (S.PREPARING, S.READY)
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return locks.release_hold(line_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class NotifyDelay(LineAction):
+    """발송지연 안내: once per line, at most 90 days ahead; the buyer is told."""
+
+    name, label, permission = "notify-delay", "발송지연 안내", "orders.delay"
+    states = (S.PREPARING, S.READY)
+    form_class = DelayForm
+    style = MORE
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_DELAYED,)
+
+    def apply(
+        self,
+        ids: Collection[int],
+        *,
+        actor: Any,
+        at: datetime,
+        batch: Any,
+        new_date: date | None = None,
+        delay_reason: str = "ETC",
+        detail: str = "",
+    ) -> Outcome:
+        return changes.notify_delay(
+            line_ids=ids,
+            new_date=new_date or kst_date(at) + timedelta(days=changes.MAX_DELAY_DAYS),
+            delay_reason=delay_reason,
+            detail=detail,
+            actor=actor,
+            at=at,
+            batch=batch,
+        )
+
+
+@register
+class ConfirmPurchase(LineAction):
+    """구매확정 처리 by staff on behalf of the buyer."""
+
+    name, label, permission = "confirm-purchase", "구매확정 처리", "orders.confirm_purchase"
+    states = (S.SHIPPING, S.DELIVERED)
+    becomes = "구매확정"
+    style = PRIMARY
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": "되돌리기"}
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CONFIRMED,)
+    hotkey = "S"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return progress.confirm_purchase(line_ids=ids, by=ConfirmedBy.STAFF, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return progress.revoke_confirmation(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class RevokeConfirmation(LineAction):
+    """구매확정 철회, with a reason."""
+
+    name, label, permission = "revoke-confirmation", "구매확정 철회", "orders.revoke_confirmation"
+    states = (S.CONFIRMED,)
+    becomes = "배송완료"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    is_destructive = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return progress.revoke_confirmation(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

@@ -1,0 +1,73 @@
+"""Forms of the acts on orders: they validate, they never save."""
+
+from typing import Any
+
+from django import forms
+
+from core.phones import is_phone, normalize_phone
+from orders.models import DelayReason
+
+REASON = "사유를 입력하세요. 처리 이력에 남습니다."
+
+
+class ReasonForm(forms.Form):
+    """사유: one sentence that goes into the history."""
+
+    reason = forms.CharField(label="사유", max_length=200, error_messages={"required": REASON})
+
+
+class HoldForm(forms.Form):
+    """배송보류: the reason everybody reads, and when to look again."""
+
+    reason = forms.CharField(label="보류 사유", max_length=200, error_messages={"required": REASON})
+    until = forms.DateField(label="예정일", required=False, help_text="보류를 풀 날짜를 아는 경우에만 입력합니다.")
+
+
+class DelayForm(forms.Form):
+    """발송지연 안내: new date, reason and the words the buyer gets."""
+
+    new_date = forms.DateField(label="발송예정일", error_messages={"required": "발송예정일을 입력하세요."})
+    delay_reason = forms.ChoiceField(label="사유", choices=DelayReason.choices)
+    detail = forms.CharField(label="안내 문구", max_length=1000, required=False, widget=forms.Textarea)
+
+
+class MemoForm(forms.Form):
+    """메모: a note on the order."""
+
+    text = forms.CharField(label="메모", max_length=2000, widget=forms.Textarea,
+                           error_messages={"required": "메모를 입력하세요."})  # fmt: skip
+    is_pinned = forms.BooleanField(label="포장할 때 경고로 보이기", required=False)
+
+
+class RecipientForm(forms.Form):
+    """배송지 변경: what is printed on the label; phones with or without hyphens, zip as 5 digits."""
+
+    recipient_name = forms.CharField(label="수령자", max_length=60)
+    recipient_phone = forms.CharField(label="연락처", max_length=20)
+    recipient_phone2 = forms.CharField(label="연락처2", max_length=20, required=False)
+    zip_code = forms.RegexField(label="우편번호", regex=r"^\d{5}$",
+                                error_messages={"invalid": "우편번호는 숫자 5자리로 입력하세요."})  # fmt: skip
+    address1 = forms.CharField(label="주소", max_length=200)
+    address2 = forms.CharField(label="상세주소", max_length=200, required=False)
+    delivery_note = forms.CharField(label="배송메시지", max_length=500, required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def clean_recipient_phone(self) -> str:
+        return _phone(self.cleaned_data["recipient_phone"])
+
+    def clean_recipient_phone2(self) -> str:
+        value = self.cleaned_data["recipient_phone2"]
+        return _phone(value) if value else ""
+
+
+def _phone(text: str) -> str:
+    digits = normalize_phone(text)
+    if not is_phone(digits):
+        raise forms.ValidationError("전화번호 형식이 아닙니다. 010-1234-5678처럼 입력하세요.")
+    return digits
+
+
+def initial_recipient(order: Any) -> dict[str, Any]:
+    """Values of the recipient form for an order."""
+    names = [name for name in RecipientForm.base_fields if name != "version"]
+    return {name: getattr(order, name) for name in names} | {"version": order.version}

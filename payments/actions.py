@@ -1,0 +1,82 @@
+"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, ClassVar
+
+from core.actions import DANGER, MORE, PRIMARY, register
+from core.events import EventKind
+from core.state import Outcome
+from orders import events
+from orders.actions import LineAction
+from orders.forms import ReasonForm
+from orders.models import OrderLine
+from orders.services import progress
+from orders.states import CanceledBy, LineState
+from payments import services
+
+S = LineState
+UNDO_REASON = "되돌리기"
+
+
+def order_ids_of(line_ids: Collection[int]) -> list[int]:
+    """The orders of some lines: money always concerns whole orders."""
+    return sorted(set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True)))
+
+
+@register
+class ConfirmPayment(LineAction):
+    """입금확인: books the open amount by hand and moves the whole order to 상품준비중."""
+
+    name, label, permission = "confirm-payment", "입금확인", "orders.confirm_payment"
+    states = (S.AWAITING_PAYMENT,)
+    becomes = "상품준비중"
+    style = PRIMARY
+    is_undoable = True
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_PAID,)
+    hotkey = "S"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return services.confirm_manually(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return services.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+
+
+@register
+class RevertPayment(LineAction):
+    """입금확인 취소, with a reason."""
+
+    name, label, permission = "revert-payment", "입금확인 취소", "payments.revert"
+    states = (S.PREPARING,)
+    becomes = "입금대기"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+    is_destructive = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return services.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class CancelUnpaid(LineAction):
+    """입금전취소 by staff (C49)."""
+
+    name, label, permission = "cancel-unpaid", "입금전취소", "orders.cancel_unpaid"
+    states = (S.AWAITING_PAYMENT,)
+    becomes = "입금전취소"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = DANGER
+    is_destructive = True
+    is_undoable = True
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CANCELED_UNPAID,)
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return progress.cancel_unpaid(
+            order_ids=order_ids_of(ids), actor=actor, at=at, by=CanceledBy.STAFF, reason=reason, batch=batch
+        )
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return progress.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)

@@ -1,0 +1,155 @@
+"""Buttons on shipments: 배송준비중 처리 and back, 배송중 처리 and back, 송장 삭제, 배송완료 처리 and back."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, ClassVar
+
+from core.actions import MORE, PRIMARY, SECONDARY, ActPage, register
+from core.events import EventKind
+from core.state import Outcome
+from orders import events
+from orders.actions import LineAction
+from orders.forms import ReasonForm
+from orders.models import Order
+from orders.states import LineState
+from shipping.models import ShipmentLine
+from shipping.services import shipments, waybills
+
+S = LineState
+UNDO_REASON = "되돌리기"
+
+
+class ShipmentAction(LineAction):
+    """An act on the lines of shipments; on a list of orders it means all live shipments of the order."""
+
+    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        if page.model is Order:
+            return super().targets(base_ids, page)
+        items = ShipmentLine.objects.filter(shipment__in=base_ids, is_live=True, line__state__in=self.states)
+        found = items.order_by("shipment_id", "line_id").values_list("line_id", "shipment_id", "line__version")
+        return {pk: (shipment_id, version) for pk, shipment_id, version in found}
+
+
+@register
+class MakeReady(LineAction):
+    """배송준비중 처리: allocates stock and gives the order its 배송번호."""
+
+    name, label, permission = "make-ready", "배송준비중 처리", "orders.prepare"
+    states = (S.PREPARING,)
+    becomes = "배송준비중"
+    style = PRIMARY
+    is_undoable = True
+    hotkey = "S"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.make_ready(line_ids=ids, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.return_to_preparing(line_ids=ids, actor=actor, at=at, batch=batch, reason=UNDO_REASON)
+
+
+@register
+class ReturnToPreparing(ShipmentAction):
+    """상품준비중으로: gives the allocation back; refused while a waybill is registered."""
+
+    name, label, permission = "return-to-preparing", "상품준비중으로", "orders.prepare"
+    states = (S.READY,)
+    becomes = "상품준비중"
+    style = SECONDARY
+    is_undoable = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.return_to_preparing(line_ids=ids, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.make_ready(line_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class VoidWaybill(ShipmentAction):
+    """송장 삭제, with a reason; the number is not used again."""
+
+    name, label, permission = "void-waybill", "송장 삭제", "shipping.register_waybill"
+    states = (S.READY,)
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+    is_destructive = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return waybills.void_waybills(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class Ship(ShipmentAction):
+    """배송중 처리: whole shipments leave the house."""
+
+    name, label, permission = "ship", "배송중 처리", "shipping.ship"
+    states = (S.READY,)
+    becomes = "배송중"
+    style = PRIMARY
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_SHIPPED,)
+    hotkey = "S"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.ship(line_ids=ids, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.unship(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class Unship(ShipmentAction):
+    """배송취소, with a reason; refused once the courier has scanned a box."""
+
+    name, label, permission = "unship", "배송취소", "shipping.unship"
+    states = (S.SHIPPING,)
+    becomes = "배송준비중"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+    is_destructive = True
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_UNSHIPPED,)
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.unship(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class Deliver(ShipmentAction):
+    """배송완료 처리 by hand, with a reason."""
+
+    name, label, permission = "deliver", "배송완료 처리", "shipping.deliver"
+    states = (S.SHIPPING,)
+    becomes = "배송완료"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = PRIMARY
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
+    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_DELIVERED,)
+    hotkey = "S"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.deliver_by_hand(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.undeliver(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class Undeliver(ShipmentAction):
+    """배송완료 취소, with a reason."""
+
+    name, label, permission = "undeliver", "배송완료 취소", "shipping.deliver"
+    states = (S.DELIVERED,)
+    becomes = "배송중"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+    is_destructive = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.undeliver(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
