@@ -137,9 +137,11 @@ def _error(message: str, code: str, *, data: Any = None) -> Answer:
 
 def _too_many(fault: Fault, plain: Answer) -> Answer:
     headers = {}
-    if fault.retry_after is not None:
+    if fault.retry_after is not None and fault.is_http_date:
         moment = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
-        headers["Retry-After"] = format_datetime(moment, usegmt=True) if fault.is_http_date else str(fault.retry_after)
+        headers["Retry-After"] = format_datetime(moment, usegmt=True)
+    elif fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
     return Answer(429, b'{"message":"Too Many Requests"}', headers=headers)
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -74,3 +76,17 @@ def running_tracker(state: Path, *options: str) -> Iterator[RunningTracker]:
     finally:
         if tracker.process.poll() is None:
             tracker.kill()
+
+
+@pytest.fixture(scope="session")
+def tracker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTracker]:
+    """One sandbox tracker for all tests of a worker, at the speed of life."""
+    with running_tracker(tmp_path_factory.mktemp("tracker") / "books.sqlite3", "--speed", "1") as tracker:
+        yield tracker
+
+
+@pytest.fixture
+def tracker(tracker_process: RunningTracker) -> RunningTracker:
+    """The sandbox tracker with empty books, the true time and no faults; demo numbers live by themselves."""
+    tracker_process.control("reset")
+    return tracker_process
