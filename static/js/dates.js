@@ -10,7 +10,8 @@ function day(year, month, date) {
   return made.getUTCMonth() === month - 1 && made.getUTCDate() === date ? iso(made) : null;
 }
 
-export function read(text, now = today()) {
+// Without a year: in search conditions the latest such day that is not in the future, in forms the day of this year.
+export function read(text, past = false, now = today()) {
   const said = text.normalize("NFKC").replace(/\s/g, "").replace(/[./년월]/g, "-").replace(/일$/, "");
   const away = { 오늘: 0, 어제: -1, 내일: 1 }[text.trim()] ?? (/^[-+]\d{1,3}$/.test(said) ? Number(said) : null);
   if (away !== null) return iso(new Date(now.getTime() + away * 86400000));
@@ -20,7 +21,8 @@ export function read(text, now = today()) {
   parts = said.match(/^(\d\d)(\d\d)(\d\d)$/) || said.match(/^(\d\d)-(\d{1,2})-(\d{1,2})$/);
   if (parts) return day(2000 + +parts[1], +parts[2], +parts[3]);
   parts = said.match(/^(\d\d)(\d\d)$/) || said.match(/^(\d{1,2})-(\d{1,2})$/);
-  return parts ? day(year, +parts[1], +parts[2]) : null;
+  const found = parts && day(year, +parts[1], +parts[2]);
+  return past && found > iso(now) ? day(year - 1, +parts[1], +parts[2]) : found;
 }
 
 class OmsDate extends HTMLElement {
@@ -33,7 +35,7 @@ class OmsDate extends HTMLElement {
     this.append(this.button, this.picker);
     this.field.addEventListener("change", () => this.check());
     this.button.addEventListener("click", () => {
-      this.picker.value = read(this.field.value) || "";
+      this.picker.value = this.read() || "";
       this.picker.showPicker?.();
     });
     this.picker.addEventListener("change", (event) => {
@@ -43,13 +45,17 @@ class OmsDate extends HTMLElement {
     });
   }
 
+  read() {
+    return read(this.field.value, Boolean(this.closest(".search")));
+  }
+
   check() {
-    const value = this.field.value.trim() && read(this.field.value);
+    const value = this.field.value.trim() && this.read();
     const wrong = value === null;
     if (value) this.field.value = value;
     this.field.setCustomValidity(wrong ? FAULT : "");
-    this.field.toggleAttribute("aria-invalid", wrong);
     if (wrong) this.field.setAttribute("aria-invalid", "true");
+    else this.field.removeAttribute("aria-invalid");
     this.querySelector(".field-error")?.remove();
     if (wrong) this.append(Object.assign(document.createElement("span"), { className: "field-error", role: "alert", textContent: FAULT }));
   }

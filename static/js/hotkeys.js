@@ -89,7 +89,7 @@ const KEYS = {
   BracketLeft: () => press('.pager a[rel="prev"]'),
   BracketRight: () => press('.pager a[rel="next"]'),
   KeyG: () => (goUntil = Date.now() + 1500),
-  Slash: (e) => (e.shiftKey ? (open($("#shortcuts")), true) : focusOn("#find", "#q")),
+  Slash: (e) => (e.shiftKey || e.key === "?" ? (open($("#shortcuts")), true) : focusOn("#find", "#q")),
 };
 KEYS.Space = KEYS.KeyX;
 KEYS.Enter = KEYS.NumpadEnter = KEYS.KeyO;
