@@ -41,24 +41,17 @@ class ActPage(Protocol):
         """The order of each base row, for "who changed it" out of the history."""
 
 
-class BulkAction(ABC):
-    """선택 처리: one button on the lists that it fits, and one service behind it."""
+class Act(ABC):
+    """처리: what a bulk act and an upload have in common: words, rights, target rows, undo."""
 
     name: ClassVar[str]
     label: ClassVar[str]
     permission: ClassVar[str]
     model: ClassVar[type[models.Model]]
     """Table of the target rows; has `version`, and `state` when it is a machine."""
-    states: ClassVar[Collection[str]]
-    """States of the target rows in which the act makes sense; a page offers it when one of its own is among them."""
     unit: ClassVar[str] = "line"
     becomes: ClassVar[str] = ""
     """Label of the state the rows go to: "배송중" gives "배송중으로 바꿨습니다"; empty gives "{label}했습니다"."""
-    form_class: ClassVar[type[forms.Form] | None] = None
-    preview_data: ClassVar[Mapping[str, Any]] = {}
-    """Values that stand in for the form's while nobody has filled it in yet."""
-    style: ClassVar[str] = SECONDARY
-    hotkey: ClassVar[str] = ""
     is_undoable: ClassVar[bool] = False
     undo_data: ClassVar[Mapping[str, Any]] = {}
     """Further arguments of `undo` (a reason, for instance)."""
@@ -67,29 +60,26 @@ class BulkAction(ABC):
     sends: ClassVar[Collection[EventKind]] = ()
     """Kinds of events whose holding subscribers send messages to people; the preview counts them."""
 
-    @abstractmethod
-    def apply(self, *args: Any, **kwargs: Any) -> Outcome:
-        """`apply(ids, *, actor, at, batch, **cleaned form data)`: call the service for a chunk of target ids.
-
-        Runs inside a transaction; inside `previewing()` it is the preview. A DomainError refuses the whole chunk.
-        """
-
     def undo(self, *args: Any, **kwargs: Any) -> Outcome:
-        """`undo(ids, *, actor, at, batch, **undo_data)`: call the opposite service; only when `is_undoable`."""
+        """되돌리기: `undo(ids, *, actor, at, batch, **undo_data)` calls the opposite service; only if `is_undoable`."""
         raise DomainError(f"{josa(self.label, '은/는')} 되돌릴 수 없습니다.", code="not_undoable")
 
-    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
-        """Target rows of base rows: {target id: (base id, version)}. Unless overridden the base rows themselves."""
-        rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")
-        return {pk: (pk, version) for pk, version in rows}
-
     def versions(self, target_ids: Collection[int]) -> dict[int, int]:
-        """Present versions of target rows."""
+        """대상 버전: present versions of target rows; a row that is gone is not in it."""
         return dict(self.model._default_manager.filter(pk__in=target_ids).values_list("pk", "version"))
+
+    def groups(self, target_ids: Collection[int]) -> dict[int, int]:
+        """기준 행: the order of each target row, or the row itself where the table knows no order."""
+        key = "order_id" if any(field.attname == "order_id" for field in self.model._meta.concrete_fields) else "pk"
+        return dict(self.model._default_manager.filter(pk__in=target_ids).values_list("pk", key))
+
+    def names(self, target_ids: Collection[int]) -> dict[int, str]:
+        """대상 이름: what staff call the target rows (numbers), for the list of failed rows."""
+        return {pk: str(row) for pk, row in self.model._default_manager.in_bulk(target_ids).items()}
 
     @property
     def subject(self) -> str:
-        """Name of the target rows in the event table."""
+        """대상 종류: name of the target rows in the event table."""
         return str(getattr(self.model, "event_subject", ""))
 
     def will(self) -> str:
@@ -105,11 +95,36 @@ class BulkAction(ABC):
         return "바꾸지 못했습니다" if self.becomes else "처리하지 못했습니다"
 
 
-Act = TypeVar("Act", bound=type[BulkAction])
+class BulkAction(Act):
+    """선택 처리: one button on the lists that it fits, and one service behind it."""
+
+    states: ClassVar[Collection[str]]
+    """States of the target rows in which the act makes sense; a page offers it when one of its own is among them."""
+    form_class: ClassVar[type[forms.Form] | None] = None
+    preview_data: ClassVar[Mapping[str, Any]] = {}
+    """Values that stand in for the form's while nobody has filled it in yet."""
+    style: ClassVar[str] = SECONDARY
+    hotkey: ClassVar[str] = ""
+
+    @abstractmethod
+    def apply(self, *args: Any, **kwargs: Any) -> Outcome:
+        """처리: `apply(ids, *, actor, at, batch, **cleaned form data)` calls the service for a chunk of target ids.
+
+        Runs inside a transaction; inside `previewing()` it is the preview. A DomainError refuses the whole chunk. The
+        outcome's rows are rows of `model`; `batch` goes to `record()`.
+        """
+
+    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        """대상: target rows of base rows as {target id: (base id, version)}; unless overridden the base rows."""
+        rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")
+        return {pk: (pk, version) for pk, version in rows}
+
+
+ActionClass = TypeVar("ActionClass", bound=type[BulkAction])
 ACTIONS: dict[str, BulkAction] = {}
 
 
-def register(action: Act) -> Act:
+def register(action: ActionClass) -> ActionClass:
     """선택 처리 등록: class decorator; twice the same name is a mistake."""
     if action.name in ACTIONS:
         raise ValueError(f"bulk act {action.name} is registered twice")

@@ -151,6 +151,11 @@ def _deliver(events: Iterable[Any], kind: EventKind, *, at: datetime, batch: Any
         ],
         batch_size=1000,
     )
+    notify()
+
+
+def notify() -> None:
+    """깨우기: tell the relay that something is due; it hears of it when the transaction commits."""
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
 

@@ -8,22 +8,27 @@ the dead-letter screen; it blocks later deliveries of the same subscriber and or
 import logging
 import select
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from core.events import CHANNEL, SUBSCRIBERS, delivery_model
-from core.failpoints import failpoint
+from core.events import CHANNEL, SUBSCRIBERS, delivery_model, event_model, notify
+from core.failpoints import declare, failpoint
 from core.models.events import DeliveryState
+from core.state import Change
 
 log = logging.getLogger("oms.relay")
 
 MAX_ATTEMPTS = 5
 BACK_OFF = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
 BATCH = 100
+PROCESS_DIED = "처리하던 프로세스가 끝나지 않고 죽었습니다."
+UNSENT = (DeliveryState.PENDING, DeliveryState.DEAD)
+BEFORE_DONE = declare("relay_before_done", "a handler has run; its delivery is not marked and nothing is committed")
 
 
 def run_once(*, at: datetime | None = None, limit: int = 10_000) -> int:
@@ -74,6 +79,8 @@ def _due_ids(at: datetime) -> list[int]:
 
 
 def _deliver_one(pk: int, at: datetime) -> int:
+    if not _begin(pk, at):
+        return 0
     model = delivery_model()
     try:
         with transaction.atomic():
@@ -85,7 +92,7 @@ def _deliver_one(pk: int, at: datetime) -> int:
             if row is None:
                 return 0
             SUBSCRIBERS[row.subscriber].handle(row)
-            failpoint("relay_before_done")
+            failpoint(BEFORE_DONE)
             row.state, row.finished_at = DeliveryState.DONE, at
             row.save(update_fields=["state", "finished_at"])
     except Exception as error:
@@ -93,19 +100,40 @@ def _deliver_one(pk: int, at: datetime) -> int:
     return 1
 
 
+def _begin(pk: int, at: datetime) -> bool:
+    """Count the attempt before it is made: a handler that kills its process must run out of attempts too."""
+    table = delivery_model()._meta.db_table
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(
+            f"UPDATE {table} SET attempts = attempts + 1 WHERE id ="
+            f" (SELECT id FROM {table} WHERE id = %s AND state = 'PENDING' AND due_at <= %s FOR UPDATE SKIP LOCKED)"
+            " RETURNING attempts",
+            [pk, at],
+        )
+        found = cursor.fetchone()
+        if found is None:
+            return False
+        if found[0] <= MAX_ATTEMPTS:
+            return True
+        cursor.execute(f"UPDATE {table} SET state = 'DEAD', last_error = %s WHERE id = %s", [PROCESS_DIED, pk])
+    log.error("delivery %s is dead: its process died %s times", pk, MAX_ATTEMPTS)
+    return False
+
+
 def _note_failure(pk: int, error: Exception, at: datetime) -> None:
     model = delivery_model()
     with transaction.atomic():
-        row = model.objects.select_for_update(no_key=True).get(pk=pk)
-        if row.state != DeliveryState.PENDING:
+        row = model.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=pk).first()
+        # Another relay is at it, or it was withdrawn meanwhile.
+        if row is None or row.state != DeliveryState.PENDING:
             return
-        row.attempts += 1
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
         row.due_at = at + BACK_OFF[min(row.attempts, len(BACK_OFF)) - 1]
         if row.attempts >= MAX_ATTEMPTS:
             row.state = DeliveryState.DEAD
             log.error("delivery %s to %s is dead: %s", pk, row.subscriber, row.last_error)
-        row.save(update_fields=["attempts", "last_error", "due_at", "state"])
+        row.save(update_fields=["last_error", "due_at", "state"])
 
 
 def retry_dead(*, ids: list[int], at: datetime) -> int:
@@ -118,23 +146,64 @@ def retry_dead(*, ids: list[int], at: datetime) -> int:
     return count
 
 
-def withdraw(*, batch: Any, undone_by: Any, order_ids: list[int], at: datetime) -> tuple[int, int]:
-    """Undo of a batch: unsent deliveries are withdrawn; what was already sent gets one correction per order.
+def lock_unsent(*, batch: Any, subject: str, ids: Collection[int]) -> None:
+    """미발송 잠금: hold the waiting deliveries of a batch for some of its rows, before their orders are locked.
 
-    Returns (withdrawn, corrections). Only subscribers that hold (messages, pushes) are corrected.
+    The relay locks a delivery first and its handler the order after; an undo has to go the same way round.
     """
+    orders = event_model().objects.filter(batch=batch, subject=subject, subject_id__in=list(ids)).values("order_id")
+    rows = delivery_model().objects.filter(batch=batch, order_id__in=orders, state__in=UNSENT, is_correction=False)
+    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
+
+def withdraw(*, batch: Any, undone_by: Any, changes: Sequence[Change], at: datetime) -> tuple[int, int]:
+    """미발송 거두기: the undo of some rows of a batch takes their news back.
+
+    A delivery that was not sent yet is withdrawn, or loses the events of the undone rows when its order has others;
+    one that was sent gets one correction with just these events. Only subscribers that hold (messages, pushes) are
+    concerned. Returns (withdrawn or shortened, corrections).
+    """
+    undone = _events_of(batch, changes)
+    if not undone:
+        return 0, 0
     model = delivery_model()
     holding = [name for name, subscriber in SUBSCRIBERS.items() if subscriber.holds]
-    mine = model.objects.filter(batch=batch, order_id__in=order_ids, subscriber__in=holding, is_correction=False)
-    withdrawn = mine.filter(state=DeliveryState.PENDING).update(state=DeliveryState.WITHDRAWN, finished_at=at)
-    sent = list(mine.filter(state=DeliveryState.DONE).values_list("subscriber", "order_id", "event_ids"))
-    model.objects.bulk_create(
-        model(
-            subscriber=subscriber, order_id=order_id, event_ids=event_ids, batch=undone_by, due_at=at, is_correction=True
-        )
-        for subscriber, order_id, event_ids in sent
-    )
-    return withdrawn, len(sent)
+    mine = model.objects.filter(batch=batch, subscriber__in=holding, is_correction=False)
+    known = mine.filter(event_ids__overlap=list(undone))
+    unsent, corrections = [], []
+    for row in known.select_for_update(no_key=True).order_by("pk"):
+        if row.state in UNSENT:
+            row.event_ids = [pk for pk in row.event_ids if pk not in undone] or row.event_ids
+            if row.event_ids[0] in undone:
+                row.state, row.finished_at = DeliveryState.WITHDRAWN, at
+            unsent.append(row)
+        elif row.state == DeliveryState.DONE:
+            corrections.append(
+                model(
+                    subscriber=row.subscriber,
+                    order_id=row.order_id,
+                    event_ids=[pk for pk in row.event_ids if pk in undone],
+                    batch=undone_by,
+                    due_at=at,
+                    is_correction=True,
+                )
+            )
+    model.objects.bulk_update(unsent, ["event_ids", "state", "finished_at"], batch_size=BATCH)
+    model.objects.bulk_create(corrections, batch_size=BATCH)
+    if corrections:
+        notify()
+    return len(unsent), len(corrections)
+
+
+def _events_of(batch: Any, changes: Sequence[Change]) -> set[int]:
+    by_subject: dict[str, set[int]] = defaultdict(set)
+    for change in changes:
+        by_subject[change.row.event_subject].add(change.row.pk)
+    found: set[int] = set()
+    for subject, ids in by_subject.items():
+        mine = event_model().objects.filter(batch=batch, subject=subject, subject_id__in=ids)
+        found.update(mine.values_list("pk", flat=True))
+    return found
 
 
 def _listen() -> None:

@@ -1,10 +1,12 @@
-"""`manage.py oms_relay [--once]`: the relay role."""
+"""`manage.py oms_relay [--once]`: the relay role. It also wakes workers up for jobs that are due."""
 
 import signal
+import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.jobs import dispatch
 from core.relay import run_forever, run_once
 
 
@@ -21,4 +23,9 @@ class Command(BaseCommand):
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda n, _frame: stopping.append(n))
+        ending = threading.Event()
+        dispatcher = threading.Thread(target=dispatch.run_forever, kwargs={"stop": ending}, daemon=True)
+        dispatcher.start()
         run_forever(stop=lambda: bool(stopping))
+        ending.set()
+        dispatcher.join(timeout=5)

@@ -1,0 +1,154 @@
+"""Items of a job, read and written set-wise."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count
+
+from core.models import ItemResult, Job, JobItem
+
+CHUNK = 1000
+"""Target rows of one transaction; a base row's targets stay together, so a chunk may be a little larger."""
+SHOWN_REASONS = 5
+OTHER_REASONS = "그 밖의 이유"
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """새 항목: a target row as the preview saw it; `reason` set means it is left out."""
+
+    target_id: int | None
+    group_id: int | None
+    seen_version: int | None
+    reason: str = ""
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """결과: an empty reason means done; `made_version` is what the job made of the row, for the undo."""
+
+    reason: str = ""
+    made_version: int | None = None
+    target_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """건수 of a job's items by result."""
+
+    pending: int
+    ok: int
+    refused: int
+
+    @property
+    def total(self) -> int:
+        return self.pending + self.ok + self.refused
+
+
+def insert_items(job: Job, items: Iterable[NewItem]) -> int:
+    """항목 저장: in the order of base row and target, so that chunks lock ascending; sets the job's total."""
+    ordered = sorted(items, key=lambda item: (item.group_id or 0, item.target_id or 0))
+    JobItem.objects.bulk_create(
+        [
+            JobItem(
+                job=job,
+                target_id=item.target_id,
+                group_id=item.group_id,
+                seen_version=item.seen_version,
+                result=ItemResult.REFUSED if item.reason else ItemResult.PENDING,
+                reason=item.reason,
+                data=dict(item.data) if item.data else None,
+            )
+            for item in ordered
+        ],
+        batch_size=CHUNK,
+    )
+    Job.objects.filter(pk=job.pk).update(total=len(ordered))
+    job.total = len(ordered)
+    return len(ordered)
+
+
+def next_chunk(job: Job) -> list[JobItem]:
+    """다음 묶음: the next items without a verdict, the last base row complete."""
+    pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
+    items = list(pending[:CHUNK])
+    if len(items) == CHUNK and items[-1].group_id is not None:
+        items += pending.filter(pk__gt=items[-1].pk, group_id=items[-1].group_id)
+    return items
+
+
+def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
+    """결과 저장: verdicts by item id, one UPDATE."""
+    rows = sorted(verdicts.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE core_jobitem i SET result = v.result, reason = v.reason, made_version = v.made_version,"
+            " target_id = COALESCE(v.target_id, i.target_id)"
+            " FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::bigint[])"
+            " AS v(id, result, reason, made_version, target_id) WHERE i.id = v.id",
+            [
+                [pk for pk, _ in rows],
+                [str(ItemResult.REFUSED if verdict.reason else ItemResult.OK) for _, verdict in rows],
+                [verdict.reason for _, verdict in rows],
+                [verdict.made_version for _, verdict in rows],
+                [verdict.target_id for _, verdict in rows],
+            ],
+        )
+
+
+def counts(job: Job) -> Counts:
+    """건수: by result, counted from the items."""
+    found = dict(JobItem.objects.filter(job=job).values_list("result").annotate(Count("pk")))
+    return Counts(*(int(found.get(result, 0)) for result in (ItemResult.PENDING, ItemResult.OK, ItemResult.REFUSED)))
+
+
+def reasons(job: Job) -> list[tuple[str, int]]:
+    """제외 사유별 건수: the most frequent first, the rare ones together."""
+    refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED)
+    counted = refused.values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
+    found = [(text, int(n)) for text, n in counted]
+    shown, rest = found[:SHOWN_REASONS], found[SHOWN_REASONS:]
+    return [*shown, (OTHER_REASONS, sum(n for _, n in rest))] if rest else shown
+
+
+def group_count(job: Job) -> int:
+    """기준 행 수: how many base rows the items belong to."""
+    return JobItem.objects.filter(job=job, group_id__isnull=False).values("group_id").distinct().count()
+
+
+def failed_group_ids(job: Job, *, limit: int) -> list[int]:
+    """실패한 기준 행: base rows with a refused or unfinished item, ascending."""
+    left = JobItem.objects.filter(job=job, group_id__isnull=False).exclude(result=ItemResult.OK)
+    found = left.order_by("group_id").values_list("group_id", flat=True).distinct()[:limit]
+    return [pk for pk in found if pk is not None]
+
+
+def chunks(items: Sequence[NewItem]) -> Iterable[list[NewItem]]:
+    """묶음 나누기: items in chunks, a base row's items together, as next_chunk() does it."""
+    chunk: list[NewItem] = []
+    for item in sorted(items, key=lambda each: (each.group_id or 0, each.target_id or 0)):
+        if len(chunk) >= CHUNK and item.group_id != chunk[-1].group_id:
+            yield chunk
+            chunk = []
+        chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def busy_targets(*, actor: Any, acts: Collection[str], target_ids: Collection[int]) -> Job | None:
+    """처리 중인 대상: an unfinished job of the same person that still has one of these rows before it."""
+    rival = (
+        JobItem.objects.filter(
+            job__actor=actor,
+            job__state__in=["QUEUED", "RUNNING"],
+            job__act__in=acts,
+            result=ItemResult.PENDING,
+            target_id__in=list(target_ids),
+        )
+        .select_related("job")
+        .first()
+    )
+    return rival.job if rival else None

@@ -1,0 +1,79 @@
+"""The lease of a job: who may write for it, told by a number that rises with every new holder."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from core.jobs.lifecycle import advance, lock_job
+from core.models import Job, JobState
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+DIED_TOO_OFTEN = f"{MAX_ATTEMPTS}번 다시 시도했지만 끝내지 못했습니다. 관리자에게 알려 주세요."
+
+
+DUE = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
+"""Jobs that wait for somebody, or whose holder fell silent; by the clock of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """임대: the right to write for a job, good while the job's token is this one."""
+
+    job_id: int
+    token: int
+
+
+class LeaseLost(Exception):
+    """Somebody else took the job over, or it was ended meanwhile."""
+
+
+def claim(*, job_id: int, at: datetime) -> Lease | None:
+    """작업 맡기: the lease of a waiting job, or of one whose holder fell silent; None when it is not to be had.
+
+    A job that was taken up five times without finishing a chunk is given up (FAILED). The clock is the database's.
+    """
+    with transaction.atomic():
+        job = lock_job(job_id, skip_locked=True)
+        if job is None or not Job.objects.filter(DUE, pk=job_id).exists():
+            return None
+        if job.attempts >= MAX_ATTEMPTS:
+            if job.state == JobState.QUEUED:
+                advance(job, Job.start, at=at)
+            advance(job, Job.fail, at=at, error=DIED_TOO_OFTEN)
+            return None
+        return take(job, at=at)
+
+
+def is_silent(job: Job) -> bool:
+    """끊김: a running job whose holder has not been heard of for as long as a lease lasts."""
+    return Job.objects.filter(pk=job.pk, state=JobState.RUNNING, lease_until__lt=Now()).exists()
+
+
+def take(job: Job, *, at: datetime) -> Lease:
+    """임대 시작: for a locked job that is QUEUED, or RUNNING without a living holder."""
+    if job.state == JobState.QUEUED:
+        advance(job, Job.start, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE core_job SET lease_token = lease_token + 1, attempts = attempts + 1,"
+            " lease_until = clock_timestamp() + make_interval(secs => %s) WHERE id = %s RETURNING lease_token",
+            [LEASE.total_seconds(), job.pk],
+        )
+        return Lease(job.pk, int(cursor.fetchone()[0]))
+
+
+def renew(lease: Lease) -> Job:
+    """임대 연장: the job's row, locked by the very UPDATE that compares the token. Raises LeaseLost."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE core_job SET lease_until = clock_timestamp() + make_interval(secs => %s)"
+            " WHERE id = %s AND lease_token = %s AND state = 'RUNNING' RETURNING id",
+            [LEASE.total_seconds(), lease.job_id, lease.token],
+        )
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"job {lease.job_id}, token {lease.token}")
+    return Job.objects.select_related("actor", "undoes").get(pk=lease.job_id)

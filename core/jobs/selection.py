@@ -1,0 +1,195 @@
+"""What a person selected on a list, turned into items with verdicts: the preview of a bulk act."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from core.actions import ACTIONS, ActPage, BulkAction
+from core.events import KINDS, SUBSCRIBERS
+from core.exceptions import Conflict, DomainError
+from core.jobs.history import changed_orders, changed_rows, since_the_screen
+from core.jobs.items import NewItem, busy_targets, chunks, insert_items
+from core.jobs.retry import retrying
+from core.jobs.work import NOT_POSSIBLE, form_values
+from core.korean import josa
+from core.models import Job, JobKind
+from core.state import previewing
+
+MAX_IDS = 2_000
+"""Ids in one request (ux.md 2.4)."""
+MAX_ROWS = 20_000
+"""Base rows of one act, however they were selected: the preview runs inside the request."""
+GONE = "목록에서 사라진 행입니다. 목록을 새로 고치세요."
+
+
+class BadSelection(DomainError):
+    """선택 오류: the request does not say which rows are meant."""
+
+    code = "bad_selection"
+    status = 422
+
+
+class StillRunning(Conflict):
+    """처리 중: the same person's unfinished job still has some of these rows before it."""
+
+    code = "still_running"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """선택: base rows with the versions that the screen showed; `expected` is the number the person saw."""
+
+    rows: Mapping[int, int]
+    is_filter: bool = False
+    names_targets: bool = False
+    """The rows are target rows themselves (lines ticked one by one), not base rows."""
+    expected: int | None = None
+
+
+@dataclass(slots=True)
+class _Preview:
+    items: list[NewItem] = field(default_factory=list)
+    orders: set[Any] = field(default_factory=set)
+
+
+def by_ids(text: str, *, names_targets: bool = False) -> Selection:
+    """선택한 행: "id:version,id:version". Raises BadSelection for anything else, nothing, or more than 2,000."""
+    try:
+        pairs = [part.split(":") for part in text.split(",") if part.strip()]
+        rows = {_number(pk): _number(version) for pk, version in pairs}
+    except ValueError:
+        raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.") from None
+    if not rows:
+        raise BadSelection("처리할 행을 먼저 선택하세요.")
+    if len(rows) > MAX_IDS:
+        raise BadSelection(f"한 번에 {MAX_IDS:,}건까지 선택할 수 있습니다. 조회 결과 모두 선택을 쓰세요.")
+    return Selection(rows, names_targets=names_targets)
+
+
+def by_filter(page: ActPage, *, query: str, as_of: datetime, expected: int | None, user: Any) -> Selection:
+    """조회 결과 모두: the list's own query run again, without rows created after `as_of`. Raises BadSelection."""
+    rows = dict(page.selection(query, as_of, user))
+    if not rows:
+        raise BadSelection("조건에 맞는 행이 없습니다. 목록을 새로 고치세요.")
+    if len(rows) > MAX_ROWS:
+        raise BadSelection(f"한 번에 {MAX_ROWS:,}건까지 처리합니다. 지금은 {len(rows):,}건입니다. 조건을 좁히세요.")
+    return Selection(rows, is_filter=True, expected=expected)
+
+
+def open_act(
+    *,
+    action: BulkAction,
+    page: ActPage,
+    selection: Selection,
+    actor: Any,
+    at: datetime,
+    form: Mapping[str, Sequence[str]] | None = None,
+) -> Job:
+    """미리보기: a job in PREVIEW whose items say what would be done and what not, and why. Nothing else is written.
+
+    The verdicts come from `apply` itself on locked rows, without its writes. Raises StillRunning.
+    """
+    job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
+    targets, items = _targets(action, page, selection)
+    _refuse_busy(action, actor, [item.target_id for item in targets if item.target_id is not None])
+    preview = _Preview(items)
+    data = form_values(action, form)
+    for chunk in chunks(targets):
+        retrying(partial(_judge, action, chunk, preview, job=job, actor=actor, at=at, data=data))
+    params = {
+        "page": page.name,
+        "url": page.url,
+        "filter": selection.is_filter,
+        "expected": selection.expected,
+        "selected": len(selection.rows),
+        "messages": message_count(action.sends, preview.orders),
+        "undoable": action.is_undoable,
+    }
+    with transaction.atomic():
+        insert_items(job, preview.items)
+        Job.objects.filter(pk=job.pk).update(params=params)
+    job.params = params
+    return job
+
+
+def message_count(kinds: Collection[Any], orders: Collection[Any]) -> int:
+    """보낼 알림 수: one message per order and subscriber that sends them."""
+    codes = {kind.code for kind in kinds if kind.code in KINDS}
+    senders = [one for one in SUBSCRIBERS.values() if one.holds and one.kinds & codes]
+    return len(senders) * len(orders)
+
+
+def refuse_busy_again(*, action: BulkAction, actor: Any, target_ids: Collection[int]) -> None:
+    """처리 중인 대상 거절: the same check at apply, when another act was started after the preview."""
+    _refuse_busy(action, actor, target_ids)
+
+
+def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[list[NewItem], list[NewItem]]:
+    """Items to be judged, and items that are out already: gone, changed since the screen, or without a target."""
+    seen = selection.rows
+    if selection.names_targets:
+        return _named_targets(action, seen)
+    present = dict(seen) if selection.is_filter else dict(page.versions(list(seen)))
+    changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
+    fresh = [pk for pk, version in seen.items() if present.get(pk) == version]
+    found = action.targets(fresh, page)
+    without = set(fresh) - {base for base, _ in found.values()}
+    orders = dict(page.order_ids([*changed, *without])) if changed or without else {}
+    reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
+    reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))
+    reasons |= changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
+    reasons |= dict.fromkeys(without, f"{josa(action.label, '을/를')} 할 수 없는 상태입니다.")
+    out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
+    return [NewItem(pk, base, version) for pk, (base, version) in found.items()], out
+
+
+def _named_targets(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:
+    groups, present = action.groups(list(seen)), action.versions(list(seen))
+    changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
+    reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
+    reasons |= changed_rows(action.model, changed, since_the_screen) if changed else {}
+    rest = [NewItem(pk, groups.get(pk, pk), version) for pk, version in seen.items() if pk not in reasons]
+    return rest, [NewItem(pk, groups.get(pk, pk), None, text) for pk, text in reasons.items()]
+
+
+def _refuse_busy(action: BulkAction, actor: Any, target_ids: Collection[int]) -> None:
+    same_rows = [name for name, other in ACTIONS.items() if other.model is action.model]
+    rival = busy_targets(actor=actor, acts=same_rows, target_ids=target_ids)
+    if rival is not None:
+        raise StillRunning(
+            f"선택한 행을 처리하는 작업({rival.label})이 아직 끝나지 않았습니다."
+            " 작업 현황에서 끝난 것을 확인한 뒤 다시 처리하세요."
+        )
+
+
+def _judge(
+    action: BulkAction, chunk: Sequence[NewItem], preview: _Preview, *, job: Job, actor: Any, at: datetime, data: Any
+) -> None:
+    ids = {item.target_id: item for item in chunk if item.target_id is not None}
+    refused: dict[int, str] = {}
+    possible: dict[int, Any] = {}
+    with previewing():
+        try:
+            outcome = action.apply(list(ids), actor=actor, at=at, batch=job, **data)
+            refused = outcome.refused
+            possible = {row.pk: row for row in outcome.possible if isinstance(row, action.model)}
+        except DomainError as error:
+            refused = dict.fromkeys((pk for pk in ids if pk is not None), error.message)
+    moved = [pk for pk, row in possible.items() if pk in ids and row.version != ids[pk].seen_version]
+    refused |= changed_rows(action.model, moved, since_the_screen) if moved else {}
+    for pk, item in ids.items():
+        reason = "" if pk in possible and pk not in refused else refused.get(pk or 0, NOT_POSSIBLE)
+        preview.items.append(NewItem(pk, item.group_id, item.seen_version, reason))
+        if not reason:
+            preview.orders.add(getattr(possible[pk], "event_order_id", None))
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise ValueError(text)
+    return int(text)

@@ -1,0 +1,77 @@
+"""Undo of a whole batch: the opposite transition on every row that still is what the batch made of it."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from core.exceptions import Conflict, DomainError
+from core.jobs.history import changed_rows, since_the_batch
+from core.jobs.items import NewItem, chunks, insert_items
+from core.jobs.retry import retrying
+from core.jobs.work import NOT_POSSIBLE, act_of
+from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.models.jobs import FINISHED
+from core.state import previewing
+
+TOO_LATE = "처리한 지 30분이 지나 되돌릴 수 없습니다."
+NOT_UNDOABLE = "되돌릴 수 없는 처리입니다."
+NOT_FINISHED = "아직 끝나지 않은 작업은 되돌릴 수 없습니다."
+
+
+def refusal(job: Job, *, at: datetime) -> str | None:
+    """되돌릴 수 없는 이유: a sentence, None when an undo may be prepared."""
+    if job.state == JobState.UNDONE:
+        return "이미 되돌린 작업입니다."
+    if job.state not in FINISHED:
+        return NOT_FINISHED
+    if job.kind == JobKind.UNDO or not job.params.get("undoable") or not job.done:
+        return NOT_UNDOABLE
+    return TOO_LATE if job.undo_until is None or at > job.undo_until else None
+
+
+def open_undo(*, job: Job, actor: Any, at: datetime) -> Job:
+    """되돌리기 미리보기: a job of kind UNDO in PREVIEW; its items say what can be undone and what not, and why.
+
+    Raises Conflict after 30 minutes and for what has no undo.
+    """
+    reason = refusal(job, at=at)
+    if reason is not None:
+        raise Conflict(reason, code="not_undoable")
+    undo = Job.objects.create(
+        kind=JobKind.UNDO,
+        act=job.act,
+        label=f"{job.label} 되돌리기"[:80],
+        actor=actor,
+        undoes=job,
+        params={"url": job.params.get("url", ""), "page": job.params.get("page", "")},
+    )
+    done = JobItem.objects.filter(job=job, result=ItemResult.OK, target_id__isnull=False)
+    targets = [
+        NewItem(target, group, made)
+        for target, group, made in done.values_list("target_id", "group_id", "made_version").order_by("pk")
+    ]
+    judged: list[NewItem] = []
+    for chunk in chunks(targets):
+        judged += retrying(partial(_judge, job, chunk, undo=undo, actor=actor, at=at))
+    with transaction.atomic():
+        insert_items(undo, judged)
+    return undo
+
+
+def _judge(job: Job, chunk: list[NewItem], *, undo: Job, actor: Any, at: datetime) -> list[NewItem]:
+    action = act_of(job)
+    by_id = {item.target_id: item for item in chunk if item.target_id is not None}
+    present = action.versions(list(by_id))
+    moved = [pk for pk, item in by_id.items() if present.get(pk) != item.seen_version]
+    reasons = changed_rows(action.model, moved, since_the_batch) if moved else {}
+    rest = [pk for pk in by_id if pk not in reasons]
+    with previewing():
+        try:
+            outcome = action.undo(rest, actor=actor, at=at, batch=undo, **action.undo_data)
+            possible = {row.pk for row in outcome.possible if isinstance(row, action.model)}
+            reasons |= {pk: outcome.refused.get(pk, NOT_POSSIBLE) for pk in rest if pk not in possible}
+        except DomainError as error:
+            reasons |= dict.fromkeys(rest, error.message)
+    return [NewItem(pk, item.group_id, item.seen_version, reasons.get(pk, "")) for pk, item in by_id.items()]
