@@ -70,6 +70,23 @@ on("keydown", (event) => {
   next?.select();
 });
 
+// A refresh of the list must not lose a number that is still being typed.
+let unsaved = [];
+on("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id !== "list") return;
+  unsaved = inputs().filter((one) => one.id && one.value !== (one.dataset.saved ?? one.defaultValue)).map(({ id, value }) => ({ id, value }));
+});
+on("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id !== "list") return;
+  for (const { id, value } of unsaved) {
+    const input = document.getElementById(id);
+    if (!input || input.disabled) continue;
+    input.value = value;
+    complain(input, ownFault(input));
+  }
+  unsaved = [];
+});
+
 // One column fills downwards over the rows that have no number yet; more columns are matched by their key on the server.
 function keyed(lines, start) {
   if (lines.some((line) => line.includes("\t"))) return lines;
