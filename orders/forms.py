@@ -39,6 +39,14 @@ class MemoForm(forms.Form):
     is_pinned = forms.BooleanField(label="포장할 때 경고로 보이기", required=False)
 
 
+class RevealForm(forms.Form):
+    """개인정보 보기: why the clear text is needed."""
+
+    reason = forms.CharField(label="보는 이유", min_length=4, max_length=200,
+                             error_messages={"required": "보는 이유를 입력하세요.",
+                                             "min_length": "보는 이유를 네 글자 이상 입력하세요."})  # fmt: skip
+
+
 class RecipientForm(forms.Form):
     """배송지 변경: what is printed on the label; phones with or without hyphens, zip as 5 digits."""
 

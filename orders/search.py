@@ -6,18 +6,37 @@ full text afterwards. Trigrams cannot find two syllables (performance.md 3.1).
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.phones import tail4
-from orders.models.search import OrderSearch
+from django.db.models import CharField, F, Func, Q, QuerySet, Value
+from django.db.models.functions import Concat, Lower
 
-_NOISE = re.compile(r"[\s()\[\]·.,'\"-]+")
+from core.lists import NUMBER, TAIL, WORD, SearchArm
+from core.phones import normalize_phone, tail4
+from orders.models import Order, OrderLine, OrderSearch, SalesChannel
+
+NOISE = r"[\s()\[\]·.,'\"-]+"
+_NOISE = re.compile(NOISE)
+BETWEEN = "|"
+"""Stands between two names when they are compared as one text; no needle reaches over it."""
+PEOPLE = "orders.reveal"
+"""Who may look for a person sees persons anyway (reliability.md 4.1)."""
+
+ORDER_NUMBER = r"20\d{6}-\d{7}"
+LINE_NUMBER = r"20\d{6}-\d{7}-\d{2,3}"
+CHANNEL_NUMBER = r"(?=(?:\D*\d){6})[0-9A-Za-z_-]{6,60}"
+PHONE = r"0\d{8,11}"
+PHRASE = r"(?=.*[^\W\d_])[^|]{2,60}"
+
+Orders = QuerySet[Any]
+ToBase = Callable[[Orders, str], QuerySet[Any]]
 
 
 def folded(text: str) -> str:
     """One spelling for comparing: NFC, lower case, without spaces and punctuation."""
-    return _NOISE.sub("", unicodedata.normalize("NFC", text)).casefold()
+    # lower(), not casefold(): the database must arrive at the same spelling.
+    return _NOISE.sub("", unicodedata.normalize("NFC", text)).lower()
 
 
 def bigrams(*texts: str) -> list[str]:
@@ -51,3 +70,92 @@ def store_search(orders: Sequence[Any]) -> None:
         update_fields=["names", "address", "buyer_tail", "recipient_tail"],
         batch_size=1000,
     )
+
+
+def _as_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
+    return found.values_list(column)
+
+
+def order_arms(to_base: ToBase = _as_orders) -> tuple[SearchArm, ...]:
+    """주문의 검색 갈래: numbers, phone tails, names and addresses of orders.
+
+    Pages whose rows are not orders pass `to_base(found, column)`, which turns a queryset with the order's id in `column`
+    into one of their own row ids, for instance
+    `lambda found, column: Shipment.objects.filter(order__in=found.values(column)).values_list("pk")`.
+    """
+
+    def arm(kind: str, label: str, pattern: str, find: Callable[[Sequence[str]], tuple[Orders, str]], **more: Any) -> Any:
+        return SearchArm(kind, label, pattern, lambda values: to_base(*find(values)), **more)
+
+    people = {"permission": PEOPLE}
+    phone = people | {"group": NUMBER, "normalise": normalize_phone, "hint": "전화번호는 010-1234-5678처럼 입력하세요."}
+    tail = people | {"group": TAIL, "hint": "연락처는 뒤 4자리 숫자로 찾습니다."}
+    phrase = people | {"group": WORD, "normalise": folded, "hint": "두 글자 이상 입력하세요."}
+    return (
+        arm("order", "주문번호", ORDER_NUMBER, lambda values: (Order.objects.filter(number__in=values), "pk")),
+        arm("order", "주문번호", ORDER_NUMBER, lambda values: (Order.objects.filter(root__number__in=values), "pk")),
+        arm("order", "주문번호", r"20\d{6}", _of_day),
+        arm("line", "품목별 주문번호", LINE_NUMBER, lambda values: (OrderLine.objects.filter(number__in=values), "order_id")),
+        arm("channel-order", "채널 주문번호", CHANNEL_NUMBER, _of_channel),
+        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda values: (_search(buyer_tail__in=values), "order_id"), **tail),
+        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda values: (_search(recipient_tail__in=values), "order_id"), **tail),
+        arm("phone", "연락처", PHONE, lambda values: (_by_phone("buyer", values), "order_id"), **phone),
+        arm("phone", "연락처", PHONE, lambda values: (_by_phone("recipient", values), "order_id"), **phone),
+        arm("name", "이름", PHRASE, lambda values: (_by_text("names", NAMES, values), "order_id"), **phrase),
+        arm("address", "주소", PHRASE, lambda values: (_by_text("address", ADDRESS, values), "order_id"), **phrase),
+    )
+
+
+def _search(**conditions: Any) -> Orders:
+    return OrderSearch.objects.filter(**conditions)
+
+
+def _of_day(days: Sequence[str]) -> tuple[Orders, str]:
+    """Orders by the day in their number: a range of the number's own index."""
+    condition = Q()
+    for day in days:
+        condition |= Q(number__gte=f"{day}-", number__lt=f"{day}.")
+    return Order.objects.filter(condition), "pk"
+
+
+def _of_channel(values: Sequence[str]) -> tuple[Orders, str]:
+    """The index begins with the channel, of which there are few: one look-up for each of them."""
+    channels = SalesChannel.objects.all()
+    return Order.objects.filter(channel__in=channels, channel_number__in=values, parent__isnull=True), "pk"
+
+
+def _by_phone(person: str, values: Sequence[str]) -> Orders:
+    tails = sorted({tail4(value) for value in values})
+    return OrderSearch.objects.filter(**{f"{person}_tail__in": tails, f"order__{person}_phone__in": values})
+
+
+class _Folded(Func):
+    """The database's `folded()`."""
+
+    function = "regexp_replace"
+    output_field = CharField()
+
+    def __init__(self, text: Any) -> None:
+        super().__init__(Lower(text), Value(NOISE), Value(""), Value("g"))
+
+
+def _joined(*fields: str) -> Any:
+    parts: list[Any] = []
+    for name in fields:
+        parts += [F(f"order__{name}"), Value(BETWEEN)]
+    return Concat(*parts, output_field=CharField())
+
+
+NAMES = _Folded(_joined("buyer_name", "recipient_name", "depositor_name"))
+ADDRESS = _Folded(Concat(F("order__address1"), F("order__address2"), output_field=CharField()))
+
+
+def _by_text(column: str, text: Any, needles: Sequence[str]) -> Orders:
+    """Rows with all pieces of a needle; needles longer than one piece are compared with the full text as well."""
+    condition = Q()
+    is_compared = any(len(needle) > 2 for needle in needles)
+    for needle in needles:
+        here = Q(**{f"{column}__contains": bigrams(needle)})
+        condition |= here & Q(full_text__contains=needle) if len(needle) > 2 else here
+    rows = OrderSearch.objects.all()
+    return (rows.alias(full_text=text) if is_compared else rows).filter(condition)

@@ -81,9 +81,10 @@ def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datet
     return memo
 
 
-def delete_memo(*, memo_id: int, actor: Any, at: datetime) -> None:
+def delete_memo(*, memo_id: int, order_number: str, actor: Any, at: datetime) -> None:
     """메모 삭제: only one's own; the row stays, marked."""
-    memo = StaffMemo.objects.filter(pk=memo_id, deleted_at__isnull=True).first()
+    mine = StaffMemo.objects.filter(pk=memo_id, order__number=order_number, deleted_at__isnull=True)
+    memo = mine.first()
     if memo is None:
         raise DomainError("메모를 찾을 수 없습니다. 화면을 새로 고치세요.", code="memo_not_found")
     if memo.author_id != actor.pk:

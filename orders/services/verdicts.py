@@ -8,10 +8,14 @@ from collections.abc import Collection, Sequence
 
 from django.db import connection
 
+from core.chunks import batched
 from orders.models import OrderLine
 from orders.rollup import roll_up
+from orders.services.locking import locked_lines
 from orders.states import LineState
 from products.services import stock
+
+CHUNK = 500
 
 
 def judge_stock(lines: Sequence[OrderLine]) -> None:
@@ -30,13 +34,30 @@ def judge_stock(lines: Sequence[OrderLine]) -> None:
     roll_up({line.order_id for line in changed})
 
 
-def rejudge_variants(*, variant_ids: Collection[int], limit: int = 5000) -> int:
+def rejudge_variants(*, variant_ids: Collection[int]) -> int:
     """Renew the verdicts of waiting lines of these variants after their stock changed; returns how many were read."""
-    lines = list(
-        OrderLine.objects.in_state(LineState.PREPARING)
-        .filter(variant_id__in=variant_ids)
-        .order_by("order_id", "pk")
-        .only("pk", "order_id", "state", "stock_verdict", "variant_id", "quantity", "number", "version")[:limit]
-    )
-    judge_stock(lines)
-    return len(lines)
+    waiting = OrderLine.objects.in_state(LineState.PREPARING).filter(variant_id__in=variant_ids)
+    return _rejudge(list(waiting.order_by("order_id").values_list("pk", flat=True)))
+
+
+def rejudge_stale(*, limit: int = 2000) -> int:
+    """Renew verdicts that no longer fit the stock, whatever changed it; returns how many lines were read."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STALE, [limit])
+        return _rejudge([pk for (pk,) in cursor.fetchall()])
+
+
+_STALE = """
+    SELECT l.id FROM orders_orderline l JOIN products_stocklevel s ON s.variant_id = l.variant_id
+    WHERE l.state = 'PREPARING' AND l.stock_verdict <> CASE
+        WHEN s.on_hand - s.allocated >= l.quantity THEN 'ALL'
+        WHEN s.on_hand - s.allocated > 0 THEN 'PARTLY' ELSE 'NONE' END
+    ORDER BY l.order_id LIMIT %s
+"""
+
+
+def _rejudge(line_ids: list[int]) -> int:
+    for ids in batched(line_ids, CHUNK):
+        with locked_lines(ids) as lines:
+            judge_stock(lines)
+    return len(line_ids)

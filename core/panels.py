@@ -1,0 +1,62 @@
+"""Panels: boxes of the order detail, contributed by any app that knows something about an order.
+
+An app declares its panels in `panels.py`, which is found by itself. A panel reads with one query and hands finished
+values to its own template; a panel without anything to say returns None and is not drawn.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+
+class Panel(ABC):
+    """상자: one section of the order detail."""
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    template: ClassVar[str]
+    position: ClassVar[int]
+    """Panels are drawn in ascending position."""
+    permission: ClassVar[str] = ""
+
+    @abstractmethod
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
+        """상자 내용: context of the template, None when there is nothing to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A panel with its finished HTML."""
+
+    key: str
+    title: str
+    html: SafeString
+
+
+PANELS: dict[str, Panel] = {}
+
+
+def register(panel: type[Panel]) -> type[Panel]:
+    """상자 등록: class decorator; twice the same key is a mistake."""
+    if panel.key in PANELS:
+        raise ValueError(f"panel {panel.key} is registered twice")
+    PANELS[panel.key] = panel()
+    return panel
+
+
+def draw(order: Any, *, request: HttpRequest, at: datetime) -> list[Drawn]:
+    """상자 그리기: every panel that the person may see and that has something to show, in order."""
+    drawn = []
+    for panel in sorted(PANELS.values(), key=lambda each: each.position):
+        if panel.permission and not request.user.has_perm(panel.permission):  # type: ignore[union-attr]
+            continue
+        context = panel.load(order, request=request, at=at)
+        if context is not None:
+            html = render_to_string(panel.template, {"order": order, **context}, request=request)
+            drawn.append(Drawn(panel.key, panel.title, html))
+    return drawn

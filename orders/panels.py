@@ -1,0 +1,108 @@
+"""Boxes of the order detail that orders itself knows: lines, recipient, memos, history."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from core.masking import mask_address, mask_name, mask_phone
+from core.panels import Panel, register
+from orders.models import OrderLine, StaffMemo
+from orders.services.changes import ON_THE_WAY
+from orders.states import CODE, CSS, LOCKS, DeliveryMethod, LineState
+from orders.timeline import short, timeline
+from orders.why import why_line
+
+
+@register
+class LinesPanel(Panel):
+    """품목: every line with its state, amounts and why it stands there."""
+
+    key, title, template, position = "lines", "품목", "orders/panels/lines.html", 10
+
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
+        lines = order.detail_lines
+        return {"lines": [_line(line, at) for line in lines], "sums": _sums(order)}
+
+
+def _line(line: OrderLine, at: datetime) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        "name": line.product_name,
+        "option": line.option_name,
+        "quantity": line.quantity,
+        "amount": line.amount,
+        "state": line.state_label,
+        "code": CODE[LineState(line.state)],
+        "css": "s-standby" if line.state == LineState.READY and line.standby_at else CSS[LineState(line.state)],
+        "locks": [kind.label for kind, bit, _, _ in LOCKS if line.open_locks & bit],
+        "why": why_line(line, at=at).sentence,
+        "ship_by": short(line.ship_by),
+        "canceled_by": line.get_canceled_by_display() if line.canceled_by else "",
+    }
+
+
+def _sums(order: Any) -> list[tuple[str, int]]:
+    rows = [
+        ("상품금액", order.goods_amount),
+        ("할인", -order.discount_amount),
+        ("쿠폰", -order.coupon_amount),
+        ("적립금", -order.points_amount),
+        ("배송비", order.shipping_fee_amount),
+    ]
+    return [(label, amount) for label, amount in rows if amount or label == "상품금액"]
+
+
+@register
+class RecipientPanel(Panel):
+    """받는 분: masked; revealed for a reason, by right, after the access log has it."""
+
+    key, title, template, position = "recipient", "받는 분", "orders/panels/recipient.html", 30
+
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
+        return {
+            "name": mask_name(order.recipient_name),
+            "buyer": mask_name(order.buyer_name),
+            "phone": mask_phone(order.recipient_phone),
+            "zip_code": order.zip_code,
+            "address": mask_address(f"{order.address1} {order.address2}".strip()),
+            "note": order.delivery_note,
+            "method": DeliveryMethod(order.delivery_method).label,
+            "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
+            "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
+            and not any(line.state in ON_THE_WAY for line in order.detail_lines),
+        }
+
+
+@register
+class MemoPanel(Panel):
+    """메모: notes of staff, pinned ones first."""
+
+    key, title, template, position = "memo", "메모", "orders/panels/memo.html", 60
+
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
+        memos = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).select_related("author")
+        return {
+            "memos": [
+                {
+                    "pk": memo.pk,
+                    "text": memo.text,
+                    "author": memo.author.display_name,
+                    "when": short(memo.created_at),
+                    "is_pinned": memo.is_pinned,
+                    "is_mine": memo.author_id == request.user.pk,
+                }
+                for memo in memos.order_by("-is_pinned", "-id")
+            ],
+            "may_write": request.user.has_perm("orders.memo"),  # type: ignore[union-attr]
+        }
+
+
+@register
+class HistoryPanel(Panel):
+    """처리 이력: who did what, when and why."""
+
+    key, title, template, position = "history", "처리 이력", "orders/panels/history.html", 50
+
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
+        return {"entries": timeline(order)}

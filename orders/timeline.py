@@ -1,0 +1,83 @@
+"""처리 이력 as staff read it: events of an order, several lines that moved together told as one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from core.calendar import KST
+from core.events import KINDS
+from core.models import Source
+from orders.models import Order, OrderEvent, OrderLine
+from orders.states import CSS, LineState
+
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """이력 한 줄: finished words for the timeline."""
+
+    label: str
+    who: str
+    when: str
+    when_full: str
+    what: str
+    reason: str
+    css: str
+    job_uuid: str
+
+
+def timeline(order: Order) -> list[Entry]:
+    """처리 이력 of one order, newest first; one query."""
+    events = (
+        OrderEvent.objects.filter(order=order)
+        .exclude(subject="payment")
+        .select_related("actor", "batch")
+        .order_by("-id")[:MOST]
+    )
+    numbers = dict(OrderLine.objects.filter(order=order).values_list("pk", "seq"))
+    return [_entry(list(group), numbers) for _, group in groupby(events, key=_together)]
+
+
+def who_did(event: Any) -> str:
+    """누가: the member of staff, or the door through which the system acted."""
+    if event.actor is not None:
+        return f"{event.actor.display_name} 님"
+    if event.source == Source.BUYER:
+        return "고객"
+    return f"시스템 · {Source(event.source).label}"
+
+
+def _together(event: Any) -> tuple[Any, ...]:
+    return event.kind, event.at, event.actor_id, event.to_state, event.reason, event.batch_id
+
+
+def _entry(events: list[Any], numbers: dict[int, int]) -> Entry:
+    first = events[0]
+    kind = KINDS.get(first.kind)
+    return Entry(
+        label=kind.label if kind else first.kind,
+        who=who_did(first),
+        when=short(first.at),
+        when_full=first.at.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S"),
+        what=_what(events, numbers),
+        reason=first.reason,
+        css=CSS[LineState(first.to_state)] if first.to_state in set(LineState) else "",
+        job_uuid=str(first.batch.uuid) if first.batch else "",
+    )
+
+
+def _what(events: Iterable[Any], numbers: dict[int, int]) -> str:
+    seqs = sorted(numbers[e.subject_id] for e in events if e.subject == "line" and e.subject_id in numbers)
+    facts = next((e.data for e in events if e.data), None) or {}
+    words = [f"품목 {', '.join(f'{n:02d}' for n in seqs)}"] if seqs and len(seqs) < len(numbers) else []
+    if facts.get("waybill"):
+        words.append(f"송장 {facts['waybill']}")
+    return " · ".join(words)
+
+
+def short(at: datetime | None) -> str:
+    """11-21 14:20 in KST; nothing for None."""
+    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""

@@ -1,0 +1,24 @@
+"""Periodic work of payments: 자동취소; called with `at` by core/slots.py."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from payments.services import cancel_overdue, overdue_orders
+
+log = logging.getLogger("payments.tasks")
+
+
+def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
+    """자동취소 (C48): every order whose 입금기한 is over, without a daily cap; returns how many lines were canceled.
+
+    Orders with a deposit that waits for matching, or with part of the money, are skipped. Source: domain.md T4, A05.
+    """
+    canceled, after = 0, 0
+    while ids := overdue_orders(at=at, after=after):
+        outcome = cancel_overdue(order_ids=ids, at=at)
+        canceled += len(outcome.moved)
+        for line_id, reason in outcome.refused.items():
+            log.info("line %s is not canceled: %s", line_id, reason)
+        after = ids[-1]
+    return canceled
