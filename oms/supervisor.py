@@ -81,6 +81,18 @@ class Supervisor:
         for child in self.children:
             child.watch()
 
+    def restart(self, name: str) -> None:
+        """Stop one child; `watch` starts it again."""
+        for child in self.children:
+            if child.name == name and child.process is not None:
+                child.end(child.process)
+                child.process = None
+
+    def age(self, name: str) -> float:
+        """Seconds since the child was started; 0 when it is not running."""
+        running = [child for child in self.children if child.name == name and child.process is not None]
+        return time.monotonic() - running[0].started if running else 0.0
+
     def stop(self) -> None:
         """Stop every child; one that hangs is killed after its own grace."""
         for child in sorted(self.children, key=lambda child: self.stop_order.index(child.name)):

@@ -1,6 +1,8 @@
 """Settings of the test run: `oms.settings` with a data folder of its own, so that a running shop is never touched."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,8 @@ worker = os.environ.get("PYTEST_XDIST_WORKER")
 if worker is None:
     folder = Path(tempfile.mkdtemp(prefix="oms-test-"))
     folder.chmod(0o711)
+    # Also when the run ends before pytest is configured.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "static").mkdir()
     os.environ["OMS_DATA_DIR"] = str(folder)
 os.environ["OMS_TEST_BROKER_DIR"] = str(Path(os.environ["OMS_DATA_DIR"]) / f"broker-{worker or 'main'}")

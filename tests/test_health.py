@@ -9,7 +9,7 @@ from tests.infra.processes import free_port, status_of
 
 
 @pytest.mark.django_db
-def test_readyz_is_200_and_degraded_without_a_broker_within_half_a_second(client):
+def test_readyz_is_200_and_degraded_without_a_broker_within_half_a_second(client, no_broker):
     client.get("/readyz")
     started = time.monotonic()
     answer = client.get("/readyz")

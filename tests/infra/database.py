@@ -107,7 +107,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker) -> Iterato
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
-    """A broker of this worker's own, at settings.REDIS_URL. Tests that do not ask for it run without any broker."""
+    """A broker of this worker's own, at settings.REDIS_URL; it starts with the first test that asks for it."""
     folder = Path(os.environ["OMS_TEST_BROKER_DIR"])
     server = Valkey(folder)
     folder.mkdir(mode=0o711, exist_ok=True)
@@ -116,3 +116,9 @@ def valkey() -> Iterator[Valkey]:
     server.stop()
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(server.layout.fallback)
+
+
+@pytest.fixture
+def no_broker(tmp_path: Path, settings) -> None:
+    """settings.REDIS_URL names a socket where nobody listens."""
+    settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"

@@ -1,6 +1,7 @@
 """`manage.py up`: everything a shop needs on one machine, or one role of it in a container."""
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -9,12 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from core import processes
 from core.broker import Valkey
@@ -32,7 +35,11 @@ from oms.supervisor import (
     spawn_role,
     stop_on_signals,
 )
+from oms.watchdog import worker_is_deaf
 
+logger = logging.getLogger(__name__)
+
+WATCHDOG_SECONDS = 30.0
 MIGRATION_LOCK = 4105  # any number that nothing else in the database uses
 STOP_ORDER = ("web", "worker", "relay", "beat", *(box.name for box in roles.SANDBOXES), "broker", "database")
 # Seconds to finish what is running: requests, tasks.
@@ -193,8 +200,12 @@ class Command(BaseCommand):
         announced = "web" not in self.roles
         started = time.monotonic()
         slow = False
+        look_again = started + WATCHDOG_SECONDS
         while True:
             self.supervisor.watch()
+            if time.monotonic() >= look_again:
+                look_again = time.monotonic() + WATCHDOG_SECONDS
+                self._restart_deaf_worker()
             if not announced and _status(f"{self.address}readyz") == 200:
                 self._announce()
                 announced = True
@@ -202,6 +213,16 @@ class Command(BaseCommand):
                 self.stderr.write(f"Not ready after a minute; see the log lines above and {self.address}readyz")
                 slow = True
             time.sleep(0.2)
+
+    def _restart_deaf_worker(self) -> None:
+        if not {"worker", "beat"} <= set(self.roles) or not (age := self.supervisor.age("worker")):
+            return
+        now = timezone.now()
+        with contextlib.suppress(DatabaseError):
+            if worker_is_deaf(at=now, worker_since=now - timedelta(seconds=age)):
+                logger.error("the worker consumes nothing; restarting it")
+                self.supervisor.restart("worker")
+        connection.close()
 
     def _announce(self) -> None:
         self.stdout.write(f"\nReady: {self.address}")

@@ -1,0 +1,29 @@
+"""The table of periodic jobs and what beat makes of it."""
+
+from datetime import timedelta
+
+from celery.schedules import crontab
+from django.utils.module_loading import import_string
+
+from oms.celery import PERIODIC, Periodic, app, beat_schedule
+
+
+def test_beat_wakes_one_generic_task_with_the_name_and_the_work_of_the_job():
+    daily = Periodic("confirm-purchases", "orders.tasks.confirm", crontab(hour=4, minute=10))
+    often = Periodic("sweep", "core.sweep.run", timedelta(seconds=30))
+    table = beat_schedule((daily, often))
+    assert {entry["task"] for entry in table.values()} == {"core.tasks.run_slot"}
+    assert table["sweep"]["kwargs"] == {"job": "sweep", "work": "core.sweep.run"}
+    assert table["confirm-purchases"]["schedule"] == crontab(hour=4, minute=10)
+    assert (table["confirm-purchases"]["options"], table["sweep"]["options"]) == ({"expires": 3600}, {"expires": 60})
+
+
+def test_every_job_of_the_table_has_its_own_name_and_work_that_exists():
+    assert len({job.name for job in PERIODIC}) == len(PERIODIC)
+    for job in PERIODIC:
+        assert callable(import_string(job.work))
+
+
+def test_the_application_knows_the_generic_task():
+    app.loader.import_default_modules()
+    assert "core.tasks.run_slot" in app.tasks
