@@ -1,0 +1,174 @@
+"""What must be true of orders, lines, their history and their summaries (reliability.md 5.3)."""
+
+from collections.abc import Iterable, Iterator
+
+from django.db import connection
+
+from core.invariants import Violation, invariant
+from orders.rollup import SUMMARY
+from orders.states import BIT, CLOSED_STEPS, FIRST_STATES, LINE_MOVES
+
+MOST = 20
+"""Violations named per query: enough to see the pattern of a fault."""
+
+_MOVES = ", ".join(f"('{a.value}', '{b.value}')" for a, b in LINE_MOVES)
+_FIRST = ", ".join(f"'{state.value}'" for state in FIRST_STATES)
+
+# Events of a line in the order of versions: each begins where the one before ended, with no version missing.
+_CHAIN = f"""
+WITH chain AS (
+    SELECT subject_id, version, from_state, to_state, at,
+           lag(to_state) OVER w AS before, lag(version) OVER w AS previous, lag(at) OVER w AS earlier
+    FROM orders_orderevent WHERE subject = 'line'
+    WINDOW w AS (PARTITION BY subject_id ORDER BY version))
+SELECT subject_id, version, from_state, to_state FROM chain
+WHERE (before IS NOT NULL AND (from_state <> before OR version <> previous + 1 OR at < earlier))
+   OR (before IS NULL AND (version <> 1 OR from_state NOT IN ({_FIRST})))
+   OR (from_state <> to_state AND (from_state, to_state) NOT IN ({_MOVES}))
+LIMIT {MOST}
+"""
+_LAST = f"""
+SELECT l.number, l.state, l.version, e.to_state, e.version
+FROM orders_orderline l
+LEFT JOIN LATERAL (SELECT to_state, version FROM orders_orderevent
+                   WHERE subject = 'line' AND subject_id = l.id ORDER BY version DESC LIMIT 1) e ON true
+WHERE l.version <> COALESCE(e.version, 0)
+   OR (e.version IS NULL AND l.state NOT IN ({_FIRST}))
+   OR (e.version IS NOT NULL AND l.state <> e.to_state)
+LIMIT {MOST}
+"""
+
+
+@invariant(
+    "INV-01", "Replaying the events of a line gives exactly its stored state, by legal steps, version by version"
+)
+def check_history() -> Iterable[Violation]:
+    """이력 검사: the chain of events of every line, and its end against the row."""
+    for subject_id, version, source, target in _rows(_CHAIN):
+        yield Violation("INV-01", f"line id {subject_id}", f"event v{version} {source} -> {target} does not fit")
+    for number, state, version, last, last_version in _rows(_LAST):
+        yield Violation("INV-01", number, f"row is {state} v{version}, last event is {last} v{last_version}")
+
+
+_AMOUNTS = f"""
+SELECT o.number, o.goods_amount, sum(l.unit_price * l.quantity), o.discount_amount, sum(l.discount_share),
+       o.coupon_amount, sum(l.coupon_share), o.points_amount, sum(l.points_share),
+       o.shipping_fee_amount, sum(l.shipping_share)
+FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id AND l.state <> 'MOVED'
+WHERE o.parent_id IS NULL AND o.root_id IS NULL
+GROUP BY o.id
+HAVING o.goods_amount <> sum(l.unit_price * l.quantity) OR o.discount_amount <> sum(l.discount_share)
+    OR o.coupon_amount <> sum(l.coupon_share) OR o.points_amount <> sum(l.points_share)
+    OR o.shipping_fee_amount <> sum(l.shipping_share)
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-04", "The amounts of an order are the sums of the shares of its lines, to the won.")
+def check_amounts() -> Iterable[Violation]:
+    """금액 검사."""
+    for number, *sums in _rows(_AMOUNTS):
+        yield Violation("INV-04", number, f"order and line sums differ: {sums}")
+
+
+_SUMMARIES = f"""
+SELECT o.number, o.steps, s.steps, o.stage, s.stage
+FROM orders_order o JOIN ({SUMMARY} GROUP BY l.order_id) s ON s.order_id = o.id
+WHERE (o.steps, o.stage, o.line_count) <> (s.steps, s.stage, s.line_count)
+   OR o.next_due_at IS DISTINCT FROM s.next_due_at OR o.confirmed_at IS DISTINCT FROM s.confirmed_at
+LIMIT {MOST}
+"""
+_CLOSED = " UNION ALL ".join(
+    f"SELECT {BIT[state]} AS step, count(*) AS n FROM orders_order WHERE steps & {BIT[state]} <> 0"
+    for state in CLOSED_STEPS
+)
+_COUNTS = f"""
+SELECT c.step, c.n, COALESCE(d.n, 0) FROM ({_CLOSED}) c
+LEFT JOIN (SELECT step, sum(orders) AS n FROM orders_stepdelta GROUP BY step) d USING (step)
+WHERE c.n <> COALESCE(d.n, 0)
+"""
+
+
+@invariant("INV-09", "The stored summary of an order is the summary of its lines, and closed steps are counted right.")
+def check_summaries() -> Iterable[Violation]:
+    """요약 검사: roll-ups recomputed, sums of deltas against rows."""
+    for number, steps, right, stage, right_stage in _rows(_SUMMARIES):
+        yield Violation("INV-09", number, f"steps {steps} should be {right}, stage {stage} should be {right_stage}")
+    for step, rows, deltas in _rows(_COUNTS):
+        yield Violation("INV-09", f"step {step}", f"{rows} orders, deltas say {deltas}")
+
+
+_LOCKS = f"""
+SELECT l.number, l.open_locks, COALESCE(k.kinds, '') FROM orders_orderline l
+LEFT JOIN (SELECT line_id, count(*) AS n, string_agg(kind, ',' ORDER BY kind) AS kinds FROM orders_linelock
+           WHERE released_at IS NULL GROUP BY line_id) k ON k.line_id = l.id
+WHERE (l.open_locks <> 0 OR k.n > 0) AND length(replace(l.open_locks::bit(8)::text, '0', '')) <> COALESCE(k.n, 0)
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-02", "The lock bits of a line are exactly its open lock rows.")
+def check_locks() -> Iterable[Violation]:
+    """잠금 검사."""
+    for number, bits, kinds in _rows(_LOCKS):
+        yield Violation("INV-02", number, f"bits {bits}, open locks {kinds or 'none'}")
+
+
+_NUMBERS = f"""
+SELECT number FROM orders_order
+WHERE number !~ '^[0-9]{{8}}-[0-9]{{7}}$'
+   OR to_date(left(number, 8), 'YYYYMMDD') > (created_at AT TIME ZONE 'Asia/Seoul')::date
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-13", "Order numbers are YYYYMMDD-NNNNNNN of a KST day that is not later than the row.")
+def check_numbers() -> Iterable[Violation]:
+    """번호 검사; uniqueness is a constraint of the table."""
+    for (number,) in _rows(_NUMBERS):
+        yield Violation("INV-13", number, "the number does not fit its day")
+
+
+_DELIVERIES = f"""
+SELECT id, subscriber, state, due_at FROM orders_delivery
+WHERE state = 'PENDING' AND due_at < now() - interval '10 minutes' AND attempts = 0
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-11", "Every delivery is sent, waiting for its time, being retried, dead, or withdrawn.")
+def check_deliveries() -> Iterable[Violation]:
+    """전달 검사."""
+    for pk, subscriber, state, due_at in _rows(_DELIVERIES):
+        yield Violation("INV-11", f"delivery {pk}", f"{subscriber} {state} since {due_at:%Y-%m-%d %H:%M}")
+
+
+_DEADLINES = f"""
+SELECT number, state FROM orders_orderline
+WHERE state IN ('PREPARING', 'READY') AND ship_by IS NULL LIMIT {MOST}
+"""
+
+
+@invariant("INV-18", "Every paid line that is not sent has its deadline.")
+def check_deadlines() -> Iterable[Violation]:
+    """기한 검사."""
+    for number, state in _rows(_DEADLINES):
+        yield Violation("INV-18", number, f"{state} without a deadline")
+
+
+_CONFIRMED_WITH_CLAIM = f"""
+SELECT number FROM orders_orderline WHERE state = 'CONFIRMED' AND open_locks & 1 <> 0 LIMIT {MOST}
+"""
+
+
+@invariant("INV-17", "No line is confirmed while a claim is open.")
+def check_claims() -> Iterable[Violation]:
+    """구매확정 검사."""
+    for (number,) in _rows(_CONFIRMED_WITH_CLAIM):
+        yield Violation("INV-17", number, "confirmed with an open claim")
+
+
+def _rows(sql: str) -> Iterator[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        yield from cursor.fetchall()
