@@ -42,7 +42,7 @@ def icon(name: str, label: str = "") -> SafeString:
 @register.simple_tag
 def carried(page: Any) -> SafeString:
     """조회 조건: hidden fields for what the search form does not ask itself; tab, sort and size survive a search."""
-    asked = {"q", "kind", "basis", "period", "from", "to", "after", "before", "open"}
+    asked = {"q", "kind", "basis", "period", "from", "to", "after", "before", "page", "open", "exact"}
     if page.filters:
         asked |= {field.html_name for field in page.filters}
     pairs = [pair for pair in parse_qsl(page.full_query or "") if pair[0] not in asked]
@@ -98,6 +98,12 @@ def joined(ids: Iterable[Any] | None) -> str:
 def placed(buttons: Iterable[Any], place: str) -> list[Any]:
     """버튼: those that stand in the bar ("bar") or under 더 보기 ("more")."""
     return [button for button in buttons if (button.style == "more") == (place == "more")]
+
+
+@register.filter
+def own_views(views: Iterable[Any]) -> list[Any]:
+    """내 보기: the saved views that the reader made and may delete."""
+    return [view for view in views if view.mine]
 
 
 @register.filter

@@ -1,5 +1,5 @@
 // 열 설정: order by buttons, saved for the person; frozen columns past the number are placed by measuring the head.
-import { $, $$, notify, on, onClick, post, refresh } from "./dom.js";
+import { $, $$, notify, on, onClick, post, refresh, sentence } from "./dom.js";
 
 onClick("[data-move]", (button) => {
   const item = button.closest("li");
@@ -15,7 +15,7 @@ on("submit", async (event) => {
   const fields = new URLSearchParams(new FormData(form));
   if (!fields.has("columns")) return notify("열을 하나 이상 남겨 두세요.", { error: true });
   const answer = await post(form.getAttribute("action"), fields).catch(() => null);
-  if (!answer?.ok) return notify("열 설정을 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.", { error: true });
+  if (!answer?.ok) return notify(await sentence(answer, "열 설정을 저장하지 못했습니다. 잠시 뒤 다시 시도하세요."), { error: true });
   form.closest("dialog").close();
   refresh();
 });

@@ -50,5 +50,6 @@ on("htmx:afterSwap", ({ detail }) => {
 });
 
 on("htmx:afterRequest", ({ detail }) => {
+  if (detail.successful && detail.elt.matches?.("[data-refresh]")) document.dispatchEvent(new Event("oms:changed"));
   if (detail.successful && detail.elt.matches?.("[data-close-on-success]")) detail.elt.closest("dialog")?.close();
 });

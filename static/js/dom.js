@@ -23,6 +23,10 @@ export const csrf = () =>
 export const post = (url, body) =>
   fetch(url, { method: "POST", body, headers: { "X-CSRFToken": csrf(), "X-Requested-With": "XMLHttpRequest" } });
 
+// The sentence of an answer that refuses, or the one given when there is none.
+export const sentence = async (answer, otherwise) =>
+  answer?.headers.get("Content-Type")?.startsWith("text/plain") ? answer.text() : otherwise;
+
 export const refresh = (url = location.pathname + location.search) =>
   $("#list") ? htmx.ajax("GET", url, { target: "#list", swap: "innerHTML" }) : location.reload();
 

@@ -3,7 +3,7 @@
 import { $, $$, card, notify, number, on, onClick, refresh } from "./dom.js";
 
 const LIMIT = 2000;
-const NOT_CONDITIONS = ["after", "before", "sort", "size", "open", "exact"];
+const NOT_CONDITIONS = ["after", "before", "page", "sort", "size", "open", "exact", "view"];
 const picked = new Map();
 let filter = null;
 let known = { page: "", conditions: "" };

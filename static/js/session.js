@@ -23,6 +23,14 @@ on("htmx:beforeOnLoad", (event) => {
   }
 });
 
+// An expected refusal that is only a sentence is shown as one, whatever it was to be swapped into.
+on("htmx:beforeSwap", ({ detail }) => {
+  const { xhr } = detail;
+  if (xhr.status < 400 || !xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")) return;
+  detail.shouldSwap = detail.isError = false;
+  if (!quiet(detail)) notify(xhr.responseText, { error: true });
+});
+
 on("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id === "list") shownAt = new Date();
 });

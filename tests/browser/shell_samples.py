@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -117,7 +118,7 @@ def sample_row(n: int, moved: bool = False, version: int = 1) -> Thing:
         thing(line_number=f"{order_number(n)}-{i + 1:02d}", state="READY", cells_html=cells(n, i, lines, moved))
         for i in range(lines)
     ]
-    return thing(
+    row = thing(
         id=n + 1,
         version=version,
         number=order_number(n),
@@ -127,6 +128,7 @@ def sample_row(n: int, moved: bool = False, version: int = 1) -> Thing:
         name_for_checkbox=order_number(n),
         trs=trs,
     )
+    return thing(**row.values, html=render_to_string("generic/_row.html", {"row": row}))
 
 
 def sample_page(query: dict[str, str], moved: frozenset[int] = frozenset()) -> Thing:
@@ -194,8 +196,8 @@ def sample_page(query: dict[str, str], moved: frozenset[int] = frozenset()) -> T
         filters_open=False,
         chips=chips,
         views=[
-            thing(label="기본", url=url(), current=True, mine=False),
-            thing(label="오늘 출고분", url=url(tab="today"), current=False, mine=True),
+            thing(label="기본", url=url(), current=True, mine=False, id=0),
+            thing(label="오늘 출고분", url=url(tab="today"), current=False, mine=True, id=7),
         ],
         views_url="/me/views/",
         view_changed=False,
