@@ -1,8 +1,6 @@
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
 
-# Modules of every app that fill a registry of core when they are imported.
-REGISTERING = ("options", "events", "handlers", "actions", "uploads", "exports")
+from core.registry import autodiscover
 
 
 class CoreConfig(AppConfig):
@@ -10,4 +8,4 @@ class CoreConfig(AppConfig):
     verbose_name = "공통"
 
     def ready(self) -> None:
-        autodiscover_modules(*REGISTERING)
+        autodiscover()

@@ -78,6 +78,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "oms.context.shell",
             ],
         },
     }
@@ -135,6 +136,9 @@ LOGGING = logging_config("WARNING" if OMS_ENV == "test" else "INFO")
 
 OMS_EVENT_MODEL = "orders.OrderEvent"
 OMS_DELIVERY_MODEL = "orders.Delivery"
+
+# Lets a person through to core's own pages or answers why not: log-in first, then the right.
+OMS_GATE = "accounts.access.refusal"
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.StaffBackend"]

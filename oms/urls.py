@@ -1,7 +1,13 @@
-"""Mounts every app under its menu path."""
+"""Mounts every app; each declares its addresses from the root, because a prefix does not decide the app (ux.md 1)."""
+
+from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from core.registry import own_apps
+from oms.context import menu_counts
+
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("accounts.urls")),
+    path("menu/counts/", menu_counts, name="menu_counts"),
+    *(path("", include(f"{app}.urls")) for app in own_apps() if app != "oms" and find_spec(f"{app}.urls")),
 ]

@@ -30,6 +30,7 @@ PHONE = r"0\d{8,11}"
 PHRASE = r"(?=.*[^\W\d_])[^|]{2,60}"
 
 Orders = QuerySet[Any]
+Find = Callable[[Sequence[str]], tuple[Orders, str]]
 ToBase = Callable[[Orders, str], QuerySet[Any]]
 
 
@@ -79,31 +80,35 @@ def _as_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
 def order_arms(to_base: ToBase = _as_orders) -> tuple[SearchArm, ...]:
     """주문의 검색 갈래: numbers, phone tails, names and addresses of orders.
 
-    Pages whose rows are not orders pass `to_base(found, column)`, which turns a queryset with the order's id in `column`
-    into one of their own row ids, for instance
+    Pages whose rows are not orders pass `to_base(found, column)`, which turns a queryset with the order's id in
+    `column` into one of their own row ids, for instance
     `lambda found, column: Shipment.objects.filter(order__in=found.values(column)).values_list("pk")`.
     """
 
-    def arm(kind: str, label: str, pattern: str, find: Callable[[Sequence[str]], tuple[Orders, str]], **more: Any) -> Any:
+    def arm(kind: str, label: str, pattern: str, find: Find, **more: Any) -> SearchArm:
         return SearchArm(kind, label, pattern, lambda values: to_base(*find(values)), **more)
 
-    people = {"permission": PEOPLE}
+    people: dict[str, Any] = {"permission": PEOPLE}
     phone = people | {"group": NUMBER, "normalise": normalize_phone, "hint": "전화번호는 010-1234-5678처럼 입력하세요."}
     tail = people | {"group": TAIL, "hint": "연락처는 뒤 4자리 숫자로 찾습니다."}
     phrase = people | {"group": WORD, "normalise": folded, "hint": "두 글자 이상 입력하세요."}
     return (
-        arm("order", "주문번호", ORDER_NUMBER, lambda values: (Order.objects.filter(number__in=values), "pk")),
-        arm("order", "주문번호", ORDER_NUMBER, lambda values: (Order.objects.filter(root__number__in=values), "pk")),
+        arm("order", "주문번호", ORDER_NUMBER, lambda given: (Order.objects.filter(number__in=given), "pk")),
+        arm("order", "주문번호", ORDER_NUMBER, lambda given: (Order.objects.filter(root__number__in=given), "pk")),
         arm("order", "주문번호", r"20\d{6}", _of_day),
-        arm("line", "품목별 주문번호", LINE_NUMBER, lambda values: (OrderLine.objects.filter(number__in=values), "order_id")),
+        arm("line", "품목별 주문번호", LINE_NUMBER, _of_line),
         arm("channel-order", "채널 주문번호", CHANNEL_NUMBER, _of_channel),
-        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda values: (_search(buyer_tail__in=values), "order_id"), **tail),
-        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda values: (_search(recipient_tail__in=values), "order_id"), **tail),
-        arm("phone", "연락처", PHONE, lambda values: (_by_phone("buyer", values), "order_id"), **phone),
-        arm("phone", "연락처", PHONE, lambda values: (_by_phone("recipient", values), "order_id"), **phone),
-        arm("name", "이름", PHRASE, lambda values: (_by_text("names", NAMES, values), "order_id"), **phrase),
-        arm("address", "주소", PHRASE, lambda values: (_by_text("address", ADDRESS, values), "order_id"), **phrase),
+        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda given: (_search(buyer_tail__in=given), "order_id"), **tail),
+        arm("tail", "연락처 뒤 4자리", r"\d{4}", lambda given: (_search(recipient_tail__in=given), "order_id"), **tail),
+        arm("phone", "연락처", PHONE, lambda given: (_by_phone("buyer", given), "order_id"), **phone),
+        arm("phone", "연락처", PHONE, lambda given: (_by_phone("recipient", given), "order_id"), **phone),
+        arm("name", "이름", PHRASE, lambda given: (_by_text("names", NAMES, given), "order_id"), **phrase),
+        arm("address", "주소", PHRASE, lambda given: (_by_text("address", ADDRESS, given), "order_id"), **phrase),
     )
+
+
+def _of_line(values: Sequence[str]) -> tuple[Orders, str]:
+    return OrderLine.objects.filter(number__in=values), "order_id"
 
 
 def _search(**conditions: Any) -> Orders:

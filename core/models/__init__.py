@@ -7,6 +7,7 @@ from core.models.events import AbstractDelivery, AbstractEvent, DeliveryState, S
 from core.models.jobs import ItemResult, Job, JobItem, JobKind, JobState, SlotRun
 from core.models.message import Message
 from core.models.setting import Setting, SettingChange
+from core.models.views import SavedView
 
 __all__ = [
     "AbstractDelivery",
@@ -20,6 +21,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "Message",
+    "SavedView",
     "Setting",
     "SettingChange",
     "SlotRun",

@@ -1,0 +1,118 @@
+"""표의 칸: finished HTML of table cells, rendered in Python because fifty template renders cost more than the page.
+
+Every function escapes what it is given and returns safe text; nothing else may build a cell. Formats: ux.md 4.3.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils.html import conditional_escape as escape
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.calendar import KST
+
+EMPTY = SafeString("")
+MOST_TAGS = 3
+
+
+class Tag(NamedTuple):
+    """표시: a small text tag; `css` is t-hold, t-late, t-today, t-memo or empty."""
+
+    label: str
+    css: str = ""
+
+
+def text(value: object) -> SafeString:
+    """글자: one line; nothing for None."""
+    return EMPTY if value is None or value == "" else escape(value)
+
+
+def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
+    """두 줄: the main words and a smaller line below; `title` shows when the pointer rests on the smaller line."""
+    if not sub:
+        return text(main)
+    hover = f' title="{escape(title)}"' if title else ""
+    return SafeString(f'{escape(main)}<span class="sub"{hover}>{escape(sub)}</span>')
+
+
+def with_note(main: object, note: object) -> SafeString:
+    """이름과 옵션: words with a muted remark on the same line."""
+    return SafeString(f"{escape(main)} <small>{escape(note)}</small>") if note else text(main)
+
+
+def won(amount: int | None) -> SafeString:
+    """금액: 12300 -> 12,300원; nothing for None."""
+    return EMPTY if amount is None else SafeString(f"{amount:,}원")
+
+
+def won_and(amount: int | None, sub: object) -> SafeString:
+    """금액과 수단: a bold amount with a smaller line below."""
+    if amount is None:
+        return EMPTY
+    return SafeString(f'<b>{amount:,}원</b><span class="sub">{escape(sub)}</span>')
+
+
+def number(value: int | None) -> SafeString:
+    """수: digits with thousands marks; nothing for None."""
+    return EMPTY if value is None else SafeString(f"{value:,}")
+
+
+def link(url: str, label: object, *, css: str = "", sub: object = "", title: str = "") -> SafeString:
+    """링크: a plain anchor, with a smaller line below when there is one."""
+    name = f' class="{escape(css)}"' if css else ""
+    anchor = f'<a{name} href="{escape(url)}">{escape(label)}</a>'
+    return two_lines(SafeString(anchor), sub, title=title)
+
+
+def opener(url: str, label: object, *, sub: object = "", title: str = "") -> SafeString:
+    """상세 링크: opens the slide-over beside the list and stays a plain link without scripts."""
+    anchor = f'<a class="number" href="{escape(url)}" data-open>{escape(label)}</a>'
+    return two_lines(SafeString(anchor), sub, title=title)
+
+
+def badge(css: str, label: str, *, hollow: str = "") -> SafeString:
+    """상태 배지: colour, dot and word; `hollow` adds a class for the weaker kinds of a state."""
+    return SafeString(f'<span class="badge {css}{" " + hollow if hollow else ""}">{escape(label)}</span>')
+
+
+def tags(found: Sequence[Tag]) -> SafeString:
+    """표시 묶음: at most three tags, then how many more (ux.md 2.2)."""
+    if not found:
+        return EMPTY
+    shown = "".join(
+        f'<span class="tag{" " + tag.css if tag.css else ""}">{escape(tag.label)}</span>' for tag in found[:MOST_TAGS]
+    )
+    if len(found) > MOST_TAGS:
+        rest = ", ".join(tag.label for tag in found[MOST_TAGS:])
+        shown += f'<span class="tag" title="{escape(rest)}">+{len(found) - MOST_TAGS}</span>'
+    return SafeString(shown)
+
+
+def field(name: str, value: object, *, label: str, css: str = "", inputmode: str = "text") -> SafeString:
+    """입력칸: a text input inside a row, named for people who do not see the head of the column."""
+    return format_html(
+        '<input type="text" name="{}" value="{}" aria-label="{}" class="{}" inputmode="{}" autocomplete="off">',
+        name, value or "", label, css, inputmode,
+    )  # fmt: skip
+
+
+def joined(parts: Iterable[str]) -> SafeString:
+    """이어 붙이기: finished cells side by side."""
+    return SafeString("".join(escape(part) for part in parts))
+
+
+def short_time(at: datetime | None, now: datetime) -> str:
+    """짧은 일시: `11-21 14:20` in this year, else `2024-11-21`; Asia/Seoul; empty for None."""
+    if at is None:
+        return ""
+    local = at.astimezone(KST)
+    if local.year == now.astimezone(KST).year:
+        return f"{local.month:02d}-{local.day:02d} {local.hour:02d}:{local.minute:02d}"
+    return f"{local.year}-{local.month:02d}-{local.day:02d}"
+
+
+def full_time(at: datetime | None) -> str:
+    """전체 일시: `2025-11-21 14:20:05` in Asia/Seoul; empty for None."""
+    return "" if at is None else f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}"

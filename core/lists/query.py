@@ -1,0 +1,287 @@
+"""목록 조회: one reading of a query string. Rows, counts, Excel, API and bulk acts all start here.
+
+Badge, tab, total, file and act can therefore not disagree (architecture.md 1, rule 8).
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from core.calendar import kst_date
+from core.exceptions import DomainError
+from core.lists import views
+from core.lists.counting import Counts, count
+from core.lists.declare import Group, ListColumn, SearchArm
+from core.lists.filters import ListFilterSet
+from core.lists.period import ALL, DATE_FORMAT, PERIOD_LABELS, REVERSED, TYPED, Period, parse_day, preset
+from core.lists.search import Found, Search, SearchRefused, find, parse
+from core.models import SavedView
+from core.paging import SIZES, Cursor, Keyset, Sort, decode, fetch
+
+if TYPE_CHECKING:
+    from core.lists.page import ListPage
+
+CHOSEN = ("tab", "basis", "period", "from", "to", "kind", "q")
+SHOWN = ("sort", "size", "view")
+PASSING = ("after", "before", "page", "exact", "open")
+"""Parameters of one moment: they never go into a saved view or a link."""
+RESERVED = frozenset((*CHOSEN, *SHOWN, *PASSING))
+AUTO = "auto"
+"""The period that nobody chose: the page's own, or everything as soon as something is searched for."""
+DEFAULT_SIZE = 50
+MOST_PAGES = 1_000_000
+
+
+class BadParameter(DomainError):
+    """주소 오류: the query string holds a key or a choice that this list does not have."""
+
+    code = "bad_parameter"
+
+
+class ListRefused(DomainError):
+    """조건 오류: conditions with errors name no rows to act on or to take away."""
+
+    code = "bad_condition"
+    status = 422
+
+
+class ListQuery:
+    """목록 조회: the rows that one query string names on one page, for one person, at one instant.
+
+    Raises BadParameter for unknown keys and choices. Wrong values of fields are kept in `errors` (field -> Korean
+    sentence); such a query has no rows.
+    """
+
+    def __init__(self, page: "ListPage", params: QueryDict | str, *, user: Any, at: datetime) -> None:
+        self.page, self.user, self.at = page, user, at
+        self.params = params if isinstance(params, QueryDict) else _querydict(params)
+        self.errors: dict[str, str] = {}
+        self._refuse_unknown()
+        self.tab = self._choice("tab", [tab.key for tab in page.all_tabs])
+        self.sort_key = self._choice("sort", page.sorts)
+        self.basis = self._choice("basis", page.bases)
+        self.size = int(self._choice("size", [str(size) for size in SIZES], default=str(self._own_size())))
+        self.exact = self._choice("exact", ["1"], default="") == "1"
+        self.page_number = self._number("page", most=MOST_PAGES) or 1
+        self.view_id = self._number("view", most=2**62)
+        self.text = self.params.get("q", "").strip()
+        self.kind = self._choice("kind", [arm.kind for arm in self.arms], default="")
+        self.search = self._read_search()
+        self.period = self._read_period()
+        self.cursor = self._read_cursor()
+        if not self.filterset.is_valid():
+            self.errors |= {name: " ".join(map(str, found)) for name, found in self.filterset.form.errors.items()}
+
+    @cached_property
+    def arms(self) -> list[SearchArm]:
+        """검색 갈래 that this person may use."""
+        return [
+            arm
+            for arm in self.page.all_arms
+            if not arm.permission or self.user is None or self.user.has_perm(arm.permission)
+        ]
+
+    @property
+    def sort(self) -> Sort:
+        return self.page.sorts[self.sort_key]
+
+    @cached_property
+    def filterset(self) -> ListFilterSet:
+        filterset = self.page.filterset()(data=self.params, queryset=self.page.base())
+        filterset.at = self.at
+        return filterset
+
+    @cached_property
+    def found(self) -> Found | None:
+        """Rows that the search box found; None when nothing is searched for. One query for each condition."""
+        return find(self.search, self.page.model) if self.search else None
+
+    @cached_property
+    def saved_view(self) -> SavedView | None:
+        """보기 that the address names, when this person may see it."""
+        return views.visible(self.page.name, self.user).filter(pk=self.view_id).first() if self.view_id else None
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.errors
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a search or a filter beside period and tab is on."""
+        return bool(self.text) or any(self.params.get(name, "").strip() for name in self.page.filter_names)
+
+    @property
+    def is_unfiltered(self) -> bool:
+        """Whether the list shows everything it has in its tab."""
+        return not self.is_narrowed and self.period.is_open
+
+    def filtered(self) -> QuerySet[Any]:
+        """Rows by filters and search, without period and tab; none while there are errors."""
+        if self.errors:
+            return self.page.base().none()
+        rows: QuerySet[Any] = self.filterset.qs
+        return self.found.apply(rows) if self.found is not None else rows
+
+    def queryset(self, *, tab: str | None = None, as_of: datetime | None = None) -> QuerySet[Any]:
+        """The rows of the list, unsorted; of another `tab` when it is given; created up to `as_of` when that is."""
+        rows = self.filtered()
+        if self.basis and not self.period.is_open:
+            rows = rows.filter(self.period.on(self.page.bases[self.basis].field))
+        condition = self.page.tab(self.tab if tab is None else tab).condition(self.at) if self.page.all_tabs else None
+        if condition is not None:
+            rows = rows.filter(condition)
+        if as_of is not None:
+            rows = rows.filter(**{f"{self.page.created_field}__lte": as_of})
+        return rows
+
+    def count(self) -> Counts:
+        """Rows, lines and rows per tab."""
+        return count(self)
+
+    def keyset(self) -> Keyset:
+        """One page of raw rows, in the order of page.fields."""
+        if self.errors:
+            return Keyset([], "", "")
+        return fetch(self.queryset(), self.sort, self.page.fields, size=self.size, cursor=self.cursor)
+
+    def rows(self) -> list[Group]:
+        """One page of rows with their lines and everything that contributed columns know of them."""
+        return self.page.load(self.keyset().rows, columns=self.columns(), at=self.at)
+
+    def chunks(self, *, size: int = 1000) -> Iterator[list[Group]]:
+        """All rows in the order of the list, through a server-side cursor; needs a transaction to be one picture."""
+        self.require_valid()
+        rows = self.queryset().order_by(*self.sort.order_by()).values_list(*self.page.fields)
+        batch: list[Any] = []
+        for row in rows.iterator(chunk_size=size):
+            batch.append(row)
+            if len(batch) == size:
+                yield self.page.load(batch, columns=self.columns(), at=self.at)
+                batch = []
+        if batch:
+            yield self.page.load(batch, columns=self.columns(), at=self.at)
+
+    def api(self) -> dict[str, Any]:
+        """One page as data: rows by column key with personal data masked, and the cursors around it."""
+        self.require_valid()
+        keyset = self.keyset()
+        columns = self.columns()
+        groups = self.page.load(keyset.rows, columns=columns, at=self.at)
+        return {
+            "items": [self.page.as_data(group, columns) for group in groups],
+            "before": keyset.before,
+            "after": keyset.after,
+        }
+
+    def require_valid(self) -> None:
+        """Raises ListRefused with the first error."""
+        for message in self.errors.values():
+            raise ListRefused(message)
+
+    def columns(self) -> tuple[ListColumn, ...]:
+        """The visible columns in the person's order."""
+        chosen = self.saved_view.columns if self.saved_view else None
+        return self.page.visible_columns(self.user, chosen=chosen)
+
+    def chosen(self) -> dict[str, list[str]]:
+        """What somebody chose, by parameter, without defaults and without what passes: the state of the address."""
+        state: dict[str, list[str]] = {}
+        defaults = {"tab": self.page.default_tab, "basis": self.page.default_basis, "period": AUTO, "kind": ""}
+        defaults |= {"sort": self.page.default_sort, "size": str(self._own_size())}
+        names = (*CHOSEN, *sorted(self.page.filter_names), *SHOWN)
+        for name in names:
+            values = [value.strip() for value in self.params.getlist(name) if value.strip()]
+            if values and values != [defaults.get(name)]:
+                state[name] = values
+        if "kind" in state and "q" not in state:
+            del state["kind"]
+        return state
+
+    def url(self, **changes: Any) -> str:
+        """Address of this list with some parameters changed; None leaves one out."""
+        state: dict[str, Any] = self.chosen() | {name.rstrip("_"): value for name, value in changes.items()}
+        query = urlencode({name: value for name, value in state.items() if value is not None}, doseq=True)
+        return f"{self.page.url}?{query}" if query else self.page.url
+
+    @property
+    def text_of_state(self) -> str:
+        """The normalised query string: it names the same rows when it is opened again."""
+        return urlencode(self.chosen(), doseq=True)
+
+    def _refuse_unknown(self) -> None:
+        known = RESERVED | self.page.filter_names
+        for name, values in self.params.lists():
+            if name not in known:
+                raise BadParameter(f"이 목록에 없는 조건입니다: {_printable(name)}. 조건을 지우고 다시 조회하세요.")
+            if name != "q" and any("\x00" in value or len(value) > 4000 for value in values):
+                raise BadParameter("주소에 쓸 수 없는 값이 있습니다. 조건을 지우고 다시 조회하세요.")
+
+    def _choice(self, name: str, allowed: Iterable[str], *, default: str | None = None) -> str:
+        allowed = list(allowed)
+        value = self.params.get(name, "")
+        if value and value not in allowed:
+            raise BadParameter(f"고를 수 없는 값입니다: {name}. 조건을 지우고 다시 조회하세요.")
+        if value:
+            return value
+        return default if default is not None else (allowed[0] if allowed else "")
+
+    def _number(self, name: str, *, most: int) -> int | None:
+        value = self.params.get(name, "")
+        if not value:
+            return None
+        if not (value.isascii() and value.isdecimal() and len(value) < 20 and 0 < int(value) <= most):
+            raise BadParameter(f"고를 수 없는 값입니다: {name}. 조건을 지우고 다시 조회하세요.")
+        return int(value)
+
+    def _own_size(self) -> int:
+        size = getattr(self.user, "page_size", DEFAULT_SIZE)
+        return size if size in SIZES else DEFAULT_SIZE
+
+    def _read_search(self) -> Search:
+        if not self.text:
+            return Search()
+        try:
+            return parse(self.text, self.kind, self.arms)
+        except SearchRefused as refused:
+            self.errors["q"] = str(refused)
+            return Search()
+
+    def _read_period(self) -> Period:
+        today = kst_date(self.at)
+        typed = {name: self.params.get(name, "").strip() for name in ("from", "to")}
+        key = self._choice("period", [*PERIOD_LABELS, AUTO], default=AUTO)
+        if not any(typed.values()):
+            if key == AUTO:
+                key = ALL if self.search else self.page.default_period
+            return preset(key, today)
+        days: dict[str, Any] = {"from": None, "to": None}
+        for name, value in typed.items():
+            try:
+                days[name] = parse_day(value, today) if value else None
+            except (ValueError, OverflowError):
+                self.errors[name] = DATE_FORMAT
+        if days["from"] and days["to"] and days["from"] > days["to"]:
+            self.errors["from"] = REVERSED
+        return Period(TYPED, days["from"], days["to"])
+
+    def _read_cursor(self) -> Cursor | None:
+        for name, backward in (("after", False), ("before", True)):
+            if self.params.get(name):
+                return decode(self.params[name], self.sort, self.page.model, backward=backward)
+        return None
+
+
+def _querydict(text: str) -> QueryDict:
+    try:
+        return QueryDict(text)
+    except ValueError as error:
+        raise BadParameter("주소를 읽을 수 없습니다. 조건을 지우고 다시 조회하세요.") from error
+
+
+def _printable(name: str) -> str:
+    return "".join(char for char in name if char.isprintable())[:40]

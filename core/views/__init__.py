@@ -1,0 +1,1 @@
+"""Views that every app mounts under addresses of its own."""

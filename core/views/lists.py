@@ -1,0 +1,228 @@
+"""목록 주소: the page and its fragment, the poll, the file, column settings and saved views.
+
+These views ask for no log-in: accounts/lists.py wraps them with the right that the page names.
+"""
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from django import forms
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views import View
+
+from core.calendar import KST
+from core.exceptions import DomainError
+from core.lists import views
+from core.lists.export import write_export
+from core.lists.page import ListPage
+from core.lists.presenter import present, since_token
+from core.lists.query import BadParameter, ListQuery
+from core.lists.registry import lists
+from core.lists.rendering import render_rows
+from core.paging import SIZES
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MOST_POLLED = max(SIZES)
+OVERLAP = timedelta(seconds=15)
+"""A change may be committed a little after the instant it carries; rows seen twice do no harm."""
+
+
+class ReasonForm(forms.Form):
+    """내려받는 이유."""
+
+    reason = forms.CharField(
+        label="내려받는 이유",
+        max_length=200,
+        help_text="개인정보가 들어 있는 파일입니다. 누가 왜 내려받았는지 기록이 남습니다.",
+        error_messages={"required": "내려받는 이유를 입력하세요."},
+    )
+
+    def clean_reason(self) -> str:
+        reason: str = " ".join(self.cleaned_data["reason"].split())
+        if len(reason) < 2:
+            raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
+        return reason
+
+
+class ListView(View):
+    """목록 화면의 바탕: knows its page by name; expected errors become answers in Korean."""
+
+    page_name: ClassVar[str] = ""
+
+    @property
+    def page(self) -> ListPage:
+        return lists.page(self.page_name)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            answer = super().dispatch(request, *args, **kwargs)
+        except DomainError as error:
+            answer = refused(request, error)
+        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
+        return answer
+
+    def read(self, params: Any) -> ListQuery:
+        return self.page.query(params, user=self.request.user, at=timezone.now())
+
+
+class PageView(ListView):
+    """목록: the full page, or the list alone when htmx swaps it."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.GET and (view := views.default_view(self.page.name, request.user)):
+            joint = "&" if view.query else ""
+            return HttpResponseRedirect(f"{self.page.url}?{view.query}{joint}view={view.pk}")
+        return answer_list(request, self.read(request.GET))
+
+
+class PollView(ListView):
+    """새 소식: rows on the screen that somebody else has moved since; 204 when there are none."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        ids, since = _polled(request)
+        page, query = self.page, self.read("")
+        moved = page.moved_since(ids, since=since - OVERLAP, user=request.user)
+        if not moved:
+            return HttpResponse(status=204)
+        notes = {one.id: one.note for one in moved}
+        columns = query.columns()
+        records = page.model._default_manager.filter(pk__in=list(notes)).values_list(*page.fields)
+        groups = page.load(list(records), columns=columns, at=query.at, whole=True)
+        rows = render_rows(page, groups, columns, notes=notes)
+        return render(request, "generic/_rows.html", {"rows": rows, "since": since_token(query)})
+
+
+class ExcelView(ListView):
+    """내려받기: asks for the reason, writes down who takes the file, then sends it."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        query = self.read(request.GET)
+        query.require_valid()
+        return self._form(request, query, ReasonForm())
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        query = self.read(request.GET)
+        query.require_valid()
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            return self._form(request, query, form, status=422)
+        return self._file(request, query, form.cleaned_data["reason"])
+
+    def _file(self, request: HttpRequest, query: ListQuery, reason: str) -> HttpResponseBase:
+        # A file on disk instead of a stream: an error in row 9,000 is an answer, not half a workbook.
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+        rows = write_export(query, file)
+        self.page.record_export(request=request, query=query, reason=reason, rows=rows, at=query.at)
+        file.seek(0)
+        name = f"{self.page.title} {query.at.astimezone(KST):%Y%m%d-%H%M}.xlsx"
+        answer = FileResponse(file, content_type=XLSX)
+        answer["Content-Disposition"] = f"attachment; filename=\"orders.xlsx\"; filename*=UTF-8''{quote(name)}"
+        # The workbook is compressed already; compressing it again costs time and gains nothing.
+        answer["Content-Encoding"] = "identity"
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    def _form(self, request: HttpRequest, query: ListQuery, form: ReasonForm, *, status: int = 200) -> HttpResponse:
+        counts = query.count()
+        unit = self.page.line_unit
+        lines = f", {unit} {counts.lines:,}건" if unit and counts.lines is not None else ""
+        context = {
+            "title": f"{self.page.title} 내려받기",
+            "form": form,
+            "action_url": request.get_full_path(),
+            "submit_label": "내려받기",
+            "cancel_url": query.url(),
+            "intro": f"{self.page.unit} {counts.total.text(unit='건')}{lines}을 지금 보이는 열과 순서로 내려받습니다.",
+        }
+        return render(request, "generic/form.html", context, status=status)
+
+
+class ColumnsView(ListView):
+    """열 설정: keeps which columns a person sees, in which order, and how many stay at the left."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        freeze = request.POST.get("freeze", str(self.page.freeze))
+        known = {column.key for column in self.page.all_columns}
+        columns = request.POST.getlist("columns")
+        if not (freeze.isascii() and freeze.isdecimal() and len(freeze) < 3) or set(columns) - known:
+            raise BadParameter("열 설정을 읽을 수 없습니다. 화면을 새로고침하세요.")
+        views.set_columns(page=self.page.name, columns=columns, freeze=int(freeze), user=request.user)
+        return HttpResponse(status=204)
+
+
+class ViewsView(ListView):
+    """보기 저장: keeps the conditions under a name and shows the list under that view."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        query = self.read(request.POST.get("query", ""))
+        query.require_valid()
+        state = self.read(query.url(view=None).partition("?")[2])
+        view = views.save_view(
+            page=self.page.name,
+            name=request.POST.get("name", ""),
+            query=state.text_of_state,
+            columns=[column.key for column in query.columns()],
+            owner=request.user,
+            is_shared=request.POST.get("shared") in {"on", "1", "true"},
+        )
+        url = query.url(view=view.pk)
+        if not request.headers.get("HX-Request"):
+            return HttpResponseRedirect(url)
+        answer = answer_list(request, self.read(url.partition("?")[2]), fragment="list")
+        answer["HX-Push-Url"] = url
+        return answer
+
+
+class OneView(ListView):
+    """보기 하나: rename, delete, or make it the one that opens with the menu."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, view_id: int, act: str) -> HttpResponseBase:
+        page, user = self.page.name, request.user
+        if act == "rename":
+            views.rename_view(view_id=view_id, page=page, name=request.POST.get("name", ""), owner=user)
+        elif act == "delete":
+            views.delete_view(view_id=view_id, page=page, owner=user)
+        elif act == "default":
+            views.set_default(view_id=view_id, page=page, user=user)
+        elif act == "no-default":
+            views.set_default(view_id=None, page=page, user=user)
+        else:
+            raise Http404
+        return HttpResponse(status=204) if request.headers.get("HX-Request") else HttpResponseRedirect(self.page.url)
+
+
+def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -> HttpResponse:
+    """목록 응답: the list alone for htmx with target `list`, else the whole page."""
+    is_fragment = fragment or (request.headers.get("HX-Request") and request.headers.get("HX-Target") == "list")
+    template = "generic/_list.html" if is_fragment else "generic/list.html"
+    return render(request, template, {"page": present(query)})
+
+
+def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """거절 응답: the sentence of an expected error, as a page or as plain text for a fragment."""
+    if request.headers.get("HX-Request") or "text/html" not in request.headers.get("Accept", "text/html"):
+        return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
+    status = error.status if error.status in {400, 403, 404, 409} else 400
+    return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+
+
+def _polled(request: HttpRequest) -> tuple[list[int], datetime]:
+    since, ids = request.GET.get("since", ""), request.GET.get("ids", "").split(",")
+    if set(request.GET) - {"since", "ids"} or len(ids) > MOST_POLLED:
+        raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
+    if not all(one.isascii() and one.isdecimal() and len(one) < 19 for one in (since, *ids)):
+        raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
+    if int(since) > 7_000_000_000_000:
+        raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
+    return [int(one) for one in ids], datetime.fromtimestamp(int(since) / 1000, tz=UTC)

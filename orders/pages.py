@@ -1,0 +1,309 @@
+"""Pages whose rows are orders: 통합주문조회, 상품준비중 관리, 구매확정 내역, and the base class of every step page.
+
+A step page of an upper app whose rows are orders subclasses OrderStepPage; one whose rows are something else (배송건)
+subclasses OrderBasedPage and says how its rows reach their order.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db import connection
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
+
+from accounts.lists import LoggedExport
+from core import cells
+from core.events import event_model
+from core.lists import DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
+from core.models import Source
+from orders import columns
+from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, order_url, shown_state
+from orders.filters import OrderFilter
+from orders.models import Order, OrderLine
+from orders.rollup import closed_counts
+from orders.search import order_arms
+from orders.states import (
+    BIT,
+    BIT_CLAIM,
+    BIT_HELD,
+    BIT_IN_STOCK,
+    BIT_OUT_OF_STOCK,
+    BIT_PARTLY,
+    BIT_UNACKNOWLEDGED,
+    LINE_STATES,
+    LOCK_BIT,
+    OPEN,
+    LineState,
+    LockKind,
+)
+
+S = LineState
+STATE_BITS = sum(BIT.values())
+ALL_TAB = ListTab("all", "전체")
+ORDERED_AT = DateBasis("주문일", "ordered_at")
+PAID_AT = DateBasis("결제일", "paid_at")
+CONFIRMED_AT = DateBasis("구매확정일", "confirmed_at")
+
+STEP_PAGES = {
+    S.AWAITING_PAYMENT: "awaiting-payment",
+    S.PREPARING: "preparing",
+    S.READY: "ready",
+    S.SHIPPING: "shipping",
+    S.DELIVERED: "delivered",
+    S.CONFIRMED: "confirmed",
+}
+"""Name of the page of each step; also the key of its count in menus."""
+
+
+class OrderBasedPage(LoggedExport):
+    """주문 목록의 바탕: lines, people, history and the log of files for every page whose rows belong to orders."""
+
+    line_unit = "품목"
+    permission = "orders.view"
+    export_permission = "orders.export"
+    shown: ClassVar[frozenset[LineState]] = frozenset(S) - {S.MOVED}
+    """Lines in these states are rows of the list; the other lines of an order are only mentioned."""
+
+    def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
+        """품목: of orders, in their order on the order sheet; one query."""
+        shown = {state.value for state in (frozenset(S) - {S.MOVED} if whole else self.shown)}
+        found: dict[int, tuple[list[LineRecord], list[LineRecord]]] = defaultdict(lambda: ([], []))
+        rows = OrderLine.objects.filter(order_id__in=ids).exclude(state=S.MOVED).order_by("order_id", "seq")
+        for row in rows.values_list(*LINE_FIELDS):
+            line = LineRecord._make(row)
+            found[line.order_id][line.state not in shown].append(line)
+        return found
+
+    def line_head(self, line: LineRecord) -> tuple[str, str]:
+        return line.number, line.state
+
+    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
+        """다른 사람의 처리: the newest event of each order that the person did not cause; two queries at most."""
+        bases = {order: base for base, order in self.order_ids(ids).items()} if self.order_path != "pk" else {}
+        wanted = list(bases) or list(ids)
+        events = event_model().objects.filter(order_id__in=wanted, at__gt=since).exclude(actor_id=user.pk)
+        newest = events.order_by("order_id", "-id").distinct("order_id")
+        rows = newest.values_list("order_id", "actor__display_name", "source")
+        return [Moved(bases.get(order, order), _who(name, source)) for order, name, source in rows]
+
+
+class OrderRowsPage(OrderBasedPage):
+    """주문이 행인 목록: every order is a row with all its lines."""
+
+    model = Order
+    record = OrderRecord
+    paths = ORDER_PATHS
+    filterset_class = OrderFilter
+    arms = order_arms()
+    default_period = "7d"
+
+    def head(self, group: Group) -> RowHead:
+        order = group.record
+        return RowHead(order.id, order.version, order.number, order.stage, order_url(order.number))
+
+    def moved_badge(self, group: Group) -> str:
+        return moved_badge(group)
+
+    def line_count(self) -> Any:
+        """품목 수: stored with the order."""
+        return F("line_count")
+
+
+class OrderStepPage(OrderRowsPage):
+    """단계 화면: orders with at least one line in `state`. Subclasses give name, title, url, sorts, columns and tabs.
+
+    The rows come from the partial index of the step (Order.steps), in the order of its first sort. Override `base()`
+    only to narrow it further.
+    """
+
+    state: ClassVar[LineState]
+    bases: ClassVar[dict[str, DateBasis]] = {"paid": PAID_AT, "ordered": ORDERED_AT}
+    is_open_work = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "state" in cls.__dict__:
+            cls.states = cls.shown = frozenset({cls.state})
+
+    def base(self) -> QuerySet[Any]:
+        return Order.objects.in_step(self.state)
+
+    def head(self, group: Group) -> RowHead:
+        return super().head(group)._replace(state=self.state)
+
+    def line_count(self) -> Any:
+        """품목 수 in the step: the stored number where all lines stand there, counted only for the other orders."""
+        here = OrderLine.objects.filter(order=OuterRef("pk"), state__in=self.shown).order_by().values("order")
+        counted = Coalesce(Subquery(here.annotate(n=Count("pk")).values("n")), 0)
+        is_pure = Exact(F("steps").bitand(STATE_BITS), BIT[self.state])
+        return Case(When(is_pure, then=F("line_count")), default=counted, output_field=IntegerField())
+
+
+def with_lock(state: LineState, kind: LockKind, bit: int) -> Q:
+    """잠긴 주문: with a line of the step under an open lock; the order's bit alone may come from a line elsewhere."""
+    locked = OrderLine.objects.filter(order=OuterRef("pk"), state=state, open_locks__bit=LOCK_BIT[kind])
+    return Q(steps__bit=bit) & Q(Exists(locked))
+
+
+def moved_badge(group: Group) -> str:
+    """처리된 행의 상태: the badges that the lines of an order have now."""
+    states = dict.fromkeys(shown_state(line) for line in group.lines)
+    return cells.two_lines("", cells.joined(cells.badge(css, label) for css, label in states))
+
+
+def _who(name: str | None, source: str) -> str:
+    if name:
+        return f"방금 {name} 님이 처리"
+    return f"방금 시스템이 처리 · {Source(source).label}"
+
+
+STATUS_TABS = (
+    ("awaiting", "입금대기", (S.AWAITING_PAYMENT,)),
+    ("preparing", "상품준비중", (S.PREPARING,)),
+    ("ready", "배송준비중", (S.READY,)),
+    ("shipping", "배송중", (S.SHIPPING,)),
+    ("delivered", "배송완료", (S.DELIVERED,)),
+    ("confirmed", "구매확정", (S.CONFIRMED,)),
+    ("canceled", "취소", (S.CANCELED_UNPAID, S.CANCELED)),
+    ("returned", "반품", (S.RETURNED,)),
+    ("exchanged", "교환", (S.EXCHANGED,)),
+)
+
+
+def _bits(states: Sequence[LineState]) -> int:
+    return sum(BIT[state] for state in states)
+
+
+@lists.register
+class OrderListPage(OrderRowsPage):
+    """통합주문조회: every order, with the states of its lines as tabs."""
+
+    name, title, url = "orders", "통합주문조회", "/orders/"
+    subtitle = "모든 주문을 한 곳에서 찾습니다"
+    states = frozenset(OPEN)
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-ordered_at": Sort("주문일 최신순", ("-ordered_at",)),
+        "ordered_at": Sort("주문일 오래된순", ("ordered_at",)),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"ordered": ORDERED_AT, "paid": PAID_AT, "confirmed": CONFIRMED_AT}
+    tabs = (
+        ALL_TAB,
+        *(ListTab(key, label, Q(steps__bit=_bits(states))) for key, label, states in STATUS_TABS),
+    )
+    columns = (
+        columns.NUMBER,
+        columns.PEOPLE,
+        columns.PHONE,
+        columns.ADDRESS,
+        columns.PRODUCT,
+        columns.SKU,
+        columns.QUANTITY,
+        columns.PRICE,
+        columns.AMOUNT,
+        columns.STAGE,
+        columns.DELIVERY,
+        columns.NOTE,
+        columns.TAGS,
+    )
+    empty_text = "주문이 없습니다. 주문 파일을 올리거나 직접 등록하면 여기에 나타납니다."
+
+    def known_counts(self) -> dict[str, int]:
+        """단계 건수: the counts of the menus; two queries that do not grow with the table."""
+        known = by_bit()
+        return {key: known[BIT[states[0]]] for key, _, states in STATUS_TABS if len(states) == 1}
+
+
+@lists.register
+class PreparingPage(OrderStepPage):
+    """상품준비중 관리: paid orders that wait for stock and 발주확인."""
+
+    name, title, url = "preparing", "상품준비중 관리", "/orders/preparing/"
+    subtitle = "재고를 확인하고 배송준비중으로 넘깁니다"
+    state = S.PREPARING
+    sorts: ClassVar[dict[str, Sort]] = {
+        "next_due_at": Sort("발송기한 빠른순", ("next_due_at",), nullable=True),
+        "-next_due_at": Sort("발송기한 늦은순", ("-next_due_at",), nullable=True),
+        "-ordered_at": Sort("주문일 최신순", ("-ordered_at",)),
+        "ordered_at": Sort("주문일 오래된순", ("ordered_at",)),
+        "-due_amount": Sort("결제금액 큰순", ("-due_amount",)),
+        "due_amount": Sort("결제금액 작은순", ("due_amount",)),
+    }
+    tabs = (
+        ALL_TAB,
+        ListTab("unacknowledged", "미확인", Q(steps__bit=BIT_UNACKNOWLEDGED)),
+        ListTab("in-stock", "재고 보유", Q(steps__bit=BIT_IN_STOCK)),
+        ListTab("partly", "일부 보유", Q(steps__bit=BIT_PARTLY)),
+        ListTab("out-of-stock", "재고 없음", Q(steps__bit=BIT_OUT_OF_STOCK)),
+        ListTab("held", "보류", with_lock(S.PREPARING, LockKind.HOLD, BIT_HELD)),
+        ListTab("claim", "취소 신청", with_lock(S.PREPARING, LockKind.CLAIM, BIT_CLAIM)),
+    )
+    columns = (
+        columns.NUMBER,
+        columns.PEOPLE,
+        columns.PHONE,
+        columns.ADDRESS,
+        columns.PRODUCT,
+        columns.SKU,
+        columns.QUANTITY,
+        columns.STOCK,
+        columns.DEADLINE,
+        columns.ACKNOWLEDGED,
+        columns.PRICE,
+        columns.AMOUNT,
+        columns.DELIVERY,
+        columns.NOTE,
+        columns.TAGS,
+    )
+    empty_text = "상품준비중인 주문이 없습니다. 입금을 확인한 주문이 여기에 나타납니다."
+
+
+@lists.register
+class ConfirmedPage(OrderStepPage):
+    """구매확정 내역: orders that their buyers, staff or the calendar confirmed."""
+
+    name, title, url = "confirmed", "구매확정 내역", "/orders/confirmed/"
+    subtitle = "구매확정한 주문을 봅니다"
+    state = S.CONFIRMED
+    is_open_work = False
+    default_period = "1m"
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-confirmed_at": Sort("확정일 최신순", ("-confirmed_at",)),
+        "confirmed_at": Sort("확정일 오래된순", ("confirmed_at",)),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"confirmed": CONFIRMED_AT, "ordered": ORDERED_AT, "paid": PAID_AT}
+    columns = (
+        columns.NUMBER,
+        columns.BUYER,
+        columns.PRODUCT,
+        columns.QUANTITY,
+        columns.CONFIRMED,
+        columns.PRICE,
+        columns.AMOUNT,
+        columns.TAGS,
+    )
+    empty_text = "구매확정한 주문이 없습니다. 배송완료 뒤 고객이 확정하거나 기간이 지나면 여기에 나타납니다."
+
+    def known_counts(self) -> dict[str, int]:
+        return {self.default_tab: closed_counts().get(BIT[S.CONFIRMED], 0)}
+
+
+_OPEN_BITS = [BIT[state] for state, *_ in LINE_STATES if state in OPEN]
+_OPEN_COUNTS = ", ".join(f"(SELECT count(*) FROM orders_order WHERE (steps & {bit}) <> 0)" for bit in _OPEN_BITS)
+
+
+def by_bit() -> dict[int, int]:
+    """단계 건수: orders by step bit; open steps through their partial indexes in one query, closed ones by deltas."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_OPEN_COUNTS}")
+        found = dict(zip(_OPEN_BITS, cursor.fetchone(), strict=True))
+    return dict.fromkeys(BIT.values(), 0) | closed_counts() | found
+
+
+@lists.counts
+def step_counts() -> dict[str, int]:
+    """메뉴 건수: orders of each step by the name of its page."""
+    found = by_bit()
+    return {name: found[BIT[state]] for state, name in STEP_PAGES.items()}
