@@ -20,6 +20,10 @@ _CELL_TYPE_STRING = re.compile(rb"\st\s*=\s*[\"']str[\"']")
 _FORMULA = re.compile(rb"<(?:\w+:)?f(?=[\s/>])[^>]*?(/?)>")
 _VALUE = re.compile(rb"\s*<(?:\w+:)?v(?:\s[^>]*)?>[^<]")
 _ERROR_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\bt\s*=\s*[\"']e[\"'][^>]*>")
+_READ_PARTS = (
+    "content.xml", "[content_types].xml", "_rels/", "docprops/custom.xml",
+    "xl/workbook", "xl/_rels/", "xl/worksheets/", "xl/sharedstrings", "xl/styles",
+)  # fmt: skip
 _ENCODINGS = {"UTF-8", "UTF8", "US-ASCII", "ASCII"}
 
 
@@ -66,9 +70,12 @@ class Package:
             raise FileProblem("file_unpacked")
 
     def _check_prolog(self, name: str) -> None:
+        # calamine reads other encodings as an empty sheet, which would lose rows without a word. Parts that nobody here
+        # reads (customXml comes in UTF-16) may be what they like, except a carrier of entities.
+        is_read = name.lower().startswith(_READ_PARTS)
+
         def declared(version: str, encoding: str | None, standalone: int) -> None:
-            # calamine reads other encodings as an empty sheet, which would lose rows without a word.
-            if encoding and encoding.upper() not in _ENCODINGS:
+            if is_read and encoding and encoding.upper() not in _ENCODINGS:
                 raise FileProblem("file_broken")
 
         def doctype(*declaration: object) -> None:
@@ -84,7 +91,7 @@ class Package:
         first = True
         try:
             for chunk in self.chunks(name, size=_PROLOG):
-                if first and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                if is_read and first and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
                     raise FileProblem("file_broken")
                 first = False
                 parser.Parse(chunk, False)
@@ -92,7 +99,8 @@ class Package:
         except _Stop:
             return
         except expat.ExpatError:
-            raise FileProblem("file_broken") from None
+            if is_read:
+                raise FileProblem("file_broken") from None
 
     def chunks(self, name: str, *, size: int = _CHUNK) -> Iterator[bytes]:
         """The unpacked part in pieces; a size or checksum that differs from what was declared is file_broken."""

@@ -38,8 +38,9 @@ def decode(data: bytes) -> str:
     for encoding in encodings:
         try:
             return _decode(data, encoding)
-        except FileProblem:
-            continue
+        except FileProblem as problem:
+            if problem.code != "file_encoding":
+                raise
     raise FileProblem("file_encoding")
 
 
@@ -48,7 +49,7 @@ def _decode(data: bytes, encoding: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         raise FileProblem("file_encoding") from None
-    if text.count("\x00") * 100 > len(text):
+    if text.count("\x00") * 20 > len(text):
         raise FileProblem("file_type", found="알려지지 않은 형식")
     return text.replace("\x00", "")
 

@@ -1,6 +1,7 @@
 """Passwords of workbooks: real encryption (ECMA-376 agile), not the sheet protection that any reader ignores."""
 
 import io
+import zipfile
 from os import PathLike
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from msoffcrypto.exceptions import DecryptionError, InvalidKeyError
 from msoffcrypto.format.ooxml import OOXMLFile
 
 from core.excel.problems import FileProblem
+
+_SMALLEST = 4_200
 
 MAX_PASSWORD = 255
 """Characters Excel accepts in a password."""
@@ -24,7 +27,20 @@ def encrypt(source: bytes | str | PathLike[str], password: str) -> bytes:
         raise ValueError(f"a password has 1 to {MAX_PASSWORD} characters")
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     target = io.BytesIO()
-    OOXMLFile(io.BytesIO(data)).encrypt(password, target)
+    OOXMLFile(io.BytesIO(_large_enough(data))).encrypt(password, target)
+    return target.getvalue()
+
+
+def _large_enough(data: bytes) -> bytes:
+    # msoffcrypto 6.1.0 writes a package of 4,088 bytes and less where no reader finds it. Stored instead of deflated
+    # parts are as valid and make the smallest workbook of ours larger than that; the comment is for foreign ones.
+    if len(data) > _SMALLEST:
+        return data
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as package:
+        for name in source.namelist():
+            package.writestr(name, source.read(name))
+        package.comment = b" " * max(_SMALLEST - target.tell(), 0)
     return target.getvalue()
 
 
