@@ -28,8 +28,17 @@ _RANK = {PRIMARY: 0, SECONDARY: 1, MORE: 2, DANGER: 3}
 class ActPage(Protocol):
     """What a list page tells the bulk view about its base rows (core.lists.get_page returns one)."""
 
-    name: str
-    url: str
+    @property
+    def name(self) -> str:
+        """Name of the list, as the screen sends it."""
+
+    @property
+    def url(self) -> str:
+        """Its address; empty when it is no list."""
+
+    @property
+    def model(self) -> Any:
+        """Table of the base rows."""
 
     def selection(self, query: str, as_of: datetime, user: AbstractBaseUser) -> list[tuple[int, int]]:
         """(id, version) of every row the query string finds, without the rows created after `as_of`."""
