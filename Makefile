@@ -41,7 +41,7 @@ check: .venv/dev.stamp
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(if $(TEMPLATES),$(PY) -m djlint $(TEMPLATES) --check --lint --quiet)
+	$(if $(TEMPLATES),$(PY) -m djlint $(TEMPLATES) --lint --quiet)
 	$(PY) -c "from importlinter.cli import lint_imports_command as run; run()"
 	$(PY) -m oms.with_postgres manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(PY) -m oms.with_postgres manage.py check --deploy --fail-level WARNING

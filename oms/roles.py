@@ -21,7 +21,7 @@ class Sandbox:
     url_setting: str
 
 
-SANDBOXES = (Sandbox("tracker", "sandbox.tracker", 10, "OMS_TRACKER_BASE_URL"),)
+SANDBOXES = (Sandbox("tracker", "sandbox.tracker", 10, "OMS_TRACKER_DELIVERY_BASE_URL"),)
 
 
 def chosen(text: str) -> tuple[str, ...]:
