@@ -27,8 +27,11 @@ export const post = (url, body) =>
 export const sentence = async (answer, otherwise) =>
   answer?.headers.get("Content-Type")?.startsWith("text/plain") ? answer.text() : otherwise;
 
-export const refresh = (url = location.pathname + location.search) =>
-  $("#list") ? htmx.ajax("GET", url, { target: "#list", swap: "innerHTML" }) : location.reload();
+// Reads the list again, or on other pages everything but the result strip; input that is not saved stays.
+export function refresh(url = location.pathname + location.search) {
+  if ($("#list")) return htmx.ajax("GET", url, { target: "#list", swap: "innerHTML" });
+  if (!$("form.dirty")) return htmx.ajax("GET", url, { target: "#content", select: "#content", swap: "outerHTML" });
+}
 
 let timer;
 export function notify(text, { error = false, button, run } = {}) {
