@@ -54,9 +54,7 @@ def search_variants(text: str, *, most: int = MOST_CHOICES) -> list[VariantChoic
     if not text:
         return []
     variants = matching(Variant.objects.filter(is_active=True), text).select_related("product", "stock")
-    rows = sorted(
-        variants.order_by("product__name", "pk")[:most], key=lambda row: text not in {row.sku, row.barcode}
-    )
+    rows = sorted(variants.order_by("product__name", "pk")[:most], key=lambda row: text not in {row.sku, row.barcode})
     return [VariantChoice(row.pk, row.sku, row.product.name, row.option_text, available(row)) for row in rows]
 
 

@@ -1,0 +1,183 @@
+"""What staff type in about products and stock; the services decide."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from core.korean import josa
+from products.models import SaleState
+from products.services.corrections import MOST_ON_HAND
+from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
+
+
+def required(label: str) -> dict[str, str]:
+    """빈칸 안내 for a field."""
+    return {"required": f"{josa(label, '을/를')} 입력하세요."}
+
+
+class PlainField(forms.CharField):
+    """한 줄 글자: trimmed, without control characters."""
+
+    def clean(self, value: Any) -> str:
+        return clean_text(super().clean(value), self.max_length or 200)
+
+
+class PriceField(forms.IntegerField):
+    """판매가 in won; accepts 12,900."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label="판매가(원)", min_value=0, max_value=MOST_PRICE, error_messages=required("판매가"), **kwargs
+        )
+
+    def to_python(self, value: Any) -> int | None:
+        return super().to_python(value.replace(",", "").strip() if isinstance(value, str) else value)
+
+
+class UnitsField(forms.IntegerField):
+    """재고 수량; accepts 1,200."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=MOST_ON_HAND, required=False, **kwargs)
+        self.widget.attrs |= {"class": "num", "inputmode": "numeric", "autocomplete": "off"}
+
+    def to_python(self, value: Any) -> int | None:
+        return super().to_python(value.replace(",", "").strip() if isinstance(value, str) else value)
+
+
+class ProductForm(forms.Form):
+    """상품 등록 입력: every combination of the option values becomes a variant."""
+
+    code = PlainField(
+        label="상품코드",
+        max_length=40,
+        help_text="주소에 쓰이는 코드입니다. 빈칸과 / 없이 입력하세요.",
+        error_messages=required("상품코드"),
+    )
+    name = PlainField(label="상품명", max_length=200, error_messages=required("상품명"))
+    sale_state = forms.ChoiceField(label="판매 상태", choices=SaleState.choices, initial=SaleState.ON_SALE)
+    price = PriceField(initial=0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for n in range(1, MOST_OPTIONS + 1):
+            self.fields[f"option{n}_name"] = PlainField(
+                label=f"옵션 {n} 이름", max_length=40, required=False, help_text="예: 색상" if n == 1 else ""
+            )
+            self.fields[f"option{n}_values"] = forms.CharField(
+                label=f"옵션 {n} 값",
+                max_length=1000,
+                required=False,
+                help_text="쉼표로 나누어 입력하세요. 예: 화이트, 블랙" if n == 1 else "",
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        options = []
+        for n in range(1, MOST_OPTIONS + 1):
+            name, typed = cleaned.get(f"option{n}_name", ""), cleaned.get(f"option{n}_values", "")
+            values = tuple(dict.fromkeys(value for part in typed.split(",") if (value := clean_text(part, 100))))
+            if name and not values:
+                self.add_error(f"option{n}_values", "옵션 값을 입력하세요.")
+            elif values and not name:
+                self.add_error(f"option{n}_name", "옵션 이름을 입력하세요.")
+            elif name:
+                options.append((name, values))
+        cleaned["options"] = options
+        return cleaned
+
+
+class ProductEditForm(forms.Form):
+    """상품 수정 입력."""
+
+    name = PlainField(label="상품명", max_length=200, error_messages=required("상품명"))
+    sale_state = forms.ChoiceField(label="판매 상태", choices=SaleState.choices)
+    version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+
+class VariantForm(forms.Form):
+    """품목 수정 입력: one row of the table."""
+
+    pk = forms.IntegerField(min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    sku = PlainField(label="품목코드", max_length=60, error_messages=required("품목코드"))
+    barcode = PlainField(label="바코드", max_length=40, required=False)
+    price = PriceField()
+    weight_grams = forms.IntegerField(label="무게(g)", min_value=0, max_value=1_000_000, required=False)
+    location = PlainField(label="보관 위치", max_length=40, required=False)
+    is_active = forms.BooleanField(label="사용", required=False)
+
+
+class NewVariantForm(forms.Form):
+    """품목 추가 입력: a value for each option of the product; a row left empty adds nothing."""
+
+    def __init__(self, *args: Any, option_names: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for position, name in enumerate(option_names):
+            self.fields[f"option_{position}"] = PlainField(label=name, max_length=100, required=False)
+        self.fields["sku"] = PlainField(label="품목코드", max_length=60, required=False)
+        self.fields["price"] = PriceField(required=False)
+
+    @property
+    def option_values(self) -> tuple[str, ...]:
+        """옵션 값 in the order of the options."""
+        return tuple(self.cleaned_data[name] for name in self.fields if name.startswith("option_"))
+
+
+VariantFormSet = forms.formset_factory(VariantForm, extra=0)
+NewVariantFormSet = forms.formset_factory(NewVariantForm, extra=2, max_num=20)
+
+
+class StockForm(forms.Form):
+    """재고 조정 입력: a figure for each variant that changes, one reason for all of them."""
+
+    COUNT, RECEIVE = "COUNT", "RECEIVE"
+
+    kind = forms.ChoiceField(
+        label="구분",
+        choices=[(COUNT, "실재고를 입력한 수로 맞춤"), (RECEIVE, "입력한 수만큼 입고")],
+        widget=forms.RadioSelect,
+        initial=COUNT,
+    )
+    reason = PlainField(
+        label="사유", max_length=200, error_messages={"required": "사유를 입력하세요. 재고 이력에 남습니다."}
+    )
+    reference = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, variant_ids: Sequence[int] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.variant_ids = tuple(variant_ids)
+        for pk in variant_ids:
+            self.fields[f"units_{pk}"] = UnitsField(label="수량")
+            self.fields[f"seen_{pk}"] = forms.IntegerField(
+                min_value=0, max_value=2**31 - 1, required=False, widget=forms.HiddenInput
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        cleaned["units"] = {
+            pk: cleaned[f"units_{pk}"] for pk in self.variant_ids if cleaned.get(f"units_{pk}") is not None
+        }
+        cleaned["seen"] = {
+            pk: cleaned[f"seen_{pk}"] for pk in cleaned["units"] if cleaned.get(f"seen_{pk}") is not None
+        }
+        if not cleaned["units"] and not self.errors:
+            raise forms.ValidationError("바꿀 품목의 수량을 하나 이상 입력하세요.")
+        return cleaned
+
+
+class StockFileForm(forms.Form):
+    """재고 파일 입력."""
+
+    file = forms.FileField(
+        label="파일",
+        help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다.",
+        allow_empty_file=True,
+        error_messages={"required": "올릴 파일을 고르세요.", "invalid": "올릴 파일을 고르세요."},
+    )
+    reason = PlainField(
+        label="사유가 없는 행의 사유",
+        max_length=200,
+        required=False,
+        help_text="파일에 사유 열이 없거나 비어 있는 행에 씁니다.",
+    )
