@@ -31,6 +31,7 @@ _Convert = Callable[[Any, str, int], str]
 class _Spec(NamedTuple):
     before: str  # <c r="A
     text: str  # what stands between the row number and the text
+    whole: str  # the same for a whole number; empty where numbers become text
     convert: _Convert  # anything that is neither str nor None
 
 
@@ -164,10 +165,12 @@ def _row_xml(row: Sequence[Any], specs: Sequence[_Spec], number: int) -> str:
     # One look at all the texts of the row is several times cheaper than one at each cell; few rows need more.
     plain = _is_plain("|".join([value for value in row if value.__class__ is str]))
     cells = []
-    for value, (before, text, convert) in zip(row, specs, strict=True):
+    for value, (before, text, whole, convert) in zip(row, specs, strict=True):
         if value.__class__ is str and plain:
             if value:
                 cells.append(f"{before}{number}{text}{value}</t></is></c>")
+        elif whole and value.__class__ is int and -_EXACT < value < _EXACT:
+            cells.append(f"{before}{number}{whole}{value}</v></c>")
         elif value is not None:
             cells.append(convert(value, before, number))
     return f'<row r="{number}">{"".join(cells)}</row>'
@@ -226,8 +229,6 @@ def _spec(index: int, kind: Kind) -> _Spec:
         return as_text(value, before, number)
 
     def as_any(value: Any, before: str, number: int) -> str:
-        if value.__class__ is int and -_EXACT < value < _EXACT:
-            return f"{before}{number}{before_number}{value}</v></c>"
         return as_date(value, before, number) if isinstance(value, date) else as_number(value, before, number)
 
     def date_style(value: date) -> int:
@@ -235,8 +236,13 @@ def _spec(index: int, kind: Kind) -> _Spec:
             return parts.STYLES[kind]
         return parts.STYLES[Kind.DATETIME if isinstance(value, datetime) else Kind.DATE]
 
-    converters: dict[Kind, _Convert] = {Kind.TEXT: as_text, Kind.MARK: as_text}
-    return _Spec(f'<c r="{parts.column_letters(index)}', f"{before_text}>", converters.get(kind, as_any))
+    is_text = kind in (Kind.TEXT, Kind.MARK)
+    return _Spec(
+        before=f'<c r="{parts.column_letters(index)}',
+        text=f"{before_text}>",
+        whole="" if is_text else before_number,
+        convert=as_text if is_text else as_any,
+    )
 
 
 def _serial(value: date) -> int | float | None:

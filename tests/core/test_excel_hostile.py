@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from core.excel import FileProblem, read_table
+from core.excel import FileProblem, limits, read_table
 from core.excel.problems import FILE_SENTENCES
 from tests.fixtures.files import (
     HEAD,
@@ -266,6 +266,13 @@ def test_refusing_a_file_takes_the_parent_no_memory_beyond_the_file():
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 3 * len(data) + 2**20
+
+
+def test_a_child_that_takes_too_long_is_ended_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(limits, "CHILD_SECONDS", 0.005)  # below what any process needs to start
+    with pytest.raises(FileProblem) as caught:
+        read_table(xlsx(), filename="a.xlsx")
+    assert caught.value.code == "file_time"
 
 
 def test_the_corpus_is_large_enough():
