@@ -3,7 +3,7 @@
 Buttons that write money or shipments live in payments and shipping, which know both.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -18,6 +18,19 @@ from orders.services import changes, locks, progress
 from orders.states import ConfirmedBy, LineState
 
 S = LineState
+LinesOf = Callable[[Collection[int]], Mapping[int, int]]
+LINES_OF: dict[Any, LinesOf] = {}
+"""Table of base rows -> function from ids of such rows to {line id: base id}; orders need no entry."""
+
+
+def lines_of(model: Any) -> Callable[[LinesOf], LinesOf]:
+    """기준 행의 품목: an upper app whose lists have rows of its own says which lines a row means."""
+
+    def declare(find: LinesOf) -> LinesOf:
+        LINES_OF[model] = find
+        return find
+
+    return declare
 
 
 class LineAction(BulkAction):
@@ -27,11 +40,16 @@ class LineAction(BulkAction):
     unit = "line"
 
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        if page.model in LINES_OF:
+            base_of_line = LINES_OF[page.model](base_ids)
+            mine = OrderLine.objects.filter(pk__in=base_of_line, state__in=self.states)
+            found = mine.order_by("order_id", "seq").values_list("pk", "version")
+            return {pk: (base_of_line[pk], version) for pk, version in found}
         orders = page.order_ids(base_ids)
         base_of = {order: base for base, order in orders.items()}
         rows = OrderLine.objects.filter(order_id__in=set(orders.values()), state__in=self.states)
-        found = rows.order_by("order_id", "seq").values_list("pk", "order_id", "version")
-        return {pk: (base_of[order_id], version) for pk, order_id, version in found}
+        lines = rows.order_by("order_id", "seq").values_list("pk", "order_id", "version")
+        return {pk: (base_of[order_id], version) for pk, order_id, version in lines}
 
 
 @register

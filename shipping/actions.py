@@ -4,30 +4,25 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
-from core.actions import MORE, PRIMARY, SECONDARY, ActPage, register
+from core.actions import MORE, PRIMARY, SECONDARY, register
 from core.events import EventKind
 from core.state import Outcome
 from orders import events
-from orders.actions import LineAction
+from orders.actions import LineAction, lines_of
 from orders.forms import ReasonForm
-from orders.models import Order
 from orders.states import LineState
-from shipping.models import ShipmentLine
+from shipping.models import Shipment, ShipmentLine
 from shipping.services import shipments, waybills
 
 S = LineState
 UNDO_REASON = "되돌리기"
 
 
-class ShipmentAction(LineAction):
-    """An act on the lines of shipments; on a list of orders it means all live shipments of the order."""
-
-    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
-        if page.model is Order:
-            return super().targets(base_ids, page)
-        items = ShipmentLine.objects.filter(shipment__in=base_ids, is_live=True, line__state__in=self.states)
-        found = items.order_by("shipment_id", "line_id").values_list("line_id", "shipment_id", "line__version")
-        return {pk: (shipment_id, version) for pk, shipment_id, version in found}
+@lines_of(Shipment)
+def lines_of_shipments(shipment_ids: Collection[int]) -> dict[int, int]:
+    """배송건의 품목: live lines of shipments that a person chose."""
+    items = ShipmentLine.objects.filter(shipment__in=shipment_ids, is_live=True)
+    return dict(items.values_list("line_id", "shipment_id"))
 
 
 @register
@@ -49,7 +44,7 @@ class MakeReady(LineAction):
 
 
 @register
-class ReturnToPreparing(ShipmentAction):
+class ReturnToPreparing(LineAction):
     """상품준비중으로: gives the allocation back; refused while a waybill is registered."""
 
     name, label, permission = "return-to-preparing", "상품준비중으로", "orders.prepare"
@@ -66,7 +61,7 @@ class ReturnToPreparing(ShipmentAction):
 
 
 @register
-class VoidWaybill(ShipmentAction):
+class VoidWaybill(LineAction):
     """송장 삭제, with a reason; the number is not used again."""
 
     name, label, permission = "void-waybill", "송장 삭제", "shipping.register_waybill"
@@ -81,7 +76,7 @@ class VoidWaybill(ShipmentAction):
 
 
 @register
-class Ship(ShipmentAction):
+class Ship(LineAction):
     """배송중 처리: whole shipments leave the house."""
 
     name, label, permission = "ship", "배송중 처리", "shipping.ship"
@@ -101,7 +96,7 @@ class Ship(ShipmentAction):
 
 
 @register
-class Unship(ShipmentAction):
+class Unship(LineAction):
     """배송취소, with a reason; refused once the courier has scanned a box."""
 
     name, label, permission = "unship", "배송취소", "shipping.unship"
@@ -118,7 +113,7 @@ class Unship(ShipmentAction):
 
 
 @register
-class Deliver(ShipmentAction):
+class Deliver(LineAction):
     """배송완료 처리 by hand, with a reason."""
 
     name, label, permission = "deliver", "배송완료 처리", "shipping.deliver"
@@ -140,7 +135,7 @@ class Deliver(ShipmentAction):
 
 
 @register
-class Undeliver(ShipmentAction):
+class Undeliver(LineAction):
     """배송완료 취소, with a reason."""
 
     name, label, permission = "undeliver", "배송완료 취소", "shipping.deliver"

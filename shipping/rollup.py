@@ -42,7 +42,8 @@ SUMMARY = f"""
 
 PARCEL_SUMMARY = """
     SELECT DISTINCT ON (p.shipment_id) p.shipment_id AS id, p.stage, p.last_event_text,
-           max(p.last_event_at) OVER w AS last_event_at, min(p.first_scan_at) OVER w AS first_scan_at
+           max(p.last_event_at) OVER w AS last_event_at, min(p.first_scan_at) OVER w AS first_scan_at,
+           bool_or(p.alert <> '') OVER w AS tracking_failed
     FROM shipping_parcel p
     WHERE p.state <> 'VOID' AND p.direction = 'OUT'
 """
@@ -53,11 +54,15 @@ _COLUMNS = (
     "confirm_by",
 )  # fmt: skip
 
+_PARCELS = f"""parcels AS ({PARCEL_SUMMARY} AND p.shipment_id = ANY(%(ids)s)
+                 WINDOW w AS (PARTITION BY p.shipment_id)
+                 ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id)"""
+_TOLD = """stage = COALESCE(p.stage, ''), last_event_text = COALESCE(p.last_event_text, ''),
+    first_scan_at = p.first_scan_at, tracking_failed = COALESCE(p.tracking_failed, false)"""
+
 _ROLL_UP = f"""
 WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id),
-     parcels AS ({PARCEL_SUMMARY} AND p.shipment_id = ANY(%(ids)s)
-                 WINDOW w AS (PARTITION BY p.shipment_id)
-                 ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id)
+     {_PARCELS}
 UPDATE shipping_shipment s
 SET {
     ", ".join(
@@ -65,11 +70,18 @@ SET {
         for name in _COLUMNS
     )
 },
-    stage = COALESCE(p.stage, ''), last_event_text = COALESCE(p.last_event_text, ''),
+    {_TOLD},
     last_event_at = CASE WHEN l.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, l.shipped_at) END,
-    first_scan_at = p.first_scan_at, version = s.version + 1
+    version = s.version + 1
 FROM lines l LEFT JOIN parcels p USING (id)
 WHERE s.id = l.id
+"""
+
+_REFRESH = f"""
+WITH {_PARCELS}
+UPDATE shipping_shipment s
+SET {_TOLD}, last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
+FROM parcels p WHERE s.id = p.id
 """
 
 _CLOSE_EMPTY = """
@@ -85,6 +97,13 @@ def roll_up_shipments(shipment_ids: Collection[int]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_ROLL_UP, {"ids": sorted(shipment_ids)})
             cursor.execute(_CLOSE_EMPTY, {"ids": sorted(shipment_ids)})
+
+
+def refresh_tracking(shipment_ids: Collection[int]) -> None:
+    """Copy what couriers said last to locked shipments; versions stay, so that no screen turns stale by a poll."""
+    if shipment_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH, {"ids": sorted(shipment_ids)})
 
 
 @follow(OrderLine)

@@ -12,7 +12,7 @@ from core.state import StateField, StateGuard, transition
 from core.triggers import state_triggers
 from orders.models import OrderLine
 from shipping.models.shipment import Shipment
-from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingStage
+from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingAlert, TrackingStage
 
 P = ParcelState
 LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
@@ -30,6 +30,7 @@ class Parcel(StateGuard, TimeStamped):
     waybill = models.CharField("송장번호", max_length=20, db_collation="C")
     state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
+    alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)
     printed_count = models.PositiveSmallIntegerField("출력 횟수", default=0)
     numbered_at = models.DateTimeField("송장등록일시", null=True, blank=True)
     handed_over_at = models.DateTimeField("출고일시", null=True, blank=True)
@@ -37,6 +38,8 @@ class Parcel(StateGuard, TimeStamped):
     last_event_at = models.DateTimeField("최근 변동", null=True, blank=True)
     last_event_text = models.CharField("최근 위치", max_length=200, blank=True)
     delivered_at = models.DateTimeField("배송완료일시", null=True, blank=True)
+    # The delivery that staff took back: the courier telling the same one again does not count.
+    refused_delivery_at = models.DateTimeField("취소한 배송완료일시", null=True, blank=True)
     voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
 
     class Meta:
@@ -84,6 +87,7 @@ class Parcel(StateGuard, TimeStamped):
 
     @transition(state, source=P.DELIVERED, target=P.HANDED_OVER, custom={"label": "배송완료 취소"})
     def undeliver(self, *, at: datetime) -> None:
+        self.refused_delivery_at = self.delivered_at if self.stage == TrackingStage.DELIVERED else None
         self.delivered_at = None
 
 

@@ -30,6 +30,10 @@ class TrackingAccount(TimeStamped):
     blocked_at = models.DateTimeField("막힌 일시", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
     last_ok_at = models.DateTimeField("마지막 정상", null=True, blank=True)
+    # The breaker: while the source gives no answer, one parcel is asked about at `retry_at`, ever more rarely.
+    failing_since = models.DateTimeField("지연 시작", null=True, blank=True)
+    failures = models.PositiveSmallIntegerField("연속 실패", default=0)
+    retry_at = models.DateTimeField("다시 시도", null=True, blank=True)
 
     class Meta:
         verbose_name = "추적 계정"

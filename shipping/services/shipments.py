@@ -5,13 +5,14 @@ lines and follows with its own rows. Source: domain.md T7, T8, T11 to T14; archi
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from core.events import record
@@ -22,7 +23,7 @@ from core.state import Outcome, explain, move
 from orders.models import OrderLine
 from orders.services import progress
 from orders.services.locking import locked_lines
-from orders.states import DeliveredBy
+from orders.states import CLOSED, DeliveredBy
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine
 from shipping.models.parcel import LIVE
@@ -31,7 +32,7 @@ from shipping.services import polling
 from shipping.states import ParcelState
 
 
-@dataclass(slots=True)
+@dataclass
 class Locked:
     """Rows of some shipments, locked in the lock order: live lines by shipment, shipments by id, live parcels."""
 
@@ -39,6 +40,26 @@ class Locked:
     lines: dict[int, OrderLine] = field(default_factory=dict)
     shipment_of_line: dict[int, int] = field(default_factory=dict)
     parcels: list[Parcel] = field(default_factory=list)
+
+    @cached_property
+    def lines_of(self) -> dict[int, list[int]]:
+        """Line ids of each shipment, ascending."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for line_id, shipment_id in sorted(self.shipment_of_line.items()):
+            found[shipment_id].append(line_id)
+        return found
+
+    @cached_property
+    def parcels_of(self) -> dict[int, list[Parcel]]:
+        """Live and ended parcels of each shipment without the void ones."""
+        found: dict[int, list[Parcel]] = defaultdict(list)
+        for parcel in self.parcels:
+            found[parcel.shipment_id].append(parcel)
+        return found
+
+    def shipments_of(self, lines: Iterable[OrderLine]) -> set[int]:
+        """Ids of the shipments that hold the lines."""
+        return {self.shipment_of_line[line.pk] for line in lines if line.pk in self.shipment_of_line}
 
 
 @contextmanager
@@ -124,45 +145,40 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         good = [pk for pk in line_ids if pk not in refused]
         outcome = progress.ship(line_ids=good, actor=actor, at=at, batch=batch, source=source)
         outcome.refused |= refused
-        shipped = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        shipped = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
         handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
         record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
-        _keep_recipients([rows.shipments[pk] for pk in sorted(shipped)], rows)
+        _keep_recipients(shipped)
         polling.start(parcels=handed.moved, at=at)
-        roll_up_shipments(shipped)
     return outcome
 
 
 def lines_of_whole_shipments(line_ids: Collection[int]) -> list[int]:
-    """The lines asked for and all others of the same live shipments."""
+    """The lines asked for and the others of the same live shipments, without those that are canceled or returned."""
     shipments = ShipmentLine.objects.filter(line__in=line_ids, is_live=True).values("shipment_id")
-    whole = ShipmentLine.objects.filter(shipment__in=shipments, is_live=True).values_list("line_id", flat=True)
-    return sorted({*line_ids, *whole})
+    whole = ShipmentLine.objects.filter(shipment__in=shipments, is_live=True).exclude(line__state__in=CLOSED)
+    return sorted({*line_ids, *whole.values_list("line_id", flat=True)})
 
 
 def _refusals_by_shipment(rows: Locked, method: Any) -> dict[int, str]:
     refused: dict[int, str] = {}
-    by_shipment: dict[int, list[int]] = defaultdict(list)
-    for line_id, shipment_id in rows.shipment_of_line.items():
-        by_shipment[shipment_id].append(line_id)
-    for mine in by_shipment.values():
-        reasons = [text for pk in sorted(mine) if (text := explain(rows.lines[pk], method))]
-        if reasons:
-            refused |= dict.fromkeys(mine, reasons[0])
+    for mine in rows.lines_of.values():
+        reason = next((text for pk in mine if (text := explain(rows.lines[pk], method))), None)
+        if reason:
+            refused |= dict.fromkeys(mine, reason)
     return refused
 
 
-def _keep_recipients(shipments: Sequence[Shipment], rows: Locked) -> None:
+def _keep_recipients(shipment_ids: Collection[int]) -> None:
     """Write down where each shipment was sent, as the order says at this moment."""
-    orders = {line.order_id: line.order for line in rows.lines.values()}
-    for shipment in shipments:
-        order = orders[shipment.order_id]
-        shipment.recipient_name, shipment.recipient_phone = order.recipient_name, order.recipient_phone
-        shipment.zip_code, shipment.address = order.zip_code, f"{order.address1} {order.address2}".strip()
-    Shipment.objects.bulk_update(
-        shipments, ["recipient_name", "recipient_phone", "zip_code", "address"], batch_size=1000
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shipping_shipment s SET recipient_name = o.recipient_name, recipient_phone = o.recipient_phone,"
+            " zip_code = o.zip_code, address = trim(o.address1 || ' ' || o.address2)"
+            " FROM orders_order o WHERE o.id = s.order_id AND s.id = ANY(%s)",
+            [sorted(shipment_ids)],
+        )
 
 
 def unship(
@@ -175,12 +191,11 @@ def unship(
         good = [pk for pk in line_ids if pk not in refused]
         outcome = progress.unship(line_ids=good, actor=actor, at=at, reason=reason, batch=batch, source=source)
         outcome.refused |= refused
-        back = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        back = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.HANDED_OVER]
         taken = move(parcels, Parcel.take_back, at=at)
         record(taken, events.PARCEL_TAKEN_BACK, at=at, actor=actor, batch=batch, source=source, reason=reason)
         polling.stop(parcels=taken.moved)
-        roll_up_shipments(back)
     return outcome
 
 
@@ -199,31 +214,36 @@ def deliver_by_hand(
             source=source,
             reason=reason,
         )
-        done = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        done = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
         delivered = move(parcels, Parcel.deliver, at=at, delivered_at=at)
         record(delivered, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
         polling.stop(parcels=delivered.moved)
-        roll_up_shipments(done)
     return outcome
 
 
 def undeliver(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """배송완료 취소: back to 배송중; the parcels are asked about again. Source: domain.md T14."""
+    """배송완료 취소: the whole shipment goes back to 배송중 and its parcels are asked about again (domain.md T14).
+
+    What the courier had told about the delivery does not count any more; a later delivery does.
+    """
+    line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        outcome = progress.undeliver(line_ids=line_ids, actor=actor, at=at, reason=reason, batch=batch, source=source)
-        back = {rows.shipment_of_line[line.pk] for line in outcome.moved if line.pk in rows.shipment_of_line}
+        refused = _refusals_by_shipment(rows, OrderLine.undeliver)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = progress.undeliver(line_ids=good, actor=actor, at=at, reason=reason, batch=batch, source=source)
+        outcome.refused |= refused
+        back = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
         undone = move(parcels, Parcel.undeliver, at=at)
         record(undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
         polling.start(parcels=undone.moved, at=at)
-        roll_up_shipments(back)
     return outcome
 
 
 __all__ = [
-    "Locked", "deliver_by_hand", "lines_of", "locked_shipments", "make_ready", "return_to_preparing", "ship",
-    "undeliver", "unship",
+    "Locked", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments", "make_ready",
+    "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip

@@ -9,28 +9,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+from django.db.models import Max
 
 from core.events import record
 from core.exceptions import Conflict
+from core.failpoints import declare, failpoint
+from core.korean import josa
 from core.models import Job
 from core.state import Change, Outcome, explain, is_preview, move
 from orders.models import OrderLine
 from orders.services import progress
 from orders.services.locks import release_lock
-from orders.states import LockKind
+from orders.states import CLOSED, LOCK_BIT, LineState, LockKind
 from shipping import events
-from shipping.couriers import COURIERS
+from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, ParcelLine, Shipment, WaybillDraft
 from shipping.models.parcel import LIVE
-from shipping.rollup import roll_up_shipments
-from shipping.services.shipments import Locked, lines_of, locked_shipments
+from shipping.rollup import refresh_tracking
+from shipping.services.refusals import not_ready
+from shipping.services.shipments import Locked, lines_of, lines_of_whole_shipments, locked_shipments, ship
 from shipping.states import DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다."
-NOT_READY = "배송준비중 주문이 아닙니다. 지금 상태: {state}"
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 배송방법을 확인하세요."
+NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
+NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."
+CHANGED = "다른 송장번호로 바꿈"
+
+BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written; 배송중 처리 and the commit are not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,16 @@ class WaybillEntry:
 
 @dataclass(slots=True)
 class Registered:
-    """송장 등록 결과 by shipment id; `possible` were done unless in a preview, `outcome` holds their lines."""
+    """송장 등록 결과 by shipment id; `possible` were done unless in a preview, `outcome` holds their lines.
+
+    `warnings` are remarks about numbers that were taken nevertheless; `differs` those refused only because another
+    number is registered.
+    """
 
     possible: list[int] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    warnings: dict[int, str] = field(default_factory=dict)
     differs: set[int] = field(default_factory=set)
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -62,58 +75,102 @@ def register_waybills(
     the same number again is unchanged. Raises Conflict when somebody else took a number at the same moment.
     """
     result = Registered()
+    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
     try:
         with locked_shipments(lines_of(entries.keys()), actor=actor) as rows:
             numbers = _checked(entries, rows, result)
             old = _replaced(numbers, entries, rows, result)
             if not is_preview():
-                _void(old, rows, actor=actor, at=at, batch=batch, source=source, reason="다른 송장번호로 바꿈")
-            line_ids = [pk for pk, shipment in rows.shipment_of_line.items() if shipment in numbers]
-            fresh = [pk for pk in line_ids if rows.lines[pk].standby_at is None or rows.shipment_of_line[pk] in old]
+                _void(old, rows, reason=CHANGED, **facts)
+            fresh = [
+                pk
+                for shipment_id in sorted(numbers)
+                for pk in rows.lines_of[shipment_id]
+                if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
+            ]
             data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
-            result.outcome = progress.register_waybill(
-                line_ids=fresh, actor=actor, at=at, batch=batch, source=source, data=data
-            )
-            _insert(numbers, entries, rows, actor=actor, at=at, batch=batch, source=source)
+            result.outcome = progress.register_waybill(line_ids=fresh, data=data, **facts)
+            _insert(numbers, entries, rows, **facts)
             result.possible = sorted(numbers)
-            roll_up_shipments([] if is_preview() else result.possible)
     except IntegrityError as error:
         raise Conflict(RACED) from error
-    result.refused |= {pk: "배송건을 찾을 수 없습니다." for pk in entries if pk not in rows.shipments}
+    gone = entries.keys() - rows.shipments.keys()
+    result.refused |= dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
     return result
+
+
+def register_and_ship(
+    *, entries: Mapping[int, WaybillEntry], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Registered:
+    """송장 등록 and 배송중 처리 of the same shipments in one transaction: both happen or neither (reliability.md F14).
+
+    Shipments whose number was registered before are sent as well. What may not be sent keeps its new number and says
+    so in `refused`.
+    """
+    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
+    with transaction.atomic():
+        result = register_waybills(entries=entries, **facts)
+        failpoint(BEFORE_SHIP)
+        ready = [*result.possible, *result.unchanged]
+        if is_preview():
+            return result
+        sent = ship(line_ids=lines_of(ready), **facts)
+        result.outcome.merge(sent)
+        moved = {line.pk for line in sent.moved}
+        owner = dict(_owners(sent.refused.keys() - moved))
+        for line_id, reason in sorted(sent.refused.items()):
+            if line_id in owner:
+                result.refused[owner[line_id]] = f"배송중으로 바꾸지 못했습니다. {reason}"
+        result.possible = sorted(set(ready) - result.refused.keys())
+        result.unchanged = []
+    return result
+
+
+def _owners(line_ids: Collection[int]) -> list[tuple[int, int]]:
+    items = OrderLine.objects.filter(pk__in=line_ids, shipment_items__is_live=True)
+    return list(items.values_list("pk", "shipment_items__shipment_id"))
+
+
+def _is_open(line: OrderLine) -> bool:
+    return line.state not in CLOSED
 
 
 def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Registered) -> dict[int, str]:
     """Normalised numbers of the entries that nothing speaks against; the others get their reason in `result`."""
     numbers: dict[int, str] = {}
     seen: dict[tuple[str, str], int] = {}
-    for shipment_id in sorted(rows.shipments.keys() & entries.keys()):
-        entry, shipment = entries[shipment_id], rows.shipments[shipment_id]
-        verdict = check_waybill(entry.waybill, COURIERS[entry.courier])
+    for pk in sorted(rows.shipments.keys() & entries.keys()):
+        entry, shipment = entries[pk], rows.shipments[pk]
         reason = _shipment_refusal(shipment, rows)
-        if reason is None and verdict.level is WaybillLevel.BLOCK:
-            reason = verdict.message
-        key = (entry.courier, verdict.number)
-        if reason is None and key in seen:
-            reason = f"배송번호 {rows.shipments[seen[key]].number}와 송장번호가 같습니다."
-        if reason is not None:
-            result.refused[shipment_id] = reason
+        courier = COURIERS.get(entry.courier)
+        if reason is None and courier is None:
+            reason = UnknownCourier(entry.courier[:40]).message
+        if reason is not None or courier is None:
+            result.refused[pk] = reason or ""
             continue
-        seen[key] = shipment_id
-        numbers[shipment_id] = verdict.number
-    for shipment_id, reason in _used_elsewhere(numbers, entries).items():
-        result.refused[shipment_id] = reason
-        del numbers[shipment_id]
+        verdict = check_waybill(entry.waybill, courier)
+        key = (entry.courier, verdict.number)
+        if verdict.level is WaybillLevel.BLOCK:
+            result.refused[pk] = verdict.message
+        elif key in seen:
+            result.refused[pk] = f"배송번호 {josa(rows.shipments[seen[key]].number, '과/와')} 송장번호가 같습니다."
+        else:
+            seen[key], numbers[pk] = pk, verdict.number
+            if verdict.level is WaybillLevel.WARN:
+                result.warnings[pk] = verdict.message
+    for pk, reason in _used_elsewhere(numbers, entries).items():
+        result.refused[pk] = reason
+        del numbers[pk]
     return numbers
 
 
 def _shipment_refusal(shipment: Shipment, rows: Locked) -> str | None:
     if shipment.method != DeliveryMethod.PARCEL:
         return NO_WAYBILL_NEEDED
-    for line_id, owner in sorted(rows.shipment_of_line.items()):
-        if owner == shipment.pk and (text := explain(rows.lines[line_id], OrderLine.register_waybill)):
-            return text
-    return None
+    lines = [line for pk in rows.lines_of[shipment.pk] if _is_open(line := rows.lines[pk])]
+    if not lines or any(line.state != LineState.READY for line in lines):
+        return not_ready([shipment.pk])[shipment.pk]
+    return next((text for line in lines if (text := explain(line, OrderLine.register_waybill))), None)
 
 
 def _used_elsewhere(numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry]) -> dict[int, str]:
@@ -131,20 +188,19 @@ def _replaced(
 ) -> dict[int, list[Parcel]]:
     """Parcels that make way for a new number; same numbers are unchanged, other numbers need a person's agreement."""
     old: dict[int, list[Parcel]] = {}
-    for parcel in rows.parcels:
-        pk = parcel.shipment_id
-        if pk not in numbers or parcel.state not in LIVE:
+    for pk in sorted(numbers):
+        mine = [parcel for parcel in rows.parcels_of.get(pk, []) if parcel.state in LIVE]
+        if not mine:
             continue
-        if (parcel.courier, parcel.waybill) == (entries[pk].courier, numbers[pk]):
+        if any((parcel.courier, parcel.waybill) == (entries[pk].courier, numbers[pk]) for parcel in mine):
             result.unchanged.append(pk)
+            del numbers[pk]
         elif entries[pk].replaces:
-            old.setdefault(pk, []).append(parcel)
+            old[pk] = mine
         else:
-            result.refused[pk] = f"이미 등록된 송장번호 {parcel.waybill}와 다릅니다. 바꾸려면 선택하세요."
+            result.refused[pk] = f"이미 등록된 송장번호 {josa(mine[0].waybill, '과/와')} 다릅니다. 바꾸려면 선택하세요."
             result.differs.add(pk)
-    for pk in [*result.unchanged, *result.differs]:
-        numbers.pop(pk, None)
-        old.pop(pk, None)
+            del numbers[pk]
     return old
 
 
@@ -153,6 +209,8 @@ def _insert(
 ) -> None:
     if is_preview() or not numbers:
         return
+    used = Parcel.objects.filter(shipment__in=numbers).values_list("shipment_id").annotate(Max("seq"))
+    last = dict(used.order_by())
     parcels = Parcel.objects.bulk_create(
         Parcel(
             shipment=rows.shipments[pk],
@@ -160,17 +218,15 @@ def _insert(
             waybill=number,
             state=ParcelState.NUMBERED,
             numbered_at=at,
-            seq=1 + sum(p.shipment_id == pk for p in rows.parcels),
+            seq=last.get(pk, 0) + 1,
         )
         for pk, number in numbers.items()
     )
-    of_shipment: dict[int, list[int]] = {}
-    for line_id, owner in rows.shipment_of_line.items():
-        of_shipment.setdefault(owner, []).append(line_id)
     ParcelLine.objects.bulk_create(
         ParcelLine(parcel=parcel, line_id=line_id, quantity=rows.lines[line_id].quantity)
         for parcel in parcels
-        for line_id in of_shipment[parcel.shipment_id]
+        for line_id in rows.lines_of[parcel.shipment_id]
+        if _is_open(rows.lines[line_id])
     )
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
     data = {p.pk: {"courier": p.courier, "waybill": p.waybill} for p in parcels}
@@ -182,16 +238,13 @@ def void_waybills(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
     """송장 삭제: all live parcels of the lines' shipments end; a voided number is never given out again by us (T10)."""
+    line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
         numbered = {p.shipment_id for p in rows.parcels if p.state in {ParcelState.NUMBERED, ParcelState.PRINTED}}
-        targets = [pk for pk in line_ids if rows.shipment_of_line.get(pk) in numbered]
-        outcome = Outcome(refused={pk: "등록된 송장번호가 없습니다." for pk in line_ids if pk not in targets})
-        if is_preview():
-            outcome.possible = [rows.lines[pk] for pk in targets]
-            return outcome
-        by_shipment = {pk: [p for p in rows.parcels if p.shipment_id == pk] for pk in numbered}
-        outcome.merge(_void(by_shipment, rows, actor=actor, at=at, batch=batch, source=source, reason=reason))
-        roll_up_shipments(numbered)
+        without = [pk for pk in line_ids if rows.shipment_of_line.get(pk) not in numbered]
+        outcome = Outcome(refused=dict.fromkeys(without, NO_WAYBILL))
+        parcels = {pk: rows.parcels_of[pk] for pk in numbered}
+        outcome.merge(_void(parcels, rows, actor=actor, at=at, batch=batch, source=source, reason=reason))
     return outcome
 
 
@@ -200,15 +253,16 @@ def _void(
 ) -> Outcome:
     if not parcels:
         return Outcome()
-    line_ids = [pk for pk, owner in rows.shipment_of_line.items() if owner in parcels]
+    line_ids = [pk for shipment_id in parcels for pk in rows.lines_of[shipment_id] if _is_open(rows.lines[pk])]
     outcome = progress.void_waybill(line_ids=line_ids, actor=actor, at=at, reason=reason, **facts)
-    free = {rows.shipment_of_line[pk] for pk in outcome.moved_ids}
-    ended = move(
-        [p for pk, mine in parcels.items() if pk in free for p in mine if p.state != ParcelState.VOID],
-        Parcel.void,
-        at=at,
-    )
+    free = rows.shipments_of(outcome.possible)
+    live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in LIVE]
+    ended = move(live, Parcel.void, at=at)
     record(ended, events.PARCEL_VOIDED, at=at, actor=actor, reason=reason, **facts)
+    refresh_tracking([] if is_preview() else free)
     # The label with the old address is dead now, so the address no longer stops the shipment.
-    release_lock(line_ids=outcome.moved_ids, kind=LockKind.ADDRESS, actor=actor, at=at, reason="송장 삭제")
+    bit = LOCK_BIT[LockKind.ADDRESS]
+    addressed = [line.pk for line in outcome.moved if line.open_locks & bit]
+    if addressed:
+        release_lock(line_ids=addressed, kind=LockKind.ADDRESS, actor=actor, at=at, reason="송장 삭제")
     return outcome
