@@ -17,33 +17,33 @@ def required(label: str) -> dict[str, str]:
 
 
 class PlainField(forms.CharField):
-    """한 줄 글자: trimmed, without control characters."""
+    """한 줄 글자: trimmed, without control characters; `size` is the width in a table."""
+
+    def __init__(self, *, size: int = 20, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.widget.attrs |= {"autocomplete": "off", "size": size}
 
     def clean(self, value: Any) -> str:
         return clean_text(super().clean(value), self.max_length or 200)
 
 
-class PriceField(forms.IntegerField):
-    """판매가 in won; accepts 12,900."""
+class CountField(forms.IntegerField):
+    """수: a whole number as people write it, 12,900."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            label="판매가(원)", min_value=0, max_value=MOST_PRICE, error_messages=required("판매가"), **kwargs
-        )
-
-    def to_python(self, value: Any) -> int | None:
-        return super().to_python(value.replace(",", "").strip() if isinstance(value, str) else value)
-
-
-class UnitsField(forms.IntegerField):
-    """재고 수량; accepts 1,200."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=MOST_ON_HAND, required=False, **kwargs)
-        self.widget.attrs |= {"class": "num", "inputmode": "numeric", "autocomplete": "off"}
+    def __init__(self, *, digits: int = 9, **kwargs: Any) -> None:
+        attrs = {"class": "num", "inputmode": "numeric", "autocomplete": "off", "size": digits}
+        super().__init__(min_value=0, widget=forms.TextInput(attrs=attrs), **kwargs)
 
     def to_python(self, value: Any) -> int | None:
         return super().to_python(value.replace(",", "").strip() if isinstance(value, str) else value)
+
+
+class PriceField(CountField):
+    """판매가 in won."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = {"label": "판매가(원)", "error_messages": required("판매가")}
+        super().__init__(max_value=MOST_PRICE, **words | kwargs)
 
 
 class ProductForm(forms.Form):
@@ -100,11 +100,11 @@ class VariantForm(forms.Form):
     """품목 수정 입력: one row of the table."""
 
     pk = forms.IntegerField(min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-    sku = PlainField(label="품목코드", max_length=60, error_messages=required("품목코드"))
-    barcode = PlainField(label="바코드", max_length=40, required=False)
+    sku = PlainField(label="품목코드", size=16, max_length=60, error_messages=required("품목코드"))
+    barcode = PlainField(label="바코드", size=14, max_length=40, required=False)
     price = PriceField()
-    weight_grams = forms.IntegerField(label="무게(g)", min_value=0, max_value=1_000_000, required=False)
-    location = PlainField(label="보관 위치", max_length=40, required=False)
+    weight_grams = CountField(label="무게(g)", max_value=1_000_000, required=False, digits=6)
+    location = PlainField(label="보관 위치", size=10, max_length=40, required=False)
     is_active = forms.BooleanField(label="사용", required=False)
 
 
@@ -148,7 +148,7 @@ class StockForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.variant_ids = tuple(variant_ids)
         for pk in variant_ids:
-            self.fields[f"units_{pk}"] = UnitsField(label="수량")
+            self.fields[f"units_{pk}"] = CountField(label="수량", max_value=MOST_ON_HAND, required=False)
             self.fields[f"seen_{pk}"] = forms.IntegerField(
                 min_value=0, max_value=2**31 - 1, required=False, widget=forms.HiddenInput
             )

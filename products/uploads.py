@@ -1,6 +1,6 @@
 """재고 파일: counted figures from a spreadsheet, looked at first and then applied like any other correction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from core.excel import Column, FileProblem, Header, Kind, Problem, Table, find_header, read_table
+from core.excel import Column, FileProblem, Header, Kind, Problem, Table, find_header, read_table, stream_errors
 from core.excel.values import identifier, integer, text
+from core.jobs import files
 from core.jobs.items import Verdict
 from core.jobs.uploads import Upload, UploadRow, register
-from core.models import Job, JobItem, Source
+from core.models import ItemResult, Job, JobItem, Source
 from core.state import previewing
 from products.models import StockLevel, Variant
 from products.services import stock
@@ -25,6 +26,8 @@ TARGETS = {
     "reason": ("사유", "조정사유", "비고"),
 }
 NOT_FOUND = "품목코드를 찾을 수 없습니다. 상품 목록의 품목코드를 확인하세요."
+SAME = "변화 없음"
+"""What the preview notes for a row that changes nothing."""
 NO_REASON = "사유를 입력하세요. 재고 이력에 남습니다."
 
 
@@ -77,6 +80,17 @@ class StockUpload(Upload):
             item.pk: Verdict(outcome.refused.get(item.target_id, "")) for item in items if item.target_id is not None
         }
 
+    def error_file(self, job: Job) -> Iterator[bytes]:
+        """오류 파일: the refused rows of the person's own sheet, or of the items once the file is gone."""
+        path = files.path_of(job.file_path)
+        if path is None:
+            return super().error_file(job)
+        table = read_table(path.read_bytes(), filename=job.file_name)
+        places = {number: index for index, number in enumerate(table.numbers)}
+        failed = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(reason=SAME)
+        reasons = {places[number]: reason for number, reason in failed.values_list("row_number", "reason") if number}
+        return stream_errors(table, header_index=find_header(table, TARGETS).index, failed=reasons)
+
 
 def stock_rows(table: Table, *, reason: str) -> list[StockRow]:
     """재고 파일 읽기: rows below the header, each with its values or what is wrong with them.
@@ -93,7 +107,7 @@ def _row(table: Table, header: Header, index: int, default_reason: str) -> Stock
     cells = {key: table.cell(index, column) for key, column in header.columns.items()}
     sku, on_hand = identifier(cells["sku"]), integer(cells["on_hand"])
     given = text(cells["reason"]) if "reason" in cells else ""
-    shown = {key: cell.message if isinstance(cell, Problem) else text(cell) for key, cell in cells.items()}
+    shown = {key: text(table.rows[index][column]) for key, column in header.columns.items()}
     error = next((value.message for value in (sku, on_hand, given) if isinstance(value, Problem)), "")
     if not error and not sku:
         error = "품목코드를 입력하세요."

@@ -23,8 +23,8 @@ from core.lists import (
     Tool,
     lists,
 )
-from products.filters import NOTHING_LEFT, SHORT, VariantFilter
 from products.models import SaleState, Variant
+from products.pages.conditions import NOTHING_LEFT, SHORT, VariantFilter
 
 SALE_CSS = {SaleState.ON_SALE: "s-shipping", SaleState.SOLD_OUT: "s-ready", SaleState.STOPPED: "s-closed"}
 MOST_PREFIXES = 20
@@ -195,9 +195,9 @@ COLUMNS = (
 
 @lists.register
 class VariantList(ListPage):
-    """상품 목록."""
+    """상품 관리: variants with their stock."""
 
-    name, title, url, permission = "products", "상품 목록", "/products/", "products.view"
+    name, title, url, permission = "products", "상품 관리", "/products/", "products.view"
     unit = "품목"
     model, record = Variant, VariantRecord
     paths = {

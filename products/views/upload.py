@@ -127,7 +127,12 @@ def _gone(request: HttpRequest) -> HttpResponse:
 
 
 def _form_page(request: HttpRequest, form: StockFileForm, *, status: int = 200) -> HttpResponse:
-    context = {"title": "재고 파일 올리기", "form": form, "submit_label": "미리보기", "cancel_url": reverse("products:products")}
+    context = {
+        "title": "재고 파일 올리기",
+        "form": form,
+        "submit_label": "미리보기",
+        "cancel_url": reverse("products:products"),
+    }
     return render(request, "products/upload.html", context, status=status)
 
 

@@ -111,13 +111,16 @@ def test_the_error_file_holds_exactly_the_refused_rows(shelf, sign_in):
     url = send(client, files.xlsx(ROWS)).url
     before = stored()
     answer = client.get(f"{url}errors.xlsx")
-    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).active
+    content = b"".join(answer.streaming_content)
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     rows = list(sheet.iter_rows(values_only=True))
-    assert rows[0] == ("품목코드", "실재고", "사유", "오류 내용")
-    assert len(rows) == 1 + 8
-    assert rows[1][0] == "S-3"
+    assert rows[0] == ("품목 코드", "실재고", "사유", "오류 내용")
+    assert [row[0] for row in rows[1:]] == ["S-3", "S-4", "S-9", "S-1", None, "S-4", None, "S-4"]
+    assert rows[2][3] == "사유를 입력하세요. 재고 이력에 남습니다."
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert stored() == before
+    again = send(client, content, name="오류.xlsx", reason="실사")
+    assert JobItem.objects.filter(job__uuid=again.url.split("/")[-2], result="PENDING").count() == 2
 
 
 def test_a_level_that_moved_since_the_preview_is_refused(shelf, sign_in):
