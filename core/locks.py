@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from core.exceptions import Conflict
@@ -33,7 +34,7 @@ def locking(*, actor: Any = None) -> Iterator[None]:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('application_name', %s, true)", [PREFIX + _name(actor)])
+                cursor.execute("SELECT set_config('application_name', %s, true)", [holder_name(actor)])
             yield
     except OperationalError as error:
         if sqlstate(error) != LOCK_NOT_AVAILABLE:
@@ -46,8 +47,9 @@ def locked(queryset: Any) -> list[Any]:
     return list(queryset.select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
-def _name(actor: Any) -> str:
-    return (actor.display_name if actor is not None else "시스템").encode()[:55].decode(errors="ignore")
+def holder_name(actor: Any) -> str:
+    """Name of a session that holds locks for a member of staff; PostgreSQL keeps ASCII only, hence the id."""
+    return f"{PREFIX}{actor.pk if actor is not None else 0}"
 
 
 def _busy_text() -> str:
@@ -63,4 +65,6 @@ def _other_names() -> str:
             " AND pid <> pg_backend_pid() AND application_name LIKE %s AND xact_start < now() - interval '2 seconds'",
             [f"{PREFIX}%"],
         )
-        return ", ".join(name.removeprefix(PREFIX) for (name,) in cursor.fetchall()[:2])
+        ids = [int(name.removeprefix(PREFIX)) for (name,) in cursor.fetchall()]
+    names = get_user_model().objects.filter(pk__in=ids).order_by("pk").values_list("display_name", flat=True)[:2]
+    return ", ".join(names)

@@ -102,7 +102,7 @@ _LOCKS = f"""
 SELECT l.number, l.open_locks, COALESCE(k.kinds, '') FROM orders_orderline l
 LEFT JOIN (SELECT line_id, count(*) AS n, string_agg(kind, ',' ORDER BY kind) AS kinds FROM orders_linelock
            WHERE released_at IS NULL GROUP BY line_id) k ON k.line_id = l.id
-WHERE (l.open_locks <> 0 OR k.n > 0) AND length(replace(l.open_locks::bit(8)::text, '0', '')) <> COALESCE(k.n, 0)
+WHERE (l.open_locks <> 0 OR k.n > 0) AND length(replace(l.open_locks::int::bit(8)::text, '0', '')) <> COALESCE(k.n, 0)
 LIMIT {MOST}
 """
 
