@@ -1,0 +1,1 @@
+"""File formats of channels: column names, codes and status words; no models, no database."""

@@ -1,0 +1,1 @@
+"""What channels do: order files in, products connected, the storefront served."""
