@@ -191,3 +191,6 @@ class PageView:
     since: str
     density: str
     errors: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    draft_url: str = ""
+    paste_url: str = ""

@@ -29,10 +29,10 @@ function ownFault(input) {
   return twin ? `다른 주문 ${rowOf(twin).dataset.order}에서 쓰고 있는 송장번호입니다.` : "";
 }
 
-async function save(input) {
+async function save(input, changed = input.value !== (input.dataset.saved ?? input.defaultValue)) {
   const url = input.closest("[data-draft-url]")?.dataset.draftUrl;
   const row = rowOf(input);
-  if (!url || input.value === (input.dataset.saved ?? input.defaultValue)) return;
+  if (!url || !changed) return;
   const fault = ownFault(input);
   complain(input, fault);
   if (fault) return;
@@ -57,6 +57,13 @@ function draft(input, shown) {
 
 on("focusout", ({ target }) => {
   if (target.matches?.("input[data-waybill]")) save(target);
+});
+
+// A courier chosen after the number belongs to the same draft.
+on("change", ({ target }) => {
+  if (!target.matches?.("select[data-courier]")) return;
+  const input = $("input[data-waybill]:not(:disabled)", target.closest("tbody[data-order]"));
+  if (input?.value) save(input, true);
 });
 
 on("keydown", (event) => {
@@ -95,7 +102,7 @@ function keyed(lines, start) {
   return lines.slice(0, free.length).map((line, i) => {
     free[i].value = clean(line);
     free[i].dataset.saved = free[i].value;
-    return `${rowOf(free[i]).dataset.order}\t${line}`;
+    return `${free[i].dataset.waybill || rowOf(free[i]).dataset.order}\t${line}`;
   });
 }
 
