@@ -66,9 +66,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """한 쪽: rows in the order of the list, and cursors of the pages around it."""
+    """한 쪽: ids of rows in the order of the list, and cursors of the pages around them."""
 
-    rows: list[tuple[Any, ...]]
+    ids: list[int]
     before: str
     after: str
 
@@ -141,21 +141,18 @@ def _parsed(field: Any, value: Any) -> Any:
     return parsed
 
 
-def fetch(
-    queryset: QuerySet[Any], sort: Sort, fields: Sequence[str], *, size: int, cursor: Cursor | None
-) -> Keyset:
-    """한 쪽 읽기: `size` rows as tuples of `fields`, at the cursor or from the beginning.
+def fetch(queryset: QuerySet[Any], sort: Sort, *, size: int, cursor: Cursor | None) -> Keyset:
+    """한 쪽 읽기: ids of `size` rows, at the cursor or from the beginning.
 
     `queryset` is filtered and unsorted. One query; two only where a page crosses from rows with a value to rows
     without one.
     """
     backward = cursor is not None and cursor.backward
-    width = len(fields)
     rows: list[tuple[Any, ...]] = []
     for run in _runs(queryset, sort, cursor):
         wanted = size + 1 - len(rows)
         ordered = run.order_by(*sort.order_by(backward=backward))
-        rows += ordered.values_list(*fields, *sort.names, "pk")[:wanted]
+        rows += ordered.values_list(*sort.names, "pk")[:wanted]
         if len(rows) > size:
             break
     more = len(rows) > size
@@ -164,9 +161,9 @@ def fetch(
         rows.reverse()
     has_before = more if backward else cursor is not None
     has_after = True if backward else more
-    places = [encode(row[width:-1], row[-1]) for row in (rows[0], rows[-1])] if rows else ["", ""]
+    places = [encode(row[:-1], row[-1]) for row in (rows[0], rows[-1])] if rows else ["", ""]
     return Keyset(
-        [row[:width] for row in rows],
+        [row[-1] for row in rows],
         before=places[0] if has_before else "",
         after=places[1] if has_after else "",
     )

@@ -7,6 +7,7 @@ subclasses OrderBasedPage and says how its rows reach their order.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from django.db import connection
@@ -17,7 +18,7 @@ from django.db.models.lookups import Exact
 from accounts.lists import LoggedExport
 from core import cells
 from core.events import event_model
-from core.lists import DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
+from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
 from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, order_url, shown_state
@@ -33,6 +34,7 @@ from orders.states import (
     BIT_OUT_OF_STOCK,
     BIT_PARTLY,
     BIT_UNACKNOWLEDGED,
+    ENDED_BITS,
     LINE_STATES,
     LOCK_BIT,
     OPEN,
@@ -71,8 +73,7 @@ class OrderBasedPage(LoggedExport):
         """품목: of orders, in their order on the order sheet; one query."""
         shown = {state.value for state in (frozenset(S) - {S.MOVED} if whole else self.shown)}
         found: dict[int, tuple[list[LineRecord], list[LineRecord]]] = defaultdict(lambda: ([], []))
-        rows = OrderLine.objects.filter(order_id__in=ids).exclude(state=S.MOVED).order_by("order_id", "seq")
-        for row in rows.values_list(*LINE_FIELDS):
+        for row in _lines_of_orders().rows(ids):
             line = LineRecord._make(row)
             found[line.order_id][line.state not in shown].append(line)
         return found
@@ -88,6 +89,12 @@ class OrderBasedPage(LoggedExport):
         newest = events.order_by("order_id", "-id").distinct("order_id")
         rows = newest.values_list("order_id", "actor__display_name", "source")
         return [Moved(bases.get(order, order), _who(name, source)) for order, name, source in rows]
+
+
+@cache
+def _lines_of_orders() -> ByIds:
+    lines = OrderLine.objects.exclude(state=S.MOVED).values_list(*LINE_FIELDS)
+    return ByIds(lines, "order_id", order="orders_orderline.order_id, orders_orderline.seq")
 
 
 class OrderRowsPage(OrderBasedPage):
@@ -173,8 +180,10 @@ STATUS_TABS = (
 )
 
 
-def _bits(states: Sequence[LineState]) -> int:
-    return sum(BIT[state] for state in states)
+def _in_states(states: Sequence[LineState]) -> Q:
+    """Orders with a line in one of the states; endings are found through the index of all endings."""
+    bits = sum(BIT[state] for state in states)
+    return Q(steps__bit=ENDED_BITS) & Q(steps__bit=bits) if bits & ENDED_BITS == bits else Q(steps__bit=bits)
 
 
 @lists.register
@@ -191,7 +200,7 @@ class OrderListPage(OrderRowsPage):
     bases: ClassVar[dict[str, DateBasis]] = {"ordered": ORDERED_AT, "paid": PAID_AT, "confirmed": CONFIRMED_AT}
     tabs = (
         ALL_TAB,
-        *(ListTab(key, label, Q(steps__bit=_bits(states))) for key, label, states in STATUS_TABS),
+        *(ListTab(key, label, _in_states(states)) for key, label, states in STATUS_TABS),
     )
     columns = (
         columns.NUMBER,

@@ -57,6 +57,7 @@ ACTIVE = frozenset(TRAVEL)
 OPEN = frozenset(TRAVEL[:-1])
 CLOSED = frozenset(S) - ACTIVE
 OPEN_BITS = sum(BIT[state] for state in OPEN)
+ENDED_BITS = sum(BIT[state] for state in CLOSED)
 CLOSED_STEPS = (S.CONFIRMED, S.CANCELED_UNPAID, S.CANCELED, S.RETURNED, S.EXCHANGED)
 """States whose orders are counted by deltas, because they only ever grow."""
 

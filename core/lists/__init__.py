@@ -9,6 +9,7 @@ from core.lists.filters import Choices, Condition, Count, ListFilterSet, WonRang
 from core.lists.page import ListPage, Moved, RowHead
 from core.lists.query import BadParameter, ListQuery, ListRefused
 from core.lists.registry import get_page, lists
+from core.lists.sql import ByIds
 from core.lists.view import Button, Tool
 from core.paging import Sort
 
@@ -18,6 +19,7 @@ __all__ = [
     "WORD",
     "BadParameter",
     "Button",
+    "ByIds",
     "Choices",
     "Condition",
     "Count",

@@ -6,13 +6,16 @@ behind it the numbers of the tabs are lower bounds, and an exact count is made w
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
 from django.db import connection
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Q
+
+from core.lists.sql import Fragment, condition_sql, select_sql
 
 if TYPE_CHECKING:
+    from core.lists.page import ListPage
     from core.lists.query import ListQuery
 
 CAP = 10_000
@@ -53,66 +56,80 @@ def count(query: "ListQuery") -> Counts:
         return Counts(NOTHING, 0 if page.line_unit else None, {tab.key: NOTHING for tab in page.all_tabs})
     limit = None if page.is_open_work or query.exact else CAP + 1
     result = _aggregate(query, limit)
-    whole = result["rows"]
-    capped = limit is not None and whole > CAP
     tabs = {tab.key: Count(result[f"tab_{index}"]) for index, tab in enumerate(page.all_tabs)}
-    known = page.known_counts() if capped and query.is_unfiltered else {}
-    if capped:
-        tabs = {key: _behind_cap(key, found, known) for key, found in tabs.items()}
-    total = tabs.get(query.tab, Count(min(whole, CAP), capped) if limit else Count(whole))
-    if capped and query.tab in known:
+    if limit is None or result["seen"] <= CAP:
+        total = tabs.get(query.tab, Count(result["rows"]))
+        return Counts(total, result.get("lines"), tabs, result["outside"])
+    known = page.known_counts() if query.is_unfiltered else {}
+    tabs = {key: Count(known[key]) if key in known else _at_least(found.number) for key, found in tabs.items()}
+    if query.tab in known:
         total = Count(known[query.tab])
-    elif capped and page.all_tabs:
+    elif _is_frequent(query):
+        total = tabs.get(query.tab, _at_least(result["rows"]))
+    else:
         total = tabs[query.tab] = _shown_tab(query)
-    lines = None if capped else result.get("lines")
-    return Counts(total, lines, tabs, result.get("outside", 0))
+    return Counts(total, None, tabs)
+
+
+def _at_least(number: int) -> Count:
+    return Count(min(number, TAB_CAP), capped=True)
+
+
+def _is_frequent(query: "ListQuery") -> bool:
+    return query.found is not None and query.found.is_frequent
 
 
 def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
-    """Sums of 0/1 flags over the filtered rows. The period is a flag where rows outside it are counted as well."""
+    """Sums over the filtered rows. The period is a flag where rows outside it are counted as well.
+
+    The hits of a frequent word are a flag too: they are looked for among the newest rows, not in the whole table.
+    """
     page = query.page
-    flags: dict[str, Any] = {}
-    is_flagged = page.is_open_work and bool(query.basis) and not query.period.is_open
-    if is_flagged:
-        flags["in_period"] = _flag(query.period.on(page.bases[query.basis].field))
-        rows = query.filtered()
-    else:
-        rows = query.filtered()
-        if query.basis and not query.period.is_open:
-            rows = rows.filter(query.period.on(page.bases[query.basis].field))
-    for index, tab in enumerate(page.all_tabs):
-        flags[f"tab_{index}"] = _flag(tab.condition(query.at))
-    lines = page.line_count()
-    if lines is not None:
-        flags["n_lines"] = lines
-    flags.setdefault("in_period", Value(1, output_field=IntegerField()))
-    return _run(rows, flags, query, limit)
-
-
-def _run(rows: QuerySet[Any], flags: dict[str, Any], query: "ListQuery", limit: int | None) -> dict[str, int]:
+    is_frequent = _is_frequent(query)
+    rows = query.filtered(search=not is_frequent)
+    period = query.period.on(page.bases[query.basis].field) if query.basis and not query.period.is_open else None
+    if period is not None and not page.is_open_work:
+        rows, period = rows.filter(period), None
+    flags = {
+        "hit": _fragment(page, query.found.condition if query.found is not None and is_frequent else None),
+        "in_period": _fragment(page, period),
+    }
+    flags |= {f"tab_{index}": sql for index, sql in enumerate(page.tab_sql(query.at))}
+    if page.line_count_sql is not None:
+        flags["n_lines"] = page.line_count_sql
+    sums = _sums(query, flags)
     inner = rows.order_by(*query.sort.order_by())[:limit] if limit else rows.order_by()
-    names = list(flags)
-    keys = [tab.key for tab in query.page.all_tabs]
-    shown = f"tab_{keys.index(query.tab)} = 1" if query.tab in keys else "true"
-    sums = {"rows": "sum(in_period)", "outside": f"count(*) FILTER (WHERE in_period = 0 AND {shown})"}
-    sums |= {name: f"sum({name}) FILTER (WHERE in_period = 1)" for name in names if name.startswith("tab_")}
-    if "n_lines" in flags:
-        sums["lines"] = f"sum(n_lines) FILTER (WHERE in_period = 1 AND {shown})"
+    wanted = ", ".join(f"{sql} AS {name}" for name, (sql, _) in flags.items())
     try:
-        # Names of annotations are ours; every value of the request is a bound parameter of the inner query.
-        sql, params = inner.annotate(**flags).values_list(*names).query.sql_with_params()
+        text, params = select_sql(inner, wanted, tuple(value for _, given in flags.values() for value in given))
     except EmptyResultSet:
         return dict.fromkeys(sums, 0)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(sums.values())} FROM ({sql}) AS f({', '.join(names)})", params)
+        cursor.execute(f"SELECT {', '.join(sums.values())} FROM ({text}) AS f", params)
         row = cursor.fetchone()
     return {name: int(value or 0) for name, value in zip(sums, row, strict=True)}
 
 
-def _flag(condition: Q | None) -> Any:
-    if condition is None:
-        return Value(1, output_field=IntegerField())
-    return Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
+def _sums(query: "ListQuery", flags: Mapping[str, Fragment]) -> dict[str, str]:
+    """What is summed up over the flags; a condition that is NULL (no payment date, say) is not fulfilled."""
+    keys = [tab.key for tab in query.page.all_tabs]
+    shown = f"tab_{keys.index(query.tab)}" if query.tab in keys else "true"
+    sums = {
+        "seen": "count(*)",
+        "rows": "count(*) FILTER (WHERE hit AND in_period)",
+        "outside": f"count(*) FILTER (WHERE hit AND in_period IS NOT TRUE AND {shown})",
+    }
+    sums |= {key: f"count(*) FILTER (WHERE hit AND in_period AND {key})" for key in flags if key.startswith("tab_")}
+    if "n_lines" in flags:
+        sums["lines"] = f"sum(n_lines) FILTER (WHERE hit AND in_period AND {shown})"
+    return sums
+
+
+def _fragment(page: "ListPage", condition: Q | None) -> Fragment:
+    found = condition_sql(page.model, condition)
+    if found is None:
+        raise ImproperlyConfigured(f"the date basis of list {page.name} is no column of its own table")
+    return found
 
 
 def _behind_cap(key: str, found: Count, known: Mapping[str, int]) -> Count:

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
 from core.actions import actions_for
@@ -25,6 +26,7 @@ from core.lists.filters import ListFilterSet
 from core.lists.period import ALL
 from core.lists.query import ListQuery
 from core.lists.registry import lists
+from core.lists.sql import ByIds, Fragment, condition_sql, expression_sql
 from core.lists.view import Button, Tool
 from core.paging import Sort
 
@@ -82,6 +84,10 @@ class ListPage:
     arms: ClassVar[tuple[SearchArm, ...]] = ()
     freeze: ClassVar[int] = 1
     empty_text: ClassVar[str] = ""
+    draft_url: ClassVar[str] = ""
+    """Where an input cell saves what is typed into it; empty without input cells."""
+    paste_url: ClassVar[str] = ""
+    """Where a pasted range of a spreadsheet goes."""
 
     # What a page does
 
@@ -90,14 +96,13 @@ class ListPage:
         return self.model._default_manager.all()
 
     def load(
-        self, rows: Sequence[tuple[Any, ...]], *, columns: Sequence[ListColumn], at: datetime, whole: bool = False
+        self, ids: Sequence[int], *, columns: Sequence[ListColumn], at: datetime, whole: bool = False
     ) -> list[Group]:
         """Rows with their lines, in the given order; one query for each visible contributed column.
 
         `whole` shows all lines of a row, whatever the list is about.
         """
-        records = [self.record._make(row) for row in rows]
-        ids = [record.id for record in records]
+        records = self.records(ids)
         fetched = {column.key: column.fetch(ids) for column in columns if column.fetch is not None and ids}
         lines = self.lines(ids, whole=whole) if ids else {}
         return [
@@ -140,6 +145,10 @@ class ListPage:
 
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         """Write down who takes the file away; called, and committed, before the first byte leaves."""
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """Sentences above the rows: what staff must know before they trust the list."""
+        return []
 
     def tools(self, query: ListQuery) -> list[Tool]:
         """Tools at the right of the bar."""
@@ -186,8 +195,42 @@ class ListPage:
 
     def forget(self) -> None:
         """Read the registry again: somebody added to this page."""
-        for name in ("all_columns", "all_tabs", "all_arms", "filter_names", "_filterset"):
+        for name in ("all_columns", "all_tabs", "all_arms", "filter_names", "_filterset", "_tab_sql"):
             self.__dict__.pop(name, None)
+
+    def tab_sql(self, at: datetime) -> list[Fragment]:
+        """조건의 SQL of every tab; those that do not depend on the instant are made once."""
+        fixed = self._tab_sql
+        return [
+            self._condition(tab, at) if found is None else found
+            for tab, found in zip(self.all_tabs, fixed, strict=True)
+        ]
+
+    @cached_property
+    def _tab_sql(self) -> list[Fragment | None]:
+        return [None if callable(tab.where) else self._condition(tab, None) for tab in self.all_tabs]
+
+    def _condition(self, tab: ListTab, at: datetime | None) -> Fragment:
+        found = condition_sql(self.model, tab.where(at) if callable(tab.where) else tab.where)  # type: ignore[arg-type]
+        if found is None:
+            raise ImproperlyConfigured(f"tab {tab.key} of list {self.name} joins tables; use Exists")
+        return found
+
+    @cached_property
+    def line_count_sql(self) -> Fragment | None:
+        expression = self.line_count()
+        return None if expression is None else expression_sql(self.model, expression)
+
+    @cached_property
+    def _by_ids(self) -> ByIds:
+        rows = self.model._default_manager.all().values_list(*self.fields)
+        return ByIds(rows, self.model._meta.pk.column)
+
+    def records(self, ids: Sequence[int]) -> list[Any]:
+        """행 읽기: records of base rows in the order of the ids, without those that are gone; one query."""
+        place = {pk: position for position, pk in enumerate(ids)}
+        rows = [self.record._make(row) for row in self._by_ids.rows(ids)] if ids else []
+        return sorted(rows, key=lambda record: place[record.id])
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

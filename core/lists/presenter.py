@@ -34,7 +34,7 @@ def present(query: ListQuery) -> PageView:
     """목록 화면: counts, one page of rows, and every address on it."""
     page, user = query.page, query.user
     counts, keyset, columns = query.count(), query.keyset(), query.columns()
-    groups = page.load(keyset.rows, columns=columns, at=query.at)
+    groups = page.load(keyset.ids, columns=columns, at=query.at)
     saved = list(views.visible(page.name, user)) if user is not None else []
     described = query.filterset.described() if query.is_valid else []
     return PageView(
@@ -72,12 +72,21 @@ def present(query: ListQuery) -> PageView:
         since=since_token(query),
         density=(getattr(user, "prefs", None) or {}).get("density", ""),
         errors=query.errors,
+        notices=[*_shortened(query), *page.notices(query)],
+        draft_url=page.draft_url,
+        paste_url=page.paste_url,
     )
 
 
 def since_token(query: ListQuery) -> str:
     """새 소식 표: the instant up to which the reader has seen everything, in milliseconds."""
     return str(int(query.at.timestamp() * 1000))
+
+
+def _shortened(query: ListQuery) -> list[str]:
+    if not query.is_shortened:
+        return []
+    return [f"검색 결과가 많아 {query.period.text} 안에서만 찾았습니다. 더 찾으려면 기간을 고르세요."]
 
 
 def _search(query: ListQuery) -> Search:
@@ -106,7 +115,7 @@ def _search(query: ListQuery) -> Search:
 
 def _chips(query: ListQuery, described: Sequence[tuple[str, str]]) -> list[Chip]:
     chips = []
-    state = query.chosen()
+    state = query.chosen
     if query.text:
         label = next((arm.label for arm in query.arms if arm.kind == query.kind), "검색어")
         shown = query.text if len(query.text) <= CHIP_LENGTH else f"{query.text[:CHIP_LENGTH]}…"
@@ -141,7 +150,7 @@ def _view_changed(query: ListQuery) -> bool:
     if query.saved_view is None:
         return False
     kept = query.page.query(query.saved_view.query, user=query.user, at=query.at)
-    return kept.chosen() != {name: values for name, values in query.chosen().items() if name != "view"}
+    return kept.chosen != {name: values for name, values in query.chosen.items() if name != "view"}
 
 
 def _head(query: ListQuery, column: ListColumn) -> Head:
@@ -190,7 +199,7 @@ def _columns_choice(query: ListQuery, columns: Sequence[ListColumn]) -> list[Col
 
 def _emptiness(query: ListQuery, counts: Counts) -> str:
     """A list is empty by nature when nothing hides rows of it."""
-    auto_period = not {"period", "from", "to"} & set(query.chosen())
+    auto_period = not {"period", "from", "to"} & set(query.chosen)
     plain = not query.is_narrowed and query.tab == query.page.default_tab and not query.errors and not query.cursor
     return "nature" if plain and (query.period.is_open or auto_period) and not counts.outside else "filter"
 

@@ -6,6 +6,7 @@ Badge, tab, total, file and act can therefore not disagree (architecture.md 1, r
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
@@ -61,6 +62,8 @@ class ListQuery:
         self.page, self.user, self.at = page, user, at
         self.params = params if isinstance(params, QueryDict) else _querydict(params)
         self.errors: dict[str, str] = {}
+        self.is_shortened = False
+        """The search has so many hits that the page's own period was put on."""
         self._refuse_unknown()
         self.tab = self._choice("tab", [tab.key for tab in page.all_tabs])
         self.sort_key = self._choice("sort", page.sorts)
@@ -120,12 +123,12 @@ class ListQuery:
         """Whether the list shows everything it has in its tab."""
         return not self.is_narrowed and self.period.is_open
 
-    def filtered(self) -> QuerySet[Any]:
+    def filtered(self, *, search: bool = True) -> QuerySet[Any]:
         """Rows by filters and search, without period and tab; none while there are errors."""
         if self.errors:
             return self.page.base().none()
         rows: QuerySet[Any] = self.filterset.qs
-        return self.found.apply(rows) if self.found is not None else rows
+        return self.found.apply(rows) if search and self.found is not None else rows
 
     def queryset(self, *, tab: str | None = None, as_of: datetime | None = None) -> QuerySet[Any]:
         """The rows of the list, unsorted; of another `tab` when it is given; created up to `as_of` when that is."""
@@ -144,26 +147,20 @@ class ListQuery:
         return count(self)
 
     def keyset(self) -> Keyset:
-        """One page of raw rows, in the order of page.fields."""
+        """One page of ids and the cursors around it."""
         if self.errors:
             return Keyset([], "", "")
-        return fetch(self.queryset(), self.sort, self.page.fields, size=self.size, cursor=self.cursor)
+        return fetch(self.queryset(), self.sort, size=self.size, cursor=self.cursor)
 
     def rows(self) -> list[Group]:
         """One page of rows with their lines and everything that contributed columns know of them."""
-        return self.page.load(self.keyset().rows, columns=self.columns(), at=self.at)
+        return self.page.load(self.keyset().ids, columns=self.columns(), at=self.at)
 
     def chunks(self, *, size: int = 1000) -> Iterator[list[Group]]:
         """All rows in the order of the list, through a server-side cursor; needs a transaction to be one picture."""
         self.require_valid()
-        rows = self.queryset().order_by(*self.sort.order_by()).values_list(*self.page.fields)
-        batch: list[Any] = []
-        for row in rows.iterator(chunk_size=size):
-            batch.append(row)
-            if len(batch) == size:
-                yield self.page.load(batch, columns=self.columns(), at=self.at)
-                batch = []
-        if batch:
+        ids = self.queryset().order_by(*self.sort.order_by()).values_list("pk", flat=True).iterator(chunk_size=size)
+        while batch := list(islice(ids, size)):
             yield self.page.load(batch, columns=self.columns(), at=self.at)
 
     def api(self) -> dict[str, Any]:
@@ -171,7 +168,7 @@ class ListQuery:
         self.require_valid()
         keyset = self.keyset()
         columns = self.columns()
-        groups = self.page.load(keyset.rows, columns=columns, at=self.at)
+        groups = self.page.load(keyset.ids, columns=columns, at=self.at)
         return {
             "items": [self.page.as_data(group, columns) for group in groups],
             "before": keyset.before,
@@ -188,6 +185,7 @@ class ListQuery:
         chosen = self.saved_view.columns if self.saved_view else None
         return self.page.visible_columns(self.user, chosen=chosen)
 
+    @cached_property
     def chosen(self) -> dict[str, list[str]]:
         """What somebody chose, by parameter, without defaults and without what passes: the state of the address."""
         state: dict[str, list[str]] = {}
@@ -204,14 +202,14 @@ class ListQuery:
 
     def url(self, **changes: Any) -> str:
         """Address of this list with some parameters changed; None leaves one out."""
-        state: dict[str, Any] = self.chosen() | {name.rstrip("_"): value for name, value in changes.items()}
+        state: dict[str, Any] = self.chosen | {name.rstrip("_"): value for name, value in changes.items()}
         query = urlencode({name: value for name, value in state.items() if value is not None}, doseq=True)
         return f"{self.page.url}?{query}" if query else self.page.url
 
     @property
     def text_of_state(self) -> str:
         """The normalised query string: it names the same rows when it is opened again."""
-        return urlencode(self.chosen(), doseq=True)
+        return urlencode(self.chosen, doseq=True)
 
     def _refuse_unknown(self) -> None:
         known = RESERVED | self.page.filter_names
@@ -257,7 +255,8 @@ class ListQuery:
         key = self._choice("period", [*PERIOD_LABELS, AUTO], default=AUTO)
         if not any(typed.values()):
             if key == AUTO:
-                key = ALL if self.search else self.page.default_period
+                self.is_shortened = bool(self.found and self.found.is_frequent and self.page.default_period != ALL)
+                key = ALL if self.search and not self.is_shortened else self.page.default_period
             return preset(key, today)
         days: dict[str, Any] = {"from": None, "to": None}
         for name, value in typed.items():

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Model, OuterRef, Q, QuerySet
 
 from core.korean import josa
 from core.lists.declare import NUMBER, TAIL, WORD, SearchArm
+from core.lists.sql import OneOf, Walked
 
 MOST_VALUES = 1000
 MOST_WORDS = 60
 MOST_PIECES = 20
 LONGEST = 40_000
-ID_CAP = 10_000
+ID_CAP = 5_000
 """A search with more hits is not held as ids but checked row by row while the list walks its own index."""
 
 _PIECES = re.compile(r"[\n\r\t,;]+")
@@ -53,7 +54,12 @@ class Found:
     condition: Q = field(default_factory=Q)
 
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(self.condition) if self.ids is None else queryset.filter(pk__in=self.ids)
+        return queryset.filter(self.condition if self.ids is None else OneOf("pk", self.ids))
+
+    @property
+    def is_frequent(self) -> bool:
+        """Whether there are more hits than are held as ids."""
+        return self.ids is None
 
 
 def parse(text: str, kind: str, arms: Sequence[SearchArm]) -> Search:
@@ -88,9 +94,9 @@ def _piece(piece: str, arms: Sequence[SearchArm]) -> tuple[Condition, ...]:
         fits = [(arm, value) for arm in arms if re.fullmatch(arm.pattern, value := arm.normalise(term))]
         if not fits:
             raise SearchRefused(_no_fit(term))
-        best = min(_RANK[arm.group] for arm, _ in fits)
-        condition = tuple((arm, (value,)) for arm, value in fits if best == WORD or arm.group != WORD)
-        key = ("word", term) if best == WORD else ("number", best)
+        group = min((arm.group for arm, _ in fits), key=_RANK.__getitem__)
+        condition = tuple((arm, (value,)) for arm, value in fits if group == WORD or arm.group != WORD)
+        key = (group, term if group == WORD else "")
         by_arms.setdefault(key, []).append(condition)
     return tuple(_widened(conditions) for conditions in by_arms.values())
 
@@ -147,7 +153,7 @@ def find(search: Search, model: type[Model]) -> Found:
             ids.update(found.ids)
     if not conditions and len(ids) <= ID_CAP:
         return Found(sorted(ids))
-    whole = Q(pk__in=ids) if ids else Q()
+    whole = Q(OneOf("pk", ids)) if ids else Q()
     for condition in conditions:
         whole = whole | condition if whole else condition
     return Found(None, whole)
@@ -159,7 +165,7 @@ def _find_piece(piece: Sequence[Condition]) -> Found:
     for condition in sorted(piece, key=lambda one: min(_RANK[arm.group] for arm, _ in one)):
         arms = [arm.ids(values) for arm, values in condition]
         if ids is not None:
-            arms = [arm.filter(**{f"{_column(arm)}__in": ids}) for arm in arms]
+            arms = [arm.filter(OneOf(_column(arm), ids)) for arm in arms]
         hits = _hits(arms)
         if hits is None:
             left &= _walked(arms)
@@ -167,7 +173,7 @@ def _find_piece(piece: Sequence[Condition]) -> Found:
             ids = hits
     if ids is None:
         return Found(None, left)
-    return Found(None, Q(pk__in=ids) & left) if left else Found(ids)
+    return Found(None, Q(OneOf("pk", ids)) & left) if left else Found(ids)
 
 
 def _hits(arms: Sequence[QuerySet[Any]]) -> list[int] | None:
@@ -181,7 +187,7 @@ def _hits(arms: Sequence[QuerySet[Any]]) -> list[int] | None:
 def _walked(arms: Sequence[QuerySet[Any]]) -> Q:
     condition = Q()
     for arm in arms:
-        condition |= Q(Exists(arm.order_by().filter(**{_column(arm): OuterRef("pk")})))
+        condition |= Q(Walked(arm.order_by().filter(**{_column(arm): OuterRef("pk")})))
     return condition
 
 

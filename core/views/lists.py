@@ -91,8 +91,7 @@ class PollView(ListView):
             return HttpResponse(status=204)
         notes = {one.id: one.note for one in moved}
         columns = query.columns()
-        records = page.model._default_manager.filter(pk__in=list(notes)).values_list(*page.fields)
-        groups = page.load(list(records), columns=columns, at=query.at, whole=True)
+        groups = page.load(list(notes), columns=columns, at=query.at, whole=True)
         rows = render_rows(page, groups, columns, notes=notes)
         return render(request, "generic/_rows.html", {"rows": rows, "since": since_token(query)})
 

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from core.models import TimeStamped
 from orders.models.channel import SalesChannel
 from orders.querysets import OrderQuerySet
-from orders.states import BIT, DeliveryMethod, LineState, PaymentMethod
+from orders.states import BIT, ENDED_BITS, DeliveryMethod, LineState, PaymentMethod
 
 
 class Order(TimeStamped):
@@ -81,6 +81,9 @@ class Order(TimeStamped):
             models.Index(F("ordered_at").desc(), F("id").desc(), name="order_newest"),
             models.Index(
                 F("paid_at").desc(), F("id").desc(), name="order_paid_newest", condition=Q(paid_at__isnull=False)
+            ),
+            models.Index(
+                F("ordered_at").desc(), F("id").desc(), name="order_ended_newest", condition=Q(steps__bit=ENDED_BITS)
             ),
             *(
                 models.Index(*keys, name=f"order_step_{name}", condition=Q(steps__bit=BIT[state]))
