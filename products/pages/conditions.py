@@ -1,13 +1,14 @@
 """Conditions of the product list; names equal the query string and never change."""
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from core.lists import Choices, Condition, ListFilterSet
-from products.models import SaleState, Variant
+from products.models import SaleState, StockLevel, Variant
 
-SHORT = Q(stock__demand__gt=F("stock__on_hand") - F("stock__allocated"))
+_OWN = StockLevel.objects.filter(variant=OuterRef("pk"))
+SHORT = Q(Exists(_OWN.filter(demand__gt=F("on_hand") - F("allocated"))))
 """수요가 가용재고보다 많은 품목: the condition of the partial index stock_short."""
-NOTHING_LEFT = Q(stock__on_hand=0) | Q(stock__isnull=True)
+NOTHING_LEFT = ~Q(Exists(_OWN.filter(on_hand__gt=0)))
 
 
 class VariantFilter(ListFilterSet):
