@@ -13,7 +13,7 @@ from products.services.catalog import create_products
 from products.services.drafts import ProductDraft, VariantDraft
 from tests.fixtures.products import STOCK_DAY, figures, put_stock
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.products.urls")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from products.services.drafts import ProductDraft, VariantDraft
 from tests.fixtures import files
 from tests.fixtures.products import STOCK_DAY, figures, put_stock
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.products.urls")]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from products.services import stock
 from tests.fixtures import files
 from tests.fixtures.products import STOCK_DAY, figures, put_stock
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.products.urls")]
+pytestmark = pytest.mark.django_db
 UPLOAD = "/products/stock/upload/"
 
 
