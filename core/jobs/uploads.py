@@ -74,7 +74,7 @@ class Upload(Act):
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the refused rows with the reason; an app that keeps the person's own sheet overrides it."""
         columns = [*self.columns, Column("reason", "오류 내용", Kind.MARK, 50)]
-        refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__same=True)
+        refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
         rows = (
             [*((item.data or {}).get(column.key) for column in self.columns), item.reason]
             for item in refused.order_by("row_number").iterator(chunk_size=CHUNK)
