@@ -25,6 +25,7 @@ SUMMARY = f"""
                 WHEN bool_or(l.state = '{_S.DELIVERED.value}') THEN 'DELIVERED'
                 WHEN bool_or(l.state = '{_S.CONFIRMED.value}') THEN 'CONFIRMED'
                 ELSE 'CLOSED' END AS step,
+           count(*) FILTER (WHERE l.state NOT IN {_CLOSED}) AS line_count,
            COALESCE(bool_and(l.standby_at IS NOT NULL)
                     FILTER (WHERE l.state = '{_S.READY.value}'), true) AS has_waybill,
            bool_or(l.open_locks & {LOCK_BIT[LockKind.HOLD]} <> 0) AS is_held,
@@ -41,7 +42,8 @@ SUMMARY = f"""
 """SELECT of the summary from lines; add AND …, GROUP BY i.shipment_id."""
 
 PARCEL_SUMMARY = """
-    SELECT DISTINCT ON (p.shipment_id) p.shipment_id AS id, p.stage, p.last_event_text,
+    SELECT DISTINCT ON (p.shipment_id) p.shipment_id AS id, p.courier, p.waybill, p.stage, p.last_event_text,
+           count(*) OVER w AS parcel_count,
            max(p.last_event_at) OVER w AS last_event_at, min(p.first_scan_at) OVER w AS first_scan_at,
            bool_or(p.alert <> '') OVER w AS tracking_failed
     FROM shipping_parcel p
@@ -50,15 +52,17 @@ PARCEL_SUMMARY = """
 """SELECT of what couriers said last; add AND …, WINDOW w, ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST."""
 
 _COLUMNS = (
-    "step", "has_waybill", "is_held", "has_claim", "paid_at", "ship_by", "shipped_at", "delivered_at", "delivered_by",
-    "confirm_by",
+    "step", "line_count", "has_waybill", "is_held", "has_claim", "paid_at", "ship_by", "shipped_at", "delivered_at",
+    "delivered_by", "confirm_by",
 )  # fmt: skip
 
 _PARCELS = f"""parcels AS ({PARCEL_SUMMARY} AND p.shipment_id = ANY(%(ids)s)
                  WINDOW w AS (PARTITION BY p.shipment_id)
                  ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id)"""
-_TOLD = """stage = COALESCE(p.stage, ''), last_event_text = COALESCE(p.last_event_text, ''),
-    first_scan_at = p.first_scan_at, tracking_failed = COALESCE(p.tracking_failed, false)"""
+_TOLD = """courier = COALESCE(p.courier, ''), waybill = COALESCE(p.waybill, ''),
+    parcel_count = COALESCE(p.parcel_count, 0), stage = COALESCE(p.stage, ''),
+    last_event_text = COALESCE(p.last_event_text, ''), first_scan_at = p.first_scan_at,
+    tracking_failed = COALESCE(p.tracking_failed, false)"""
 
 _ROLL_UP = f"""
 WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id),
@@ -81,7 +85,7 @@ _REFRESH = f"""
 WITH {_PARCELS}
 UPDATE shipping_shipment s
 SET {_TOLD}, last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
-FROM parcels p WHERE s.id = p.id
+FROM shipping_shipment b LEFT JOIN parcels p ON p.id = b.id WHERE s.id = b.id AND b.id = ANY(%(ids)s)
 """
 
 _CLOSE_EMPTY = """
@@ -99,8 +103,8 @@ def roll_up_shipments(shipment_ids: Collection[int]) -> None:
             cursor.execute(_CLOSE_EMPTY, {"ids": sorted(shipment_ids)})
 
 
-def refresh_tracking(shipment_ids: Collection[int]) -> None:
-    """Copy what couriers said last to locked shipments; versions stay, so that no screen turns stale by a poll."""
+def refresh_parcels(shipment_ids: Collection[int]) -> None:
+    """Copy number and tracking of the parcels to locked shipments; versions stay: no screen turns stale by a poll."""
     if shipment_ids:
         with connection.cursor() as cursor:
             cursor.execute(_REFRESH, {"ids": sorted(shipment_ids)})

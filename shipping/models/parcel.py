@@ -27,7 +27,7 @@ class Parcel(StateGuard, TimeStamped):
     seq = models.PositiveSmallIntegerField("순번", default=1)
     direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
     courier = models.CharField("택배사", max_length=12)
-    waybill = models.CharField("송장번호", max_length=20, db_collation="C")
+    waybill = models.CharField("송장번호", max_length=30, db_collation="C")
     state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
     alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)

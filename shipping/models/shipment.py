@@ -38,7 +38,11 @@ class Shipment(TimeStamped):
     address = models.CharField("주소", max_length=401, blank=True)
 
     step = models.CharField("단계", max_length=10, choices=ShipmentStep.choices, default=ShipmentStep.READY)
+    line_count = models.PositiveSmallIntegerField("품목 수", default=0)
     has_waybill = models.BooleanField("송장 등록", default=False)
+    courier = models.CharField("택배사", max_length=12, blank=True)
+    waybill = models.CharField("송장번호", max_length=30, blank=True, db_collation="C")
+    parcel_count = models.PositiveSmallIntegerField("상자 수", default=0)
     is_held = models.BooleanField("보류", default=False)
     has_claim = models.BooleanField("취소 신청", default=False)
     paid_at = models.DateTimeField("결제일시", null=True, blank=True)

@@ -48,7 +48,7 @@ class TrackingPoll(models.Model):
     parcel = models.OneToOneField(Parcel, models.CASCADE, primary_key=True, related_name="poll")
     source = models.CharField("조회처", max_length=20)
     courier = models.CharField("택배사", max_length=12)
-    waybill = models.CharField("송장번호", max_length=20)
+    waybill = models.CharField("송장번호", max_length=30)
     next_poll_at = models.DateTimeField("다음 조회")
     lease_until = models.DateTimeField("임대 기한", null=True, blank=True)
     lease_token = models.BigIntegerField("임대 번호", default=0)

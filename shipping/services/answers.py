@@ -21,7 +21,7 @@ from shipping import events
 from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
 from shipping.projection import Alert, Projection, TrackedEvent, project
-from shipping.rollup import refresh_tracking
+from shipping.rollup import refresh_parcels
 from shipping.services import polling
 from shipping.services.polling import Lease
 from shipping.services.shipments import Locked, lines_of, locked_shipments
@@ -109,7 +109,7 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
         fresh = [read for read in reads if read.seen.fingerprint != read.poll.last_hash]
         _store(fresh)
         changed = {read.parcel.shipment_id for read in fresh} | _flag(ended, by_parcel)
-        refresh_tracking(changed)
+        refresh_parcels(changed)
         _tell_lines(reads, rows, at=at)
         polls = [_next(read, at=at, speed=speed) for read in reads]
         for poll, _ in ended:
@@ -263,7 +263,7 @@ def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
     if poll.is_active and polling.is_expired(shipped_at=parcel.handed_over_at, at=at, speed=speed):
         poll.is_active = False
         Parcel.objects.filter(pk=parcel.pk).update(alert=TrackingAlert.EXPIRED)
-        refresh_tracking({parcel.shipment_id})
+        refresh_parcels({parcel.shipment_id})
     poll.next_poll_at = polling.next_poll(
         parcel_id=parcel.pk, stage=seen.stage, at=at, speed=speed, shipped_at=parcel.handed_over_at
     )

@@ -27,6 +27,8 @@ FIRST_DAY_HOURS, LATER_HOURS, OLD_HOURS = 6, 12, 24
 BACK_OFF = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
 FINISHED = frozenset({T.DELIVERED, T.RETURNED, T.CANCELLED})
 OLD, EXPIRED = timedelta(days=10), timedelta(days=30)
+SHARES, LEAST = 4, 20
+"""One courier takes at most a quarter of a claim, or 20 parcels."""
 EVENING, MORNING = 22, 8
 SUNDAY = 6
 
@@ -38,7 +40,7 @@ WITH due AS (
     CROSS JOIN LATERAL (
         SELECT p.parcel_id, p.next_poll_at FROM shipping_trackingpoll p
         WHERE p.is_active AND p.source = %(source)s AND p.courier = c.courier AND p.next_poll_at <= %(at)s
-        ORDER BY p.next_poll_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) d
+        ORDER BY p.next_poll_at LIMIT %(share)s FOR UPDATE SKIP LOCKED) d
     ORDER BY d.next_poll_at LIMIT %(limit)s)
 UPDATE shipping_trackingpoll p
 SET next_poll_at = %(until)s, lease_until = %(until)s, lease_token = p.lease_token + 1
@@ -98,7 +100,8 @@ def stop(*, parcels: Sequence[Parcel]) -> None:
 
 def claim(*, at: datetime, limit: int = 200) -> list[Lease]:
     """Lease due rows, oldest first, with SKIP LOCKED; they come due again when the lease runs out."""
-    values = {"source": SOURCE, "couriers": asked_couriers(), "at": at, "until": at + LEASE, "limit": limit}
+    values = {"source": SOURCE, "couriers": asked_couriers(), "at": at, "until": at + LEASE}
+    values |= {"limit": limit, "share": max(-(-limit // SHARES), min(limit, LEAST))}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         return [Lease(*row) for row in cursor.fetchall()]

@@ -26,7 +26,7 @@ from shipping import events
 from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, ParcelLine, Shipment, WaybillDraft
 from shipping.models.parcel import LIVE
-from shipping.rollup import refresh_tracking
+from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import Locked, lines_of, lines_of_whole_shipments, locked_shipments, ship
 from shipping.states import DeliveryMethod, ParcelState
@@ -81,7 +81,7 @@ def register_waybills(
             numbers = _checked(entries, rows, result)
             old = _replaced(numbers, entries, rows, result)
             if not is_preview():
-                _void(old, rows, reason=CHANGED, **facts)
+                result.outcome = _void(old, rows, reason=CHANGED, **facts)
             fresh = [
                 pk
                 for shipment_id in sorted(numbers)
@@ -89,7 +89,7 @@ def register_waybills(
                 if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
             ]
             data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
-            result.outcome = progress.register_waybill(line_ids=fresh, data=data, **facts)
+            result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, **facts))
             _insert(numbers, entries, rows, **facts)
             result.possible = sorted(numbers)
     except IntegrityError as error:
@@ -231,6 +231,7 @@ def _insert(
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
     data = {p.pk: {"courier": p.courier, "waybill": p.waybill} for p in parcels}
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, at=at, data=data, **facts)
+    refresh_parcels(numbers)
     WaybillDraft.objects.filter(shipment__in=numbers).delete()
 
 
@@ -259,7 +260,7 @@ def _void(
     live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in LIVE]
     ended = move(live, Parcel.void, at=at)
     record(ended, events.PARCEL_VOIDED, at=at, actor=actor, reason=reason, **facts)
-    refresh_tracking([] if is_preview() else free)
+    refresh_parcels([] if is_preview() else free)
     # The label with the old address is dead now, so the address no longer stops the shipment.
     bit = LOCK_BIT[LockKind.ADDRESS]
     addressed = [line.pk for line in outcome.moved if line.open_locks & bit]

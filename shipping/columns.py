@@ -1,0 +1,269 @@
+"""Records and columns of the lists of shipments. Personal data is masked in cells and whole in files."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from core import cells
+from core.calendar import due_date, kst_date
+from core.excel.columns import Kind
+from core.lists import Group, ListColumn
+from core.settings_registry import get_settings
+from orders import columns as order_columns
+from orders.columns import DANGER, HOLD, LATE, MEMO, TODAY, shown_state
+from orders.states import DeliveredBy, DeliveryMethod
+from shipping.couriers import COURIERS
+from shipping.models import ShipmentStep
+from shipping.states import TrackingStage
+
+STILL = timedelta(hours=24)
+"""Without news for so long a parcel is worth a look (ux.md 1.1)."""
+_METHOD = dict(DeliveryMethod.choices)
+_STAGE = {stage.value: stage for stage in TrackingStage}
+_BY = dict(DeliveredBy.choices)
+FAILED_STAGES = (
+    TrackingStage.ATTEMPT_FAILED, TrackingStage.RETURNING, TrackingStage.RETURNED, TrackingStage.EXCEPTION,
+)  # fmt: skip
+
+
+class ShipmentRecord(NamedTuple):
+    """배송건 한 줄: the columns of a shipment and its order that lists need; `number` is the order's."""
+
+    id: int
+    version: int
+    shipment_number: str
+    number: str
+    order_id: int
+    channel_name: str
+    ordered_at: datetime
+    paid_at: datetime | None
+    next_due_at: datetime | None
+    step: str
+    method: str
+    line_count: int
+    has_waybill: bool
+    is_held: bool
+    has_claim: bool
+    courier: str
+    waybill: str
+    parcel_count: int
+    stage: str
+    tracking_failed: bool
+    shipped_at: datetime | None
+    first_scan_at: datetime | None
+    last_event_at: datetime | None
+    last_event_text: str
+    delivered_at: datetime | None
+    delivered_by: str
+    confirm_by: datetime | None
+    buyer_name: str
+    recipient_name: str
+    recipient_phone: str
+    zip_code: str
+    address1: str
+    address2: str
+    delivery_note: str
+    delivery_method: str
+    has_memo: bool
+    draft_courier: str | None
+    draft_text: str | None
+
+
+_OF_ORDER = (
+    "ordered_at", "buyer_name", "recipient_name", "recipient_phone", "zip_code", "address1", "address2",
+    "delivery_note", "delivery_method", "has_memo",
+)  # fmt: skip
+SHIPMENT_PATHS = {
+    "shipment_number": "number",
+    "number": "order__number",
+    "channel_name": "order__channel__name",
+    "next_due_at": "ship_by",
+    "draft_courier": "draft__courier",
+    "draft_text": "draft__text",
+} | {name: f"order__{name}" for name in _OF_ORDER}
+
+
+def courier_name(slug: str) -> str:
+    """택배사 이름 of a slug; the slug itself when the table no longer has it."""
+    return COURIERS[slug].name if slug in COURIERS else slug
+
+
+def courier_choices() -> list[tuple[str, str]]:
+    """쓰는 택배사: the couriers of the setting, the default one first; one query."""
+    values = get_settings("default_courier", "used_couriers")
+    slugs = dict.fromkeys([values["default_courier"], *values["used_couriers"].split(",")])
+    return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS]
+
+
+def shipment_tags(group: Group) -> list[cells.Tag]:
+    """표시: what staff must see at once, the most pressing first."""
+    row, found = group.record, []
+    if row.has_claim:
+        found.append(cells.Tag("취소 신청", DANGER))
+    if row.step == ShipmentStep.READY:
+        found += [cells.Tag("보류", HOLD)] if row.is_held else []
+        found += _deadline_tags(row.next_due_at, group.now)
+    if row.step == ShipmentStep.SHIPPING:
+        found += _tracking_tags(row, group.now)
+    if row.parcel_count > 1:
+        found.append(cells.Tag(f"상자 {row.parcel_count}"))
+    if row.has_memo:
+        found.append(cells.Tag("메모", MEMO))
+    return found
+
+
+def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:
+    if ship_by is None:
+        return []
+    late = (kst_date(now) - due_date(ship_by)).days
+    if late > 0:
+        return [cells.Tag(f"지연 {late}일", LATE)]
+    return [cells.Tag("오늘까지", TODAY)] if late == 0 else []
+
+
+def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
+    found = []
+    if row.tracking_failed or row.stage == TrackingStage.CANCELLED:
+        found.append(cells.Tag("추적 오류", DANGER))
+    if row.stage in FAILED_STAGES:
+        found.append(
+            cells.Tag("배달 실패" if row.stage == TrackingStage.ATTEMPT_FAILED else _STAGE[row.stage].label, LATE)
+        )
+    elif row.first_scan_at is None and row.method == DeliveryMethod.PARCEL:
+        found.append(cells.Tag("집하 대기"))
+    if row.last_event_at is not None and row.last_event_at < now - STILL:
+        found.append(cells.Tag("24시간 무변동", LATE))
+    return found
+
+
+def _courier_cell(group: Group, line: Any) -> str:
+    return cells.text(courier_name(group.record.courier) if group.record.courier else "")
+
+
+def _waybill_cell(group: Group, line: Any) -> str:
+    """송장: a link to the courier's own page where it has one."""
+    row = group.record
+    if not row.waybill:
+        return cells.EMPTY
+    url = COURIERS[row.courier].tracking_url(row.waybill) if row.courier in COURIERS else ""
+    if not url:
+        return cells.two_lines(row.waybill, courier_name(row.courier))
+    anchor = format_html('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, row.waybill)
+    return cells.two_lines(anchor, courier_name(row.courier))
+
+
+class EntryCells:
+    """송장 입력칸: courier and number of one shipment, with what a colleague typed and did not register yet."""
+
+    def __init__(self, couriers: Sequence[tuple[str, str]]) -> None:
+        self.couriers = couriers
+
+    def courier(self, group: Group, line: Any) -> str:
+        """택배사 선택."""
+        row = group.record
+        if row.method != DeliveryMethod.PARCEL:
+            return cells.text("–")
+        chosen = row.draft_courier or row.courier or (self.couriers[0][0] if self.couriers else "")
+        choices = list(self.couriers)
+        if chosen not in dict(choices):
+            choices.append((chosen, courier_name(chosen)))
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((slug, SafeString(" selected") if slug == chosen else "", name) for slug, name in choices),
+        )
+        return format_html(
+            '<select data-courier aria-label="{} 택배사" autocomplete="off">{}</select>', row.shipment_number, options
+        )
+
+    def waybill(self, group: Group, line: Any) -> str:
+        """송장번호 입력칸."""
+        row = group.record
+        if row.method != DeliveryMethod.PARCEL:
+            return cells.text(_METHOD[row.method])
+        mark = SafeString('<span class="draft-mark">임시</span>') if row.draft_text else ""
+        return format_html(
+            '<input type="text" id="waybill-{}" data-waybill="{}" value="{}" aria-label="{} 송장번호"'
+            ' inputmode="numeric" autocomplete="off" maxlength="40">{}',
+            row.id, row.shipment_number, row.draft_text or row.waybill, row.shipment_number, mark,
+        )  # fmt: skip
+
+
+def _state_cell(group: Group, line: Any) -> str:
+    css, label = shown_state(line)
+    return cells.badge(css, label)
+
+
+def _place_cell(group: Group, line: Any) -> str:
+    row = group.record
+    if not row.stage:
+        return cells.text("조회 전" if row.courier else _METHOD[row.method])
+    stage = _STAGE[row.stage]
+    return cells.two_lines(cells.badge(stage.css, stage.label), row.last_event_text, title=row.last_event_text)
+
+
+def _passed(group: Group, line: Any) -> str:
+    shipped_at = group.record.shipped_at
+    if shipped_at is None:
+        return cells.EMPTY
+    days = (kst_date(group.now) - kst_date(shipped_at)).days
+    return cells.two_lines(f"{days}일" if days else "오늘", cells.short_time(shipped_at, group.now))
+
+
+def _when(at: datetime | None, group: Group) -> str:
+    return cells.two_lines(cells.short_time(at, group.now), "", title=cells.full_time(at))
+
+
+SHIPMENT = ListColumn(
+    "shipment", "배송번호", lambda g, _: cells.text(g.record.shipment_number), lambda g, _: g.record.shipment_number,
+    visible=False, css="nowrap", width=22,
+)  # fmt: skip
+DEADLINE = replace(order_columns.DEADLINE, sort="ship_by")
+METHOD = ListColumn(
+    "method", "배송방법", lambda g, _: cells.text(_METHOD[g.record.method]), lambda g, _: _METHOD[g.record.method],
+    css="nowrap", width=10,
+)  # fmt: skip
+COURIER = ListColumn("courier", "택배사", _courier_cell, lambda g, _: courier_name(g.record.courier), width=12)
+WAYBILL = ListColumn("waybill", "송장번호", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16)
+SENT_BY = ListColumn(
+    "waybill", "택배사 / 송장", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16,
+    more=(ListColumn("courier", "택배사", lambda g, _: "", lambda g, _: courier_name(g.record.courier), width=12),),
+)  # fmt: skip
+STATE = ListColumn(
+    "state", "상태", _state_cell, lambda g, line: shown_state(line)[1], per_line=True, css="nowrap", width=12
+)
+PLACE = ListColumn(
+    "place", "최근 위치", _place_cell, lambda g, _: g.record.last_event_text, css="cut", width=30,
+    more=(
+        ListColumn(
+            "stage", "추적 상태", lambda g, _: "", lambda g, _: _STAGE[g.record.stage].label if g.record.stage else ""
+        ),
+    ),
+)  # fmt: skip
+NEWS = ListColumn(
+    "news", "최근 변동", lambda g, _: _when(g.record.last_event_at, g), lambda g, _: g.record.last_event_at,
+    kind=Kind.DATETIME, css="nowrap", sort="last_event_at", width=19,
+)  # fmt: skip
+PASSED = ListColumn(
+    "passed", "경과", _passed, lambda g, _: g.record.shipped_at, kind=Kind.DATETIME, css="nowrap", width=19
+)
+DELIVERED = ListColumn(
+    "delivered", "완료일", lambda g, _: _when(g.record.delivered_at, g), lambda g, _: g.record.delivered_at,
+    kind=Kind.DATETIME, css="nowrap", sort="delivered_at", width=19,
+)  # fmt: skip
+PROOF = ListColumn(
+    "proof", "확인 구분", lambda g, _: cells.text(_BY.get(g.record.delivered_by, "")),
+    lambda g, _: _BY.get(g.record.delivered_by, ""), css="nowrap", width=12,
+)  # fmt: skip
+CONFIRM_BY = ListColumn(
+    "confirm_by", "구매확정 예정", lambda g, _: _when(g.record.confirm_by, g), lambda g, _: g.record.confirm_by,
+    kind=Kind.DATETIME, css="nowrap", width=19,
+)  # fmt: skip
+TAGS = ListColumn(
+    "tags", "표시", lambda g, _: cells.tags(shipment_tags(g)),
+    lambda g, _: ", ".join(tag.label for tag in shipment_tags(g)),
+)  # fmt: skip

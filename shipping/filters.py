@@ -1,0 +1,38 @@
+"""Filters of the lists of shipments; parameter names never change."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Exists, OuterRef, QuerySet
+
+from core.lists import Choices, Condition, ListFilterSet
+from orders.filters import channel_choices, order_conditions
+from orders.states import DeliveryMethod
+from shipping.couriers import COURIERS
+from shipping.models import ShipmentLine
+
+
+def shipment_conditions() -> dict[str, tuple[str, Any]]:
+    """배송건 표시 조건: those of orders, with the deadline of the shipment itself."""
+    found = order_conditions("order__")
+    return {key: found[key] for key in ("held", "claim", "memo")}
+
+
+class ShipmentFilter(ListFilterSet):
+    """배송건 상세조건."""
+
+    channel = Choices(label="판매처", field_name="order__channel_id", choices=channel_choices)
+    courier = Choices(
+        label="택배사", field_name="courier", choices=[(slug, courier.name) for slug, courier in COURIERS.items()]
+    )
+    method = Choices(label="배송방법", field_name="method", choices=DeliveryMethod.choices)
+    mark = Condition(label="표시", conditions=shipment_conditions())
+    sku = django_filters.CharFilter(label="품목코드 또는 상품코드", method="with_product", max_length=60)
+
+    def with_product(self, shipments: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Shipments with a live line of the 품목 or the product of this exact code."""
+        code = value.strip()
+        items = ShipmentLine.objects.filter(shipment=OuterRef("pk"), is_live=True)
+        return shipments.filter(
+            Exists(items.filter(line__variant__sku=code)) | Exists(items.filter(line__variant__product__code=code))
+        )

@@ -1,0 +1,57 @@
+"""Settings of shipping that staff may change."""
+
+from django.core.exceptions import ValidationError
+
+from core.phones import is_phone, normalize_phone
+from core.settings_registry import Declared, declare
+from shipping.couriers import COURIERS
+
+GROUP = "배송"
+SENDER_GROUP = "보내는 분"
+
+
+def _known_couriers(text: str) -> None:
+    unknown = [slug for slug in text.split(",") if slug not in COURIERS]
+    if unknown:
+        raise ValidationError("택배사 표에 없는 코드가 있습니다: " + ", ".join(unknown)[:60])
+
+
+def _phone(text: str) -> None:
+    if text and not is_phone(normalize_phone(text)):
+        raise ValidationError("전화번호는 02-1234-5678처럼 입력하세요.")
+
+
+def _zip(text: str) -> None:
+    if text and not (text.isascii() and text.isdigit() and len(text) == 5):
+        raise ValidationError("우편번호는 숫자 5자리로 입력하세요.")
+
+
+DEFAULT_COURIER = declare(
+    Declared(
+        "default_courier",
+        "기본 택배사",
+        GROUP,
+        default="CJGLS",
+        choices=tuple((slug, courier.name) for slug, courier in COURIERS.items()),
+        help="송장번호를 입력할 때 먼저 골라 두는 택배사입니다.",
+    )
+)
+USED_COURIERS = declare(
+    Declared(
+        "used_couriers",
+        "쓰는 택배사",
+        GROUP,
+        default="CJGLS,HANJIN,HYUNDAI,KGB,EPOST",
+        maximum=300,
+        validator=_known_couriers,
+        help="목록의 택배사 선택에 나오는 코드입니다. 쉼표로 나눕니다. 파일로는 모든 택배사를 올릴 수 있습니다.",
+    )
+)
+SENDER_NAME = declare(
+    Declared("sender_name", "보내는 분 이름", SENDER_GROUP, default="", maximum=40, help="비우면 쇼핑몰 이름을 씁니다.")
+)
+SENDER_PHONE = declare(
+    Declared("sender_phone", "보내는 분 전화번호", SENDER_GROUP, default="", maximum=20, validator=_phone)
+)
+SENDER_ZIP = declare(Declared("sender_zip", "보내는 분 우편번호", SENDER_GROUP, default="", maximum=5, validator=_zip))
+SENDER_ADDRESS = declare(Declared("sender_address", "보내는 분 주소", SENDER_GROUP, default="", maximum=200))

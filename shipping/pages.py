@@ -1,0 +1,290 @@
+"""Pages whose rows are shipments: 배송준비중 관리, 배송중 관리, 배송완료 관리."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+
+from core import cells
+from core.calendar import KST, kst_date, kst_day_range
+from core.lists import DateBasis, Group, ListColumn, ListQuery, ListTab, RowHead, Sort, Tool, lists
+from orders import columns as order_columns
+from orders.columns import LINE_FIELDS, LineRecord, order_url
+from orders.models import OrderLine
+from orders.pages import ALL_TAB, OrderBasedPage, moved_badge
+from orders.search import order_arms
+from orders.states import DeliveredBy, LineState
+from shipping import columns
+from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
+from shipping.filters import ShipmentFilter
+from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount
+from shipping.search import shipment_arms
+from shipping.services import polling
+from shipping.states import TrackingStage
+
+T = TrackingStage
+BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
+MOVING = (T.PICKED_UP, T.IN_TRANSIT, T.AVAILABLE_FOR_PICKUP)
+SOON = timedelta(days=2)
+"""구매확정 임박: so long before the day on which a delivery confirms itself."""
+REGISTER = "shipping.register_waybill"
+UPLOAD_URL, FILE_URL = "/shipping/waybills/upload/", "/shipping/waybills/file/"
+
+PAID_AT = DateBasis("결제일", "paid_at")
+ORDERED_AT = DateBasis("주문일", "order__ordered_at")
+SHIP_BY = DateBasis("발송기한", "ship_by")
+SHIPPED_AT = DateBasis("배송시작일", "shipped_at")
+DELIVERED_AT = DateBasis("배송완료일", "delivered_at")
+
+
+class ShipmentPage(OrderBasedPage):
+    """배송건이 행인 목록: shipments of one step, read through the partial index of the step in its order."""
+
+    unit = "배송건"
+    model = Shipment
+    record = ShipmentRecord
+    paths = SHIPMENT_PATHS
+    order_path = "order_id"
+    filterset_class = ShipmentFilter
+    arms = (*order_arms(lambda found, column: _of_orders(found, column)), *shipment_arms())
+    step: ClassVar[ShipmentStep]
+    state: ClassVar[LineState]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "state" in cls.__dict__:
+            cls.states = cls.shown = frozenset({cls.state})
+
+    def base(self) -> QuerySet[Any]:
+        return Shipment.objects.filter(step=self.step)
+
+    def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
+        """품목: live lines of shipments; the other lines of their orders are only mentioned. Two queries."""
+        live = ShipmentLine.objects.filter(shipment__in=ids, is_live=True)
+        owner: dict[int, int] = {}
+        orders: dict[int, list[int]] = defaultdict(list)
+        for shipment_id, line_id, order_id in live.values_list("shipment_id", "line_id", "shipment__order_id"):
+            owner[line_id] = shipment_id
+            if shipment_id not in orders[order_id]:
+                orders[order_id].append(shipment_id)
+        found: dict[int, tuple[list[LineRecord], list[LineRecord]]] = defaultdict(lambda: ([], []))
+        rows = OrderLine.objects.filter(order_id__in=orders).exclude(state=LineState.MOVED).order_by("order_id", "seq")
+        for row in rows.values_list(*LINE_FIELDS):
+            line = LineRecord._make(row)
+            for shipment_id in orders[line.order_id]:
+                is_mine = owner.get(line.id) == shipment_id and (whole or line.state in self.shown)
+                found[shipment_id][0 if is_mine else 1].append(line)
+        return found
+
+    def head(self, group: Group) -> RowHead:
+        row = group.record
+        return RowHead(row.id, row.version, row.number, self.state, order_url(row.number))
+
+    def moved_badge(self, group: Group) -> str:
+        return moved_badge(group)
+
+    def line_count(self) -> Any:
+        """품목 수: stored with the shipment."""
+        return F("line_count")
+
+    def known_counts(self) -> Mapping[str, int]:
+        return {self.default_tab: step_counts()[self.name]}
+
+
+def _of_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
+    return Shipment.objects.filter(order__in=found.order_by().values(column)).values_list("pk")
+
+
+def _late(at: datetime) -> Q:
+    return Q(ship_by__lte=at)
+
+
+def _due_today(at: datetime) -> Q:
+    return Q(ship_by__gt=at, ship_by__lte=kst_day_range(kst_date(at))[1])
+
+
+def _still(at: datetime) -> Q:
+    return Q(last_event_at__lt=at - STILL)
+
+
+def _confirms_soon(at: datetime) -> Q:
+    return Q(confirm_by__lte=at + SOON)
+
+
+READY_COLUMNS = (
+    order_columns.NUMBER,
+    columns.SHIPMENT,
+    order_columns.PEOPLE,
+    order_columns.PHONE,
+    order_columns.ADDRESS,
+    order_columns.PRODUCT,
+    order_columns.SKU,
+    order_columns.QUANTITY,
+    columns.METHOD,
+    columns.COURIER,
+    columns.WAYBILL,
+    columns.DEADLINE,
+    columns.STATE,
+    order_columns.NOTE,
+    columns.TAGS,
+)
+
+
+@lists.register
+class ReadyPage(ShipmentPage):
+    """배송준비중 관리: shipments that wait for their number or for the courier."""
+
+    name, title, url = "ready", "배송준비중 관리", "/orders/ready/"
+    subtitle = "송장을 등록하고 배송중으로 넘깁니다"
+    step, state = ShipmentStep.READY, LineState.READY
+    is_open_work = True
+    default_period = "7d"
+    draft_url, paste_url = "/shipping/waybills/draft/", "/shipping/waybills/paste/"
+    sorts: ClassVar[dict[str, Sort]] = {
+        "ship_by": Sort("발송기한 빠른순", ("ship_by", "paid_at"), nullable=True),
+        "-ship_by": Sort("발송기한 늦은순", ("-ship_by", "-paid_at"), nullable=True),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"paid": PAID_AT, "ordered": ORDERED_AT, "ship_by": SHIP_BY}
+    tabs = (
+        ALL_TAB,
+        ListTab("no-waybill", "송장 미등록", Q(has_waybill=False)),
+        ListTab("standby", "배송대기", Q(has_waybill=True)),
+        ListTab("today", "오늘 발송기한", _due_today),
+        ListTab("late", "출고 지연", _late),
+        ListTab("claim", "취소 신청", Q(has_claim=True)),
+        ListTab("held", "보류", Q(is_held=True)),
+    )
+    columns = READY_COLUMNS
+    empty_text = "배송준비중인 주문이 없습니다. 상품준비중 관리에서 '배송준비중 처리'를 하면 여기에 나타납니다."
+
+    def visible_columns(self, user: Any, *, chosen: Sequence[str] | None = None) -> tuple[ListColumn, ...]:
+        """입력칸: for people who may register numbers; the others see what is registered."""
+        shown = super().visible_columns(user, chosen=chosen)
+        if user is None or not user.has_perm(REGISTER):
+            return shown
+        entry = EntryCells(courier_choices())
+        inputs = {"courier": entry.courier, "waybill": entry.waybill}
+        return tuple(replace(one, cell=inputs[one.key]) if one.key in inputs else one for one in shown)
+
+    def tools(self, query: ListQuery) -> list[Tool]:
+        """도구: what goes to the courier and what comes back."""
+        found = list(super().tools(query))
+        user, state = query.user, query.text_of_state
+        if user is not None and user.has_perm("shipping.export_waybill"):
+            found.insert(0, Tool("송장 양식 내려받기", f"{FILE_URL}?{state}" if state else FILE_URL, "file"))
+        if user is not None and user.has_perm(REGISTER):
+            found.insert(0, Tool("송장 엑셀 올리기", UPLOAD_URL, "upload"))
+        return found
+
+
+@lists.register
+class ShippingPage(ShipmentPage):
+    """배송중 관리: shipments on their way, those without news for longest first."""
+
+    name, title, url = "shipping", "배송중 관리", "/orders/shipping/"
+    subtitle = "택배사가 전하는 배송 현황을 봅니다"
+    step, state = ShipmentStep.SHIPPING, LineState.SHIPPING
+    sorts: ClassVar[dict[str, Sort]] = {
+        "last_event_at": Sort("무변동 오래된순", ("last_event_at",), nullable=True),
+        "-last_event_at": Sort("최근 변동순", ("-last_event_at",), nullable=True),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
+    tabs = (
+        ALL_TAB,
+        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method="PARCEL")),
+        ListTab("moving", "이동중", Q(stage__in=MOVING)),
+        ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
+        ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),
+        ListTab("still", "24시간 무변동", _still),
+        ListTab("error", "추적 오류", Q(tracking_failed=True) | Q(stage=T.CANCELLED)),
+    )
+    columns = (
+        order_columns.NUMBER,
+        columns.SHIPMENT,
+        order_columns.PEOPLE,
+        order_columns.PHONE,
+        order_columns.PRODUCT,
+        order_columns.QUANTITY,
+        columns.METHOD,
+        columns.SENT_BY,
+        columns.PLACE,
+        columns.NEWS,
+        columns.PASSED,
+        columns.TAGS,
+    )
+    empty_text = "배송중인 주문이 없습니다. 배송준비중 관리에서 '배송중 처리'를 하면 여기에 나타납니다."
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """조회 지연: why the list may be behind the truth; one query."""
+        account = TrackingAccount.objects.filter(code=polling.SOURCE, is_active=True).first()
+        if account is None:
+            return ["배송조회 계정이 없어 배송 현황이 저절로 바뀌지 않습니다. 설정의 택배사에서 계정을 등록하세요."]
+        if account.state == AccountState.BLOCKED:
+            since = _clock(account.blocked_at, query.at)
+            return [f"배송조회 인증이 거절되어 {since}부터 배송 현황을 받지 못하고 있습니다. 설정에서 키를 확인하세요."]
+        if account.failing_since is not None:
+            return [f"{account.name} 조회가 {_clock(account.failing_since, query.at)}부터 지연되고 있습니다."]
+        return []
+
+
+def _clock(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return ""
+    return f"{at.astimezone(KST):%H:%M}" if kst_date(at) == kst_date(now) else cells.short_time(at, now)
+
+
+@lists.register
+class DeliveredPage(ShipmentPage):
+    """배송완료 관리: delivered shipments until they are confirmed."""
+
+    name, title, url = "delivered", "배송완료 관리", "/orders/delivered/"
+    subtitle = "배송완료를 확인하고 구매확정을 기다립니다"
+    step, state = ShipmentStep.DELIVERED, LineState.DELIVERED
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-delivered_at": Sort("완료일 최신순", ("-delivered_at",), nullable=True),
+        "delivered_at": Sort("완료일 오래된순", ("delivered_at",), nullable=True),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"delivered": DELIVERED_AT, "shipped": SHIPPED_AT, "ordered": ORDERED_AT}
+    tabs = (
+        ALL_TAB,
+        ListTab("presumed", "추정 완료", Q(delivered_by=DeliveredBy.DAYS)),
+        ListTab("soon", "구매확정 임박", _confirms_soon),
+    )
+    columns = (
+        order_columns.NUMBER,
+        columns.SHIPMENT,
+        order_columns.PEOPLE,
+        order_columns.PHONE,
+        order_columns.PRODUCT,
+        order_columns.QUANTITY,
+        columns.SENT_BY,
+        columns.DELIVERED,
+        columns.PROOF,
+        columns.CONFIRM_BY,
+        columns.TAGS,
+    )
+    empty_text = "배송완료된 주문이 없습니다. 택배사가 배송완료를 알려 오면 여기에 나타납니다."
+
+
+_PAGES = {"ready": ShipmentStep.READY, "shipping": ShipmentStep.SHIPPING, "delivered": ShipmentStep.DELIVERED}
+_COUNTS = ", ".join(f"(SELECT count(*) FROM shipping_shipment WHERE step = '{step.value}')" for step in _PAGES.values())
+
+
+@lists.counts
+def step_counts() -> dict[str, int]:
+    """메뉴 건수: shipments of each step by the name of its page, one query through the partial indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_COUNTS}")
+        return dict(zip(_PAGES, cursor.fetchone(), strict=True))
+
+
+def listed(name: str, query: str, *, user: Any, at: datetime, ids: Collection[int]) -> set[int]:
+    """이 목록에 있는 배송건: those of the ids that the query string of a list of shipments finds."""
+    page = lists.page(name)
+    found = page.query(query, user=user, at=at)
+    found.require_valid()
+    return set(found.queryset().filter(pk__in=list(ids)).values_list("pk", flat=True))

@@ -1,0 +1,147 @@
+"""The lists of steps 4 to 6: rows are shipments; numbers find them from every list of orders."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.roles import Role
+from core.lists import lists
+from orders.services import locks
+from shipping.models import AccountState, Shipment, TrackingAccount
+from shipping.services import shipments
+from shipping.states import DeliveryMethod
+from tests.fixtures.orders import NOW
+from tests.fixtures.shipments import waybill_number
+
+PAGES = ("/orders/ready/", "/orders/shipping/", "/orders/delivered/")
+
+
+def found(name, query, *, user=None, at=NOW):
+    return [group.record.shipment_number for group in lists.page(name).query(query, user=user, at=at).rows()]
+
+
+def counts(name, query="", *, at=NOW):
+    made = lists.page(name).query(query, user=None, at=at).count()
+    return {key: one.number for key, one in made.tabs.items()}
+
+
+def test_ready_shows_a_shipment_per_row_with_its_lines_and_an_input_for_those_who_may(make_shipments, sign_in):
+    [shipment] = make_shipments(lines=2)
+    html = sign_in(Role.LOGISTICS).get("/orders/ready/?period=all").content.decode()
+    assert html.count(f'data-order="{shipment.order.number}"') == 1
+    assert html.count('data-line="') == 2
+    assert f'data-waybill="{shipment.number}"' in html
+    assert 'data-draft-url="/shipping/waybills/draft/"' in html
+    plain = sign_in(Role.CS).get("/orders/ready/?period=all").content.decode()
+    assert "data-waybill=" not in plain
+    assert "<select data-courier" not in plain
+
+
+def test_tabs_of_ready_count_what_they_show(make_shipments, make_numbered, staff):
+    plain, numbered, held = make_shipments(3), make_numbered(2), make_shipments(1)
+    locks.hold(line_ids=shipments.lines_of([held[0].pk]), actor=staff, at=NOW, reason="고객 부재")
+    assert counts("ready", "period=all") == {
+        "all": 6, "no-waybill": 4, "standby": 2, "today": 0, "late": 0, "claim": 0, "held": 1,
+    }  # fmt: skip
+    assert found("ready", "period=all&tab=held") == [held[0].number]
+    assert sorted(found("ready", "period=all&tab=standby")) == sorted(one.number for one in numbered)
+    late = max(one.ship_by for one in plain)
+    assert counts("ready", "period=all", at=late)["late"] == 6
+    assert counts("ready", "period=all", at=late - timedelta(hours=1))["today"] == 6
+
+
+def test_shipping_and_delivered_follow_their_shipments(make_sent, staff):
+    sent = make_sent(2)
+    assert counts("shipping") == {
+        "all": 2, "waiting": 2, "moving": 0, "out": 0, "failed": 0, "still": 0, "error": 0,
+    }  # fmt: skip
+    assert counts("shipping", at=NOW + timedelta(hours=25))["still"] == 2
+    line_ids = shipments.lines_of([sent[0].pk])
+    shipments.deliver_by_hand(line_ids=line_ids, actor=staff, at=NOW, reason="전화 확인")
+    assert found("shipping", "") == [sent[1].number]
+    assert found("delivered", "") == [sent[0].number]
+    assert counts("delivered", at=NOW + timedelta(days=6)) == {"all": 1, "presumed": 0, "soon": 1}
+
+
+def test_menu_counts_are_the_rows_of_the_pages(make_shipments, make_sent):
+    make_shipments(3)
+    make_sent(2)
+    menu = lists.menu_counts()
+    assert (menu["ready"], menu["shipping"], menu["delivered"]) == (3, 2, 0)
+
+
+def test_numbers_of_shipments_and_parcels_find_orders_everywhere(make_sent):
+    [shipment] = make_sent(1)
+    for text in (shipment.number, waybill_number(0), "6800-0000-0011"):
+        groups = lists.page("orders").query(f"q={text}", user=None, at=NOW).rows()
+        assert [group.record.number for group in groups] == [shipment.order.number]
+        assert found("shipping", f"q={text}") == [shipment.number]
+    assert found("shipping", f"q={shipment.order.number}") == [shipment.number]
+    assert found("shipping", "q=999999999999") == []
+
+
+def test_the_order_list_shows_and_exports_the_number(make_sent, sign_in):
+    make_sent(1)
+    client = sign_in(Role.OWNER)
+    assert waybill_number(0) in client.get("/orders/?period=all").content.decode()
+
+
+def test_the_banner_tells_when_tracking_stands_still(make_sent, sign_in):
+    make_sent(1)
+    client = sign_in(Role.CS)
+    assert "배송조회 계정이 없어" in client.get("/orders/shipping/").content.decode()
+    account = TrackingAccount.objects.create(code="tracker_delivery", name="배송조회", base_url="http://127.0.0.1:1")
+    assert 'data-note="notice"' not in client.get("/orders/shipping/").content.decode()
+    account.failing_since = NOW
+    account.save()
+    assert "지연되고 있습니다" in client.get("/orders/shipping/").content.decode()
+    account.state, account.blocked_at = AccountState.BLOCKED, NOW
+    account.save()
+    assert "인증이 거절되어" in client.get("/orders/shipping/").content.decode()
+
+
+def test_a_method_without_courier_has_no_input(make_shipments, sign_in):
+    make_shipments(1, method=DeliveryMethod.VISIT)
+    html = sign_in(Role.LOGISTICS).get("/orders/ready/?period=all").content.decode()
+    assert "data-waybill=" not in html
+    assert "방문수령" in html
+
+
+@pytest.mark.parametrize("url", PAGES)
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_may_look(url, role, sign_in):
+    assert sign_in(role).get(url).status_code == 200
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_strangers_go_to_the_log_in(url, client, db):
+    assert client.get(url).status_code == 302
+
+
+@pytest.mark.parametrize("url", PAGES)
+@pytest.mark.parametrize("query", ["tab=none", "sort=x", "size=7", "unknown=1", "courier=%00"])
+def test_unknown_conditions_are_refused(url, query, sign_in):
+    assert sign_in(Role.CS).get(f"{url}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("name", ["ready", "shipping", "delivered"])
+def test_the_number_of_queries_does_not_grow(name, make_shipments, make_sent, staff, sign_in):
+    client = sign_in(Role.OWNER)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(f"/orders/{name}/?period=all").status_code == 200
+        return len(captured)
+
+    def fill(count):
+        made = make_shipments(count, lines=2) if name == "ready" else make_sent(count, first=Shipment.objects.count())
+        if name == "delivered":
+            ids = shipments.lines_of([one.pk for one in made])
+            shipments.deliver_by_hand(line_ids=ids, actor=staff, at=NOW, reason="확인")
+
+    fill(2)
+    few = queries()
+    fill(60)
+    assert queries() == few
