@@ -143,6 +143,26 @@ def check_deliveries() -> Iterable[Violation]:
         yield Violation("INV-11", f"delivery {pk}", f"{subscriber} {state} since {due_at:%Y-%m-%d %H:%M}")
 
 
+_STOCK = f"""
+WITH held AS (
+    SELECT variant_id, COALESCE(sum(quantity) FILTER (WHERE state = 'READY'), 0) AS allocated,
+           COALESCE(sum(quantity) FILTER (WHERE state IN ('AWAITING_PAYMENT', 'PREPARING')), 0) AS demand
+    FROM orders_orderline WHERE variant_id IS NOT NULL AND state IN ('AWAITING_PAYMENT', 'PREPARING', 'READY')
+    GROUP BY variant_id)
+SELECT s.variant_id, s.demand, COALESCE(h.demand, 0), s.allocated, COALESCE(h.allocated, 0)
+FROM products_stocklevel s LEFT JOIN held h USING (variant_id)
+WHERE (s.demand, s.allocated) <> (COALESCE(h.demand, 0), COALESCE(h.allocated, 0))
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-07", "Stock demand is what unpacked lines ask for, the allocation is what packed lines hold.")
+def check_stock_of_lines() -> Iterable[Violation]:
+    """수요와 할당 검사: stock levels against the lines."""
+    for variant, demand, asked, allocated, held in _rows(_STOCK):
+        yield Violation("INV-07", f"variant {variant}", f"demand {demand}/{asked}, allocated {allocated}/{held}")
+
+
 _DEADLINES = f"""
 SELECT number, state FROM orders_orderline
 WHERE state IN ('PREPARING', 'READY') AND ship_by IS NULL LIMIT {MOST}

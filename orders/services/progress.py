@@ -11,7 +11,7 @@ from typing import Any
 from core.events import EventKind, record
 from core.models import Job
 from core.settings_registry import get_setting
-from core.state import Outcome, missing, move
+from core.state import Outcome, explain, missing, move
 from orders import events
 from orders.deadlines import Deadlines
 from orders.models import OrderLine
@@ -116,8 +116,10 @@ def make_ready(
     Raises LockTimeout when another member of staff holds the orders for more than 3 s.
     """
     with locked_lines(line_ids, actor=actor) as lines:
-        movable = move_order(lines)
-        outcome = _move(movable, line_ids, OrderLine.make_ready, at=at, refuse=stock.shortages(movable))
+        queue = move_order(lines)
+        # A line that may not move anyway takes no stock from those behind it.
+        free = [line for line in queue if explain(line, OrderLine.make_ready) is None]
+        outcome = _move(queue, line_ids, OrderLine.make_ready, at=at, refuse=stock.shortages(free))
         stock.allocate(outcome.moved, at=at)
         _record(outcome, events.LINE_READY, at=at, actor=actor, batch=batch, source=source)
     return outcome
