@@ -57,7 +57,7 @@ class OrderFile(Upload):
         kept = [at for at, name in enumerate(header) if name.strip() != ERROR_HEADER]
         columns = [Column(str(at), header[at], Kind.ANY, WIDTH) for at in kept]
         columns.append(Column("error", ERROR_HEADER, Kind.MARK, WIDTH_OF_ERRORS))
-        refused = JobItem.objects.filter(job=job).exclude(result=ItemResult.OK).exclude(data__same=True)
+        refused = JobItem.objects.filter(job=job).exclude(result=ItemResult.OK).exclude(data__has_key="same")
 
         def rows() -> Iterator[list[Any]]:
             for item in refused.order_by("row_number", "pk").iterator(chunk_size=CHUNK):

@@ -9,5 +9,5 @@ from oms.context import menu_counts
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("menu/counts/", menu_counts, name="menu_counts"),
-    *(path("", include(f"{app}.urls")) for app in own_apps() if app != "oms" and find_spec(f"{app}.urls")),
+    *(path("", include(f"{app}.urls")) for app in reversed(own_apps()) if app != "oms" and find_spec(f"{app}.urls")),
 ]

@@ -1,0 +1,173 @@
+"""What staff type in about order files, products of channels and channels themselves; the services decide."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+
+from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
+from channels.models import OrderProfile
+from core.korean import josa
+from orders.models import SalesChannel
+
+DATE_FORMATS = (
+    ("", "자동"),
+    ("%m/%d/%Y", "월/일/년"),
+    ("%d/%m/%Y", "일/월/년"),
+    ("%m-%d-%Y", "월-일-년"),
+    ("%d.%m.%Y", "일.월.년"),
+    ("%Y-%m-%d", "년-월-일"),
+    ("%y%m%d", "연월일 6자리"),
+)
+PICKS = ((Pick.SAME.value, "같아야 함"), (Pick.FIRST.value, "첫 행"), (Pick.LAST.value, "마지막 행"))
+AUTOMATIC = "자동으로 찾기"
+
+
+def required(label: str) -> dict[str, str]:
+    """빈칸 안내 for a field."""
+    return {"required": f"{josa(label, '을/를')} 입력하세요."}
+
+
+class ImportForm(forms.Form):
+    """주문 파일 입력: a file, or one that is held since the step before."""
+
+    file = forms.FileField(
+        label="파일",
+        required=False,
+        allow_empty_file=True,
+        help_text="xlsx, xls, csv 파일입니다. 암호가 걸린 파일도 올릴 수 있습니다.",
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv,.xlsb,.ods,.html,.htm"}),
+    )
+    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    # Shown again while a file needs several steps; it is stored nowhere.
+    password = forms.CharField(
+        label="파일 암호",
+        required=False,
+        max_length=255,
+        strip=False,
+        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
+    )
+    sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+    profile = forms.ModelChoiceField(
+        label="양식",
+        queryset=OrderProfile.objects.none(),
+        required=False,
+        empty_label=AUTOMATIC,
+        error_messages={"invalid_choice": "없는 양식입니다. 다시 고르세요."},
+    )
+
+    def __init__(self, *args: Any, sheets: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        profile = self.fields["profile"]
+        assert isinstance(profile, forms.ModelChoiceField)
+        profile.queryset = OrderProfile.objects.select_related("channel").order_by("name", "pk")
+        if sheets:
+            choices = [(name, name) for name in sheets]
+            self.fields["sheet"] = forms.ChoiceField(label="시트", choices=choices, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
+            self.add_error("file", "올릴 파일을 고르세요.")
+        return cleaned
+
+
+class ColumnsForm(forms.Form):
+    """열 맞추기 입력: for every field of ours a column of the file or a fixed value, and what is done to it."""
+
+    held = forms.CharField(max_length=1000, widget=forms.HiddenInput)
+    password = forms.CharField(
+        label="파일 암호",
+        required=False,
+        max_length=255,
+        strip=False,
+        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
+    )
+    sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+    name = forms.CharField(label="양식 이름", max_length=60, error_messages=required("양식 이름"))
+    channel = forms.ModelChoiceField(
+        label="판매채널",
+        queryset=SalesChannel.objects.none(),
+        empty_label="고르세요",
+        error_messages={"required": "판매채널을 고르세요.", "invalid_choice": "없는 판매채널입니다. 다시 고르세요."},
+    )
+    is_prepaid = forms.BooleanField(
+        label="모두 결제한 주문",
+        required=False,
+        help_text="끄면 결제일시가 비어 있는 주문은 입금대기로 접수합니다.",
+    )
+    creates_products = forms.BooleanField(
+        label="모르는 상품을 새로 등록",
+        required=False,
+        help_text="끄면 모르는 상품은 품목 연결에서 기다립니다.",
+    )
+
+    def __init__(self, *args: Any, labels: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channel = self.fields["channel"]
+        assert isinstance(channel, forms.ModelChoiceField)
+        channel.queryset = SalesChannel.objects.filter(is_active=True).order_by("name", "pk")
+        columns = [("", "—"), *((label, label[:60]) for label in labels if label)]
+        for one in FIELDS:
+            self.fields[f"{one.key}_column"] = forms.ChoiceField(
+                label=f"{one.label} 열",
+                choices=columns,
+                required=False,
+                error_messages={"invalid_choice": "파일에 없는 열입니다. 다시 고르세요."},
+            )
+            self.fields[f"{one.key}_fixed"] = forms.CharField(
+                label=f"{one.label} 고정값", max_length=200, required=False
+            )
+            if one.reads == Reads.WON:
+                self.fields[f"{one.key}_factor"] = FactorField(label=f"{one.label} 환산")
+            if one.reads == Reads.MOMENT:
+                self.fields[f"{one.key}_date_format"] = forms.ChoiceField(
+                    label=f"{one.label} 형식", choices=DATE_FORMATS, required=False
+                )
+            if one.of_order:
+                self.fields[f"{one.key}_pick"] = forms.ChoiceField(
+                    label=f"{one.label} 여러 행", choices=PICKS, required=False
+                )
+
+    def table(self) -> list[dict[str, Any]]:
+        """화면의 표: one row per field of ours with its inputs."""
+        parts = ("column", "fixed", "factor", "date_format", "pick")
+        return [
+            {"label": one.label, "help": one.help}
+            | {part: self[f"{one.key}_{part}"] for part in parts if f"{one.key}_{part}" in self.fields}
+            for one in FIELDS
+        ]
+
+    def rules(self) -> dict[str, Rule]:
+        """입력한 규칙 of the fields that got a column or a value."""
+        found = {}
+        for one in FIELDS:
+            said = {
+                part: self.cleaned_data.get(f"{one.key}_{part}") or ""
+                for part in ("column", "fixed", "factor", "date_format")
+            }
+            if said["column"] or said["fixed"]:
+                pick = self.cleaned_data.get(f"{one.key}_pick") or Pick.SAME
+                found[one.key] = Rule(**said, pick=Pick(pick))
+        return found
+
+
+class FactorField(forms.CharField):
+    """환산: a positive decimal number, 1 and blank mean won already."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=20, required=False, **kwargs)
+        self.widget.attrs |= {"inputmode": "decimal", "placeholder": "× 1"}
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value)).replace(",", "").strip()
+        if not text:
+            return ""
+        try:
+            factor = Decimal(text)
+        except InvalidOperation:
+            factor = Decimal(0)
+        if not (factor.is_finite() and 0 < factor <= 1_000_000):
+            raise forms.ValidationError("환산은 1350.5처럼 0보다 큰 수로 입력하세요.")
+        return "" if factor == 1 else format(factor.normalize(), "f")

@@ -1,0 +1,231 @@
+"""주문 파일 올리기: file, columns when nobody has told us, preview, apply."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts.access import PermissionRequired, staff_of
+from accounts.models import User
+from channels.forms import ColumnsForm, ImportForm
+from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports
+from channels.services import held
+from channels.services.profiles import ColumnMapping, save_mapping, suggest_columns
+from channels.services.reading import UnknownLayout, header_for_mapping
+from channels.uploads import OrderFile, open_import
+from core.excel import FileProblem, Table, clean_name, read_table
+from core.excel.limits import MAX_BYTES
+from core.exceptions import DomainError
+from core.jobs import runner, start
+from core.models import Job, JobState
+
+ASKS_PASSWORD = frozenset({"file_password", "file_password_wrong"})
+
+
+class ImportOrders(PermissionRequired):
+    """주문 파일 고르기."""
+
+    permission = "orders.import"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _upload_page(request, ImportForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return _upload_page(request, form, status=422)
+        staff = staff_of(request)
+        try:
+            file = _held(form, staff)
+        except DomainError as error:
+            form.add_error("file", error.message)
+            return _upload_page(request, _again(form, None), status=error.status)
+        try:
+            table = _table(form, file)
+        except FileProblem as problem:
+            return _refused_file(request, form, file, problem)
+        if len(table.sheets) > 1 and not form.cleaned_data["sheet"]:
+            return _upload_page(request, _again(form, file, sheets=table.sheets), ask="sheet")
+        try:
+            job = open_import(
+                content=file.content,
+                table=table,
+                profile=form.cleaned_data["profile"],
+                actor=staff,
+                at=timezone.now(),
+            )
+        except UnknownLayout as unknown:
+            return _columns(request, form, file, table, intro=unknown.message)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return _upload_page(request, form, status=error.status)
+        held.drop(file)
+        return redirect("channels:import_preview", uuid=job.uuid)
+
+
+class MapColumns(PermissionRequired):
+    """열 맞추기: what the columns of a new sender mean; the answer is remembered."""
+
+    permission = "orders.import"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        staff = staff_of(request)
+        try:
+            file = held.find(request.POST.get("held", ""), actor=staff)
+            table = read_table(
+                file.content,
+                filename=file.name,
+                password=request.POST.get("password", ""),
+                sheet=request.POST.get("sheet") or None,
+            )
+            header = header_for_mapping(table)
+        except DomainError as error:
+            form = ImportForm()
+            return _upload_page(request, form, status=error.status, error=error.message)
+        form = ColumnsForm(request.POST, labels=header.labels)
+        if not form.is_valid():
+            return _columns_page(request, form, table, status=422)
+        try:
+            profile = save_mapping(
+                name=form.cleaned_data["name"],
+                channel=form.cleaned_data["channel"],
+                header=header,
+                mapping=ColumnMapping(
+                    form.rules(), form.cleaned_data["is_prepaid"], form.cleaned_data["creates_products"]
+                ),
+            )
+            job = open_import(content=file.content, table=table, profile=profile, actor=staff, at=timezone.now())
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return _columns_page(request, form, table, status=error.status)
+        held.drop(file)
+        return redirect("channels:import_preview", uuid=job.uuid)
+
+
+class ImportPreview(PermissionRequired):
+    """미리보기와 결과: the four counters, the rows with their verdicts, and the button that applies."""
+
+    permission = "orders.import"
+
+    def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = _job(uuid)
+        kind = request.GET.get("rows", "all")
+        after = request.GET.get("after", "0")
+        if kind not in ROW_KINDS or not (after.isascii() and after.isdecimal() and len(after) < 10):
+            text = "주소에 알 수 없는 조회 조건이 있습니다. 미리보기를 다시 여세요."
+            return render(request, "400.html", {"error_text": text}, status=400)
+        context = import_page(job, kind=kind, after=int(after))
+        return render(request, "channels/preview.html", context)
+
+
+class ApplyImport(PermissionRequired):
+    """반영: small files at once, larger ones by a worker; a second press changes nothing."""
+
+    permission = "orders.import"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = _job(uuid)
+        ticked = None if request.POST.get("with_questions") == "on" else ()
+        try:
+            lease = start.confirm(job_id=job.pk, actor=staff_of(request), at=timezone.now(), ticked=ticked)
+        except DomainError as error:
+            context = import_page(_job(uuid), kind="all", after=0) | {"error_text": error.message}
+            return render(request, "channels/preview.html", context, status=error.status)
+        if lease is not None:
+            runner.run(lease, patient=False)
+        return redirect("channels:import_preview", uuid=job.uuid)
+
+
+class CancelImport(PermissionRequired):
+    """그만두기: throws a preview away."""
+
+    permission = "orders.import"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = _job(uuid)
+        if job.state == JobState.PREVIEW:
+            start.cancel(job_id=job.pk, actor=staff_of(request), at=timezone.now())
+        return redirect("channels:import")
+
+
+def _job(uuid: UUID) -> Job:
+    job = Job.objects.select_related("actor").filter(uuid=uuid, act=OrderFile.name).first()
+    if job is None:
+        raise Http404
+    return job
+
+
+def _held(form: ImportForm, staff: User) -> held.HeldFile:
+    upload = form.cleaned_data["file"]
+    if not upload:
+        return held.find(form.cleaned_data["held"], actor=staff)
+    if upload.size > MAX_BYTES:
+        raise FileProblem("file_too_large")
+    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
+
+
+def _table(form: ImportForm, file: held.HeldFile) -> Table:
+    data = form.cleaned_data
+    return read_table(file.content, filename=file.name, password=data["password"], sheet=data["sheet"] or None)
+
+
+def _refused_file(request: HttpRequest, form: ImportForm, file: held.HeldFile, problem: FileProblem) -> HttpResponse:
+    if problem.code in ASKS_PASSWORD:
+        form.add_error("password", problem.message)
+        return _upload_page(request, _again(form, file), status=422, ask="password")
+    held.drop(file)
+    form.add_error("file", problem.message)
+    return _upload_page(request, _again(form, None), status=problem.status)
+
+
+def _again(form: ImportForm, file: held.HeldFile | None, *, sheets: list[str] | None = None) -> ImportForm:
+    """The same form for the next step, knowing the file that is held; its errors stay."""
+    data = form.data.copy()
+    data["held"] = file.token if file else ""
+    again = ImportForm(data, sheets=sheets or ())
+    again.full_clean()
+    again._errors = form.errors
+    return again
+
+
+def _upload_page(
+    request: HttpRequest, form: ImportForm, *, status: int = 200, ask: str = "", error: str = ""
+) -> HttpResponse:
+    context = {
+        "title": "주문 파일 올리기",
+        "form": form,
+        "ask": ask,
+        "error_text": error,
+        "recent": recent_imports(),
+        "is_held": bool(form.data.get("held")),
+    }
+    return render(request, "channels/import.html", context, status=status)
+
+
+def _columns(request: HttpRequest, form: ImportForm, file: held.HeldFile, table: Table, *, intro: str) -> HttpResponse:
+    try:
+        header = header_for_mapping(table)
+    except FileProblem as problem:
+        form.add_error("file", problem.message)
+        return _upload_page(request, _again(form, None), status=problem.status)
+    initial: dict[str, Any] = {f"{key}_column": label for key, label in suggest_columns(header).items()}
+    initial |= {
+        "held": file.token,
+        "password": form.cleaned_data["password"],
+        "sheet": form.cleaned_data["sheet"],
+        "name": file.name.rpartition(".")[0][:60] or file.name[:60],
+        "is_prepaid": True,
+    }
+    return _columns_page(request, ColumnsForm(initial=initial, labels=header.labels), table, intro=intro)
+
+
+def _columns_page(
+    request: HttpRequest, form: ColumnsForm, table: Table, *, status: int = 200, intro: str = ""
+) -> HttpResponse:
+    context = mapping_page(table, form) | {"intro": intro}
+    return render(request, "channels/columns.html", context, status=status)

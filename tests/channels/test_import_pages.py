@@ -1,0 +1,209 @@
+"""The pages of order files: upload, password, sheets, columns, preview, apply, error file; who may."""
+
+import io
+from typing import Any
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.roles import Role
+from channels.models import OrderProfile
+from core.excel import read_table
+from core.models import Job
+from orders.models import Order, SalesChannel
+from tests.channels.files import plain, smartstore, smartstore_row
+from tests.fixtures.files import saved
+
+URL = "/orders/import/"
+SHOP = [
+    ["Order ID", "Order Date", "Customer Name", "City", "Postal Code", "Product ID", "Product Name", "Sales", "Quantity"],
+    ["CA-1", "11/8/2026", "Claire Gute", "Henderson", "42420", "FUR-1", "Bookcase", "261.96", 2],
+    ["CA-1", "11/8/2026", "Claire Gute", "Henderson", "42420", "FUR-2", "Chair", "731.94", 3],
+]
+
+
+def send(client: Client, data: bytes, *, name: str = "주문.xlsx", **fields: Any):
+    return client.post(URL, {"file": SimpleUploadedFile(name, data), **fields})
+
+
+def columns_of(answer) -> dict[str, str]:
+    """The posted form of the mapping page as it was offered."""
+    form = answer.context["form"]
+    return {bound.html_name: str(value) for bound in form if (value := bound.value()) not in (None, "", False)}
+
+
+@pytest.fixture
+def owner(sign_in) -> Client:
+    return sign_in(Role.OWNER)
+
+
+def test_upload_preview_apply_and_the_same_file_again(owner):
+    data = smartstore([smartstore_row(1), smartstore_row(2, 주문상태="취소", 주문세부상태="취소완료")])
+    answer = send(owner, data)
+    job = Job.objects.get()
+    assert answer.status_code == 302
+    assert answer["Location"] == f"{URL}{job.uuid}/"
+    page = owner.get(answer["Location"]).content.decode()
+    assert "확인하기 전에는 주문이 등록되지 않습니다." in page
+    assert "반영 가능한 1행 등록" in page
+    assert "상품준비중 · 2개 30,000원 · 주문 33,000원 · 품목 연결 대기" in page
+    assert not Order.objects.exists()
+    done = owner.post(f"{answer['Location']}apply/", follow=True)
+    assert "2행 가운데 1행을 등록했습니다." in done.content.decode()
+    assert Order.objects.count() == 1
+    owner.post(f"{answer['Location']}apply/")
+    assert Order.objects.count() == 1
+    again = send(owner, data)
+    assert again.status_code == 409
+    assert "이미 반영했습니다" in again.content.decode()
+    assert Job.objects.count() == 1
+
+
+def test_a_locked_file_is_kept_until_its_password_comes(owner):
+    data = smartstore([smartstore_row(1)], password="비밀 1")
+    asked = send(owner, data)
+    assert asked.status_code == 422
+    assert "암호가 걸린 파일입니다. 암호를 입력하세요." in asked.content.decode()
+    held = asked.context["form"].data["held"]
+    wrong = owner.post(URL, {"held": held, "password": "아님"})
+    assert wrong.status_code == 422
+    assert "암호가 맞지 않아" in wrong.content.decode()
+    right = owner.post(URL, {"held": wrong.context["form"].data["held"], "password": "비밀 1"})
+    assert right.status_code == 302
+    assert "비밀 1" not in str(Job.objects.get().params)
+
+
+def test_a_file_that_another_person_holds_is_not_found(owner, sign_in):
+    asked = send(owner, smartstore([smartstore_row(1)], password="1"))
+    held = asked.context["form"].data["held"]
+    stranger = sign_in(Role.CS).post(URL, {"held": held, "password": "1"})
+    assert stranger.status_code == 404
+    assert "파일을 다시 골라" in stranger.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_the_sheet_is_asked_for_when_there_are_several(owner):
+    book = openpyxl.load_workbook(io.BytesIO(smartstore([smartstore_row(1)])))
+    book.create_sheet("메모", 0).append(["여기는 주문이 아닙니다"])
+    asked = send(owner, saved(book))
+    assert asked.status_code == 200
+    assert "시트가 여러 개인 파일입니다." in asked.content.decode()
+    held = asked.context["form"].data["held"]
+    assert owner.post(URL, {"held": held, "sheet": "발주발송관리"}).status_code == 302
+    assert Job.objects.get().total == 1
+
+
+def test_an_unknown_layout_is_mapped_once_and_then_known(owner, channel):
+    asked = send(owner, plain(SHOP), name="superstore.xlsx")
+    assert asked.status_code == 200
+    page = asked.content.decode()
+    assert "처음 보는 양식입니다." in page
+    assert "Claire Gute" in page
+    chosen = columns_of(asked)
+    assert chosen["order_number_column"] == "Order ID"
+    assert chosen["line_amount_column"] == "Sales"
+    chosen |= {
+        "name": "해외 매장",
+        "channel": str(channel.pk),
+        "line_amount_factor": "1350.5",
+        "ordered_at_date_format": "%m/%d/%Y",
+        "recipient_name_column": "Customer Name",
+        "address1_column": "City",
+        "buyer_name_column": "",
+    }
+    mapped = owner.post(f"{URL}columns/", chosen)
+    assert mapped.status_code == 302, mapped.context["form"].errors
+    owner.post(f"{mapped['Location']}apply/")
+    order = Order.objects.get()
+    amounts = [(line.unit_price * line.quantity - line.discount_share) for line in order.lines.order_by("seq")]
+    assert amounts == [353_777, 988_485]
+    assert order.due_amount == 353_777 + 988_485
+    assert (order.recipient_name, order.address1, order.zip_code) == ("Claire Gute", "Henderson", "42420")
+    profile = OrderProfile.objects.get(name="해외 매장")
+    assert profile.mapping["line_amount"] == {"column": "Sales", "factor": "1350.5"}
+    second = send(owner, plain([SHOP[0], ["CA-2", *SHOP[1][1:]]]))
+    assert second.status_code == 302
+    assert Job.objects.latest("pk").params["options"]["profile_name"] == "해외 매장"
+
+
+def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner, channel):
+    asked = send(owner, plain(SHOP))
+    chosen = columns_of(asked) | {"name": "빠진 양식", "channel": str(channel.pk), "order_number_column": ""}
+    answer = owner.post(f"{URL}columns/", chosen)
+    assert answer.status_code == 422
+    assert "필요한 항목의 열을 골라 주세요: 주문번호" in answer.content.decode()
+    answer = owner.post(f"{URL}columns/", chosen | {"line_amount_factor": "0", "order_number_column": "없는 열"})
+    assert answer.status_code == 422
+    assert not OrderProfile.objects.filter(kind="CUSTOM").exists()
+    assert not Job.objects.exists()
+
+
+def test_an_error_file_is_the_persons_own_sheet_with_a_reason(owner):
+    rows = [smartstore_row(1), smartstore_row(2, 수량="0"), smartstore_row(3, 우편번호="123456789")]
+    place = send(owner, smartstore(rows))["Location"]
+    owner.post(f"{place}apply/")
+    answer = owner.get(f"/jobs/{Job.objects.get().uuid}/failed.xlsx")
+    assert answer.status_code == 200
+    table = read_table(b"".join(answer.streaming_content), filename="failed.xlsx")
+    assert table.rows[0][:2] == ["상품주문번호", "주문번호"]
+    assert table.rows[0][-1] == "오류 내용"
+    assert [row[-1] for row in table.rows[1:]] == [
+        "수량은 1개 이상이어야 합니다. 지금은 0개입니다.",
+        "우편번호: 우편번호는 숫자 5자리여야 합니다. 지금은 9자리입니다.",
+    ]
+    assert [row[0] for row in table.rows[1:]] == ["2026092000000002", "2026092000000003"]
+
+
+def test_the_corrected_error_file_imports_only_the_rest(owner):
+    rows = [smartstore_row(1), smartstore_row(2, 수량="0")]
+    place = send(owner, smartstore(rows))["Location"]
+    owner.post(f"{place}apply/")
+    answer = owner.get(f"/jobs/{Job.objects.get().uuid}/failed.xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content)))
+    sheet = book.active
+    names = [cell.value for cell in sheet[1]]
+    sheet.cell(2, names.index("수량") + 1).value = 2
+    place = send(owner, saved(book))["Location"]
+    owner.post(f"{place}apply/")
+    assert Order.objects.count() == 2
+
+
+@pytest.mark.parametrize("role", [Role.LOGISTICS, Role.FINANCE, Role.VIEWER, Role.AUDITOR])
+def test_only_the_owner_and_cs_may_import(role, sign_in, preview):
+    job = preview(smartstore([smartstore_row(1)]))
+    client = sign_in(role)
+    assert client.get(URL).status_code == 403
+    assert send(client, smartstore([smartstore_row(2)])).status_code == 403
+    assert client.get(f"{URL}{job.uuid}/").status_code == 403
+    assert client.post(f"{URL}{job.uuid}/apply/").status_code == 403
+    assert not Order.objects.exists()
+    assert Job.objects.count() == 1
+
+
+def test_odd_addresses_and_empty_posts_are_answered_in_korean(owner, preview):
+    job = preview(smartstore([smartstore_row(1)]))
+    assert owner.get(f"{URL}{job.uuid}/?rows=x").status_code == 400
+    assert owner.get(f"{URL}{job.uuid}/?after=-1").status_code == 400
+    assert owner.get(f"{URL}00000000-0000-4000-8000-000000000000/").status_code == 404
+    empty = owner.post(URL, {})
+    assert empty.status_code == 422
+    assert "올릴 파일을 고르세요." in empty.content.decode()
+    assert owner.post(f"{URL}columns/", {}).status_code == 404
+    assert owner.post(URL, {"held": "가짜"}).status_code == 404
+
+
+def test_an_inactive_channel_takes_nothing(owner):
+    place = send(owner, smartstore([smartstore_row(1)]))["Location"]
+    SalesChannel.objects.filter(code="smartstore").update(is_active=False)
+    page = owner.post(f"{place}apply/", follow=True).content.decode()
+    assert "사용하지 않는 판매채널입니다." in page
+    assert not Order.objects.exists()
+
+
+def test_throwing_a_preview_away_leaves_nothing_to_apply(owner):
+    place = send(owner, smartstore([smartstore_row(1)]))["Location"]
+    owner.post(f"{place}cancel/")
+    owner.post(f"{place}apply/")
+    assert not Order.objects.exists()
