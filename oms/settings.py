@@ -93,7 +93,11 @@ _database_options = DATABASES["default"].setdefault("OPTIONS", {})
 # A socket folder arrives as a parameter of the URL; `dbshell` and friends look for it in HOST.
 DATABASES["default"]["HOST"] = _database_options.pop("host", DATABASES["default"]["HOST"])
 _database_options["connect_timeout"] = 5
-_database_options["options"] = "-c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+# jit: our queries are short, compiling one takes longer than running it. pgtrigger.ignore: every trigger asks for this
+# variable and catches the error of its absence, which made a bulk insert of 50,000 rows take 29 s instead of 0.3 s.
+_database_options["options"] = (
+    "-c jit=off -c pgtrigger.ignore={} -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+)
 if OMS_PROCESSES == "web":
     _database_options["options"] += " -c statement_timeout=15s"
 DATABASES["default"]["TEST"] = {"NAME": os.environ.get("OMS_TEST_DB", "test_oms"), "TEMPLATE": "template0"}
