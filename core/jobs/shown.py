@@ -1,11 +1,10 @@
-"""What templates show of jobs: the preview dialog, the result strip, the chip of the app bar."""
+"""What templates show of jobs: the preview dialog and the result strip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, Sum
 from django.urls import reverse
 
 from core.actions import UNITS, Act
@@ -123,18 +122,6 @@ def counted(job: Job, act: Act | None, number: int, total: int) -> str:
     unit = UNITS.get(act.unit, "") if act else ""
     many = unit and job.kind != JobKind.UPLOAD and items.group_count(job) not in {0, total}
     return f"{unit} {number:,}건" if many else f"{number:,}건"
-
-
-def running_jobs_text(user: Any) -> str:
-    """진행 중인 작업: words of the app bar for a person's open jobs, empty when there are none. One query."""
-    if not getattr(user, "pk", None):
-        return ""
-    mine = Job.objects.filter(Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING), actor_id=user.pk)
-    found = mine.aggregate(all=Sum("total"), done=Sum("done"), failed=Sum("failed"))
-    if found["all"] is None:
-        return ""
-    percent = min(100, (found["done"] + found["failed"]) * 100 // max(found["all"], 1))
-    return f"작업 {mine.count():,}건 진행 중 · {percent}%"
 
 
 def upload_preview(job: Job) -> Any:
