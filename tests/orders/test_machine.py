@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -30,6 +31,9 @@ def walk(make_order, make_variant, staff) -> type[RuleBasedStateMachine]:
 
         def __init__(self) -> None:
             super().__init__()
+            # Every walk begins in the same shop.
+            self.shop = transaction.atomic()
+            self.shop.__enter__()
             self.at, self.serial = NOW, 0
             scarce, plenty = make_variant(on_hand=2), make_variant(on_hand=50)
             self.orders = [
@@ -148,6 +152,10 @@ def walk(make_order, make_variant, staff) -> type[RuleBasedStateMachine]:
         def everything_holds(self):
             assert broken() == []
 
+        def teardown(self):
+            transaction.set_rollback(True)
+            self.shop.__exit__(None, None, None)
+
     return Walk
 
 
@@ -156,6 +164,6 @@ def test_a_random_walk_keeps_every_invariant(make_order, make_variant, staff):
     run_state_machine_as_test(
         walk(make_order, make_variant, staff),
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
