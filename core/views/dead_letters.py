@@ -14,7 +14,7 @@ from core.events import KINDS, SUBSCRIBERS, delivery_model, event_model
 from core.exceptions import DomainError
 from core.models.events import DeliveryState
 from core.relay import retry_dead
-from core.views.gate import GatedView
+from core.views.gate import GatedView, UnknownCondition
 
 PAGE_SIZE = 50
 MOST_IDS = 1_000
@@ -48,7 +48,7 @@ class DeadLetters(GatedView):
     def get(self, request: HttpRequest) -> HttpResponse:
         before = request.GET.get("before", "")
         if set(request.GET) - {"before"} or not _is_id(before or "1"):
-            raise BadChoice("주소에 알 수 없는 조회 조건이 있습니다. 조건을 지우고 다시 조회하세요.")
+            raise UnknownCondition("주소에 알 수 없는 조회 조건이 있습니다. 조건을 지우고 다시 조회하세요.")
         rows = delivery_model().objects.filter(state=DeliveryState.DEAD).select_related("order").order_by("-pk")
         found = list((rows.filter(pk__lt=int(before)) if before else rows)[: PAGE_SIZE + 1])
         shown = found[:PAGE_SIZE]

@@ -15,6 +15,12 @@ from core.models import Job
 LOGIN_ONLY = ""
 
 
+class UnknownCondition(DomainError):
+    """조회 조건 오류: a parameter that the page does not know, or a value it cannot have."""
+
+    code = "unknown_condition"
+
+
 def refusal(request: HttpRequest, code: str) -> HttpResponse | None:
     """거절 응답: None when the person may go on; `code` is a permission or LOGIN_ONLY."""
     answer: HttpResponse | None = import_string(settings.OMS_GATE)(request, code)

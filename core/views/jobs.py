@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.calendar import KST
-from core.exceptions import DomainError, NotFound
+from core.exceptions import NotFound
 from core.jobs import files, items, start
 from core.jobs.exports import get_export
 from core.jobs.failed import failed_file, failed_rows
@@ -20,9 +20,8 @@ from core.jobs.shown import result_of, upload_preview
 from core.jobs.undo import open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
-from core.models.jobs import RESUMABLE
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, confirm_context, find_job, known_act
-from core.views.gate import GatedView, refusal
+from core.views.gate import GatedView, UnknownCondition, refusal
 
 PAGE_SIZE = 50
 SHOWN_FAILED = 200
@@ -39,12 +38,6 @@ CSS = {
     JobState.CANCELED: "s-closed",
     JobState.UNDONE: "s-closed",
 }
-
-
-class UnknownCondition(DomainError):
-    """조회 조건 오류: a parameter that the page does not know, or a value it cannot have."""
-
-    code = "unknown_condition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +232,6 @@ def permission_of(job: Job) -> str:
     """작업의 권한: the right that its act, upload or export asks for. Raises NotFound."""
     export = get_export(job.act) if job.kind == JobKind.EXPORT else None
     return export.permission if export is not None else known_act(job).permission
-
-
-def may_resume(job: Job) -> bool:
-    """이어서 처리할 수 있는 상태."""
-    return job.state in RESUMABLE
 
 
 def _no_file() -> HttpResponseBase:
