@@ -73,8 +73,8 @@ class StateGuard(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Self:
-        row = super().from_db(db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Any, values: Any, **options: Any) -> Self:
+        row = super().from_db(db, field_names, values, **options)
         row._remember()
         return row
 
@@ -110,13 +110,13 @@ class StateGuard(models.Model):
     def _remember(self) -> None:
         self.__dict__[_SNAPSHOT] = {name: self.__dict__[name] for name in ("state", "version") if name in self.__dict__}
 
-    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> bool:
+    def _do_update(self, *args: Any, **kwargs: Any) -> Any:
+        base_qs, using, pk_val, *rest = args
         snapshot = self.__dict__.get(_SNAPSHOT, {})
         for name, stored in snapshot.items():
             if self.__dict__.get(name, stored) != stored:
                 raise ConcurrentTransition(f"{name} of {self._meta.label} {pk_val} is written by core.state.move only")
-        guarded = base_qs.filter(**snapshot)
-        updated: bool = super()._do_update(guarded, using, pk_val, values, *args, **kwargs)  # type: ignore[misc]
+        updated = super()._do_update(base_qs.filter(**snapshot), using, pk_val, *rest, **kwargs)
         if not updated and base_qs.filter(pk=pk_val).using(using).exists():
             raise ConcurrentTransition(f"{self._meta.label} {pk_val} was changed since it was read")
         return updated
@@ -307,7 +307,8 @@ def _write(before: list[tuple[Any, dict[str, Any]]]) -> None:
 
 def _update_group(model: Any, source: str, target: str, changed: tuple[Any, ...], rows: list[Any]) -> None:
     table = connection.ops.quote_name(model._meta.db_table)
-    sets, joins, params = ["state = %s", "version = t.version + 1"], [], [str(target)]
+    sets, joins = ["state = %s", "version = t.version + 1"], []
+    params: list[Any] = [str(target)]
     varying: list[tuple[str, list[Any]]] = []
     for column in changed:
         values = [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows]

@@ -1,5 +1,6 @@
 """State machines: what move() writes, what it refuses, and what nobody gets past it."""
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from accounts.models import User
+from core import state
 from core.models import Job, JobKind, JobState
-from core.state import Condition, Outcome, explain, is_preview, missing, move, previewing
+from core.state import Condition, Outcome, explain, follow, is_preview, missing, move, previewing
 from orders.models import Order, OrderLine
 from orders.states import LINE_MOVES, LOCK_BIT, LineState, LockKind
 from tests.fixtures.orders import NOW, reloaded
@@ -151,6 +153,23 @@ def test_the_roll_up_follows_in_the_same_transaction(make_lines: LineMaker) -> N
     order = Order.objects.get(pk=line.order_id)
     assert order.version == before + 1
     assert order.steps & (1 << 11)
+
+
+def test_an_upper_app_may_follow_the_moves_of_a_table(make_lines: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(state, "_followers", defaultdict(list))
+
+    @follow(OrderLine)
+    def keep(rows: Any, *, at: Any) -> None:
+        seen.append(([row.pk for row in rows], [row.version for row in rows], at))
+
+    lines = make_lines(2)
+    ids = [line.pk for line in lines]
+    moved(ids, OrderLine.acknowledge)
+    assert seen == [(ids, [1, 1], NOW)]
+    with previewing():
+        move(locked_rows(ids), OrderLine.hold, at=NOW, reason="사유")
+    assert len(seen) == 1, "a preview moves nothing"
 
 
 def test_a_preview_decides_like_the_move_and_writes_nothing(make_lines: LineMaker) -> None:
