@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from core.events import record
+from core.events import event_model, record
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.korean import josa
@@ -28,7 +28,7 @@ from shipping.models import Parcel, ParcelLine, Shipment, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
-from shipping.services.shipments import Locked, lines_of, lines_of_whole_shipments, locked_shipments, ship
+from shipping.services.shipments import Locked, lines_of, lines_of_whole_shipments, locked_shipments, ship, unship
 from shipping.states import DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
@@ -36,6 +36,8 @@ NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 배송방법
 NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
 NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."
+REPLACED = "다른 송장번호를 바꾼 배송건은 되돌릴 수 없습니다. 이전 송장번호를 다시 입력하세요."
+TRIES = 3
 CHANGED = "다른 송장번호로 바꿈"
 
 BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written; 배송중 처리 and the commit are not")
@@ -74,26 +76,34 @@ def register_waybills(
     `entries` maps shipment ids to what was typed; numbers are normalised and checked by the courier's rule. Registering
     the same number again is unchanged. Raises Conflict when somebody else took a number at the same moment.
     """
-    result = Registered()
     facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
-    try:
-        with locked_shipments(lines_of(entries.keys()), actor=actor) as rows:
-            numbers = _checked(entries, rows, result)
-            old = _replaced(numbers, entries, rows, result)
-            if not is_preview():
-                result.outcome = _void(old, rows, reason=CHANGED, **facts)
-            fresh = [
-                pk
-                for shipment_id in sorted(numbers)
-                for pk in rows.lines_of[shipment_id]
-                if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
-            ]
-            data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
-            result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, **facts))
-            _insert(numbers, entries, rows, **facts)
-            result.possible = sorted(numbers)
-    except IntegrityError as error:
-        raise Conflict(RACED) from error
+    for _ in range(TRIES):
+        try:
+            return _register(entries, **facts)
+        except IntegrityError as error:
+            # Only one reader of a free number can win; the next look finds it taken and refuses that row alone.
+            raced = error
+    raise Conflict(RACED) from raced
+
+
+def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) -> Registered:
+    result = Registered()
+    facts |= {"actor": actor}
+    with locked_shipments(lines_of(entries.keys()), actor=actor) as rows:
+        numbers = _checked(entries, rows, result)
+        old = _replaced(numbers, entries, rows, result)
+        if not is_preview():
+            result.outcome = _void(old, rows, reason=CHANGED, **facts)
+        fresh = [
+            pk
+            for shipment_id in sorted(numbers)
+            for pk in rows.lines_of[shipment_id]
+            if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
+        ]
+        data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
+        result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, **facts))
+        _insert(numbers, entries, rows, **facts)
+        result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
     result.refused |= dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
     return result
@@ -247,6 +257,43 @@ def void_waybills(
         parcels = {pk: rows.parcels_of[pk] for pk in numbered}
         outcome.merge(_void(parcels, rows, actor=actor, at=at, batch=batch, source=source, reason=reason))
     return outcome
+
+
+def undo_registration(
+    *, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job | None, reason: str
+) -> Outcome:
+    """송장 등록 되돌리기: take sent shipments back, then void the numbers; one that replaced another stays (T9, T10).
+
+    The outcome names shipments in `refused` and `possible`, and holds the changes of lines and shipments.
+    """
+    with transaction.atomic():
+        line_ids = lines_of(shipment_ids)
+        with locked_shipments(line_ids, actor=actor) as rows:
+            replaced = _replaced_by(batch, rows)
+            good = [pk for pk in rows.shipments if pk not in replaced]
+            before = {pk: rows.shipments[pk].version for pk in good}
+            mine = [pk for shipment_id in good for pk in rows.lines_of[shipment_id]]
+            sent = [pk for pk in mine if rows.lines[pk].state != LineState.READY]
+            outcome = unship(line_ids=sent, actor=actor, at=at, reason=reason, batch=batch) if sent else Outcome()
+            rest = [pk for pk in mine if pk not in outcome.refused and not (is_preview() and pk in sent)]
+            outcome.merge(void_waybills(line_ids=rest, actor=actor, at=at, reason=reason, batch=batch))
+            owner = rows.shipment_of_line
+            reasons = {owner[pk]: text for pk, text in sorted(outcome.refused.items()) if pk in owner}
+            outcome.refused = reasons | dict.fromkeys(replaced, REPLACED)
+            outcome.possible = [rows.shipments[pk] for pk in good if pk not in reasons]
+            if not is_preview():
+                for shipment in outcome.possible:
+                    outcome.changes.append(Change(shipment, "", "", before[shipment.pk] + 1))
+        return outcome
+
+
+def _replaced_by(batch: Job | None, rows: Locked) -> set[int]:
+    """Shipments whose earlier number the undone batch had voided: nobody can bring that one back."""
+    if batch is None or batch.undoes_id is None:
+        return set()
+    voided = event_model().objects.filter(batch_id=batch.undoes_id, kind=events.PARCEL_VOIDED.code, subject="parcel")
+    parcels = Parcel.objects.filter(pk__in=voided.values("subject_id"), shipment__in=rows.shipments)
+    return set(parcels.values_list("shipment_id", flat=True))
 
 
 def _void(

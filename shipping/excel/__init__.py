@@ -1,0 +1,1 @@
+"""Files for couriers and from couriers."""

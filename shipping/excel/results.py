@@ -1,0 +1,118 @@
+"""송장 파일 읽기: which column is what, and what each row says, in files of couriers, markets and our own templates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from core.excel import Cell, FileProblem, Header, Problem, Table, find_header
+from core.excel.values import text
+from shipping.couriers import COURIERS, Courier, find_courier
+from shipping.waybills import WaybillVerdict, check_waybill
+
+TARGETS: Mapping[str, Sequence[str]] = {
+    "shipment": ("배송번호", "고객주문번호", "송장관리번호", "고객사주문번호", "관리번호"),
+    "line": ("품목별 주문번호", "상품주문번호", "주문상품번호", "품목주문번호"),
+    "order": ("주문번호", "쇼핑몰 주문번호"),
+    "courier": ("택배사", "택배사명", "택배사코드", "배송업체", "배송업체번호", "배송사"),
+    "waybill": ("운송장번호", "송장번호", "운송장", "송장", "등기번호", "운송장NO", "wbl_no"),
+}
+KEYS = ("shipment", "line", "order")
+NO_KEY = "배송번호나 주문번호를 입력하세요."
+LABELS = {
+    "shipment": "배송번호 (고객주문번호)",
+    "line": "품목별 주문번호",
+    "order": "주문번호",
+    "courier": "택배사",
+    "waybill": "송장번호",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """송장 파일 한 행: the key as written, the courier's slug and the clean number, or the reason why not."""
+
+    index: int
+    row_number: int
+    key: str
+    courier: str
+    courier_text: str
+    waybill: str
+    shown_waybill: str
+    error: str = ""
+    warning: str = ""
+
+
+def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Header:
+    """열 맞추기: the header row and our columns; `chosen` maps our key to a label of the file, as a person set it.
+
+    Raises FileProblem file_no_header when no key column or no number column is found.
+    """
+    header = find_header(table, TARGETS) if not chosen else _header_by_hand(table, chosen)
+    if header.missing("waybill") or not any(key in header.columns for key in KEYS):
+        raise FileProblem("file_no_header")
+    return header
+
+
+def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:
+    plain = find_header(table)
+    columns = {key: plain.labels.index(label) for key, label in chosen.items() if label in plain.labels}
+    taken = set(columns.values())
+    unknown = tuple(place for place, name in enumerate(plain.names) if name and place not in taken)
+    return Header(plain.index, plain.names, columns, unknown, plain.labels)
+
+
+def plain_header(table: Table) -> Header:
+    """열 이름만: for the screen on which a person says which column is what. Raises FileProblem."""
+    return find_header(table)
+
+
+def result_rows(table: Table, header: Header, *, default_courier: str) -> list[ResultRow]:
+    """송장 파일 읽기: one entry per row below the header that holds anything at all."""
+    return [_row(table, header, index, default_courier) for index in range(header.index + 1, len(table.rows))]
+
+
+def _row(table: Table, header: Header, index: int, default_courier: str) -> ResultRow:
+    cells = {key: table.cell(index, column) for key, column in header.columns.items()}
+    key, key_error = _key(cells)
+    courier_text = _plain(cells.get("courier"))
+    shown = _plain(cells["waybill"])
+    courier = _courier(courier_text or default_courier)
+    slug = "" if isinstance(courier, str) else courier.slug
+    row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text)
+    if key_error or isinstance(courier, str):
+        return row(waybill="", shown_waybill=shown, error=key_error or str(courier))
+    verdict = _number(cells["waybill"], courier)
+    error, warning = ("", verdict.message) if verdict.is_accepted else (verdict.message, "")
+    return row(waybill=verdict.number, shown_waybill=shown, error=error, warning=warning)
+
+
+def _key(cells: Mapping[str, Cell | Problem]) -> tuple[str, str]:
+    """The first key that is filled in, or why none can be used."""
+    for name in KEYS:
+        cell = cells.get(name)
+        if isinstance(cell, Problem):
+            return "", cell.message
+        if cell is not None and (found := _plain(cell)):
+            return found, ""
+    return "", NO_KEY
+
+
+def _plain(cell: Cell | Problem) -> str:
+    found = "" if cell is None else text(cell)
+    return "" if isinstance(found, Problem) else found
+
+
+@lru_cache(maxsize=512)
+def _courier(name: str) -> Courier | str:
+    """The courier that a cell names, or the Korean reason."""
+    found = COURIERS.get(name) or find_courier(name)
+    return found if isinstance(found, Courier) else found.message
+
+
+def _number(cell: Cell | Problem, courier: Courier) -> WaybillVerdict:
+    if isinstance(cell, Problem):
+        lost = check_waybill("1E15", courier)
+        return (
+            lost if cell.code in {"exponent", "precision"} else WaybillVerdict("", lost.level, cell.code, cell.message)
+        )
+    return check_waybill(cell, courier)

@@ -1,0 +1,303 @@
+"""A10: a courier's file of 200 rows, 190 of them fine; every refusal says why and changes nothing."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import openpyxl
+import pytest
+from django.db import connections
+
+from core.excel import Column, Kind, write_xlsx
+from core.exceptions import Conflict
+from core.jobs import runner, start
+from core.jobs.undo import open_undo
+from core.jobs.uploads import AlreadyApplied, exclude_rows, get_upload, open_upload, upload_counts
+from core.models import ItemResult, Job, JobItem, JobState
+from orders.models import OrderEvent, OrderLine
+from orders.services import locks
+from orders.states import LineState
+from payments.services import cancel_overdue, confirm_manually, revert_manual
+from shipping.models import Parcel, Shipment
+from shipping.services import shipments, waybills
+from shipping.services.waybills import WaybillEntry
+from shipping.states import ParcelState
+from tests.fixtures.orders import NOW, reloaded
+from tests.fixtures.shipments import again, waybill_number
+
+CJ = "CJ대한통운"
+
+
+def sheet(rows, *, headers=("고객주문번호", "택배사", "운송장번호")):
+    """The bytes of a result file."""
+    target = io.BytesIO()
+    write_xlsx(target, [Column(str(i), name, Kind.ANY) for i, name in enumerate(headers)], rows, sheet="결과")
+    return target.getvalue()
+
+
+def upload(content, *, actor, name="결과.xlsx", **options):
+    return open_upload(
+        upload=get_upload("waybill-upload"), actor=actor, file_name=name, content=[content], at=NOW, options=options
+    )
+
+
+def apply(job, *, actor, ticked=()):
+    lease = start.confirm(job_id=job.pk, actor=actor, at=job.created_at, ticked=ticked)
+    assert lease is not None
+    runner.run(lease, patient=False)
+    return reloaded(job)
+
+
+def verdicts(job):
+    """Reason and result of each row of the file."""
+    return {item.row_number: (item.result, item.reason) for item in JobItem.objects.filter(job=job)}
+
+
+def snapshot():
+    """Everything an upload could have touched."""
+    return (
+        list(OrderLine.objects.order_by("pk").values_list("pk", "state", "version", "standby_at")),
+        list(Parcel.objects.order_by("pk").values_list("pk", "state", "waybill")),
+        OrderEvent.objects.count(),
+        list(Shipment.objects.order_by("pk").values_list("pk", "version", "waybill")),
+    )
+
+
+@pytest.fixture
+def canceled(make_order, lines_of, staff):
+    """A shipment whose order was taken back and canceled."""
+    order = make_order()
+    confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
+    ids = [line.pk for line in lines_of(order)]
+    shipments.make_ready(line_ids=ids, actor=staff, at=NOW)
+    shipment = Shipment.objects.get(order=order)
+    shipments.return_to_preparing(line_ids=ids, actor=staff, at=NOW)
+    revert_manual(order_ids=[order.pk], actor=staff, at=NOW, reason="주문 취소")
+    cancel_overdue(order_ids=[order.pk], at=order.deposit_by)
+    return shipment
+
+
+def test_a10_two_hundred_rows(make_shipments, make_numbered, canceled, staff):
+    used = make_numbered(2, first=500)
+    fine = make_shipments(190)
+    more = make_shipments(6)
+    line_ids = shipments.lines_of([more[2].pk, more[3].pk])
+    locks.hold(line_ids=line_ids, actor=staff, at=NOW, reason="고객 부재, 9/28 이후")
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(fine)]
+    rows += [[f"D-20260101-000000{i}-00", CJ, waybill_number(600 + i)] for i in range(3)]
+    rows += [[more[i].number, CJ, used[i].waybill] for i in range(2)]
+    rows += [[more[i].number, CJ, waybill_number(700 + i)] for i in (2, 3)]
+    rows += [[more[4].number, CJ, ""]]
+    rows += [[fine[0].number, CJ, waybill_number(0)]]
+    rows += [[canceled.number, CJ, waybill_number(800)]]
+    assert len(rows) == 200
+    before = snapshot()
+    content = sheet(rows)
+    job = upload(content, actor=staff)
+    found = upload_counts(job)
+    assert (found.total, found.ready, found.ask, found.error, found.same) == (200, 190, 0, 10, 0)
+    told = {row: reason for row, (result, reason) in verdicts(job).items() if result == ItemResult.REFUSED}
+    when = "09-28 11:00"
+    assert told == {
+        192: "주문번호를 찾을 수 없습니다.",
+        193: "주문번호를 찾을 수 없습니다.",
+        194: "주문번호를 찾을 수 없습니다.",
+        195: f"다른 주문 {used[0].order.number}에서 쓰고 있는 송장번호입니다.",
+        196: f"다른 주문 {used[1].order.number}에서 쓰고 있는 송장번호입니다.",
+        197: "배송보류 중입니다. 사유: 고객 부재, 9/28 이후",
+        198: "배송보류 중입니다. 사유: 고객 부재, 9/28 이후",
+        199: "송장번호가 없습니다.",
+        200: "파일의 2행과 송장번호가 같습니다.",
+        201: f"이미 취소된 주문입니다. 시스템이 {when}에 취소했습니다.",
+    }
+    assert snapshot() == before
+
+    job = apply(job, actor=staff)
+    assert (job.state, job.done, job.failed) == (JobState.PARTIAL, 190, 10)
+    assert all(one.has_waybill for one in again(fine))
+    assert OrderLine.objects.filter(state=LineState.READY, standby_at__isnull=False).count() == 190 + 2
+    assert Parcel.objects.filter(state=ParcelState.NUMBERED).count() == 192
+    assert not any(one.has_waybill for one in again(more))
+
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(get_upload("waybill-upload").error_file(job))))
+    cells = [[cell.value for cell in row] for row in book.active.iter_rows()]
+    assert cells[0] == ["고객주문번호", "택배사", "운송장번호", "오류 내용"]
+    assert len(cells) == 11
+    assert cells[6] == [more[2].number, CJ, waybill_number(702), "배송보류 중입니다. 사유: 고객 부재, 9/28 이후"]
+
+    with pytest.raises(AlreadyApplied) as refused:
+        upload(content, actor=staff)
+    assert str(refused.value).endswith(f"에 {staff.display_name} 님이 이미 반영했습니다.")
+
+
+def test_a14_a_held_shipment_takes_no_number_and_keeps_its_deadline(make_shipments, staff):
+    [shipment] = make_shipments(1)
+    ids = shipments.lines_of([shipment.pk])
+    deadline = shipment.ship_by
+    locks.hold(line_ids=ids, actor=staff, at=NOW, reason="고객 부재, 9/28 이후")
+    job = upload(sheet([[shipment.number, CJ, waybill_number(1)]]), actor=staff)
+    assert verdicts(job) == {2: (ItemResult.REFUSED, "배송보류 중입니다. 사유: 고객 부재, 9/28 이후")}
+    with pytest.raises(Conflict, match="처리할 수 있는 행이 없습니다"):
+        start.confirm(job_id=job.pk, actor=staff, at=job.created_at)
+    assert not Parcel.objects.exists()
+    locks.release_hold(line_ids=ids, actor=staff, at=NOW + timedelta(days=3))
+    assert (reloaded(shipment).is_held, reloaded(shipment).ship_by, reloaded(shipment).step) == (
+        False,
+        deadline,
+        "READY",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("6.8E+11", "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요."),
+        ("", "송장번호가 없습니다."),
+        (
+            "직접수령",
+            "송장번호 칸에 '직접수령'이 적혀 있습니다. 배송방법을 방문수령으로 바꾸거나 송장번호를 입력하세요.",
+        ),
+        ("재고소진", "송장번호 칸에 '재고소진'이 적혀 있습니다. 배송을 보류하거나 송장번호를 입력하세요."),
+        ("12345", "송장번호는 숫자 10 또는 12자리여야 합니다. 지금은 5자리입니다."),
+        ("680000000012", "CJ대한통운 송장번호 규칙에 맞지 않습니다. 번호를 다시 확인하세요."),
+        ("68000000가011", "송장번호에 쓸 수 없는 글자가 있습니다. 숫자만 입력하세요."),
+    ],
+)
+def test_a_cell_that_is_no_number_is_refused_and_changes_nothing(cell, reason, make_shipments, staff):
+    [shipment] = make_shipments(1)
+    before = snapshot()
+    job = upload(sheet([[shipment.number, CJ, cell]]), actor=staff)
+    assert verdicts(job) == {2: (ItemResult.REFUSED, reason)}
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("courier", "reason"),
+    [
+        ("없는택배", "택배사 '없는택배'를 찾을 수 없습니다. 설정의 택배사 이름 또는 코드를 쓰세요."),
+        ("롯데/경동", "택배사 '롯데/경동'에 맞는 택배사가 여럿입니다: 롯데택배, 경동택배. 하나만 쓰세요."),
+    ],
+)
+def test_an_unknown_courier_is_refused(courier, reason, make_shipments, staff):
+    [shipment] = make_shipments(1)
+    job = upload(sheet([[shipment.number, courier, waybill_number(1)]]), actor=staff)
+    assert verdicts(job) == {2: (ItemResult.REFUSED, reason)}
+
+
+def test_a_number_cell_and_hyphens_and_the_default_courier_are_understood(make_shipments, staff):
+    first, second = make_shipments(2)
+    rows = [[first.number, int(waybill_number(0))], [second.order.number, "6800-0000-0022"]]
+    job = upload(sheet(rows, headers=("배송번호", "송장번호")), actor=staff, courier="CJGLS")
+    apply(job, actor=staff)
+    assert [one.waybill for one in again([first, second])] == [waybill_number(0), waybill_number(1)]
+
+
+def test_lines_of_one_shipment_share_a_box(make_shipments, staff):
+    [shipment] = make_shipments(1, lines=2)
+    numbers = OrderLine.objects.filter(order=shipment.order_id).order_by("seq").values_list("number", flat=True)
+    rows = [[number, "택배,등기,소포", CJ, waybill_number(1)] for number in numbers]
+    job = upload(sheet(rows, headers=("상품주문번호", "배송방법", "택배사", "송장번호")), actor=staff)
+    assert upload_counts(job).ready == 1
+    assert upload_counts(job).same == 1
+    apply(job, actor=staff)
+    assert Parcel.objects.get().items.count() == 2
+
+
+def test_another_number_needs_a_tick_and_the_old_one_ends(make_numbered, staff):
+    first, second = make_numbered(2)
+    rows = [[one.number, CJ, waybill_number(50 + i)] for i, one in enumerate((first, second))]
+    job = upload(sheet(rows), actor=staff)
+    assert upload_counts(job).ask == 2
+    assert verdicts(job)[2] == (
+        ItemResult.PENDING, f"이미 등록된 송장번호 {waybill_number(0)}과 다릅니다. 바꾸려면 선택하세요.",
+    )  # fmt: skip
+    job = apply(job, actor=staff, ticked=[2])
+    assert (job.done, job.failed) == (1, 1)
+    assert [one.waybill for one in again([first, second])] == [waybill_number(50), waybill_number(1)]
+    assert Parcel.objects.get(waybill=waybill_number(0)).state == ParcelState.VOID
+    assert OrderEvent.objects.filter(kind="parcel.voided").count() == 1
+
+
+def test_the_same_numbers_in_another_file_change_nothing(make_numbered, staff):
+    made = make_numbered(3)
+    before = snapshot()
+    job = upload(sheet([[one.number, CJ, one.waybill] for one in reversed(made)]), actor=staff)
+    assert upload_counts(job).same == 3
+    with pytest.raises(Conflict):
+        start.confirm(job_id=job.pk, actor=staff, at=job.created_at)
+    assert snapshot() == before
+
+
+def test_the_tick_sends_what_was_registered_now_or_before(make_shipments, make_numbered, staff):
+    fresh, known = make_shipments(2), make_numbered(1, first=900)
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(fresh)] + [
+        [known[0].number, CJ, known[0].waybill]
+    ]
+    job = apply(upload(sheet(rows), actor=staff, ship=True), actor=staff)
+    assert (job.state, job.done) == (JobState.DONE, 3)
+    assert {one.step for one in again(fresh + known)} == {"SHIPPING"}
+    assert set(Parcel.objects.values_list("state", flat=True)) == {ParcelState.HANDED_OVER}
+
+
+def test_undo_takes_shipments_back_and_voids_the_numbers(make_shipments, staff):
+    made = make_shipments(3)
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)]
+    job = apply(upload(sheet(rows), actor=staff, ship=True), actor=staff)
+    undo = open_undo(job=job, actor=staff, at=job.finished_at)
+    assert set(JobItem.objects.filter(job=undo).values_list("result", flat=True)) == {ItemResult.PENDING}
+    apply(undo, actor=staff)
+    assert (reloaded(undo).done, reloaded(job).state) == (3, JobState.UNDONE)
+    assert {(one.step, one.waybill) for one in again(made)} == {("READY", "")}
+    assert set(Parcel.objects.values_list("state", flat=True)) == {ParcelState.VOID}
+
+
+def test_what_changed_after_the_preview_is_refused_with_its_reason(make_shipments, staff):
+    held, taken, gone, fine = make_shipments(4)
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate((held, taken, gone, fine))]
+    job = upload(sheet(rows), actor=staff)
+    locks.hold(line_ids=shipments.lines_of([held.pk]), actor=staff, at=NOW, reason="고객 부재")
+    waybills.register_waybills(entries={taken.pk: WaybillEntry("CJGLS", waybill_number(70))}, actor=staff, at=NOW)
+    shipments.return_to_preparing(line_ids=shipments.lines_of([gone.pk]), actor=staff, at=NOW)
+    job = apply(job, actor=staff)
+    assert (job.done, job.failed) == (1, 3)
+    assert {row: reason for row, (_, reason) in verdicts(job).items()} == {
+        2: "배송보류 중입니다. 사유: 고객 부재",
+        3: f"이미 등록된 송장번호 {waybill_number(70)}과 다릅니다. 바꾸려면 선택하세요.",
+        4: "배송준비중 주문이 아닙니다. 지금 상태: 상품준비중",
+        5: "",
+    }
+    assert reloaded(taken).waybill == waybill_number(70)
+
+
+def test_rows_left_out_by_hand_stay_as_they_are(make_shipments, staff):
+    made = make_shipments(2)
+    job = upload(sheet([[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)]), actor=staff)
+    assert exclude_rows(job=job, row_numbers=[2]) == 1
+    apply(job, actor=staff)
+    assert [one.has_waybill for one in again(made)] == [False, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_with_the_same_file_at_once_apply_it_once(make_shipments, make_staff):
+    made = make_shipments(30)
+    content = sheet([[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)])
+    people = [make_staff(), make_staff()]
+    jobs = [upload(content, actor=person) for person in people]
+
+    def confirm(pair):
+        try:
+            job, person = pair
+            lease = start.confirm(job_id=job.pk, actor=person, at=job.created_at)
+            runner.run(lease, patient=False)
+            return "applied"
+        except Conflict as refused:
+            return refused.message
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(confirm, zip(jobs, people, strict=True)))
+    assert told[1 if told[0] != "applied" else 0] == "applied"
+    assert [text for text in told if "이미 반영했습니다" in text]
+    assert Parcel.objects.count() == 30
+    assert Job.objects.filter(state=JobState.DONE).count() == 1
