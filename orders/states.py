@@ -1,7 +1,5 @@
 """States, locks and bits of orders: value, Korean label, Cafe24 code and colour in one place."""
 
-from typing import Self
-
 from django.db import models
 
 
@@ -130,25 +128,30 @@ PREPAID_METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY, Payment
 
 
 class DeliveryMethod(models.TextChoices):
-    """배송방법: the four ways goods reach the buyer, each with its Naver code (domain.md 2.5).
+    """배송방법: how an order leaves the house; only a parcel needs a waybill (domain.md 2.5)."""
 
-    Only 택배 needs a courier and a waybill number; the other three are completed by staff (shipping.md 7).
-    """
+    PARCEL = "PARCEL", "택배"
+    QUICK = "QUICK", "퀵서비스"
+    VISIT = "VISIT", "방문수령"
+    DIRECT = "DIRECT", "직접전달"
 
-    naver_code: str
-    needs_waybill: bool
+    @property
+    def naver_code(self) -> str:
+        """Code of the method at SmartStore."""
+        return _NAVER_METHOD[self]
 
-    PARCEL = "PARCEL", "DELIVERY", "waybill", "택배"
-    QUICK = "QUICK", "QUICK_SVC", "", "퀵서비스"
-    VISIT = "VISIT", "VISIT_RECEIPT", "", "방문수령"
-    DIRECT = "DIRECT", "DIRECT_DELIVERY", "", "직접전달"
+    @property
+    def needs_waybill(self) -> bool:
+        """Whether a courier carries it under a number."""
+        return self is DeliveryMethod.PARCEL
 
-    def __new__(cls, code: str, naver_code: str, needs: str) -> Self:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.naver_code = naver_code
-        member.needs_waybill = needs == "waybill"
-        return member
+
+_NAVER_METHOD = {
+    DeliveryMethod.PARCEL: "DELIVERY",
+    DeliveryMethod.QUICK: "QUICK_SVC",
+    DeliveryMethod.VISIT: "VISIT_RECEIPT",
+    DeliveryMethod.DIRECT: "DIRECT_DELIVERY",
+}
 
 
 class LockKind(models.TextChoices):
