@@ -1,11 +1,24 @@
 """Addresses of channels: order files, products of channels, the manual order, settings."""
 
-from django.urls import path
+from django.urls import URLPattern, include, path, re_path
 
+from channels.api import errors
+from channels.api.endpoints import api
+from channels.api.gate import guarded
 from channels.views import imports
+
+
+def api_urls() -> list[URLPattern]:
+    """API 주소: ninja's own patterns behind the gate, and JSON for every address that is none."""
+    patterns: list[URLPattern] = api.urls[0]
+    for pattern in patterns:
+        pattern.callback = guarded(pattern.callback)
+    return [*patterns, re_path(r"^.*$", guarded(errors.not_found))]
+
 
 app_name = "channels"
 urlpatterns = [
+    path("api/v1/", include((api_urls(), "api-v1"))),
     path("orders/import/", imports.ImportOrders.as_view(), name="import"),
     path("orders/import/columns/", imports.MapColumns.as_view(), name="import_columns"),
     path("orders/import/<uuid:uuid>/", imports.ImportPreview.as_view(), name="import_preview"),

@@ -18,7 +18,17 @@ from tests.fixtures.files import saved
 
 URL = "/orders/import/"
 SHOP = [
-    ["Order ID", "Order Date", "Customer Name", "City", "Postal Code", "Product ID", "Product Name", "Sales", "Quantity"],
+    [
+        "Order ID",
+        "Order Date",
+        "Customer Name",
+        "City",
+        "Postal Code",
+        "Product ID",
+        "Product Name",
+        "Sales",
+        "Quantity",
+    ],
     ["CA-1", "11/8/2026", "Claire Gute", "Henderson", "42420", "FUR-1", "Bookcase", "261.96", 2],
     ["CA-1", "11/8/2026", "Claire Gute", "Henderson", "42420", "FUR-2", "Chair", "731.94", 3],
 ]

@@ -1,4 +1,4 @@
-"""SmartStore 발주발송관리: header under a guide row, password, one payment per order, cancels and sent rows left out."""
+"""SmartStore 발주발송관리: header under a guide row, password, shares, canceled and sent rows left out."""
 
 from datetime import datetime
 
@@ -37,7 +37,8 @@ def test_a_paid_row_becomes_a_paid_order_with_every_fact(load):
     assert (line.state, line.unit_price, line.quantity) == (LineState.PREPARING, 15_900, 2)
     assert (line.channel_number, line.channel_product) == ("2026092000000001", "8801234567")
     assert line.ship_by == datetime(2026, 9, 28, 23, 59, 59, tzinfo=KST)
-    assert line.variant_id is None and line.locks.get().kind == "MAPPING"
+    assert line.variant_id is None
+    assert line.locks.get().kind == "MAPPING"
     assert LedgerEntry.objects.get().amount == 33_000
     assert OrderEvent.objects.get(kind="order.received").source == "UPLOAD"
 
@@ -102,7 +103,9 @@ def test_a_canceled_line_does_not_take_the_rest_of_its_order_away(load):
 
 def test_rows_that_contradict_each_other_refuse_the_whole_order(load):
     same = {"주문번호": "2026092177000001"}
-    job = load(smartstore([smartstore_row(1, **same), smartstore_row(2, **same, 수취인명="다른 사람"), smartstore_row(3)]))
+    job = load(
+        smartstore([smartstore_row(1, **same), smartstore_row(2, **same, 수취인명="다른 사람"), smartstore_row(3)])
+    )
     found = verdicts(job)
     text = "수령자가 3행과 4행에서 다릅니다. 같은 주문이면 값을 맞춰 주세요."
     assert found == [(3, REFUSED, text), (4, REFUSED, text), (5, OK, "")]

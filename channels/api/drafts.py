@@ -1,0 +1,98 @@
+"""Between the shapes of the API and the drafts and rows of the shop."""
+
+from channels.api.schemas import AmountsOut, LineOut, OrderIn, OrderOut
+from channels.services.drafting import LONGEST_OPTION, LONGEST_PRODUCT, key_text
+from channels.services.placing import Incoming
+from channels.services.storefront import line_code, order_code
+from core.phones import normalize_phone
+from orders.models import Order, OrderLine
+from orders.services.intake import LineDraft, OrderDraft
+from orders.states import DeliveryMethod, LineState, PaymentMethod
+
+_DELIVERIES = {method.value: method for method in DeliveryMethod}
+
+
+def to_incoming(sent: OrderIn) -> Incoming:
+    """접수할 주문: the draft of a posted order, with our codes per line."""
+    lines = tuple(
+        LineDraft(
+            product_name=line.product_name,
+            option_name=line.option_name,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            discount_amount=line.discount,
+            channel_number=line.channel_number,
+            channel_product=key_text(line.product_code or line.product_name, LONGEST_PRODUCT),
+            channel_option=key_text(line.option_name, LONGEST_OPTION),
+        )
+        for line in sent.lines
+    )
+    draft = OrderDraft(
+        channel_number=sent.channel_number,
+        ordered_at=sent.ordered_at,
+        paid_at=sent.payment.paid_at,
+        payment_method=PaymentMethod(sent.payment.method.value),
+        depositor_name=sent.payment.depositor_name,
+        deposit_by=sent.payment.deposit_by,
+        ship_by=sent.ship_by,
+        buyer_name=sent.buyer.name,
+        buyer_phone=normalize_phone(sent.buyer.phone),
+        buyer_email=sent.buyer.email,
+        recipient_name=sent.recipient.name,
+        recipient_phone=normalize_phone(sent.recipient.phone),
+        recipient_phone2=normalize_phone(sent.recipient.phone2),
+        zip_code=sent.recipient.zip_code,
+        address1=sent.recipient.address1,
+        address2=sent.recipient.address2,
+        delivery_note=sent.delivery_note,
+        delivery_method=_DELIVERIES[sent.delivery_method.value],
+        discount_amount=sent.amounts.discount,
+        coupon_amount=sent.amounts.coupon,
+        points_amount=sent.amounts.points,
+        shipping_fee_amount=sent.amounts.shipping_fee,
+        lines=lines,
+    )
+    return Incoming(draft, [line.sku for line in sent.lines])
+
+
+def order_out(order: Order) -> OrderOut:
+    """주문 한 건 as the storefront reads it; one query for its lines."""
+    lines = list(
+        OrderLine.objects.filter(order=order).exclude(state=LineState.MOVED).select_related("variant").order_by("seq")
+    )
+    return OrderOut(
+        number=order.number,
+        channel_number=order.channel_number,
+        state=order_code(order, lines),
+        ordered_at=order.ordered_at,
+        paid_at=order.paid_at,
+        deposit_by=order.deposit_by,
+        amounts=AmountsOut(
+            goods=order.goods_amount,
+            discount=order.discount_amount,
+            coupon=order.coupon_amount,
+            points=order.points_amount,
+            shipping_fee=order.shipping_fee_amount,
+            due=order.due_amount,
+            paid=order.paid_amount,
+        ),
+        lines=[_line_out(line) for line in lines],
+    )
+
+
+def _line_out(line: OrderLine) -> LineOut:
+    return LineOut(
+        number=line.number,
+        channel_number=line.channel_number,
+        state=line_code(line),
+        product_name=line.product_name,
+        option_name=line.option_name,
+        sku=line.variant.sku if line.variant else None,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        amount=line.amount - line.discount_share - line.coupon_share - line.points_share,
+        ship_by=line.ship_by,
+        shipped_at=line.shipped_at,
+        delivered_at=line.delivered_at,
+        confirmed_at=line.confirmed_at,
+    )

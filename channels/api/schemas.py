@@ -1,0 +1,207 @@
+"""Shapes of the API. Amounts are whole won, instants ISO 8601 with a zone, states Cafe24 codes (N00, N10 …)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictInt
+
+from channels.services.limits import MOST_LINES, MOST_PRICE, MOST_QUANTITY
+from core.calendar import KST
+
+
+def _text_only(value: Any) -> Any:
+    """Numbers would be read as seconds since 1970: only ISO text is an instant here."""
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("ISO 8601 일시여야 합니다. 예: 2026-09-21T10:00:00+09:00")
+
+
+def _seoul(moment: datetime) -> str:
+    return moment.astimezone(KST).isoformat(timespec="seconds")
+
+
+Moment = Annotated[datetime, PlainSerializer(_seoul, return_type=str, when_used="unless-none")]
+"""Going out, always on the clock of Seoul."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Won = Annotated[StrictInt, Field(ge=0, le=MOST_PRICE)]
+
+
+class Method(StrEnum):
+    """결제수단."""
+
+    BANK_TRANSFER = "BANK_TRANSFER"
+    VIRTUAL_ACCOUNT = "VIRTUAL_ACCOUNT"
+    CARD = "CARD"
+    EASY_PAY = "EASY_PAY"
+    MARKET = "MARKET"
+
+
+class Delivery(StrEnum):
+    """배송방법."""
+
+    PARCEL = "PARCEL"
+    QUICK = "QUICK"
+    VISIT = "VISIT"
+    DIRECT = "DIRECT"
+
+
+class Sent(Schema):
+    """What comes in: unknown names are refused (reliability.md T10)."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class BuyerIn(Sent):
+    """주문자."""
+
+    name: str = Field(min_length=1, max_length=60, description="주문자 이름")
+    phone: str = Field("", max_length=20, description="연락처")
+    email: str = Field("", max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$", description="이메일")
+
+
+class RecipientIn(Sent):
+    """수령자."""
+
+    name: str = Field(min_length=1, max_length=60, description="수령자 이름")
+    phone: str = Field("", max_length=20, description="연락처")
+    phone2: str = Field("", max_length=20, description="다른 연락처")
+    zip_code: str = Field("", pattern=r"^$|^[0-9]{5}$", description="우편번호 5자리")
+    address1: str = Field(min_length=1, max_length=200, description="주소")
+    address2: str = Field("", max_length=200, description="상세주소")
+
+
+class PaymentIn(Sent):
+    """결제: CARD, EASY_PAY, MARKET은 결제한 주문으로, 나머지는 입금대기로 접수합니다."""
+
+    method: Method = Field(description="결제수단")
+    paid_at: Instant | None = Field(None, description="결제일시. 없으면 주문일시로 봅니다.")
+    depositor_name: str = Field("", max_length=60, description="입금자명")
+    deposit_by: Instant | None = Field(None, description="입금기한. 없으면 채널의 기한 규칙을 씁니다.")
+
+
+class AmountsIn(Sent):
+    """주문 금액: 품목마다 나누어 저장합니다."""
+
+    discount: Won = Field(0, description="주문 할인(원)")
+    coupon: Won = Field(0, description="쿠폰 할인(원)")
+    points: Won = Field(0, description="적립금 사용(원)")
+    shipping_fee: Won = Field(0, description="배송비(원)")
+
+
+class LineIn(Sent):
+    """품목."""
+
+    channel_number: str = Field("", max_length=60, description="채널의 품목번호")
+    product_code: str = Field("", max_length=100, description="채널의 상품번호. 없으면 상품명으로 구분합니다.")
+    product_name: str = Field(min_length=1, max_length=200, description="상품명")
+    option_name: str = Field("", max_length=200, description="옵션")
+    sku: str = Field("", max_length=60, description="우리 품목코드. 있으면 바로 연결합니다.")
+    quantity: StrictInt = Field(ge=1, le=MOST_QUANTITY, description="수량")
+    unit_price: Won = Field(description="판매가(원)")
+    discount: Annotated[StrictInt, Field(ge=0, le=10**14)] = Field(0, description="품목 할인(원)")
+
+
+class OrderIn(Sent):
+    """주문 접수."""
+
+    channel_number: str = Field(
+        min_length=1, max_length=60, description="채널 주문번호. 같은 번호는 한 번만 접수합니다."
+    )
+    ordered_at: Instant = Field(description="주문일시")
+    buyer: BuyerIn
+    recipient: RecipientIn
+    payment: PaymentIn
+    amounts: AmountsIn = Field(default_factory=AmountsIn)
+    delivery_method: Delivery = Field(Delivery.PARCEL, description="배송방법")
+    delivery_note: str = Field("", max_length=500, description="배송메시지")
+    ship_by: Instant | None = Field(None, description="발송기한")
+    lines: list[LineIn] = Field(min_length=1, max_length=MOST_LINES, description="품목")
+
+
+class ConfirmIn(Sent):
+    """구매확정."""
+
+    lines: list[Annotated[str, Field(max_length=20)]] | None = Field(
+        None, min_length=1, max_length=MOST_LINES, description="품목별 주문번호. 없으면 확정할 수 있는 모든 품목입니다."
+    )
+
+
+class LineOut(Schema):
+    """품목."""
+
+    number: str = Field(description="품목별 주문번호")
+    channel_number: str
+    state: str = Field(description="상태 코드. 예: N10")
+    product_name: str
+    option_name: str
+    sku: str | None = Field(description="우리 품목코드. 연결 전이면 null입니다.")
+    quantity: int
+    unit_price: int
+    amount: int = Field(description="할인을 뺀 품목 금액(원)")
+    ship_by: Moment | None
+    shipped_at: Moment | None
+    delivered_at: Moment | None
+    confirmed_at: Moment | None
+
+
+class AmountsOut(Schema):
+    """금액(원)."""
+
+    goods: int
+    discount: int
+    coupon: int
+    points: int
+    shipping_fee: int
+    due: int = Field(description="결제예정액")
+    paid: int = Field(description="입금액")
+
+
+class OrderOut(Schema):
+    """주문."""
+
+    number: str = Field(description="주문번호")
+    channel_number: str = Field(description="채널 주문번호")
+    state: str = Field(description="상태 코드. 예: N00")
+    ordered_at: Moment
+    paid_at: Moment | None
+    deposit_by: Moment | None
+    amounts: AmountsOut
+    lines: list[LineOut]
+
+
+class OrderPage(Schema):
+    """주문 목록의 한 쪽."""
+
+    items: list[dict[str, Any]] = Field(description="주문. 개인정보는 가려져 있습니다.")
+    before: str = Field(description="앞 쪽의 커서. 없으면 빈 글자입니다.")
+    after: str = Field(description="다음 쪽의 커서. 없으면 빈 글자입니다.")
+
+
+class EventOut(Schema):
+    """변경 한 건."""
+
+    id: int
+    at: Moment
+    kind: str = Field(description="종류. 예: line.shipped")
+    label: str = Field(description="종류의 한국어 이름")
+    order: str = Field(description="주문번호")
+    line: str = Field(description="품목별 주문번호. 주문 전체의 변경이면 빈 글자입니다.")
+    from_code: str = Field(description="이전 상태 코드")
+    to_code: str = Field(description="다음 상태 코드")
+
+
+class EventPage(Schema):
+    """변경 목록."""
+
+    events: list[EventOut]
+    next: int = Field(description="다음에 보낼 after 값")
+    more: bool = Field(description="바로 더 받을 것이 있는지")
+
+
+class ErrorOut(Schema):
+    """오류."""
+
+    code: str = Field(description="오류 코드")
+    message: str = Field(description="무엇이 왜 안 되는지와 할 일")

@@ -1,0 +1,117 @@
+"""자사몰 연동: what a channel's storefront asks of its own orders, and never of anybody else's."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from channels.services.limits import draft_problem, due_amount
+from channels.services.placing import Incoming, place_orders
+from core.exceptions import Conflict, DomainError, NotFound
+from core.models import Source
+from core.state import Outcome
+from orders.models import Order, OrderLine, SalesChannel
+from orders.services import progress
+from orders.services.intake import OrderDraft
+from orders.states import CANCELED_CODE, CODE, LOCK_BIT, CanceledBy, ConfirmedBy, LineState, LockKind
+
+HELD = LOCK_BIT[LockKind.HOLD]
+
+
+class OrderRefused(DomainError):
+    """주문 접수 불가: the order as sent cannot be stored; nothing is."""
+
+    code = "order_refused"
+    status = 422
+
+
+class PurchaseRefused(Conflict):
+    """구매확정 불가: at least one of the lines may not be confirmed; none is."""
+
+    code = "purchase_refused"
+
+
+def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) -> tuple[Order, bool]:
+    """주문 접수: the stored order, and whether it is new; the same order again is the stored one.
+
+    Raises OrderRefused, and Conflict when the number is known with other lines or another amount.
+    """
+    problem = draft_problem(incoming.draft, at=at)
+    if problem:
+        raise OrderRefused(problem)
+    placed = place_orders(
+        channel=channel,
+        incoming=[incoming],
+        actor=None,
+        at=at,
+        source=Source.API,
+        creates_products=channel.creates_products,
+    )
+    number = incoming.draft.channel_number
+    if number in placed.created:
+        return placed.created[number], True
+    known = placed.known[number]
+    if not _is_same(known, incoming.draft):
+        raise Conflict(
+            f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {known.number}", code="order_differs"
+        )
+    return known, False
+
+
+def _is_same(order: Order, draft: OrderDraft) -> bool:
+    """As it was received: lines that staff have split since then still add up."""
+    stored = OrderLine.objects.filter(order=order).exclude(state=LineState.MOVED)
+    units = sum(stored.values_list("quantity", flat=True))
+    return order.due_amount == due_amount(draft) and units == sum(line.quantity for line in draft.lines)
+
+
+def find_order(*, channel: SalesChannel, number: str) -> Order:
+    """주문 찾기: one of the channel's own orders by our number. Raises NotFound."""
+    order = Order.objects.filter(channel=channel, number=number).first()
+    if order is None:
+        raise NotFound("주문을 찾을 수 없습니다. 주문번호를 확인하세요.")
+    assert isinstance(order, Order)
+    return order
+
+
+def confirm_purchase(
+    *, channel: SalesChannel, number: str, line_numbers: Collection[str] | None, at: datetime
+) -> tuple[Order, Outcome]:
+    """구매확정: by the buyer, all lines that can be or exactly those named; one that cannot refuses all.
+
+    Without names the lines that are closed or confirmed already are passed over. Raises NotFound, PurchaseRefused.
+    """
+    order = find_order(channel=channel, number=number)
+    lines = list(OrderLine.objects.filter(order=order).order_by("seq"))
+    if line_numbers is None:
+        chosen = [line for line in lines if line.state in {LineState.SHIPPING, LineState.DELIVERED}]
+    else:
+        chosen = [line for line in lines if line.number in set(line_numbers)]
+        if unknown := set(line_numbers) - {line.number for line in chosen}:
+            raise NotFound(f"이 주문에 없는 품목입니다: {min(unknown)}")
+    if not chosen:
+        raise PurchaseRefused("구매확정할 수 있는 품목이 없습니다. 배송중이거나 배송완료인 품목만 확정합니다.")
+    outcome = progress.confirm_purchase(
+        line_ids=[line.pk for line in chosen], by=ConfirmedBy.BUYER, actor=None, at=at, source=Source.BUYER
+    )
+    if outcome.refused:
+        names = {line.pk: line.number for line in chosen}
+        first = min(outcome.refused)
+        raise PurchaseRefused(f"{names[first]}: {outcome.refused[first]}")
+    return order, outcome
+
+
+def line_code(line: Any) -> str:
+    """공개 코드 of a line: the Cafe24 codes N00 to N50, with N21, N22 and C47 to C49 (architecture.md 3)."""
+    if line.open_locks & HELD and line.state in {LineState.PREPARING, LineState.READY}:
+        return "N22"
+    if line.state == LineState.READY and line.standby_at is not None:
+        return "N21"
+    if line.state == LineState.CANCELED_UNPAID and line.canceled_by:
+        return CANCELED_CODE[CanceledBy(line.canceled_by)]
+    return CODE[LineState(line.state)]
+
+
+def order_code(order: Order, lines: Sequence[Any]) -> str:
+    """공개 코드 of an order: that of its stored stage; of a line where the line says more."""
+    codes = {line_code(line) for line in lines if line.state == order.stage}
+    return codes.pop() if len(codes) == 1 else CODE[LineState(order.stage)]
