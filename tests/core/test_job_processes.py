@@ -1,5 +1,6 @@
 """Jobs with real worker and relay processes: killed at every point, flushed, and still everything once."""
 
+import signal
 import sys
 
 import pytest
@@ -11,8 +12,9 @@ from core.actions import ACTIONS
 from core.broker import Valkey, redis_client
 from core.jobs import dispatch, start
 from core.jobs.lease import is_silent
-from core.models import Job, JobState, SlotRun
-from orders.models import OrderEvent, OrderLine
+from core.models import Job, JobState, Message, SlotRun
+from core.models.events import DeliveryState
+from orders.models import Delivery, Order, OrderEvent, OrderLine
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.work import LineMaker, expire, previewed, tally
 from tests.infra.processes import Processes, Running
@@ -104,3 +106,18 @@ def test_open_jobs_are_listed_for_machines(processes: Processes, make_lines: Lin
     found = command(processes, "oms_jobs", "--json").log()
     assert f'"id": "{job.uuid}"' in found
     assert '"due": 1' in found
+
+
+def test_a_relay_that_dies_in_a_delivery_is_followed_by_another(processes: Processes, make_lines: LineMaker) -> None:
+    [line] = make_lines(1)
+    Order.objects.update(buyer_phone="01012345678")
+    delivery = Delivery.objects.create(
+        subscriber="orders.handlers.tell_payment_confirmed", order=line.order, event_ids=[1], due_at=NOW
+    )
+    doomed = command(processes, "oms_relay", "--once", OMS_FAILPOINTS="relay_before_done=kill")
+    assert doomed.process.returncode == -signal.SIGKILL
+    found = reloaded(delivery)
+    assert (found.state, found.attempts) == (DeliveryState.PENDING, 1), "counted, although nobody could say so"
+    assert not Message.objects.exists(), "what the handler wrote went with it"
+    assert command(processes, "oms_relay", "--once").process.returncode == 0
+    assert (reloaded(delivery).state, Message.objects.count()) == (DeliveryState.DONE, 1)
