@@ -10,18 +10,27 @@ from core.state import Outcome
 from orders import events
 from orders.actions import LineAction, lines_of
 from orders.forms import ReasonForm
+from orders.models import OrderLine
 from orders.states import LineState
 from shipping.models import Shipment, ShipmentLine
 from shipping.services import shipments, waybills
+from shipping.services.drafts import drafted_entries
 
 S = LineState
 UNDO_REASON = "되돌리기"
+NO_DRAFT = "송장번호가 없습니다."
+SAME = "이미 등록된 송장번호입니다."
 
 
 @lines_of(Shipment)
 def lines_of_shipments(shipment_ids: Collection[int]) -> dict[int, int]:
     """배송건의 품목: live lines of shipments that a person chose."""
     items = ShipmentLine.objects.filter(shipment__in=shipment_ids, is_live=True)
+    return dict(items.values_list("line_id", "shipment_id"))
+
+
+def _shipment_of(line_ids: Collection[int]) -> dict[int, int]:
+    items = ShipmentLine.objects.filter(line__in=line_ids, is_live=True)
     return dict(items.values_list("line_id", "shipment_id"))
 
 
@@ -58,6 +67,37 @@ class ReturnToPreparing(LineAction):
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return shipments.make_ready(line_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class RegisterWaybill(LineAction):
+    """송장 등록: the numbers that were typed into the list become parcels; the shipments wait for the courier."""
+
+    name, label, permission = "register-waybill", "송장 등록", "shipping.register_waybill"
+    states = (S.READY,)
+    style = SECONDARY
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        owner = _shipment_of(ids)
+        shipment_ids = set(owner.values())
+        entries = drafted_entries(shipment_ids)
+        done = waybills.register_waybills(entries=entries, actor=actor, at=at, batch=batch)
+        reasons = dict.fromkeys(shipment_ids - entries.keys(), NO_DRAFT) | dict.fromkeys(done.unchanged, SAME)
+        reasons |= done.refused
+        done.outcome.refused |= {pk: reasons[shipment] for pk, shipment in owner.items() if shipment in reasons}
+        return done.outcome
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        owner = _shipment_of(ids)
+        undone = waybills.undo_registration(
+            shipment_ids=set(owner.values()), actor=actor, at=at, batch=batch, reason=reason
+        )
+        possible = {shipment.pk for shipment in undone.possible}
+        lines = OrderLine.objects.filter(pk__in=[pk for pk, shipment in owner.items() if shipment in possible])
+        refused = {pk: undone.refused[one] for pk, one in owner.items() if one in undone.refused}
+        return Outcome(possible=list(lines), refused=refused, changes=undone.changes)
 
 
 @register

@@ -1,0 +1,100 @@
+"""송장 파일 미리보기: counters, filters and rows of a file that was read, as finished strings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from core.jobs.uploads import UploadCounts, upload_counts
+from core.models import ItemResult, Job, JobItem, JobState
+from orders.models import OrderLine
+from orders.states import LineState
+from shipping.models import ShipmentLine
+
+ROWS = 100
+_SAME = Q(data__contains={"same": True})
+SHOWN = {
+    "all": ("전체", Q()),
+    "ready": ("반영 가능", Q(result=ItemResult.PENDING, reason="")),
+    "ask": ("확인 필요", Q(result=ItemResult.PENDING) & ~Q(reason="")),
+    "error": ("오류", Q(result=ItemResult.REFUSED) & ~_SAME),
+    "same": ("변화 없음", Q(result=ItemResult.REFUSED) & _SAME),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """미리보기 한 행."""
+
+    number: int
+    key: str
+    shipment: str
+    courier: str
+    waybill: str
+    old: str
+    verdict: str
+    css: str
+    asks: bool
+    can_exclude: bool
+
+
+def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
+    """미리보기 내용 of one file: a page of its rows, from a row number on."""
+    show = show if show in SHOWN else "all"
+    last = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else 0
+    is_open = job.state == JobState.PREVIEW
+    items = JobItem.objects.filter(SHOWN[show][1], job=job, row_number__gt=last).order_by("row_number")
+    found = [_row(item, is_open=is_open) for item in items[: ROWS + 1]]
+    counts = upload_counts(job)
+    ships = bool((job.params.get("options") or {}).get("ship"))
+    return {
+        "job": job,
+        "is_open": is_open,
+        "is_running": job.is_open,
+        "ships": ships,
+        "verb": "배송중 처리" if ships else "송장 등록",
+        "tabs": _tabs(counts, show) if is_open else [],
+        "ready": counts.ready,
+        "asks": counts.ask,
+        "errors": counts.error,
+        "notices": _messages(job) if is_open and ships else 0,
+        "rows": found[:ROWS],
+        "show": show,
+        "next": found[ROWS - 1].number if len(found) > ROWS else 0,
+    }
+
+
+def _tabs(counts: UploadCounts, show: str) -> list[dict[str, Any]]:
+    numbers = {
+        "all": counts.total, "ready": counts.ready, "ask": counts.ask, "error": counts.error, "same": counts.same,
+    }  # fmt: skip
+    return [
+        {"key": key, "label": label, "number": numbers[key], "current": key == show}
+        for key, (label, _) in SHOWN.items()
+    ]
+
+
+def _messages(job: Job) -> int:
+    """발송 알림 수: one for each order of the rows that can be applied."""
+    targets = JobItem.objects.filter(job=job, result=ItemResult.PENDING).values("target_id")
+    lines = ShipmentLine.objects.filter(shipment__in=targets, is_live=True).values("line_id")
+    return OrderLine.objects.filter(pk__in=lines, state=LineState.READY).values("order_id").distinct().count()
+
+
+def _row(item: JobItem, *, is_open: bool) -> PreviewRow:
+    data = item.data or {}
+    is_same, asks = bool(data.get("same")), item.result == ItemResult.PENDING and bool(item.reason)
+    refused = item.result == ItemResult.REFUSED and not is_same
+    done = {ItemResult.OK: "반영함", ItemResult.PENDING: "반영 가능"}.get(ItemResult(item.result), "변화 없음")
+    return PreviewRow(
+        number=item.row_number or 0,
+        key=str(data.get("key", "")),
+        shipment=str(data.get("number", "")),
+        courier=str(data.get("courier_name", "")),
+        waybill=str(data.get("waybill") or data.get("shown", "")),
+        old=" ".join(part for part in (data.get("old_courier"), data.get("old")) if part),
+        verdict=item.reason or done,
+        css="bad" if refused else "warn" if asks else "",
+        asks=asks and is_open,
+        can_exclude=is_open and item.result == ItemResult.PENDING,
+    )
