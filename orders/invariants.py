@@ -1,6 +1,7 @@
 """What must be true of orders, lines, their history and their summaries (reliability.md 5.3)."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db import connection
 
@@ -188,7 +189,7 @@ def check_claims() -> Iterable[Violation]:
         yield Violation("INV-17", number, "confirmed with an open claim")
 
 
-def _rows(sql: str) -> Iterator[tuple[object, ...]]:
+def _rows(sql: str) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         yield from cursor.fetchall()
