@@ -1,0 +1,23 @@
+"""`manage.py oms_demo`: make an empty shop a demo shop; run by `up --demo` on every start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.services import DEMO_ENVIRONMENTS
+from oms.seed.demo import prepare_demo
+
+
+class Command(BaseCommand):
+    help = "Demo staff, the sandbox as tracking account and, in an empty shop, 400 orders in every step."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.OMS_ENV not in DEMO_ENVIRONMENTS:
+            raise CommandError("데모 데이터는 데모 환경(OMS_ENV=demo)에서만 만들 수 있습니다.")
+        lines: list[str] = []
+        if prepare_demo(at=timezone.now().replace(microsecond=0), say=lines.append):
+            self.stdout.write(lines[-1])
+        if options["verbosity"] > 1:
+            self.stdout.write("\n".join(lines))

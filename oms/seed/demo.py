@@ -1,0 +1,59 @@
+"""데모 쇼핑몰: staff to log in as, work in every step, and parcels that the sandbox moves."""
+
+from datetime import datetime, timedelta
+
+from accounts.models import User
+from accounts.services import DEMO_STAFF, create_demo_staff
+from oms.seed.loader import Say
+from oms.seed.plan import demo_plan
+from oms.seed.shop import seed_shop
+from orders.models import Order
+from orders.states import DeliveryMethod
+from shipping.couriers import COURIERS
+from shipping.models import Shipment, ShipmentStep, TrackingAccount, WaybillDraft
+from shipping.services.polling import SOURCE
+from shipping.waybills import with_check_digit
+
+SANDBOX_URL = "http://127.0.0.1:8010"
+"""Where `make up` starts the sandbox tracker by default; OMS_TRACKER_DELIVERY_BASE_URL says so when it is elsewhere."""
+SANDBOX_SPEED = 300
+"""The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
+DRAFTS = 12
+
+
+def prepare_demo(*, at: datetime, say: Say) -> bool:
+    """데모 준비: whatever is missing of staff, tracking account and orders; False when the shop has orders already."""
+    if User.objects.filter(username__in=[name for name, *_ in DEMO_STAFF]).count() < len(DEMO_STAFF):
+        create_demo_staff(at=at)
+    TrackingAccount.objects.get_or_create(
+        code=SOURCE,
+        defaults={
+            "name": "배송조회 샌드박스",
+            "base_url": SANDBOX_URL,
+            "is_sandbox": True,
+            "speed": SANDBOX_SPEED,
+        },
+    )
+    if Order.objects.exists():
+        return False
+    seed_shop(demo_plan(at=at), say=say)
+    _draft_waybills(at=at)
+    return True
+
+
+def _draft_waybills(*, at: datetime) -> None:
+    """Numbers that a colleague has typed and not registered yet."""
+    courier, author = COURIERS["CJGLS"], User.objects.get(username="logistics")
+    waiting = Shipment.objects.filter(
+        step=ShipmentStep.READY, method=DeliveryMethod.PARCEL, has_waybill=False, is_held=False
+    ).order_by("ship_by", "pk")[:DRAFTS]
+    WaybillDraft.objects.bulk_create(
+        WaybillDraft(
+            shipment=shipment,
+            courier=courier.slug,
+            text=with_check_digit(courier, f"68999{n:04d}00"),
+            author=author,
+            saved_at=at - timedelta(minutes=n),
+        )
+        for n, shipment in enumerate(waiting, 1)
+    )
