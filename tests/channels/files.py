@@ -20,28 +20,32 @@ GUIDE = (
     "상품주문번호, 주문번호는 수정하지 마세요."
 )
 SMARTSTORE = names("""
-    상품주문번호, 주문번호, 배송속성, 풀필먼트사(주문 기준), 택배사(주문 기준), 배송방법(구매자 요청), 배송방법, 택배사, 송장번호, 발송일, 판매채널, 구매자명,
-    구매자ID, 수취인명, 주문상태, 주문세부상태, 수량클레임 여부, 결제위치, 결제일, 상품번호, 상품명, 상품종류, 반품안심케어, 멤버십N배송, 옵션정보, 옵션관리코드,
-    수량, 옵션가격, 상품가격, 최종 상품별 할인액, 최초 상품별 할인액, 판매자 부담 할인액, 최종 상품별 총 주문금액, 최초 상품별 총 주문금액, 사은품, 발주확인일,
-    발송기한, 발송처리일, 송장출력일, 배송비 형태, 배송비 묶음번호, 배송비 유형, 배송비 합계, 제주/도서 추가배송비, 배송비 할인액, 판매자 상품코드,
-    판매자 내부코드1, 판매자 내부코드2, 수취인연락처1, 수취인연락처2, 통합배송지, 기본배송지, 상세배송지, 구매자연락처, 우편번호, 배송메세지, 출고지, 결제수단,
-    네이버페이 주문관리 수수료, 매출연동 수수료, 정산예정금액, 개인통관고유부호, 주문일시, 배송희망일, 구독신청회차, 구독진행회차, 구독배송희망일, 배송태그 유형,
-    출입방법 유형, 출입방법 내용, 수령위치 유형, 수령위치 내용
+    상품주문번호, 주문번호, 배송속성, 풀필먼트사(주문 기준), 택배사(주문 기준), 배송방법(구매자 요청), 배송방법,
+    택배사, 송장번호, 발송일, 판매채널, 구매자명, 구매자ID, 수취인명, 주문상태, 주문세부상태, 수량클레임 여부,
+    결제위치, 결제일, 상품번호, 상품명, 상품종류, 반품안심케어, 멤버십N배송, 옵션정보, 옵션관리코드, 수량,
+    옵션가격, 상품가격, 최종 상품별 할인액, 최초 상품별 할인액, 판매자 부담 할인액, 최종 상품별 총 주문금액,
+    최초 상품별 총 주문금액, 사은품, 발주확인일, 발송기한, 발송처리일, 송장출력일, 배송비 형태, 배송비 묶음번호,
+    배송비 유형, 배송비 합계, 제주/도서 추가배송비, 배송비 할인액, 판매자 상품코드, 판매자 내부코드1,
+    판매자 내부코드2, 수취인연락처1, 수취인연락처2, 통합배송지, 기본배송지, 상세배송지, 구매자연락처, 우편번호,
+    배송메세지, 출고지, 결제수단, 네이버페이 주문관리 수수료, 매출연동 수수료, 정산예정금액, 개인통관고유부호,
+    주문일시, 배송희망일, 구독신청회차, 구독진행회차, 구독배송희망일, 배송태그 유형, 출입방법 유형, 출입방법 내용,
+    수령위치 유형, 수령위치 내용
 """)
 CAFE24 = names("""
-    쇼핑몰, 쇼핑몰 번호, 주문번호, 품목별 주문번호, 주문일시, 결제일시(입금확인일), 총 주문금액, 결제금액, 상품품목코드, 주문상품명, 상품명(한국어 쇼핑몰),
-    상품옵션, 수량, 판매가, 상품구매금액(KRW), 사용한 적립금액(최종), 주문서 쿠폰 할인금액, 실제 환불금액, 수령인, 수령인 휴대전화, 수령인 우편번호,
-    수령인 주소, 배송메시지, 배송업체, 송장번호, 배송비, 배송유형, 배송번호, 주문자명, 주문자 휴대전화, 수령인 전화번호, 자체품목코드, 결제수단, 입금자명
+    쇼핑몰, 쇼핑몰 번호, 주문번호, 품목별 주문번호, 주문일시, 결제일시(입금확인일), 총 주문금액, 결제금액,
+    상품품목코드, 주문상품명, 상품명(한국어 쇼핑몰), 상품옵션, 수량, 판매가, 상품구매금액(KRW),
+    사용한 적립금액(최종), 주문서 쿠폰 할인금액, 실제 환불금액, 수령인, 수령인 휴대전화, 수령인 우편번호,
+    수령인 주소, 배송메시지, 배송업체, 송장번호, 배송비, 배송유형, 배송번호, 주문자명, 주문자 휴대전화,
+    수령인 전화번호, 자체품목코드, 결제수단, 입금자명
 """)
 SABANGNET = names("""
-    idx, order_id, mall_id, mall_user_id, order_status, user_id, user_name, user_tel, user_cel,
-    user_email, receive_name, receive_tel, receive_cel, receive_zipcode, receive_addr, delv_msg,
-    total_cost, pay_cost, sale_cost, delv_cost, order_date, reg_date, ord_confirm_date,
-    delivery_confirm_date, cancel_dt, rtn_dt, chng_dt, hope_delv_date, mall_product_id, product_id,
-    sku_id, p_product_name, p_sku_value, product_name, sku_value, compayny_goods_cd, sku_alias,
-    barcode, model_no, sale_cnt, box_ea, p_ea, delivery_method_str, order_gubun, set_gubun,
-    jung_chk_yn, mall_order_seq, copy_idx, delivery_id, invoice_no, inv_send_dm, inv_send_msg,
-    free_gift
+    idx, order_id, mall_id, mall_user_id, order_status, user_id, user_name, user_tel, user_cel, user_email,
+    receive_name, receive_tel, receive_cel, receive_zipcode, receive_addr, delv_msg, total_cost, pay_cost,
+    sale_cost, delv_cost, order_date, reg_date, ord_confirm_date, delivery_confirm_date, cancel_dt, rtn_dt,
+    chng_dt, hope_delv_date, mall_product_id, product_id, sku_id, p_product_name, p_sku_value, product_name,
+    sku_value, compayny_goods_cd, sku_alias, barcode, model_no, sale_cnt, box_ea, p_ea, delivery_method_str,
+    order_gubun, set_gubun, jung_chk_yn, mall_order_seq, copy_idx, delivery_id, invoice_no, inv_send_dm,
+    inv_send_msg, free_gift
 """)
 
 
