@@ -10,19 +10,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-from core.settings_registry import Declared, declare
-
-FILE_KEEP_DAYS = declare(
-    Declared(
-        key="file_keep_days",
-        label="작업 파일 보관 기간(일)",
-        group="jobs",
-        default=7,
-        minimum=1,
-        maximum=30,
-        help="올린 파일과 내려받기 파일을 이 기간이 지나면 지웁니다.",
-    )
-)
 PARTIAL = ".part"
 
 

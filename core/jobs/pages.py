@@ -61,5 +61,8 @@ def failed_rows_url(job: Any) -> str:
         page = get_page(str(job.params.get("page", "")))
     except LookupError:
         return ""
-    known = {"batch", "result"} <= page.filter_names
-    return f"{page.url}?batch={job.uuid}&result=fail" if known else ""
+    if not {"batch", "result"} <= page.filter_names:
+        return ""
+    # The list's usual period might hide rows that were selected by another one.
+    period = "&period=all" if page.bases else ""
+    return f"{page.url}?batch={job.uuid}&result=fail{period}"

@@ -7,6 +7,7 @@ from core import slots
 from core.jobs import files, lease, runner, start
 from core.jobs.dispatch import due_jobs
 from core.models import Job, JobKind, JobState
+from core.options import FILE_KEEP_DAYS
 from core.settings_registry import get_setting
 
 
@@ -23,7 +24,7 @@ def sweep(*, at: datetime) -> Swept:
     """정리: throw away previews after a day, files after their time, and old slot rows."""
     return Swept(
         previews=_drop_previews(at=at),
-        files=files.remove_older(than=at - timedelta(days=int(get_setting("file_keep_days")))),
+        files=files.remove_older(than=at - timedelta(days=int(get_setting(FILE_KEEP_DAYS.key)))),
         slots=slots.forget_old(at=at),
     )
 

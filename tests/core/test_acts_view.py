@@ -127,6 +127,23 @@ def test_a_stale_row_is_excluded_with_who_and_what(
     assert reloaded(line).version == 1
 
 
+def test_the_failed_rows_are_shown_by_the_list_itself(
+    hold_act: TestHold, make_lines: LineMaker, client: Client, staff: User
+) -> None:
+    lines = make_lines(3)
+    hold_lines([lines[0].pk], actor=staff, at=NOW)
+    job = job_of(press(client, lines, page="preparing"))
+    result = client.post(f"/acts/{job.uuid}/apply/")
+    url = f"/orders/preparing/?batch={job.uuid}&result=fail&period=all"
+    assert f'href="{url.replace("&", "&amp;")}"' in result.content.decode()
+    page = client.get(url, headers={"HX-Target": "list"})
+    assert page.status_code == 200
+    assert re.findall(r'data-id="(\d+)"', page.content.decode()) == [str(lines[0].order_id)]
+    done = client.get(url.replace("fail", "ok"), headers={"HX-Target": "list"})
+    assert len(re.findall(r'data-id="', done.content.decode())) == 2
+    assert client.get("/orders/preparing/?batch=x&period=all", headers={"HX-Target": "list"}).status_code < 500
+
+
 # Forms and typed numbers
 
 
