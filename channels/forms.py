@@ -171,3 +171,37 @@ class FactorField(forms.CharField):
         if not (factor.is_finite() and 0 < factor <= 1_000_000):
             raise forms.ValidationError("환산은 1350.5처럼 0보다 큰 수로 입력하세요.")
         return "" if factor == 1 else format(factor.normalize(), "f")
+
+
+class ConnectForm(forms.Form):
+    """품목 연결 입력: which group, and which variant of ours it is."""
+
+    channel = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+    product = forms.CharField(max_length=100, strip=False)
+    option = forms.CharField(max_length=200, required=False, strip=False)
+    variant = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+
+    def is_valid(self, *needed: str) -> bool:  # type: ignore[override]
+        """Whether these of the fields can be used."""
+        return not set(needed or self.fields) & set(self.errors)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the channel calls it."""
+        return self.cleaned_data["product"], self.cleaned_data.get("option") or ""
+
+
+class ListingForm(forms.Form):
+    """연결 바꾸기 입력."""
+
+    CHANGE, REMOVE = "change", "remove"
+
+    act = forms.ChoiceField(choices=[(CHANGE, "바꾸기"), (REMOVE, "지우기")])
+    version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+    variant = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("act") == self.CHANGE and not cleaned.get("variant"):
+            self.add_error("variant", "바꿀 품목을 고르세요.")
+        return cleaned

@@ -5,7 +5,7 @@ from django.urls import URLPattern, include, path, re_path
 from channels.api import errors
 from channels.api.endpoints import api
 from channels.api.gate import guarded
-from channels.views import imports
+from channels.views import imports, mapping
 
 
 def api_urls() -> list[URLPattern]:
@@ -24,4 +24,7 @@ urlpatterns = [
     path("orders/import/<uuid:uuid>/", imports.ImportPreview.as_view(), name="import_preview"),
     path("orders/import/<uuid:uuid>/apply/", imports.ApplyImport.as_view(), name="import_apply"),
     path("orders/import/<uuid:uuid>/cancel/", imports.CancelImport.as_view(), name="import_cancel"),
+    path("products/mapping/", mapping.MappingPage.as_view(), name="mapping"),
+    path("products/mapping/connect/", mapping.Connect.as_view(), name="connect"),
+    path("products/mapping/<int:pk>/", mapping.EditListing.as_view(), name="listing"),
 ]
