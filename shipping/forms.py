@@ -6,7 +6,9 @@ from typing import Any
 from django import forms
 
 from shipping.couriers import COURIERS
+from shipping.excel.fields import CHOICES
 from shipping.excel.results import KEYS, LABELS
+from shipping.models import RowPer
 
 NO_FILE = "파일을 고르거나 엑셀에서 복사한 내용을 붙여 넣으세요."
 IGNORED = "무시"
@@ -82,3 +84,62 @@ class ColumnsForm(forms.Form):
     def mapping(self) -> dict[str, str]:
         """고른 열: our key -> label of the file."""
         return {key: self.cleaned_data[key] for key in LABELS if self.cleaned_data.get(key)}
+
+
+class TemplateForm(forms.Form):
+    """엑셀 양식: what is not a column."""
+
+    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+    courier = forms.ChoiceField(label="택배사", required=False)
+    row_per = forms.ChoiceField(label="한 줄의 단위", choices=RowPer.choices)
+    join_text = forms.CharField(
+        label="품목 사이 글자",
+        max_length=10,
+        strip=False,
+        required=False,
+        help_text="한 줄에 여러 품목을 이어 쓸 때 사이에 넣는 글자입니다.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["courier"]
+        field.choices = [("", "정하지 않음"), *((slug, courier.name) for slug, courier in COURIERS.items())]
+
+
+class TemplateColumnForm(forms.Form):
+    """양식의 열 하나: header, and a field of ours or a fixed text."""
+
+    header = forms.CharField(label="열 이름", max_length=60, required=False, strip=False)
+    field = forms.ChoiceField(label="내용", choices=CHOICES, required=False)
+    fixed = forms.CharField(label="고정 글자", max_length=200, required=False, strip=False)
+
+
+class TemplateNameForm(forms.Form):
+    """양식 이름: of a copy or of a new one."""
+
+    name = forms.CharField(label="새 양식 이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+
+
+class CourierFileForm(forms.Form):
+    """송장 양식 내려받기: which template, and why the personal data leaves the house."""
+
+    template = forms.ChoiceField(label="엑셀 양식")
+    reason = forms.CharField(
+        label="내려받는 이유",
+        max_length=200,
+        initial="택배사 송장 출력",
+        help_text="개인정보가 들어 있는 파일입니다. 누가 왜 내려받았는지 기록이 남습니다.",
+        error_messages={"required": "내려받는 이유를 입력하세요."},
+    )
+    ids = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, templates: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["template"]
+        field.choices = templates
+
+    def clean_reason(self) -> str:
+        reason: str = " ".join(self.cleaned_data["reason"].split())
+        if len(reason) < 2:
+            raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
+        return reason

@@ -4,13 +4,17 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import grid, upload
+from shipping.views import courier_file, grid, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
+    path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
+    path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
+    path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
+    path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),
     path("shipping/waybills/draft/", grid.DraftView.as_view(), name="waybill_draft"),
     path("shipping/waybills/paste/", grid.PasteView.as_view(), name="waybill_paste"),
     path("shipping/waybills/upload/", upload.WaybillUploadPage.as_view(), name="waybill_upload"),

@@ -21,7 +21,6 @@ class ExcelTemplate(TimeStamped):
     # [{"header": "받는분성명", "field": "recipient_name", "fixed": ""}, …]; `field` is "" for fixed text.
     columns = models.JSONField("열", default=list)
     join_text = models.CharField("품목 사이 글자", max_length=10, default=" / ")
-    has_header = models.BooleanField("제목 줄", default=True)
     is_preset = models.BooleanField("기본 제공", default=False)
     is_default = models.BooleanField("기본 양식", default=False)
     version = models.PositiveIntegerField("버전", default=0)

@@ -1,5 +1,6 @@
 // Waybill inputs behave like a sheet: arrows and Enter move, a paste fills by key, leaving a cell saves a draft.
-import { $, $$, card, notify, on, post } from "./dom.js";
+import { $, $$, card, csrf, notify, on, onClick, post } from "./dom.js";
+import { selection, size } from "./select.js";
 import { askLogin } from "./session.js";
 
 const inputs = () => $$("input[data-waybill]:not(:disabled)");
@@ -117,4 +118,16 @@ on("paste", (event) => {
   if (text.length < lines.length) notify(`비어 있는 칸이 모자라 ${lines.length - text.length}줄은 붙여 넣지 않았습니다.`, { error: true });
   const { page, query } = card().dataset;
   htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query } });
+});
+
+// The courier's file of single rows: the ids are posted, because an address cannot hold two thousand of them.
+onClick('[data-tool="file"]', (link, event) => {
+  const chosen = selection();
+  if (!size() || chosen.mode !== "ids") return;
+  event.preventDefault();
+  const form = Object.assign(document.createElement("form"), { method: "post", action: link.pathname });
+  const fields = { csrfmiddlewaretoken: csrf(), ids: chosen.rows.replaceAll(/:\d+/g, "") };
+  for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  document.body.append(form);
+  form.submit();
 });

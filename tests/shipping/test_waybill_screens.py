@@ -40,7 +40,8 @@ def logistics(sign_in):
 def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     made = make_shipments(3)
     rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)] + [["D-20200101-0000001-00", CJ, "1"]]
-    answer = send(logistics, book(rows))
+    content = book(rows)
+    answer = send(logistics, content)
     job = Job.objects.get(kind="UPLOAD")
     assert answer.headers["Location"] == f"{UPLOAD}{job.uuid}/"
     html = logistics.get(answer.headers["Location"]).content.decode()
@@ -53,7 +54,7 @@ def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     assert all(one.has_waybill for one in again(made))
     errors = logistics.get(f"/jobs/{job.uuid}/failed.xlsx")
     assert b"".join(errors.streaming_content)[:2] == b"PK"
-    refused = send(logistics, book(rows))
+    refused = send(logistics, content)
     assert refused.status_code == 409
     assert "이미 반영했습니다." in refused.content.decode()
 

@@ -1,0 +1,187 @@
+"""엑셀 양식: the list of templates and the editor of one; columns move by buttons, without a script."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from accounts.access import PermissionRequired
+from core.exceptions import DomainError
+from shipping.columns import courier_name
+from shipping.excel.courier_file import file_rows
+from shipping.forms import TemplateColumnForm, TemplateForm, TemplateNameForm
+from shipping.models import ExcelTemplate, RowPer, Shipment, ShipmentStep
+from shipping.services import templates
+
+PREVIEW_ROWS = 5
+START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)
+UNKNOWN = "엑셀 양식을 찾을 수 없습니다."
+WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있습니다. 표시한 열을 고치세요."
+
+
+class TemplateList(PermissionRequired):
+    """엑셀 양식 목록."""
+
+    permission = "templates.edit"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _list(request, TemplateNameForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TemplateNameForm(request.POST)
+        if not form.is_valid():
+            return _list(request, form, status=422)
+        try:
+            made = templates.create_template(name=form.cleaned_data["name"], columns=START)
+        except DomainError as error:
+            form.add_error("name", error.message)
+            return _list(request, form, status=error.status)
+        return redirect("shipping:template", pk=made.pk)
+
+
+class TemplateEditor(PermissionRequired):
+    """엑셀 양식 편집."""
+
+    permission = "templates.edit"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        template = ExcelTemplate.objects.filter(pk=pk).first()
+        if template is None:
+            return _missing(request)
+        form = TemplateForm(initial=_facts(template))
+        return _editor(request, template, form, template.columns, seen=template.version)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        template = ExcelTemplate.objects.filter(pk=pk).first()
+        if template is None:
+            return _missing(request)
+        form, columns = TemplateForm(request.POST), posted_columns(request.POST)
+        version = request.POST.get("version", "")
+        seen = int(version) if version.isascii() and version.isdecimal() and len(version) < 9 else -1
+        moved = rearranged(request.POST, columns)
+        if moved is not None:
+            return _editor(request, template, form, moved, seen=seen, is_dirty=True)
+        wrong = not all(TemplateColumnForm(one).is_valid() for one in columns)
+        if wrong or not form.is_valid():
+            if wrong:
+                form.add_error(None, WRONG_COLUMNS)
+            return _editor(request, template, form, columns, seen=seen, status=422)
+        try:
+            facts = form.cleaned_data
+            templates.save_template(template_id=pk, seen_version=seen, facts=facts, columns=columns)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return _editor(request, template, form, columns, seen=seen, status=error.status)
+        return redirect("shipping:template", pk=pk)
+
+
+class TemplateAct(PermissionRequired):
+    """엑셀 양식 복사, 삭제, 기본 양식으로."""
+
+    permission = "templates.edit"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        try:
+            if act == "copy":
+                name = request.POST.get("name", "").strip()[:60] or f"{_name(pk)} 사본"[:60]
+                return redirect("shipping:template", pk=templates.copy_template(template_id=pk, name=name).pk)
+            if act == "delete":
+                templates.delete_template(template_id=pk)
+            elif act == "default":
+                templates.set_default(template_id=pk)
+            else:
+                return _missing(request)
+        except DomainError as error:
+            status = error.status if error.status in {404, 409} else 400
+            return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+        return redirect("shipping:templates")
+
+
+def posted_columns(posted: QueryDict) -> list[dict[str, str]]:
+    """보낸 열: the rows of the editor in their order."""
+    rows = zip(posted.getlist("header"), posted.getlist("field"), posted.getlist("fixed"), strict=False)
+    return [{"header": header, "field": field, "fixed": fixed} for header, field, fixed in rows]
+
+
+def rearranged(posted: QueryDict, columns: list[dict[str, str]]) -> list[dict[str, str]] | None:
+    """열 옮기기: the columns after ▲, ▼, 빼기 or 열 추가; None when something else was pressed."""
+    if "add" in posted:
+        return [*columns, {"header": "", "field": "", "fixed": ""}]
+    for act, step in (("up", -1), ("down", 1), ("remove", 0)):
+        text = posted.get(act, "")
+        if not (text.isascii() and text.isdecimal() and len(text) < 4 and int(text) < len(columns)):
+            continue
+        place, moved = int(text), list(columns)
+        one = moved.pop(place)
+        if step:
+            moved.insert(max(place + step, 0), one)
+        return moved
+    return None
+
+
+def _name(pk: int) -> str:
+    return ExcelTemplate.objects.filter(pk=pk).values_list("name", flat=True).first() or ""
+
+
+def _facts(template: ExcelTemplate) -> dict[str, Any]:
+    return {name: getattr(template, name) for name in ("name", "courier", "row_per", "join_text")}
+
+
+def _missing(request: HttpRequest) -> HttpResponse:
+    return render(request, "404.html", {"error_text": UNKNOWN}, status=404)
+
+
+def _list(request: HttpRequest, form: TemplateNameForm, *, status: int = 200) -> HttpResponse:
+    rows = [
+        {
+            "pk": one.pk,
+            "name": one.name,
+            "courier": courier_name(one.courier) if one.courier else "",
+            "row_per": RowPer(one.row_per).label,
+            "columns": len(one.columns),
+            "is_default": one.is_default,
+            "is_preset": one.is_preset,
+        }
+        for one in ExcelTemplate.objects.order_by("-is_default", "name", "pk")
+    ]
+    return render(request, "shipping/templates.html", {"title": "엑셀 양식", "rows": rows, "form": form}, status=status)
+
+
+def _editor(
+    request: HttpRequest, template: ExcelTemplate, form: TemplateForm, columns: Sequence[dict[str, str]], *,
+    seen: int, status: int = 200, is_dirty: bool = False,
+) -> HttpResponse:  # fmt: skip
+    rows = [
+        TemplateColumnForm(one if form.is_bound else None, initial=one, auto_id=f"column{place}_%s")
+        for place, one in enumerate(columns)
+    ]
+    shown = ExcelTemplate(
+        name=template.name, columns=list(columns), row_per=_of(form, template, "row_per"),
+        join_text=_of(form, template, "join_text"),
+    )  # fmt: skip
+    context = {
+        "title": template.name,
+        "subtitle": "엑셀 양식",
+        "template": template,
+        "seen": seen,
+        "form": form,
+        "columns": rows,
+        "last": len(rows) - 1,
+        "is_dirty": is_dirty,
+        "headers": [one["header"] for one in columns],
+        "preview": _preview(shown),
+    }
+    return render(request, "shipping/template.html", context, status=status)
+
+
+def _of(form: TemplateForm, template: ExcelTemplate, name: str) -> str:
+    return str(form.data.get(name, "")) if form.is_bound else str(getattr(template, name))
+
+
+def _preview(template: ExcelTemplate) -> list[list[Any]]:
+    """미리보기: rows of the shipments that wait now, with personal data masked."""
+    waiting = Shipment.objects.filter(step=ShipmentStep.READY).order_by("ship_by", "paid_at", "pk")
+    ids = list(waiting.values_list("pk", flat=True)[:PREVIEW_ROWS])
+    return [row for row, _ in zip(file_rows(template, ids, is_masked=True), range(PREVIEW_ROWS), strict=False)]

@@ -1,0 +1,194 @@
+"""A09: the courier's file opens without a warning, texts stay texts, and the templates behind it can be changed."""
+
+import io
+
+import openpyxl
+import pytest
+import python_calamine
+
+from accounts.models import AccessAction, AccessLog
+from accounts.roles import Role
+from core.excel import read_table
+from core.settings_registry import set_setting
+from orders.services import locks
+from orders.states import DeliveryMethod
+from shipping.models import ExcelTemplate
+from shipping.services import shipments
+from tests.fixtures.orders import NOW
+
+FILE = "/shipping/waybills/file/"
+LIST = "/excel/templates/"
+CJ_HEADERS = (
+    "예약구분, 집하예정일, 받는분성명, 받는분전화번호, 받는분기타연락처, 받는분우편번호, 받는분주소(전체/ 분할),"
+    " 운송장번호, 고객주문번호, 품목명, 박스수량, 박스타입, 기본운임, 배송메세지1, 배송메세지2, 품목명, 운임구분"
+)
+
+
+@pytest.fixture
+def logistics(sign_in):
+    return sign_in(Role.LOGISTICS)
+
+
+@pytest.fixture
+def cj(db):
+    return ExcelTemplate.objects.get(name="CJ대한통운 A")
+
+
+def download(client, template, *, query="period=all", **fields):
+    answer = client.post(f"{FILE}?{query}", {"template": template.pk, "reason": "송장 출력", **fields})
+    assert answer.status_code == 200, answer.content.decode()
+    return answer, b"".join(answer.streaming_content)
+
+
+def test_a09_two_hundred_parcels_for_cj(make_shipments, logistics, cj):
+    made = make_shipments(200, recipient_phone="01012345678", zip_code="06234", delivery_note="=1+1 문 앞")
+    answer, content = download(logistics, cj)
+    assert "filename*=UTF-8''%EC%86%A1%EC%9E%A5" in answer.headers["Content-Disposition"]
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    rows = list(sheet.iter_rows())
+    headers = [cell.value for cell in rows[0]]
+    assert headers == [one.replace("/", ",") for one in CJ_HEADERS.split(", ")]
+    assert headers.count("품목명") == 2
+    assert len(rows) == 201
+    by_name = dict(zip(headers, rows[1], strict=True))
+    assert (by_name["받는분우편번호"].value, by_name["받는분우편번호"].data_type) == ("06234", "s")
+    assert by_name["받는분전화번호"].value == "010-1234-5678"
+    assert by_name["배송메세지1"].value == "=1+1 문 앞"
+    assert not any(cell.data_type == "f" for row in rows for cell in row)
+    assert sorted(row[8].value for row in rows[1:]) == sorted(one.number for one in made)
+    plain = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    assert len(plain) == 201
+    assert plain[1][5] == "06234"
+    assert plain[1][13] == "=1+1 문 앞"
+
+
+def test_the_download_is_written_down_and_named_in_the_file(make_shipments, logistics, cj):
+    made = make_shipments(2)
+    _, content = download(logistics, cj)
+    log = AccessLog.objects.get(action=AccessAction.EXPORT)
+    assert (log.purpose, log.row_count) == ("송장 출력", 2)
+    assert sorted(log.subjects) == sorted(one.order.number for one in made)
+    table = read_table(content, filename="a.xlsx")
+    assert table.properties["oms_batch"] == log.detail["batch"]
+
+
+def test_without_a_reason_nothing_leaves(make_shipments, logistics, cj):
+    make_shipments(1)
+    page = logistics.get(f"{FILE}?period=all").content.decode()
+    assert "배송건 1건을 내려받습니다." in page
+    answer = logistics.post(f"{FILE}?period=all", {"template": cj.pk, "reason": " "})
+    assert answer.status_code == 422
+    assert "내려받는 이유를 입력하세요." in answer.content.decode()
+    assert not AccessLog.objects.filter(action=AccessAction.EXPORT).exists()
+
+
+def test_held_and_other_methods_stay_out_and_a_selection_counts(make_shipments, logistics, cj, staff):
+    plain, held, visit = make_shipments(2), make_shipments(1), make_shipments(1, method=DeliveryMethod.VISIT)
+    locks.hold(line_ids=shipments.lines_of([held[0].pk]), actor=staff, at=NOW, reason="고객 부재")
+    ids = ",".join(str(one.pk) for one in (plain[0], *held, *visit))
+    page = logistics.post(FILE, {"ids": ids}).content.decode()
+    assert "배송건 1건을 내려받습니다. 2건은 제외합니다." in page
+    _, content = download(logistics, cj, query="", ids=ids)
+    rows = read_table(content, filename="a.xlsx").rows
+    assert [row[8] for row in rows[1:]] == [plain[0].number]
+
+
+def test_a_row_for_each_line_and_the_sender(make_shipments, logistics, staff):
+    make_shipments(1, lines=2)
+    set_setting(key="sender_name", value="우리 물류", actor=staff, at=NOW)
+    columns = [
+        {"header": "번호", "field": "line_number", "fixed": ""},
+        {"header": "상품", "field": "product_name", "fixed": ""},
+        {"header": "보내는분", "field": "sender_name", "fixed": ""},
+        {"header": "구분", "field": "", "fixed": "신용"},
+        {"header": "수량", "field": "quantity", "fixed": ""},
+    ]
+    template = ExcelTemplate.objects.create(name="품목마다", columns=columns, row_per="LINE")
+    rows = read_table(download(logistics, template)[1], filename="a.xlsx").rows
+    assert len(rows) == 3
+    assert {tuple(row[2:]) for row in rows[1:]} == {("우리 물류", "신용", 1)}
+
+
+def test_presets_are_there_and_the_example_says_so(db):
+    names = dict(ExcelTemplate.objects.values_list("name", "is_preset"))
+    assert names == {
+        "CJ대한통운 A": True,
+        "우체국 계약소포": True,
+        "로젠택배": True,
+        "한진택배 (예시: 택배사 양식에 맞게 고쳐 쓰세요)": False,
+    }
+    assert [one.name for one in ExcelTemplate.objects.filter(is_default=True)] == ["CJ대한통운 A"]
+    for one in ExcelTemplate.objects.all():
+        assert "shipment_number" in [column["field"] for column in one.columns]
+
+
+def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj):
+    make_shipments(1)
+    url = f"{LIST}{cj.pk}/"
+    page = logistics.get(url).content.decode()
+    assert "김*령" in page
+    assert "김수령" not in page
+    fields = {"version": cj.version, "name": "우리 양식", "courier": "CJGLS", "row_per": "PARCEL", "join_text": " / "}
+    columns = {"header": ["가", "나"], "field": ["shipment_number", ""], "fixed": ["", "고정"]}
+    moved = logistics.post(url, fields | columns | {"down": "0"}).context["columns"]
+    assert [one["header"].value() for one in moved] == ["나", "가"]
+    assert len(logistics.post(url, fields | columns | {"add": "1"}).context["columns"]) == 3
+    assert len(logistics.post(url, fields | columns | {"remove": "1"}).context["columns"]) == 1
+    cj.refresh_from_db()
+    assert len(cj.columns) == 17
+    assert logistics.post(url, fields | columns).status_code == 302
+    cj.refresh_from_db()
+    assert (cj.name, [one["header"] for one in cj.columns], cj.version) == ("우리 양식", ["가", "나"], 1)
+    stale = logistics.post(url, fields | columns | {"name": "다른 이름"})
+    assert stale.status_code == 409
+    assert "다른 직원이 먼저 수정했습니다." in stale.content.decode()
+    cj.refresh_from_db()
+    assert cj.name == "우리 양식"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": ""}, "양식 이름을 입력하세요."),
+        ({"name": "로젠택배"}, "같은 이름의 양식이 있습니다."),
+        ({"header": ["가" * 61]}, "열 이름은 60자"),
+        ({"field": ["password"]}, "열 이름은 60자"),
+        ({"header": [], "field": [], "fixed": []}, "열을 하나 이상 넣으세요."),
+        ({"header": ["가"] * 61, "field": [""] * 61, "fixed": [""] * 61}, "열은 60개까지"),
+    ],
+)
+def test_a_wrong_template_is_refused_and_stays(changes, message, logistics, cj):
+    fields = {"version": cj.version, "name": cj.name, "courier": "", "row_per": "PARCEL", "join_text": " / "}
+    columns = {"header": ["가"], "field": ["shipment_number"], "fixed": [""]}
+    answer = logistics.post(f"{LIST}{cj.pk}/", fields | columns | changes)
+    assert answer.status_code in {409, 422}
+    assert message in answer.content.decode()
+    assert len(ExcelTemplate.objects.get(pk=cj.pk).columns) == 17
+
+
+def test_templates_are_made_copied_deleted_and_made_default(logistics, cj):
+    logistics.post(LIST, {"name": "새 양식"})
+    fresh = ExcelTemplate.objects.get(name="새 양식")
+    logistics.post(f"{LIST}{cj.pk}/copy/")
+    assert ExcelTemplate.objects.get(name="CJ대한통운 A 사본").columns == cj.columns
+    logistics.post(f"{LIST}{fresh.pk}/default/")
+    assert [one.pk for one in ExcelTemplate.objects.filter(is_default=True)] == [fresh.pk]
+    assert logistics.post(f"{LIST}{cj.pk}/delete/").status_code == 422
+    logistics.post(f"{LIST}{fresh.pk}/delete/")
+    assert not ExcelTemplate.objects.filter(name="새 양식").exists()
+    assert ExcelTemplate.objects.filter(pk=cj.pk).exists()
+
+
+@pytest.mark.parametrize("role", [Role.CS, Role.FINANCE, Role.VIEWER, Role.AUDITOR])
+def test_others_may_neither_download_nor_edit(role, make_shipments, sign_in, cj):
+    make_shipments(1)
+    client = sign_in(role)
+    assert client.get(FILE).status_code == 403
+    assert client.post(FILE, {"template": cj.pk, "reason": "송장 출력"}).status_code == 403
+    assert client.get(LIST).status_code == 403
+    assert client.post(f"{LIST}{cj.pk}/delete/").status_code == 403
+
+
+@pytest.mark.parametrize("ids", ["x", "1,2;3", "9" * 40])
+def test_ids_without_sense_are_refused(ids, logistics):
+    assert logistics.post(FILE, {"ids": ids}).status_code == 400
