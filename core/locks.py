@@ -42,9 +42,12 @@ def locking(*, actor: Any = None) -> Iterator[None]:
         raise LockTimeout(_busy_text()) from error
 
 
-def locked(queryset: Any) -> list[Any]:
-    """The rows of a queryset, locked FOR NO KEY UPDATE in ascending id order; missing rows are simply not there."""
-    return list(queryset.select_for_update(of=("self",), no_key=True).order_by("pk"))
+def locked(queryset: Any, *, skip_locked: bool = False) -> list[Any]:
+    """The rows of a queryset, locked FOR NO KEY UPDATE in ascending id order; missing rows are simply not there.
+
+    `skip_locked` leaves out rows that somebody else holds, for work that comes round again by itself.
+    """
+    return list(queryset.select_for_update(of=("self",), no_key=True, skip_locked=skip_locked).order_by("pk"))
 
 
 def holder_name(actor: Any) -> str:

@@ -20,7 +20,6 @@ from django.db import connection, models, transaction
 from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, transition
 
 from core.exceptions import DomainError
-from core.korean import josa
 
 __all__ = [
     "Change",
@@ -99,9 +98,11 @@ class StateGuard(models.Model):
     def after_move(cls, rows: Sequence[Self], *, at: datetime) -> None:
         """Hook: bring stored summaries of the moved rows up to date, in the same transaction."""
 
-    def wrong_state_reason(self, label: str) -> str:
-        """Korean sentence for a transition that does not start in the present state."""
-        return f"{josa(label, '을/를')} 할 수 없는 상태입니다. 지금 상태: {self.state_label}"
+    def wrong_state_reason(self, sources: Sequence[str]) -> str:
+        """Korean sentence for a transition that starts in other states than the present one."""
+        labels = dict(self._meta.get_field("state").flatchoices)  # type: ignore[union-attr]
+        names = "·".join(str(labels[source]) for source in sources)
+        return f"{names} 상태가 아닙니다. 지금 상태: {self.state_label}"
 
     @property
     def state_label(self) -> str:
@@ -234,7 +235,7 @@ def explain(row: Any, method: Any) -> str | None:
     """
     meta = method._django_fsm
     if not meta.has_transition(row.state):
-        return str(row.wrong_state_reason(_label(method, row.state)))
+        return str(row.wrong_state_reason(list(meta.transitions)))
     for guard in meta.get_transition(row.state).conditions:
         if not guard(row):
             return (

@@ -56,7 +56,7 @@ class LineAction(BulkAction):
 class Acknowledge(LineAction):
     """발주확인: stamps lines of 상품준비중; a buyer's cancel needs approval from now on."""
 
-    name, label, permission = "acknowledge", "발주확인", "orders.prepare"
+    name, label, permission = "acknowledge", "발주확인", "orders.acknowledge"
     states = (S.PREPARING,)
     style = SECONDARY
 

@@ -1,6 +1,6 @@
 """Filters of order lists; parameter names equal field names and never change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from core.calendar import kst_date, kst_day_range
 from core.lists import Choices, Condition, Count, ListFilterSet, WonRange
 from orders.models import OrderLine, SalesChannel
 from orders.states import (
+    BIT,
     BIT_CLAIM,
     BIT_HELD,
     BIT_IN_STOCK,
@@ -18,11 +19,14 @@ from orders.states import (
     BIT_PARTLY,
     BIT_UNACKNOWLEDGED,
     BIT_UNMAPPED,
+    OPEN,
     DeliveryMethod,
+    LineState,
     PaymentMethod,
 )
 
 OF_LINE = OuterRef("pk")
+TO_BE_SHIPPED = frozenset({LineState.PREPARING, LineState.READY})
 
 
 def channel_choices() -> list[tuple[str, str]]:
@@ -31,21 +35,33 @@ def channel_choices() -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in rows]
 
 
+def in_steps(states: Iterable[LineState], prefix: str = "") -> Q:
+    """Orders with a line in one of the states, each through the partial index of its step.
+
+    Stands beside every fact that only such orders can have, so that finding them does not read all orders.
+    """
+    condition = Q()
+    for state in sorted(states):
+        condition |= Q(**{f"{prefix}steps__bit": BIT[state]})
+    return condition
+
+
 def overdue(at: datetime, prefix: str = "") -> Q:
     """출고 지연: the shipping deadline has passed."""
-    return Q(**{f"{prefix}next_due_at__lte": at})
+    return in_steps(TO_BE_SHIPPED, prefix) & Q(**{f"{prefix}next_due_at__lte": at})
 
 
 def due_today(at: datetime, prefix: str = "") -> Q:
     """오늘 발송기한: the deadline is 24:00 of today in Seoul."""
-    return Q(**{f"{prefix}next_due_at__gt": at, f"{prefix}next_due_at__lte": kst_day_range(kst_date(at))[1]})
+    end = kst_day_range(kst_date(at))[1]
+    return in_steps(TO_BE_SHIPPED, prefix) & Q(**{f"{prefix}next_due_at__gt": at, f"{prefix}next_due_at__lte": end})
 
 
 def order_conditions(prefix: str = "") -> dict[str, tuple[str, Any]]:
     """주문 상태 조건: value -> (label, condition), on orders or on rows that reach theirs by `prefix` ("order__")."""
 
-    def bit(value: int) -> Q:
-        return Q(**{f"{prefix}steps__bit": value})
+    def bit(value: int, *, states: Iterable[LineState] = OPEN) -> Q:
+        return in_steps(states, prefix) & Q(**{f"{prefix}steps__bit": value})
 
     def at(make: Callable[[datetime, str], Q]) -> Callable[[datetime], Q]:
         return lambda instant: make(instant, prefix)
@@ -56,15 +72,16 @@ def order_conditions(prefix: str = "") -> dict[str, tuple[str, Any]]:
         "memo": ("메모 있음", Q(**{f"{prefix}has_memo": True})),
         "overdue": ("출고 지연", at(overdue)),
         "due-today": ("오늘 발송기한", at(due_today)),
-        "unacknowledged": ("미확인", bit(BIT_UNACKNOWLEDGED)),
+        "unacknowledged": ("미확인", bit(BIT_UNACKNOWLEDGED, states={LineState.PREPARING})),
         "unmapped": ("품목 미연결", bit(BIT_UNMAPPED)),
     }
 
 
+_PREPARING = in_steps({LineState.PREPARING})
 STOCK_CONDITIONS: dict[str, tuple[str, Any]] = {
-    "all": ("전량 보유", Q(steps__bit=BIT_IN_STOCK)),
-    "partly": ("일부 보유", Q(steps__bit=BIT_PARTLY)),
-    "none": ("재고 없음", Q(steps__bit=BIT_OUT_OF_STOCK)),
+    "all": ("전량 보유", _PREPARING & Q(steps__bit=BIT_IN_STOCK)),
+    "partly": ("일부 보유", _PREPARING & Q(steps__bit=BIT_PARTLY)),
+    "none": ("재고 없음", _PREPARING & Q(steps__bit=BIT_OUT_OF_STOCK)),
 }
 
 

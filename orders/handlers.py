@@ -1,4 +1,4 @@
-"""What follows an event of orders after the commit: messages to the buyer, stock verdicts of waiting lines.
+"""What follows an event of orders after the commit: messages to the buyer.
 
 A handler may run twice, late, or after the opposite event; it looks at the present state first.
 """
@@ -10,10 +10,7 @@ from core.events import on
 from orders import events
 from orders.models import DelayNotice, Order, OrderEvent
 from orders.notices import notify_buyer
-from orders.services.verdicts import rejudge_variants
 from orders.states import CANCELED_CODE, CanceledBy, LineState
-from products.events import STOCK_CHANGED
-from products.models import StockMovement
 
 
 @on(events.LINE_PAID, holds=True)
@@ -49,11 +46,3 @@ def tell_delay(delivery: Any) -> None:
     day = due_date(notice.new_ship_by)
     facts = {"ship_date": f"{day:%Y-%m-%d}", "detail": notice.detail}
     notify_buyer(delivery, template="order_delayed", order=order, facts=facts)
-
-
-@on(STOCK_CHANGED)
-def renew_verdicts(delivery: Any) -> None:
-    """재고 변경: waiting lines of the variant get a new 재고 판정."""
-    movements = OrderEvent.objects.filter(pk__in=delivery.event_ids).values("subject_id")
-    variants = StockMovement.objects.filter(pk__in=movements).values_list("variant_id", flat=True)
-    rejudge_variants(variant_ids=set(variants))

@@ -47,7 +47,7 @@ STATE_BITS = sum(BIT.values())
 ALL_TAB = ListTab("all", "전체")
 ORDERED_AT = DateBasis("주문일", "ordered_at")
 PAID_AT = DateBasis("결제일", "paid_at")
-CONFIRMED_AT = DateBasis("구매확정일", "confirmed_at")
+CONFIRMED_AT = DateBasis("구매확정일", "confirmed_at", Q(steps__bit=BIT[S.CONFIRMED]))
 
 STEP_PAGES = {
     S.AWAITING_PAYMENT: "awaiting-payment",

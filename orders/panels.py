@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from core.masking import mask_address, mask_name, mask_phone
+from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
 from orders.models import OrderLine, StaffMemo
 from orders.services.changes import ON_THE_WAY
@@ -66,7 +66,7 @@ class RecipientPanel(Panel):
             "phone": mask_phone(order.recipient_phone),
             "zip_code": order.zip_code,
             "address": mask_address(f"{order.address1} {order.address2}".strip()),
-            "note": order.delivery_note,
+            "note": mask_text(order.delivery_note),
             "method": DeliveryMethod(order.delivery_method).label,
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
@@ -86,7 +86,7 @@ class MemoPanel(Panel):
             "memos": [
                 {
                     "pk": memo.pk,
-                    "text": memo.text,
+                    "text": mask_text(memo.text),
                     "author": memo.author.display_name,
                     "when": short(memo.created_at),
                     "is_pinned": memo.is_pinned,

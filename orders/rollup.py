@@ -86,7 +86,7 @@ WITH old AS (SELECT id, steps FROM orders_order WHERE id = ANY(%(ids)s)),
      changed AS (
         UPDATE orders_order o
         SET steps = s.steps, stage = s.stage, line_count = s.line_count, next_due_at = s.next_due_at,
-            confirmed_at = s.confirmed_at, paid_at = s.paid_at, version = o.version + 1
+            confirmed_at = s.confirmed_at, paid_at = s.paid_at, version = o.version + %(step)s
         FROM summary s WHERE o.id = s.order_id
         RETURNING o.id, o.steps)
 INSERT INTO orders_stepdelta (step, orders)
@@ -97,11 +97,30 @@ HAVING sum(sign(changed.steps & b.bit) - sign(old.steps & b.bit)) <> 0
 """
 
 
-def roll_up(order_ids: Collection[int]) -> None:
-    """Bring the summaries of locked orders up to date; adds 1 to their versions and notes moves into closed steps."""
+_FOLD = """
+WITH gone AS (
+    DELETE FROM orders_stepdelta WHERE id IN (
+        SELECT id FROM orders_stepdelta ORDER BY id LIMIT 100000 FOR UPDATE SKIP LOCKED)
+    RETURNING step, orders)
+INSERT INTO orders_stepdelta (step, orders) SELECT step, sum(orders) FROM gone GROUP BY step
+"""
+
+
+def roll_up(order_ids: Collection[int], *, is_news: bool = True) -> None:
+    """Bring the summaries of locked orders up to date and note their moves into closed steps.
+
+    Adds 1 to their versions, so that a screen from before is stale, unless `is_news` is False: a hint like the stock
+    verdict changed, which nobody decided and nothing depends on.
+    """
     if order_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_ROLL_UP, {"ids": sorted(order_ids)})
+            cursor.execute(_ROLL_UP, {"ids": sorted(order_ids), "step": int(is_news)})
+
+
+def fold_counts() -> None:
+    """Fold the deltas of closed steps into one row each, so that summing them stays cheap; readers see either form."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLD)
 
 
 def closed_counts() -> dict[int, int]:
@@ -111,4 +130,4 @@ def closed_counts() -> dict[int, int]:
         return {step: int(total) for step, total in cursor.fetchall()}
 
 
-__all__ = ["SUMMARY", "closed_counts", "roll_up"]
+__all__ = ["SUMMARY", "closed_counts", "fold_counts", "roll_up"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.chunks import CHUNK
 from orders.models import OrderLine
+from orders.rollup import fold_counts
 from orders.services import progress
 from orders.services.verdicts import rejudge_stale
 from orders.states import DeliveredBy, LineState
@@ -29,6 +30,11 @@ def confirm_after_days(*, at: datetime, **kwargs: Any) -> int:
         after = ids[-1]
         if outcome.refused:
             log.info("%s delivered lines stay unconfirmed", len(outcome.refused))
+
+
+def fold_step_counts(*, at: datetime, **kwargs: Any) -> None:
+    """단계 증감 접기: keeps the counts of closed steps cheap to read."""
+    fold_counts()
 
 
 def renew_stock_verdicts(*, at: datetime, **kwargs: Any) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.masking import mask_name
 from core.panels import Panel, register
 from orders.timeline import short
 from payments.models import LedgerEntry, Payment
@@ -22,7 +23,7 @@ class PaymentPanel(Panel):
         return {
             "method": order.get_payment_method_display(),
             "state": payments[0].get_state_display() if payments else "",
-            "depositor": order.depositor_name,
+            "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
             "open_amount": order.open_amount,
             "entries": [

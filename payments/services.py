@@ -29,12 +29,14 @@ NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서
 def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -> list[Payment]:
     """결제 등록: one payment per new order; prepaid orders are booked as paid by their channel at once.
 
-    Runs in the transaction that created the orders. Orders over 0 won that were paid entirely with points need no
-    booking: nothing is due.
+    Runs in the transaction that created the orders. Where points and coupons cover everything nothing is due: the
+    payment is settled without a booking.
     """
     payments = Payment.objects.bulk_create(
         Payment(order=order, method=order.payment_method, amount=order.due_amount) for order in orders
     )
+    nothing_due = move([payment for payment in payments if not payment.amount], Payment.settle, at=at, balance=0)
+    record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
     prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
     _book([(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None)
     return list(payments)
@@ -76,7 +78,7 @@ def _unpayable(order: Order, lines: Sequence[OrderLine]) -> str | None:
     mine = [line for line in lines if line.order_id == order.pk]
     if not any(line.state == LineState.AWAITING_PAYMENT for line in mine):
         canceled = any(line.state == LineState.CANCELED_UNPAID for line in mine)
-        return mine[0].wrong_state_reason("입금확인") if canceled else PAID_ALREADY
+        return mine[0].wrong_state_reason([LineState.AWAITING_PAYMENT]) if canceled else PAID_ALREADY
     if order.paid_amount not in {0, order.due_amount}:
         return f"입금액이 주문 금액과 {abs(order.open_amount):,}원 다릅니다."
     return None
@@ -113,9 +115,10 @@ def revert_manual(
 def cancel_overdue(*, order_ids: Collection[int], at: datetime) -> Outcome:
     """자동취소 (C48): unpaid orders whose 입금기한 has passed at `at`, to the minute; a waiting deposit protects them.
 
-    Refused with a reason: not yet due, partly paid, DEPOSIT_PENDING lock. Source: domain.md T4, A05.
+    Orders that are not due at `at`, or that somebody is working on, are left for the next run; refused with a reason:
+    partly paid, DEPOSIT_PENDING lock. Source: domain.md T4, A05.
     """
-    with locked_orders(order_ids) as (orders, _):
+    with locked_orders(order_ids, skip_locked=True) as (orders, _):
         due = [order.pk for order in orders if order.deposit_by is not None and order.deposit_by <= at]
         return progress.cancel_unpaid(
             order_ids=due, actor=None, at=at, by=CanceledBy.DEADLINE, reason="입금기한이 지났습니다."

@@ -4,14 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0002_step_statistics'),
+        ("orders", "0002_step_statistics"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(models.OrderBy(models.F('ordered_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('steps__bit', 960)), name='order_ended_newest'),
+            model_name="order",
+            index=models.Index(
+                models.OrderBy(models.F("ordered_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("steps__bit", 960)),
+                name="order_ended_newest",
+            ),
         ),
     ]

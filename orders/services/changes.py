@@ -110,6 +110,8 @@ def notify_delay(
 ) -> Outcome:
     """발송지연 안내: once per line, at most 90 days ahead, later than the present 발송기한 (domain.md 2.3, T18)."""
     _, new_ship_by = kst_day_range(new_date)
+    if new_date < kst_date(at):
+        raise DomainError("발송예정일은 오늘이나 그 뒤의 날짜여야 합니다.", code="delay_in_the_past")
     if new_date > kst_date(at) + timedelta(days=MAX_DELAY_DAYS):
         raise DomainError(f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요.", code="delay_too_far")
     with locked_lines(line_ids, actor=actor) as lines:

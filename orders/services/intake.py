@@ -101,9 +101,11 @@ def create_orders(
         numbers = [draft.channel_number for draft in drafts]
         stored = Order.objects.filter(channel=channel, channel_number__in=numbers, parent__isnull=True)
         result.known = {order.channel_number: order for order in stored}
-        fresh = [draft for draft in drafts if draft.channel_number not in result.known]
+        fresh = _first_of_each([draft for draft in drafts if draft.channel_number not in result.known])
         if not fresh:
             return result
+        # Stock before counters, as everywhere: numbers are taken once nothing is left to wait for.
+        stock.lock_levels({line.variant_id for draft in fresh for line in draft.lines if line.variant_id})
         orders = _insert_orders(channel, fresh, at=at)
         lines = _insert_lines(orders, fresh, at=at)
         _lock_unmapped(lines, at=at)
@@ -117,9 +119,27 @@ def create_orders(
     return result
 
 
+def _first_of_each(drafts: Sequence[OrderDraft]) -> list[OrderDraft]:
+    unique: dict[str, OrderDraft] = {}
+    for draft in drafts:
+        unique.setdefault(draft.channel_number, draft)
+    return list(unique.values())
+
+
 def lines_state(draft: OrderDraft) -> LineState:
-    """First state of a draft's lines: prepaid ones skip 입금대기 (domain.md T1, T2)."""
-    return LineState.PREPARING if draft.payment_method in PREPAID_METHODS else LineState.AWAITING_PAYMENT
+    """First state of a draft's lines: what is paid, or needs no payment, skips 입금대기 (domain.md T1, T2)."""
+    return LineState.PREPARING if is_paid(draft) else LineState.AWAITING_PAYMENT
+
+
+def is_paid(draft: OrderDraft) -> bool:
+    """Whether nothing is to be waited for: the channel collected the money, or points and coupons cover it all."""
+    return draft.payment_method in PREPAID_METHODS or due_amount(draft) == 0
+
+
+def due_amount(draft: OrderDraft) -> int:
+    """결제예정액 in won: goods - discounts - coupon - points + shipping fee."""
+    goods = sum(line.unit_price * line.quantity - line.discount_amount for line in draft.lines)
+    return goods - draft.discount_amount - draft.coupon_amount - draft.points_amount + draft.shipping_fee_amount
 
 
 def _serialize(channel: SalesChannel) -> None:
@@ -135,18 +155,18 @@ def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: d
     for n, draft in zip(numbers, drafts, strict=True):
         goods = sum(line.unit_price * line.quantity for line in draft.lines)
         discount = draft.discount_amount + sum(line.discount_amount for line in draft.lines)
-        prepaid = draft.payment_method in PREPAID_METHODS
+        paid = is_paid(draft)
         orders.append(
             Order(
                 number=order_number(day, n),
                 channel=channel,
                 channel_number=draft.channel_number,
                 ordered_at=draft.ordered_at,
-                paid_at=(draft.paid_at or draft.ordered_at) if prepaid else None,
+                paid_at=(draft.paid_at or draft.ordered_at) if paid else None,
                 goods_amount=goods,
                 discount_amount=discount,
-                due_amount=goods - discount - draft.coupon_amount - draft.points_amount + draft.shipping_fee_amount,
-                deposit_by=None if prepaid else draft.deposit_by or deadlines.deposit_by(channel.pk, draft.ordered_at),
+                due_amount=due_amount(draft),
+                deposit_by=None if paid else draft.deposit_by or deadlines.deposit_by(channel.pk, draft.ordered_at),
                 **{name: getattr(draft, name) for name in _COPIED},
             )
         )
@@ -174,9 +194,9 @@ def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft], *, at: 
                 ("shipping_share", draft.shipping_fee_amount),
             )
         }
-        ship_by = None
-        if order.paid_at is not None:
-            ship_by = draft.ship_by or deadlines.ship_by(order.channel_id, order.paid_at)
+        ship_by = draft.ship_by
+        if ship_by is None and order.paid_at is not None:
+            ship_by = deadlines.ship_by(order.channel_id, order.paid_at)
         for index, line in enumerate(draft.lines):
             mine = {name: values[index] for name, values in shares.items()}
             mine["discount_share"] += line.discount_amount

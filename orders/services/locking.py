@@ -11,22 +11,27 @@ NOT_FOUND = "주문을 찾을 수 없습니다. 목록을 새로 고친 뒤 다�
 
 
 @contextmanager
-def locked_lines(line_ids: Collection[int], *, actor: Any = None) -> Iterator[list[OrderLine]]:
+def locked_lines(
+    line_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
+) -> Iterator[list[OrderLine]]:
     """Lines by id, locked after their orders, ascending; each line carries its locked order.
 
-    Raises LockTimeout when another member of staff holds them for more than 3 s.
+    Raises LockTimeout when another member of staff holds them for more than 3 s; with `skip_locked` the lines of orders
+    that somebody holds are left out instead.
     """
     with locking(actor=actor):
         order_ids = set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True))
-        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids))}
-        yield _lines(OrderLine.objects.filter(pk__in=line_ids), orders)
+        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids), skip_locked=skip_locked)}
+        yield _lines(OrderLine.objects.filter(pk__in=line_ids, order_id__in=orders), orders)
 
 
 @contextmanager
-def locked_orders(order_ids: Collection[int], *, actor: Any = None) -> Iterator[tuple[list[Order], list[OrderLine]]]:
-    """Orders by id and all their lines, locked in that order. Raises LockTimeout like `locked_lines`."""
+def locked_orders(
+    order_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
+) -> Iterator[tuple[list[Order], list[OrderLine]]]:
+    """Orders by id and all their lines, locked in that order; waits, or skips, like `locked_lines`."""
     with locking(actor=actor):
-        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids))}
+        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids), skip_locked=skip_locked)}
         yield list(orders.values()), _lines(OrderLine.objects.filter(order_id__in=orders), orders)
 
 

@@ -14,7 +14,7 @@ from core.settings_registry import get_setting
 from core.state import Outcome, explain, missing, move
 from orders import events
 from orders.deadlines import Deadlines
-from orders.models import OrderLine
+from orders.models import Order, OrderLine
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
 from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
@@ -43,7 +43,9 @@ def confirm_payment(
             waiting,
             OrderLine.confirm_payment,
             at=at,
-            per_row={line.pk: {"ship_by": deadlines.ship_by(line.order.channel_id, at)} for line in waiting},
+            per_row={
+                line.pk: {"ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)} for line in waiting
+            },
         )
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
         judge_stock(outcome.moved)
@@ -79,7 +81,10 @@ def cancel_unpaid(
     """입금전취소: unpaid lines are canceled and their stock demand is dropped. Source: domain.md T4 (C47, C48, C49)."""
     with locked_orders(order_ids, actor=actor) as (_, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
-        outcome = move(waiting, OrderLine.cancel_unpaid, at=at, by=by)
+        # An order is canceled whole or not at all: half of it would still be due.
+        stopped = {line.order_id: text for line in waiting if (text := explain(line, OrderLine.cancel_unpaid))}
+        refuse = {line.pk: stopped[line.order_id] for line in waiting if line.order_id in stopped}
+        outcome = move(waiting, OrderLine.cancel_unpaid, at=at, by=by, refuse=refuse)
         stock.drop_demand(outcome.moved, at=at)
         _record(outcome, events.LINE_CANCELED_UNPAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
@@ -93,8 +98,18 @@ def revive(
         canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
         outcome = move(canceled, OrderLine.revive, at=at)
         stock.add_demand(outcome.moved, at=at)
+        _renew_deposit_deadlines({line.order_id: line.order for line in outcome.moved}, at=at)
         _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
+
+
+def _renew_deposit_deadlines(orders: Mapping[int, Order], *, at: datetime) -> None:
+    """A revived order whose 입금기한 is over gets a new one, or the next 자동취소 would end it again."""
+    late = [order for order in orders.values() if order.deposit_by is not None and order.deposit_by <= at]
+    deadlines = Deadlines({order.channel_id for order in late})
+    for order in late:
+        order.deposit_by = deadlines.deposit_by(order.channel_id, at)
+    Order.objects.bulk_update(late, ["deposit_by"])
 
 
 def acknowledge(
@@ -249,12 +264,15 @@ def confirm_purchase(
 
 
 def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
-    """자동 구매확정: lines whose proven delivery is long enough ago; never with an open claim (domain.md T15)."""
-    with locked_lines(line_ids) as lines:
+    """자동 구매확정: lines whose proven delivery is long enough ago; never with an open claim (domain.md T15).
+
+    Lines of orders that somebody is working on are left for the next run.
+    """
+    with locked_lines(line_ids, skip_locked=True) as lines:
         not_yet = {
             line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at
         }
-        outcome = _move(lines, line_ids, OrderLine.confirm_after_days, at=at, refuse=not_yet)
+        outcome = move(lines, OrderLine.confirm_after_days, at=at, refuse=not_yet)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=None)
     return outcome
 

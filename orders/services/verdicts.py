@@ -4,7 +4,7 @@ A verdict is a hint that any stock change may renew, not a state: it is written 
 배송준비중 처리 itself asks the stock again, under lock.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -15,7 +15,7 @@ from orders.services.locking import locked_lines
 from orders.states import LineState
 from products.services import stock
 
-CHUNK = 500
+CHUNK = 200
 
 
 def judge_stock(lines: Sequence[OrderLine]) -> None:
@@ -31,13 +31,7 @@ def judge_stock(lines: Sequence[OrderLine]) -> None:
             " FROM unnest(%s::bigint[], %s::text[]) AS v(id, verdict) WHERE l.id = v.id",
             [[line.pk for line in changed], [found[line.pk] for line in changed]],
         )
-    roll_up({line.order_id for line in changed})
-
-
-def rejudge_variants(*, variant_ids: Collection[int]) -> int:
-    """Renew the verdicts of waiting lines of these variants after their stock changed; returns how many were read."""
-    waiting = OrderLine.objects.in_state(LineState.PREPARING).filter(variant_id__in=variant_ids)
-    return _rejudge(list(waiting.order_by("order_id").values_list("pk", flat=True)))
+    roll_up({line.order_id for line in changed}, is_news=False)
 
 
 def rejudge_stale(*, limit: int = 2000) -> int:
@@ -57,7 +51,8 @@ _STALE = """
 
 
 def _rejudge(line_ids: list[int]) -> int:
+    """A few orders a transaction, and never waiting for staff: what is locked just now is judged by the next run."""
     for ids in batched(line_ids, CHUNK):
-        with locked_lines(ids) as lines:
+        with locked_lines(ids, skip_locked=True) as lines:
             judge_stock(lines)
     return len(line_ids)

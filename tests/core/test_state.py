@@ -92,7 +92,7 @@ def test_rows_in_different_states_move_together(make_lines: LineMaker) -> None:
 def test_a_row_in_the_wrong_state_is_refused_and_unchanged(make_lines: LineMaker) -> None:
     waiting, paid = make_lines(1, state=S.AWAITING_PAYMENT) + make_lines(1)
     outcome = moved([waiting.pk, paid.pk], OrderLine.acknowledge)
-    assert outcome.refused == {waiting.pk: "발주확인을 할 수 없는 상태입니다. 지금 상태: 입금대기"}
+    assert outcome.refused == {waiting.pk: "상품준비중 상태가 아닙니다. 지금 상태: 입금대기"}
     assert outcome.moved_ids == [paid.pk]
     assert (reloaded(waiting).version, reloaded(waiting).acknowledged_at) == (0, None)
 
@@ -215,7 +215,7 @@ def test_explain_says_nothing_when_the_move_is_open(make_lines: LineMaker) -> No
     assert (
         explain(line, OrderLine.make_ready) == "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."
     )
-    assert explain(line, OrderLine.ship) == "배송중 처리를 할 수 없는 상태입니다. 지금 상태: 상품준비중"
+    assert explain(line, OrderLine.ship) == "배송준비중 상태가 아닙니다. 지금 상태: 상품준비중"
 
 
 def test_every_condition_of_a_transition_gives_a_reason() -> None:
@@ -345,7 +345,7 @@ def test_a_job_moves_through_its_states_only(staff: User) -> None:
     job = Job.objects.create(kind=JobKind.ACT, act="x", label="x", actor=staff)
     with transaction.atomic():
         refused = move([job], Job.start, at=NOW).refused
-        assert refused == {job.pk: "진행을 할 수 없는 상태입니다. 지금 상태: 확인 전"}
+        assert refused == {job.pk: "대기 상태가 아닙니다. 지금 상태: 확인 전"}
         assert move([job], Job.enqueue, at=LATER).moved == [job]
     assert (reloaded(job).state, reloaded(job).version) == ("QUEUED", 1)
     with pytest.raises(DatabaseError, match="illegal move"), transaction.atomic():

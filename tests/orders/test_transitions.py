@@ -151,9 +151,9 @@ def test_a_canceled_line_is_final_for_everything_but_revival(make_order, lines_o
     order = make_order()
     progress.cancel_unpaid(order_ids=[order.pk], actor=staff, at=NOW, by=CanceledBy.BUYER)
     [line] = lines_of(order)
-    assert_refused(confirm_manually(order_ids=[order.pk], actor=staff, at=NOW), line, "입금전취소")
-    assert_refused(shipments.make_ready(line_ids=[line.pk], actor=staff, at=NOW), line, "입금전취소")
-    assert_refused(locks.hold(line_ids=[line.pk], actor=staff, at=NOW, reason="x"), line, "입금전취소")
+    assert_refused(confirm_manually(order_ids=[order.pk], actor=staff, at=NOW), line, "이미 취소된 주문입니다.")
+    assert_refused(shipments.make_ready(line_ids=[line.pk], actor=staff, at=NOW), line, "이미 취소된 주문입니다.")
+    assert_refused(locks.hold(line_ids=[line.pk], actor=staff, at=NOW, reason="x"), line, "이미 취소된 주문입니다.")
     revived = progress.revive(order_ids=[order.pk], actor=staff, at=NOW, reason="늦은 입금")
     assert [one.state for one in revived.moved] == [S.AWAITING_PAYMENT]
     assert StockLevel.objects.get(variant=line.variant_id).demand == 1
