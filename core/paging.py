@@ -5,13 +5,13 @@ descending; a nullable first sort column is therefore walked in two runs, each w
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, DateTimeField, F, Func, Model, QuerySet, Value
 from django.utils.dateparse import parse_datetime
 
@@ -110,7 +110,7 @@ def decode(text: str, sort: Sort, model: type[Model], *, backward: bool) -> Curs
         parsed = tuple(_parsed(field, value) for field, value in zip(fields, values, strict=True))
         if None in parsed[1:] or (parsed[0] is None and not sort.nullable):
             raise ValueError("a column without NULL")
-    except (ValueError, TypeError, binascii.Error, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, TypeError, ValidationError, RecursionError) as error:
         raise BadCursor("쪽 주소가 올바르지 않습니다. 목록의 첫 쪽부터 다시 조회하세요.") from error
     return Cursor(parsed, pk, backward)
 

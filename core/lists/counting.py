@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 
 from core.lists.sql import Fragment, condition_sql, select_sql
 
@@ -66,6 +66,8 @@ def count(query: "ListQuery") -> Counts:
         total = Count(known[query.tab])
     elif _is_frequent(query):
         total = tabs.get(query.tab, _at_least(result["rows"]))
+    elif not page.all_tabs or page.tab(query.tab).where is None:
+        total = tabs[query.tab] = Count(CAP, capped=True)
     else:
         total = tabs[query.tab] = _shown_tab(query)
     return Counts(total, None, tabs)
@@ -87,9 +89,9 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
     page = query.page
     is_frequent = _is_frequent(query)
     rows = query.filtered(search=not is_frequent)
-    period = query.period.on(page.bases[query.basis].field) if query.basis and not query.period.is_open else None
+    period, order = query.during, query.sort.order_by()
     if period is not None and not page.is_open_work:
-        rows, period = rows.filter(period), None
+        rows, period, order = rows.filter(period), None, [F(page.bases[query.basis].field).desc(), F("pk").desc()]
     flags = {
         "hit": _fragment(page, query.found.condition if query.found is not None and is_frequent else None),
         "in_period": _fragment(page, period),
@@ -98,14 +100,15 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
     if page.line_count_sql is not None:
         flags["n_lines"] = page.line_count_sql
     sums = _sums(query, flags)
-    inner = rows.order_by(*query.sort.order_by())[:limit] if limit else rows.order_by()
+    inner = rows.order_by(*order)[:limit] if limit else rows.order_by()
     wanted = ", ".join(f"{sql} AS {name}" for name, (sql, _) in flags.items())
     try:
         text, params = select_sql(inner, wanted, tuple(value for _, given in flags.values() for value in given))
     except EmptyResultSet:
         return dict.fromkeys(sums, 0)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(sums.values())} FROM ({text}) AS f", params)
+        # OFFSET 0: without it each flag is worked out again for every sum that it stands in.
+        cursor.execute(f"SELECT {', '.join(sums.values())} FROM ({text} OFFSET 0) AS f", params)
         row = cursor.fetchone()
     return {name: int(value or 0) for name, value in zip(sums, row, strict=True)}
 

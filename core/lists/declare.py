@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from core.excel.columns import Column, Kind
+from core.lists.period import Period
 
 NUMBER, TAIL, WORD = "number", "tail", "word"
 """Groups of search arms: what stands side by side in one group widens a search, different groups narrow it."""
@@ -80,10 +81,19 @@ class ListTab:
 
 @dataclass(frozen=True, slots=True)
 class DateBasis:
-    """기간 기준: which instant of the base row the period is about."""
+    """기간 기준: which instant of the base row the period is about.
+
+    `where` is what a row with such an instant fulfils anyway; it lets a partial index answer.
+    """
 
     label: str
     field: str
+    where: Q | None = None
+
+    def during(self, period: Period) -> Q:
+        """조건: rows whose instant lies within the period."""
+        condition = period.on(self.field)
+        return condition & self.where if self.where is not None else condition
 
 
 @dataclass(frozen=True, slots=True)

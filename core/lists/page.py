@@ -20,8 +20,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
 from core.actions import actions_for
+from core.jobs.exports import EXPORTS
 from core.lists import views
 from core.lists.declare import DateBasis, Group, ListColumn, ListTab, SearchArm, placed
+from core.lists.export import ListExport
 from core.lists.filters import ListFilterSet
 from core.lists.period import ALL
 from core.lists.query import ListQuery
@@ -88,6 +90,11 @@ class ListPage:
     """Where an input cell saves what is typed into it; empty without input cells."""
     paste_url: ClassVar[str] = ""
     """Where a pasted range of a spreadsheet goes."""
+
+    def registered(self) -> None:
+        """Called once, when the page is entered in the registry: files that take long are written by a job."""
+        if self.export_permission:
+            EXPORTS[f"list-{self.name}"] = ListExport(self)
 
     # What a page does
 

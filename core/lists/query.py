@@ -3,13 +3,13 @@
 Badge, tab, total, file and act can therefore not disagree (architecture.md 1, rule 8).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.http import urlencode
 
@@ -93,6 +93,11 @@ class ListQuery:
     def sort(self) -> Sort:
         return self.page.sorts[self.sort_key]
 
+    @property
+    def during(self) -> Q | None:
+        """기간의 조건; None when the list is not limited in time."""
+        return self.page.bases[self.basis].during(self.period) if self.basis and not self.period.is_open else None
+
     @cached_property
     def filterset(self) -> ListFilterSet:
         filterset = self.page.filterset()(data=self.params, queryset=self.page.base())
@@ -133,8 +138,8 @@ class ListQuery:
     def queryset(self, *, tab: str | None = None, as_of: datetime | None = None) -> QuerySet[Any]:
         """The rows of the list, unsorted; of another `tab` when it is given; created up to `as_of` when that is."""
         rows = self.filtered()
-        if self.basis and not self.period.is_open:
-            rows = rows.filter(self.period.on(self.page.bases[self.basis].field))
+        if self.during is not None:
+            rows = rows.filter(self.during)
         condition = self.page.tab(self.tab if tab is None else tab).condition(self.at) if self.page.all_tabs else None
         if condition is not None:
             rows = rows.filter(condition)
@@ -156,12 +161,12 @@ class ListQuery:
         """One page of rows with their lines and everything that contributed columns know of them."""
         return self.page.load(self.keyset().ids, columns=self.columns(), at=self.at)
 
-    def chunks(self, *, size: int = 1000) -> Iterator[list[Group]]:
+    def chunks(self, columns: Sequence[ListColumn], *, size: int = 1000) -> Iterator[list[Group]]:
         """All rows in the order of the list, through a server-side cursor; needs a transaction to be one picture."""
         self.require_valid()
         ids = self.queryset().order_by(*self.sort.order_by()).values_list("pk", flat=True).iterator(chunk_size=size)
         while batch := list(islice(ids, size)):
-            yield self.page.load(batch, columns=self.columns(), at=self.at)
+            yield self.page.load(batch, columns=columns, at=self.at)
 
     def api(self) -> dict[str, Any]:
         """One page as data: rows by column key with personal data masked, and the cursors around it."""

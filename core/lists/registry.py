@@ -25,6 +25,7 @@ class Lists:
         if page.name in self._pages:
             raise ValueError(f"list {page.name} is declared twice")
         self._pages[page.name] = page()
+        self._pages[page.name].registered()
         return page
 
     def extend(

@@ -11,14 +11,14 @@ from urllib.parse import quote
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
-from core.calendar import KST
 from core.exceptions import DomainError
 from core.lists import views
-from core.lists.export import write_export
+from core.lists.export import AT_ONCE, file_name, open_job, write_export
 from core.lists.page import ListPage
 from core.lists.presenter import present, since_token
 from core.lists.query import BadParameter, ListQuery
@@ -113,14 +113,18 @@ class ExcelView(ListView):
         return self._file(request, query, form.cleaned_data["reason"])
 
     def _file(self, request: HttpRequest, query: ListQuery, reason: str) -> HttpResponseBase:
+        total = query.count().total
+        if total.capped or total.number > AT_ONCE:
+            job = open_job(query, reason=reason, rows=total.number)
+            return HttpResponseRedirect(reverse("core:job", args=[job.uuid]))
         # A file on disk instead of a stream: an error in row 9,000 is an answer, not half a workbook.
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
         rows = write_export(query, file)
         self.page.record_export(request=request, query=query, reason=reason, rows=rows, at=query.at)
         file.seek(0)
-        name = f"{self.page.title} {query.at.astimezone(KST):%Y%m%d-%H%M}.xlsx"
         answer = FileResponse(file, content_type=XLSX)
-        answer["Content-Disposition"] = f"attachment; filename=\"orders.xlsx\"; filename*=UTF-8''{quote(name)}"
+        name = quote(file_name(query))
+        answer["Content-Disposition"] = f"attachment; filename=\"{self.page.name}.xlsx\"; filename*=UTF-8''{name}"
         # The workbook is compressed already; compressing it again costs time and gains nothing.
         answer["Content-Encoding"] = "identity"
         answer["Cache-Control"] = "no-store"

@@ -1,0 +1,104 @@
+"""Saved views and column settings: kept per person, shared when asked, never another person's to change."""
+
+import pytest
+
+from accounts.roles import Role
+from core.exceptions import Conflict, NotFound
+from core.lists import lists, views
+from core.lists.presenter import present
+from core.models import SavedView
+from tests.fixtures.order_rows import NOW
+
+PAGE = "preparing"
+
+
+def save(owner, name="오늘 보낼 것", *, query="period=3d&mark=due-today", is_shared=False, columns=None) -> SavedView:
+    return views.save_view(page=PAGE, name=name, query=query, columns=columns, owner=owner, is_shared=is_shared)
+
+
+def test_a_view_is_its_owners_until_it_is_shared(make_staff):
+    me, colleague = make_staff(Role.CS), make_staff(Role.CS)
+    mine = save(me)
+    assert list(views.visible(PAGE, me)) == [mine]
+    assert not views.visible(PAGE, colleague).exists()
+    assert save(me, is_shared=True).pk == mine.pk
+    assert list(views.visible(PAGE, colleague)) == [mine]
+    assert not views.visible("orders", me).exists()
+    for act in (views.delete_view, lambda **who: views.rename_view(name="남의 것", **who)):
+        with pytest.raises(NotFound):
+            act(view_id=mine.pk, page=PAGE, owner=colleague)
+    assert SavedView.objects.get().name == "오늘 보낼 것"
+
+
+def test_two_shared_views_of_one_name_are_refused_and_nothing_is_kept(make_staff):
+    save(make_staff(Role.CS), is_shared=True)
+    with pytest.raises(Conflict):
+        save(make_staff(Role.CS), is_shared=True)
+    assert SavedView.objects.count() == 1
+
+
+def test_a_saved_view_opens_with_its_conditions_and_says_when_it_was_changed(sign_in, make_staff, some_orders):
+    me = make_staff(Role.OWNER)
+    browser = sign_in(me)
+    answer = browser.post(
+        "/orders/preparing/views/", {"name": "급한 것", "query": "period=3d&tab=in-stock&page=2&after=", "shared": ""}
+    )
+    view = SavedView.objects.get()
+    assert (view.query, view.is_shared, view.owner) == ("tab=in-stock&period=3d", False, me)
+    assert answer.headers["Location"].endswith(f"view={view.pk}")
+    shown = browser.get(answer.headers["Location"]).context["page"]
+    assert [(one.label, one.current) for one in shown.views] == [("기본", False), ("급한 것", True)]
+    assert not shown.view_changed
+    assert browser.get(f"{answer.headers['Location']}&mark=memo").context["page"].view_changed
+
+
+def test_saving_from_the_list_answers_with_the_list_alone(sign_in):
+    answer = sign_in(Role.CS).post(
+        "/orders/preparing/views/", {"name": "메모", "query": "mark=memo"}, headers={"HX-Request": "true"}
+    )
+    assert answer.status_code == 200
+    assert "<html" not in answer.content.decode()
+    assert answer.headers["HX-Push-Url"] == f"/orders/preparing/?mark=memo&view={SavedView.objects.get().pk}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"name": "", "query": ""}, 422),
+        ({"name": "\x00", "query": ""}, 422),
+        ({"name": "이름", "query": "nosuch=1"}, 400),
+        ({"name": "이름", "query": "from=어제모레"}, 422),
+    ],
+)
+def test_a_view_that_could_not_be_opened_is_not_kept(sign_in, fields, status):
+    assert sign_in(Role.CS).post("/orders/preparing/views/", fields).status_code == status
+    assert not SavedView.objects.exists()
+
+
+def test_the_view_a_person_chose_opens_with_the_menu(sign_in, make_staff):
+    me = make_staff(Role.CS)
+    browser, view = sign_in(me), save(me)
+    assert browser.post(f"/orders/preparing/views/{view.pk}/default/").status_code == 302
+    opened = browser.get("/orders/preparing/")
+    assert opened.headers["Location"] == f"/orders/preparing/?period=3d&mark=due-today&view={view.pk}"
+    assert browser.get("/orders/preparing/?period=auto").status_code == 200
+    assert browser.post(f"/orders/preparing/views/{view.pk}/delete/").status_code == 302
+    assert browser.get("/orders/preparing/").status_code == 200
+    assert browser.post("/orders/preparing/views/999/default/").status_code == 404
+    assert browser.post("/orders/preparing/views/1/nosuch/").status_code == 404
+
+
+def test_columns_of_a_removed_declaration_are_passed_over(make_staff):
+    me = make_staff(Role.CS)
+    views.set_columns(page=PAGE, columns=["gone", "tags", "number"], freeze=0, user=me)
+    shown = present(lists.page(PAGE).query("", user=me, at=NOW))
+    assert [head.key for head in shown.heads] == ["number", "tags"]
+    assert not any(choice.frozen for choice in shown.columns_choice)
+
+
+def test_other_choices_of_a_person_stay_when_columns_change(make_staff):
+    me = make_staff(Role.CS, prefs={"theme": "dark", "lists": {"orders": {"columns": ["number"], "freeze": 1}}})
+    views.set_columns(page=PAGE, columns=["number"], freeze=2, user=me)
+    me.refresh_from_db()
+    assert me.prefs["theme"] == "dark"
+    assert set(me.prefs["lists"]) == {"orders", PAGE}
