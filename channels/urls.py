@@ -5,7 +5,7 @@ from django.urls import URLPattern, include, path, re_path
 from channels.api import errors
 from channels.api.endpoints import api
 from channels.api.gate import guarded
-from channels.views import imports, mapping
+from channels.views import imports, manual, mapping, settings
 
 
 def api_urls() -> list[URLPattern]:
@@ -24,7 +24,13 @@ urlpatterns = [
     path("orders/import/<uuid:uuid>/", imports.ImportPreview.as_view(), name="import_preview"),
     path("orders/import/<uuid:uuid>/apply/", imports.ApplyImport.as_view(), name="import_apply"),
     path("orders/import/<uuid:uuid>/cancel/", imports.CancelImport.as_view(), name="import_cancel"),
+    path("orders/new/", manual.NewOrder.as_view(), name="new_order"),
     path("products/mapping/", mapping.MappingPage.as_view(), name="mapping"),
     path("products/mapping/connect/", mapping.Connect.as_view(), name="connect"),
     path("products/mapping/<int:pk>/", mapping.EditListing.as_view(), name="listing"),
+    path("settings/channels/", settings.ChannelList.as_view(), name="channels"),
+    path("settings/channels/new/", settings.ChannelCreate.as_view(), name="channel_new"),
+    path("settings/channels/<int:pk>/", settings.ChannelEdit.as_view(), name="channel"),
+    path("settings/channels/<int:pk>/keys/", settings.KeyCreate.as_view(), name="key_new"),
+    path("settings/channels/<int:pk>/keys/<int:key_id>/revoke/", settings.KeyRevoke.as_view(), name="key_revoke"),
 ]

@@ -1,4 +1,4 @@
-"""What staff type in about order files, products of channels and channels themselves; the services decide."""
+"""주문 파일과 품목 연결 입력."""
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 
 from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
+from channels.forms.fields import required
 from channels.models import OrderProfile
-from core.korean import josa
 from orders.models import SalesChannel
 
 DATE_FORMATS = (
@@ -22,11 +22,6 @@ DATE_FORMATS = (
 )
 PICKS = ((Pick.SAME.value, "같아야 함"), (Pick.FIRST.value, "첫 행"), (Pick.LAST.value, "마지막 행"))
 AUTOMATIC = "자동으로 찾기"
-
-
-def required(label: str) -> dict[str, str]:
-    """빈칸 안내 for a field."""
-    return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
 class ImportForm(forms.Form):

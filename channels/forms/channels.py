@@ -1,0 +1,47 @@
+"""판매채널 입력."""
+
+from typing import Any
+
+from django import forms
+
+from channels.forms.fields import LineField
+from channels.models import OrderProfile
+from orders.models import SalesChannel
+
+
+class ChannelForm(forms.Form):
+    """판매채널: name, whether it is used, what happens to unknown products; the code is given once."""
+
+    code = forms.RegexField(
+        r"\A[a-z][a-z0-9-]{1,19}\Z",
+        label="코드",
+        help_text="영문 소문자로 시작하는 2자부터 20자까지의 영문 소문자, 숫자, 붙임표입니다. 나중에 바꿀 수 없습니다.",
+        error_messages={
+            "required": "코드를 입력하세요.",
+            "invalid": "코드는 영문 소문자로 시작하는 2자부터 20자까지의 영문 소문자, 숫자, 붙임표로 입력하세요.",
+        },
+    )
+    name = LineField(label="이름", max_length=40)
+    is_active = forms.BooleanField(label="사용", required=False, initial=True)
+    creates_products = forms.BooleanField(
+        label="모르는 상품을 새로 등록",
+        required=False,
+        help_text="끄면 모르는 상품의 주문은 품목 연결에서 기다립니다.",
+    )
+    profile = forms.ModelChoiceField(
+        label="기본 양식",
+        queryset=OrderProfile.objects.none(),
+        required=False,
+        empty_label="없음",
+        error_messages={"invalid_choice": "이 판매채널의 양식이 아닙니다. 다시 고르세요."},
+    )
+
+    def __init__(self, *args: Any, channel: SalesChannel | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if channel is None:
+            del self.fields["profile"]
+            return
+        del self.fields["code"]
+        profile = self.fields["profile"]
+        assert isinstance(profile, forms.ModelChoiceField)
+        profile.queryset = OrderProfile.objects.filter(channel=channel).order_by("name", "pk")

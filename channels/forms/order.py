@@ -1,0 +1,73 @@
+"""주문 직접 등록 입력."""
+
+import secrets
+from typing import Any
+
+from django import forms
+
+from channels.forms.fields import LineField, PhoneField, WonField
+from channels.services.limits import MOST_LINES, MOST_QUANTITY
+from orders.models import SalesChannel
+from orders.states import DeliveryMethod, PaymentMethod
+
+
+def new_key() -> str:
+    """화면의 키: one per opened form."""
+    return secrets.token_hex(16)
+
+
+class OrderForm(forms.Form):
+    """주문 직접 등록: who buys, who receives, how it is paid and sent."""
+
+    key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput, initial=new_key)
+    channel = forms.ModelChoiceField(
+        label="판매채널",
+        queryset=SalesChannel.objects.none(),
+        empty_label=None,
+        error_messages={"required": "판매채널을 고르세요.", "invalid_choice": "없는 판매채널입니다. 다시 고르세요."},
+    )
+    buyer_name = LineField(label="주문자", max_length=60)
+    buyer_phone = PhoneField(label="주문자 연락처", required=False)
+    recipient_name = LineField(label="수령자", max_length=60)
+    recipient_phone = PhoneField(label="수령자 연락처")
+    zip_code = forms.RegexField(
+        r"\A[0-9]{5}\Z",
+        label="우편번호",
+        required=False,
+        error_messages={"invalid": "우편번호는 숫자 5자리로 입력하세요."},
+    )
+    address1 = LineField(label="주소", max_length=200)
+    address2 = LineField(label="상세주소", max_length=200, required=False)
+    delivery_note = LineField(label="배송메시지", max_length=500, required=False)
+    delivery_method = forms.ChoiceField(label="배송방법", choices=DeliveryMethod.choices)
+    payment_method = forms.ChoiceField(
+        label="결제수단",
+        choices=PaymentMethod.choices,
+        help_text="무통장입금과 가상계좌는 입금대기로, 나머지는 결제한 주문으로 등록합니다.",
+    )
+    depositor_name = LineField(label="입금자명", max_length=60, required=False)
+    discount_amount = WonField(label="할인(원)", initial=0, required=False)
+    shipping_fee_amount = WonField(label="배송비(원)", initial=0, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channel = self.fields["channel"]
+        assert isinstance(channel, forms.ModelChoiceField)
+        channel.queryset = SalesChannel.objects.filter(is_active=True).order_by("pk")
+
+
+class LineForm(forms.Form):
+    """품목 입력: a variant that a search found, with quantity and price."""
+
+    variant = forms.IntegerField(min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    quantity = forms.IntegerField(
+        label="수량",
+        min_value=1,
+        max_value=MOST_QUANTITY,
+        initial=1,
+        error_messages={"required": "수량을 입력하세요."},
+    )
+    unit_price = WonField(label="판매가(원)", error_messages={"required": "판매가를 입력하세요."})
+
+
+LineFormSet = forms.formset_factory(LineForm, extra=0, max_num=MOST_LINES, absolute_max=MOST_LINES, validate_max=True)

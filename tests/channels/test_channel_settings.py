@@ -1,0 +1,88 @@
+"""설정 · 판매채널: create, edit, default layout, API keys."""
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from channels.models import ApiKey, OrderProfile
+from orders.models import SalesChannel
+from tests.channels.conftest import Api, order_body
+
+URL = "/settings/channels/"
+
+
+@pytest.fixture
+def client(sign_in) -> Client:
+    return sign_in(Role.OWNER)
+
+
+def test_the_known_layouts_come_with_their_channels(client):
+    page = client.get(URL).content.decode()
+    for name in ("자사몰", "스마트스토어", "사방넷", "스마트스토어 발주발송관리"):
+        assert name in page
+
+
+def test_a_channel_is_created_once_and_edited(client):
+    facts = {"code": "coupang", "name": "쿠팡", "is_active": "on"}
+    assert client.post(f"{URL}new/", facts).status_code == 302
+    taken = client.post(f"{URL}new/", facts)
+    assert taken.status_code == 409
+    assert "이미 있는 코드입니다." in taken.content.decode()
+    channel = SalesChannel.objects.get(code="coupang")
+    profile = OrderProfile.objects.create(name="쿠팡 주문", channel=channel)
+    edit = {"name": "쿠팡 로켓", "creates_products": "on", "profile": profile.pk, "code": "other"}
+    assert client.post(f"{URL}{channel.pk}/", edit).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.code, channel.is_active, channel.creates_products) == (
+        "쿠팡 로켓", "coupang", False, True,
+    )  # fmt: skip
+    assert OrderProfile.objects.get(pk=profile.pk).is_default
+
+
+@pytest.mark.parametrize("code", ["", "A", "한글", "a b", "-a", "a" * 21, "a\x00b"])
+def test_bad_codes_are_refused(client, code):
+    assert client.post(f"{URL}new/", {"code": code, "name": "이름"}).status_code == 422
+    assert SalesChannel.objects.count() == 3
+
+
+def test_another_channels_layout_is_no_choice(client):
+    channel = SalesChannel.objects.get(code="mall")
+    foreign = OrderProfile.objects.get(kind="SMARTSTORE")
+    answer = client.post(f"{URL}{channel.pk}/", {"name": "자사몰", "profile": foreign.pk})
+    assert answer.status_code == 422
+    assert channel.is_active
+
+
+def test_a_key_is_shown_once_works_and_is_revoked(client):
+    channel = SalesChannel.objects.get(code="mall")
+    shown = client.post(f"{URL}{channel.pk}/keys/")
+    assert shown["Cache-Control"] == "no-store"
+    token = shown.context["token"]
+    assert token in shown.content.decode()
+    assert token not in client.get(f"{URL}{channel.pk}/").content.decode()
+    api = Api(token)
+    assert api.post("/orders", order_body()).status_code == 201
+    key = ApiKey.objects.get()
+    assert key.last_used_at is not None
+    assert client.post(f"{URL}{channel.pk}/keys/{key.pk}/revoke/").status_code == 302
+    assert api.get("/orders").status_code == 401
+    assert client.post(f"{URL}{channel.pk}/keys/999/revoke/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [(Role.CS, 403), (Role.LOGISTICS, 403), (Role.FINANCE, 403), (Role.VIEWER, 403), (Role.AUDITOR, 200)],
+)
+def test_only_the_owner_may_change_channels(role, sees, sign_in):
+    client, channel = sign_in(role), SalesChannel.objects.get(code="mall")
+    assert client.get(URL).status_code == sees
+    assert client.post(f"{URL}new/", {"code": "xx", "name": "이름"}).status_code == 403
+    assert client.post(f"{URL}{channel.pk}/", {"name": "바뀜"}).status_code == 403
+    assert client.post(f"{URL}{channel.pk}/keys/").status_code == 403
+    assert not ApiKey.objects.exists()
+    assert SalesChannel.objects.get(code="mall").name == "자사몰"
+
+
+def test_missing_channels_are_said_to_be_missing(client):
+    assert client.get(f"{URL}999999/").status_code == 404
+    assert client.post(f"{URL}999999/keys/").status_code == 404
