@@ -7,14 +7,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.utils.html import conditional_escape as escape
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 from core.calendar import KST
 
 EMPTY = SafeString("")
 MOST_TAGS = 3
+
+
+def escape(value: object) -> str:
+    """글자로: safe text stays, everything else is escaped."""
+    return conditional_escape(value if isinstance(value, str) else str(value))
 
 
 class Tag(NamedTuple):
@@ -26,7 +30,7 @@ class Tag(NamedTuple):
 
 def text(value: object) -> SafeString:
     """글자: one line; nothing for None."""
-    return EMPTY if value is None or value == "" else escape(value)
+    return EMPTY if value is None or value == "" else SafeString(escape(value))
 
 
 def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
@@ -101,6 +105,25 @@ def field(name: str, value: object, *, label: str, css: str = "", inputmode: str
 def joined(parts: Iterable[str]) -> SafeString:
     """이어 붙이기: finished cells side by side."""
     return SafeString("".join(escape(part) for part in parts))
+
+
+def deadline(at: datetime | None, now: datetime) -> SafeString:
+    """남은 시간: what is left until an instant, with the instant below; the page counts on from there."""
+    if at is None:
+        return EMPTY
+    left = f'<span data-deadline="{at.isoformat()}">{time_left(at, now)}</span>'
+    return two_lines(SafeString(left), short_time(at, now), title=full_time(at))
+
+
+def time_left(at: datetime, now: datetime) -> str:
+    """남은 시간의 낱말: `3일 남음`, `5시간 20분 남음`, `12분 남음`, `기한 지남`; countdown.js goes on from it."""
+    seconds = (at - now).total_seconds()
+    if seconds <= 0:
+        return "기한 지남"
+    hours, minutes = divmod(int(seconds // 60), 60)
+    if hours >= 48:
+        return f"{hours // 24}일 남음"
+    return f"{hours}시간 {minutes}분 남음" if hours else f"{minutes}분 남음"
 
 
 def short_time(at: datetime | None, now: datetime) -> str:

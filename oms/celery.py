@@ -28,6 +28,11 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("sweep", "core.jobs.sweep.sweep", timedelta(seconds=30)),
     Periodic("relay", "core.relay.run_once", timedelta(seconds=60)),
     Periodic("canary", "core.tasks.canary", timedelta(seconds=60)),
+    Periodic("cancel-unpaid", "payments.tasks.cancel_unpaid_overdue", timedelta(seconds=60)),
+    Periodic("confirm-purchase", "orders.tasks.confirm_after_days", crontab(hour=3, minute=10)),
+    Periodic("stock-verdicts", "orders.tasks.renew_stock_verdicts", timedelta(seconds=60)),
+    Periodic("fold-counts", "orders.tasks.fold_step_counts", crontab(hour=4, minute=20)),
+    Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
 )
 
 

@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from celery.schedules import crontab
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from core.models import SlotRun
+from core.slots import run_slot
 from oms.celery import PERIODIC, Periodic, app, beat_schedule
 
 
@@ -22,6 +26,20 @@ def test_every_job_of_the_table_has_its_own_name_and_work_that_exists():
     assert len({job.name for job in PERIODIC}) == len(PERIODIC)
     for job in PERIODIC:
         assert callable(import_string(job.work))
+
+
+@pytest.mark.parametrize("job", PERIODIC, ids=lambda job: job.name)
+def test_every_job_of_the_table_runs_in_an_empty_shop(db, job):
+    assert run_slot(job=job.name, at=timezone.now())
+    run = SlotRun.objects.get(job=job.name)
+    assert (run.error, run.finished_at is None) == ("", False)
+
+
+def test_the_table_holds_the_work_of_the_shop():
+    every = {job.name: job.every for job in PERIODIC}
+    assert every["cancel-unpaid"] == timedelta(minutes=1)
+    assert every["confirm-purchase"] == crontab(hour=3, minute=10)
+    assert every["stock-verdicts"] == timedelta(minutes=1)
 
 
 def test_the_application_knows_the_generic_task():
