@@ -49,47 +49,51 @@ PARCEL_SUMMARY = """
     FROM shipping_parcel p
     WHERE p.state <> 'VOID' AND p.direction = 'OUT'
 """
-"""SELECT of what couriers said last; add AND …, WINDOW w, ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST."""
+"""SELECT of what couriers said last; PARCELS makes it whole."""
 
-_COLUMNS = (
+_OF_LINES = (
     "step", "line_count", "has_waybill", "is_held", "has_claim", "paid_at", "ship_by", "shipped_at", "delivered_at",
     "delivered_by", "confirm_by",
 )  # fmt: skip
+_OF_PARCELS = {
+    "courier": "COALESCE(p.courier, '')",
+    "waybill": "COALESCE(p.waybill, '')",
+    "parcel_count": "COALESCE(p.parcel_count, 0)",
+    "stage": "COALESCE(p.stage, '')",
+    "last_event_text": "COALESCE(p.last_event_text, '')",
+    "first_scan_at": "p.first_scan_at",
+    "tracking_failed": "COALESCE(p.tracking_failed, false)",
+}
+ROLLED_UP = (
+    {name: f"l.{name}" for name in _OF_LINES}
+    | _OF_PARCELS
+    | {"last_event_at": "CASE WHEN l.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, l.shipped_at) END"}
+)
+"""Column of a shipment -> its expression over SUMMARY as l and PARCEL_SUMMARY as p."""
 
-_PARCELS = f"""parcels AS ({PARCEL_SUMMARY} AND p.shipment_id = ANY(%(ids)s)
-                 WINDOW w AS (PARTITION BY p.shipment_id)
-                 ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id)"""
-_TOLD = """courier = COALESCE(p.courier, ''), waybill = COALESCE(p.waybill, ''),
-    parcel_count = COALESCE(p.parcel_count, 0), stage = COALESCE(p.stage, ''),
-    last_event_text = COALESCE(p.last_event_text, ''), first_scan_at = p.first_scan_at,
-    tracking_failed = COALESCE(p.tracking_failed, false)"""
+PARCELS = f"""{PARCEL_SUMMARY} {{condition}} WINDOW w AS (PARTITION BY p.shipment_id)
+    ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id"""
+"""PARCEL_SUMMARY, complete but for a condition."""
 
+# A shipment that has lost its last line keeps what it had been paid and due for.
+_KEPT = {"paid_at": "COALESCE(l.paid_at, s.paid_at)", "ship_by": "COALESCE(l.ship_by, s.ship_by)"}
+_MINE = PARCELS.format(condition="AND p.shipment_id = ANY(%(ids)s)")
 _ROLL_UP = f"""
-WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id),
-     {_PARCELS}
+WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id), parcels AS ({_MINE})
 UPDATE shipping_shipment s
-SET {
-    ", ".join(
-        f"{name} = COALESCE(l.{name}, s.{name})" if name in {"paid_at", "ship_by"} else f"{name} = l.{name}"
-        for name in _COLUMNS
-    )
-},
-    {_TOLD},
-    last_event_at = CASE WHEN l.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, l.shipped_at) END,
-    version = s.version + 1
+SET {", ".join(f"{name} = {value}" for name, value in (ROLLED_UP | _KEPT).items())}, version = s.version + 1
 FROM lines l LEFT JOIN parcels p USING (id)
 WHERE s.id = l.id
 """
-
 _REFRESH = f"""
-WITH {_PARCELS}
+WITH parcels AS ({_MINE})
 UPDATE shipping_shipment s
-SET {_TOLD}, last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
+SET {", ".join(f"{name} = {value}" for name, value in _OF_PARCELS.items())},
+    last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
 FROM shipping_shipment b LEFT JOIN parcels p ON p.id = b.id WHERE s.id = b.id AND b.id = ANY(%(ids)s)
 """
-
 _CLOSE_EMPTY = """
-UPDATE shipping_shipment s SET step = 'CLOSED', version = s.version + 1
+UPDATE shipping_shipment s SET step = 'CLOSED', line_count = 0, version = s.version + 1
 WHERE s.id = ANY(%(ids)s) AND s.step <> 'CLOSED'
   AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.shipment_id = s.id AND i.is_live)
 """

@@ -4,7 +4,7 @@ from oms.seed.loader import Loader, instant, quoted, texts
 from orders.models import Order
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, ParcelLine, Shipment, ShipmentLine, TrackingEvent, TrackingPoll
-from shipping.rollup import PARCEL_SUMMARY, SUMMARY
+from shipping.rollup import PARCELS, ROLLED_UP, SUMMARY
 from shipping.services.polling import SOURCE
 
 # Courier -> (first digits of numbers of the sandbox, digits of the counter, places that the check digit is made of).
@@ -157,8 +157,6 @@ def _lines(load: Loader) -> None:
 
 def _shipments(load: Loader) -> None:
     at_home = "CASE WHEN g.ship_e IS NULL THEN '' ELSE {} END"
-    copied = ("step", "has_waybill", "is_held", "has_claim", "paid_at", "ship_by", "shipped_at", "delivered_at",
-              "delivered_by", "confirm_by")  # fmt: skip
     base = load.base(Shipment)
     load.insert(
         Shipment,
@@ -175,18 +173,12 @@ def _shipments(load: Loader) -> None:
             "recipient_phone": at_home.format("o.recipient_phone"),
             "zip_code": at_home.format("o.zip_code"),
             "address": at_home.format("trim(o.address1 || ' ' || o.address2)"),
-            **{name: f"l.{name}" for name in copied},
-            "stage": "COALESCE(p.stage, '')",
-            "last_event_text": "COALESCE(p.last_event_text, '')",
-            "first_scan_at": "p.first_scan_at",
-            "tracking_failed": "COALESCE(p.tracking_failed, false)",
-            "last_event_at": "CASE WHEN l.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, l.shipped_at) END",
+            **ROLLED_UP,
         },
         f"""
         FROM seed_shipment s JOIN seed_group g USING (q) JOIN {Order._meta.db_table} o ON o.id = g.order_id
         JOIN ({SUMMARY} AND i.shipment_id > {base} GROUP BY i.shipment_id) l ON l.id = s.id
-        LEFT JOIN ({PARCEL_SUMMARY} AND p.shipment_id > {base} WINDOW w AS (PARTITION BY p.shipment_id)
-                   ORDER BY p.shipment_id, p.last_event_at DESC NULLS LAST, p.id) p ON p.id = s.id
+        LEFT JOIN ({PARCELS.format(condition=f"AND p.shipment_id > {base}")}) p ON p.id = s.id
         ORDER BY s.id
         """,
         "배송건",

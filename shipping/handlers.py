@@ -1,0 +1,71 @@
+"""What follows an event of shipping after the commit: 발송 알림 and 배송완료 알림, one for each order and shipment.
+
+A handler may run twice, late, or after the opposite event; it looks at the present state first.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from core.events import on
+from core.messaging import send
+from core.settings_registry import get_setting
+from orders import events
+from orders.models import Order, OrderEvent
+from orders.notices import CORRECTION
+from shipping.columns import courier_name
+from shipping.models import Shipment, ShipmentLine, ShipmentStep
+from shipping.states import DeliveryMethod
+
+LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
+ARRIVED = frozenset({ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
+
+
+@on(events.LINE_SHIPPED, holds=True)
+def tell_shipped(delivery: Any) -> None:
+    """발송 알림 with the number of the parcel, unless the shipment came back meanwhile."""
+    for shipment in _shipments(delivery):
+        if not delivery.is_correction and shipment.step not in LEFT:
+            continue
+        facts = {"courier_name": _carrier(shipment), "waybill": shipment.waybill}
+        _tell(delivery, shipment, template="order_shipped", facts=facts, moment=shipment.shipped_at)
+
+
+@on(events.LINE_DELIVERED, holds=True)
+def tell_delivered(delivery: Any) -> None:
+    """배송완료 알림, unless the delivery was taken back meanwhile."""
+    for shipment in _shipments(delivery):
+        if delivery.is_correction or shipment.step in ARRIVED:
+            _tell(delivery, shipment, template="order_delivered", facts={}, moment=shipment.delivered_at)
+
+
+def _shipments(delivery: Any) -> list[Shipment]:
+    """The shipments of the lines that the delivery tells of, as they stand now."""
+    lines = OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="line").values("subject_id")
+    items = ShipmentLine.objects.filter(line__in=lines, is_live=True).values("shipment_id")
+    return list(Shipment.objects.filter(pk__in=items).select_related("order").order_by("pk"))
+
+
+def _carrier(shipment: Shipment) -> str:
+    return courier_name(shipment.courier) if shipment.courier else DeliveryMethod(shipment.method).label
+
+
+def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[str, Any], moment: Any) -> None:
+    """알림: once for a shipment and the moment it left or arrived; later lines of the same shipment add none.
+
+    A correction goes out once for what it takes back.
+    """
+    order: Order = shipment.order
+    to = order.buyer_phone or order.recipient_phone or order.buyer_email
+    if not to:
+        return
+    text = CORRECTION if delivery.is_correction else template
+    mark = f"undo-{delivery.pk}" if delivery.is_correction else f"{moment:%Y%m%dT%H%M%S.%f}" if moment else ""
+    send(
+        template=text,
+        to=to,
+        context={"shop_name": get_setting("shop_name"), "order_number": order.number, **facts},
+        key=f"{text}/{shipment.number}/{mark}"[:200],
+        at=timezone.now(),
+    )

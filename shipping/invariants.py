@@ -1,0 +1,130 @@
+"""What must be true of shipments, parcels and their summaries (reliability.md 5.3)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import connection
+
+from core.invariants import Violation, invariant
+from shipping.rollup import PARCELS, ROLLED_UP, SUMMARY
+from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES
+
+MOST = 20
+"""Violations named per query: enough to see the pattern of a fault."""
+
+_MOVES = ", ".join(f"('{a.value}', '{b.value}')" for a, b in PARCEL_MOVES)
+_FIRST = ", ".join(f"'{state.value}'" for state in FIRST_PARCEL_STATES)
+
+_TWICE = f"""
+SELECT courier, waybill, count(DISTINCT shipment_id) FROM shipping_parcel
+WHERE state IN ('NUMBERED', 'PRINTED', 'HANDED_OVER') AND direction = 'OUT'
+GROUP BY courier, waybill HAVING count(*) > 1 LIMIT {MOST}
+"""
+_WITHOUT = f"""
+SELECT s.number, s.step FROM shipping_shipment s
+WHERE s.step IN ('SHIPPING', 'DELIVERED') AND s.method = 'PARCEL'
+  AND NOT EXISTS (SELECT 1 FROM shipping_parcel p WHERE p.shipment_id = s.id
+                  AND p.state <> 'VOID' AND p.direction = 'OUT')
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-08", "A waybill is on at most one live parcel; a shipment that left by courier has one.")
+def check_waybills() -> Iterable[Violation]:
+    """송장 검사."""
+    for courier, waybill, count in _rows(_TWICE):
+        yield Violation("INV-08", f"{courier} {waybill}", f"on live parcels of {count} shipments")
+    for number, step in _rows(_WITHOUT):
+        yield Violation("INV-08", number, f"{step} without a parcel")
+
+
+_STORED = ", ".join(f"s.{name}" for name in ROLLED_UP)
+_RIGHT = ", ".join(ROLLED_UP.values())
+_SUMMARIES = f"""
+SELECT s.number, to_jsonb(ROW({_STORED}))::text, to_jsonb(ROW({_RIGHT}))::text
+FROM shipping_shipment s
+JOIN ({SUMMARY} GROUP BY i.shipment_id) l ON l.id = s.id
+LEFT JOIN ({PARCELS.format(condition="")}) p ON p.id = s.id
+WHERE ROW({_STORED}) IS DISTINCT FROM ROW({_RIGHT}) LIMIT {MOST}
+"""
+_EMPTY = f"""
+SELECT s.number, s.step FROM shipping_shipment s
+WHERE s.step <> 'CLOSED'
+  AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.shipment_id = s.id AND i.is_live)
+LIMIT {MOST}
+"""
+_NOT_IN_ONE = f"""
+SELECT l.number, l.state FROM orders_orderline l
+WHERE l.state IN ('READY', 'SHIPPING', 'DELIVERED')
+  AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.line_id = l.id AND i.is_live)
+LIMIT {MOST}
+"""
+_UNPAID = f"""
+SELECT l.number, l.state FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
+WHERE i.is_live AND l.state IN ('AWAITING_PAYMENT', 'PREPARING', 'CANCELED_UNPAID') LIMIT {MOST}
+"""
+
+
+@invariant("INV-09", "The summary of a shipment is that of its lines and parcels; only paid, packed lines are in one.")
+def check_shipments() -> Iterable[Violation]:
+    """배송건 요약 검사."""
+    for number, stored, right in _rows(_SUMMARIES):
+        yield Violation("INV-09", number, f"stored {stored}, should be {right}")
+    for number, step in _rows(_EMPTY):
+        yield Violation("INV-09", number, f"{step} without a live line")
+    for number, state in _rows(_NOT_IN_ONE):
+        yield Violation("INV-09", number, f"{state} outside of any shipment")
+    for number, state in _rows(_UNPAID):
+        yield Violation("INV-09", number, f"{state} inside a live shipment")
+
+
+_CHAIN = f"""
+WITH chain AS (
+    SELECT subject_id, version, from_state, to_state,
+           lag(to_state) OVER w AS before, lag(version) OVER w AS previous
+    FROM orders_orderevent WHERE subject = 'parcel'
+    WINDOW w AS (PARTITION BY subject_id ORDER BY version))
+SELECT subject_id, version, from_state, to_state FROM chain
+WHERE (before IS NOT NULL AND (from_state <> before OR version <> previous + 1))
+   OR (before IS NULL AND (version <> 0 OR to_state NOT IN ({_FIRST})))
+   OR (version > 0 AND (from_state, to_state) NOT IN ({_MOVES}))
+LIMIT {MOST}
+"""
+_LAST = f"""
+SELECT p.courier || ' ' || p.waybill, p.state, p.version, e.to_state, e.version
+FROM shipping_parcel p
+LEFT JOIN LATERAL (SELECT to_state, version FROM orders_orderevent
+                   WHERE subject = 'parcel' AND subject_id = p.id ORDER BY version DESC LIMIT 1) e ON true
+WHERE e.version IS NULL OR p.version <> e.version OR p.state <> e.to_state
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-01", "Replaying the events of a parcel gives exactly its stored state, by legal steps.")
+def check_parcel_history() -> Iterable[Violation]:
+    """상자 이력 검사."""
+    for subject_id, version, source, target in _rows(_CHAIN):
+        yield Violation("INV-01", f"parcel id {subject_id}", f"event v{version} {source} -> {target} does not fit")
+    for name, state, version, last, last_version in _rows(_LAST):
+        yield Violation("INV-01", name, f"row is {state} v{version}, last event is {last} v{last_version}")
+
+
+_CARRIED = f"""
+SELECT l.number, l.state FROM orders_orderline l
+JOIN shipping_parcelline b ON b.line_id = l.id
+JOIN shipping_parcel p ON p.id = b.parcel_id AND p.direction = 'OUT' AND p.state NOT IN ('VOID', 'DELIVERED')
+WHERE l.state = 'DELIVERED' AND l.delivered_by = 'TRACKER' LIMIT {MOST}
+"""
+
+
+@invariant("INV-06", "A line that couriers delivered has none of its boxes on the way.")
+def check_boxes() -> Iterable[Violation]:
+    """상자 도착 검사."""
+    for number, state in _rows(_CARRIED):
+        yield Violation("INV-06", number, f"{state} by the courier while a box is still out")
+
+
+def _rows(sql: str) -> Iterator[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        yield from cursor.fetchall()

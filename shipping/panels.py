@@ -1,0 +1,77 @@
+"""Box 배송 of the order detail: shipments, their parcels and what couriers told."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from core.panels import Panel, register
+from orders.timeline import short
+from shipping.columns import courier_name
+from shipping.couriers import COURIERS
+from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent
+from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
+
+SHOWN_EVENTS = 20
+
+
+@register
+class ShippingPanel(Panel):
+    """배송: every 배송번호 of the order with its boxes; void numbers stay visible, greyed."""
+
+    key, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
+
+    def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
+        shipments = list(Shipment.objects.filter(order=order).order_by("seq"))
+        if not shipments:
+            return None
+        parcels: dict[int, list[Parcel]] = defaultdict(list)
+        for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
+            parcels[parcel.shipment_id].append(parcel)
+        events = _events([parcel for mine in parcels.values() for parcel in mine])
+        return {
+            "shipments": [
+                {
+                    "number": shipment.number,
+                    "step": ShipmentStep(shipment.step).label,
+                    "method": DeliveryMethod(shipment.method).label,
+                    "is_closed": shipment.step == ShipmentStep.CLOSED,
+                    "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
+                }
+                for shipment in shipments
+            ]
+        }
+
+
+def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
+    """배송 이력 of parcels, newest first."""
+    found: dict[int, list[dict[str, str]]] = defaultdict(list)
+    rows = TrackingEvent.objects.filter(parcel__in=parcels).order_by("parcel_id", "-at", "-seq")
+    for row in rows:
+        if len(found[row.parcel_id]) < SHOWN_EVENTS:
+            stage = TrackingStage(row.stage)
+            when = short(row.at) + (" (시간 미상)" if row.is_time_estimated else "")
+            found[row.parcel_id].append(
+                {"when": when, "place": row.place, "text": row.raw_text, "stage": stage.label, "css": stage.css}
+            )
+    return found
+
+
+def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
+    state = ParcelState(parcel.state)
+    courier = COURIERS.get(parcel.courier)
+    return {
+        "courier": courier_name(parcel.courier),
+        "waybill": parcel.waybill,
+        "url": courier.tracking_url(parcel.waybill) if courier else "",
+        "state": state.label,
+        "css": state.css,
+        "is_void": state == ParcelState.VOID,
+        "stage": TrackingStage(parcel.stage).label if parcel.stage else "",
+        "stage_css": TrackingStage(parcel.stage).css if parcel.stage else "",
+        "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
+        "handed_over": short(parcel.handed_over_at),
+        "delivered": short(parcel.delivered_at),
+        "events": events,
+    }
