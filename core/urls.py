@@ -11,6 +11,7 @@ urlpatterns = [
     path("jobs/", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<uuid:uuid>/", jobs.JobPage.as_view(), name="job"),
     path("jobs/<uuid:uuid>/strip/", jobs.StripView.as_view(), name="job_strip"),
+    path("jobs/<uuid:uuid>/confirm/", jobs.ConfirmView.as_view(), name="confirm"),
     path("jobs/<uuid:uuid>/undo/", jobs.UndoView.as_view(), name="undo"),
     path("jobs/<uuid:uuid>/undo/apply/", jobs.UndoApplyView.as_view(), name="undo_apply"),
     path("jobs/<uuid:uuid>/cancel/", jobs.CancelView.as_view(), name="cancel"),

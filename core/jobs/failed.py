@@ -11,7 +11,7 @@ from core.jobs.items import CHUNK
 from core.jobs.pages import order_model
 from core.jobs.uploads import Upload
 from core.jobs.work import UnknownAct, act_of
-from core.models import ItemResult, Job, JobItem
+from core.models import ItemResult, Job, JobItem, JobState
 
 NOT_DONE_YET = "아직 처리하지 않았습니다."
 COLUMNS = (
@@ -31,8 +31,11 @@ class FailedRow:
 
 
 def failed_rows(job: Job, *, limit: int) -> list[FailedRow]:
-    """실패한 행: those that were left out first, then those without a verdict."""
-    return _named(job, list(_left(job)[:limit]))
+    """실패한 행: those that were left out first, then those without a verdict (not of a preview: they are to come)."""
+    left = _left(job)
+    if job.state == JobState.PREVIEW:
+        left = left.filter(result=ItemResult.REFUSED)
+    return _named(job, list(left[:limit]))
 
 
 def failed_file(job: Job) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """실패한 전달: deliveries that failed five times, with the error and a way to try again."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.views.gate import GatedView, UnknownCondition
 
 PAGE_SIZE = 50
 MOST_IDS = 1_000
+KOREAN_WORDS = re.compile(r"[가-힣][가-힣0-9 ·]*")
 
 
 class BadChoice(DomainError):
@@ -98,10 +100,10 @@ def _label(kind: str) -> str:
 
 
 def _title(subscriber: str) -> str:
-    """The Korean word that the handler's docstring begins with, else its name."""
+    """The Korean words that the handler's docstring begins with, else its name."""
     known = SUBSCRIBERS.get(subscriber)
-    words, colon, _ = (known.handle.__doc__ or "" if known else "").partition(":")
-    return words.strip() if colon else subscriber
+    words = KOREAN_WORDS.match(known.handle.__doc__ or "") if known else None
+    return words.group().strip() if words else subscriber
 
 
 def _is_id(text: str) -> bool:

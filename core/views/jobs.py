@@ -16,11 +16,11 @@ from core.exceptions import NotFound
 from core.jobs import files, items, start
 from core.jobs.exports import get_export
 from core.jobs.failed import failed_file, failed_rows
-from core.jobs.shown import result_of, upload_preview
+from core.jobs.shown import preview_of, result_of, upload_preview
 from core.jobs.undo import open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
-from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, confirm_context, find_job, known_act
+from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
 from core.views.gate import GatedView, UnknownCondition, refusal
 
 PAGE_SIZE = 50
@@ -29,14 +29,14 @@ STOP_POLLING = 286
 """htmx stops a poll on this status and still swaps the answer."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSS = {
-    JobState.PREVIEW: "s-closed",
+    JobState.PREVIEW: "s-confirmed",
     JobState.QUEUED: "s-awaiting",
     JobState.RUNNING: "s-shipping",
     JobState.DONE: "s-delivered",
     JobState.PARTIAL: "s-ready",
-    JobState.FAILED: "t-late",
-    JobState.CANCELED: "s-closed",
-    JobState.UNDONE: "s-closed",
+    JobState.FAILED: "s-closed",
+    JobState.CANCELED: "s-confirmed",
+    JobState.UNDONE: "s-confirmed",
 }
 
 
@@ -66,7 +66,7 @@ def job_row(job: Job, *, at: datetime) -> JobRow:
         label=job.label,
         kind=job.get_kind_display(),
         state="끊김" if is_cut_off else job.state_label,
-        css="t-late" if is_cut_off else CSS[JobState(job.state)],
+        css="s-closed" if is_cut_off else CSS[JobState(job.state)],
         actor=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
         at=f"{job.created_at.astimezone(KST):%Y-%m-%d %H:%M}",
         file_name=job.file_name,
@@ -99,9 +99,11 @@ class JobList(GatedView):
         context = {
             "title": "작업 현황",
             "rows": [job_row(job, at=at) for job in shown],
-            "states": _choices("state", JobState.choices, conditions),
-            "kinds": _choices("kind", JobKind.choices, conditions),
-            "mine": _choices("mine", [("1", "내 작업")], conditions),
+            "groups": [
+                ("담당", _choices("mine", [("1", "내 작업")], conditions)),
+                ("종류", _choices("kind", JobKind.choices, conditions)),
+                ("상태", _choices("state", JobState.choices, conditions)),
+            ],
             "is_filtered": bool(set(conditions) - {"before"}),
             "next_url": f"{request.path}?{urlencode(older)}" if older else "",
         }
@@ -120,15 +122,29 @@ class JobPage(GatedView):
             "job": job,
             "result": result_of(job, at=at) if job.state != JobState.PREVIEW else None,
             "counts": items.counts(job) if job.kind != JobKind.EXPORT else None,
-            "failed_rows": failed_rows(job, limit=SHOWN_FAILED) if job.kind != JobKind.EXPORT else [],
+            "failed_rows": [] if job.kind == JobKind.EXPORT or job.is_open else failed_rows(job, limit=SHOWN_FAILED),
             "upload": upload_preview(job),
             "undone_by": job.undo_jobs.filter(state__in=[JobState.DONE, JobState.PARTIAL]).first(),
             "started": _clock(job.started_at),
             "finished": _clock(job.finished_at),
         }
         if job.state == JobState.PREVIEW:
-            context |= confirm_context(request, job)
+            act, counts = known_act(job), items.counts(job)
+            is_theirs = job.kind == JobKind.UPLOAD or job.actor_id == request.user.pk
+            context["preview"] = preview_of(job, act, counts)
+            context["may_confirm"] = bool(counts.pending) and is_theirs and request.user.has_perm(act.permission)
         return render(request, "jobs/detail.html", context)
+
+
+class ConfirmView(GatedView):
+    """확인창: the dialog of a preview that is opened from its own page."""
+
+    def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = find_job(request, uuid)
+        refused = refusal(request, known_act(job).permission)
+        if refused is not None:
+            return refused
+        return answer_preview(request, job) if job.state == JobState.PREVIEW else answer_result(request, job)
 
 
 class StripView(GatedView):

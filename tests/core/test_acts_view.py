@@ -327,5 +327,8 @@ def test_without_htmx_the_job_page_holds_the_confirmation(
     page = plain.get(answer["Location"])
     assert "1건을 시험 보류합니다" in text_of(page)
     assert "확인하기 전에는 주문이 바뀌지 않습니다." in text_of(page)
+    dialog = plain.get(f"/jobs/{job.uuid}/confirm/", headers=HX)
+    assert "data-dialog" in dialog.content.decode()
+    assert f'hx-post="/acts/{job.uuid}/apply/"' in dialog.content.decode()
     assert plain.post(f"/acts/{job.uuid}/apply/")["Location"] == f"/jobs/{job.uuid}/"
     assert reloaded(job).state == JobState.DONE
