@@ -231,7 +231,7 @@ class ListPage:
     @cached_property
     def _by_ids(self) -> ByIds:
         rows = self.model._default_manager.all().values_list(*self.fields)
-        return ByIds(rows, self.model._meta.pk.column)
+        return ByIds(rows, str(self.model._meta.pk.column))
 
     def records(self, ids: Sequence[int]) -> list[Any]:
         """행 읽기: records of base rows in the order of the ids, without those that are gone; one query."""

@@ -275,8 +275,8 @@ class ListQuery:
 
     def _read_cursor(self) -> Cursor | None:
         for name, backward in (("after", False), ("before", True)):
-            if self.params.get(name):
-                return decode(self.params[name], self.sort, self.page.model, backward=backward)
+            if text := self.params.get(name):
+                return decode(text, self.sort, self.page.model, backward=backward)
         return None
 
 

@@ -78,7 +78,8 @@ class Outside(NamedTuple):
     url: str
 
 
-class Total(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Total:
     """전체 건수."""
 
     text: str
