@@ -1,7 +1,7 @@
 """주문 파일 읽기: which profile a file belongs to, and its rows as facts of ours with what is wrong with each."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -46,19 +46,22 @@ class LayoutMismatch(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """읽은 파일: a table with its header and profile; `rules` and `places` (column positions) by field key."""
+    """읽은 파일: a table with its header and profile; `rules` and `places` by field key.
+
+    A field may stand in several columns (확정 and 수집 names, two phones): the first one that is filled counts.
+    """
 
     table: Table
     header: Header
     profile: OrderProfile
     layout: Layout
     rules: Mapping[str, Rule]
-    places: Mapping[str, int]
+    places: Mapping[str, Sequence[int]]
 
     @property
     def ignored(self) -> list[str]:
         """무시하는 열: labels of columns that no field takes."""
-        used = set(self.places.values())
+        used = {at for places in self.places.values() for at in places}
         return [label for at, label in enumerate(self.header.labels) if label and at not in used]
 
 
@@ -120,17 +123,29 @@ def _with(table: Table, profile: OrderProfile, *, header: Header | None = None) 
     if header is None:
         header = find_header(table, layout.columns or _wanted(own) or None)
     rules = {key: Rule(pick=layout.picks.get(key, Pick.SAME)) for key in layout.columns} | own
-    places = dict(header.columns) if layout.columns else {}
+    places = _places(header, layout)
     labels = {normalize(label): at for at, label in reversed(list(enumerate(header.labels))) if label}
     for key, rule in own.items():
         places.pop(key, None)
         if rule.column and normalize(rule.column) in labels:
-            places[key] = labels[normalize(rule.column)]
+            places[key] = (labels[normalize(rule.column)],)
     reading = Reading(table, header, profile, layout, rules, places)
     if lacking := missing_fields({key for key in rules if key in places or rules[key].fixed}):
         names = ", ".join(lacking)
         raise LayoutMismatch(f"'{profile.name}' 양식에 필요한 열이 파일에 없습니다: {names}. 양식을 바꿔 주세요.")
     return reading
+
+
+def _places(header: Header, layout: Layout) -> dict[str, Sequence[int]]:
+    """Columns of each field of a known layout, best name first."""
+    spelled: dict[str, int] = {}
+    for at, name in enumerate(header.names):
+        spelled.setdefault(normalize(name), at)
+    found: dict[str, Sequence[int]] = {}
+    for key, best in header.columns.items():
+        named = [spelled[normalize(name)] for name in layout.columns.get(key, ()) if normalize(name) in spelled]
+        found[key] = tuple(dict.fromkeys([best, *named]))
+    return found if layout.columns else {}
 
 
 def _wanted(rules: Mapping[str, Rule]) -> dict[str, tuple[str, ...]]:
@@ -163,7 +178,7 @@ def file_rows(reading: Reading) -> Iterator[FileRow]:
         row = FileRow(reading.table.numbers[index], index)
         for one, rule in wanted:
             if one.key in reading.places:
-                value = _cell(one, rule, reading.table.cell(index, reading.places[one.key]))
+                value = _cell(one, rule, _filled(reading.table, index, reading.places[one.key]))
             elif rule.fixed:
                 value = _fixed(one, rule)
             else:
@@ -174,6 +189,11 @@ def file_rows(reading: Reading) -> Iterator[FileRow]:
                 row.values[one.key] = value
         if row.error or row.get("order_number") or row.get("product_name") or row.get("line_number"):
             yield row
+
+
+def _filled(table: Table, index: int, places: Sequence[int]) -> Any:
+    cells = (table.cell(index, at) for at in places)
+    return next((cell for cell in cells if cell is not None and (not isinstance(cell, str) or cell.strip())), None)
 
 
 def _cell(one: Field, rule: Rule, cell: Any) -> Any:
