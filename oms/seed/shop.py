@@ -54,14 +54,10 @@ def seed_shop(plan: Plan, *, say: Say, append: bool = False, strip: bool | None 
 
 
 def _analyze() -> None:
-    """Statistics, without which the first hours run on wrong plans; and the visibility of pages where possible."""
+    """Statistics, without which the first hours run on wrong plans; the visibility of pages is left to autovacuum."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT quote_ident(relname) FROM pg_stat_user_tables WHERE split_part(relname, '_', 1) = ANY(%s)",
             [list(ANALYZED)],
         )
-        tables = ", ".join(name for (name,) in cursor.fetchall())
-        if connection.in_atomic_block:
-            cursor.execute(f"ANALYZE {tables}")
-        else:
-            cursor.execute(f"VACUUM (ANALYZE) {tables}")
+        cursor.execute(f"ANALYZE {', '.join(name for (name,) in cursor.fetchall())}")

@@ -209,6 +209,12 @@ def _groups(load: Loader) -> None:
     cut = ", ".join(
         f"CASE WHEN {name}_p <= {at} THEN {name}_p END AS {name}_e" for name in ("ready", "wb", "ship", "del", "conf")
     )
+    if not load.plan.is_tracked:
+        # A sandbox lives fast: a parcel that left hours ago would be given up as lost by its next poll.
+        just_now = f"{at} - pg_temp.hours(0.3 * pg_temp.u(q, 58))"
+        cut = cut.replace(
+            "THEN ship_p END", f"THEN CASE WHEN told_p <= {at} THEN ship_p ELSE greatest(ship_p, {just_now}) END END"
+        )
     scanned = f"scan_p <= {at}" + ("" if load.plan.is_tracked else f" AND told_p <= {at}")
     load.table(
         "seed_group",

@@ -1,0 +1,55 @@
+"""`python -m bench --size 100k|1m`: every row of the speed table, goal beside measurement."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from bench import moves, pages
+from bench.client import Staff
+from bench.report import Row, table
+from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
+
+Case = Callable[[Shop, Staff], Iterator[Row]]
+
+
+def _cases(times: int) -> dict[str, Case]:
+    return {
+        "lists": lambda shop, staff: pages.lists(shop, staff, times=times),
+        "search": lambda shop, staff: pages.searches(shop, staff, times=times),
+        "counts": lambda shop, staff: pages.counts(shop, staff, times=times),
+        "bulk": moves.bulk_moves,
+        "export": moves.exports,
+        "upload": moves.waybill_upload,
+    }
+
+
+def main() -> int:
+    """Exit status 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="100k")
+    parser.add_argument("--times", type=int, default=40, help="requests of one page")
+    parser.add_argument("--only", action="append", choices=_cases(1), help="some groups; repeatable")
+    parser.add_argument("--markdown", action="store_true", help="a table for docs/performance.md")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a goal is missed")
+    options = parser.parse_args()
+    ensure_seeded(options.size)
+    rows: list[Row] = []
+    with running(data_dir(options.size)) as shop:
+        shop.execute("VACUUM (ANALYZE)")
+        staff = Staff(shop.url)
+        for name, case in _cases(options.times).items():
+            if options.only and name not in options.only:
+                continue
+            try:
+                for row in case(shop, staff):
+                    rows.append(row)
+                    print(f"  {row.group}: {row.case}: {row.value}", file=sys.stderr, flush=True)
+            except RuntimeError as error:
+                rows.append(Row(name, str(error)[:100], None, None, "ms"))
+                print(f"  {name}: {error}", file=sys.stderr, flush=True)
+    print(table(rows, markdown=options.markdown, size=options.size))
+    return 1 if options.strict and any(row.verdict == "NO" for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Processor time and memory of the shop: the tree of `up`, which holds web, worker, relay, PostgreSQL and Valkey."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def _stats() -> dict[int, tuple[int, str, float]]:
+    """Parent, name and processor seconds (own and of ended children) by process."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                name, _, rest = (folder / "stat").read_text().rpartition(")")
+            except OSError:
+                continue
+            fields = rest.split()
+            found[int(folder.name)] = (int(fields[1]), name.partition("(")[2], sum(map(int, fields[11:15])) / TICK)
+    return found
+
+
+def tree(pid: int) -> dict[int, tuple[str, float]]:
+    """Name and processor seconds of a process and all below it."""
+    stats = _stats()
+    inside = {pid}
+    grown = True
+    while grown:
+        more = {child for child, (parent, *_) in stats.items() if parent in inside} - inside
+        inside |= more
+        grown = bool(more)
+    return {one: stats[one][1:] for one in inside if one in stats}
+
+
+def cpu(pid: int) -> float:
+    """Processor seconds of the whole tree."""
+    return sum(seconds for _, seconds in tree(pid).values())
+
+
+def python_memory(pid: int) -> dict[int, int]:
+    """Resident bytes of each of our own processes in the tree."""
+    found = {}
+    for one, (name, _) in tree(pid).items():
+        if "postgres" not in name and "valkey" not in name:
+            try:
+                found[one] = int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE
+            except OSError:
+                continue
+    return found
+
+
+class Growth(threading.Thread):
+    """Largest growth of one of our processes inside a `with` block, in MiB."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.mib = pid, 0.0
+        self._before = python_memory(pid)
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        while not self._ending.wait(0.05):
+            for one, size in python_memory(self.pid).items():
+                if one in self._before:
+                    self.mib = max(self.mib, (size - self._before[one]) / 2**20)
+
+    def __enter__(self) -> "Growth":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self.join()
+
+
+def load_of_machine() -> str:
+    """Load averages of the machine: what else ran beside."""
+    return " ".join(f"{one:.1f}" for one in os.getloadavg()) + f" on {os.cpu_count()} cores at {time.strftime('%H:%M')}"

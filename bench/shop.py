@@ -1,0 +1,138 @@
+"""The shop under measurement: embedded servers, web, worker and relay, started by `manage.py up`, in a kept folder."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from core.embedded import Postgres, database_url
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+SEED = 1
+# Beat would let parcels arrive and orders confirm themselves between two runs.
+ROLES = "migrate,web,worker,relay"
+
+
+def data_dir(size: str) -> Path:
+    """Folder of the shop of a size; kept between runs."""
+    return ROOT / "var" / f"bench-{size}"
+
+
+@dataclass
+class Shop:
+    """A running shop: its address, its process and its database."""
+
+    url: str
+    pid: int
+    dsn: str
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query, beside the shop."""
+        with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
+
+    def one(self, sql: str, *values: Any) -> Any:
+        """First column of the first row, or None."""
+        found = self.rows(sql, *values)
+        return found[0][0] if found else None
+
+    def execute(self, sql: str, *values: Any) -> None:
+        """One statement with its own commit (VACUUM and the like)."""
+        with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(sql, values)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Environment of every process of the shop."""
+    env = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "MAKELEVEL"}}
+    return env | {"OMS_ENV": "demo", "OMS_DATA_DIR": str(folder), "OMS_PROCESSES": ROLES, "PYTHONUNBUFFERED": "1"}
+
+
+def manage(folder: Path, *args: str) -> None:
+    """Run a management command; its output goes to stderr."""
+    command = [sys.executable, str(ROOT / "manage.py"), *args]
+    subprocess.run(command, env=environment(folder), cwd=ROOT, stdout=sys.stderr, check=True)
+
+
+def _migrations() -> dict[str, str]:
+    """Fingerprint of every migration by its path."""
+    return {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(ROOT.glob("*/migrations/[0-9]*.py"))
+    }
+
+
+def _forget_changed(folder: Path) -> None:
+    """Remove the data when a migration that made its tables has been edited since: migrating would not repair it."""
+    kept = folder / "migrations.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    present = _migrations()
+    if any(present.get(path) != digest for path, digest in known.items()):
+        print("Migrations were edited; the measured shop is built anew.", file=sys.stderr)
+        manage(folder, "up", "--remove-data")
+    kept.write_text(json.dumps(present))
+
+
+def ensure_seeded(size: str) -> None:
+    """Migrate and, the first time, seed: with the database alone, before anybody uses it."""
+    folder = data_dir(size)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    _forget_changed(folder)
+    server = Postgres(folder, durable=True)
+    server.start()
+    try:
+        manage(folder, "migrate", "--verbosity=0")
+        with contextlib.closing(psycopg2.connect(server.url())) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM orders_order)")
+            is_filled = cursor.fetchone()[0]
+        if not is_filled:
+            manage(folder, "oms_seed", f"--orders={SIZES[size]}", f"--seed={SEED}")
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Shop]:
+    """The shop for the length of a block."""
+    port = _free_port()
+    command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)]
+    with (folder / "bench.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment(folder), cwd=ROOT, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _await(url, process, folder)
+        yield Shop(url, process.pid, database_url(folder))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=120)
+
+
+def _await(url: str, process: subprocess.Popen[bytes], folder: Path) -> None:
+    end = time.monotonic() + 180
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/readyz", timeout=3):
+            return
+        time.sleep(0.3)
+    raise SystemExit(f"The shop did not start:\n{(folder / 'bench.log').read_text(errors='replace')[-2000:]}")
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
