@@ -85,12 +85,12 @@ def tags(found: Sequence[Tag]) -> SafeString:
     """표시 묶음: at most three tags, then how many more (ux.md 2.2)."""
     if not found:
         return EMPTY
-    shown = "".join(
+    shown = " ".join(
         f'<span class="tag{" " + tag.css if tag.css else ""}">{escape(tag.label)}</span>' for tag in found[:MOST_TAGS]
     )
     if len(found) > MOST_TAGS:
         rest = ", ".join(tag.label for tag in found[MOST_TAGS:])
-        shown += f'<span class="tag" title="{escape(rest)}">+{len(found) - MOST_TAGS}</span>'
+        shown += f' <span class="tag" title="{escape(rest)}">+{len(found) - MOST_TAGS}</span>'
     return SafeString(shown)
 
 

@@ -197,7 +197,7 @@ def _stock_cell(group: Group, line: LineRecord) -> str:
     if line.on_hand is None or line.allocated is None:
         return cells.text("미연결" if line.sku is None else "재고 없음")
     words = f"{line.on_hand - line.allocated:,} / {line.quantity:,}"
-    return cells.two_lines(words, _VERDICT.get(line.stock_verdict, ""))
+    return cells.with_note(words, _VERDICT.get(line.stock_verdict, ""))
 
 
 def _available(group: Group, line: LineRecord) -> int | None:

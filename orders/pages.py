@@ -6,6 +6,7 @@ subclasses OrderBasedPage and says how its rows reach their order.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
@@ -208,7 +209,7 @@ class OrderListPage(OrderRowsPage):
         columns.PHONE,
         columns.ADDRESS,
         columns.PRODUCT,
-        columns.SKU,
+        replace(columns.SKU, visible=False),
         columns.QUANTITY,
         columns.PRICE,
         columns.AMOUNT,

@@ -53,7 +53,7 @@ def present(query: ListQuery) -> PageView:
         filters_active=len(described),
         filters_open=bool(set(query.errors) & page.filter_names),
         chips=_chips(query, [(one.name, f"{one.label}: {one.text}") for one in described]),
-        reset_url=f"{page.url}?tab={query.tab}" if query.tab != page.default_tab else page.url,
+        reset_url=_reset_url(query),
         views=_views(query, saved),
         view_changed=_view_changed(query),
         views_url=f"{page.url}views/" if user is not None else "",
@@ -111,6 +111,13 @@ def _search(query: ListQuery) -> Search:
         date_to=typed["to"] if is_typed else str(period.end or ""),
         errors={name: query.errors[name] for name in ("q", "from", "to") if name in query.errors},
     )
+
+
+def _reset_url(query: ListQuery) -> str:
+    """The same tab without conditions; empty when there are none to take away."""
+    if not set(query.chosen) - {"tab"} and not query.errors:
+        return ""
+    return f"{query.page.url}?tab={query.tab}" if query.tab != query.page.default_tab else query.page.url
 
 
 def _chips(query: ListQuery, described: Sequence[tuple[str, str]]) -> list[Chip]:
