@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django_fsm import ConcurrentTransition
 
 from core.locks import sqlstate
@@ -13,6 +13,7 @@ log = logging.getLogger("core.jobs")
 
 TRIES = 3
 RACES = frozenset({"40P01", "40001"})  # deadlock_detected, serialization_failure
+SHUTDOWNS = frozenset({"57P01", "57P02", "57P03"})  # admin_shutdown, crash_shutdown, cannot_connect_now
 Result = TypeVar("Result")
 
 
@@ -25,6 +26,14 @@ def is_race(error: Exception) -> bool:
     if isinstance(error, OperationalError):
         return sqlstate(error) in RACES
     return isinstance(error, (ConcurrentTransition, ChangedMeanwhile))
+
+
+def is_connection_lost(error: Exception) -> bool:
+    """연결 끊김 여부: the database went away or ended our connection; nothing of the transaction is left."""
+    if isinstance(error, InterfaceError):
+        return True
+    state = sqlstate(error) if isinstance(error, OperationalError) else "none"
+    return state == "" or state.startswith("08") or state in SHUTDOWNS
 
 
 def retrying(work: Callable[[], Result]) -> Result:

@@ -20,7 +20,7 @@ from core.jobs.exports import run_export
 from core.jobs.items import Verdict
 from core.jobs.lease import Lease, LeaseLost, renew
 from core.jobs.lifecycle import advance, lock_job
-from core.jobs.retry import TRIES, is_race
+from core.jobs.retry import TRIES, is_connection_lost, is_race
 from core.jobs.work import UnknownAct, Work, work_of
 from core.locks import LockTimeout
 from core.models import Job, JobKind
@@ -53,7 +53,7 @@ def run(lease: Lease, *, patient: bool = True) -> None:
     except LeaseLost as lost:
         log.warning("lease lost: %s", lost)
     except Exception as error:
-        if not connection.is_usable():
+        if is_connection_lost(error):
             connection.close()
             raise
         _fail(lease, error)

@@ -93,9 +93,9 @@ def open_act(
 
     The verdicts come from `apply` itself on locked rows, without its writes. Raises StillRunning.
     """
-    job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
     targets, items = _targets(action, page, selection)
     _refuse_busy(action, actor, [item.target_id for item in targets if item.target_id is not None])
+    job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
     preview = _Preview(items)
     data = form_values(action, form)
     for chunk in chunks(targets):

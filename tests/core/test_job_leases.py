@@ -1,11 +1,12 @@
 """Jobs: stopped, resumed, taken over from silent holders, and told to workers again and again."""
 
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.models import User
 from accounts.roles import Role
@@ -178,6 +179,29 @@ def test_a_locked_job_is_left_to_whoever_holds_it(hold_act: TestHold, make_lines
         thread.join()
     assert answers == [None]
     assert claim(job_id=job.pk, at=NOW) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_database_connection_leaves_the_chunk_to_the_next_holder(
+    hold_act: TestHold, make_lines: LineMaker, staff: User
+) -> None:
+    lines = make_lines(2)
+    job = queued(previewed(hold_act, lines, actor=staff), actor=staff)
+
+    def cut(ids: Collection[int]) -> None:
+        hold_act.before = lambda ids: None
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    hold_act.before = cut
+    found = claim(job_id=job.pk, at=NOW)
+    assert found is not None
+    with pytest.raises((OperationalError, InterfaceError)):
+        runner.run(found)
+    assert (reloaded(job).state, tally(job)) == (JobState.RUNNING, (2, 0, 0))
+    assert [reloaded(line).version for line in lines] == [0, 0]
+    expire(job)
+    assert (work_on(job).state, held_by(job)) == (JobState.DONE, 2)
 
 
 # Dispatch and sweep
