@@ -1,6 +1,6 @@
 """Addresses of channels: order files, products of channels, the manual order, settings."""
 
-from django.urls import URLPattern, include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from channels.api import errors
 from channels.api.endpoints import api
@@ -8,11 +8,12 @@ from channels.api.gate import guarded
 from channels.views import imports, manual, mapping, settings
 
 
-def api_urls() -> list[URLPattern]:
+def api_urls() -> list[URLPattern | URLResolver]:
     """API 주소: ninja's own patterns behind the gate, and JSON for every address that is none."""
-    patterns: list[URLPattern] = api.urls[0]
+    patterns: list[URLPattern | URLResolver] = api.urls[0]
     for pattern in patterns:
-        pattern.callback = guarded(pattern.callback)
+        if isinstance(pattern, URLPattern):
+            pattern.callback = guarded(pattern.callback)
     return [*patterns, re_path(r"^.*$", guarded(errors.not_found))]
 
 

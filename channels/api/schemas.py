@@ -113,7 +113,7 @@ class OrderIn(Sent):
     buyer: BuyerIn
     recipient: RecipientIn
     payment: PaymentIn
-    amounts: AmountsIn = Field(default_factory=AmountsIn)
+    amounts: AmountsIn = Field(default_factory=lambda: AmountsIn.model_validate({}))
     delivery_method: Delivery = Field(Delivery.PARCEL, description="배송방법")
     delivery_note: str = Field("", max_length=500, description="배송메시지")
     ship_by: Instant | None = Field(None, description="발송기한")

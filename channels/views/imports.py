@@ -83,8 +83,7 @@ class MapColumns(PermissionRequired):
             )
             header = header_for_mapping(table)
         except DomainError as error:
-            form = ImportForm()
-            return _upload_page(request, form, status=error.status, error=error.message)
+            return _upload_page(request, ImportForm(), status=error.status, error=error.message)
         form = ColumnsForm(request.POST, labels=header.labels)
         if not form.is_valid():
             return _columns_page(request, form, table, status=422)
@@ -185,11 +184,12 @@ def _refused_file(request: HttpRequest, form: ImportForm, file: held.HeldFile, p
 
 def _again(form: ImportForm, file: held.HeldFile | None, *, sheets: list[str] | None = None) -> ImportForm:
     """The same form for the next step, knowing the file that is held; its errors stay."""
-    data = form.data.copy()
-    data["held"] = file.token if file else ""
-    again = ImportForm(data, sheets=sheets or ())
+    data = {name: form.data.get(name, "") for name in ("password", "sheet", "profile")}
+    again = ImportForm(data | {"held": file.token if file else ""}, sheets=sheets or ())
     again.full_clean()
-    again._errors = form.errors
+    again.errors.clear()
+    for name, errors in form.errors.items():
+        again.errors[name] = errors
     return again
 
 
