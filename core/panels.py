@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
+from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -51,12 +52,13 @@ def register(panel: type[Panel]) -> type[Panel]:
 
 def draw(order: Any, *, request: HttpRequest, at: datetime) -> list[Drawn]:
     """상자 그리기: every panel that the person may see and that has something to show, in order."""
-    drawn = []
+    drawn, token = [], get_token(request)
     for panel in sorted(PANELS.values(), key=lambda each: each.position):
         if panel.permission and not request.user.has_perm(panel.permission):  # type: ignore[union-attr]
             continue
         context = panel.load(order, request=request, at=at)
         if context is not None:
-            html = render_to_string(panel.template, {"order": order, **context}, request=request)
+            # Without the request: its context processors would ask for the menu again for every box.
+            html = render_to_string(panel.template, {"order": order, "csrf_token": token, **context})
             drawn.append(Drawn(panel.key, panel.title, html))
     return drawn

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "oms.errors.ExpectedErrors",
 ]
 
 ROOT_URLCONF = "oms.urls"
@@ -143,6 +144,8 @@ OMS_DELIVERY_MODEL = "orders.Delivery"
 
 # Lets a person through to core's own pages or answers why not: log-in first, then the right.
 OMS_GATE = "accounts.access.refusal"
+
+CSRF_FAILURE_VIEW = "oms.errors.csrf_failure"
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.StaffBackend"]

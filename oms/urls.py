@@ -11,3 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("menu/counts/", menu_counts, name="menu_counts"),
     *(path("", include(f"{app}.urls")) for app in reversed(own_apps()) if app != "oms" and find_spec(f"{app}.urls")),
 ]
+
+handler400 = "oms.errors.bad_request"
+handler403 = "oms.errors.permission_denied"
+handler404 = "oms.errors.page_not_found"
+handler500 = "oms.errors.server_error"

@@ -34,28 +34,43 @@ class DelayForm(forms.Form):
 class MemoForm(forms.Form):
     """메모: a note on the order."""
 
-    text = forms.CharField(label="메모", max_length=2000, widget=forms.Textarea,
-                           error_messages={"required": "메모를 입력하세요."})  # fmt: skip
+    text = forms.CharField(
+        label="메모", max_length=2000, widget=forms.Textarea, error_messages={"required": "메모를 입력하세요."}
+    )
     is_pinned = forms.BooleanField(label="포장할 때 경고로 보이기", required=False)
 
 
 class RevealForm(forms.Form):
     """개인정보 보기: why the clear text is needed."""
 
-    reason = forms.CharField(label="보는 이유", min_length=4, max_length=200,
-                             error_messages={"required": "보는 이유를 입력하세요.",
-                                             "min_length": "보는 이유를 네 글자 이상 입력하세요."})  # fmt: skip
+    reason = forms.CharField(
+        label="보는 이유",
+        min_length=4,
+        max_length=200,
+        error_messages={
+            "required": "보는 이유를 입력하세요.",
+            "min_length": "보는 이유를 네 글자 이상 입력하세요.",
+        },
+    )
 
 
 class RecipientForm(forms.Form):
     """배송지 변경: what is printed on the label; phones with or without hyphens, zip as 5 digits."""
 
-    recipient_name = forms.CharField(label="수령자", max_length=60)
-    recipient_phone = forms.CharField(label="연락처", max_length=20)
+    recipient_name = forms.CharField(label="수령자", max_length=60, error_messages={"required": "수령자를 입력하세요."})
+    recipient_phone = forms.CharField(
+        label="연락처", max_length=20, error_messages={"required": "연락처를 입력하세요."}
+    )
     recipient_phone2 = forms.CharField(label="연락처2", max_length=20, required=False)
-    zip_code = forms.RegexField(label="우편번호", regex=r"^\d{5}$",
-                                error_messages={"invalid": "우편번호는 숫자 5자리로 입력하세요."})  # fmt: skip
-    address1 = forms.CharField(label="주소", max_length=200)
+    zip_code = forms.RegexField(
+        label="우편번호",
+        regex=r"^[0-9]{5}$",
+        error_messages={
+            "required": "우편번호를 입력하세요.",
+            "invalid": "우편번호는 숫자 5자리로 입력하세요.",
+        },
+    )
+    address1 = forms.CharField(label="주소", max_length=200, error_messages={"required": "주소를 입력하세요."})
     address2 = forms.CharField(label="상세주소", max_length=200, required=False)
     delivery_note = forms.CharField(label="배송메시지", max_length=500, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput)

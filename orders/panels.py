@@ -5,13 +5,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import due_date
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
-from orders.models import OrderLine, StaffMemo
+from orders.columns import shown_code, shown_state
+from orders.models import StaffMemo
+from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import ON_THE_WAY
-from orders.states import CODE, CSS, LOCKS, DeliveryMethod, LineState
+from orders.states import LOCKS, DeliveryMethod
 from orders.timeline import short, timeline
-from orders.why import why_line
+from orders.why import why_line, why_order
 
 
 @register
@@ -22,23 +25,30 @@ class LinesPanel(Panel):
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
         lines = order.detail_lines
-        return {"lines": [_line(line, at) for line in lines], "sums": _sums(order)}
+        said = why_order(lines, at=at)
+        return {
+            "lines": [_line(line, at, said=said.sentence if said else "") for line in lines],
+            "sums": _sums(order),
+        }
 
 
-def _line(line: OrderLine, at: datetime) -> dict[str, Any]:
+def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
+    """One line; what the head of the order says already is not said again."""
+    css, label = shown_state(line)
+    why = why_line(line, at=at).sentence
     return {
         "number": line.number,
         "name": line.product_name,
         "option": line.option_name,
         "quantity": line.quantity,
         "amount": line.amount,
-        "state": line.state_label,
-        "code": CODE[LineState(line.state)],
-        "css": "s-standby" if line.state == LineState.READY and line.standby_at else CSS[LineState(line.state)],
-        "locks": [kind.label for kind, bit, _, _ in LOCKS if line.open_locks & bit],
-        "why": why_line(line, at=at).sentence,
-        "ship_by": short(line.ship_by),
-        "canceled_by": line.get_canceled_by_display() if line.canceled_by else "",
+        "state": line.state,
+        "label": label,
+        "code": shown_code(line),
+        "css": css,
+        "locks": [kind.label for kind, bit, _, _ in LOCKS if line.open_locks & bit and kind.label != label],
+        "why": why if why != said else "",
+        "ship_by": f"{due_date(line.ship_by):%m-%d}" if line.ship_by and line.state in BEFORE_SHIPPING else "",
     }
 
 
@@ -105,4 +115,4 @@ class HistoryPanel(Panel):
     key, title, template, position = "history", "처리 이력", "orders/panels/history.html", 50
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
-        return {"entries": timeline(order)}
+        return {"entries": timeline(order, order.detail_lines)}

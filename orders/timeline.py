@@ -10,9 +10,9 @@ from core.calendar import KST
 from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
-from orders.states import CSS, LineState
 
-MOST = 200
+MOST = 1_000
+"""Events that one order shows; an order of a hundred lines needs a hundred for every move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class Entry:
     when_full: str
     what: str
     reason: str
-    css: str
     job_uuid: str
+    job_label: str
 
 
-def timeline(order: Order) -> list[Entry]:
-    """처리 이력 of one order, newest first; one query."""
+def timeline(order: Order, lines: Iterable[OrderLine]) -> list[Entry]:
+    """처리 이력 of one order with its lines, newest first; one query."""
     events = (
         OrderEvent.objects.filter(order=order)
         .exclude(subject="payment")
         .select_related("actor", "batch")
         .order_by("-id")[:MOST]
     )
-    numbers = dict(OrderLine.objects.filter(order=order).values_list("pk", "seq"))
+    numbers = {line.pk: line.seq for line in lines}
     return [_entry(list(group), numbers) for _, group in groupby(events, key=_together)]
 
 
@@ -64,8 +64,8 @@ def _entry(events: list[Any], numbers: dict[int, int]) -> Entry:
         when_full=first.at.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S"),
         what=_what(events, numbers),
         reason=first.reason,
-        css=CSS[LineState(first.to_state)] if first.to_state in set(LineState) else "",
         job_uuid=str(first.batch.uuid) if first.batch else "",
+        job_label=f"선택 처리 {first.batch.total:,}건" if first.batch and first.batch.total > 1 else "작업 보기",
     )
 
 
@@ -75,6 +75,8 @@ def _what(events: Iterable[Any], numbers: dict[int, int]) -> str:
     words = [f"품목 {', '.join(f'{n:02d}' for n in seqs)}"] if seqs and len(seqs) < len(numbers) else []
     if facts.get("waybill"):
         words.append(f"송장 {facts['waybill']}")
+    if facts.get("fields"):
+        words.append(", ".join(str(Order._meta.get_field(name).verbose_name) for name in facts["fields"]))
     return " · ".join(words)
 
 

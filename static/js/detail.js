@@ -12,9 +12,13 @@ function address(number) {
   history.replaceState(history.state, "", url);
 }
 
+let top = 0;
+
 export function show(row) {
   putCursor(row);
   address(row.dataset.order);
+  panel().dataset.url = row.dataset.url;
+  top = 0;
   return htmx.ajax("GET", row.dataset.url, { target: "#detail", swap: "innerHTML" });
 }
 
@@ -40,13 +44,15 @@ on("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id !== "detail") return;
   panel().hidden = false;
   const body = $(".detail-body", panel());
-  if (body) body.scrollTop = 0;
+  if (body) body.scrollTop = top;
+  top = 0;
 });
 
-// After a change the open order is read again with the list.
+// After a change the open order is read again with the list, also when it left the list, and stays where it was scrolled.
 on("oms:changed", () => {
-  const row = cursorRow();
-  if (isOpen() && row) htmx.ajax("GET", row.dataset.url, { target: "#detail", swap: "innerHTML" });
+  if (!isOpen() || !panel().dataset.url) return;
+  top = $(".detail-body", panel())?.scrollTop ?? 0;
+  htmx.ajax("GET", panel().dataset.url, { target: "#detail", swap: "innerHTML" });
 });
 
 const wanted = new URLSearchParams(location.search).get("open");

@@ -1,0 +1,388 @@
+"""주문 상세: page and slide-over, memo, address, clear text for a reason, acts on one order, what is not there."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import AccessLog
+from accounts.roles import Role
+from core.masking import mask_name
+from orders.models import LineLock, Order, OrderEvent, OrderLine, StaffMemo
+from orders.services import locks
+from orders.services.changes import add_memo
+from orders.states import LineState, LockKind
+from tests.fixtures.orders import NOW, reloaded
+
+S = LineState
+HX = {"HX-Request": "true"}
+SLIDE = HX | {"HX-Target": "detail"}
+QUERIES = json.loads((Path(settings.BASE_DIR) / "tests" / "query_counts.json").read_text())["detail"]
+ADDRESS = {
+    "recipient_name": "이새로",
+    "recipient_phone": "010-2222-3333",
+    "recipient_phone2": "",
+    "zip_code": "04524",
+    "address1": "서울 중구 세종대로 110",
+    "address2": "3층",
+    "delivery_note": "문 앞",
+}
+
+
+@pytest.fixture
+def client(sign_in, staff):
+    return sign_in(staff)
+
+
+def url(order, rest=""):
+    return f"/orders/{order.number}/{rest}"
+
+
+def body(answer):
+    return answer.content.decode()
+
+
+def text_of(answer):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body(answer)))
+
+
+def test_opened_directly_it_is_a_page_and_in_the_list_a_fragment(make_order, client):
+    order = make_order()
+    page, slide = client.get(url(order)), client.get(url(order), headers=SLIDE)
+    refreshed = client.get(url(order), headers=HX | {"HX-Target": "content"})
+    assert "<html" in body(page)
+    assert "<html" not in body(slide)
+    assert 'id="content"' in body(refreshed)
+    assert all("HX-Target" in answer["Vary"] for answer in (page, slide))
+    for answer in (page, slide):
+        for box in ("lines", "payment", "recipient", "history", "memo"):
+            assert f'data-panel="{box}"' in body(answer)
+        assert "10,000원의 입금을 기다립니다." in text_of(answer)
+        assert "입금대기" in text_of(answer)
+
+
+def test_names_phones_and_addresses_are_masked(make_order, client):
+    order = make_order(buyer_name="박진수", depositor_name="박진수", delivery_note="010-9999-8888로 연락")
+    shown = text_of(client.get(url(order)))
+    for clear in ("박진수", "김수령", "01087654321", "010-8765-4321", "1203호", "010-9999-8888"):
+        assert clear not in shown
+    assert mask_name("김수령") in shown
+    assert "010-8765-****" in shown
+
+
+def test_lines_in_different_states_are_counted_in_the_head(make_order, make_variant, client, staff):
+    order = make_order(lines=[(make_variant(on_hand=9), 1), (make_variant(on_hand=9), 2), (None, 1)], paid=True)
+    first = OrderLine.objects.filter(order=order).order_by("seq").first()
+    locks.hold(line_ids=[first.pk], actor=staff, at=NOW, reason="색상 확인")
+    shown = body(client.get(url(order), headers=SLIDE))
+    assert 'class="badge s-preparing">배송보류 1<' in shown
+    assert 'class="badge s-preparing">상품준비중 2<' in shown
+    assert "배송보류 중입니다. 사유: 색상 확인" in shown
+    assert shown.count("data-line=") == 3
+    assert "품목 연결" in shown
+
+
+def test_a_number_that_does_not_exist_is_answered_with_a_search(client):
+    answer = client.get("/orders/20260921-0009999/")
+    assert answer.status_code == 404
+    assert "주문 20260921-0009999를 찾을 수 없습니다." in text_of(answer)
+    assert re.search(r'<form[^>]*action="/orders/"[^>]*role="search"', body(answer))
+    slide = client.get("/orders/nothing/", headers=SLIDE)
+    assert (slide.status_code, slide["Content-Type"]) == (404, "text/plain; charset=utf-8")
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_sees_the_order_and_only_its_own_buttons(make_order, sign_in, role):
+    order = make_order()
+    shown = body(sign_in(role).get(url(order)))
+    assert ('data-action="confirm-payment"' in shown) is (role in {Role.OWNER, Role.CS, Role.FINANCE})
+    assert ('data-action="cancel-unpaid"' in shown) is (role in {Role.OWNER, Role.CS})
+    assert ("data-reveal" in shown) is (role in {Role.OWNER, Role.CS, Role.AUDITOR})
+    assert ("data-change-recipient" in shown) is (role in {Role.OWNER, Role.CS})
+    assert ('id="memo-text"' in shown) is (role in {Role.OWNER, Role.CS, Role.LOGISTICS, Role.FINANCE})
+
+
+@pytest.mark.parametrize(
+    ("rest", "allowed"),
+    [
+        ("reveal/", {Role.OWNER, Role.CS, Role.AUDITOR}),
+        ("recipient/", {Role.OWNER, Role.CS}),
+        ("memos/", {Role.OWNER, Role.CS, Role.LOGISTICS, Role.FINANCE}),
+    ],
+)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_post_without_the_right_changes_nothing_and_is_logged(make_order, sign_in, role, rest, allowed):
+    order = make_order()
+    answer = sign_in(role, headers=HX).post(url(order, rest), {"reason": "고객 전화", "text": "확인", **ADDRESS})
+    if role in allowed:
+        assert answer.status_code in {200, 422}
+        return
+    assert answer.status_code == 403
+    assert AccessLog.objects.get().action == "DENIED"
+    assert (reloaded(order).version, StaffMemo.objects.count()) == (order.version, 0)
+
+
+# Acts on one order
+
+
+def act(client, name, order, shown, **fields):
+    rows = re.search(rf'data-action="{name}"[^>]*data-rows="([^"]+)"', shown).group(1)
+    values = {"page": "order", "mode": "ids", "rows": rows, "query": "", "as_of": "", "expected": "1"}
+    return client.post(f"/acts/{name}/", values | fields, headers=HX)
+
+
+def test_the_order_is_acted_on_through_the_bulk_view(make_order, lines_of, client):
+    order = make_order(paid=True)
+    shown = body(client.get(url(order)))
+    assert re.search(r'data-action="make-ready"[^>]*data-page="order"', shown)
+    done = act(client, "acknowledge", order, shown)
+    job = re.search(r"/acts/([0-9a-f-]{36})/apply/", body(done))
+    if job:
+        done = client.post(f"/acts/{job.group(1)}/apply/", headers=HX)
+    assert "1건을 발주확인했습니다." in text_of(done)
+    assert lines_of(order)[0].acknowledged_at is not None
+    again = body(client.get(url(order)))
+    assert 'data-action="acknowledge"' not in again
+    assert "발주확인" in again
+
+
+def test_hold_is_offered_until_it_is_held_and_release_afterwards(make_order, lines_of, client, staff):
+    order = make_order(paid=True)
+    shown = body(client.get(url(order)))
+    assert 'data-action="hold"' in shown
+    assert 'data-action="release-hold"' not in shown
+    locks.hold(line_ids=[lines_of(order)[0].pk], actor=staff, at=NOW, reason="고객 부재")
+    held = body(client.get(url(order)))
+    assert 'data-action="hold"' not in held
+    assert 'data-action="release-hold"' in held
+    assert "배송보류 중입니다. 사유: 고객 부재" in held
+
+
+def test_an_act_on_an_order_that_moved_meanwhile_changes_nothing(make_order, lines_of, client, make_staff):
+    order = make_order(paid=True)
+    shown = body(client.get(url(order)))
+    other = make_staff(Role.CS, display_name="이도윤")
+    locks.hold(line_ids=[lines_of(order)[0].pk], actor=other, at=timezone.now(), reason="고객 부재")
+    refused = text_of(act(client, "acknowledge", order, shown))
+    assert "이도윤 님이" in refused
+    assert lines_of(order)[0].acknowledged_at is None
+
+
+# Memo
+
+
+def test_a_memo_is_written_and_only_its_author_deletes_it(make_order, client, staff, sign_in):
+    order = make_order()
+    saved = client.post(url(order, "memos/"), {"text": "문 앞에 두기", "is_pinned": "on"}, headers=HX)
+    assert (saved.status_code, saved["HX-Trigger"]) == (200, "oms:changed")
+    assert "문 앞에 두기" in body(saved)
+    assert "포장할 때 경고" in body(saved)
+    memo = StaffMemo.objects.get()
+    assert (memo.author, memo.is_pinned, reloaded(order).has_memo) == (staff, True, True)
+    stranger = sign_in(Role.CS, headers=HX)
+    refused = stranger.post(url(order, f"memos/{memo.pk}/delete/"))
+    assert refused.status_code == 403
+    assert "다른 사람이 쓴 메모는 지울 수 없습니다." in body(refused)
+    assert StaffMemo.objects.get().deleted_at is None
+    deleted = client.post(url(order, f"memos/{memo.pk}/delete/"), headers=HX)
+    assert "메모가 없습니다." in body(deleted)
+    assert not reloaded(order).has_memo
+    assert "메모 삭제" in text_of(client.get(url(order)))
+
+
+def test_an_empty_memo_is_refused_and_what_was_typed_stays(make_order, client):
+    order = make_order()
+    empty = client.post(url(order, "memos/"), {"text": "  "}, headers=HX)
+    assert empty.status_code == 422
+    assert "메모를 입력하세요." in body(empty)
+    long = client.post(url(order, "memos/"), {"text": "가" * 2001}, headers=HX)
+    assert long.status_code == 422
+    assert "가" * 2001 in body(long)
+    assert StaffMemo.objects.count() == 0
+    assert reloaded(order).version == order.version
+
+
+def test_without_scripts_a_memo_leads_back_to_the_page(make_order, client):
+    order = make_order()
+    assert client.post(url(order, "memos/"), {"text": "확인"}).headers["Location"] == url(order)
+
+
+# Clear text
+
+
+def test_clear_text_needs_a_reason_and_is_logged_before_it_is_shown(make_order, client, staff):
+    order = make_order(delivery_note="경비실 010-7777-6666")
+    add_memo(order_id=order.pk, text="고객 010-5555-4444", is_pinned=False, actor=staff, at=NOW)
+    assert "김수령" not in body(client.get(url(order, "reveal/")))
+    for reason in ("", "왜"):
+        refused = client.post(url(order, "reveal/"), {"reason": reason}, headers=HX)
+        assert refused.status_code == 422
+        assert "김수령" not in body(refused)
+    assert not AccessLog.objects.exists()
+    shown = client.post(url(order, "reveal/"), {"reason": "고객 문의 전화"}, headers=HX)
+    for clear in ("김수령", "010-8765-4321", "101동 1203호", "010-7777-6666", "010-5555-4444", "홍길동"):
+        assert clear in text_of(shown)
+    assert 'hx-trigger="load delay:30s"' in body(shown)
+    log = AccessLog.objects.get()
+    assert (log.actor, log.action, log.purpose, log.subjects) == (staff, "VIEW", "고객 문의 전화", [order.number])
+    assert client.get(url(order, "reveal/?hide")).content == b""
+
+
+def test_nothing_is_shown_when_the_log_cannot_be_written(make_order, client, monkeypatch):
+    order = make_order()
+
+    def broken(**facts):
+        raise RuntimeError("the log is full")
+
+    monkeypatch.setattr("orders.views.detail.record_access", broken)
+    client.raise_request_exception = False
+    answer = client.post(url(order, "reveal/"), {"reason": "고객 문의 전화"}, headers=HX)
+    assert answer.status_code == 500
+    assert "김수령" not in body(answer)
+
+
+# Address
+
+
+def change(client, order, version=None, **more):
+    values = {**ADDRESS, "version": order.version if version is None else version}
+    return client.post(url(order, "recipient/"), values | more, headers=HX)
+
+
+def test_the_address_changes_and_the_history_says_what(make_order, client, staff):
+    order = make_order()
+    form = client.get(url(order, "recipient/"), headers=HX)
+    assert "data-dialog" in body(form)
+    assert "김수령" in body(form)
+    assert AccessLog.objects.get().purpose == "배송지 변경"
+    saved = change(client, order)
+    assert (saved.status_code, saved["HX-Trigger"]) == (200, "oms:changed")
+    assert "배송지를 바꿨습니다." in body(saved)
+    now = reloaded(order)
+    assert (now.recipient_name, now.recipient_phone, now.zip_code) == ("이새로", "01022223333", "04524")
+    assert not LineLock.objects.exists()
+    history = text_of(client.get(url(order)))
+    assert "배송지 변경" in history
+    assert "우편번호" in history
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("recipient_name", "", "수령자를 입력하세요."),
+        ("recipient_phone", "123", "전화번호 형식이 아닙니다. 010-1234-5678처럼 입력하세요."),
+        ("zip_code", "1234", "우편번호는 숫자 5자리로 입력하세요."),
+        ("zip_code", "１２３４５", "우편번호는 숫자 5자리로 입력하세요."),
+        ("address1", "", "주소를 입력하세요."),
+    ],
+)
+def test_a_wrong_address_is_refused_with_a_sentence(make_order, client, field, value, sentence):
+    order = make_order()
+    refused = change(client, order, **{field: value})
+    assert refused.status_code == 422
+    assert sentence in body(refused)
+    assert reloaded(order).version == order.version
+
+
+def test_a_registered_waybill_locks_the_line_until_it_is_registered_again(make_numbered, client):
+    [shipment] = make_numbered(1)
+    order = Order.objects.get(pk=shipment.order_id)
+    change(client, order)
+    lock = LineLock.objects.get()
+    assert (lock.kind, lock.released_at) == (LockKind.ADDRESS, None)
+    shown = text_of(client.get(url(order)))
+    assert "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요." in shown
+    assert OrderLine.objects.get(order=order).state == S.READY
+
+
+def test_only_the_note_changes_without_a_lock(make_numbered, client):
+    [shipment] = make_numbered(1)
+    order = Order.objects.get(pk=shipment.order_id)
+    same = {name: getattr(order, name) for name in ADDRESS if name != "delivery_note"}
+    change(client, order, **same)
+    assert reloaded(order).delivery_note == "문 앞"
+    assert not LineLock.objects.exists()
+
+
+def test_a_newer_version_opens_the_comparison_and_saving_again_is_a_decision(make_order, client, make_staff):
+    order = make_order()
+    other = make_staff(Role.CS, display_name="이도윤")
+    add_memo(order_id=order.pk, text="먼저 저장", is_pinned=False, actor=other, at=timezone.now())
+    conflict = change(client, order)
+    assert conflict.status_code == 409
+    shown = text_of(conflict)
+    assert "이도윤 님이 먼저 수정했습니다. 내 값과 비교해 주세요." in shown
+    assert "서울 강남구 테헤란로 4321" in shown
+    assert "서울 중구 세종대로 110" in shown
+    assert reloaded(order).recipient_name == "김수령"
+    version = re.search(r'name="version" value="(\d+)"', body(conflict)).group(1)
+    assert version == str(reloaded(order).version)
+    assert change(client, order, version=version).status_code == 200
+    assert reloaded(order).recipient_name == "이새로"
+
+
+def test_as_a_page_the_comparison_stands_on_its_own(make_order, client, staff):
+    order = make_order()
+    add_memo(order_id=order.pk, text="먼저 저장", is_pinned=False, actor=staff, at=timezone.now())
+    conflict = client.post(url(order, "recipient/"), {**ADDRESS, "version": order.version})
+    assert conflict.status_code == 409
+    assert "<html" in body(conflict)
+    saved = client.post(url(order, "recipient/"), {**ADDRESS, "version": reloaded(order).version})
+    assert saved.headers["Location"] == url(order)
+
+
+def test_an_order_on_its_way_keeps_its_address(make_sent, client):
+    [shipment] = make_sent(1)
+    order = Order.objects.get(pk=shipment.order_id)
+    assert "data-change-recipient" not in body(client.get(url(order)))
+    refused = change(client, order)
+    assert "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다." in body(refused)
+    assert reloaded(order).recipient_name == "김수령"
+
+
+# History and cost
+
+
+def test_the_timeline_tells_who_did_what_and_lines_that_moved_together_once(make_order, make_variant, client):
+    order = make_order(lines=[(make_variant(on_hand=9), 1) for _ in range(3)], paid=True)
+    shown = body(client.get(url(order)))
+    client.post(
+        "/acts/hold/",
+        {"page": "order", "mode": "ids", "rows": f"{order.pk}:{order.version}", "reason": "고객 부재"},
+        headers=HX,
+    )
+    job = OrderEvent.objects.filter(kind="line.held").first()
+    assert job is None
+    dialog = act(client, "hold", order, shown)
+    uuid = re.search(r"/acts/([0-9a-f-]{36})/apply/", body(dialog)).group(1)
+    client.post(f"/acts/{uuid}/apply/", {"reason": "고객 부재"}, headers=HX)
+    timeline = body(client.get(url(order), headers=SLIDE)).partition('class="timeline"')[2].partition("</ol>")[0]
+    assert timeline.count("<b>배송보류</b>") == 1
+    assert "고객 부재" in timeline
+    assert "김하은 님" in timeline
+    assert f"/jobs/{uuid}/" in timeline
+    assert "시스템" in timeline
+    assert "<b>주문 접수</b>" in timeline
+
+
+def test_a_split_order_links_to_its_family(make_order, client):
+    root, child = make_order(), make_order()
+    Order.objects.filter(pk=child.pk).update(root=root, parent=root)
+    for one, other in ((root, child), (child, root)):
+        assert f'href="{url(other)}"' in body(client.get(url(one))).partition("data-family")[2]
+
+
+@pytest.mark.parametrize("lines", [1, 20])
+def test_the_number_of_queries_does_not_depend_on_the_number_of_lines(make_order, make_variant, client, staff, lines):
+    order = make_order(lines=[(make_variant(on_hand=9), 1) for _ in range(lines)], paid=True)
+    add_memo(order_id=order.pk, text="확인", is_pinned=False, actor=staff, at=NOW)
+    for name, headers in (("page", {}), ("slide-over", SLIDE)):
+        with CaptureQueriesContext(connection) as captured:
+            client.get(url(order), headers=headers)
+        mine = [one["sql"] for one in captured.captured_queries if "django_session" not in one["sql"]]
+        assert len(mine) == QUERIES[name], [sql[:140] for sql in mine]
