@@ -75,6 +75,7 @@ class RegisterWaybill(LineAction):
 
     name, label, permission = "register-waybill", "송장 등록", "shipping.register_waybill"
     states = (S.READY,)
+    is_whole = True
     style = SECONDARY
     is_undoable = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
@@ -106,6 +107,7 @@ class VoidWaybill(LineAction):
 
     name, label, permission = "void-waybill", "송장 삭제", "shipping.register_waybill"
     states = (S.READY,)
+    is_whole = True
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = MORE
@@ -121,7 +123,9 @@ class Ship(LineAction):
 
     name, label, permission = "ship", "배송중 처리", "shipping.ship"
     states = (S.READY,)
+    is_whole = True
     becomes = "배송중"
+    undo_permission = "shipping.unship"
     style = PRIMARY
     is_undoable = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
@@ -141,6 +145,7 @@ class Unship(LineAction):
 
     name, label, permission = "unship", "배송취소", "shipping.unship"
     states = (S.SHIPPING,)
+    is_whole = True
     becomes = "배송준비중"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
@@ -158,6 +163,7 @@ class Deliver(LineAction):
 
     name, label, permission = "deliver", "배송완료 처리", "shipping.deliver"
     states = (S.SHIPPING,)
+    is_whole = True
     becomes = "배송완료"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
@@ -180,6 +186,7 @@ class Undeliver(LineAction):
 
     name, label, permission = "undeliver", "배송완료 취소", "shipping.deliver"
     states = (S.DELIVERED,)
+    is_whole = True
     becomes = "배송중"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 
+from accounts.files import LoggedUpload
 from core.chunks import batched
 from core.events import EventKind
 from core.excel import Column, FileProblem, Kind, Table, read_table, stream_errors
 from core.jobs import files
 from core.jobs.items import Verdict
-from core.jobs.uploads import Upload, UploadRow, register
+from core.jobs.uploads import UploadRow, register
 from core.korean import josa
 from core.models import ItemResult, Job, JobItem, Source
 from core.settings_registry import get_setting
@@ -36,7 +37,7 @@ ALREADY = "이미 같은 송장번호로 등록되어 있습니다."
 
 
 @register
-class WaybillUpload(Upload):
+class WaybillUpload(LoggedUpload):
     """송장 엑셀 올리기."""
 
     name, label, permission = "waybill-upload", "송장 등록", "shipping.register_waybill"

@@ -1,6 +1,6 @@
 """Locked lines with their locked orders: the door through which every order service reads."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,22 @@ NOT_FOUND = "주문을 찾을 수 없습니다. 목록을 새로 고친 뒤 다�
 
 @contextmanager
 def locked_lines(
-    line_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
+    line_ids: Collection[int],
+    *,
+    actor: Any = None,
+    skip_locked: bool = False,
+    held: Mapping[int, OrderLine] | None = None,
 ) -> Iterator[list[OrderLine]]:
     """Lines by id, locked after their orders, ascending; each line carries its locked order.
 
     Raises LockTimeout when another member of staff holds them for more than 3 s; with `skip_locked` the lines of orders
-    that somebody holds are left out instead.
+    that somebody holds are left out instead. `held` are lines that the caller has locked in this transaction and not
+    moved since: when it has all of them they are not read a second time.
     """
     with locking(actor=actor):
+        if held is not None and all(pk in held for pk in line_ids):
+            yield [held[pk] for pk in sorted(line_ids)]
+            return
         order_ids = set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True))
         orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids), skip_locked=skip_locked)}
         yield _lines(OrderLine.objects.filter(pk__in=line_ids, order_id__in=orders), orders)

@@ -165,9 +165,13 @@ def register_waybill(
     batch: Job | None = None,
     source: str = "",
     data: Mapping[int, Mapping[str, Any]] | None = None,
+    held: Mapping[int, OrderLine] | None = None,
 ) -> Outcome:
-    """송장 등록: shipping tells that the last needed number of these lines is there; they show as 배송대기 (T9)."""
-    with locked_lines(line_ids, actor=actor) as lines:
+    """송장 등록: shipping tells that the last needed number of these lines is there; they show as 배송대기 (T9).
+
+    `held` as in `locked_lines`.
+    """
+    with locked_lines(line_ids, actor=actor, held=held) as lines:
         outcome = _move(lines, line_ids, OrderLine.register_waybill, at=at)
         _record(outcome, events.LINE_WAYBILL_REGISTERED, at=at, actor=actor, batch=batch, source=source, data=data)
     return outcome
@@ -191,9 +195,20 @@ def pick_up(*, line_ids: Collection[int], at: datetime, source: str = "") -> Out
     return outcome
 
 
-def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "") -> Outcome:
-    """배송중 처리: the goods leave the house; both on-hand and allocated stock fall. Source: domain.md T11."""
-    with locked_lines(line_ids, actor=actor) as lines:
+def ship(
+    *,
+    line_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    held: Mapping[int, OrderLine] | None = None,
+) -> Outcome:
+    """배송중 처리: the goods leave the house; both on-hand and allocated stock fall. Source: domain.md T11.
+
+    `held` as in `locked_lines`.
+    """
+    with locked_lines(line_ids, actor=actor, held=held) as lines:
         outcome = _move(lines, line_ids, OrderLine.ship, at=at)
         stock.ship_out(outcome.moved, at=at)
         _record(outcome, events.LINE_SHIPPED, at=at, actor=actor, batch=batch, source=source)

@@ -143,7 +143,8 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     with locked_shipments(line_ids, actor=actor) as rows:
         refused = _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
-        outcome = progress.ship(line_ids=good, actor=actor, at=at, batch=batch, source=source)
+        facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
+        outcome = progress.ship(line_ids=good, held=rows.lines, **facts)
         outcome.refused |= refused
         shipped = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db import IntegrityError, connection, transaction
 
 from core.events import event_model, record
 from core.exceptions import Conflict
@@ -24,7 +23,7 @@ from orders.services.locks import release_lock
 from orders.states import CLOSED, LOCK_BIT, LineState, LockKind
 from shipping import events
 from shipping.couriers import COURIERS, UnknownCourier
-from shipping.models import Parcel, ParcelLine, Shipment, WaybillDraft
+from shipping.models import Parcel, Shipment, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
@@ -101,7 +100,9 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
             if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
         ]
         data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
-        result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, **facts))
+        # Lines whose old number was voided a moment ago have moved since they were read.
+        held = None if old else rows.lines
+        result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, held=held, **facts))
         _insert(numbers, entries, rows, **facts)
         result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
@@ -214,30 +215,51 @@ def _replaced(
     return old
 
 
+_PARCELS = """
+INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill, state,
+                             stage, alert, printed_count, numbered_at, last_event_text)
+SELECT %(at)s, %(at)s, 0, v.shipment_id,
+       1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
+       'OUT', v.courier, v.waybill, 'NUMBERED', '', '', 0, %(at)s, ''
+FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[]) AS v(shipment_id, courier, waybill)
+ORDER BY v.courier, v.waybill
+RETURNING id, shipment_id, courier, waybill
+"""
+# In the order of the numbers, so that two batches with the same numbers wait for each other instead of dying.
+_CONTENTS = """
+INSERT INTO shipping_parcelline (parcel_id, line_id, quantity)
+SELECT v.parcel_id, v.line_id, v.quantity
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(parcel_id, line_id, quantity)
+"""
+
+
 def _insert(
     numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime, **facts: Any
 ) -> None:
     if is_preview() or not numbers:
         return
-    used = Parcel.objects.filter(shipment__in=numbers).values_list("shipment_id").annotate(Max("seq"))
-    last = dict(used.order_by())
-    parcels = Parcel.objects.bulk_create(
+    values = {
+        "at": at,
+        "shipments": list(numbers),
+        "couriers": [entries[pk].courier for pk in numbers],
+        "numbers": list(numbers.values()),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PARCELS, values)
+        made = cursor.fetchall()
+        contents = [
+            (parcel_id, line_id, rows.lines[line_id].quantity)
+            for parcel_id, shipment_id, *_ in made
+            for line_id in rows.lines_of[shipment_id]
+            if _is_open(rows.lines[line_id])
+        ]
+        cursor.execute(_CONTENTS, [list(column) for column in zip(*contents, strict=True)])
+    parcels = [
         Parcel(
-            shipment=rows.shipments[pk],
-            courier=entries[pk].courier,
-            waybill=number,
-            state=ParcelState.NUMBERED,
-            numbered_at=at,
-            seq=last.get(pk, 0) + 1,
+            pk=pk, shipment=rows.shipments[shipment_id], courier=courier, waybill=waybill, state=ParcelState.NUMBERED
         )
-        for pk, number in numbers.items()
-    )
-    ParcelLine.objects.bulk_create(
-        ParcelLine(parcel=parcel, line_id=line_id, quantity=rows.lines[line_id].quantity)
-        for parcel in parcels
-        for line_id in rows.lines_of[parcel.shipment_id]
-        if _is_open(rows.lines[line_id])
-    )
+        for pk, shipment_id, courier, waybill in made
+    ]
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
     data = {p.pk: {"courier": p.courier, "waybill": p.waybill} for p in parcels}
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, at=at, data=data, **facts)
