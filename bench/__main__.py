@@ -37,6 +37,7 @@ def main() -> int:
     with running(data_dir(options.size)) as shop:
         shop.execute("VACUUM (ANALYZE)")
         staff = Staff(shop.url)
+        shop.rest()
         for name, case in _cases(options.times).items():
             if options.only and name not in options.only:
                 continue

@@ -18,11 +18,13 @@ from typing import Any
 
 import psycopg2
 
+from bench import meter
 from core.embedded import Postgres, database_url
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
 SEED = 1
+IDLE_SECONDS = 10.0
 # Beat would let parcels arrive and orders confirm themselves between two runs.
 ROLES = "migrate,web,worker,relay"
 
@@ -39,6 +41,14 @@ class Shop:
     url: str
     pid: int
     dsn: str
+    idle_cpu: float = 0.0
+    """Processor seconds that the shop uses in a second while nobody asks anything."""
+
+    def rest(self) -> None:
+        """Measure `idle_cpu`."""
+        before = meter.cpu(self.pid)
+        time.sleep(IDLE_SECONDS)
+        self.idle_cpu = (meter.cpu(self.pid) - before) / IDLE_SECONDS
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of a query, beside the shop."""
@@ -58,10 +68,10 @@ class Shop:
             cursor.execute(sql, values)
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, roles: str = ROLES) -> dict[str, str]:
     """Environment of every process of the shop."""
     env = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "MAKELEVEL"}}
-    return env | {"OMS_ENV": "demo", "OMS_DATA_DIR": str(folder), "OMS_PROCESSES": ROLES, "PYTHONUNBUFFERED": "1"}
+    return env | {"OMS_ENV": "demo", "OMS_DATA_DIR": str(folder), "OMS_PROCESSES": roles, "PYTHONUNBUFFERED": "1"}
 
 
 def manage(folder: Path, *args: str) -> None:
@@ -108,12 +118,12 @@ def ensure_seeded(size: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Shop]:
-    """The shop for the length of a block."""
+def running(folder: Path, *options: str, roles: str = ROLES) -> Iterator[Shop]:
+    """The shop for the length of a block; `options` go to `up`."""
     port = _free_port()
-    command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)]
+    command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port), *options]
     with (folder / "bench.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment(folder), cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment(folder, roles), cwd=ROOT, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         _await(url, process, folder)

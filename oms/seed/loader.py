@@ -122,14 +122,14 @@ class Loader:
 
 def _defaults(model: type[models.Model], at: datetime) -> dict[str, str]:
     """Values of a new row for every column that may not be empty, as SQL."""
-    found = {}
+    found: dict[str, str] = {}
     with connection.cursor() as cursor:
         for field in model._meta.concrete_fields:
             if field.primary_key or (field.null and not field.has_default()):
                 continue
             if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
-                found[field.column] = instant(at)
+                found[str(field.column)] = instant(at)
                 continue
             value = field.get_db_prep_save(field.get_default(), connection)
-            found[field.column] = cursor.mogrify("%s", [value]).decode()
+            found[str(field.column)] = cursor.mogrify("%s", [value]).decode()
     return {name: literal for name, literal in found.items() if literal != "NULL"}

@@ -1,0 +1,156 @@
+"""How the database answers the lists, the searches and the counts on a shop of 20,000 orders: by index, not by reading.
+
+Sequential scans are priced out, so that the size of the test shop does not decide; what remains one has no index at
+all. An index that is read in full gives itself away by the rows that its filter throws out.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from core.calendar import KST
+from core.lists.registry import lists
+from oms.seed.plan import plan_for
+from oms.seed.shop import seed_shop
+from orders.models import Order
+from shipping.models import Parcel, Shipment
+from tests.infra import database
+
+ORDERS = 20_000
+LARGE = {
+    "orders_order", "orders_orderline", "orders_orderevent", "orders_ordersearch", "orders_delivery",
+    "shipping_shipment", "shipping_shipmentline", "shipping_parcel", "shipping_parcelline", "shipping_trackingevent",
+    "payments_payment", "payments_ledgerentry", "products_stockmovement",
+}  # fmt: skip
+THROWN_OUT = 1500
+"""Rows that a filter may throw out behind an index: a tab inside a step, a name inside its candidates."""
+STEPS = ("orders", "awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed")
+
+
+@pytest.fixture(scope="module")
+def shop(django_db_setup: None, django_db_blocker) -> Iterator[Client]:
+    """A seeded shop in a database of its own, and a 대표 logged in to it."""
+    name = f"{database.MINE}_plans"
+    with django_db_blocker.unblock():
+        database._copy(database.TEMPLATE, name)
+        database._use(name)
+        at = datetime.now(KST).replace(microsecond=0)
+        seed_shop(plan_for(orders=ORDERS, seed=3, at=at), say=lambda text: None, strip=True)
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+        client = Client()
+        client.force_login(User.objects.get(username="owner"))
+        yield client
+        database._use(database.MINE)
+        database._drop(name)
+
+
+@pytest.fixture(autouse=True)
+def _reach(shop: Client, django_db_blocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+
+
+def plans(client: Client, url: str) -> list[tuple[str, dict]]:
+    """Every query of a page with its plan, as it ran."""
+    # The first visit reads what is read once for a process.
+    assert client.get(url, follow=True).status_code == 200
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url, follow=True).status_code == 200
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        for query in captured.captured_queries:
+            sql = query["sql"]
+            if sql.lstrip("( \n").upper().startswith(("SELECT", "WITH")) and "FOR UPDATE" not in sql:
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}")
+                answer = cursor.fetchone()[0]
+                plan = answer if isinstance(answer, list) else json.loads(answer)
+                found.append((sql, plan[0]["Plan"]))
+        cursor.execute("RESET enable_seqscan")
+    return found
+
+
+def nodes(plan: dict) -> Iterator[dict]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def complaints(client: Client, url: str) -> list[str]:
+    """What the plans of a page do that they should not."""
+    found = []
+    for sql, plan in plans(client, url):
+        for node in nodes(plan):
+            if node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE:
+                found.append(f"{url}: Seq Scan on {node['Relation Name']}: {sql[:400]}")
+            thrown = node.get("Rows Removed by Filter", 0) * node.get("Actual Loops", 1)
+            if thrown > THROWN_OUT and node.get("Relation Name") in LARGE:
+                found.append(f"{url}: {thrown:.0f} rows thrown out of {node['Relation Name']}: {sql[:400]}")
+    return found
+
+
+def test_the_shop_is_as_large_as_it_says(shop):
+    assert Order.objects.count() == ORDERS
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_reads_its_rows_by_index(shop, name):
+    url = lists.page(name).url
+    assert complaints(shop, url) == []
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_tab_reads_its_rows_by_index(shop, name):
+    page = lists.page(name)
+    found = [text for tab in page.all_tabs for text in complaints(shop, f"{page.url}?tab={tab.key}")]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_sort_and_its_second_page_read_by_index(shop, name):
+    page = lists.page(name)
+    found = []
+    for sort in page.sorts:
+        url = f"{page.url}?sort={sort}&size=20"
+        found += complaints(shop, url)
+        view = shop.get(url).context["page"]
+        if view.pager.next_url:
+            found += complaints(shop, view.pager.next_url)
+    assert found == []
+
+
+def _needles() -> dict[str, str]:
+    order = Order.objects.order_by("pk")[ORDERS // 2]
+    parcel = Parcel.objects.order_by("pk")[100]
+    shipment = Shipment.objects.order_by("-pk")[10]
+    return {
+        "order number": order.number,
+        "line number": f"{order.number}-01",
+        "day": order.number[:8],
+        "channel number": order.channel_number,
+        "phone": order.recipient_phone,
+        "tail": order.recipient_phone[-4:],
+        "two syllables": order.recipient_name.replace(" ", "")[-2:],
+        "name": order.recipient_name,
+        "address": " ".join(order.address1.split()[-2:]),
+        "waybill": parcel.waybill,
+        "shipping number": shipment.number,
+    }
+
+
+@pytest.mark.parametrize("name", ["orders", "preparing", "ready", "shipping"])
+def test_searches_find_by_index(shop, name):
+    page = lists.page(name)
+    found = [text for needle in _needles().values() for text in complaints(shop, f"{page.url}?q={needle}")]
+    assert found == []
+
+
+def test_the_badges_count_by_index(shop):
+    assert complaints(shop, "/menu/counts/") == []
