@@ -5,10 +5,12 @@ from typing import Any
 
 from django import forms
 
+from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
 from shipping.excel.fields import CHOICES
 from shipping.excel.results import KEYS, LABELS
 from shipping.models import RowPer
+from shipping.options import GROUP, SENDER_GROUP
 
 NO_FILE = "파일을 고르거나 엑셀에서 복사한 내용을 붙여 넣으세요."
 IGNORED = "무시"
@@ -143,3 +145,26 @@ class CourierFileForm(forms.Form):
         if len(reason) < 2:
             raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
         return reason
+
+
+class TrackingAccountForm(forms.Form):
+    """배송조회 계정; the stored key is never shown."""
+
+    base_url = forms.CharField(label="주소", max_length=200, error_messages={"required": "주소를 입력하세요."})
+    api_key = forms.CharField(
+        label="키",
+        required=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다.",
+    )
+    is_active = forms.BooleanField(label="배송조회 사용", required=False)
+
+
+class ShippingSettingsForm(forms.Form):
+    """배송 설정: a field for each declared setting."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for one in (*declared_settings(GROUP), *declared_settings(SENDER_GROUP)):
+            self.fields[one.key] = one.form_field()

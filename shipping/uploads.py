@@ -108,15 +108,18 @@ def _table(path: Path, options: Mapping[str, Any], *, password: str = "") -> Tab
 
 def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:
     """Rows whose tick agreed to replace one number while the shipment has got yet another one since."""
-    asked = {item.pk: item for item in items if item.data and item.data.get("replaces")}
-    present = dict(
-        Shipment.objects.filter(pk__in=[item.target_id for item in asked.values()]).values_list("pk", "waybill")
-    )
+    asked = {item.pk: (item.target_id or 0, item.data.get("old")) for item in items if item.data and _replaces(item)}
+    targets = [target for target, _ in asked.values()]
+    present = dict(Shipment.objects.filter(pk__in=targets).values_list("pk", "waybill"))
     return {
-        pk: f"화면을 연 뒤 다른 직원이 송장번호를 {josa(present[item.target_id], '으로/로')} 바꿨습니다."
-        for pk, item in asked.items()
-        if item.data and present.get(item.target_id or 0, "") not in {"", item.data.get("old")}
+        pk: f"화면을 연 뒤 다른 직원이 송장번호를 {josa(present[target], '으로/로')} 바꿨습니다."
+        for pk, (target, old) in asked.items()
+        if present.get(target, "") not in {"", old}
     }
+
+
+def _replaces(item: JobItem) -> bool:
+    return bool(item.data and item.data.get("replaces"))
 
 
 def _verdict(item: JobItem, done: Registered, made: Mapping[int, int]) -> Verdict:

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, templates, upload
+from shipping.views import courier_file, grid, settings, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
+    path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -99,7 +99,8 @@ def paste(
     """
     if len(lines) > MOST_LINES:
         raise DraftRefused(f"한 번에 {MOST_LINES:,}줄까지 붙여 넣을 수 있습니다. 나누어 붙여 넣으세요.")
-    pasted, numbers = Pasted(), {}
+    pasted = Pasted()
+    numbers: dict[int, tuple[str, str]] = {}
     found = resolve({line[0] for line in lines if len(line) > 1})
     shipments = Shipment.objects.in_bulk(list(set(found.shipments.values())))
     for line in lines:

@@ -7,6 +7,7 @@ start and stop takes the token away from whoever is asking just then. Intervals:
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zlib import crc32
 
 from django.db import connection
@@ -100,7 +101,7 @@ def stop(*, parcels: Sequence[Parcel]) -> None:
 
 def claim(*, at: datetime, limit: int = 200) -> list[Lease]:
     """Lease due rows, oldest first, with SKIP LOCKED; they come due again when the lease runs out."""
-    values = {"source": SOURCE, "couriers": asked_couriers(), "at": at, "until": at + LEASE}
+    values: dict[str, Any] = {"source": SOURCE, "couriers": asked_couriers(), "at": at, "until": at + LEASE}
     values |= {"limit": limit, "share": max(-(-limit // SHARES), min(limit, LEAST))}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)

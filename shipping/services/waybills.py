@@ -238,7 +238,7 @@ def _insert(
 ) -> None:
     if is_preview() or not numbers:
         return
-    values = {
+    values: dict[str, Any] = {
         "at": at,
         "shipments": list(numbers),
         "couriers": [entries[pk].courier for pk in numbers],

@@ -1,0 +1,90 @@
+"""설정 · 택배사: couriers in use, the sender, and the account that tracking asks with."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts.access import PermissionRequired, refusal, staff_of
+from core.exceptions import DomainError
+from core.settings_registry import get_settings, set_setting
+from orders.timeline import short
+from shipping.adapters.tracker_delivery import CLOUD_URL
+from shipping.forms import ShippingSettingsForm, TrackingAccountForm
+from shipping.services.accounts import check_account, save_account, state_of, tracking_account
+
+EDIT = "settings.edit"
+NO_ACCOUNT = "먼저 배송조회 계정을 저장하세요."
+
+
+class CourierSettings(PermissionRequired):
+    """택배사 설정: looking needs settings.view, changing settings.edit."""
+
+    permission = "settings.view"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _page(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        refused = refusal(request, EDIT)
+        if refused is not None:
+            return refused
+        if request.POST.get("part") == "account":
+            return _save_account(request)
+        if request.POST.get("part") == "test":
+            return _test(request)
+        return _save_settings(request)
+
+
+def _save_settings(request: HttpRequest) -> HttpResponse:
+    form = ShippingSettingsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, settings_form=form, status=422)
+    at, actor = timezone.now(), staff_of(request)
+    for key, value in form.cleaned_data.items():
+        set_setting(key=key, value=value, actor=actor, at=at)
+    return redirect("shipping:courier_settings")
+
+
+def _save_account(request: HttpRequest) -> HttpResponse:
+    form = TrackingAccountForm(request.POST)
+    if form.is_valid():
+        try:
+            save_account(**form.cleaned_data, at=timezone.now())
+        except DomainError as error:
+            form.add_error("base_url", error.message)
+        else:
+            return redirect("shipping:courier_settings")
+    return _page(request, account_form=form, status=422)
+
+
+def _test(request: HttpRequest) -> HttpResponse:
+    account = tracking_account()
+    works, text = check_account(account) if account else (False, NO_ACCOUNT)
+    return _page(request, tested=("ok" if works else "error", text))
+
+
+def _page(
+    request: HttpRequest, *, settings_form: ShippingSettingsForm | None = None,
+    account_form: TrackingAccountForm | None = None, tested: tuple[str, str] | None = None, status: int = 200,
+) -> HttpResponse:  # fmt: skip
+    account = tracking_account()
+    initial = {
+        "base_url": account.base_url if account else CLOUD_URL,
+        "is_active": account is None or account.is_active,
+    }
+    fresh = ShippingSettingsForm()
+    fresh.initial = get_settings(*fresh.fields)
+    context = {
+        "title": "택배사",
+        "subtitle": "설정",
+        "settings_form": settings_form or fresh,
+        "account_form": account_form or TrackingAccountForm(initial=initial),
+        "account": account,
+        "state": state_of(account),
+        "has_key": bool(account and account.api_key),
+        "last_ok": short(account.last_ok_at) if account else "",
+        "last_error": account.last_error if account else "",
+        "tested": tested,
+        "may_edit": staff_of(request).has_perm(EDIT),
+    }
+    return render(request, "shipping/settings.html", context, status=status)

@@ -1,0 +1,96 @@
+"""설정 · 택배사: the account of tracking, its key that never comes out, and the options."""
+
+import pytest
+
+from accounts.roles import Role
+from core.settings_registry import get_setting
+from shipping.models import AccountState, TrackingAccount
+
+URL = "/settings/couriers/"
+
+
+def options(**changes):
+    values = {"default_courier": "HANJIN", "used_couriers": "CJGLS,HANJIN", "sender_name": "우리 물류"}
+    return values | {"sender_phone": "02-1234-5678", "sender_zip": "06234", "sender_address": "서울"} | changes
+
+
+@pytest.fixture
+def owner(sign_in):
+    return sign_in(Role.OWNER)
+
+
+def test_the_key_goes_in_and_never_comes_out(owner):
+    fields = {
+        "part": "account",
+        "base_url": "https://apis.tracker.delivery",
+        "api_key": "client:secret",
+        "is_active": "on",
+    }
+    assert owner.post(URL, fields).status_code == 302
+    account = TrackingAccount.objects.get()
+    assert (account.api_key, account.is_active) == ("client:secret", True)
+    assert "secret" not in owner.get(URL).content.decode()
+    owner.post(URL, fields | {"api_key": ""})
+    assert TrackingAccount.objects.get().api_key == "client:secret"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base_url": "http://example.com"}, "https://로 시작해야 합니다."),
+        ({"base_url": ""}, "주소를 입력하세요."),
+        ({"api_key": "키"}, "키에 쓸 수 없는 글자가 있습니다."),
+    ],
+)
+def test_a_wrong_account_is_refused(changes, message, owner):
+    fields = {"part": "account", "base_url": "https://apis.tracker.delivery", "api_key": "", "is_active": "on"}
+    answer = owner.post(URL, fields | changes)
+    assert answer.status_code == 422
+    assert message in answer.content.decode()
+    assert not TrackingAccount.objects.exists()
+
+
+def test_the_connection_is_tried_at_the_real_sandbox(owner, tracker):
+    account = TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
+    )
+    assert "연결되었습니다." in owner.post(URL, {"part": "test"}).content.decode()
+    tracker.control("config", api_key="client:secret")
+    assert "인증이 거절되었습니다." in owner.post(URL, {"part": "test"}).content.decode()
+    tracker.control("reset")
+    account.base_url = "http://127.0.0.1:9"
+    account.save()
+    assert "응답을 받지 못했습니다." in owner.post(URL, {"part": "test"}).content.decode()
+
+
+def test_a_new_key_gives_a_blocked_account_another_chance(owner):
+    TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery", state=AccountState.BLOCKED
+    )
+    assert "인증이 거절되어 조회를 멈췄습니다" in owner.get(URL).content.decode()
+    fields = {"part": "account", "base_url": "https://apis.tracker.delivery", "api_key": "new:key", "is_active": "on"}
+    owner.post(URL, fields)
+    assert TrackingAccount.objects.get().state == AccountState.OK
+
+
+def test_options_are_checked_and_kept(owner):
+    assert owner.post(URL, options()).status_code == 302
+    assert (get_setting("default_courier"), get_setting("sender_zip")) == ("HANJIN", "06234")
+    for changes, message in (
+        ({"used_couriers": "CJGLS,없음"}, "택배사 표에 없는 코드"),
+        ({"sender_phone": "12"}, "전화번호는 02-1234-5678처럼"),
+        ({"sender_zip": "1234"}, "우편번호는 숫자 5자리로"),
+    ):
+        answer = owner.post(URL, options(**changes))
+        assert answer.status_code == 422
+        assert message in answer.content.decode()
+    assert get_setting("used_couriers") == "CJGLS,HANJIN"
+
+
+def test_the_auditor_looks_and_others_do_not(sign_in):
+    auditor = sign_in(Role.AUDITOR)
+    page = auditor.get(URL)
+    assert page.status_code == 200
+    assert 'name="api_key"' not in page.content.decode()
+    assert auditor.post(URL, options()).status_code == 403
+    assert sign_in(Role.LOGISTICS).get(URL).status_code == 403
