@@ -7,8 +7,8 @@ from django import forms
 
 from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
-from shipping.excel.fields import CHOICES
-from shipping.excel.results import KEYS, LABELS
+from shipping.file_columns import KEYS, LABELS
+from shipping.file_fields import CHOICES
 from shipping.models import RowPer
 from shipping.options import GROUP, SENDER_GROUP
 

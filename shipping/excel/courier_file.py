@@ -9,7 +9,7 @@ from core.excel import Column, Kind, stream_xlsx
 from core.settings_registry import get_settings
 from orders.models import OrderLine
 from orders.states import CLOSED
-from shipping.excel.fields import BY_CODE, FileRow, Sender
+from shipping.file_fields import BY_CODE, FileRow, Sender
 from shipping.models import ExcelTemplate, RowPer, Shipment, ShipmentLine, ShipmentStep
 from shipping.states import DeliveryMethod
 

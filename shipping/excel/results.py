@@ -1,30 +1,16 @@
 """송장 파일 읽기: which column is what, and what each row says, in files of couriers, markets and our own templates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from core.excel import Cell, FileProblem, Header, Problem, Table, find_header
 from core.excel.values import text
 from shipping.couriers import COURIERS, Courier, find_courier
+from shipping.file_columns import KEYS, TARGETS
 from shipping.waybills import WaybillVerdict, check_waybill
 
-TARGETS: Mapping[str, Sequence[str]] = {
-    "shipment": ("배송번호", "고객주문번호", "송장관리번호", "고객사주문번호", "관리번호"),
-    "line": ("품목별 주문번호", "상품주문번호", "주문상품번호", "품목주문번호"),
-    "order": ("주문번호", "쇼핑몰 주문번호"),
-    "courier": ("택배사", "택배사명", "택배사코드", "배송업체", "배송업체번호", "배송사"),
-    "waybill": ("운송장번호", "송장번호", "운송장", "송장", "등기번호", "운송장NO", "wbl_no"),
-}
-KEYS = ("shipment", "line", "order")
 NO_KEY = "배송번호나 주문번호를 입력하세요."
-LABELS = {
-    "shipment": "배송번호 (고객주문번호)",
-    "line": "품목별 주문번호",
-    "order": "주문번호",
-    "courier": "택배사",
-    "waybill": "송장번호",
-}
 
 
 @dataclass(frozen=True, slots=True)

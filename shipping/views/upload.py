@@ -20,7 +20,8 @@ from core.jobs.uploads import exclude_rows, open_upload
 from core.models import Job, JobKind, JobState
 from core.settings_registry import get_setting
 from shipping.columns import courier_choices
-from shipping.excel.results import TARGETS, plain_header
+from shipping.excel.results import plain_header
+from shipping.file_columns import TARGETS
 from shipping.forms import ColumnsForm, WaybillFileForm
 from shipping.pages import UPLOAD_URL
 from shipping.uploads import WaybillUpload
