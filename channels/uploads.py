@@ -7,12 +7,13 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.files import LoggedUpload
 from channels.models import OrderProfile
 from channels.services import importing
 from channels.services.reading import Reading, recognise
 from core.excel import ERROR_HEADER, Column, Kind, Table, stream_xlsx
 from core.jobs.items import CHUNK, Verdict
-from core.jobs.uploads import Upload, UploadRow, open_upload, register
+from core.jobs.uploads import UploadRow, open_upload, register
 from core.models import ItemResult, Job, JobItem
 from orders.models import OrderLine
 
@@ -20,7 +21,7 @@ WIDTH, WIDTH_OF_ERRORS = 16, 60
 
 
 @register
-class OrderFile(Upload):
+class OrderFile(LoggedUpload):
     """주문 파일: rows become orders; the rows of one order stand or fall together.
 
     The file is read before (it may need a password, which is stored nowhere): `OrderFile(reading)` previews it, the

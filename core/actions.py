@@ -64,6 +64,10 @@ class Act(ABC):
     is_undoable: ClassVar[bool] = False
     undo_data: ClassVar[Mapping[str, Any]] = {}
     """Further arguments of `undo` (a reason, for instance)."""
+    undo_permission: ClassVar[str] = ""
+    """Right that undoing somebody else's batch asks for; empty means `permission`."""
+    is_whole: ClassVar[bool] = False
+    """The service always moves the whole order or shipment: when one row is left out, its siblings are too."""
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
     sends: ClassVar[Collection[EventKind]] = ()
@@ -76,6 +80,12 @@ class Act(ABC):
     def versions(self, target_ids: Collection[int]) -> dict[int, int]:
         """대상 버전: present versions of target rows; a row that is gone is not in it."""
         return dict(self.model._default_manager.filter(pk__in=target_ids).values_list("pk", "version"))
+
+    def busy(self, target_ids: Collection[int]) -> set[int]:
+        """처리 중인 대상: target rows that another session holds just now; needs a transaction, locks the others."""
+        rows = self.model._default_manager.filter(pk__in=target_ids)
+        free = rows.select_for_update(of=("self",), no_key=True, skip_locked=True).values_list("pk", flat=True)
+        return set(target_ids) - set(free)
 
     def groups(self, target_ids: Collection[int]) -> dict[int, int]:
         """기준 행: the order of each target row, or the row itself where the table knows no order."""

@@ -32,6 +32,8 @@ __all__ = [
     "follow",
     "is_preview",
     "move",
+    "one_preview",
+    "preview_notes",
     "previewing",
     "transition",
 ]
@@ -194,6 +196,25 @@ def is_preview() -> bool:
     return _preview.get()
 
 
+_notes: ContextVar[dict[Any, int] | None] = ContextVar("oms_preview_notes", default=None)
+
+
+@contextmanager
+def one_preview() -> Iterator[None]:
+    """Several `previewing()` blocks that are one preview: what an earlier one promised is gone for a later one."""
+    token = _notes.set({})
+    try:
+        yield
+    finally:
+        _notes.reset(token)
+
+
+def preview_notes() -> dict[Any, int]:
+    """What this preview has promised so far, by a key of the promising service; empty outside of `one_preview()`."""
+    notes = _notes.get()
+    return {} if notes is None or not is_preview() else notes
+
+
 _followers: dict[type, list[Callable[..., None]]] = defaultdict(list)
 
 
@@ -214,11 +235,16 @@ def follow(model: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
 @contextmanager
 def previewing() -> Iterator[None]:
     """Leave out the writes of every `move()` inside: the same locks, rows and conditions, then a rollback."""
-    token = _preview.set(True)
+    token, notes = _preview.set(True), dict(_notes.get() or {})
     try:
         with transaction.atomic():
             yield
             transaction.set_rollback(True)
+    except BaseException:
+        if (kept := _notes.get()) is not None:
+            kept.clear()
+            kept.update(notes)
+        raise
     finally:
         _preview.reset(token)
 

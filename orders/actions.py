@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
 from core.calendar import kst_date
 from core.events import EventKind
+from core.locks import locked
 from core.state import Outcome
 from orders import events
 from orders.forms import DelayForm, HoldForm, ReasonForm
-from orders.models import OrderLine
+from orders.models import Order, OrderLine
 from orders.services import changes, locks, progress
 from orders.states import ConfirmedBy, LineState
 
@@ -38,6 +39,13 @@ class LineAction(BulkAction):
 
     model = OrderLine
     unit = "line"
+
+    def busy(self, target_ids: Collection[int]) -> set[int]:
+        """Lines of orders that another session holds: every service locks the order first."""
+        orders = set(OrderLine.objects.filter(pk__in=target_ids).values_list("order_id", flat=True))
+        free = {order.pk for order in locked(Order.objects.filter(pk__in=orders), skip_locked=True)}
+        taken = OrderLine.objects.filter(pk__in=target_ids).exclude(order_id__in=free)
+        return set(taken.values_list("pk", flat=True))
 
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         if page.model in LINES_OF:

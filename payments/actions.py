@@ -30,7 +30,9 @@ class ConfirmPayment(LineAction):
 
     name, label, permission = "confirm-payment", "입금확인", "orders.confirm_payment"
     states = (S.AWAITING_PAYMENT,)
+    is_whole = True
     becomes = "상품준비중"
+    undo_permission = "payments.revert"
     style = PRIMARY
     is_undoable = True
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_PAID,)
@@ -49,6 +51,7 @@ class RevertPayment(LineAction):
 
     name, label, permission = "revert-payment", "입금확인 취소", "payments.revert"
     states = (S.PREPARING,)
+    is_whole = True
     becomes = "입금대기"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
@@ -65,6 +68,7 @@ class CancelUnpaid(LineAction):
 
     name, label, permission = "cancel-unpaid", "입금전취소", "orders.cancel_unpaid"
     states = (S.AWAITING_PAYMENT,)
+    is_whole = True
     becomes = "입금전취소"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count
 
-from core.models import ItemResult, Job, JobItem
+from core.models import ItemResult, Job, JobItem, JobKind
 
 CHUNK = 1000
 """Target rows of one transaction; a base row's targets stay together, so a chunk may be a little larger."""
@@ -42,10 +42,12 @@ class Counts:
     pending: int
     ok: int
     refused: int
+    same: int = 0
+    """Rows of a file that ask for what already is: neither done nor refused."""
 
     @property
     def total(self) -> int:
-        return self.pending + self.ok + self.refused
+        return self.pending + self.ok + self.refused + self.same
 
 
 def insert_items(job: Job, items: Iterable[NewItem]) -> int:
@@ -101,13 +103,16 @@ def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
 
 def counts(job: Job) -> Counts:
     """건수: by result, counted from the items."""
-    found = dict(JobItem.objects.filter(job=job).values_list("result").annotate(Count("pk")))
-    return Counts(*(int(found.get(result, 0)) for result in (ItemResult.PENDING, ItemResult.OK, ItemResult.REFUSED)))
+    rows = JobItem.objects.filter(job=job)
+    found = dict(rows.values_list("result").annotate(Count("pk")))
+    same = rows.filter(result=ItemResult.REFUSED, data__has_key="same").count() if job.kind == JobKind.UPLOAD else 0
+    pending, ok, refused = (int(found.get(r, 0)) for r in (ItemResult.PENDING, ItemResult.OK, ItemResult.REFUSED))
+    return Counts(pending, ok, refused - same, same)
 
 
 def reasons(job: Job) -> list[tuple[str, int]]:
     """제외 사유별 건수: the most frequent first, the rare ones together."""
-    refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED)
+    refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
     counted = refused.values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
     found = [(text, int(n)) for text, n in counted]
     shown, rest = found[:SHOWN_REASONS], found[SHOWN_REASONS:]

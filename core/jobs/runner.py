@@ -21,9 +21,9 @@ from core.jobs.items import Verdict
 from core.jobs.lease import Lease, LeaseLost, renew
 from core.jobs.lifecycle import advance, lock_job
 from core.jobs.retry import TRIES, is_connection_lost, is_race
-from core.jobs.work import UnknownAct, Work, work_of
+from core.jobs.work import UnknownAct, Work, act_of, work_of
 from core.locks import LockTimeout
-from core.models import Job, JobKind
+from core.models import Job, JobItem, JobKind
 
 log = logging.getLogger("core.jobs")
 
@@ -65,7 +65,7 @@ def _chunk_with_retries(lease: Lease, *, tries: int) -> bool:
             return _chunk(lease)
         except LockTimeout as busy:
             if attempt >= tries:
-                return _chunk(lease, refuse_all=busy.message)
+                return _without_the_busy(lease, busy.message)
         except Exception as error:
             if attempt == TRIES or not is_race(error):
                 raise
@@ -73,8 +73,16 @@ def _chunk_with_retries(lease: Lease, *, tries: int) -> bool:
     raise AssertionError("not reached: the last try returns or raises")
 
 
-def _chunk(lease: Lease, *, refuse_all: str = "") -> bool:
-    """One chunk in one transaction; False when the job has ended."""
+def _without_the_busy(lease: Lease, text: str) -> bool:
+    """The last try: only the rows that somebody holds are refused; when even that waits in vain, the chunk is."""
+    try:
+        return _chunk(lease, busy=text)
+    except LockTimeout:
+        return _chunk(lease, busy=text, refuses_all=True)
+
+
+def _chunk(lease: Lease, *, busy: str = "", refuses_all: bool = False) -> bool:
+    """One chunk in one transaction; False when the job has ended. `busy` is the refusal of rows somebody holds."""
     failpoint(BEFORE_CHUNK)
     at = timezone.now()
     with transaction.atomic():
@@ -89,17 +97,25 @@ def _chunk(lease: Lease, *, refuse_all: str = "") -> bool:
             return False
         todo = items.next_chunk(job)
         if todo:
-            if refuse_all:
-                verdicts = {item.pk: Verdict(refuse_all) for item in todo}
-            else:
-                verdicts = work.process(todo, job=job, at=at)
-            _progress(job, verdicts)
+            held = _held(job, todo, refuses_all=refuses_all) if busy else set()
+            verdicts = {item.pk: Verdict(busy) for item in todo if item.pk in held}
+            free = [item for item in todo if item.pk not in held]
+            _progress(job, verdicts | (work.process(free, job=job, at=at) if free else {}))
         is_last = len(todo) < items.CHUNK
         if is_last:
             _finish(job, work, at=at)
         failpoint(AFTER_APPLY)
     failpoint(AFTER_COMMIT)
     return not is_last
+
+
+def _held(job: Job, todo: list[JobItem], *, refuses_all: bool) -> set[int]:
+    """Items whose rows another session holds, with the rest of their group."""
+    if refuses_all:
+        return {item.pk for item in todo}
+    busy = act_of(job).busy([item.target_id for item in todo if item.target_id is not None])
+    groups = {item.group_id for item in todo if item.target_id in busy and item.group_id is not None}
+    return {item.pk for item in todo if item.target_id in busy or item.group_id in groups}
 
 
 def _reason_to_stop(job: Job, work: Work) -> str:

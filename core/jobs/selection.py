@@ -15,9 +15,8 @@ from core.jobs.history import changed_orders, changed_rows, since_the_screen
 from core.jobs.items import NewItem, busy_targets, chunks, insert_items
 from core.jobs.retry import retrying
 from core.jobs.work import NOT_POSSIBLE, form_values
-from core.korean import josa
 from core.models import Job, JobKind
-from core.state import previewing
+from core.state import one_preview, previewing
 
 MAX_IDS = 2_000
 """Ids in one request (ux.md 2.4)."""
@@ -98,8 +97,9 @@ def open_act(
     job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
     preview = _Preview(items)
     data = form_values(action, form)
-    for chunk in chunks(targets):
-        retrying(partial(_judge, action, chunk, preview, job=job, actor=actor, at=at, data=data))
+    with one_preview():
+        for chunk in chunks(targets):
+            retrying(partial(_judge, action, chunk, preview, job=job, actor=actor, at=at, data=data))
     params = {
         "page": page.name,
         "url": page.url,
@@ -142,12 +142,14 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
     reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))
     reasons |= changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
-    reasons |= dict.fromkeys(without, f"{josa(action.label, '을/를')} 할 수 없는 상태입니다.")
+    reasons |= dict.fromkeys(without, f"지금은 할 수 없는 상태입니다: {action.label}")
     out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
     return [NewItem(pk, base, version) for pk, (base, version) in found.items()], out
 
 
 def _named_targets(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:
+    if action.is_whole:
+        raise BadSelection(f"일부만 골라서 할 수 없는 처리입니다: {action.label}. 목록에서 주문을 선택해 처리하세요.")
     groups, present = action.groups(list(seen)), action.versions(list(seen))
     changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
     reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core.actions import BulkAction
 from core.exceptions import Conflict, NotAllowed, NotFound
-from core.jobs import items, lease, uploads
+from core.jobs import items, lease, undo, uploads
 from core.jobs.lifecycle import advance, lock_job
 from core.jobs.selection import refuse_busy_again
 from core.jobs.work import act_of
@@ -50,7 +50,7 @@ def confirm(
         targets = list(pending.values_list("target_id", flat=True))
         if not targets:
             raise Conflict(NOTHING_TO_DO, code="nothing_to_do")
-        _check_rivals(job, actor=actor, target_ids=[pk for pk in targets if pk is not None])
+        _check_rivals(job, actor=actor, at=at, target_ids=[pk for pk in targets if pk is not None])
         filled = {} if form is None else {"form": {name: list(values) for name, values in form.items()}}
         refused = items.counts(job).refused
         Job.objects.filter(pk=job.pk).update(params=job.params | filled, is_quiet=is_quiet, failed=refused, actor=actor)
@@ -104,12 +104,16 @@ def _check_confirmable(job: Job, *, actor: Any, at: datetime) -> None:
         uploads.refuse_applied(act=job.act, digest=job.file_hash, but=job)
 
 
-def _check_rivals(job: Job, *, actor: Any, target_ids: Collection[int]) -> None:
+def _check_rivals(job: Job, *, actor: Any, at: datetime, target_ids: Collection[int]) -> None:
     if job.undoes_id:
         original = _locked(job.undoes_id)
         rivals = Job.objects.filter(undoes=original, state__in=[JobState.QUEUED, JobState.RUNNING])
-        if original.state == JobState.UNDONE or rivals.exists():
+        if rivals.exists():
             raise Conflict(ALREADY_UNDONE, code="already_undone")
+        reason = undo.refusal(original, at=at)
+        if reason is not None:
+            raise Conflict(reason, code="not_undoable")
+        undo.check_right(original, actor=actor)
         return
     action = act_of(job)
     if isinstance(action, BulkAction):

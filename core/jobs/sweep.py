@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from core import slots
 from core.jobs import files, lease, runner, start
 from core.jobs.dispatch import due_jobs
-from core.models import Job, JobKind, JobState
+from core.models import Job, JobItem, JobKind, JobState
 from core.options import FILE_KEEP_DAYS
 from core.settings_registry import get_setting
 
@@ -22,9 +22,11 @@ class Swept:
 
 def sweep(*, at: datetime) -> Swept:
     """정리: throw away previews after a day, files after their time, and old slot rows."""
+    kept_since = at - timedelta(days=int(get_setting(FILE_KEEP_DAYS.key)))
+    _empty_rows(before=kept_since)
     return Swept(
         previews=_drop_previews(at=at),
-        files=files.remove_older(than=at - timedelta(days=int(get_setting(FILE_KEEP_DAYS.key)))),
+        files=files.remove_older(than=kept_since),
         slots=slots.forget_old(at=at),
     )
 
@@ -35,6 +37,14 @@ def run_due(*, at: datetime) -> int:
     for found in taken:
         runner.run(found)
     return len(taken)
+
+
+def _empty_rows(*, before: datetime) -> None:
+    """What an uploaded file said of people goes with the file; the verdicts of its rows stay."""
+    old = Job.objects.filter(kind=JobKind.UPLOAD, created_at__lt=before).exclude(file_path="")
+    ids = list(old.order_by("pk").values_list("pk", flat=True)[:100])
+    JobItem.objects.filter(job__in=ids, data__isnull=False).update(data=None)
+    Job.objects.filter(pk__in=ids).update(file_path="")
 
 
 def _drop_previews(*, at: datetime) -> int:

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.db import transaction
 
-from core.exceptions import Conflict, DomainError
+from core.exceptions import Conflict, DomainError, NotAllowed
 from core.jobs.history import changed_rows, since_the_batch
 from core.jobs.items import NewItem, chunks, insert_items
 from core.jobs.retry import retrying
-from core.jobs.work import NOT_POSSIBLE, act_of
+from core.jobs.work import NOT_POSSIBLE, WITH_ITS_GROUP, act_of
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.models.jobs import FINISHED
-from core.state import previewing
+from core.state import one_preview, previewing
 
 TOO_LATE = "처리한 지 30분이 지나 되돌릴 수 없습니다."
 NOT_UNDOABLE = "되돌릴 수 없는 처리입니다."
@@ -31,6 +31,17 @@ def refusal(job: Job, *, at: datetime) -> str | None:
     return TOO_LATE if job.undo_until is None or at > job.undo_until else None
 
 
+def check_right(job: Job, *, actor: Any) -> None:
+    """되돌리기 권한: one's own batch with the right of the act; somebody else's with the right of the opposite act.
+
+    Raises NotAllowed. Why: docs/adr/0009-undo-rights.md.
+    """
+    action = act_of(job)
+    needed = action.permission if job.actor_id == actor.pk else action.undo_permission or action.permission
+    if not actor.has_perm(needed):
+        raise NotAllowed("다른 직원이 처리한 작업은 되돌릴 권한이 없습니다. 처리한 직원이나 대표에게 요청하세요.")
+
+
 def open_undo(*, job: Job, actor: Any, at: datetime) -> Job:
     """되돌리기 미리보기: a job of kind UNDO in PREVIEW; its items say what can be undone and what not, and why.
 
@@ -39,6 +50,7 @@ def open_undo(*, job: Job, actor: Any, at: datetime) -> Job:
     reason = refusal(job, at=at)
     if reason is not None:
         raise Conflict(reason, code="not_undoable")
+    check_right(job, actor=actor)
     undo = Job.objects.create(
         kind=JobKind.UNDO,
         act=job.act,
@@ -53,8 +65,9 @@ def open_undo(*, job: Job, actor: Any, at: datetime) -> Job:
         for target, group, made in done.values_list("target_id", "group_id", "made_version").order_by("pk")
     ]
     judged: list[NewItem] = []
-    for chunk in chunks(targets):
-        judged += retrying(partial(_judge, job, chunk, undo=undo, actor=actor, at=at))
+    with one_preview():
+        for chunk in chunks(targets):
+            judged += retrying(partial(_judge, job, chunk, undo=undo, actor=actor, at=at))
     with transaction.atomic():
         insert_items(undo, judged)
     return undo
@@ -66,6 +79,9 @@ def _judge(job: Job, chunk: list[NewItem], *, undo: Job, actor: Any, at: datetim
     present = action.versions(list(by_id))
     moved = [pk for pk, item in by_id.items() if present.get(pk) != item.seen_version]
     reasons = changed_rows(action.model, moved, since_the_batch) if moved else {}
+    if action.is_whole:
+        left_out = {item.group_id for pk, item in by_id.items() if pk in reasons}
+        reasons |= {pk: WITH_ITS_GROUP for pk, item in by_id.items() if pk not in reasons and item.group_id in left_out}
     rest = [pk for pk in by_id if pk not in reasons]
     with previewing():
         try:

@@ -5,6 +5,7 @@ the second look at versions, progress, undo and the error file come from here. E
 Source: ux.md 3.3, reliability.md F11 to F13.
 """
 
+import logging
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 
 from core.actions import Act
@@ -27,6 +29,8 @@ from core.models import ItemResult, Job, JobItem, JobKind, JobState
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
 NOT_TICKED = "확인이 필요한 행을 고르지 않아 반영하지 않았습니다."
+
+log = logging.getLogger("core.jobs")
 
 
 class AlreadyApplied(Conflict):
@@ -70,6 +74,10 @@ class Upload(Act):
         self, items: Sequence[JobItem], *, actor: Any, at: datetime, batch: Job, **options: Any
     ) -> Mapping[int, Verdict]:
         """반영: a chunk of unchanged rows, inside its transaction; a verdict per item id."""
+
+    def opened(self, *, job: Job, request: HttpRequest) -> None:
+        """받음: called before the error file is handed out; an app whose rows hold personal data logs it."""
+        log.info("error file of job %s handed out", job.pk)
 
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the refused rows with the reason; an app that keeps the person's own sheet overrides it."""

@@ -14,10 +14,11 @@ from core.jobs.history import Phrase, changed_rows, since_the_batch, since_the_s
 from core.jobs.items import Verdict
 from core.jobs.retry import ChangedMeanwhile
 from core.jobs.uploads import Upload, get_upload
-from core.locks import LockTimeout
+from core.locks import LockTimeout, locking
 from core.models import Job, JobItem, JobKind
 from core.state import Change, Outcome
 
+WITH_ITS_GROUP = "같은 주문의 다른 품목이 그 사이 바뀌어 함께 제외했습니다. 화면을 새로 고친 뒤 확인하세요."
 NOT_POSSIBLE = "지금은 처리할 수 없는 상태입니다. 화면을 새로 고친 뒤 확인하세요."
 
 
@@ -84,10 +85,11 @@ class UndoWork:
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
         def undo(ids: Collection[int]) -> Outcome:
-            # Deliveries before orders, as the relay takes them.
-            relay.lock_unsent(batch=job.undoes, subject=self.action.subject, ids=ids)
-            outcome = self.action.undo(ids, actor=job.actor, at=at, batch=job, **self.action.undo_data)
-            relay.withdraw(batch=job.undoes, undone_by=job, changes=outcome.changes, at=at)
+            with locking(actor=job.actor):
+                # Deliveries before orders, as the relay takes them.
+                relay.lock_unsent(batch=job.undoes, subject=self.action.subject, ids=ids)
+                outcome = self.action.undo(ids, actor=job.actor, at=at, batch=job, **self.action.undo_data)
+                relay.withdraw(batch=job.undoes, undone_by=job, changes=outcome.changes, at=at)
             return outcome
 
         return on_unchanged(self.action, items, since_the_batch, undo)
@@ -158,6 +160,8 @@ def on_unchanged(
     Raises ChangedMeanwhile when a row moved in between; the chunk's transaction must then start over.
     """
     verdicts = {pk: Verdict(reason) for pk, reason in stale_items(action, items, phrase).items()}
+    if action.is_whole:
+        verdicts |= _siblings(items, verdicts)
     fresh = {item.target_id: item for item in items if item.pk not in verdicts and item.target_id is not None}
     try:
         with transaction.atomic():
@@ -167,12 +171,19 @@ def on_unchanged(
     except DomainError as error:
         return verdicts | {item.pk: Verdict(error.message) for item in fresh.values()}
     made = made_versions(action.model, outcome.changes, {pk: item.seen_version for pk, item in fresh.items()})
+    if not made.keys() <= fresh.keys():
+        raise RuntimeError(f"{action.name} moved rows that nobody confirmed: {sorted(made.keys() - fresh.keys())[:5]}")
     for pk, item in fresh.items():
         if pk in made:
             verdicts[item.pk] = Verdict(made_version=made[pk])
         else:
             verdicts[item.pk] = Verdict(outcome.refused.get(pk, NOT_POSSIBLE))
     return verdicts
+
+
+def _siblings(items: Sequence[JobItem], left_out: Mapping[int, Verdict]) -> dict[int, Verdict]:
+    groups = {item.group_id for item in items if item.pk in left_out}
+    return {item.pk: Verdict(WITH_ITS_GROUP) for item in items if item.pk not in left_out and item.group_id in groups}
 
 
 def made_versions(model: Any, changes: Sequence[Change], seen: Mapping[int | None, int | None]) -> dict[int, int]:

@@ -222,8 +222,11 @@ class FailedFileView(GatedView):
         refused = refusal(request, permission_of(job))
         if refused is not None or job.kind == JobKind.EXPORT:
             return refused or _no_file()
+        upload = get_upload(job.act)
+        if upload is not None:
+            upload.opened(job=job, request=request)
         answer = StreamingHttpResponse(failed_file(job), content_type=XLSX)
-        stem = job.file_name.rpartition(".")[0] if get_upload(job.act) else job.label
+        stem = job.file_name.rpartition(".")[0] if upload is not None else job.label
         return _named(answer, f"{stem} 실패한 행.xlsx", plain="failed.xlsx")
 
 

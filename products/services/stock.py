@@ -7,6 +7,7 @@ and version, unique per kind, so that doing the same move twice fails in the dat
 from collections.abc import Collection
 from datetime import datetime
 
+from core.state import preview_notes
 from products.models import MovementKind, StockLevel
 from products.services.corrections import CorrectionRepeated, ReasonMissing, adjust, receive
 from products.services.levels import Effect, StockBroken, StockLine, apply, lock_levels, mapped
@@ -77,7 +78,8 @@ def shortages(lines: Collection[StockLine]) -> dict[int, str]:
     Lines of one variant are served in the given order; a line that is short takes nothing. Source: ux.md 6.4.
     """
     levels = lock_levels([line.variant_id for line in lines if line.variant_id is not None])
-    free = {variant_id: level.available for variant_id, level in levels.items()}
+    promised = preview_notes()
+    free = {pk: level.available - promised.get(("stock", pk), 0) for pk, level in levels.items()}
     refused = {}
     for line in lines:
         if line.variant_id is None:
@@ -87,6 +89,7 @@ def shortages(lines: Collection[StockLine]) -> dict[int, str]:
             refused[line.pk] = f"재고가 {line.quantity - left:,}개 부족합니다."
         else:
             free[line.variant_id] = left - line.quantity
+            promised["stock", line.variant_id] = promised.get(("stock", line.variant_id), 0) + line.quantity
     return refused
 
 

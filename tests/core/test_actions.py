@@ -153,7 +153,7 @@ def test_a_preview_counts_and_changes_nothing(hold_act: TestHold, make_lines: Li
     assert tally(job) == (1, 0, 2)
     assert reasons_of(job) == {
         f"이미 배송보류 중입니다. 사유: {HOLD_REASON}": 1,
-        "시험 보류를 할 수 없는 상태입니다.": 1,
+        "지금은 할 수 없는 상태입니다: 시험 보류": 1,
     }
     assert (reloaded(free).version, reloaded(held).version) == (0, 1)
     assert OrderEvent.objects.exclude(subject="job").count() == 1

@@ -78,5 +78,5 @@ def test_a_button_that_does_not_fit_leaves_everything_as_it_is(
 ) -> None:
     order = make_order(paid=False)
     answer = client.post("/acts/make-ready/", {"page": "orders", "mode": "ids", "rows": f"{order.pk}:{order.version}"})
-    assert "배송준비중 처리를 할 수 없는 상태입니다." in answer.content.decode()
+    assert "지금은 할 수 없는 상태입니다: 배송준비중 처리" in answer.content.decode()
     assert (line_of(order).state, line_of(order).version) == (S.AWAITING_PAYMENT, 0)

@@ -261,7 +261,7 @@ def test_failed_rows_come_as_excel(hold_act: TestHold, make_lines: LineMaker, st
     sheet = load_workbook(io.BytesIO(b"".join(answer.streaming_content))).active  # type: ignore[attr-defined]
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
         ["대상", "결과", "사유"],
-        [waiting[0].order.number, "제외", "시험 보류를 할 수 없는 상태입니다."],
+        [waiting[0].order.number, "제외", "지금은 할 수 없는 상태입니다: 시험 보류"],
         [lines[0].number, "제외", f"이미 배송보류 중입니다. 사유: {HOLD_REASON}"],
     ]
 

@@ -273,7 +273,8 @@ def test_rows_that_a_colleague_holds_are_waited_for_and_then_refused(
 
     hold_act.before = busy
     done = work_on(job)
-    assert (done.state, done.failed, len(tries)) == (JobState.PARTIAL, 2, 3)
+    # Three times as they come, then once more without the rows that a database lock shows as held: here none.
+    assert (done.state, done.failed, len(tries)) == (JobState.PARTIAL, 2, 4)
     assert items.reasons(job) == [("이도윤 님이 같은 주문을 처리하고 있습니다.", 2)]
     assert [reloaded(line).version for line in lines] == [0, 0]
 
@@ -287,7 +288,7 @@ def test_a_request_does_not_wait_three_times(hold_act: TestHold, make_lines: Lin
         raise LockTimeout("이도윤 님이 같은 주문을 처리하고 있습니다.")
 
     hold_act.before = busy
-    assert (confirmed(job, actor=staff).state, len(tries)) == (JobState.PARTIAL, 1)
+    assert (confirmed(job, actor=staff).state, len(tries)) == (JobState.PARTIAL, 2)
 
 
 def test_an_unexpected_error_fails_the_job_and_it_can_go_on(
