@@ -58,8 +58,12 @@ def staff_of(request: HttpRequest) -> User:
 
 def permission_of(view: Any) -> str | None:
     """권한 이름: the right that a URL's view asks for; LOGIN_ONLY, or None when the view has no gate."""
-    code = getattr(getattr(view, "view_class", view), "permission", None)
-    return code if isinstance(code, str) else None
+    # A gate around a class view stands before the class, whose attributes it carries along.
+    for one in (view, getattr(view, "view_class", None)):
+        code = getattr(one, "permission", None)
+        if isinstance(code, str):
+            return code
+    return None
 
 
 def refusal(request: HttpRequest, code: str) -> HttpResponse | None:

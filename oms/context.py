@@ -24,7 +24,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 def shell_of(request: HttpRequest, user: User) -> dict[str, Any]:
     """화면 틀 of a person: one query for the counts of each app that counts, one for running jobs."""
-    counts = lists.menu_counts() if user.has_perm("orders.view") else {}
+    counts = step_counts(request) if user.has_perm("orders.view") else {}
     return {
         "menu": menu_for(user, path=request.path, counts=counts),
         "me": user,
@@ -34,6 +34,14 @@ def shell_of(request: HttpRequest, user: User) -> dict[str, Any]:
         "shortcuts": user.prefs.get("shortcuts", ""),
         "running_jobs_text": _running_jobs(user),
     }
+
+
+def step_counts(request: HttpRequest) -> dict[str, int]:
+    """단계 건수: counted once for a request, so that menu and dashboard say the same."""
+    if not hasattr(request, "step_counts"):
+        request.step_counts = lists.menu_counts()  # type: ignore[attr-defined]
+    counts: dict[str, int] = request.step_counts  # type: ignore[attr-defined]
+    return counts
 
 
 def _running_jobs(user: User) -> str:

@@ -54,8 +54,9 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "상품·수집",
         (
             Entry("상품 관리", "/products/", "products.view"),
-            Entry("품목 연결", "/channels/mapping/", "channels.map"),
-            Entry("주문 파일 올리기", "/channels/files/", "orders.import"),
+            Entry("품목 연결", "/products/mapping/", "channels.map"),
+            Entry("주문 파일 올리기", "/orders/import/", "orders.import"),
+            Entry("주문 직접 등록", "/orders/new/", "orders.create"),
         ),
     ),
     (

@@ -6,8 +6,10 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from core.registry import own_apps
 from oms.context import menu_counts
+from oms.dashboard import Dashboard
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", Dashboard.as_view(), name="dashboard"),
     path("menu/counts/", menu_counts, name="menu_counts"),
     *(path("", include(f"{app}.urls")) for app in reversed(own_apps()) if app != "oms" and find_spec(f"{app}.urls")),
 ]

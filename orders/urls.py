@@ -1,8 +1,9 @@
-"""Addresses of the order lists."""
+"""Addresses of the order lists, of one order and of the history."""
 
 from django.urls import path
 
 from accounts.lists import list_urls
+from orders.lists import AuditPage
 from orders.pages import ConfirmedPage, OrderListPage, PreparingPage
 from orders.views import changes, detail
 
@@ -11,6 +12,7 @@ urlpatterns = [
     *list_urls(OrderListPage),
     *list_urls(PreparingPage),
     *list_urls(ConfirmedPage),
+    *list_urls(AuditPage),
     path("orders/<slug:number>/", detail.OrderDetailView.as_view(), name="detail"),
     path("orders/<slug:number>/reveal/", detail.RevealView.as_view(), name="reveal"),
     path("orders/<slug:number>/recipient/", changes.RecipientView.as_view(), name="recipient"),

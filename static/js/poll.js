@@ -5,8 +5,14 @@ import { rows } from "./select.js";
 const JOBS = [
   { every: 15000, url: listUrl },
   { every: 30000, url: () => $(".sidebar")?.dataset.countsUrl },
+  { every: 60000, url: () => ($("[data-live]") && live(), null) },
 ];
 const ask = (url) => htmx.ajax("GET", url, { source: "#poll-sink", target: "#poll-sink", swap: "none" });
+
+// A page of numbers reads itself again; when that fails it keeps the last ones and their time.
+function live() {
+  htmx.ajax("GET", location.href, { source: "#poll-sink", target: "[data-live]", select: "[data-live]", swap: "outerHTML" }).catch(() => {});
+}
 
 function listUrl() {
   const ids = rows().filter((row) => !row.classList.contains("moved")).map((row) => row.dataset.id);

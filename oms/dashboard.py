@@ -1,0 +1,176 @@
+"""대시보드 "오늘 할 일": what waits in each step, what has gone wrong, what ran last, when orders came in today.
+
+A card holds no condition of its own: it is the address of a list and the number of rows which that list finds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.db.models.functions import ExtractHour, TruncDate
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from accounts.access import LOGIN_ONLY, PermissionRequired, staff_of
+from accounts.models import User
+from core.calendar import KST, kst_date, kst_day_range
+from core.events import delivery_model
+from core.lists import lists
+from core.models import Job, JobState
+from core.models.events import DeliveryState
+from core.views.jobs import job_row
+from oms.context import step_counts
+from orders.models import Order
+
+WARN, DANGER = "warn", "danger"
+LAST_JOBS = 10
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """살필 목록: a list with conditions, whose rows need somebody."""
+
+    key: str
+    label: str
+    page: str
+    query: str
+    tone: str = WARN
+
+
+STEPS = ("awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed")
+TODAY = Watched("today", "오늘 들어온 주문", "orders", "period=today", tone="")
+EXCEPTIONS = (
+    Watched("late", "출고 지연", "orders", "mark=overdue&period=all", DANGER),
+    Watched("due-today", "오늘 발송기한", "orders", "mark=due-today&period=all"),
+    Watched("held", "보류", "orders", "mark=held&period=all"),
+    Watched("unmapped", "품목 연결", "orders", "mark=unmapped&period=all"),
+    Watched("tracking", "추적 오류", "shipping", "tab=error&period=all", DANGER),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """카드: a number of rows and the list that shows them."""
+
+    key: str
+    label: str
+    number: str
+    unit: str
+    url: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """막대: one hour of today and of yesterday, as rectangles of a drawing 720 wide and 120 high."""
+
+    hour: int
+    today: int
+    yesterday: int
+    x: int
+    today_y: int
+    today_height: int
+    yesterday_y: int
+    yesterday_height: int
+    label: str
+
+
+class Dashboard(PermissionRequired):
+    """대시보드: the first page after log-in, for everybody."""
+
+    permission = LOGIN_ONLY
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        user, at = staff_of(request), timezone.now()
+        bars = hours(at)
+        context = {
+            "title": "오늘 할 일",
+            "steps": list(step_cards(request, user, at)),
+            "exceptions": list(exception_cards(user, at)),
+            "jobs": last_jobs(user, at),
+            "may_see_jobs": user.has_perm("jobs.view"),
+            "bars": bars,
+            "today_total": sum(bar.today for bar in bars),
+            "yesterday_total": sum(bar.yesterday for bar in bars),
+            "as_of": f"{at.astimezone(KST):%H:%M}",
+        }
+        return render(request, "dashboard.html", context)
+
+
+def step_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]:
+    """단계 카드: today's orders, then every step in the order of the work, with the numbers of the menu."""
+    if not user.has_perm("orders.view"):
+        return
+    yield _card(TODAY, user, at)
+    counts = step_counts(request)
+    for name in STEPS:
+        page = lists.page(name)
+        label = page.title.rsplit(" ", 1)[0]
+        yield Card(name, label, f"{counts[name]:,}건", page.unit, f"{page.url}?period=all", "")
+
+
+def exception_cards(user: User, at: datetime) -> Iterator[Card]:
+    """예외 카드: what somebody has to look at, as far as the person may see it."""
+    if user.has_perm("orders.view"):
+        for watched in EXCEPTIONS:
+            yield _card(watched, user, at)
+    if user.has_perm("jobs.view"):
+        failed = Job.objects.filter(state=JobState.FAILED).count()
+        yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
+    if user.has_perm("deadletters.view"):
+        dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
+        yield _plain("dead", "미발송 전달", dead, "전달", "/dead-letters/")
+
+
+def _card(watched: Watched, user: User, at: datetime) -> Card:
+    query = lists.page(watched.page).query(watched.query, user=user, at=at)
+    total = query.count().total
+    tone = watched.tone if total.number else ""
+    return Card(watched.key, watched.label, total.text(unit="건"), query.page.unit, query.url(), tone)
+
+
+def _plain(key: str, label: str, number: int, unit: str, url: str) -> Card:
+    return Card(key, label, f"{number:,}건", unit, url, DANGER if number else "")
+
+
+def last_jobs(user: User, at: datetime) -> list[Any]:
+    """최근 작업: of everybody for people who may see jobs, else one's own."""
+    rows = Job.objects.exclude(state=JobState.PREVIEW).select_related("actor").order_by("-pk")
+    if not user.has_perm("jobs.view"):
+        rows = rows.filter(actor=user)
+    return [job_row(job, at=at) for job in rows[:LAST_JOBS]]
+
+
+def hours(at: datetime) -> list[Bar]:
+    """시간대별 주문: orders of today and of yesterday by the hour in Seoul; one query over two days."""
+    today = kst_date(at)
+    found = {(row["day"], row["hour"]): row["n"] for row in _by_hour(at)}
+    numbers = [(found.get((today, h), 0), found.get((today - timedelta(days=1), h), 0)) for h in range(HOURS)]
+    highest = max(1, *(max(pair) for pair in numbers))
+    return [_bar(hour, now, before, highest) for hour, (now, before) in enumerate(numbers)]
+
+
+def _by_hour(at: datetime) -> QuerySet[Any, dict[str, Any]]:
+    start, end = kst_day_range(kst_date(at) - timedelta(days=1))[0], kst_day_range(kst_date(at))[1]
+    rows = Order.objects.filter(ordered_at__gte=start, ordered_at__lt=end)
+    parts = {"day": TruncDate("ordered_at", tzinfo=KST), "hour": ExtractHour("ordered_at", tzinfo=KST)}
+    return rows.values(**parts).annotate(n=Count("pk")).order_by("day", "hour")
+
+
+def _bar(hour: int, today: int, yesterday: int, highest: int) -> Bar:
+    heights = [-(-100 * number // highest) for number in (today, yesterday)]
+    return Bar(
+        hour=hour,
+        today=today,
+        yesterday=yesterday,
+        x=hour * 30,
+        today_y=100 - heights[0],
+        today_height=heights[0],
+        yesterday_y=100 - heights[1],
+        yesterday_height=heights[1],
+        label=f"{hour}시" if hour % 3 == 0 else "",
+    )

@@ -1,0 +1,88 @@
+"""Error pages: Korean, with what to do; a sentence alone for fragments; nothing of the inside is told."""
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpResponse
+from django.urls import path
+
+from core.exceptions import Conflict, DomainError
+from oms import urls as shop_urls
+
+WORDS = {
+    "domain": DomainError("재고가 3개 부족합니다."),
+    "conflict": Conflict("이도윤 님이 먼저 수정했습니다."),
+    "missing": Http404("상품을 찾을 수 없습니다."),
+    "foreign": Http404("No Order matches the given query."),
+    "denied": PermissionDenied("no"),
+    "strange": SuspiciousOperation("bad host"),
+    "bug": RuntimeError("secret inside"),
+}
+
+
+def fail(request, name):
+    raise WORDS[name]
+
+
+urlpatterns = [
+    path("fail/<slug:name>/", fail),
+    path("form/", lambda request: HttpResponse("ok")),
+    *shop_urls.urlpatterns,
+]
+handler400, handler403 = shop_urls.handler400, shop_urls.handler403
+handler404, handler500 = shop_urls.handler404, shop_urls.handler500
+
+
+@pytest.fixture
+def client(sign_in, staff, settings):
+    settings.ROOT_URLCONF = "tests.oms.test_errors"
+    client = sign_in(staff, enforce_csrf_checks=True)
+    client.raise_request_exception = False
+    return client
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "sentence"),
+    [
+        ("domain", 400, "재고가 3개 부족합니다."),
+        ("conflict", 409, "이도윤 님이 먼저 수정했습니다."),
+        ("missing", 404, "상품을 찾을 수 없습니다."),
+        ("foreign", 404, "주소가 바뀌었거나 번호를 잘못 입력했습니다."),
+        ("denied", 403, "이 작업에 필요한 권한이 없습니다."),
+        ("strange", 400, "주소나 입력값이 이 화면에서 쓰는 형식이 아닙니다."),
+        ("bug", 500, "잠시 뒤 다시 시도하고, 계속되면 관리자에게 알려 주세요. (번호 "),
+    ],
+)
+def test_a_page_says_what_happened_and_what_to_do(client, name, status, sentence):
+    answer = client.get(f"/fail/{name}/")
+    assert answer.status_code == status
+    shown = answer.content.decode()
+    assert sentence in shown
+    assert "<html" in shown
+    assert 'href="/"' in shown
+    for inside in ("secret", "matches the given", "Traceback", "bad host"):
+        assert inside not in shown
+
+
+def test_a_fragment_gets_the_sentence_alone(client):
+    answer = client.get("/fail/conflict/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content.decode()) == (409, "이도윤 님이 먼저 수정했습니다.")
+    assert answer["Content-Type"].startswith("text/plain")
+
+
+def test_an_address_that_does_not_exist_offers_a_search(client):
+    answer = client.get("/없는-주소/")
+    assert answer.status_code == 404
+    assert 'name="q"' in answer.content.decode()
+
+
+def test_a_form_without_its_token_is_refused_in_korean(client):
+    answer = client.post("/form/")
+    assert answer.status_code == 403
+    assert "화면을 새로 고친 뒤 다시 시도하세요." in answer.content.decode()
+
+
+def test_a_failure_is_logged_under_the_number_that_is_shown(client, caplog):
+    caplog.set_level("ERROR", logger="oms.errors")
+    shown = client.get("/fail/bug/").content.decode()
+    number = next(record.data["error_id"] for record in caplog.records if record.name == "oms.errors")
+    assert f"(번호 {number})" in shown
