@@ -3,8 +3,8 @@
 from django.db import migrations
 
 KNOWN = (
-    ("SMARTSTORE", "스마트스토어 발주발송관리", "smartstore", "스마트스토어"),
     ("CAFE24", "카페24 주문", "mall", "자사몰"),
+    ("SMARTSTORE", "스마트스토어 발주발송관리", "smartstore", "스마트스토어"),
     ("SABANGNET", "사방넷 주문", "sabangnet", "사방넷"),
 )
 

@@ -104,7 +104,7 @@ def _changed(request: HttpRequest) -> HttpResponse:
         del lines[removed]
     _write_lines(data, lines)
     text = data.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
-    choices = search_variants(text) if text and "find" in data else []
+    choices = search_variants(text) if text and "find" in data else None
     form = OrderForm(initial={name: data.get(name) for name in OrderForm.base_fields})
     return _page(request, form, LineFormSet(data, prefix=PREFIX), choices=choices, text=text)
 
@@ -135,7 +135,7 @@ def _page(
     form: OrderForm,
     lines: Any,
     *,
-    choices: Sequence[VariantChoice] = (),
+    choices: Sequence[VariantChoice] | None = None,
     text: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -147,6 +147,7 @@ def _page(
         "lines": lines,
         "rows": rows,
         "choices": choices,
+        "found_none": choices is not None and not choices,
         "q": text,
         "total": total_text(lines, form),
     }

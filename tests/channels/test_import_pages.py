@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from channels.models import OrderProfile
 from core.excel import read_table
@@ -164,6 +165,8 @@ def test_an_error_file_is_the_persons_own_sheet_with_a_reason(owner):
         "우편번호: 우편번호는 숫자 5자리여야 합니다. 지금은 9자리입니다.",
     ]
     assert [row[0] for row in table.rows[1:]] == ["2026092000000002", "2026092000000003"]
+    log = AccessLog.objects.get(action=AccessAction.EXPORT)
+    assert (log.row_count, log.purpose) == (2, "주문 파일 올리기 오류 파일")
 
 
 def test_the_corrected_error_file_imports_only_the_rest(owner):
