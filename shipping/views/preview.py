@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
+from core.jobs.shown import result_of
 from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import OrderLine
@@ -49,6 +51,7 @@ def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
     ships = bool((job.params.get("options") or {}).get("ship"))
     return {
         "job": job,
+        "result": None if is_open else result_of(job, at=timezone.now()),
         "is_open": is_open,
         "is_running": job.is_open,
         "ships": ships,
