@@ -14,6 +14,7 @@ Case = Callable[[Shop, Staff], Iterator[Row]]
 
 def _cases(times: int) -> dict[str, Case]:
     return {
+        "machine": lambda shop, staff: pages.machine(shop, staff, times=times),
         "lists": lambda shop, staff: pages.lists(shop, staff, times=times),
         "search": lambda shop, staff: pages.searches(shop, staff, times=times),
         "counts": lambda shop, staff: pages.counts(shop, staff, times=times),

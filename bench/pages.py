@@ -48,6 +48,17 @@ def measure(shop: Shop, ask: Callable[[int], Answer], *, times: int) -> Measured
     return Measured(p50, p95, used, len(answers[-1].body))
 
 
+def machine(shop: Shop, staff: Staff, *, times: int) -> Iterator[Row]:
+    """What this machine gives just now: a request that does nothing, and a fixed piece of Python."""
+    found = measure(shop, lambda n: staff.get("/healthz"), times=times)
+    yield Row("machine", "/healthz, no database (quiet: 0.5 ms)", None, found.p50 if found else None, "ms",
+              found.detail if found else "")  # fmt: skip
+    wall, used = time.perf_counter(), time.process_time()
+    sum(n * n % 7 for n in range(3_000_000))
+    wall, used = time.perf_counter() - wall, time.process_time() - used
+    yield Row("machine", "3,000,000 rounds of a loop: processor time", None, used, "s", f"{wall:.2f} s of the clock")
+
+
 def lists(shop: Shop, staff: Staff, *, times: int) -> Iterator[Row]:
     """First, deep and last page of every step, each of its tabs, and two conditions."""
     for step in STEPS:
