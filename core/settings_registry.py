@@ -106,6 +106,13 @@ def set_setting(*, key: str, value: Value, actor: AbstractBaseUser | None, at: d
     return True
 
 
+def note_change(
+    *, key: str, old: Any, new: Any, actor: AbstractBaseUser | None, at: datetime, reason: str = ""
+) -> None:
+    """설정 변경 이력: keep a change of something that is not a declared value, a rule or a holiday; plain JSON."""
+    SettingChange.objects.create(key=key, old=old, new=new, reason=reason, actor_id=actor.pk if actor else None, at=at)
+
+
 def _known(key: str) -> Declared:
     try:
         return _declared[key]

@@ -10,6 +10,7 @@ from oms.dashboard import Dashboard
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", Dashboard.as_view(), name="dashboard"),
+    path("", include("oms.shop.urls")),
     path("menu/counts/", menu_counts, name="menu_counts"),
     *(path("", include(f"{app}.urls")) for app in reversed(own_apps()) if app != "oms" and find_spec(f"{app}.urls")),
 ]

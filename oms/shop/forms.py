@@ -1,0 +1,117 @@
+"""Forms of the settings: they validate, they never save."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.core.signing import BadSignature, dumps, loads
+
+from core.calendar import public_holidays
+from core.korean import josa
+from core.models.calendar import HolidayKind
+from core.settings_registry import Declared
+from orders.models import SalesChannel
+from orders.models.channel import DeadlineKind
+
+DATE = "날짜는 2025-11-21처럼 입력하세요."
+FIRST_YEAR, LAST_YEAR = 2020, 2060
+SALT = "oms.shop.settings"
+STALE = "화면을 연 지 오래되어 저장하지 못했습니다. 화면을 새로 고친 뒤 다시 입력하세요."
+
+
+class SettingsForm(forms.Form):
+    """설정 입력: one field for each declared setting, and the values that the screen showed when it was opened."""
+
+    was = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(
+        self, declared: Sequence[Declared], values: Mapping[str, Any], data: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data, initial={**values, "was": dumps(dict(values), salt=SALT)}, **kwargs)
+        for one in declared:
+            field = one.form_field()
+            field.initial = values[one.key]
+            _speak(field, one)
+            self.fields[one.key] = field
+
+    def clean_was(self) -> dict[str, Any]:
+        try:
+            shown: dict[str, Any] = loads(self.cleaned_data["was"], salt=SALT)
+        except BadSignature as error:
+            raise forms.ValidationError(STALE) from error
+        return shown
+
+    def changes(self) -> dict[str, Any]:
+        """바꾼 값: what differs from the values that the screen showed."""
+        shown = self.cleaned_data["was"]
+        names = [name for name in self.fields if name != "was"]
+        return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
+
+
+def _speak(field: forms.Field, declared: Declared) -> None:
+    """Sentences that name the field and its limits."""
+    field.error_messages["required"] = f"{josa(declared.label, '을/를')} 입력하세요."
+    if isinstance(field, forms.IntegerField):
+        limits = f"{declared.minimum}부터 {declared.maximum}까지의 숫자로 입력하세요."
+        field.error_messages["invalid"] = limits
+        for validator in field.validators:
+            validator.message = limits  # type: ignore[attr-defined]
+        field.widget.attrs |= {"inputmode": "numeric"}
+
+
+def _date(label: str) -> forms.DateField:
+    return forms.DateField(
+        label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요.", "invalid": DATE}
+    )
+
+
+class RuleForm(forms.Form):
+    """기한 규칙: days that a channel, or every channel, grants from a date on."""
+
+    kind = forms.ChoiceField(label="종류", choices=DeadlineKind.choices)
+    channel = forms.ModelChoiceField(
+        label="판매채널",
+        queryset=SalesChannel.objects.none(),
+        required=False,
+        empty_label="모든 채널",
+        error_messages={"invalid_choice": "없는 판매채널입니다. 다시 고르세요."},
+    )
+    days = forms.IntegerField(
+        label="일수",
+        min_value=1,
+        max_value=90,
+        error_messages={
+            "required": "일수를 입력하세요.",
+            "invalid": "1부터 90까지의 숫자로 입력하세요.",
+            "min_value": "1부터 90까지의 숫자로 입력하세요.",
+            "max_value": "1부터 90까지의 숫자로 입력하세요.",
+        },
+        help_text="발송기한은 결제일 다음 날부터 세는 영업일, 입금기한은 주문한 시각부터 세는 날입니다.",
+    )
+    valid_from = _date("적용 시작일")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channel: Any = self.fields["channel"]
+        channel.queryset = SalesChannel.objects.order_by("name", "pk")
+
+
+class HolidayForm(forms.Form):
+    """휴일: a day on which the shop rests although others work, or the other way round."""
+
+    day = _date("날짜")
+    kind = forms.ChoiceField(label="구분", choices=HolidayKind.choices)
+    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
+
+    def clean_day(self) -> Any:
+        day = self.cleaned_data["day"]
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError(f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다.")
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        day, kind = cleaned.get("day"), cleaned.get("kind")
+        if day and kind == HolidayKind.REST and day in public_holidays(day.year):
+            self.add_error("day", f"이미 공휴일({public_holidays(day.year)[day]})인 날입니다.")
+        return cleaned

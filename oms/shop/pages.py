@@ -1,0 +1,163 @@
+"""What the settings pages show, with finished strings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from accounts.models import User
+from core.calendar import KST, business_calendar, public_holidays
+from core.models import Holiday, SettingChange
+from core.models.calendar import HolidayKind
+from core.settings_registry import Declared, declared_settings
+from orders.models.channel import DeadlineRule
+
+LAST_CHANGES = 20
+HOLIDAY_KEY = "holiday"
+WEEKDAYS = "월화수목금토일"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """설정 한 묶음: where it is changed and what for."""
+
+    label: str
+    url: str
+    text: str
+    permission: str
+
+
+LINKS = (
+    Link("쇼핑몰", "/settings/shop/", "이름, 알림 대기 시간, 파일 보관", "settings.view"),
+    Link("주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"),
+    Link("휴일", "/settings/holidays/", "쉬는 날과 일하는 날, 기한 계산의 기준", "settings.view"),
+    Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
+    Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
+    Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),
+    Link("운영자", "/staff/", "계정, 역할, 로그아웃", "accounts.view"),
+    Link("처리 이력", "/audit/", "누가 언제 무엇을 바꿨는지", "audit.view"),
+    Link("접속 기록", "/access-log/", "개인정보 조회와 내려받기", "audit.view"),
+    Link("단축키", "/settings/shortcuts/", "한 글자 단축키 사용", ""),
+    Link("내 정보", "/me/", "화면 색, 줄 간격, 비밀번호", ""),
+)
+
+
+def links_for(user: User) -> list[Link]:
+    """설정 목록: what the person may open."""
+    return [link for link in LINKS if not link.permission or user.has_perm(link.permission)]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """변경 이력 한 줄."""
+
+    at: str
+    who: str
+    label: str
+    old: str
+    new: str
+
+
+def changes_of(keys: Sequence[str]) -> list[ChangeRow]:
+    """변경 이력 of some keys, newest first; one query."""
+    rows = SettingChange.objects.filter(key__in=keys).select_related("actor").order_by("-at", "-pk")[:LAST_CHANGES]
+    declared = {one.key: one for one in declared_settings()}
+    return [
+        ChangeRow(
+            at=when(row.at),
+            who=f"{row.actor.display_name} 님" if isinstance(row.actor, User) else "시스템",
+            label=declared[row.key].label if row.key in declared else OTHER.get(row.key, row.key),
+            old=words(row.old, declared.get(row.key)),
+            new=words(row.new, declared.get(row.key)),
+        )
+        for row in rows
+    ]
+
+
+OTHER = {"deadline_rule": "기한 규칙", HOLIDAY_KEY: "휴일"}
+
+
+def words(value: Any, declared: Declared | None = None) -> str:
+    """값의 낱말: what staff chose, as they read it."""
+    if value is None:
+        return "없음"
+    if isinstance(value, Mapping):
+        return _described(value)
+    if declared is not None and declared.choices:
+        return dict(declared.choices).get(str(value), str(value))
+    if isinstance(value, bool):
+        return "사용" if value else "사용 안 함"
+    return str(value) if value != "" else "비어 있음"
+
+
+def _described(value: Mapping[str, Any]) -> str:
+    if "days" in value:
+        return f"{value['channel']} {value['kind']} {value['days']}일, {value['from']}부터"
+    return " ".join(str(part) for part in value.values())
+
+
+def when(at: datetime) -> str:
+    """일시: `2026-11-21 14:20` in Seoul."""
+    return f"{at.astimezone(KST):%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """기한 규칙 한 줄."""
+
+    pk: int
+    kind: str
+    channel: str
+    days: str
+    valid_from: str
+    is_valid: bool
+
+
+def rule_rows(today: date) -> list[RuleRow]:
+    """기한 규칙: by kind and channel, the newest first; those that count today are marked."""
+    rules = DeadlineRule.objects.select_related("channel").order_by("kind", "channel__name", "-valid_from", "pk")
+    found, seen = [], set()
+    for rule in rules:
+        is_valid = rule.valid_from <= today and (rule.kind, rule.channel_id) not in seen
+        if is_valid:
+            seen.add((rule.kind, rule.channel_id))
+        unit = "영업일" if rule.kind == "SHIP" else "일"
+        found.append(
+            RuleRow(
+                pk=rule.pk,
+                kind=rule.get_kind_display(),
+                channel=rule.channel.name if rule.channel else "모든 채널",
+                days=f"{rule.days}{unit}",
+                valid_from=str(rule.valid_from),
+                is_valid=is_valid,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """휴일 한 줄: a day, its name, and whether the shop entered it."""
+
+    day: str
+    weekday: str
+    name: str
+    kind: str
+    is_own: bool
+
+
+def day_rows(year: int) -> list[DayRow]:
+    """휴일 of a year: public holidays and the shop's own days, in order; own rows win."""
+    own = {row.date: row for row in Holiday.objects.filter(date__year=year, courier_code="")}
+    days = sorted({*own, *public_holidays(year)})
+    calendar = business_calendar()
+    return [
+        DayRow(
+            day=str(day),
+            weekday=WEEKDAYS[day.weekday()],
+            name=own[day].name if day in own else public_holidays(year)[day],
+            kind=HolidayKind.WORK.label if calendar.is_business_day(day) else HolidayKind.REST.label,
+            is_own=day in own,
+        )
+        for day in days
+    ]

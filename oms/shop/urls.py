@@ -1,0 +1,13 @@
+"""Addresses of the settings of the shop."""
+
+from django.urls import path
+
+from oms.shop import views
+
+urlpatterns = [
+    path("settings/", views.SettingsIndex.as_view(), name="settings"),
+    path("settings/shop/", views.ShopPage.as_view(), name="settings_shop"),
+    path("settings/deadlines/", views.DeadlinePage.as_view(), name="settings_deadlines"),
+    path("settings/holidays/", views.HolidayPage.as_view(), name="settings_holidays"),
+    path("settings/shortcuts/", views.ShortcutPage.as_view(), name="settings_shortcuts"),
+]
