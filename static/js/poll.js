@@ -4,7 +4,7 @@ import { rows } from "./select.js";
 
 const JOBS = [
   { every: 15000, url: listUrl },
-  { every: 30000, url: () => $(".sidebar")?.dataset.countsUrl },
+  { every: 30000, url: countsUrl },
   { every: 60000, url: () => ($("[data-live]") && live(), null) },
 ];
 const ask = (url) => htmx.ajax("GET", url, { source: "#poll-sink", target: "#poll-sink", swap: "none" });
@@ -12,6 +12,10 @@ const ask = (url) => htmx.ajax("GET", url, { source: "#poll-sink", target: "#pol
 // A page of numbers reads itself again; when that fails it keeps the last ones and their time.
 function live() {
   htmx.ajax("GET", location.href, { source: "#poll-sink", target: "[data-live]", select: "[data-live]", swap: "outerHTML" }).catch(() => {});
+}
+
+function countsUrl() {
+  return $(".sidebar")?.dataset.countsUrl;
 }
 
 function listUrl() {
@@ -35,6 +39,8 @@ for (const job of JOBS) job.last = Date.now();
 if ($("#poll-sink")) {
   setInterval(tick, 1000);
   on("visibilitychange", tick);
+  // What the list and its tabs say after an act, the menu says at once as well.
+  on("oms:changed", () => countsUrl() && ask(countsUrl()).catch(() => {}));
 }
 
 // The progress of a job is asked by htmx itself.
