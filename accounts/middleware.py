@@ -14,6 +14,11 @@ from accounts.models import User
 
 OPENED_AT = "opened_at"
 LONGEST_SESSION = timedelta(hours=12)
+SEEN_AT = "seen_at"
+SAVE_EVERY = 60
+"""Seconds between two saves of a session that is in use; its 30 idle minutes are that exact."""
+BACKGROUND = ("/poll/", "/menu/counts/")
+"""Endings of addresses that a page asks by itself: they keep nobody logged in."""
 ENDED = "로그인이 풀렸습니다. 다시 로그인하세요."
 
 
@@ -25,7 +30,8 @@ def mark_session(session: SessionBase, *, at: datetime) -> None:
 class StaffSessionMiddleware:
     """로그인 유지: ends a session after 12 hours, when its owner was logged out everywhere, or disabled.
 
-    Pages of a session are kept by no cache. Idle sessions end by SESSION_COOKIE_AGE.
+    Pages of a session are kept by no cache. Idle sessions end by SESSION_COOKIE_AGE; what a page asks by itself does
+    not count as use.
     Source: reliability.md R-01, R-04, T21.
     """
 
@@ -37,10 +43,18 @@ class StaffSessionMiddleware:
         if has_session and SESSION_KEY in request.session and not _is_alive(request, at=timezone.now()):
             logout(request)
             messages.info(request, ENDED)
+        elif has_session and SESSION_KEY in request.session:
+            _note_use(request, at=timezone.now())
         response = self.get_response(request)
         if has_session:
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _note_use(request: HttpRequest, *, at: datetime) -> None:
+    seen = request.session.get(SEEN_AT, 0)
+    if at.timestamp() - seen >= SAVE_EVERY and not request.path.endswith(BACKGROUND):
+        request.session[SEEN_AT] = int(at.timestamp())
 
 
 def _is_alive(request: HttpRequest, *, at: datetime) -> bool:

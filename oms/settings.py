@@ -167,7 +167,8 @@ AXES_LOCKOUT_CALLABLE = "accounts.lockout.keep_response"
 SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 
 SESSION_COOKIE_AGE = 1800
-SESSION_SAVE_EVERY_REQUEST = True
+# StaffSessionMiddleware saves it once a minute: a commit on every request would cost more than the page.
+SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION

@@ -37,7 +37,7 @@ def test_production_is_closed(production):
         "DEBUG": False,
         "ALLOWED_HOSTS": ["shop.example", "admin.shop.example"],
         "SESSION_COOKIE_AGE": 1800,
-        "SESSION_SAVE_EVERY_REQUEST": True,
+        "SESSION_SAVE_EVERY_REQUEST": False,
         "SESSION_COOKIE_SECURE": True,
         "SESSION_COOKIE_HTTPONLY": True,
         "CSRF_COOKIE_SECURE": True,

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts import services
 from accounts.models import AccessAction, AccessLog
@@ -22,7 +24,6 @@ def is_in(client):
 
 def test_the_limits_are_pinned():
     assert django_settings.SESSION_COOKIE_AGE == 30 * 60
-    assert django_settings.SESSION_SAVE_EVERY_REQUEST
     assert django_settings.SESSION_COOKIE_HTTPONLY
     assert django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.db"
 
@@ -37,6 +38,29 @@ def test_a_session_ends_after_thirty_idle_minutes(make_staff, client):
         assert is_in(client)
         clock.shift(timedelta(minutes=31))
         assert not is_in(client)
+
+
+def test_what_a_page_asks_by_itself_keeps_nobody_logged_in(make_staff, client):
+    make_staff(Role.CS, username="jiwoo", password=SECRET)
+    with time_machine.travel(NOW, tick=False) as clock:
+        client.post("/login/", {"username": "jiwoo", "password": SECRET})
+        for _ in range(3):
+            clock.shift(timedelta(minutes=11))
+            client.get("/menu/counts/")
+        assert not is_in(client)
+
+
+def test_a_session_in_use_is_saved_once_a_minute(make_staff, client):
+    make_staff(Role.CS, username="jiwoo", password=SECRET)
+    with time_machine.travel(NOW, tick=False) as clock:
+        client.post("/login/", {"username": "jiwoo", "password": SECRET})
+        clock.shift(timedelta(seconds=61))
+        with CaptureQueriesContext(connection) as first:
+            assert is_in(client)
+        with CaptureQueriesContext(connection) as second:
+            assert is_in(client)
+    saves = [sum("UPDATE" in query["sql"] for query in seen.captured_queries) for seen in (first, second)]
+    assert saves == [1, 0]
 
 
 def test_a_session_ends_after_twelve_hours_of_work(make_staff, client):
@@ -136,7 +160,7 @@ def test_the_log_in_page_is_not_kept_either(db, client):
     assert "no-store" in client.get("/login/")["Cache-Control"]
 
 
-def test_a_page_without_a_session_asks_the_database_for_nobody(db, client, django_assert_num_queries):
+def test_a_page_without_a_session_asks_the_database_for_nobody(db, client):
     with django_assert_num_queries(0):
         assert client.get("/login/").status_code == 200
 
