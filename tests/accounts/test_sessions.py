@@ -160,7 +160,7 @@ def test_the_log_in_page_is_not_kept_either(db, client):
     assert "no-store" in client.get("/login/")["Cache-Control"]
 
 
-def test_a_page_without_a_session_asks_the_database_for_nobody(db, client):
+def test_a_page_without_a_session_asks_the_database_for_nobody(db, client, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert client.get("/login/").status_code == 200
 
