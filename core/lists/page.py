@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
-from core.actions import actions_for
+from core.actions import MORE, PRIMARY, SECONDARY, actions_for
 from core.jobs.exports import EXPORTS
 from core.lists import views
 from core.lists.declare import DateBasis, Group, ListColumn, ListTab, SearchArm, placed
@@ -31,6 +31,9 @@ from core.lists.registry import lists
 from core.lists.sql import ByIds, Fragment, condition_sql, expression_sql
 from core.lists.view import Button, Tool
 from core.paging import Sort
+
+MOST_IN_BAR = 5
+"""Buttons that a screen 1280 pixels wide has room for."""
 
 
 class RowHead(NamedTuple):
@@ -50,6 +53,14 @@ class Moved:
 
     id: int
     note: str
+
+
+def _placed(buttons: list[Button]) -> list[Button]:
+    """단추 자리: one main button or none, and no more in the bar than fit beside the tools; the rest under 더 보기."""
+    if sum(one.style == PRIMARY for one in buttons) > 1:
+        buttons = [one._replace(style=SECONDARY) if one.style == PRIMARY else one for one in buttons]
+    rest = [one.name for one in buttons if one.style != MORE][MOST_IN_BAR:]
+    return [one._replace(style=MORE) if one.name in rest else one for one in buttons]
 
 
 class ListPage:
@@ -168,10 +179,12 @@ class ListPage:
         """Bulk acts that the person may use here."""
         if user is None or not self.states:
             return []
-        return [
-            Button(action.name, action.label, action.style, hotkey=action.hotkey)
-            for action in actions_for(self.states, user)
-        ]
+        return _placed(
+            [
+                Button(action.name, action.label, action.style, hotkey=action.hotkey)
+                for action in actions_for(self.states, user)
+            ]
+        )
 
     # What bulk acts ask of a page (core.actions.ActPage)
 
