@@ -42,7 +42,7 @@ class Watched:
 
 
 STEPS = ("awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed")
-TODAY = Watched("today", "오늘 들어온 주문", "orders", "period=today", tone="")
+TODAY = Watched("today", "오늘 주문", "orders", "period=today", tone="")
 EXCEPTIONS = (
     Watched("late", "출고 지연", "orders", "mark=overdue&period=all", DANGER),
     Watched("due-today", "오늘 발송기한", "orders", "mark=due-today&period=all"),
@@ -154,11 +154,11 @@ def hours(at: datetime) -> list[Bar]:
     return [_bar(hour, now, before, highest) for hour, (now, before) in enumerate(numbers)]
 
 
-def _by_hour(at: datetime) -> QuerySet[Any, dict[str, Any]]:
+def _by_hour(at: datetime) -> QuerySet[Any, Any]:
     start, end = kst_day_range(kst_date(at) - timedelta(days=1))[0], kst_day_range(kst_date(at))[1]
     rows = Order.objects.filter(ordered_at__gte=start, ordered_at__lt=end)
-    parts = {"day": TruncDate("ordered_at", tzinfo=KST), "hour": ExtractHour("ordered_at", tzinfo=KST)}
-    return rows.values(**parts).annotate(n=Count("pk")).order_by("day", "hour")
+    parts = rows.annotate(day=TruncDate("ordered_at", tzinfo=KST), hour=ExtractHour("ordered_at", tzinfo=KST))
+    return parts.values("day", "hour").annotate(n=Count("pk")).order_by("day", "hour")
 
 
 def _bar(hour: int, today: int, yesterday: int, highest: int) -> Bar:

@@ -138,10 +138,10 @@ class NotifyDelay(LineAction):
 
 @register
 class ConfirmPurchase(LineAction):
-    """구매확정 처리 by staff on behalf of the buyer."""
+    """구매확정 처리 by staff on behalf of the buyer; what is still on its way is delivered first."""
 
     name, label, permission = "confirm-purchase", "구매확정 처리", "orders.confirm_purchase"
-    states = (S.SHIPPING, S.DELIVERED)
+    states = (S.DELIVERED,)
     becomes = "구매확정"
     style = PRIMARY
     is_undoable = True

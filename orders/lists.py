@@ -50,7 +50,8 @@ def subjects() -> Mapping[str, tuple[str, Mapping[str, str]]]:
     for model in apps.get_models():
         subject = getattr(model, "event_subject", "")
         if subject:
-            states = next((field.choices for field in model._meta.fields if field.name in {"state", "stage"}), None) or ()
+            choices = [field.choices for field in model._meta.fields if field.name in {"state", "stage"}]
+            states = choices[0] if choices and choices[0] else ()
             found[subject] = (str(model._meta.verbose_name), {str(code): str(label) for code, label in states})
     return found
 

@@ -35,7 +35,7 @@ class LinesPanel(Panel):
 def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
     """One line; what the head of the order says already is not said again."""
     css, label = shown_state(line)
-    why = why_line(line, at=at).sentence
+    why = why_line(line, at=at)
     return {
         "number": line.number,
         "name": line.product_name,
@@ -47,7 +47,7 @@ def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
         "code": shown_code(line),
         "css": css,
         "locks": [kind.label for kind, bit, _, _ in LOCKS if line.open_locks & bit and kind.label != label],
-        "why": why if why != said else "",
+        "why": why.sentence if why.is_stopped and why.sentence != said else "",
         "ship_by": f"{due_date(line.ship_by):%m-%d}" if line.ship_by and line.state in BEFORE_SHIPPING else "",
     }
 

@@ -11,6 +11,8 @@ from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
 
+TOLD_BY_LINES = ("payment", "parcel")
+"""Rows whose events say again what the events of the lines say."""
 MOST = 1_000
 """Events that one order shows; an order of a hundred lines needs a hundred for every move."""
 
@@ -33,7 +35,7 @@ def timeline(order: Order, lines: Iterable[OrderLine]) -> list[Entry]:
     """처리 이력 of one order with its lines, newest first; one query."""
     events = (
         OrderEvent.objects.filter(order=order)
-        .exclude(subject="payment")
+        .exclude(subject__in=TOLD_BY_LINES)
         .select_related("actor", "batch")
         .order_by("-id")[:MOST]
     )
@@ -76,7 +78,8 @@ def _what(events: Iterable[Any], numbers: dict[int, int]) -> str:
     if facts.get("waybill"):
         words.append(f"송장 {facts['waybill']}")
     if facts.get("fields"):
-        words.append(", ".join(str(Order._meta.get_field(name).verbose_name) for name in facts["fields"]))
+        labels = {field.name: str(field.verbose_name) for field in Order._meta.fields}
+        words.append(", ".join(labels.get(name, name) for name in facts["fields"]))
     return " · ".join(words)
 
 

@@ -14,5 +14,5 @@ DEPOSITS = {
 class AwaitingFilter(OrderFilter):
     """입금대기 상세조건: nothing is asked about stock before the money is there."""
 
-    stock = None
+    stock = None  # type: ignore[assignment]
     deposit = Condition(label="입금액", conditions=DEPOSITS)

@@ -21,7 +21,7 @@ def set_rule(
     Orders that have their deadline already keep it.
     """
     with transaction.atomic():
-        key = {"kind": kind, "channel_id": channel_id, "valid_from": valid_from}
+        key: dict[str, Any] = {"kind": kind, "channel_id": channel_id, "valid_from": valid_from}
         old = DeadlineRule.objects.select_for_update().filter(**key).first()
         before = shown(old) if old else None
         rule, _ = DeadlineRule.objects.update_or_create(**key, defaults={"days": days})
@@ -42,10 +42,10 @@ def remove_rule(*, rule_id: int, actor: Any, at: datetime) -> None:
 
 def shown(rule: DeadlineRule) -> Mapping[str, Any]:
     """이력에 남길 내용."""
-    channel = SalesChannel.objects.filter(pk=rule.channel_id).values_list("name", flat=True).first()
+    channel = SalesChannel.objects.filter(deadline_rules=rule).first()
     return {
         "kind": DeadlineKind(rule.kind).label,
-        "channel": channel or "모든 채널",
+        "channel": channel.name if channel else "모든 채널",
         "days": rule.days,
         "from": str(rule.valid_from),
     }

@@ -95,7 +95,7 @@ def _compare(request: HttpRequest, order: Order, form: RecipientForm, problem: C
         for name in Recipient.__slots__
         if now[name] != form.cleaned_data[name]
     ]
-    again = form.data.copy()
+    again = request.POST.copy()
     again["version"] = str(order.version)
     template = "orders/_compare.html" if is_fragment(request) else "orders/compare.html"
     context = {

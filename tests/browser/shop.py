@@ -1,0 +1,46 @@
+"""A shop on a real server with its owner logged in, and what the pages say about accessibility and layout."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from accounts.models import User
+
+THEMES = ("light", "dark")
+SIZES = ((1440, 900), (1280, 800))
+
+
+def log_in(page: Page, server: Any, client: Any) -> str:
+    """Give the browser the session of a test client; returns the address of the shop."""
+    session = client.cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+    return str(server.url)
+
+
+def wear(page: Page, theme: str) -> None:
+    """Everybody's pages in one theme, without animations, so that colours are final."""
+    User.objects.update(prefs={"theme": theme})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe objects to: rule and the elements."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
+
+def overflow(page: Page) -> list[str]:
+    """Elements wider than what they stand in, and the page itself when it scrolls sideways."""
+    return page.evaluate(
+        """() => {
+      const wide = [];
+      if (document.documentElement.scrollWidth > innerWidth) wide.push('page');
+      for (const one of document.querySelectorAll('.btn, .badge, .tag, .figure, .kv dd, h1, h2, h3')) {
+        const box = one.getBoundingClientRect();
+        if (box.width && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow === 'visible'
+            && getComputedStyle(one).display !== 'inline') wide.push(one.outerHTML.slice(0, 90));
+      }
+      return wide;
+    }"""
+    )
