@@ -24,7 +24,7 @@ ENDED = "로그인이 풀렸습니다. 다시 로그인하세요."
 
 def mark_session(session: SessionBase, *, at: datetime) -> None:
     """세션 표시: note in a fresh session when it was opened."""
-    session[OPENED_AT] = int(at.timestamp())
+    session[OPENED_AT] = session[SEEN_AT] = int(at.timestamp())
 
 
 class StaffSessionMiddleware:
