@@ -74,8 +74,10 @@ on("keydown", (event) => {
   event.preventDefault();
   const list = inputs();
   const next = list[list.indexOf(event.target) + way];
-  next?.focus();
-  next?.select();
+  // The last cell has nowhere to go: what was typed in it counts all the same.
+  if (!next) return save(event.target);
+  next.focus();
+  next.select();
 });
 
 // A refresh of the list must not lose a number that is still being typed.
