@@ -6,30 +6,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('core', '0002_jobs'),
+        ("core", "0002_jobs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SavedView',
+            name="SavedView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='등록일시')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='수정일시')),
-                ('page', models.CharField(max_length=40, verbose_name='목록')),
-                ('name', models.CharField(max_length=40, verbose_name='이름')),
-                ('is_shared', models.BooleanField(default=False, verbose_name='모두에게 보이기')),
-                ('query', models.TextField(blank=True, verbose_name='조건')),
-                ('columns', models.JSONField(blank=True, null=True, verbose_name='열')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='만든 사람')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="등록일시")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="수정일시")),
+                ("page", models.CharField(max_length=40, verbose_name="목록")),
+                ("name", models.CharField(max_length=40, verbose_name="이름")),
+                ("is_shared", models.BooleanField(default=False, verbose_name="모두에게 보이기")),
+                ("query", models.TextField(blank=True, verbose_name="조건")),
+                ("columns", models.JSONField(blank=True, null=True, verbose_name="열")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="만든 사람",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '보기',
-                'indexes': [models.Index(fields=['page', 'is_shared', 'owner'], name='view_of_page')],
-                'constraints': [models.UniqueConstraint(fields=('page', 'owner', 'name'), name='view_name_once_per_owner'), models.UniqueConstraint(condition=models.Q(('is_shared', True)), fields=('page', 'name'), name='view_name_once_when_shared')],
+                "verbose_name": "보기",
+                "indexes": [models.Index(fields=["page", "is_shared", "owner"], name="view_of_page")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("page", "owner", "name"), name="view_name_once_per_owner"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_shared", True)),
+                        fields=("page", "name"),
+                        name="view_name_once_when_shared",
+                    ),
+                ],
             },
         ),
     ]

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,92 +17,202 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='등록일시')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='수정일시')),
-                ('code', models.CharField(db_collation='C', max_length=40, unique=True, verbose_name='상품코드')),
-                ('name', models.CharField(max_length=200, verbose_name='상품명')),
-                ('option_names', models.JSONField(blank=True, default=list, verbose_name='옵션 이름')),
-                ('sale_state', models.CharField(choices=[('ON_SALE', '판매중'), ('SOLD_OUT', '품절'), ('STOPPED', '판매중지')], default='ON_SALE', max_length=10, verbose_name='판매 상태')),
-                ('version', models.PositiveIntegerField(default=0, verbose_name='버전')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="등록일시")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="수정일시")),
+                ("code", models.CharField(db_collation="C", max_length=40, unique=True, verbose_name="상품코드")),
+                ("name", models.CharField(max_length=200, verbose_name="상품명")),
+                ("option_names", models.JSONField(blank=True, default=list, verbose_name="옵션 이름")),
+                (
+                    "sale_state",
+                    models.CharField(
+                        choices=[("ON_SALE", "판매중"), ("SOLD_OUT", "품절"), ("STOPPED", "판매중지")],
+                        default="ON_SALE",
+                        max_length=10,
+                        verbose_name="판매 상태",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=0, verbose_name="버전")),
             ],
             options={
-                'verbose_name': '상품',
-                'constraints': [models.CheckConstraint(condition=models.Q(('sale_state__in', ['ON_SALE', 'SOLD_OUT', 'STOPPED'])), name='product_sale_state_known')],
+                "verbose_name": "상품",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("sale_state__in", ["ON_SALE", "SOLD_OUT", "STOPPED"])),
+                        name="product_sale_state_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='등록일시')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='수정일시')),
-                ('sku', models.CharField(db_collation='C', max_length=60, unique=True, verbose_name='품목코드')),
-                ('barcode', models.CharField(blank=True, db_collation='C', db_index=True, max_length=40, verbose_name='바코드')),
-                ('option_values', models.JSONField(blank=True, default=list, verbose_name='옵션 값')),
-                ('price', models.PositiveBigIntegerField(default=0, verbose_name='판매가')),
-                ('weight_grams', models.PositiveIntegerField(blank=True, null=True, verbose_name='무게(g)')),
-                ('location', models.CharField(blank=True, max_length=40, verbose_name='보관 위치')),
-                ('is_active', models.BooleanField(default=True, verbose_name='사용')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='variants', to='products.product')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="등록일시")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="수정일시")),
+                ("sku", models.CharField(db_collation="C", max_length=60, unique=True, verbose_name="품목코드")),
+                (
+                    "barcode",
+                    models.CharField(blank=True, db_collation="C", db_index=True, max_length=40, verbose_name="바코드"),
+                ),
+                ("option_values", models.JSONField(blank=True, default=list, verbose_name="옵션 값")),
+                ("price", models.PositiveBigIntegerField(default=0, verbose_name="판매가")),
+                ("weight_grams", models.PositiveIntegerField(blank=True, null=True, verbose_name="무게(g)")),
+                ("location", models.CharField(blank=True, max_length=40, verbose_name="보관 위치")),
+                ("is_active", models.BooleanField(default=True, verbose_name="사용")),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="variants", to="products.product"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '품목',
+                "verbose_name": "품목",
             },
         ),
         migrations.CreateModel(
-            name='StockMovement',
+            name="StockMovement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(verbose_name='일시')),
-                ('kind', models.CharField(choices=[('OPENING', '기초'), ('ADJUST', '조정'), ('RECEIVE', '입고'), ('DEMAND', '수요'), ('DEMAND_BACK', '수요 취소'), ('ALLOCATE', '할당'), ('RELEASE', '할당 해제'), ('SHIP', '출고'), ('UNSHIP', '출고 취소'), ('RETURN', '반품 입고')], max_length=12, verbose_name='종류')),
-                ('on_hand', models.IntegerField(default=0, verbose_name='실재고 증감')),
-                ('demand', models.IntegerField(default=0, verbose_name='수요 증감')),
-                ('allocated', models.IntegerField(default=0, verbose_name='할당 증감')),
-                ('reference', models.CharField(db_collation='C', max_length=60, verbose_name='참조')),
-                ('reason', models.CharField(blank=True, max_length=200, verbose_name='사유')),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('variant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='movements', to='products.variant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(verbose_name="일시")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("OPENING", "기초"),
+                            ("ADJUST", "조정"),
+                            ("RECEIVE", "입고"),
+                            ("DEMAND", "수요"),
+                            ("DEMAND_BACK", "수요 취소"),
+                            ("ALLOCATE", "할당"),
+                            ("RELEASE", "할당 해제"),
+                            ("SHIP", "출고"),
+                            ("UNSHIP", "출고 취소"),
+                            ("RETURN", "반품 입고"),
+                        ],
+                        max_length=12,
+                        verbose_name="종류",
+                    ),
+                ),
+                ("on_hand", models.IntegerField(default=0, verbose_name="실재고 증감")),
+                ("demand", models.IntegerField(default=0, verbose_name="수요 증감")),
+                ("allocated", models.IntegerField(default=0, verbose_name="할당 증감")),
+                ("reference", models.CharField(db_collation="C", max_length=60, verbose_name="참조")),
+                ("reason", models.CharField(blank=True, max_length=200, verbose_name="사유")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="movements", to="products.variant"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '재고 변동',
+                "verbose_name": "재고 변동",
             },
         ),
         migrations.CreateModel(
-            name='StockLevel',
+            name="StockLevel",
             fields=[
-                ('variant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='stock', serialize=False, to='products.variant')),
-                ('on_hand', models.BigIntegerField(default=0, verbose_name='실재고')),
-                ('demand', models.BigIntegerField(default=0, verbose_name='수요')),
-                ('allocated', models.BigIntegerField(default=0, verbose_name='할당')),
-                ('version', models.PositiveIntegerField(default=0, verbose_name='버전')),
+                (
+                    "variant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="stock",
+                        serialize=False,
+                        to="products.variant",
+                    ),
+                ),
+                ("on_hand", models.BigIntegerField(default=0, verbose_name="실재고")),
+                ("demand", models.BigIntegerField(default=0, verbose_name="수요")),
+                ("allocated", models.BigIntegerField(default=0, verbose_name="할당")),
+                ("version", models.PositiveIntegerField(default=0, verbose_name="버전")),
             ],
             options={
-                'verbose_name': '재고',
-                'indexes': [models.Index(condition=models.Q(('demand__gt', django.db.models.expressions.CombinedExpression(models.F('on_hand'), '-', models.F('allocated')))), fields=['variant'], name='stock_short')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('on_hand__gte', 0)), name='stock_on_hand_not_negative'), models.CheckConstraint(condition=models.Q(('demand__gte', 0)), name='stock_demand_not_negative'), models.CheckConstraint(condition=models.Q(('allocated__gte', 0), ('allocated__lte', models.F('on_hand'))), name='stock_allocated_within_on_hand')],
+                "verbose_name": "재고",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(
+                            (
+                                "demand__gt",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("on_hand"), "-", models.F("allocated")
+                                ),
+                            )
+                        ),
+                        fields=["variant"],
+                        name="stock_short",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("on_hand__gte", 0)), name="stock_on_hand_not_negative"),
+                    models.CheckConstraint(condition=models.Q(("demand__gte", 0)), name="stock_demand_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(("allocated__gte", 0), ("allocated__lte", models.F("on_hand"))),
+                        name="stock_allocated_within_on_hand",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(fields=('product', 'option_values'), name='variant_options_once'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(fields=("product", "option_values"), name="variant_options_once"),
         ),
         migrations.AddIndex(
-            model_name='stockmovement',
-            index=models.Index(fields=['variant', '-id'], name='movement_of_variant'),
+            model_name="stockmovement",
+            index=models.Index(fields=["variant", "-id"], name="movement_of_variant"),
         ),
         migrations.AddConstraint(
-            model_name='stockmovement',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['OPENING', 'ADJUST', 'RECEIVE', 'DEMAND', 'DEMAND_BACK', 'ALLOCATE', 'RELEASE', 'SHIP', 'UNSHIP', 'RETURN'])), name='stock_movement_kind_known'),
+            model_name="stockmovement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kind__in",
+                        [
+                            "OPENING",
+                            "ADJUST",
+                            "RECEIVE",
+                            "DEMAND",
+                            "DEMAND_BACK",
+                            "ALLOCATE",
+                            "RELEASE",
+                            "SHIP",
+                            "UNSHIP",
+                            "RETURN",
+                        ],
+                    )
+                ),
+                name="stock_movement_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockmovement',
-            constraint=models.UniqueConstraint(fields=('reference', 'kind'), name='stock_movement_once'),
+            model_name="stockmovement",
+            constraint=models.UniqueConstraint(fields=("reference", "kind"), name="stock_movement_once"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='stockmovement',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='ce1bcd49f4bb2838cd479cbf3d9a876ec00a3d79', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_8c65c', table='products_stockmovement', when='BEFORE')),
+            model_name="stockmovement",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="ce1bcd49f4bb2838cd479cbf3d9a876ec00a3d79",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_8c65c",
+                    table="products_stockmovement",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]
