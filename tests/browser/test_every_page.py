@@ -1,0 +1,182 @@
+"""Every page of the shop: no violation of axe by day and by night, no sideways scroll, no small target, Korean only.
+
+Comments name the checks of ux.md 5.2.
+"""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import User
+from orders.models import Order, SalesChannel
+from orders.states import LineState
+from products.models import Product
+from shipping.models import ExcelTemplate, Shipment, ShipmentStep
+from tests.channels.files import smartstore, smartstore_row
+from tests.fixtures.files import xlsx
+from tests.fixtures.shipments import waybill_number
+from tests.flows.working_day import Clerk
+
+pytestmark = pytest.mark.browser
+
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+LISTS = {
+    "orders": "/orders/?period=all&size=20",
+    "awaiting-payment": "/orders/awaiting-payment/?period=all&size=20",
+    "preparing": "/orders/preparing/?period=all&size=20",
+    "ready": "/orders/ready/?period=all&size=20",
+    "shipping": "/orders/shipping/?period=all&size=20",
+    "delivered": "/orders/delivered/?period=all&size=20",
+    "confirmed": "/orders/confirmed/?period=all&size=20",
+    "products": "/products/?size=20",
+}
+PAGES = {
+    "dashboard": "/",
+    **LISTS,
+    "empty by filter": "/orders/ready/?q=20200101-0000001",
+    "a wrong date": "/orders/ready/?from=13월",
+    "a chip and details": "/orders/preparing/?period=all&stock=all",
+    "reason of a file": "/orders/excel/?period=all",
+    "order": "/orders/{order}/",
+    "address": "/orders/{order}/recipient/",
+    "courier file": "/shipping/waybills/file/?period=all",
+    "waybill upload": "/shipping/waybills/upload/",
+    "waybill preview": "{waybill_preview}",
+    "templates": "/excel/templates/",
+    "template": "/excel/templates/{template}/",
+    "order file": "/orders/import/",
+    "order file preview": "{import_preview}",
+    "new order": "/orders/new/",
+    "mapping": "/products/mapping/",
+    "remembered": "/products/mapping/?tab=listings",
+    "new product": "/products/new/",
+    "product": "/products/{product}/",
+    "product form": "/products/{product}/edit/",
+    "stock form": "/products/{product}/stock/",
+    "stock upload": "/products/stock/upload/",
+    "jobs": "/jobs/",
+    "job": "/jobs/{job}/",
+    "dead letters": "/dead-letters/",
+    "audit": "/audit/",
+    "access log": "/access-log/",
+    "staff": "/staff/",
+    "a member": "/staff/{member}/",
+    "me": "/me/",
+    "channels": "/settings/channels/",
+    "channel": "/settings/channels/{channel}/",
+    "not found": "/orders/20200101-0000001/",
+}
+SMALL = """() => [...document.querySelectorAll('a, button, select, summary, input')].filter(e => {
+  const own = e.closest('label') || e, r = own.getBoundingClientRect();
+  const inText = e.closest('p, .skip, .visually-hidden, .strip, td, th, dd, dl, li, .line-note, .alert, .sub, .help');
+  return e.checkVisibility() && !e.ariaHidden && e.type !== 'hidden' && r.width && !inText
+    && (r.width < 24 || r.height < 24);
+}).map(e => e.outerHTML.slice(0, 100))"""
+WORDS = (
+    r"Traceback|Exception|Error\b|DoesNotExist|undefined|None\b|null\b|을\(를\)|이\(가\)|은\(는\)|\(으\)로|NaN|\{\{|\{%"
+)
+AMOUNT = re.compile(r"^-?[0-9]{1,3}(,[0-9]{3})*원$")
+EDGES = """() => { const found = {};
+  for (const b of document.querySelectorAll('.scroller td.num b')) { if (!b.textContent.trim().endsWith('원')) continue;
+    const cell = b.closest('td'), range = document.createRange(); range.selectNodeContents(b);
+    const column = Math.round(cell.getBoundingClientRect().left);
+    (found[column] ||= []).push([b.textContent.trim(), range.getBoundingClientRect().right]);
+  } return found; }"""
+
+
+@pytest.fixture(scope="module")
+def names(seeded):
+    """What the addresses of single things are made of; two files that wait for their confirmation."""
+    owner = seeded.client()
+    line = Order.objects.filter(stage=LineState.PREPARING).order_by("pk").first()
+    file = SimpleUploadedFile("주문.xlsx", smartstore([smartstore_row(1), smartstore_row(2, 수량="0")]))
+    taken = owner.post("/orders/import/", {"file": file})["Location"]
+    ready = Shipment.objects.filter(step=ShipmentStep.READY, waybill="", is_held=False).order_by("pk").first()
+    rows = [["배송번호", "택배사", "송장번호"], [ready.number, "CJ대한통운", waybill_number(1)], ["D-1", "CJ", "12"]]
+    file = SimpleUploadedFile("송장.xlsx", xlsx(rows))
+    read = owner.post("/shipping/waybills/upload/", {"file": file, "courier": "CJGLS"})["Location"]
+    held = Order.objects.filter(stage=LineState.PREPARING).order_by("-pk").values_list("pk", "version").first()
+    clerk = Clerk(owner, None)
+    clerk.press("hold", "orders", [held], reason="고객 부재")
+    return {
+        "order": line.number,
+        "import_preview": taken,
+        "waybill_preview": read,
+        "template": ExcelTemplate.objects.first().pk,
+        "product": Product.objects.first().code,
+        "job": clerk.pressed[0].uuid,
+        "member": User.objects.get(username="cs").pk,
+        "channel": SalesChannel.objects.first().pk,
+    }
+
+
+def violations(page):
+    """What axe finds by day, and of what depends on colours by night."""
+    found = []
+    for theme, rules in (("light", RULES), ("dark", COLOURS)):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        answer = Axe().run(page, options={"runOnly": rules})
+        found += [
+            (theme, one["id"], [node["html"][:150] for node in one["nodes"]][:3])
+            for one in answer.response["violations"]
+        ]
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    return found
+
+
+def sideways(page):
+    """Widths at which the page scrolls sideways."""
+    found = []
+    for width, height in ((1280, 800), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append(width)
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_fits_and_speaks_korean(seeded, names, page, console_errors, name):  # check 25, 26, 38, 40
+    seeded.open(seeded.enter(page), PAGES[name].format(**names))
+    assert sideways(page) == []
+    assert page.evaluate(SMALL) == []
+    assert re.findall(WORDS, page.locator("body").inner_text()) == []
+    for column in page.evaluate(EDGES).values():
+        assert all(AMOUNT.match(text) for text, _ in column), column
+        assert max(edge for _, edge in column) - min(edge for _, edge in column) <= 1
+    assert violations(page) == []
+    if name in {"not found", "a wrong date"}:
+        console_errors.clear()
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page, name):  # check 25
+    seeded.open(seeded.enter(page), LISTS[name])
+    if name != "products":
+        page.keyboard.press("j")
+        page.keyboard.press("o")
+        page.wait_for_selector("#detail .detail-head")
+        page.wait_for_load_state("networkidle")
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+    page.locator("tbody[data-id] td.check input").first.check()
+    acts = page.locator(".bar .acts > [data-action]")
+    if acts.count():
+        acts.first.click()
+        page.wait_for_selector("#dialog[open], #strip [data-result]")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("role", ["cs", "logistics", "finance", "viewer", "auditor"])
+def test_every_menu_entry_of_a_role_opens_and_is_current(seeded, page, role):
+    seeded.open(seeded.enter(page, role), "/me/")
+    entries = page.locator(".sidebar a").evaluate_all("all => all.map(a => [a.pathname, a.title])")
+    assert len(entries) >= 8
+    client = seeded.client(role)
+    for path, title in entries:
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        html = answer.content.decode()
+        assert re.search(rf'href="{re.escape(path)}"[^>]*aria-current="page"', html), (path, title)
