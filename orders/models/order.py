@@ -89,6 +89,7 @@ class Order(TimeStamped):
                 models.Index(*keys, name=f"order_step_{name}", condition=Q(steps__bit=BIT[state]))
                 for name, state, keys in (
                     ("awaiting", LineState.AWAITING_PAYMENT, (F("deposit_by").asc(), F("id").asc())),
+                    ("preparing_oldest", LineState.PREPARING, (F("ordered_at").asc(), F("id").asc())),
                     ("preparing", LineState.PREPARING, (F("next_due_at").asc(), F("id").asc())),
                     ("ready", LineState.READY, (F("next_due_at").asc(), F("id").asc())),
                     ("shipping", LineState.SHIPPING, (F("ordered_at").desc(), F("id").desc())),
