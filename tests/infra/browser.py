@@ -50,8 +50,10 @@ def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
     context.add_init_script(REPORT_CSP)
 
     def heard(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            console_errors.append(f"{message.text} ({message.location.get('url', '')})")
+        where = str(message.location.get("url", ""))
+        # Chromium asks for /favicon.ico of a page that names no icon, when it pleases.
+        if message.type == "error" and not where.endswith("/favicon.ico"):
+            console_errors.append(f"{message.text} ({where})")
 
     context.on("console", heard)
     context.on("weberror", lambda error: console_errors.append(str(error.error)))

@@ -39,6 +39,10 @@ def race(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def _run(n: int, job: Callable[[], Any], gate: Any, answers: Any) -> None:
+    # Beside a browser's event loop Django keeps a second set of connections, which the child would share with all
+    # others: forget them without a word to the server.
+    for inherited in connections.all(initialized_only=True):
+        inherited.connection = None
     try:
         gate.wait(PATIENCE)
         answers.put((n, (True, job())))
