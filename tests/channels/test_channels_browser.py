@@ -26,7 +26,7 @@ def shop(live_server, page):
     page.get_by_label("아이디").fill("owner")
     page.get_by_label("비밀번호").fill("demo")
     page.get_by_role("button", name="로그인").click()
-    page.wait_for_url("**/orders/import/")
+    page.wait_for_url(f"{live_server.url}/orders/import/")
     return live_server.url
 
 
