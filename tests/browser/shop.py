@@ -19,9 +19,9 @@ def log_in(page: Page, server: Any, client: Any) -> str:
 
 
 def wear(page: Page, theme: str) -> None:
-    """Everybody's pages in one theme, without animations, so that colours are final."""
+    """Everybody's pages in one theme."""
     User.objects.update(prefs={"theme": theme})
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
 
 
 def violations(page: Page) -> list[tuple[str, list[str]]]:

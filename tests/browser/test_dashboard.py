@@ -22,7 +22,6 @@ def shop(live_server, page, sign_in, staff, make_sent, make_order, make_variant)
     fill_orders(300, now=timezone.now(), done=0.4)
     make_sent(2, at=timezone.now() - timedelta(hours=30))
     Job.objects.create(kind=JobKind.ACT, act="hold", label="배송보류", actor=staff, state=JobState.QUEUED, total=48)
-    page.emulate_media(reduced_motion="reduce")
     return log_in(page, live_server, sign_in(staff))
 
 

@@ -28,7 +28,6 @@ def orders(make_order, make_variant):
 
 @pytest.fixture
 def shop(live_server, page, sign_in, staff):
-    page.emulate_media(reduced_motion="reduce")
     return log_in(page, live_server, sign_in(staff))
 
 

@@ -42,9 +42,16 @@ def console_errors() -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
-    """A fresh page, 1440×900, Korean, Seoul time. A console error, an exception or a CSP violation fails the test."""
+    """A fresh page, 1440×900, Korean, Seoul time, without animations: colours and places are final.
+
+    A console error, an exception or a CSP violation fails the test.
+    """
     context = browser.new_context(
-        locale="ko-KR", timezone_id="Asia/Seoul", viewport={"width": 1440, "height": 900}, accept_downloads=True
+        locale="ko-KR",
+        timezone_id="Asia/Seoul",
+        viewport={"width": 1440, "height": 900},
+        reduced_motion="reduce",
+        accept_downloads=True,
     )
     context.set_default_timeout(10_000)
     context.add_init_script(REPORT_CSP)
