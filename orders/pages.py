@@ -233,6 +233,7 @@ class PreparingPage(OrderStepPage):
     name, title, url = "preparing", "상품준비중 관리", "/orders/preparing/"
     subtitle = "재고를 확인하고 배송준비중으로 넘깁니다"
     state = S.PREPARING
+    picks_lines = True
     sorts: ClassVar[dict[str, Sort]] = {
         "next_due_at": Sort("발송기한 빠른순", ("next_due_at",), nullable=True),
         "-next_due_at": Sort("발송기한 늦은순", ("-next_due_at",), nullable=True),

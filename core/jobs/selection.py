@@ -40,12 +40,14 @@ class StillRunning(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """선택: base rows with the versions that the screen showed; `expected` is the number the person saw."""
+    """선택: base rows with the versions that the screen showed; `expected` is the number the person saw.
+
+    `lines` are single lines of further base rows, ticked one by one, with their own versions.
+    """
 
     rows: Mapping[int, int]
     is_filter: bool = False
-    names_targets: bool = False
-    """The rows are target rows themselves (lines ticked one by one), not base rows."""
+    lines: Mapping[int, int] = field(default_factory=dict)
     expected: int | None = None
 
 
@@ -55,18 +57,25 @@ class _Preview:
     orders: set[Any] = field(default_factory=set)
 
 
-def by_ids(text: str, *, names_targets: bool = False) -> Selection:
-    """선택한 행: "id:version,id:version". Raises BadSelection for anything else, nothing, or more than 2,000."""
+def by_ids(text: str, lines: str = "") -> Selection:
+    """선택한 행: "id:version,id:version" for base rows and for single lines.
+
+    Raises BadSelection for anything else, nothing, or more than 2,000.
+    """
     try:
-        pairs = [part.split(":") for part in text.split(",") if part.strip()]
-        rows = {_number(pk): _number(version) for pk, version in pairs}
+        rows, single = _pairs(text), _pairs(lines)
     except ValueError:
         raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.") from None
-    if not rows:
+    if not rows and not single:
         raise BadSelection("처리할 행을 먼저 선택하세요.")
-    if len(rows) > MAX_IDS:
+    if len(rows) + len(single) > MAX_IDS:
         raise BadSelection(f"한 번에 {MAX_IDS:,}건까지 선택할 수 있습니다. 조회 결과 모두 선택을 쓰세요.")
-    return Selection(rows, names_targets=names_targets)
+    return Selection(rows, lines=single)
+
+
+def _pairs(text: str) -> dict[int, int]:
+    pairs = [part.split(":") for part in text.split(",") if part.strip()]
+    return {_number(pk): _number(version) for pk, version in pairs}
 
 
 def by_filter(page: ActPage, *, query: str, as_of: datetime, expected: int | None, user: Any) -> Selection:
@@ -105,7 +114,7 @@ def open_act(
         "url": page.url,
         "filter": selection.is_filter,
         "expected": selection.expected,
-        "selected": len(selection.rows),
+        "selected": len(selection.rows) + len(selection.lines),
         "messages": message_count(action.sends, preview.orders),
         "undoable": action.is_undoable,
     }
@@ -131,8 +140,6 @@ def refuse_busy_again(*, action: BulkAction, actor: Any, target_ids: Collection[
 def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[list[NewItem], list[NewItem]]:
     """Items to be judged, and items that are out already: gone, changed since the screen, or without a target."""
     seen = selection.rows
-    if selection.names_targets:
-        return _named_targets(action, seen)
     present = dict(seen) if selection.is_filter else dict(page.versions(list(seen)))
     changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
     fresh = [pk for pk, version in seen.items() if present.get(pk) == version]
@@ -144,11 +151,16 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     reasons |= changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
     reasons |= dict.fromkeys(without, f"지금은 할 수 없는 상태입니다: {action.label}")
     out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
-    return [NewItem(pk, base, version) for pk, (base, version) in found.items()], out
+    targets = [NewItem(pk, base, version) for pk, (base, version) in found.items()]
+    if not selection.lines:
+        return targets, out
+    single, single_out = _single_lines(action, selection.lines)
+    chosen = {item.target_id for item in targets}
+    return [*targets, *(item for item in single if item.target_id not in chosen)], [*out, *single_out]
 
 
-def _named_targets(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:
-    if action.is_whole:
+def _single_lines(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:
+    if action.is_whole or action.unit != "line":
         raise BadSelection(f"일부만 골라서 할 수 없는 처리입니다: {action.label}. 목록에서 주문을 선택해 처리하세요.")
     groups, present = action.groups(list(seen)), action.versions(list(seen))
     changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]

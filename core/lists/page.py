@@ -96,6 +96,8 @@ class ListPage:
     tabs: ClassVar[tuple[ListTab, ...]] = ()
     arms: ClassVar[tuple[SearchArm, ...]] = ()
     freeze: ClassVar[int] = 1
+    picks_lines: ClassVar[bool] = False
+    """Each line of a row with several has a check box of its own; its record has `id`, `version` and `number`."""
     empty_text: ClassVar[str] = ""
     draft_url: ClassVar[str] = ""
     """Where an input cell saves what is typed into it; empty without input cells."""

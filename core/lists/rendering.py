@@ -1,9 +1,9 @@
 """행 그리기: groups become finished table rows. Python strings: the template engine costs several times more."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.utils.html import conditional_escape
+from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString
 
 from core.cells import two_lines
@@ -26,13 +26,16 @@ def _row(page: "ListPage", group: Group, openings: Sequence[tuple[ListColumn, st
     head = page.head(group)
     lines = group.lines or (None,)
     span = f' rowspan="{len(lines)}">' if len(lines) > 1 else ">"
+    picks = page.picks_lines and len(lines) > 1 and not note
     trs = []
     for index, line in enumerate(lines):
         cells = []
+        pick = _line_check(line) if picks else ""
         for position, (column, opening) in enumerate(openings):
             if column.per_line:
                 inner = column.cell(group, line) if line is not None else ""
-                cells.append(f"{opening}>{_safe(inner)}</td>")
+                cells.append(f"{opening}>{pick}{_safe(inner)}</td>")
+                pick = ""
             elif index == 0:
                 inner = _safe(column.cell(group, None))
                 if note and position == 0:
@@ -42,6 +45,14 @@ def _row(page: "ListPage", group: Group, openings: Sequence[tuple[ListColumn, st
         trs.append(Tr(number, state, SafeString("".join(cells))))
     css = f"{head.css} moved".strip() if note else head.css
     return Row(head.id, head.version, head.number, head.state, css, head.url, head.number, tuple(trs))
+
+
+def _line_check(line: Any) -> str:
+    """품목 선택: stands in the first cell of the line, so that the columns are those of every other list."""
+    return (
+        f'<label class="hit line-check"><input type="checkbox" data-line-id="{line.id}"'
+        f' data-line-version="{line.version}" aria-label="{escape(line.number)} 품목 선택" autocomplete="off"></label>'
+    )
 
 
 def _safe(inner: str) -> str:

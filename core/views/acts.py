@@ -202,8 +202,8 @@ def ticked_rows(posted: QueryDict) -> list[int] | None:
 def _selection(request: HttpRequest, page: ActPage) -> Selection:
     posted = request.POST
     mode = posted.get("mode", "ids")
-    if mode in {"ids", "targets"}:
-        return by_ids(posted.get("rows", ""), names_targets=mode == "targets")
+    if mode == "ids":
+        return by_ids(posted.get("rows", ""), posted.get("lines", ""))
     if mode != "filter":
         raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
     expected = posted.get("expected", "")

@@ -5,6 +5,8 @@ import { $, $$, card, notify, number, on, onClick, refresh } from "./dom.js";
 const LIMIT = 2000;
 const NOT_CONDITIONS = ["after", "before", "page", "sort", "size", "open", "exact", "view"];
 const picked = new Map();
+// Orders of which only some lines are ticked: order id -> line id -> version. An order is here or in `picked`, not both.
+const parts = new Map();
 let filter = null;
 let known = { page: "", conditions: "" };
 let anchor = null;
@@ -15,6 +17,9 @@ export const linkOf = (row) => $("a[href]", row);
 export const cursorRow = () => (cursorId ? document.getElementById(`row-${cursorId}`) : null);
 const table = () => $(".scroller .table");
 const box = (row) => $("td.check input", row);
+const lineBoxes = (row) => $$("[data-line-id]", row);
+const lineCount = () => [...parts.values()].reduce((sum, lines) => sum + lines.size, 0);
+const isChosen = (row) => picked.has(row.dataset.id) || parts.has(row.dataset.id);
 
 export function putCursor(row) {
   if (row.dataset.id !== cursorId) cursorRow()?.classList.remove("cursor");
@@ -24,10 +29,42 @@ export function putCursor(row) {
 
 export function selection() {
   if (filter) return { mode: "filter", rows: "", ...filter };
-  const pairs = [...picked].map(([id, version]) => `${id}:${version}`).join(",");
-  return { mode: "ids", rows: pairs, query: card()?.dataset.query, as_of: card()?.dataset.asOf, expected: picked.size };
+  const pairs = (map) => [...map].map(([id, version]) => `${id}:${version}`).join(",");
+  const lines = [...parts.values()].map(pairs).join(",");
+  return { mode: "ids", rows: pairs(picked), lines, query: card()?.dataset.query, as_of: card()?.dataset.asOf, expected: size() };
 }
-export const size = () => (filter ? Number(filter.expected) : picked.size);
+export const size = () => (filter ? Number(filter.expected) : picked.size + lineCount());
+
+// How a row looks follows from what is chosen of it.
+function show(row) {
+  const { id } = row.dataset;
+  const input = box(row);
+  const some = parts.get(id);
+  const whole = !input.disabled && (Boolean(filter) || picked.has(id));
+  input.checked = whole;
+  input.indeterminate = Boolean(some);
+  for (const line of lineBoxes(row)) line.checked = whole || Boolean(some?.has(line.dataset.lineId));
+  const all = table().classList.contains("all");
+  row.classList.toggle("on", !all && (whole || Boolean(some)));
+  row.classList.toggle("off", all && !whole && !input.disabled);
+}
+
+function choose(row, selected) {
+  parts.delete(row.dataset.id);
+  if (selected) picked.set(row.dataset.id, row.dataset.version);
+  else picked.delete(row.dataset.id);
+}
+
+// One line ticked or unticked: all lines are the whole order, none is nothing of it.
+function chooseLine(row, line) {
+  if (filter) leaveFilter();
+  const ticked = lineBoxes(row).filter((one) => (one === line ? line.checked : one.checked));
+  choose(row, ticked.length === lineBoxes(row).length);
+  if (ticked.length && !picked.has(row.dataset.id))
+    parts.set(row.dataset.id, new Map(ticked.map((one) => [one.dataset.lineId, one.dataset.lineVersion])));
+  show(row);
+  paint();
+}
 
 function conditions() {
   const query = new URLSearchParams(card().dataset.query);
@@ -37,13 +74,9 @@ function conditions() {
 }
 
 function mark(row, selected) {
-  const input = box(row);
-  if (!input || input.disabled) return;
-  input.checked = selected;
-  if (selected) picked.set(row.dataset.id, row.dataset.version);
-  else picked.delete(row.dataset.id);
-  const all = table().classList.contains("all");
-  row.classList.toggle(all ? "off" : "on", all ? !selected : selected);
+  if (!box(row) || box(row).disabled) return;
+  choose(row, selected);
+  show(row);
 }
 
 function unpaint() {
@@ -52,7 +85,7 @@ function unpaint() {
 
 export function set(row, selected) {
   if (filter && !selected) leaveFilter();
-  if (selected && picked.size >= LIMIT) return notify(`한 번에 ${number(LIMIT)}건까지 고를 수 있습니다. 더 많으면 조회 결과 전체를 선택하세요.`, { error: true });
+  if (selected && size() >= LIMIT) return notify(`한 번에 ${number(LIMIT)}건까지 고를 수 있습니다. 더 많으면 조회 결과 전체를 선택하세요.`, { error: true });
   mark(row, selected);
   paint();
 }
@@ -61,19 +94,16 @@ export const toggle = (row) => set(row, !box(row).checked);
 function leaveFilter() {
   filter = null;
   picked.clear();
-  for (const row of rows()) if (box(row).checked) picked.set(row.dataset.id, row.dataset.version);
+  for (const row of rows()) if (box(row).checked) choose(row, true);
 }
 
 export function pickPage(selected) {
   if (filter && !selected) return clear();
   unpaint();
   table().classList.toggle("all", selected);
-  for (const row of rows()) {
-    const input = box(row);
-    if (input.disabled) continue;
-    input.checked = selected;
-    if (selected) picked.set(row.dataset.id, row.dataset.version);
-    else picked.delete(row.dataset.id);
+  for (const row of rows()) if (!box(row).disabled) {
+    choose(row, selected);
+    show(row);
   }
   paint();
 }
@@ -83,26 +113,32 @@ export function pickAll() {
   if ("capped" in card().dataset) return $(".bar .idle a")?.click();
   pickPage(true);
   filter = { query, as_of: asOf, expected: total };
-  picked.clear();
+  forget();
   paint();
+}
+
+function forget() {
+  picked.clear();
+  parts.clear();
 }
 
 export function clear() {
   filter = null;
-  picked.clear();
+  forget();
   anchor = null;
   if (!table()) return;
   unpaint();
   table().classList.remove("all");
-  for (const row of rows()) box(row).checked = false;
+  for (const row of rows()) show(row);
   paint();
 }
 
 // Keeps only the rows that a bulk act could not change.
 export function keepOnly(ids) {
   const versions = new Map(picked);
+  const lines = new Map(parts);
   clear();
-  for (const id of ids) picked.set(id, versions.get(id) ?? "");
+  for (const id of ids) lines.has(id) ? parts.set(id, lines.get(id)) : picked.set(id, versions.get(id) ?? "");
   restore();
 }
 
@@ -124,21 +160,39 @@ function note(text, label, run) {
   line.replaceChildren(text, " ", button);
 }
 
+function chosenText() {
+  const lines = lineCount();
+  if (!lines) return `${number(picked.size)}건 선택됨`;
+  return `${picked.size ? `${number(picked.size)}건 · ` : ""}품목 ${number(lines)}건 선택됨`;
+}
+
 function paint() {
   const list = rows().filter((row) => !box(row).disabled);
   const checked = list.filter((row) => box(row).checked).length;
+  const some = list.some(isChosen);
   const head = $("#check-page");
   if (head) {
     head.checked = checked > 0 && checked === list.length;
-    head.indeterminate = checked > 0 && checked < list.length;
+    head.indeterminate = (checked > 0 || some) && checked < list.length;
   }
   card().classList.toggle("selecting", size() > 0);
-  $('[data-count="selected"]').textContent = filter ? `${number(filter.expected)}건 전체 선택됨` : `${number(picked.size)}건 선택됨`;
+  $('[data-count="selected"]').textContent = filter ? `${number(filter.expected)}건 전체 선택됨` : chosenText();
   const total = Number(card().dataset.total);
   if (filter) note(`조회 결과 ${number(filter.expected)}건을 모두 선택했습니다.`, "선택 해제", clear);
   else if (head?.checked && (total > list.length || "capped" in card().dataset))
     note(`이 화면의 ${number(checked)}건을 선택했습니다.`, "capped" in card().dataset ? "조회 결과 건수 세기" : `조회 결과 ${number(total)}건 모두 선택`, pickAll);
   else note("");
+}
+
+// The versions of a fresh page; a line that left the row leaves the selection.
+function renew(row) {
+  const { id, version } = row.dataset;
+  if (picked.has(id)) picked.set(id, version);
+  const lines = parts.get(id);
+  if (!lines) return;
+  const here = lineBoxes(row).filter((line) => lines.has(line.dataset.lineId));
+  if (here.length) parts.set(id, new Map(here.map((line) => [line.dataset.lineId, line.dataset.lineVersion])));
+  else parts.delete(id);
 }
 
 // After a swap: the same conditions keep the selection, others clear it and say so.
@@ -148,18 +202,15 @@ function restore() {
   if (now.page !== known.page || now.conditions !== known.conditions) {
     if (size()) notify("조건이 바뀌어 선택을 해제했습니다.");
     filter = null;
-    picked.clear();
+    forget();
   }
   known = now;
   if (table()) {
     table().classList.toggle("all", Boolean(filter));
     for (const row of rows()) {
-      const input = box(row);
-      const chosen = !input.disabled && (Boolean(filter) || picked.has(row.dataset.id));
-      input.checked = chosen;
-      row.classList.remove("off");
-      row.classList.toggle("on", chosen && !filter);
-      if (chosen && !filter) picked.set(row.dataset.id, row.dataset.version);
+      if (box(row).disabled) choose(row, false);
+      else renew(row);
+      show(row);
     }
     cursorRow()?.classList.add("cursor");
   }
@@ -170,6 +221,7 @@ function restore() {
 on("click", (event) => {
   const input = event.target;
   if (input.id === "check-page") return pickPage(input.checked);
+  if (input.dataset?.lineId) return chooseLine(input.closest("tbody[data-id]"), input);
   const row = input.matches?.("td.check input") && input.closest("tbody[data-id]");
   if (!row) return;
   if (event.shiftKey && anchor?.isConnected) range(anchor, row, input.checked);
@@ -192,7 +244,7 @@ on("htmx:oobBeforeSwap", ({ detail }) => {
 on("htmx:oobAfterSwap", ({ detail }) => {
   if (!detail.target.matches?.("tbody[data-id]")) return;
   const moved = $$(".scroller tbody.moved");
-  for (const row of moved) picked.delete(row.dataset.id);
+  for (const row of moved) choose(row, false);
   const field = typed && document.getElementById(typed.id);
   if (field && "value" in field) field.value = typed.value;
   field?.focus({ preventScroll: true });

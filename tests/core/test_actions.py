@@ -207,7 +207,7 @@ def test_a_row_that_is_gone_is_refused(hold_act: TestHold, make_lines: LineMaker
 
 def test_single_lines_can_be_named(hold_act: TestHold, make_lines: LineMaker, staff: User) -> None:
     first, second = make_lines(2, per_order=2)
-    selection = by_ids(f"{second.pk}:0", names_targets=True)
+    selection = by_ids("", f"{second.pk}:0")
     job = open_act(action=hold_act, page=OrderRows(), selection=selection, actor=staff, at=NOW)
     item = JobItem.objects.get(job=job)
     assert (item.target_id, item.group_id, item.result) == (second.pk, second.order_id, ItemResult.PENDING)
@@ -215,7 +215,7 @@ def test_single_lines_can_be_named(hold_act: TestHold, make_lines: LineMaker, st
     stale = open_act(
         action=hold_act,
         page=OrderRows(),
-        selection=by_ids(f"{first.pk}:0,77777:1", names_targets=True),
+        selection=by_ids("", f"{first.pk}:0,77777:1"),
         actor=staff,
         at=NOW,
     )
