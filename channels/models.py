@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from core.models import TimeStamped
+from core.models import SenderLayout, TimeStamped
 from orders.models import SalesChannel
 from products.models import Variant
 
@@ -20,7 +20,7 @@ class ProfileKind(models.TextChoices):
     CUSTOM = "CUSTOM", "직접 맞춘 양식"
 
 
-class OrderProfile(TimeStamped):
+class OrderProfile(SenderLayout):
     """주문 파일 양식: how the columns of one sender's files become our fields.
 
     `mapping` holds rules by field name (channels.adapters.layouts.Rule as JSON); for the known kinds only what differs
@@ -30,8 +30,6 @@ class OrderProfile(TimeStamped):
     name = models.CharField("이름", max_length=60, unique=True)
     kind = models.CharField("종류", max_length=12, choices=ProfileKind.choices, default=ProfileKind.CUSTOM)
     channel = models.ForeignKey(SalesChannel, models.PROTECT, related_name="profiles", verbose_name="판매채널")
-    mapping = models.JSONField("열 맞추기", default=dict, blank=True)
-    fingerprint = models.CharField("열 이름 지문", max_length=64, blank=True)
     # What the file cannot say: {"is_prepaid": bool, "creates_products": bool}.
     defaults = models.JSONField("기본값", default=dict, blank=True)
     is_default = models.BooleanField("판매채널의 기본 양식", default=False)

@@ -62,7 +62,14 @@ class WaybillFileForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """열 맞추기: which column of the file is which of ours."""
+    """열 맞추기: which column of the file is which of ours, and whose file it is."""
+
+    sender = forms.CharField(
+        label="보낸 곳",
+        required=False,
+        max_length=60,
+        help_text="택배사나 물류사 이름입니다. 같은 열 이름의 다음 파일은 이 이름으로 바로 읽습니다.",
+    )
 
     def __init__(self, *args: Any, labels: Sequence[str], found: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

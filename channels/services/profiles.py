@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from channels.adapters.known import LAYOUTS
 from channels.adapters.layouts import BY_KEY, Rule
 from channels.models import OrderProfile, ProfileKind
-from channels.services.reading import fingerprint, missing_fields
-from core.excel import Header, match_columns
+from channels.services.reading import missing_fields
+from core.excel import Header, fingerprint, match_columns
 from core.exceptions import Conflict, DomainError
 from orders.models import SalesChannel
 

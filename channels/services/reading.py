@@ -1,6 +1,5 @@
 """주문 파일 읽기: which profile a file belongs to, and its rows as facts of ours with what is wrong with each."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,7 @@ from channels.adapters.known import LAYOUTS, layout_of
 from channels.adapters.layouts import BY_KEY, NEEDED, NEEDED_ONE_OF, Field, Layout, Pick, Reads, Rule
 from channels.models import OrderProfile
 from core.calendar import KST
-from core.excel import FileProblem, Header, Problem, Table, find_header, header_at, normalize
+from core.excel import FileProblem, Header, Problem, Table, find_header, fingerprint, header_at, normalize
 from core.excel import values as read_value
 from core.exceptions import DomainError
 from core.korean import josa
@@ -78,12 +77,6 @@ class FileRow:
         """The value of a field, None when the file does not say."""
         value = self.values.get(key)
         return None if value == "" else value
-
-
-def fingerprint(header: Header) -> str:
-    """열 이름 지문: the same for files with the same set of column names, in any order."""
-    names = sorted({normalize(name) for name in header.names if name.strip()})
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def recognise(table: Table, *, profile: OrderProfile | None = None) -> Reading:

@@ -4,7 +4,7 @@ from core.excel.cleaning import clean_name
 from core.excel.columns import Column, Kind
 from core.excel.csvfile import Replacement, stream_csv
 from core.excel.errors import ERROR_HEADER, stream_errors
-from core.excel.header import Header, find_header, header_at, match_columns, normalize
+from core.excel.header import Header, find_header, fingerprint, header_at, match_columns, normalize
 from core.excel.problems import FileProblem, Problem
 from core.excel.protect import decrypt, encrypt
 from core.excel.reader import Cell, Table, read_table
@@ -24,6 +24,7 @@ __all__ = [
     "decrypt",
     "encrypt",
     "find_header",
+    "fingerprint",
     "header_at",
     "match_columns",
     "normalize",

@@ -1,5 +1,6 @@
 """Finding the row of column names in a sheet that people decorated, and telling which column is which."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,12 @@ class Header:
 def normalize(name: str) -> str:
     """열 이름 맞추기: one spelling for names that differ in width, case, spaces, line breaks and decoration."""
     return _DECORATION.sub("", unicodedata.normalize("NFKC", name)).casefold()
+
+
+def fingerprint(header: Header) -> str:
+    """열 이름 지문: the same for files with the same set of column names, in any order."""
+    names = sorted({normalize(name) for name in header.names if name.strip()})
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def find_header(table: Table, targets: Targets | None = None) -> Header:

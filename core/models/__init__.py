@@ -5,6 +5,7 @@ from core.models.calendar import Holiday
 from core.models.counter import DailyCounter
 from core.models.events import AbstractDelivery, AbstractEvent, DeliveryState, Source
 from core.models.jobs import ItemResult, Job, JobItem, JobKind, JobState, SlotRun
+from core.models.layout import SenderLayout
 from core.models.message import Message
 from core.models.setting import Setting, SettingChange
 from core.models.views import SavedView
@@ -22,6 +23,7 @@ __all__ = [
     "JobState",
     "Message",
     "SavedView",
+    "SenderLayout",
     "Setting",
     "SettingChange",
     "SlotRun",

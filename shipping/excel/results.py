@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from core.excel import Cell, FileProblem, Header, Problem, Table, find_header
+from core.excel import Cell, FileProblem, Header, Problem, Table, find_header, normalize
 from core.excel.values import text
 from shipping.couriers import COURIERS, Courier, find_courier
 from shipping.file_columns import KEYS, TARGETS
@@ -41,7 +41,8 @@ def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Heade
 
 def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:
     plain = find_header(table)
-    columns = {key: plain.labels.index(label) for key, label in chosen.items() if label in plain.labels}
+    places = {normalize(label): at for at, label in reversed(list(enumerate(plain.labels))) if label}
+    columns = {key: places[normalize(label)] for key, label in chosen.items() if normalize(label) in places}
     taken = set(columns.values())
     unknown = tuple(place for place, name in enumerate(plain.names) if name and place not in taken)
     return Header(plain.index, plain.names, columns, unknown, plain.labels)

@@ -1,5 +1,6 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, RowPer
@@ -18,4 +19,5 @@ __all__ = [
     "TrackingEvent",
     "TrackingPoll",
     "WaybillDraft",
+    "WaybillLayout",
 ]

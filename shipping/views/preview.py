@@ -11,7 +11,8 @@ from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import OrderLine
 from orders.states import LineState
-from shipping.models import ShipmentLine
+from shipping.file_columns import LABELS
+from shipping.models import ShipmentLine, WaybillLayout
 
 ROWS = 100
 _SAME = Q(data__contains={"same": True})
@@ -55,6 +56,7 @@ def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
         "is_open": is_open,
         "is_running": job.is_open,
         "ships": ships,
+        "layout": _layout(job),
         "verb": "배송중 처리" if ships else "송장 등록",
         "tabs": _tabs(counts, show) if is_open else [],
         "ready": counts.ready,
@@ -65,6 +67,17 @@ def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
         "show": show,
         "next": found[ROWS - 1].number if len(found) > ROWS else 0,
     }
+
+
+def _layout(job: Job) -> dict[str, Any] | None:
+    """열 맞춤 of a file whose columns a person has pointed out, now or for an earlier file of the sender."""
+    options = job.params.get("options") or {}
+    columns = options.get("columns")
+    if not columns:
+        return None
+    kept = WaybillLayout.objects.filter(pk=options.get("layout") or 0).exists()
+    pairs = [f"{label.split(' (')[0]} = {columns[key]}" for key, label in LABELS.items() if key in columns]
+    return {"name": options.get("sender", ""), "pairs": pairs, "is_kept": kept}
 
 
 def _tabs(counts: UploadCounts, show: str) -> list[dict[str, Any]]:

@@ -5,33 +5,29 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.core.signing import BadSignature, dumps, loads
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
-from core.excel import FileProblem, clean_name, read_table
+from core.excel import FileProblem, clean_name
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import files, runner, start
-from core.jobs.uploads import exclude_rows, open_upload
+from core.jobs import runner, start
+from core.jobs.uploads import exclude_rows
 from core.models import Job, JobKind, JobState
 from core.settings_registry import get_setting
 from shipping.columns import courier_choices
-from shipping.excel.results import plain_header
-from shipping.file_columns import TARGETS
-from shipping.forms import ColumnsForm, WaybillFileForm
+from shipping.forms import WaybillFileForm
 from shipping.pages import UPLOAD_URL
+from shipping.services.layouts import forget_layout
 from shipping.uploads import WaybillUpload
+from shipping.views.columns import ask_again, layout_id, map_columns, open_preview, read_unknown
 from shipping.views.preview import preview_context
 
 PERMISSION = "shipping.register_waybill"
-SALT = "shipping.waybill-file"
-LONGEST_WAIT = 24 * 3600
 GONE = "올린 파일을 찾을 수 없습니다. 파일을 다시 올려 주세요."
-SAMPLE_ROWS = 3
 
 
 class WaybillUploadPage(PermissionRequired):
@@ -44,7 +40,7 @@ class WaybillUploadPage(PermissionRequired):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "stored" in request.POST:
-            return _map_columns(request)
+            return map_columns(request) or _gone(request)
         form = _form(request.POST, request.FILES)
         if not form.is_valid():
             return _form_page(request, form, status=422)
@@ -52,10 +48,8 @@ class WaybillUploadPage(PermissionRequired):
         options = {"courier": cleaned["courier"], "ship": cleaned["ship"]}
         try:
             name, content = _content(cleaned)
-            return _open(request, name, [content], options=options, password=cleaned["password"])
+            return _read(request, name, content, options, password=cleaned["password"])
         except FileProblem as problem:
-            if problem.code == "file_no_header":
-                return _ask_columns(request, form, name, content, options)
             form.add_error("password" if "password" in problem.code else "file", problem.message)
             return _form_page(request, form, status=422)
         except DomainError as error:
@@ -81,6 +75,11 @@ class WaybillPreview(PermissionRequired):
             if "discard" in request.POST:
                 start.cancel(job_id=job.pk, actor=actor, at=at)
                 return redirect(UPLOAD_URL)
+            if "forget" in request.POST:
+                forget_layout(layout_id=layout_id(job))
+                return redirect(request.get_full_path())
+            if "columns" in request.POST:
+                return ask_again(request, job)
             if request.POST.get("exclude"):
                 exclude_rows(job=job, row_numbers=_numbers([request.POST["exclude"]]))
                 return redirect(request.get_full_path())
@@ -122,85 +121,16 @@ def _content(cleaned: Mapping[str, Any]) -> tuple[str, bytes]:
     return "붙여넣기.csv", "\n".join(lines).encode()
 
 
-def _open(
-    request: HttpRequest, name: str, content: Iterable[bytes], *, options: Mapping[str, Any], password: str = ""
+def _read(
+    request: HttpRequest, name: str, content: bytes, options: Mapping[str, Any], *, password: str
 ) -> HttpResponse:
-    job = open_upload(
-        upload=WaybillUpload(password=password),
-        actor=staff_of(request),
-        file_name=name,
-        content=content,
-        at=timezone.now(),
-        options=options,
-    )
-    return redirect("shipping:waybill_preview", uuid=job.uuid)
-
-
-def _ask_columns(
-    request: HttpRequest, form: WaybillFileForm, name: str, content: bytes, options: Mapping[str, Any]
-) -> HttpResponse:
-    """열 맞추기: keep the file and let the person say which column is what."""
-    password = form.cleaned_data["password"]
+    """읽기: by the names of the columns, else as remembered of the sender, else the person is asked."""
     try:
-        plain_header(read_table(content, filename=name, password=password))
+        return open_preview(request, name, content, options=options, password=password)
     except FileProblem as problem:
-        form.add_error("file", problem.message)
-        return _form_page(request, form, status=422)
-    stored, _ = files.store([content], suffix=".bin")
-    token = dumps([stored, name, staff_of(request).pk, dict(options)], salt=SALT)
-    return _columns_page(request, token, content, name, password=password)
-
-
-def _columns_page(
-    request: HttpRequest, token: str, content: bytes, name: str, *, password: str, form: ColumnsForm | None = None,
-    status: int = 422,
-) -> HttpResponse:  # fmt: skip
-    table = read_table(content, filename=name, password=password)
-    header = plain_header(table)
-    start_row = header.index + 1
-    context = {
-        "title": "열 맞추기",
-        "subtitle": name,
-        "form": form or ColumnsForm(labels=header.labels, found=_known(header.labels)),
-        "action_url": UPLOAD_URL,
-        "token": token,
-        "has_password": bool(password),
-        "labels": header.labels,
-        "sample": [
-            [("" if cell is None else str(cell)) for cell in row] for row in table.rows[start_row:][:SAMPLE_ROWS]
-        ],
-        "cancel_url": UPLOAD_URL,
-    }
-    return render(request, "shipping/columns.html", context, status=status)
-
-
-def _known(labels: Iterable[str]) -> dict[str, str]:
-    """Columns that can be told by their names."""
-    return {key: label for key, names in TARGETS.items() for label in labels if label in names}
-
-
-def _map_columns(request: HttpRequest) -> HttpResponse:
-    """열 맞추기 확인: the kept file is read again with the columns that the person chose."""
-    token, password = request.POST["stored"], request.POST.get("password", "")
-    try:
-        stored, name, person, options = loads(token, salt=SALT, max_age=LONGEST_WAIT)
-        path = files.path_of(stored) if person == staff_of(request).pk else None
-    except (BadSignature, ValueError, TypeError):
-        path = None
-    if path is None:
-        return _gone(request)
-    content = path.read_bytes()
-    labels = plain_header(read_table(content, filename=name, password=password)).labels
-    form = ColumnsForm(request.POST, labels=labels, found={})
-    if not form.is_valid():
-        return _columns_page(request, token, content, name, password=password, form=form)
-    try:
-        answer = _open(request, name, [content], options=options | {"columns": form.mapping}, password=password)
-    except DomainError as error:
-        form.add_error(None, error.message)
-        return _columns_page(request, token, content, name, password=password, form=form)
-    files.remove(stored)
-    return answer
+        if problem.code != "file_no_header":
+            raise
+    return read_unknown(request, name, content, options, password=password)
 
 
 def _job(uuid: UUID) -> Job | None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from core.excel import Column, Kind, encrypt, write_xlsx
 from core.models import Job, JobState
-from shipping.models import Parcel, Shipment, WaybillDraft
+from shipping.models import Parcel, Shipment, WaybillDraft, WaybillLayout
 from shipping.services import waybills
 from shipping.services.waybills import WaybillEntry
 from tests.fixtures.orders import NOW, reloaded
@@ -85,6 +85,97 @@ def test_columns_that_nobody_can_tell_are_asked_for(make_shipments, logistics):
     assert answer.status_code == 302
     logistics.post(answer.headers["Location"])
     assert reloaded(shipment).waybill == waybill_number(0)
+
+
+UNKNOWN = ("우리 번호", "택배 번호", "비고")
+
+
+def mapped(client, content, **fields):
+    """An unknown file sent and its columns pointed out; the address of its preview."""
+    token = send(client, content).context["token"]
+    answer = client.post(UPLOAD, {"stored": token, "shipment": "우리 번호", "waybill": "택배 번호", **fields})
+    return answer.headers["Location"]
+
+
+def test_the_next_file_of_a_sender_goes_straight_to_its_preview(make_shipments, logistics, sign_in):
+    made = make_shipments(3)
+    rows = [[one.number, waybill_number(i), "x"] for i, one in enumerate(made)]
+    mapped(logistics, book(rows[:1], headers=UNKNOWN), sender="가나물류")
+    shuffled = book([["x", number, key] for key, number, _ in rows[1:]], headers=("비고", "택배번호", "우리 번호"))
+    colleague = sign_in(Role.LOGISTICS)
+    answer = send(colleague, shuffled)
+    assert answer.status_code == 302
+    html = colleague.get(answer.headers["Location"]).content.decode()
+    assert "'가나물류' 양식으로 기억한 열을 썼습니다." in html
+    assert "배송번호 = 우리 번호 · 송장번호 = 택배 번호" in html
+    assert "반영 가능한 2건 송장 등록" in html
+    colleague.post(answer.headers["Location"])
+    assert [one.waybill for one in again(made)] == ["", waybill_number(1), waybill_number(2)]
+
+
+def test_a_remembered_file_can_be_mapped_anew_and_the_first_preview_is_gone(make_shipments, logistics):
+    [shipment] = make_shipments(1)
+    content = book([[shipment.number, waybill_number(0), waybill_number(1)]], headers=UNKNOWN)
+    first = mapped(logistics, content)
+    asked = logistics.post(first, {"columns": "1"})
+    assert 'value="CJ대한통운"' in asked.content.decode()
+    assert asked.context["form"]["waybill"].initial == "택배 번호"
+    chosen = {"stored": asked.context["token"], "shipment": "우리 번호", "waybill": "비고", "sender": "새 이름"}
+    second = logistics.post(UPLOAD, chosen).headers["Location"]
+    assert list(Job.objects.order_by("pk").values_list("state", flat=True)) == [JobState.CANCELED, JobState.PREVIEW]
+    assert "'새 이름' 양식" in logistics.get(second).content.decode()
+    assert WaybillLayout.objects.get().mapping == {"shipment": "우리 번호", "waybill": "비고"}
+    logistics.post(second)
+    assert reloaded(shipment).waybill == waybill_number(1)
+    closed = logistics.post(second, {"columns": "1"})
+    assert (closed.status_code, "열을 바꾸려면 파일을 다시 올려 주세요." in closed.content.decode()) == (409, True)
+
+
+def test_a_forgotten_sender_is_asked_again_while_its_preview_stays(make_shipments, logistics):
+    first, second = make_shipments(2)
+    url = mapped(logistics, book([[first.number, waybill_number(0), ""]], headers=UNKNOWN))
+    assert logistics.post(url, {"forget": "1"}).status_code == 302
+    assert not WaybillLayout.objects.exists()
+    html = logistics.get(url).content.decode()
+    assert "기억하고 있지 않아 다음 파일은 다시 묻습니다." in html
+    assert "forget-columns" not in html
+    assert send(logistics, book([[second.number, waybill_number(1), ""]], headers=UNKNOWN)).status_code == 422
+    logistics.post(url)
+    assert [one.waybill for one in again([first, second])] == [waybill_number(0), ""]
+
+
+def test_two_senders_with_the_same_column_names_are_told_apart_by_their_courier(make_shipments, logistics):
+    first, second = make_shipments(2)
+    mapped(logistics, book([[first.number, waybill_number(0), "1"]], headers=UNKNOWN), sender="가")
+    content = book([["2", waybill_number(1), second.number]], headers=UNKNOWN)
+    guessed = send(logistics, content, courier="HANJIN").headers["Location"]
+    asked = logistics.post(guessed, {"columns": "1"})
+    chosen = {"stored": asked.context["token"], "shipment": "비고", "waybill": "택배 번호", "sender": "나"}
+    logistics.post(UPLOAD, chosen)
+    kept = dict(WaybillLayout.objects.values_list("courier", "name"))
+    assert kept == {"CJGLS": "가", "HANJIN": "나"}
+    url = send(logistics, book([[first.number, waybill_number(2), "1"]], headers=UNKNOWN)).headers["Location"]
+    assert "'가' 양식" in logistics.get(url).content.decode()
+
+
+def test_columns_that_do_not_read_the_file_are_not_remembered(make_shipments, logistics):
+    [shipment] = make_shipments(1)
+    token = send(logistics, book([[shipment.number, waybill_number(0), "1"]], headers=UNKNOWN)).context["token"]
+    for chosen in ({"waybill": "택배 번호"}, {"waybill": "없는 열", "shipment": "비고"}):
+        assert logistics.post(UPLOAD, {"stored": token, **chosen}).status_code == 422
+    assert not WaybillLayout.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_a_locked_file_with_remembered_columns_needs_only_its_password(make_shipments, logistics):
+    first, second = make_shipments(2)
+    mapped(logistics, book([[first.number, waybill_number(0), ""]], headers=UNKNOWN))
+    locked = encrypt(book([[second.number, waybill_number(1), ""]], headers=UNKNOWN), "1234")
+    url = send(logistics, locked, password="1234").headers["Location"]
+    refused = logistics.post(url, {"columns": "1"})
+    assert (refused.status_code, "암호가 걸린 파일입니다." in refused.content.decode()) == (409, True)
+    logistics.post(url)
+    assert [one.waybill for one in again([first, second])] == ["", waybill_number(1)]
 
 
 def test_a_kept_file_is_for_its_owner_and_its_token_alone(make_shipments, logistics, sign_in):

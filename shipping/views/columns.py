@@ -1,0 +1,175 @@
+"""송장 파일의 열 맞추기: a person says once which column is what; the sender's next file is read without asking."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.signing import BadSignature, dumps, loads
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts.access import staff_of
+from core.excel import FileProblem, Header, Table, read_table
+from core.exceptions import Conflict, DomainError
+from core.jobs import files, start
+from core.jobs.uploads import open_upload
+from core.models import Job, JobState
+from shipping.columns import courier_name
+from shipping.excel.results import plain_header
+from shipping.file_columns import TARGETS
+from shipping.forms import ColumnsForm
+from shipping.pages import UPLOAD_URL
+from shipping.services.layouts import remember_layout, remembered_layout
+from shipping.uploads import WaybillUpload
+
+SALT = "shipping.waybill-file"
+LONGEST_WAIT = 24 * 3600
+SAMPLE_ROWS = 3
+UNKNOWN = "열 이름을 찾지 못했습니다. 주문번호와 송장번호 열을 골라 주세요. 한 번 고르면 다음 파일부터 바로 읽습니다."
+AGAIN = "열을 다시 고르면 이 파일을 새로 읽고, 다음 파일부터 그렇게 읽습니다."
+CLOSED = "이미 반영했거나 그만둔 파일입니다. 열을 바꾸려면 파일을 다시 올려 주세요."
+LOCKED = "암호가 걸린 파일입니다. 기억한 열을 지운 뒤 파일을 다시 올려 주세요."
+LOST = "올린 파일이 남아 있지 않습니다. 파일을 다시 올려 주세요."
+
+
+def open_preview(
+    request: HttpRequest, name: str, content: bytes, *, options: Mapping[str, Any], password: str = ""
+) -> HttpResponse:
+    """미리보기 열기: read the file and lead to its rows. Raises FileProblem and the DomainErrors of open_upload."""
+    job = _opened(request, name, content, options=options, password=password)
+    return redirect("shipping:waybill_preview", uuid=job.uuid)
+
+
+def _opened(request: HttpRequest, name: str, content: bytes, *, options: Mapping[str, Any], password: str) -> Job:
+    return open_upload(
+        upload=WaybillUpload(password=password),
+        actor=staff_of(request),
+        file_name=name,
+        content=[content],
+        at=timezone.now(),
+        options=options,
+    )
+
+
+def read_unknown(
+    request: HttpRequest, name: str, content: bytes, options: Mapping[str, Any], *, password: str
+) -> HttpResponse:
+    """모르는 열 이름: as remembered of the sender, else ask. Raises FileProblem when no row can hold names at all."""
+    table = read_table(content, filename=name, password=password)
+    header = plain_header(table)
+    known = remembered_layout(header=header, courier=options["courier"])
+    if known is not None:
+        chosen = {"columns": known.mapping, "layout": known.pk, "sender": known.name}
+        try:
+            return open_preview(request, name, content, options={**options, **chosen}, password=password)
+        except FileProblem as problem:
+            if problem.code != "file_no_header":
+                raise
+    token = _keep(request, name, content, options)
+    return _page(request, token, name, table, header, form=_form(header, options), is_locked=bool(password))
+
+
+def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
+    """열 다시 맞추기 of a file that was read by chosen columns and is not applied yet. Raises Conflict, FileProblem."""
+    try:
+        path = files.path_of(job.file_path)
+    except ValueError:
+        path = None
+    if job.state != JobState.PREVIEW:
+        raise Conflict(CLOSED, code="preview_closed")
+    if path is None:
+        raise Conflict(LOST, code="file_gone")
+    content, options = path.read_bytes(), dict(job.params.get("options") or {})
+    try:
+        table = read_table(content, filename=job.file_name)
+    except FileProblem as problem:
+        raise Conflict(LOCKED, code="file_locked") if "password" in problem.code else problem from None
+    header = plain_header(table)
+    token = _keep(request, job.file_name, content, options | {"instead_of": job.pk})
+    form = _form(header, options)
+    return _page(request, token, job.file_name, table, header, form=form, intro=AGAIN, status=200)
+
+
+def map_columns(request: HttpRequest) -> HttpResponse | None:
+    """열 맞추기 확인: read the kept file by the chosen columns and remember them; None when it is not theirs."""
+    token, password = request.POST["stored"], request.POST.get("password", "")
+    try:
+        stored, name, person, options = loads(token, salt=SALT, max_age=LONGEST_WAIT)
+        path = files.path_of(stored) if person == staff_of(request).pk else None
+    except (BadSignature, ValueError, TypeError):
+        path = None
+    if path is None:
+        return None
+    content = path.read_bytes()
+    table = read_table(content, filename=name, password=password)
+    header = plain_header(table)
+    form = ColumnsForm(request.POST, labels=header.labels, found={})
+    if form.is_valid():
+        try:
+            answer = _open_mapped(request, form, header, name, content, options=options, password=password)
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            files.remove(stored)
+            return answer
+    return _page(request, token, name, table, header, form=form, is_locked=bool(password))
+
+
+def layout_id(job: Job) -> int:
+    """기억한 양식 of a file that was read by it; 0 for others."""
+    return int((job.params.get("options") or {}).get("layout") or 0)
+
+
+def _open_mapped(
+    request: HttpRequest, form: ColumnsForm, header: Header, name: str, content: bytes, *, options: dict[str, Any],
+    password: str,
+) -> HttpResponse:  # fmt: skip
+    """The preview of the file as it was mapped; only a mapping that reads it is remembered."""
+    before = options.pop("instead_of", 0)
+    sender = form.cleaned_data["sender"] or courier_name(options["courier"])
+    chosen = {"columns": form.mapping, "sender": sender}
+    job = _opened(request, name, content, options=options | chosen, password=password)
+    layout = remember_layout(header=header, courier=options["courier"], name=sender, mapping=form.mapping)
+    job.params["options"]["layout"] = layout.pk
+    job.save(update_fields=["params"])
+    if before:
+        start.cancel(job_id=before, actor=staff_of(request), at=timezone.now())
+    return redirect("shipping:waybill_preview", uuid=job.uuid)
+
+
+def _keep(request: HttpRequest, name: str, content: bytes, options: Mapping[str, Any]) -> str:
+    """A token for the kept file that only this person can use."""
+    stored, _ = files.store([content], suffix=".bin")
+    return dumps([stored, name, staff_of(request).pk, dict(options)], salt=SALT)
+
+
+def _form(header: Header, options: Mapping[str, Any]) -> ColumnsForm:
+    found = options.get("columns") or _known(header.labels)
+    sender = options.get("sender") or courier_name(options["courier"])
+    return ColumnsForm(labels=header.labels, found=found, initial={"sender": sender})
+
+
+def _known(labels: Iterable[str]) -> dict[str, str]:
+    """Columns that can be told by their names."""
+    return {key: label for key, names in TARGETS.items() for label in labels if label in names}
+
+
+def _page(
+    request: HttpRequest, token: str, name: str, table: Table, header: Header, *, form: ColumnsForm,
+    is_locked: bool = False, intro: str = UNKNOWN, status: int = 422,
+) -> HttpResponse:  # fmt: skip
+    context = {
+        "title": "열 맞추기",
+        "subtitle": name,
+        "intro": intro,
+        "form": form,
+        "action_url": UPLOAD_URL,
+        "token": token,
+        "has_password": is_locked,
+        "labels": header.labels,
+        "sample": [
+            ["" if cell is None else str(cell) for cell in row] for row in table.rows[header.index + 1 :][:SAMPLE_ROWS]
+        ],
+        "cancel_url": UPLOAD_URL,
+    }
+    return render(request, "shipping/columns.html", context, status=status)
