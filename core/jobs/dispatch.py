@@ -1,14 +1,17 @@
 """Wake workers up for jobs that are due and for periodic jobs that were missed.
 
-Part of the relay role, in a thread of its own: a broker that hangs must not hold deliveries up. What a worker was told
-and did not take within half a minute (the broker was emptied, the worker died) is told again. Source: F28 to F31, F33.
+Part of the relay role, in a thread of its own: a broker that hangs must not hold deliveries up. A job that begins to
+wait says so by NOTIFY; once a second the table is looked at anyway. What a worker was told and did not take within half
+a minute (the broker was emptied, the worker died) is told again. Source: F28 to F31, F33.
 """
 
 import logging
+import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Any
 
 from celery import current_app
 from django.db import connection
@@ -16,6 +19,7 @@ from django.utils import timezone
 
 from core import slots
 from core.jobs.lease import DUE
+from core.jobs.lifecycle import CHANNEL
 from core.models import Job
 
 log = logging.getLogger("core.dispatch")
@@ -24,6 +28,7 @@ REPEAT_AFTER = 30.0
 """Seconds after which an unanswered wake-up is sent again."""
 MISSED_EVERY = 30.0
 LONGEST_PAUSE = 30.0
+LOOK_EVERY = 1.0
 
 Send = Callable[[str, dict[str, object]], None]
 
@@ -55,7 +60,7 @@ class Dispatcher:
         if now - self._looked_for_missed >= MISSED_EVERY or not self._looked_for_missed:
             self._looked_for_missed = now
             due |= {f"slot {name}": ("core.tasks.run_slot", {"job": name}) for name in slots.overdue(at)}
-        self._told = {key: told for key, told in self._told.items() if now - told < REPEAT_AFTER}
+        self._told = {key: told for key, told in self._told.items() if now - told < REPEAT_AFTER and _waits(key, due)}
         fresh = [key for key in due if key not in self._told]
         for key in fresh:
             self._send(*due[key])
@@ -63,17 +68,38 @@ class Dispatcher:
         return len(fresh)
 
 
-def run_forever(*, stop: threading.Event) -> None:
-    """배차 계속: once a second; longer pauses while the broker or the database is away."""
-    dispatcher, pause = Dispatcher(), 1.0
+def _waits(key: str, due: Collection[str]) -> bool:
+    """A job that was taken up meanwhile is news when it waits again; missed slots are looked for only now and then."""
+    return key in due or not key.startswith("job ")
+
+
+def run_forever(*, stop: threading.Event, send: Send = send) -> None:
+    """배차 계속: at every NOTIFY and once a second; longer pauses while the broker or the database is away."""
+    dispatcher, pause = Dispatcher(send), LOOK_EVERY
     try:
-        while not stop.wait(pause):
+        while not stop.is_set():
             try:
+                # Listening before looking: what is queued in between is either seen or heard.
+                _listen()
                 dispatcher.tell(at=timezone.now())
-                pause = 1.0
+                pause = LOOK_EVERY
+                _wait()
             except Exception as error:
                 pause = min(LONGEST_PAUSE, pause * 2)
                 log.warning("cannot wake workers up: %s", type(error).__name__, extra={"data": {"pause": pause}})
                 connection.close()
+                stop.wait(pause)
     finally:
         connection.close()
+
+
+def _listen() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+
+
+def _wait() -> None:
+    raw: Any = connection.connection
+    select.select([raw], [], [], LOOK_EVERY)
+    raw.poll()
+    raw.notifies.clear()

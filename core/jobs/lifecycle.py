@@ -3,9 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
 from core.events import kind, record
 from core.models import Job, JobState, Source
 from core.state import move
+
+CHANNEL = "oms_jobs"
+"""Notified when a job begins to wait for a worker; the dispatcher of core/jobs/dispatch.py listens."""
 
 JOB_QUEUED = kind("job.queued", "작업 등록")
 JOB_STARTED = kind("job.started", "작업 시작")
@@ -38,4 +43,7 @@ def advance(job: Job, method: Any, *, at: datetime, actor: Any = None, **facts: 
     if outcome.changes:
         source = Source.SCREEN if actor else Source.TASK
         record(outcome, _KINDS[JobState(job.state)], at=at, actor=actor, source=source, reason=job.error)
+        if job.state == JobState.QUEUED:
+            with connection.cursor() as cursor:
+                cursor.execute(f"NOTIFY {CHANNEL}")
     return outcome.refused.get(job.pk)

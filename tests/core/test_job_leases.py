@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Collection
 from datetime import timedelta
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from accounts.roles import Role
 from core.exceptions import Conflict
 from core.jobs import dispatch, lease, runner, start, sweep
 from core.jobs.lease import LeaseLost, claim, renew, take
-from core.jobs.lifecycle import lock_job
+from core.jobs.lifecycle import CHANNEL, lock_job
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from oms.celery import PERIODIC
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.work import (
     LineMaker,
@@ -262,3 +264,41 @@ def test_results_of_items_add_up_to_the_job(
     }
     assert (job.done, job.failed, job.total) == (by_result[ItemResult.OK], by_result[ItemResult.REFUSED], 10)
     assert job.kind == JobKind.ACT
+
+
+def test_a_job_that_waits_again_is_told_again_at_once(hold_act: TestHold, make_lines: LineMaker, staff: User) -> None:
+    job = queued(previewed(hold_act, make_lines(1), actor=staff), actor=staff)
+    told: list[Any] = []
+    dispatcher = dispatch.Dispatcher(lambda task, kwargs: told.append(kwargs))
+    dispatcher.tell(at=NOW)
+    start.cancel(job_id=job.pk, actor=staff, at=NOW)
+    dispatcher.tell(at=NOW)
+    start.resume(job_id=job.pk, actor=staff, at=NOW)
+    dispatcher.tell(at=NOW)
+    assert [one for one in told if one == {"job_id": job.pk}] == [{"job_id": job.pk}] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_is_told_when_it_is_queued_and_not_when_somebody_looks(
+    hold_act: TestHold, make_lines: LineMaker, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "LOOK_EVERY", 600.0)
+    told: Queue[dict[str, object]] = Queue()
+    ending = threading.Event()
+    thread = threading.Thread(
+        target=dispatch.run_forever, kwargs={"stop": ending, "send": lambda task, kwargs: told.put(kwargs)}, daemon=True
+    )
+    thread.start()
+    try:
+        # Every periodic job was missed: the first look is over when the last of them was told.
+        assert "job" in [told.get(timeout=30) for _ in PERIODIC][-1]
+        jobs, found = [], []
+        for _ in range(2):
+            jobs.append(queued(previewed(hold_act, make_lines(1), actor=staff), actor=staff))
+            found.append(told.get(timeout=30))
+    finally:
+        ending.set()
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}")
+        thread.join(timeout=30)
+    assert found == [{"job_id": job.pk} for job in jobs]
