@@ -1,8 +1,10 @@
-// Rows that others moved (15 s) and the counts of the menu (30 s); nothing at all while the tab is hidden.
+// Rows that others moved and who else has the open order (15 s), counts of the menu (30 s); nothing while the tab is hidden.
 import { $, card, on } from "./dom.js";
 import { rows } from "./select.js";
 
+const presence = { every: 15000, url: presenceUrl };
 const JOBS = [
+  presence,
   { every: 15000, url: listUrl },
   { every: 30000, url: countsUrl },
   { every: 60000, url: () => ($("[data-live]") && live(), null) },
@@ -16,6 +18,13 @@ function live() {
 
 function countsUrl() {
   return $(".sidebar")?.dataset.countsUrl;
+}
+
+// Typing in the page or in a dialog over it counts as editing the order.
+function presenceUrl() {
+  const place = $("[data-presence]");
+  if (!place) return null;
+  return place.dataset.presence + ($("form.dirty, #dialog[open] form") ? "?editing" : "");
 }
 
 function listUrl() {
@@ -36,9 +45,12 @@ function tick() {
 }
 
 for (const job of JOBS) job.last = Date.now();
+presence.last = 0;
 if ($("#poll-sink")) {
   setInterval(tick, 1000);
   on("visibilitychange", tick);
+  // An order that was just opened asks at once.
+  on("htmx:afterSwap", ({ detail }) => detail.target.id === "detail" && !$("[data-presence]")?.textContent && (presence.last = 0));
   // What the list and its tabs say after an act, the menu says at once as well.
   on("oms:changed", () => countsUrl() && ask(countsUrl()).catch(() => {}));
 }

@@ -1,0 +1,36 @@
+"""보고 있는 사람: who else has this order open, asked by the open page itself."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from accounts.access import PermissionRequired, staff_of
+from core import presence
+from core.presence import Viewer
+from orders.models import Order
+
+
+class PresenceView(PermissionRequired):
+    """보고 있는 사람: a heartbeat of the person and the names of the others; changes no row."""
+
+    permission = "orders.view"
+
+    def get(self, request: HttpRequest, number: str) -> HttpResponse:
+        order = Order.objects.filter(number=number).only("pk").first()
+        if order is None:
+            raise Http404
+        person = staff_of(request)
+        me = Viewer(person.pk, person.display_name, is_editing="editing" in request.GET)
+        others = presence.beat(subject=f"order:{order.pk}", viewer=me, at=timezone.now())
+        return render(request, "orders/_presence.html", {"order": order, "sentence": sentence(others)})
+
+
+def sentence(others: list[Viewer]) -> str:
+    """보고 있는 사람 in words: who types comes before who looks, the latest first."""
+    parts = []
+    for verb, is_editing in (("수정 중입니다", True), ("보고 있습니다", False)):
+        names = list(dict.fromkeys(one.name for one in reversed(others) if one.is_editing == is_editing))
+        if names:
+            more = f" 외 {len(names) - 3}명이" if len(names) > 3 else "이"
+            parts.append(f"{', '.join(f'{name} 님' for name in names[:3])}{more} {verb}")
+    return " · ".join(parts)
