@@ -1,0 +1,1 @@
+"""Edges of payments: one module for each PG; no models, no database."""
