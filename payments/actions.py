@@ -13,7 +13,7 @@ from orders.forms import ReasonForm
 from orders.models import OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
-from payments import services
+from payments.services import manual
 
 S = LineState
 UNDO_REASON = "되돌리기"
@@ -39,10 +39,10 @@ class ConfirmPayment(LineAction):
     hotkey = "S"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return services.confirm_manually(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
+        return manual.confirm_manually(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return services.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+        return manual.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
 
 
 @register
@@ -59,7 +59,7 @@ class RevertPayment(LineAction):
     is_destructive = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return services.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=reason, batch=batch)
+        return manual.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=reason, batch=batch)
 
 
 @register

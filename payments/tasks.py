@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from payments.services import cancel_overdue, overdue_orders
+from payments.services.overdue import cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
 

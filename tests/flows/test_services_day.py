@@ -11,7 +11,8 @@ from orders.models import OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.states import ConfirmedBy, LineState, LockKind
 from payments.models import LedgerEntry, Payment
-from payments.services import cancel_overdue, confirm_manually, revert_manual
+from payments.services.manual import confirm_manually, revert_manual
+from payments.services.overdue import cancel_overdue
 from payments.states import PaymentState
 from products.models import StockLevel
 from shipping.models import Parcel, Shipment, ShipmentStep

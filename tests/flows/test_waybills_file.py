@@ -17,7 +17,8 @@ from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import LineState
-from payments.services import cancel_overdue, confirm_manually, revert_manual
+from payments.services.manual import confirm_manually, revert_manual
+from payments.services.overdue import cancel_overdue
 from shipping.models import Parcel, Shipment
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry

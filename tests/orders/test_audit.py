@@ -17,7 +17,7 @@ from core.models import Job, JobKind
 from orders.lists import kind_choices
 from orders.models import OrderEvent
 from orders.services import locks, progress
-from payments.services import confirm_manually
+from payments.services.manual import confirm_manually
 
 URL = "/audit/"
 

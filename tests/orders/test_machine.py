@@ -13,7 +13,7 @@ from orders.models import OrderLine
 from orders.services import locks, progress
 from orders.states import CanceledBy, ConfirmedBy, DeliveryMethod, LockKind
 from orders.tasks import confirm_after_days
-from payments.services import confirm_manually, revert_manual
+from payments.services.manual import confirm_manually, revert_manual
 from payments.tasks import cancel_unpaid_overdue
 from shipping.couriers import COURIERS
 from shipping.models import Shipment

@@ -11,7 +11,8 @@ from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.services.intake import LineDraft, create_orders
 from orders.states import CanceledBy, LineState
-from payments.services import cancel_overdue, confirm_manually
+from payments.services.manual import confirm_manually
+from payments.services.overdue import cancel_overdue
 from shipping.couriers import COURIERS
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry

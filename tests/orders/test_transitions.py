@@ -7,7 +7,7 @@ from core.state import StateGuard
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.states import FIRST_STATES, LINE_MOVES, LOCKS, CanceledBy, ConfirmedBy, DeliveredBy, LineState, LockKind
-from payments.services import confirm_manually
+from payments.services.manual import confirm_manually
 from products.models import StockLevel
 from shipping.services import shipments
 from tests.fixtures.orders import NOW, reloaded

@@ -7,8 +7,8 @@ import pytest
 
 from orders.models import Order
 from orders.services.locking import locked_orders
-from payments import services
 from payments.models import Payment
+from payments.services.booking import book as book_rows
 from payments.states import EntryKind
 from tests.fixtures.orders import NOW, reloaded
 
@@ -23,7 +23,7 @@ def deposit() -> Deposit:
         with locked_orders([order.pk]):
             payment = Payment.objects.get(order=order)
             rows = [(payment, EntryKind.DEPOSIT, f"bank-{order.number}", amount)]
-            services._book(rows, at=at, actor=None, batch=None)
+            book_rows(rows, at=at, actor=None, batch=None)
         return reloaded(order)
 
     return book

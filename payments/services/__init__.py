@@ -1,0 +1,1 @@
+"""Money in and out: every write of payments."""

@@ -1,0 +1,63 @@
+"""The ledger: the only place that books, settles payments and writes `Order.paid_amount`.
+
+Callers hold the orders and their lines; payments are locked here, after them (architecture.md 3).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from core.events import record
+from core.locks import locked
+from core.models import Job
+from core.state import move
+from orders.models import Order
+from payments.events import PAYMENT_SETTLED
+from payments.models import LedgerEntry, Payment
+from payments.states import EntryKind
+
+
+def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
+    """결제 of locked orders, locked, by order id; each carries its locked order."""
+    found = {p.order_id: p for p in locked(Payment.objects.filter(order__in=orders))}
+    for order in orders:
+        if order.pk in found:
+            found[order.pk].order = order
+    return found
+
+
+def book(
+    rows: Sequence[tuple[Payment, EntryKind, str, int]],
+    *,
+    at: datetime,
+    actor: Any,
+    batch: Job | None,
+    reason: str = "",
+) -> None:
+    """Write ledger rows, settle their payments and bring `Order.paid_amount` along; payments are locked."""
+    if not rows:
+        return
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            payment=payment,
+            kind=kind,
+            reference=reference,
+            amount=amount,
+            at=at,
+            actor=actor,
+            batch=batch,
+            reason=reason,
+        )
+        for payment, kind, reference, amount in rows
+    )
+    balances = {payment.pk: {"balance": payment.balance + amount} for payment, _, _, amount in rows}
+    outcome = move([payment for payment, *_ in rows], Payment.settle, at=at, per_row=balances)
+    record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_order o SET paid_amount = o.paid_amount + v.amount"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, amount) WHERE o.id = v.id",
+            [[payment.order_id for payment, *_ in rows], [amount for *_, amount in rows]],
+        )

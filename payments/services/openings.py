@@ -1,0 +1,30 @@
+"""결제 등록: the payment of a new order; what the channel has collected is booked at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from core.events import record
+from core.state import move
+from orders.models import Order
+from orders.states import PREPAID_METHODS
+from payments.events import PAYMENT_SETTLED
+from payments.models import Payment
+from payments.services.booking import book
+from payments.states import EntryKind
+
+
+def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -> list[Payment]:
+    """결제 등록: one payment per new order; prepaid orders are booked as paid by their channel at once.
+
+    Runs in the transaction that created the orders. Where points and coupons cover everything nothing is due: the
+    payment is settled without a booking.
+    """
+    payments = Payment.objects.bulk_create(
+        Payment(order=order, method=order.payment_method, amount=order.due_amount) for order in orders
+    )
+    nothing_due = move([payment for payment in payments if not payment.amount], Payment.settle, at=at, balance=0)
+    record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
+    prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
+    book([(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None)
+    return list(payments)
