@@ -20,6 +20,63 @@ class EntryKind(models.TextChoices):
     MANUAL_REVERSAL = "MANUAL_REVERSAL", "입금확인 취소"
     PREPAID = "PREPAID", "채널 결제"
     DEPOSIT = "DEPOSIT", "입금"
+    REVERSAL = "REVERSAL", "입금 취소"
+    REFUND = "REFUND", "환불"
+    REFUND_FAILED = "REFUND_FAILED", "환불 실패"
 
 
 PAYMENT_MOVES = tuple((a, b) for a in PaymentState for b in PaymentState if a != b)
+
+
+class NoticeState(models.TextChoices):
+    """알림 처리 상태: every event ends in one of them, none is dropped (payments.md 5.1)."""
+
+    RECEIVED = "RECEIVED", "받음"
+    RETRY = "RETRY", "다시 처리"
+    PROCESSED = "PROCESSED", "반영"
+    IGNORED = "IGNORED", "변경 없음"
+    REJECTED = "REJECTED", "거절"
+    PARKED = "PARKED", "확인 필요"
+    DEAD = "DEAD", "처리 실패"
+    TEST = "TEST", "시험"
+
+
+class VirtualState(models.TextChoices):
+    """가상계좌 상태."""
+
+    PENDING = "PENDING", "발급 중"
+    ISSUED = "ISSUED", "발급"
+    CLOSING = "CLOSING", "닫는 중"
+    CLOSED = "CLOSED", "닫음"
+    FAILED = "FAILED", "발급 실패"
+
+
+class ProblemKind(models.TextChoices):
+    """예외 종류 (payments.md 5.7)."""
+
+    UNKNOWN_ORDER = "UNKNOWN_ORDER", "주문 없음"
+    UNDERPAID = "UNDERPAID", "부분입금"
+    OVERPAID = "OVERPAID", "초과입금"
+    DUPLICATE_DEPOSIT = "DUPLICATE_DEPOSIT", "이중입금"
+    LATE_AFTER_CANCEL = "LATE_AFTER_CANCEL", "취소 후 입금"
+    LATE_AFTER_EXPIRE = "LATE_AFTER_EXPIRE", "기한 후 입금"
+    CURRENCY = "CURRENCY", "다른 통화"
+    UNCLEARED_CHEQUE = "UNCLEARED_CHEQUE", "미결제 수표"
+    MISMATCH_WITH_PG = "MISMATCH_WITH_PG", "PG와 금액 다름"
+    ID_REUSE = "ID_REUSE", "이벤트 번호 중복"
+    REVERSED_AFTER_RELEASE = "REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"
+    REFUNDED_OUTSIDE = "REFUNDED_OUTSIDE", "밖에서 환불"
+    REFUND_FAILED = "REFUND_FAILED", "환불 실패"
+    NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "입금자 불분명"
+
+
+class Resolution(models.TextChoices):
+    """예외 처리."""
+
+    FITS = "FITS", "저절로 맞음"
+    ATTACHED = "ATTACHED", "주문에 연결"
+    REVIVED = "REVIVED", "주문 되살림"
+    ACCEPTED = "ACCEPTED", "차액 인정"
+    REFUNDED = "REFUNDED", "환불"
+    PG_TEST = "PG_TEST", "PG 시험"
+    NOTHING = "NOTHING", "조치 없음"

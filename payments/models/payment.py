@@ -25,6 +25,13 @@ class Payment(StateGuard, TimeStamped):
     method = models.CharField("결제수단", max_length=16, choices=PaymentMethod.choices)
     amount = models.PositiveBigIntegerField("결제예정액")
     balance = models.BigIntegerField("원장 잔액", default=0)
+    # Only for what goes through a PG of our own: our reference there, its own number, and what proves its notices.
+    account = models.ForeignKey("payments.PgAccount", models.PROTECT, null=True, related_name="payments")
+    order_ref = models.CharField("PG 주문번호", max_length=64, null=True, db_collation="C")  # noqa: DJ001 - unique
+    payment_ref = models.CharField("PG 거래번호", max_length=200, blank=True, db_collation="C")
+    sealed_secret = models.TextField("알림 비밀값", blank=True)
+    # When the fetch began whose answer was applied last: an older answer is not applied over it.
+    synced_at = models.DateTimeField("PG 대조 일시", null=True, blank=True)
     state = StateField("상태", choices=PaymentState.choices, default=PaymentState.PENDING)
     settled_at = models.DateTimeField("완료일시", null=True, blank=True)
 
@@ -34,6 +41,12 @@ class Payment(StateGuard, TimeStamped):
         constraints = [
             models.CheckConstraint(condition=models.Q(balance__gte=0), name="payment_balance_not_negative"),
             models.CheckConstraint(condition=models.Q(state__in=PaymentState.values), name="payment_state_known"),
+            models.UniqueConstraint(fields=["account", "order_ref"], name="payment_ref_once"),
+            models.CheckConstraint(
+                condition=models.Q(account=None, order_ref=None)
+                | models.Q(account__isnull=False, order_ref__isnull=False),
+                name="payment_ref_with_account",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,80 @@
+"""Webhook inbox: every HTTP request as it came, and every distinct event among them."""
+
+from django.db import models
+from django.db.models import Q
+
+from payments.models.account import PgAccount
+from payments.models.payment import Payment
+from payments.states import NoticeState
+
+
+class PgNotice(models.Model):
+    """PG 알림: one event of a PG, however often it was told; ends in a state that says what became of it."""
+
+    account = models.ForeignKey(PgAccount, models.PROTECT, related_name="notices")
+    event_key = models.CharField("이벤트 번호", max_length=200, db_collation="C")
+    kind = models.CharField("종류", max_length=24)
+    order_ref = models.CharField("주문 참조", max_length=64, db_collation="C")
+    payment_ref = models.CharField("PG 거래번호", max_length=200, blank=True, db_collation="C")
+    amount = models.BigIntegerField("금액", null=True)
+    occurred_at = models.DateTimeField("발생일시", null=True)
+    depositor = models.CharField("입금자", max_length=60, blank=True)
+    is_proven = models.BooleanField("서명 확인")
+    fields = models.JSONField("내용", default=dict)
+    body_hash = models.BinaryField("본문 지문", max_length=32)
+    state = models.CharField("처리 상태", max_length=12, choices=NoticeState.choices, default=NoticeState.RECEIVED)
+    reason = models.CharField("이유", max_length=40, blank=True)
+    attempts = models.PositiveSmallIntegerField("시도", default=0)
+    due_at = models.DateTimeField("다음 처리")
+    # Fencing: who claimed it last; a claim that ran out may be taken by another.
+    claim = models.BigIntegerField("임대 번호", default=0)
+    received_at = models.DateTimeField("수신일시")
+    finished_at = models.DateTimeField("처리일시", null=True)
+    last_error = models.CharField("마지막 오류", max_length=500, blank=True)
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="notices")
+
+    class Meta:
+        verbose_name = "PG 알림"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "event_key"], name="notice_once"),
+            models.CheckConstraint(condition=Q(state__in=NoticeState.values), name="notice_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="notice_due", condition=Q(state__in=["RECEIVED", "RETRY"])),
+            models.Index(fields=["-received_at", "-id"], name="notice_newest"),
+            models.Index(fields=["order_ref"], name="notice_order_ref"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.event_key}"
+
+
+class PgRequest(models.Model):
+    """받은 요청: the raw bytes of one HTTP request, stored and committed before anything reads them.
+
+    Its verdict (`status`, `reason`, `notice`) follows; a request without one is read again by the sweep.
+    """
+
+    account = models.ForeignKey(PgAccount, models.PROTECT, related_name="requests")
+    at = models.DateTimeField("수신일시")
+    peer_ip = models.GenericIPAddressField("접속 IP", null=True)
+    client_ip = models.GenericIPAddressField("보낸 IP", null=True)
+    content_type = models.CharField("형식", max_length=120, blank=True)
+    headers = models.JSONField("머리글", default=dict)
+    body = models.BinaryField("본문")
+    size = models.PositiveIntegerField("크기")
+    body_hash = models.BinaryField("본문 지문", max_length=32)
+    status = models.PositiveSmallIntegerField("응답 코드", null=True)
+    reason = models.CharField("이유", max_length=40, blank=True)
+    milliseconds = models.PositiveIntegerField("응답 시간", null=True)
+    notice = models.ForeignKey(PgNotice, models.PROTECT, null=True, related_name="requests")
+
+    class Meta:
+        verbose_name = "PG 요청"
+        indexes = [
+            models.Index(fields=["at", "id"], name="request_unread", condition=Q(status=None)),
+            models.Index(fields=["-at", "-id"], name="request_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,45 @@
+"""Virtual accounts: the bank account that a PG opened for one payment."""
+
+from django.db import models
+from django.db.models import Q
+
+from core.models import TimeStamped
+from payments.models.payment import Payment
+from payments.states import VirtualState
+
+
+class VirtualAccount(TimeStamped):
+    """가상계좌: asked for when the order comes in; while the PG has not answered it is PENDING and tried again."""
+
+    payment = models.OneToOneField(Payment, models.CASCADE, primary_key=True, related_name="virtual")
+    state = models.CharField("발급 상태", max_length=8, choices=VirtualState.choices, default=VirtualState.PENDING)
+    bank = models.CharField("은행 코드", max_length=8)
+    number = models.CharField("계좌번호", max_length=40, blank=True, db_collation="C")
+    holder = models.CharField("예금주", max_length=60, blank=True)
+    due_at = models.DateTimeField("입금기한")
+    issued_at = models.DateTimeField("발급일시", null=True, blank=True)
+    closed_at = models.DateTimeField("닫은 일시", null=True, blank=True)
+    next_try_at = models.DateTimeField("다음 시도", null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField("시도", default=0)
+    last_error = models.CharField("마지막 오류", max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "가상계좌"
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=VirtualState.values), name="virtual_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=[VirtualState.PENDING, VirtualState.FAILED]) | ~Q(number=""),
+                name="virtual_has_number",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                name="virtual_to_try",
+                condition=Q(state__in=[VirtualState.PENDING, VirtualState.CLOSING]),
+            ),
+            models.Index(fields=["due_at"], name="virtual_open", condition=Q(state=VirtualState.ISSUED)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bank} {self.number}"
