@@ -1,0 +1,8 @@
+"""The PGs that the sandbox speaks for, by their prefix."""
+
+from collections.abc import Mapping
+
+from sandbox.pg.dialect import Dialect
+from sandbox.pg.toss import Toss
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (Toss(),)}
