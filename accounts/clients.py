@@ -33,7 +33,7 @@ def client_of(request: HttpRequest) -> Client:
     agent = request.headers.get("User-Agent", "")
     session_key = getattr(request, "session", None) and request.session.session_key
     return Client(
-        ip=_address(request),
+        ip=address_of(request),
         agent_hash=hashlib.sha256(agent.encode()).hexdigest()[:HASH_LENGTH] if agent else "",
         session_hash=_session_hash(session_key) if session_key else "",
     )
@@ -44,7 +44,8 @@ def _session_hash(session_key: str) -> str:
     return salted_hmac("accounts.session", session_key, algorithm="sha256").hexdigest()[:HASH_LENGTH]
 
 
-def _address(request: HttpRequest) -> str | None:
+def address_of(request: HttpRequest) -> str | None:
+    """접속 IP: behind a trusted proxy the address that the proxy added; None for what is no address."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.SECURE_PROXY_SSL_HEADER:
         address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()

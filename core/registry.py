@@ -7,9 +7,9 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
-MODULES = ("options", "events", "handlers", "actions", "uploads", "exports", "panels", "pages", "lists")
+MODULES = ("options", "events", "handlers", "actions", "uploads", "exports", "panels", "pages", "lists", "drains")
 """Settings, event kinds, subscribers, bulk acts, files in and out, boxes of the order, list pages, what is added to
-lists of lower apps."""
+lists of lower apps, what the relay drains."""
 
 
 def own_apps() -> list[str]:

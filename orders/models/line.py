@@ -54,7 +54,7 @@ def is_mapped(line: Any) -> bool:
 
 @condition("입금액이 주문 금액과 {self.missing_text} 다릅니다.")
 def is_paid_in_full(line: Any) -> bool:
-    return bool(line.order.open_amount == 0)
+    return bool(line.order.open_amount <= 0)
 
 
 @condition("이미 입금한 금액이 있는 주문입니다. 입금확인 취소나 환불을 먼저 하세요.")

@@ -35,6 +35,9 @@ class PgAccount(TimeStamped):
     ips = models.JSONField("허용 IP", default=list, blank=True)
     # Where staff switched this off, a notice counts only when every one of its facts is that of our payment.
     requeries = models.BooleanField("PG 재조회", default=True)
+    # The one account that opens virtual accounts for orders of our own mall; its bank as this PG counts banks.
+    issues_accounts = models.BooleanField("가상계좌 발급", default=False)
+    bank = models.CharField("발급 은행", max_length=8, blank=True)
     is_sandbox = models.BooleanField("샌드박스", default=False)
     is_active = models.BooleanField("사용", default=True)
     # Until then notices without proof are answered as the PG expects and kept as tests, never applied.
@@ -45,6 +48,11 @@ class PgAccount(TimeStamped):
 
     class Meta:
         verbose_name = "PG 계정"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issues_accounts"], condition=models.Q(issues_accounts=True), name="one_account_issues"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

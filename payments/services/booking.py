@@ -3,6 +3,7 @@
 Callers hold the orders and their lines; payments are locked here, after them (architecture.md 3).
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -32,11 +33,15 @@ def book(
     rows: Sequence[tuple[Payment, EntryKind, str, int]],
     *,
     at: datetime,
-    actor: Any,
-    batch: Job | None,
+    actor: Any = None,
+    batch: Job | None = None,
     reason: str = "",
+    source: str = "",
 ) -> None:
-    """Write ledger rows, settle their payments and bring `Order.paid_amount` along; payments are locked."""
+    """장부 기입: write ledger rows, settle their payments and bring `Order.paid_amount` along.
+
+    A row is (payment, kind, reference, signed won); payments are locked, carry their locked order, and may come twice.
+    """
     if not rows:
         return
     LedgerEntry.objects.bulk_create(
@@ -52,12 +57,18 @@ def book(
         )
         for payment, kind, reference, amount in rows
     )
-    balances = {payment.pk: {"balance": payment.balance + amount} for payment, _, _, amount in rows}
-    outcome = move([payment for payment, *_ in rows], Payment.settle, at=at, per_row=balances)
-    record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason)
+    delta: dict[int, int] = defaultdict(int)
+    for payment, _, _, amount in rows:
+        delta[payment.pk] += amount
+    payments = list({payment.pk: payment for payment, *_ in rows}.values())
+    balances = {payment.pk: {"balance": payment.balance + delta[payment.pk]} for payment in payments}
+    outcome = move(payments, Payment.settle, at=at, per_row=balances)
+    record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason, source=source)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE orders_order o SET paid_amount = o.paid_amount + v.amount"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, amount) WHERE o.id = v.id",
-            [[payment.order_id for payment, *_ in rows], [amount for *_, amount in rows]],
+            [[payment.order_id for payment in payments], [delta[payment.pk] for payment in payments]],
         )
+    for payment in payments:
+        payment.order.paid_amount += delta[payment.pk]

@@ -1,4 +1,4 @@
-"""`manage.py oms_relay [--once]`: the relay role. It also wakes workers up for jobs that are due."""
+"""`manage.py oms_relay [--once]`: the relay role; it also wakes workers up for due jobs and runs the drains."""
 
 import signal
 import threading
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core import drains
 from core.jobs import dispatch
 from core.relay import run_forever, run_once
 
@@ -18,7 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            self.stdout.write(f"{run_once()} deliveries")
+            drained = drains.run_all()
+            self.stdout.write(f"{run_once()} deliveries, {drained} other rows")
             return
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -26,6 +28,8 @@ class Command(BaseCommand):
         ending = threading.Event()
         dispatcher = threading.Thread(target=dispatch.run_forever, kwargs={"stop": ending}, daemon=True)
         dispatcher.start()
+        draining = drains.start(stop=ending)
         run_forever(stop=lambda: bool(stopping))
         ending.set()
-        dispatcher.join(timeout=5)
+        for thread in (dispatcher, *draining):
+            thread.join(timeout=5)

@@ -1,0 +1,19 @@
+"""What the relay role drains for payments."""
+
+from datetime import datetime
+
+from core.drains import drain
+from payments.services import draining, issuing
+from payments.services.receiving import CHANNEL
+
+
+@drain(channel=CHANNEL)
+def drain_notices(*, at: datetime) -> int:
+    """알림 처리: what PGs told us and nobody has applied yet; how many notices were taken."""
+    return draining.drain(at=at)
+
+
+@drain(channel=issuing.CHANNEL)
+def open_virtual_accounts(*, at: datetime) -> int:
+    """가상계좌 발급: accounts that no PG has opened yet; how many were tried."""
+    return issuing.issue_due(at=at)

@@ -1,0 +1,195 @@
+"""알림 처리: notices that wait are claimed, the PG is asked again outside any transaction, the answer is applied.
+
+A claim is a due moment in the future: a process that dies in between leaves the notice to the next one, and applying
+twice adds nothing. Source: payments.md 5.1, 5.5.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from core.failpoints import declare, failpoint
+from core.http import Client
+from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
+from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
+from payments.services.applying import Applied, Fetched, apply
+from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.states import NoticeState, ProblemKind
+
+log = logging.getLogger("payments.notices")
+
+AT_ONCE = 50
+"""Notices of one round."""
+CONNECTIONS = 8
+LEASE = timedelta(seconds=120)
+BACK_OFF = tuple(
+    timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+)
+UNKNOWN_TRIES = 4
+SOON = timedelta(seconds=1)
+FETCHED = declare("notice_after_fetch", "the PG has answered; nothing is applied")
+APPLIED = declare("notice_after_apply", "ledger and order are committed; the notices are not marked")
+
+NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
+IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
+NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
+MONEY_IN = frozenset({Kind.DEPOSITED})
+
+
+@dataclass(slots=True)
+class _Group:
+    """Notices of one payment: asked about once."""
+
+    account: PgAccount
+    order_ref: str
+    notices: list[PgNotice] = field(default_factory=list)
+    payment: Payment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a thread needs to ask a PG; no database there."""
+
+    pg: Pg
+    client: Client
+    account: Account
+    ref: Ref
+
+
+def drain(*, at: datetime) -> int:
+    """알림 한 묶음 처리; how many notices were taken."""
+    notices = _claim(at)
+    if not notices:
+        return 0
+    groups = _grouped(notices)
+    verdicts: dict[int, Applied] = {}
+    asked: dict[int, _Group] = {}
+    for group in groups:
+        if all(one.kind == Kind.OTHER for one in group.notices):
+            verdicts |= {one.pk: IGNORED for one in group.notices}
+        elif group.payment is not None:
+            asked[group.payment.pk] = group
+        else:
+            verdicts |= {one.pk: _unknown(one, at=at) for one in group.notices}
+    verdicts |= sync(asked, at=at)
+    _finish(notices, verdicts, at=at)
+    return len(notices)
+
+
+def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
+    """PG 대조 of payments by id; a verdict for each of their notices."""
+    answers = fetch([group.payment for group in asked.values() if group.payment is not None])
+    failpoint(FETCHED)
+    good = [one for one in answers.values() if isinstance(one, Fetched)]
+    applied = apply(good, at=at) if good else {}
+    failpoint(APPLIED)
+    verdicts: dict[int, Applied] = {}
+    for pk, group in asked.items():
+        answer = answers[pk]
+        for notice in group.notices:
+            if isinstance(answer, Fetched):
+                verdicts[notice.pk] = _told(notice, answer.snapshot, applied[pk])
+            else:
+                verdicts[notice.pk] = _failed(answer)
+    return verdicts
+
+
+def fetch(payments: Sequence[Payment]) -> dict[int, Fetched | PgProblem]:
+    """PG 조회 of payments, several at a time, outside any transaction; by payment id."""
+    questions = {payment.pk: _question(payment) for payment in payments}
+    connection.close_if_unusable_or_obsolete()
+
+    def ask(item: tuple[int, _Question]) -> tuple[int, Fetched | PgProblem]:
+        pk, one = item
+        asked_at = timezone.now()
+        try:
+            return pk, Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
+        except PgProblem as problem:
+            return pk, problem
+
+    if len(questions) == 1:
+        return dict([ask(next(iter(questions.items())))])
+    with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
+        return dict(pool.map(ask, questions.items()))
+
+
+def _question(payment: Payment) -> _Question:
+    account = payment.account
+    if account is None:
+        raise ValueError(f"payment {payment.pk} has no PG account")
+    ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
+    return _Question(pg_of(account), client_of(account), facts_of(account), ref)
+
+
+def _claim(at: datetime) -> list[PgNotice]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_pgnotice n SET due_at = %s, claim = claim + 1, attempts = attempts + 1 FROM ("
+            "  SELECT id FROM payments_pgnotice WHERE state IN ('RECEIVED', 'RETRY') AND due_at <= %s"
+            "  ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
+            " WHERE n.id = due.id RETURNING n.id",
+            [at + LEASE, at, AT_ONCE],
+        )
+        ids = [pk for (pk,) in cursor.fetchall()]
+    return list(PgNotice.objects.filter(pk__in=ids).select_related("account").order_by("pk"))
+
+
+def _grouped(notices: Sequence[PgNotice]) -> list[_Group]:
+    groups: dict[tuple[int, str], _Group] = {}
+    for notice in notices:
+        key = (notice.account_id, notice.order_ref)
+        group = groups.setdefault(key, _Group(notice.account, notice.order_ref))
+        group.notices.append(notice)
+    refs: dict[int, list[str]] = defaultdict(list)
+    for account_id, order_ref in groups:
+        refs[account_id].append(order_ref)
+    for account_id, some in refs.items():
+        for payment in Payment.objects.filter(account_id=account_id, order_ref__in=some).select_related("account"):
+            groups[account_id, payment.order_ref or ""].payment = payment
+    return list(groups.values())
+
+
+def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
+    """A notice of money that the PG does not have is not confirmed, whatever else changed."""
+    if notice.kind in MONEY_IN and not snapshot.deposits and applied.state != NoticeState.RETRY:
+        return NOT_CONFIRMED
+    return applied
+
+
+def _failed(problem: PgProblem) -> Applied:
+    if isinstance(problem, NotAtPg):
+        return NOT_AT_PG
+    return Applied(NoticeState.RETRY, "denied" if isinstance(problem, Denied) else "no_answer")
+
+
+def _unknown(notice: PgNotice, *, at: datetime) -> Applied:
+    """An order that we do not know may still arrive; after half an hour a person must look."""
+    if notice.attempts <= UNKNOWN_TRIES:
+        return Applied(NoticeState.RETRY, "unknown_order")
+    MoneyProblem.objects.create(
+        kind=ProblemKind.UNKNOWN_ORDER, notice=notice, amount=notice.amount or 0, found_at=at, detail=notice.order_ref
+    )
+    return Applied(NoticeState.PARKED, "unknown_order")
+
+
+def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:
+    """Marks only what is still ours: a claim that ran out belongs to somebody else."""
+    for notice in notices:
+        verdict = verdicts[notice.pk]
+        state, due = verdict.state, None
+        if state is NoticeState.RETRY:
+            soon = verdict.reason in {"busy", "stale_answer"}
+            due = at + (SOON if soon else BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1])
+            if not soon and notice.attempts > len(BACK_OFF):
+                state = NoticeState.DEAD
+                log.error("notice %s is dead: %s", notice.pk, verdict.reason)
+        changes = {"state": state, "reason": verdict.reason, "finished_at": None if due else at}
+        PgNotice.objects.filter(pk=notice.pk, claim=notice.claim, finished_at=None).update(
+            **changes, **({"due_at": due} if due else {})
+        )

@@ -1,0 +1,166 @@
+"""가상계좌 발급: asked for with the order, done by the first who can: the request that made the order, or the relay.
+
+The PG is asked outside any transaction. When nobody knows whether it opened the account, it is asked about the payment
+before it is asked for another one.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from core import drains
+from core.failpoints import declare, failpoint
+from core.sealing import seal
+from orders.models import Order
+from orders.states import PaymentMethod
+from payments.adapters.base import (
+    Denied,
+    IssueAsk,
+    NotAtPg,
+    OutcomeUnknown,
+    PgProblem,
+    Ref,
+    RefusedByPg,
+    Snapshot,
+    Unsupported,
+)
+from payments.models import Payment, PgAccount, VirtualAccount
+from payments.models.account import PURPOSE
+from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.states import PaymentState, VirtualState
+
+log = logging.getLogger("payments.issuing")
+
+CHANNEL = "oms_virtual_accounts"
+AT_ONCE = 10
+LEASE = timedelta(seconds=60)
+BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
+ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
+
+
+def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
+    """발급 요청: virtual accounts for new orders of our own mall, in the transaction that made them; payment ids.
+
+    Nothing is asked for while no PG account is set to open them.
+    """
+    account = PgAccount.objects.filter(issues_accounts=True, is_active=True).first()
+    wanted = {order.pk: order for order in orders if order.payment_method == PaymentMethod.VIRTUAL_ACCOUNT}
+    if account is None or not wanted:
+        return []
+    payments = list(Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0))
+    for payment in payments:
+        payment.account, payment.order_ref = account, f"{wanted[payment.order_id].number}-1"
+    Payment.objects.bulk_update(payments, ["account", "order_ref"])
+    VirtualAccount.objects.bulk_create(
+        VirtualAccount(
+            payment=payment,
+            bank=account.bank,
+            due_at=wanted[payment.order_id].deposit_by or at + timedelta(days=7),
+            next_try_at=at,
+        )
+        for payment in payments
+    )
+    if payments:
+        drains.notify(CHANNEL)
+    return [payment.pk for payment in payments]
+
+
+def issue_due(*, at: datetime, only: Sequence[int] = ()) -> int:
+    """발급: ask the PG for accounts that are due, outside any transaction; how many were tried.
+
+    `only` are the payments that a waiting request wants at once.
+    """
+    claimed = _claim(at, only)
+    for virtual in claimed:
+        _issue(virtual, at=at)
+    return len(claimed)
+
+
+def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING' AND next_try_at <= %s"
+            "  AND (%s::bigint[] = '{}' OR payment_id = ANY(%s::bigint[]))"
+            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
+            " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
+            [at + LEASE, at, list(only), list(only), AT_ONCE],
+        )
+        ids = [pk for (pk,) in cursor.fetchall()]
+    rows = VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")
+    return list(rows.order_by("pk"))
+
+
+def _issue(virtual: VirtualAccount, *, at: datetime) -> None:
+    try:
+        snapshot = _ask(virtual)
+        failpoint(ISSUED)
+    except (RefusedByPg, Denied, Unsupported) as problem:
+        log.error("no account for payment %s: %s", virtual.pk, problem)
+        _later(virtual, problem, at=at, state=VirtualState.FAILED)
+    except PgProblem as problem:
+        _later(virtual, problem, at=at, state=VirtualState.PENDING)
+    else:
+        _keep(virtual, snapshot, at=at)
+
+
+def _ask(virtual: VirtualAccount) -> Snapshot:
+    payment = virtual.payment
+    account, order = payment.account, payment.order
+    if account is None or payment.order_ref is None:
+        raise ValueError(f"payment {payment.pk} has no PG account")
+    pg, client, facts = pg_of(account), client_of(account), facts_of(account)
+    if virtual.attempts > 1:
+        # Somebody may have got through and died before writing it down.
+        try:
+            found = pg.fetch(client, account=facts, ref=Ref(order_ref=payment.order_ref, at=payment.created_at))
+        except NotAtPg:
+            pass
+        else:
+            if found.account is not None:
+                return found
+    ask = IssueAsk(
+        order_ref=payment.order_ref,
+        amount=payment.amount,
+        title=f"주문 {order.number}",
+        buyer=order.buyer_name,
+        bank=virtual.bank,
+        due_at=virtual.due_at,
+        buyer_phone=order.buyer_phone,
+        buyer_email=order.buyer_email,
+    )
+    return pg.issue(client, account=facts, ask=ask)
+
+
+def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
+    given = snapshot.account
+    if given is None:
+        _later(virtual, OutcomeUnknown("the PG named no account"), at=at, state=VirtualState.PENDING)
+        return
+    with transaction.atomic():
+        Payment.objects.filter(pk=virtual.pk).update(
+            payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
+        )
+        VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
+            state=VirtualState.ISSUED,
+            bank=given.bank,
+            number=given.number,
+            holder=given.holder,
+            due_at=snapshot.due_at or virtual.due_at,
+            issued_at=at,
+            next_try_at=None,
+            last_error="",
+            updated_at=at,
+        )
+
+
+def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime, state: VirtualState) -> None:
+    wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
+    VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
+        state=state,
+        next_try_at=at + wait if state == VirtualState.PENDING else None,
+        last_error=(problem.message or str(problem))[:300],
+        updated_at=at,
+    )

@@ -1,0 +1,49 @@
+"""PG 계정: the rows as adapters need them, their clients, and what the connection test says."""
+
+import os
+from urllib.parse import urlsplit
+
+from core.http import Client
+from core.sealing import unseal
+from payments.adapters.base import Account, Pg
+from payments.adapters.registry import PGS
+from payments.models import Payment, PgAccount
+from payments.models.account import PURPOSE
+
+_clients: dict[tuple[str, bool], Client] = {}
+
+
+def endpoint(token: str) -> PgAccount | None:
+    """웹훅 주소의 계정; None for an unknown or unused one. One query."""
+    return PgAccount.objects.filter(endpoint_token=token, is_active=True).first()
+
+
+def pg_of(account: PgAccount) -> Pg:
+    """어댑터 of an account."""
+    return PGS[account.provider]
+
+
+def facts_of(account: PgAccount) -> Account:
+    """계정 for the adapter: opens the sealed keys."""
+    return Account(
+        merchant_id=account.merchant_id,
+        secrets=account.secrets(),
+        charset=account.charset,
+        options=account.options(),
+    )
+
+
+def client_of(account: PgAccount) -> Client:
+    """통신 client of an account's address, one per process; OMS_<CODE>_BASE_URL overrides the address."""
+    url = os.environ.get(f"OMS_{account.code.upper().replace('-', '_')}_BASE_URL", account.base_url)
+    loopback = account.is_sandbox and urlsplit(url).scheme == "http"
+    found = _clients.get((url, loopback))
+    if found is None:
+        found = _clients.setdefault((url, loopback), Client(url, timeout=(5, 30), allow_loopback=loopback))
+    return found
+
+
+def secret_of(account: PgAccount, order_ref: str) -> str | None:
+    """알림 비밀값 that the PG gave with a payment; None for a payment that we do not know."""
+    sealed = Payment.objects.filter(account=account, order_ref=order_ref).values_list("sealed_secret", flat=True)
+    return next((unseal(text, purpose=PURPOSE) for text in sealed), None)

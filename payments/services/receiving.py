@@ -1,0 +1,173 @@
+"""웹훅 수신: the raw request is committed before anything reads it; then it becomes one notice, or a refusal.
+
+No network and no order is touched here: what a notice means is found out by the drain (payments.md 5.1, 5.3).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from core import drains
+from core.failpoints import declare, failpoint
+from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, Rejected
+from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
+from payments.services.pg_accounts import facts_of, pg_of, secret_of
+from payments.states import NoticeState, ProblemKind
+
+CHANNEL = "oms_notices"
+KEPT_OF_REFUSED = 1024
+"""Bytes that are kept of a body that will not be read."""
+KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", "tosspayments-", "webhook-")
+STORED = declare("notice_request_stored", "the raw request is committed; nothing has read it")
+JUDGED = declare("notice_before_commit", "the notice is inserted; nothing of it is committed")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """도착: one HTTP request as the web server gave it; at most one byte more than is allowed."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    content_type: str
+    peer_ip: str | None
+    client_ip: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """판정: what the PG is told and why, and the notice it became."""
+
+    answer: Answer
+    reason: str = ""
+    notice_id: int | None = None
+
+
+def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement | None]:
+    """요청 보관: one committed row; the refusal, when the request must not even be read."""
+    refusal = _unreadable(arrival, pg_of(account))
+    body = arrival.body if refusal is None else arrival.body[:KEPT_OF_REFUSED]
+    row = PgRequest.objects.create(
+        account=account,
+        at=arrival.at,
+        peer_ip=arrival.peer_ip,
+        client_ip=arrival.client_ip,
+        content_type=arrival.content_type[:120].replace("\x00", ""),
+        headers=_kept(arrival.headers),
+        body=body,
+        size=len(arrival.body),
+        body_hash=hashlib.sha256(arrival.body).digest(),
+    )
+    failpoint(STORED)
+    return row, refusal
+
+
+def judge(row: PgRequest, *, account: PgAccount) -> Judgement:
+    """요청 판정: authenticate, parse, store the event once. Raises only what the database raises."""
+    pg = pg_of(account)
+    if not _may_come_from(row, account, pg):
+        return Judgement(Answer.FORBIDDEN, "ip_not_allowed")
+    inbound = Inbound(body=bytes(row.body), headers=row.headers, client_ip=row.client_ip or "", at=row.at)
+    try:
+        notice = pg.read(inbound, account=facts_of(account), secret_of=lambda ref: secret_of(account, ref))
+    except Rejected as rejected:
+        if account.registering_until is not None and row.at < account.registering_until:
+            return Judgement(Answer.ACK, "registration_test")
+        return Judgement(rejected.answer, rejected.reason)
+    return _take(notice, row, account=account, pg=pg)
+
+
+def finish(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: int) -> None:
+    """판정 기록: what was answered and when. It need not be durable: an unread request is judged again."""
+    with transaction.atomic():
+        _not_durable()
+        PgRequest.objects.filter(pk=row.pk).update(
+            status=status, reason=judgement.reason, notice_id=judgement.notice_id, milliseconds=milliseconds
+        )
+
+
+def _unreadable(arrival: Arrival, pg: Pg) -> Judgement | None:
+    encoding = arrival.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        return Judgement(Answer.UNSUPPORTED_MEDIA, "content_encoding")
+    if arrival.content_type.partition(";")[0].strip().lower() not in pg.media_types:
+        return Judgement(Answer.UNSUPPORTED_MEDIA, "content_type")
+    if len(arrival.body) > MOST_BODY:
+        return Judgement(Answer.TOO_LARGE, "too_large")
+    return None
+
+
+def _may_come_from(row: PgRequest, account: PgAccount, pg: Pg) -> bool:
+    if not (account.checks_ip or pg.capabilities.needs_ip):
+        return True
+    return account.allows(row.client_ip or "", standard=pg.default_ips)
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in headers.items() if name.startswith(KEPT_HEADERS)}
+    return {name: value[:1000].replace("\x00", "") for name, value in kept.items()}
+
+
+def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judgement:
+    # Durable is the request: should the machine die now, the sweep reads it again and finds the same event.
+    with transaction.atomic():
+        _not_durable()
+        pk = _insert(notice, row, account=account)
+        if pk is not None:
+            if notice.parked:
+                _park(pk, notice.parked, notice.amount or 0, at=row.at)
+            drains.notify(CHANNEL)
+            failpoint(JUDGED)
+            return Judgement(Answer.ACK, notice.parked.lower(), pk)
+        known = PgNotice.objects.get(account=account, event_key=notice.event_key)
+        if pg.capabilities.has_event_id and bytes(known.body_hash) != bytes(row.body_hash):
+            _park(known.pk, ProblemKind.ID_REUSE, notice.amount or 0, at=row.at)
+            return Judgement(Answer.ACK, "id_reuse", known.pk)
+    return Judgement(Answer.ACK, "duplicate", known.pk)
+
+
+def _insert(notice: Notice, row: PgRequest, *, account: PgAccount) -> int | None:
+    """The event's id, None when it is known already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "account": account.pk,
+                "key": notice.event_key,
+                "kind": str(notice.kind),
+                "order": notice.order_ref,
+                "payment": notice.payment_ref,
+                "amount": notice.amount,
+                "occurred": notice.occurred_at,
+                "depositor": notice.depositor[:60],
+                "proven": notice.is_proven,
+                "fields": json.dumps(dict(notice.fields), ensure_ascii=False),
+                "hash": bytes(row.body_hash),
+                "at": row.at,
+            },
+        )
+        found = cursor.fetchone()
+    return int(found[0]) if found else None
+
+
+_INSERT = """
+INSERT INTO payments_pgnotice (account_id, event_key, kind, order_ref, payment_ref, amount, occurred_at, depositor,
+    is_proven, fields, body_hash, received_at, due_at, state, reason, attempts, claim, last_error)
+VALUES (%(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(occurred)s, %(depositor)s,
+    %(proven)s, %(fields)s, %(hash)s, %(at)s, %(at)s, 'RECEIVED', '', 0, 0, '')
+ON CONFLICT (account_id, event_key) DO NOTHING RETURNING id
+"""
+
+
+def _park(notice_id: int, kind: str, amount: int, *, at: datetime) -> None:
+    PgNotice.objects.filter(pk=notice_id).update(state=NoticeState.PARKED, reason=str(kind).lower(), finished_at=at)
+    MoneyProblem.objects.create(kind=kind, notice_id=notice_id, amount=amount, found_at=at)
+
+
+def _not_durable() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")

@@ -1,0 +1,1 @@
+"""Addresses of payments that are not lists."""
