@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from core.rows import QuickRow
 from core.state import StateField, StateGuard, transition
 from core.triggers import state_triggers
 
@@ -151,7 +152,7 @@ class ItemResult(models.TextChoices):
     REFUSED = "REFUSED", "제외"
 
 
-class JobItem(models.Model):
+class JobItem(QuickRow):
     """작업 한 건: one target row with the version the person saw, its verdict and the version the job gave it."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="items")

@@ -6,11 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from core.rows import QuickRow
 from core.triggers import append_only
 from products.models.catalog import Variant
 
 
-class StockLevel(models.Model):
+class StockLevel(QuickRow):
     """재고: units on hand, units that orders ask for, units set aside for 배송준비중."""
 
     variant = models.OneToOneField(Variant, models.PROTECT, primary_key=True, related_name="stock")
