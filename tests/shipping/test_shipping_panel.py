@@ -1,11 +1,12 @@
 """The box 배송 of an order, and the checks that prove its summaries."""
 
 import pytest
+from django.db.models import F
 from django.test import RequestFactory
 
 from accounts.roles import Role
 from core.invariants import find_violations
-from shipping.models import Shipment
+from shipping.models import Parcel, Shipment
 from shipping.panels import ShippingPanel
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry
@@ -32,6 +33,19 @@ def test_the_box_shows_void_and_live_numbers(make_numbered, staff):
     assert (old["waybill"], old["is_void"]) == (waybill_number(0), True)
     assert (new["waybill"], new["state"]) == ("240000000015", "출고")
     assert new["url"].startswith("https://www.lotteglogis.com/")
+
+
+def test_a_stage_that_says_what_the_state_says_is_told_once(make_sent):
+    [shipment] = make_sent(1)
+    parcels = Parcel.objects.filter(shipment=shipment)
+    for state, stage, moved, shown in (
+        ("HANDED_OVER", "", 0, ("출고", "")),
+        ("HANDED_OVER", "IN_TRANSIT", 0, ("출고", "이동중")),
+        ("DELIVERED", "DELIVERED", 1, ("배송완료", "")),
+    ):
+        parcels.update(state=state, stage=stage, version=F("version") + moved)
+        [parcel] = load(shipment.order)["shipments"][0]["parcels"]
+        assert (parcel["state"], parcel["stage"]) == shown
 
 
 def test_the_box_is_on_the_page_of_the_order(make_sent, sign_in):
