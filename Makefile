@@ -53,7 +53,7 @@ soak: .venv/dev.stamp
 	@$(PY) -m bench.soak --minutes $(MINUTES)
 
 seed: .venv/run.stamp
-	@$(PY) manage.py oms_seed --orders $(ORDERS) --seed $(SEED)
+	@$(PY) manage.py oms_seed --append --orders $(ORDERS) --seed $(SEED)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,6 +16,7 @@ from django.db import models
 from core.events import EventKind
 from core.exceptions import DomainError
 from core.korean import josa
+from core.lookups import Among
 from core.state import Outcome
 
 UNITS = {"line": "품목", "order": "주문", "shipment": "배송건", "parcel": "송장"}
@@ -79,7 +80,7 @@ class Act(ABC):
 
     def versions(self, target_ids: Collection[int]) -> dict[int, int]:
         """대상 버전: present versions of target rows; a row that is gone is not in it."""
-        return dict(self.model._default_manager.filter(pk__in=target_ids).values_list("pk", "version"))
+        return dict(self.model._default_manager.filter(Among("pk", target_ids)).values_list("pk", "version"))
 
     def busy(self, target_ids: Collection[int]) -> set[int]:
         """처리 중인 대상: target rows that another session holds just now; needs a transaction, locks the others."""

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
-from core.models.events import Source
+from core.models.events import DeliveryState, Source
 from core.settings_registry import get_setting
 from core.state import Outcome
 
@@ -153,23 +153,32 @@ def _deliver(
     for pk, order_id in events:
         by_order[order_id].append(pk)
     hold = timedelta(minutes=int(get_setting("undo_hold_minutes"))) if undoable and batch is not None else timedelta()
-    model = delivery_model()
-    model.objects.bulk_create(
-        [
-            model(
-                subscriber=subscriber.name,
-                order_id=order_id,
-                batch=batch,
-                event_ids=ids,
-                due_at=at + hold if subscriber.holds else at,
-            )
-            for subscriber in subscribers
-            if not (subscriber.holds and batch is not None and batch.is_quiet)
-            for order_id, ids in by_order.items()
-        ],
-        batch_size=1000,
-    )
+    quiet = batch is not None and batch.is_quiet
+    hearing = [subscriber for subscriber in subscribers if not (subscriber.holds and quiet)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DELIVER.format(table=connection.ops.quote_name(delivery_model()._meta.db_table)),
+            {
+                "state": DeliveryState.PENDING.value,
+                "batch": batch.pk if batch is not None else None,
+                "subscribers": [subscriber.name for subscriber in hearing],
+                "due": [at + hold if subscriber.holds else at for subscriber in hearing],
+                "orders": list(by_order),
+                # An array of arrays must be a rectangle; as text each may have its own length.
+                "events": ["{" + ",".join(map(str, ids)) + "}" for ids in by_order.values()],
+            },
+        )
     notify()
+
+
+_DELIVER = """
+INSERT INTO {table} (subscriber, order_id, batch_id, event_ids, state, due_at, attempts, last_error, is_correction,
+                     created_at)
+SELECT s.name, o.order_id, %(batch)s, o.event_ids::bigint[], %(state)s, s.due_at, 0, '', false, clock_timestamp()
+FROM unnest(%(subscribers)s::text[], %(due)s::timestamptz[]) WITH ORDINALITY AS s(name, due_at, n)
+CROSS JOIN unnest(%(orders)s::bigint[], %(events)s::text[]) WITH ORDINALITY AS o(order_id, event_ids, n)
+ORDER BY s.n, o.n
+"""
 
 
 def notify() -> None:

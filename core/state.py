@@ -20,6 +20,7 @@ from django.db import connection, models, transaction
 from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, transition
 
 from core.exceptions import DomainError
+from core.rows import QuickRow
 
 __all__ = [
     "Change",
@@ -61,8 +62,12 @@ class StateField(FSMField):
         kwargs.setdefault("max_length", 24)
         super().__init__(*args, **kwargs)
 
+    def get_state(self, instance: Any) -> Any:
+        known = instance.__dict__
+        return known[self.name] if self.name in known else super().get_state(instance)
 
-class StateGuard(models.Model):
+
+class StateGuard(QuickRow):
     """Abstract row with a state and a version; a stale or hand-made state never reaches the database."""
 
     version = models.PositiveIntegerField("버전", default=0, db_default=0)
@@ -324,8 +329,11 @@ def _write(before: list[tuple[Any, dict[str, Any]]]) -> None:
     columns = [f for f in model._meta.concrete_fields if not f.primary_key and f.attname not in {"state", "version"}]
     groups: dict[tuple[Any, ...], list[tuple[Any, dict[str, Any]]]] = defaultdict(list)
     for row, old in before:
-        changed = tuple(f for f in columns if f.attname in old and row.__dict__.get(f.attname) != old[f.attname])
-        groups[(old["state"], row.__dict__["state"], changed)].append((row, old))
+        now = row.__dict__
+        # Identity first: nearly every value still is the very object that was read.
+        touched = {name for name, value in old.items() if now.get(name) is not value and now.get(name) != value}
+        changed = tuple(f for f in columns if f.attname in touched) if touched else ()
+        groups[(old["state"], now["state"], changed)].append((row, old))
     for (source, target, changed), members in groups.items():
         _update_group(model, source, target, changed, [row for row, _ in members])
         for row, _ in members:

@@ -7,7 +7,9 @@ A transaction that loads finished rows (seed, move-in) sets ``oms.bulk_load`` fo
 from collections.abc import Iterable
 
 import pgtrigger
+from django.conf import settings
 
+EVENT_TABLE = str(settings.OMS_EVENT_MODEL).replace(".", "_").lower()
 BULK_LOAD = "SELECT set_config('oms.bulk_load', 'on', true)"
 
 
@@ -53,6 +55,31 @@ def state_triggers(*, pairs: Iterable[tuple[str, str]], initial: Iterable[str]) 
                 RETURN NEW;
             """,
         ),
+    ]
+
+
+def told_triggers(subject: str) -> list[pgtrigger.Trigger]:
+    """이력 없는 상태 변경 거절: a commit fails when a state changed and no event names that row and version.
+
+    `subject` is the machine's name in the event table. Checked at the commit, because a service records its events
+    after the move; rows that are inserted in a later state (seed, move-in) bring their history along and are not asked.
+    """
+    return [
+        pgtrigger.Trigger(
+            name="told",
+            operation=pgtrigger.Update,
+            when=pgtrigger.After,
+            timing=pgtrigger.Deferred,
+            condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+            func=f"""
+                IF NOT EXISTS (SELECT 1 FROM {EVENT_TABLE}
+                               WHERE subject = '{subject}' AND subject_id = NEW.id AND version = NEW.version) THEN
+                    RAISE EXCEPTION 'move of % % to % without its event', TG_TABLE_NAME, NEW.id, NEW.state
+                        USING ERRCODE = 'check_violation';
+                END IF;
+                RETURN NULL;
+            """,
+        )
     ]
 
 

@@ -11,6 +11,7 @@ from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
 from core.calendar import kst_date
 from core.events import EventKind
 from core.locks import locked
+from core.lookups import Among
 from core.state import Outcome
 from orders import events
 from orders.forms import DelayForm, HoldForm, ReasonForm
@@ -55,7 +56,7 @@ class LineAction(BulkAction):
             return {pk: (base_of_line[pk], version) for pk, version in found}
         orders = page.order_ids(base_ids)
         base_of = {order: base for base, order in orders.items()}
-        rows = OrderLine.objects.filter(order_id__in=set(orders.values()), state__in=self.states)
+        rows = OrderLine.objects.filter(Among("order_id", orders.values()), state__in=self.states)
         lines = rows.order_by("order_id", "seq").values_list("pk", "order_id", "version")
         return {pk: (base_of[order_id], version) for pk, order_id, version in lines}
 

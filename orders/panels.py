@@ -5,6 +5,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.access import staff_of
+from accounts.clients import client_of
+from accounts.models import AccessAction
+from accounts.services import record_access
 from core.calendar import due_date
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
@@ -12,7 +16,7 @@ from orders.columns import shown_code, shown_state
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import ON_THE_WAY
-from orders.states import LOCKS, DeliveryMethod
+from orders.states import LOCKS, DeliveryMethod, LineState
 from orders.timeline import short, timeline
 from orders.why import why_line, why_order
 
@@ -65,23 +69,45 @@ def _sums(order: Any) -> list[tuple[str, int]]:
 
 @register
 class RecipientPanel(Panel):
-    """받는 분: masked; revealed for a reason, by right, after the access log has it."""
+    """받는 분: masked; revealed for a reason, by right, after the access log has it.
+
+    Who packs parcels reads name and address of what is in 배송준비중 without asking; the log has that too
+    (reliability.md 4.1).
+    """
 
     key, title, template, position = "recipient", "받는 분", "orders/panels/recipient.html", 30
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
+        address = f"{order.address1} {order.address2}".strip()
+        is_clear = _packs(order, request)
+        if is_clear:
+            record_access(
+                actor=staff_of(request),
+                action=AccessAction.VIEW,
+                at=at,
+                client=client_of(request),
+                purpose="배송준비중 업무",
+                subjects=[order.number],
+                detail={"fields": ["recipient", "address"]},
+            )
         return {
-            "name": mask_name(order.recipient_name),
-            "buyer": mask_name(order.buyer_name),
+            "name": order.recipient_name if is_clear else mask_name(order.recipient_name),
+            "buyer": mask_name(order.buyer_name) if order.buyer_name != order.recipient_name else "",
             "phone": mask_phone(order.recipient_phone),
             "zip_code": order.zip_code,
-            "address": mask_address(f"{order.address1} {order.address2}".strip()),
+            "address": address if is_clear else mask_address(address),
             "note": mask_text(order.delivery_note),
             "method": DeliveryMethod(order.delivery_method).label,
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
             and not any(line.state in ON_THE_WAY for line in order.detail_lines),
         }
+
+
+def _packs(order: Any, request: HttpRequest) -> bool:
+    """Whether the order is in the 배송준비중 work of the person."""
+    is_ready = any(line.state == LineState.READY for line in order.detail_lines)
+    return is_ready and staff_of(request).has_perm("shipping.view_recipient")
 
 
 @register

@@ -14,8 +14,10 @@ from core.settings_registry import get_setting
 from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import CORRECTION
+from orders.states import LineState
 from shipping.columns import courier_name
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
+from shipping.services import arrivals
 from shipping.states import DeliveryMethod
 
 LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
@@ -38,6 +40,15 @@ def tell_delivered(delivery: Any) -> None:
     for shipment in _shipments(delivery):
         if delivery.is_correction or shipment.step in ARRIVED:
             _tell(delivery, shipment, template="order_delivered", facts={}, moment=shipment.delivered_at)
+
+
+@on(events.LINE_CONFIRMATION_REVOKED)
+def deliver_arrived(delivery: Any) -> None:
+    """배송완료 again after 구매확정 철회, when the boxes of the line arrived while it was confirmed."""
+    told = OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="line", to_state=LineState.SHIPPING)
+    ids = set(told.values_list("subject_id", flat=True))
+    if ids:
+        arrivals.deliver_arrived(line_ids=ids, at=timezone.now())
 
 
 def _shipments(delivery: Any) -> list[Shipment]:

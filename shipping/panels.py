@@ -58,6 +58,14 @@ def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
     return found
 
 
+def _stage(parcel: Parcel, *, beside: str) -> dict[str, str]:
+    """배송단계 as the courier tells it, unless the badge beside it says the same word."""
+    stage = TrackingStage(parcel.stage) if parcel.stage else None
+    if stage is None or stage.label == beside:
+        return {"stage": "", "stage_css": ""}
+    return {"stage": stage.label, "stage_css": stage.css}
+
+
 def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
     state = ParcelState(parcel.state)
     courier = COURIERS.get(parcel.courier)
@@ -68,8 +76,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "state": state.label,
         "css": state.css,
         "is_void": state == ParcelState.VOID,
-        "stage": TrackingStage(parcel.stage).label if parcel.stage else "",
-        "stage_css": TrackingStage(parcel.stage).css if parcel.stage else "",
+        **_stage(parcel, beside=state.label),
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
         "handed_over": short(parcel.handed_over_at),
         "delivered": short(parcel.delivered_at),

@@ -5,11 +5,13 @@ by `oms_check`.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
+from core.lookups import Among
 from core.state import follow
 from orders.models import OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
@@ -18,7 +20,7 @@ from shipping.models import ShipmentLine
 _S = LineState
 _CLOSED = f"('{_S.CANCELED_UNPAID}', '{_S.CANCELED}', '{_S.RETURNED}', '{_S.EXCHANGED}', '{_S.MOVED}')"
 
-SUMMARY = f"""
+_SUMMARY = f"""
     SELECT i.shipment_id AS id,
            CASE WHEN bool_or(l.state = '{_S.READY.value}') THEN 'READY'
                 WHEN bool_or(l.state = '{_S.SHIPPING.value}') THEN 'SHIPPING'
@@ -36,9 +38,10 @@ SUMMARY = f"""
            CASE WHEN bool_and(l.delivered_at IS NOT NULL) THEN max(l.delivered_at) END AS delivered_at,
            CASE WHEN bool_and(l.delivered_at IS NOT NULL) THEN max(l.delivered_by) ELSE '' END AS delivered_by,
            max(l.confirm_by) AS confirm_by
-    FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
+    FROM {{contents}} i JOIN orders_orderline l ON l.id = i.line_id
     WHERE i.is_live
 """
+SUMMARY = _SUMMARY.format(contents="shipping_shipmentline")
 """SELECT of the summary from lines; add AND …, GROUP BY i.shipment_id."""
 
 PARCEL_SUMMARY = """
@@ -85,6 +88,28 @@ SET {", ".join(f"{name} = {value}" for name, value in (ROLLED_UP | _KEPT).items(
 FROM lines l LEFT JOIN parcels p USING (id)
 WHERE s.id = l.id
 """
+# A new shipment is written with its summary at once: a second version of each row would cost as much as the first.
+_CREATE = f"""
+WITH fresh AS (
+        SELECT * FROM unnest(%(keys)s::int[], %(numbers)s::text[], %(orders)s::bigint[], %(seqs)s::int[],
+                             %(methods)s::text[]) AS f(key, number, order_id, seq, method)),
+     contents AS (
+        SELECT shipment_id, line_id, true AS is_live
+        FROM unnest(%(contents)s::int[], %(lines)s::bigint[]) AS c(shipment_id, line_id)),
+     summary AS ({_SUMMARY.format(contents="contents")} GROUP BY i.shipment_id),
+     made AS (
+        INSERT INTO shipping_shipment (created_at, updated_at, version, number, order_id, seq, method, recipient_name,
+            recipient_phone, zip_code, address, courier, waybill, parcel_count, stage, last_event_text, tracking_failed,
+            {", ".join(_OF_LINES)})
+        SELECT clock_timestamp(), clock_timestamp(), 1, f.number, f.order_id, f.seq, f.method, '', '', '', '', '', '',
+               0, '', '', false, {", ".join(f"l.{name}" for name in _OF_LINES)}
+        FROM fresh f JOIN summary l ON l.id = f.key ORDER BY f.key
+        RETURNING id, order_id, seq)
+INSERT INTO shipping_shipmentline (shipment_id, line_id, is_live)
+SELECT m.id, c.line_id, true
+FROM contents c JOIN fresh f ON f.key = c.shipment_id JOIN made m ON m.order_id = f.order_id AND m.seq = f.seq
+ORDER BY c.shipment_id, c.line_id
+"""
 _REFRESH = f"""
 WITH parcels AS ({_MINE})
 UPDATE shipping_shipment s
@@ -97,6 +122,33 @@ UPDATE shipping_shipment s SET step = 'CLOSED', line_count = 0, version = s.vers
 WHERE s.id = ANY(%(ids)s) AND s.step <> 'CLOSED'
   AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.shipment_id = s.id AND i.is_live)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class NewShipment:
+    """새 배송건: its number and the lines that begin it."""
+
+    number: str
+    order_id: int
+    seq: int
+    method: str
+    line_ids: Sequence[int]
+
+
+def create_shipments(rows: Sequence[NewShipment]) -> None:
+    """배송건 만들기: shipments of lines that have just come to 배송준비중, with their summary at once."""
+    if rows:
+        values: dict[str, Any] = {
+            "keys": list(range(len(rows))),
+            "numbers": [row.number for row in rows],
+            "orders": [row.order_id for row in rows],
+            "seqs": [row.seq for row in rows],
+            "methods": [str(row.method) for row in rows],
+            "contents": [key for key, row in enumerate(rows) for _ in row.line_ids],
+            "lines": [pk for row in rows for pk in row.line_ids],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_CREATE, values)
 
 
 def roll_up_shipments(shipment_ids: Collection[int]) -> None:
@@ -117,6 +169,5 @@ def refresh_parcels(shipment_ids: Collection[int]) -> None:
 @follow(OrderLine)
 def keep_shipments(lines: Sequence[OrderLine], *, at: datetime) -> None:
     """Lines moved: their live shipments follow in the same transaction."""
-    moved: list[Any] = [line.pk for line in lines]
-    found = ShipmentLine.objects.filter(line_id__in=moved, is_live=True)
+    found = ShipmentLine.objects.filter(Among("line_id", [line.pk for line in lines]), is_live=True)
     roll_up_shipments(set(found.values_list("shipment_id", flat=True)))

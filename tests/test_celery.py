@@ -39,6 +39,7 @@ def test_the_table_holds_the_work_of_the_shop():
     every = {job.name: job.every for job in PERIODIC}
     assert every["cancel-unpaid"] == timedelta(minutes=1)
     assert every["confirm-purchase"] == crontab(hour=3, minute=10)
+    assert every["forget-keys"] == crontab(hour=4, minute=50)
     assert every["stock-verdicts"] == timedelta(minutes=1)
 
 

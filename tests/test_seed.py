@@ -23,7 +23,7 @@ from payments.models import LedgerEntry
 from products.models import Product
 from sandbox.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, TrackingAccount, TrackingPoll, WaybillDraft
+from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
 from shipping.services.polling import SOURCE
 from shipping.services.tracking import poll_due
 from shipping.states import ParcelState
@@ -271,3 +271,26 @@ def test_parcels_of_the_demo_arrive_by_themselves(transactional_db, tracker):
     assert waiting >= 10
     assert left.count() <= waiting * 0.3
     assert find_violations("INV-01", "INV-07", "INV-09") == []
+
+
+def test_a_seeded_parcel_that_is_asked_about_again_has_every_scan_once(transactional_db, tracker):
+    seed(400, seed=3)
+    tracker.control("config", is_demo=False)
+    tracker.control("clock", now=AT.isoformat())
+    TrackingAccount.objects.create(code=SOURCE, name="배송조회", base_url=tracker.base_url, is_sandbox=True)
+    polls = TrackingPoll.objects.filter(courier="CJGLS", parcel__tracking_events__isnull=False).distinct()
+    parcels = list(polls.values_list("parcel_id", "waybill"))
+    assert len(parcels) >= 3
+    for pk, number in parcels:
+        told = TrackingEvent.objects.filter(parcel=pk).order_by("seq")
+        timeline = [
+            {"at": one.at.isoformat(), "code": one.raw_code, "name": one.raw_text, "place": one.place} for one in told
+        ]
+        tracker.control("parcels", carrier="kr.cjlogistics", number=number, timeline=timeline)
+    before = list(TrackingEvent.objects.order_by("pk").values_list("pk", "parcel_id", "seq", "fingerprint"))
+    TrackingPoll.objects.update(next_poll_at=AT)
+    assert poll_due(at=AT, limit=4 * len(parcels)) >= len(parcels)
+    assert TrackingPoll.objects.filter(parcel__in=[pk for pk, _ in parcels]).exclude(last_hash="").count() == len(
+        parcels
+    )
+    assert list(TrackingEvent.objects.order_by("pk").values_list("pk", "parcel_id", "seq", "fingerprint")) == before

@@ -1,5 +1,6 @@
 """Items of a job, read and written set-wise."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ class NewItem:
     seen_version: int | None
     reason: str = ""
     data: Mapping[str, Any] | None = None
+    row_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +55,37 @@ class Counts:
 def insert_items(job: Job, items: Iterable[NewItem]) -> int:
     """항목 저장: in the order of base row and target, so that chunks lock ascending; sets the job's total."""
     ordered = sorted(items, key=lambda item: (item.group_id or 0, item.target_id or 0))
-    JobItem.objects.bulk_create(
-        [
-            JobItem(
-                job=job,
-                target_id=item.target_id,
-                group_id=item.group_id,
-                seen_version=item.seen_version,
-                result=ItemResult.REFUSED if item.reason else ItemResult.PENDING,
-                reason=item.reason,
-                data=dict(item.data) if item.data else None,
-            )
-            for item in ordered
-        ],
-        batch_size=CHUNK,
-    )
+    write_items(job, [(item, ItemResult.REFUSED if item.reason else ItemResult.PENDING) for item in ordered])
     Job.objects.filter(pk=job.pk).update(total=len(ordered))
     job.total = len(ordered)
     return len(ordered)
+
+
+def write_items(job: Job, rows: Sequence[tuple[NewItem, ItemResult]]) -> None:
+    """항목 쓰기: the items with their results in this order, one INSERT."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                job.pk,
+                [item.target_id for item, _ in rows],
+                [item.group_id for item, _ in rows],
+                [item.seen_version for item, _ in rows],
+                [item.row_number for item, _ in rows],
+                [result.value for _, result in rows],
+                [item.reason for item, _ in rows],
+                [json.dumps(item.data, ensure_ascii=False) if item.data else None for item, _ in rows],
+            ],
+        )
+
+
+_INSERT = """
+INSERT INTO core_jobitem (job_id, target_id, group_id, seen_version, row_number, result, reason, data)
+SELECT %s, v.target_id, v.group_id, v.seen_version, v.row_number, v.result, v.reason, v.data
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::text[], %s::text[], %s::jsonb[])
+     WITH ORDINALITY AS v(target_id, group_id, seen_version, row_number, result, reason, data, n)
+ORDER BY v.n
+"""
 
 
 def next_chunk(job: Job) -> list[JobItem]:

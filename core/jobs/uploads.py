@@ -24,7 +24,7 @@ from core.excel.columns import Column, Kind
 from core.excel.writer import stream_xlsx
 from core.exceptions import Conflict
 from core.jobs import files
-from core.jobs.items import CHUNK, Verdict
+from core.jobs.items import CHUNK, NewItem, Verdict, write_items
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
@@ -136,22 +136,15 @@ def open_upload(
             file_path=stored,
             file_hash=digest,
         )
-        JobItem.objects.bulk_create([_item(job, row) for row in rows], batch_size=CHUNK)
+        write_items(job, [_item(row) for row in rows])
     return job
 
 
-def _item(job: Job, row: UploadRow) -> JobItem:
-    left_out = row.error or row.is_same
-    return JobItem(
-        job=job,
-        target_id=row.target_id,
-        group_id=row.group_id,
-        seen_version=row.seen_version,
-        row_number=row.row_number,
-        result=ItemResult.REFUSED if left_out else ItemResult.PENDING,
-        reason=row.error or ("변화 없음" if row.is_same else row.ask),
-        data={**row.data, "same": True} if row.is_same else dict(row.data),
-    )
+def _item(row: UploadRow) -> tuple[NewItem, ItemResult]:
+    reason = row.error or ("변화 없음" if row.is_same else row.ask)
+    data = {**row.data, "same": True} if row.is_same else row.data
+    item = NewItem(row.target_id, row.group_id, row.seen_version, reason, data, row.row_number)
+    return item, ItemResult.REFUSED if row.error or row.is_same else ItemResult.PENDING
 
 
 @dataclass(frozen=True, slots=True)

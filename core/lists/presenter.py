@@ -36,7 +36,7 @@ def present(query: ListQuery) -> PageView:
     counts, keyset, columns = query.count(), query.keyset(), query.columns()
     groups = page.load(keyset.ids, columns=columns, at=query.at)
     saved = list(views.visible(page.name, user)) if user is not None else []
-    described = query.filterset.described() if query.is_valid else []
+    described = query.filterset.described() if query.is_valid and query.is_filtered else []
     return PageView(
         name=page.name,
         title=page.title,
@@ -49,11 +49,12 @@ def present(query: ListQuery) -> PageView:
             for tab in page.all_tabs
         ],
         search=_search(query),
-        filters=query.filterset.form,
+        filters=query.filterset.form if query.is_filtered else None,
+        filters_url=query.filters_url if page.filter_names else "",
         filters_active=len(described),
         filters_open=bool(set(query.errors) & page.filter_names),
         chips=_chips(query, [(one.name, f"{one.label}: {one.text}") for one in described]),
-        reset_url=_reset_url(query),
+        reset_url=reset_url(query),
         views=_views(query, saved),
         view_changed=_view_changed(query),
         views_url=f"{page.url}views/" if user is not None else "",
@@ -113,8 +114,8 @@ def _search(query: ListQuery) -> Search:
     )
 
 
-def _reset_url(query: ListQuery) -> str:
-    """The same tab without conditions; empty when there are none to take away."""
+def reset_url(query: ListQuery) -> str:
+    """초기화: the same tab without conditions; empty when there are none to take away."""
     if not set(query.chosen) - {"tab"} and not query.errors:
         return ""
     return f"{query.page.url}?tab={query.tab}" if query.tab != query.page.default_tab else query.page.url

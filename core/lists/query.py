@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
@@ -77,7 +78,7 @@ class ListQuery:
         self.search = self._read_search()
         self.period = self._read_period()
         self.cursor = self._read_cursor()
-        if not self.filterset.is_valid():
+        if self.is_filtered and not self.filterset.is_valid():
             self.errors |= {name: " ".join(map(str, found)) for name, found in self.filterset.form.errors.items()}
 
     @cached_property
@@ -118,6 +119,13 @@ class ListQuery:
     def is_valid(self) -> bool:
         return not self.errors
 
+    @cached_property
+    def is_filtered(self) -> bool:
+        """Whether any of the extra filters was given something; reading none of them costs nothing."""
+        return any(
+            value for name in self.page.filter_names if name in self.params for value in self.params.getlist(name)
+        )
+
     @property
     def is_narrowed(self) -> bool:
         """Whether a search or a filter beside period and tab is on."""
@@ -132,7 +140,7 @@ class ListQuery:
         """Rows by filters and search, without period and tab; none while there are errors."""
         if self.errors:
             return self.page.base().none()
-        rows: QuerySet[Any] = self.filterset.qs
+        rows: QuerySet[Any] = self.filterset.qs if self.is_filtered else self.page.base()
         return self.found.apply(rows) if search and self.found is not None else rows
 
     def queryset(self, *, tab: str | None = None, as_of: datetime | None = None) -> QuerySet[Any]:
@@ -205,16 +213,34 @@ class ListQuery:
             del state["kind"]
         return state
 
+    @cached_property
+    def _encoded(self) -> dict[str, str]:
+        """The state of the address by parameter, encoded once for the tens of links on a page."""
+        return {name: urlencode({name: values}, doseq=True) for name, values in self.chosen.items()}
+
     def url(self, **changes: Any) -> str:
         """Address of this list with some parameters changed; None leaves one out."""
-        state: dict[str, Any] = self.chosen | {name.rstrip("_"): value for name, value in changes.items()}
-        query = urlencode({name: value for name, value in state.items() if value is not None}, doseq=True)
+        pairs = self._encoded
+        if changes:
+            pairs = pairs.copy()
+            for name, value in changes.items():
+                key = name.rstrip("_")
+                if value is None:
+                    pairs.pop(key, None)
+                else:
+                    pairs[key] = f"{key}={quote_plus(str(value))}"
+        query = "&".join(pairs.values())
         return f"{self.page.url}?{query}" if query else self.page.url
+
+    @property
+    def filters_url(self) -> str:
+        """Where the form of the extra filters is asked for: this list with its tab, so that 초기화 stays there."""
+        return self.url()
 
     @property
     def text_of_state(self) -> str:
         """The normalised query string: it names the same rows when it is opened again."""
-        return urlencode(self.chosen, doseq=True)
+        return "&".join(self._encoded.values())
 
     def _refuse_unknown(self) -> None:
         known = RESERVED | self.page.filter_names

@@ -170,6 +170,8 @@ class PageView:
     tabs: list[Tab]
     search: Search
     filters: Any
+    """Form of the extra filters; None while none is in use: it is asked for by `filters_url` when somebody opens it."""
+    filters_url: str
     filters_active: int
     filters_open: bool
     chips: list[Chip]

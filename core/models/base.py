@@ -2,8 +2,10 @@
 
 from django.db import models
 
+from core.rows import QuickRow
 
-class TimeStamped(models.Model):
+
+class TimeStamped(QuickRow):
     """등록·수정일시: when the row was written first and last (clerical; business times are columns of their own)."""
 
     created_at = models.DateTimeField("등록일시", auto_now_add=True)

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from core.rows import QuickRow
 from core.state import StateField, StateGuard, transition
-from core.triggers import state_triggers
+from core.triggers import state_triggers, told_triggers
 
 
 class JobState(models.TextChoices):
@@ -87,7 +88,10 @@ class Job(StateGuard):
 
     class Meta:
         verbose_name = "작업"
-        triggers = state_triggers(pairs=JOB_MOVES, initial=[JobState.PREVIEW, JobState.QUEUED])
+        triggers = [
+            *state_triggers(pairs=JOB_MOVES, initial=[JobState.PREVIEW, JobState.QUEUED]),
+            *told_triggers("job"),
+        ]
         indexes = [
             models.Index(fields=["-id"], name="job_open", condition=Q(state__in=["QUEUED", "RUNNING"])),
             models.Index(fields=["actor", "-id"], name="job_by_actor"),
@@ -151,10 +155,10 @@ class ItemResult(models.TextChoices):
     REFUSED = "REFUSED", "제외"
 
 
-class JobItem(models.Model):
+class JobItem(QuickRow):
     """작업 한 건: one target row with the version the person saw, its verdict and the version the job gave it."""
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="items")
+    job = models.ForeignKey(Job, models.CASCADE, related_name="items", db_index=False)  # job_item_once
     target_id = models.BigIntegerField("대상", null=True)
     group_id = models.BigIntegerField("묶음 대상", null=True)
     seen_version = models.PositiveIntegerField("본 버전", null=True)

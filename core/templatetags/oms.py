@@ -1,20 +1,24 @@
 """What templates may compute: links that swap the list, icons, amounts as the Korean formats write them (ux.md 4.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django import template
 from django.forms import BoundField
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import get_script_prefix
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 register = template.Library()
 
 HISTORY = {"push": "hx-push-url", "replace": "hx-replace-url"}
+MARK = "\x02"
+"""Stands around the key of a count while a menu is drawn; no label can hold it."""
 
 
 @register.simple_tag
@@ -23,7 +27,53 @@ def go(url: str, history: str = "push") -> SafeString:
 
     Choices push the address, sorting replaces it (ux.md U5).
     """
-    return format_html('href="{0}" hx-get="{0}" {1}="true"', url, SafeString(HISTORY[history]))
+    address = escape(url)
+    return SafeString(f'href="{address}" hx-get="{address}" {HISTORY[history]}="true"')
+
+
+@register.simple_tag
+def kept(template_name: str, **values: Any) -> SafeString:
+    """간직한 조각: a template whose whole context is given; drawn once for each combination of values.
+
+    For what most pages have in common: drawing the chrome anew costs more than the rows of a list. Values are texts,
+    numbers, or lists of tuples of such; nothing personal, nothing of one request.
+    """
+    key = tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in values.items())
+    try:
+        hash(key)
+    except TypeError:
+        return SafeString(render_to_string(template_name, values))
+    return _kept(template_name, get_script_prefix(), key)
+
+
+@lru_cache(maxsize=512)
+def _kept(name: str, prefix: str, values: tuple[tuple[str, Any], ...]) -> SafeString:
+    return SafeString(render_to_string(name, dict(values)))
+
+
+@register.simple_tag
+def navigation(menu: Iterable[Any]) -> SafeString:
+    """메뉴: the sidebar, drawn once for each set of entries; only the counts are filled in for every page."""
+    counts: dict[str, str] = {}
+    groups = []
+    for group in menu:
+        items = []
+        for item in group.items:
+            counts[item.count_key] = item.count_text
+            items.append((item.number, item.label, item.url, item.count_key, item.current))
+        groups.append((group.label, tuple(items)))
+    pieces = _navigation(tuple(groups), get_script_prefix())
+    return SafeString("".join(escape(counts[piece]) if place % 2 else piece for place, piece in enumerate(pieces)))
+
+
+@lru_cache(maxsize=256)
+def _navigation(groups: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...], prefix: str) -> Sequence[str]:
+    """Text and keys of counts in turn."""
+    names = ("number", "label", "url", "count_key", "current")
+    menu = [
+        {"label": label, "entries": [dict(zip(names, item, strict=True)) for item in items]} for label, items in groups
+    ]
+    return render_to_string("partials/sidebar.html", {"menu": menu, "mark": MARK}).split(MARK)
 
 
 @register.simple_tag
@@ -35,6 +85,11 @@ def path(address: str) -> str:
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """아이콘: one symbol of static/img/sprite.svg; hidden from screen readers unless it has a label."""
+    return _icon(name, label)
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, label: str) -> SafeString:
     spoken = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
     return format_html('<svg class="icon" {}><use href="{}#{}"/></svg>', spoken, static("img/sprite.svg"), name)
 

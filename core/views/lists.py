@@ -20,7 +20,7 @@ from core.exceptions import DomainError
 from core.lists import views
 from core.lists.export import AT_ONCE, file_name, open_job, write_export
 from core.lists.page import ListPage
-from core.lists.presenter import present, since_token
+from core.lists.presenter import present, reset_url, since_token
 from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
 from core.lists.rendering import render_rows
@@ -71,9 +71,13 @@ class ListView(View):
 
 
 class PageView(ListView):
-    """목록: the full page, or the list alone when htmx swaps it."""
+    """목록: the full page, the list alone when htmx swaps it, or the fields of 상세조건 when they are opened."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        if request.headers.get("HX-Target") == "filters":
+            query = self.read(request.GET)
+            context = {"filters": query.filterset.form, "reset_url": reset_url(query)}
+            return render(request, "generic/_filters.html", context)
         if not request.GET and (view := views.default_view(self.page.name, request.user)):
             joint = "&" if view.query else ""
             return HttpResponseRedirect(f"{self.page.url}?{view.query}{joint}view={view.pk}")

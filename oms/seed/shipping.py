@@ -26,6 +26,11 @@ STAGES = (
     ("OUT_FOR_DELIVERY", "OUT_FOR_DELIVERY", "배송출발", "배송지 대리점", "g.pick_p + 0.85 * (g.del_p - g.pick_p)"),
     ("DELIVERED", "DELIVERED", "배송완료", "배송지 대리점", "g.del_p"),
 )
+# As shipping.services.answers computes it of the same scan: code, status word, no sentence, place, time, a full date.
+FINGERPRINT = """
+    encode(sha256(convert_to(concat_ws(chr(31), t.code, t.text, '', t.place,
+        to_char(t.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00', 'False'), 'UTF8')), 'hex')
+"""
 
 
 def write(load: Loader) -> None:
@@ -220,12 +225,12 @@ def _tracking(load: Loader) -> None:
             "stage": "t.stage",
             "at": "t.at",
             "place": "t.place",
-            "fingerprint": "left(t.stage || '|' || to_char(t.at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
-            " || '|' || t.text, 64)",
+            "fingerprint": FINGERPRINT,
         },
         f"""
         FROM seed_parcel p JOIN seed_group g USING (q)
-        CROSS JOIN LATERAL (VALUES {rows}) AS t(n, stage, code, text, place, at)
+        CROSS JOIN LATERAL (VALUES {rows}) AS v(n, stage, code, text, place, moment)
+        CROSS JOIN LATERAL (SELECT v.*, date_trunc('second', v.moment) AS at) t
         WHERE g.pick_e IS NOT NULL AND g.conf_e IS NULL AND t.at <= {at}
           AND (g.told_e IS NOT NULL OR t.stage <> 'DELIVERED')
         """,

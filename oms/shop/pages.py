@@ -27,24 +27,50 @@ class Link:
     permission: str
 
 
-LINKS = (
-    Link("쇼핑몰", "/settings/shop/", "이름, 알림 대기 시간, 파일 보관", "settings.view"),
-    Link("주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"),
-    Link("휴일", "/settings/holidays/", "쉬는 날과 일하는 날, 기한 계산의 기준", "settings.view"),
-    Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
-    Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
-    Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),
-    Link("운영자", "/staff/", "계정, 역할, 로그아웃", "accounts.view"),
-    Link("처리 이력", "/audit/", "누가 언제 무엇을 바꿨는지", "audit.view"),
-    Link("접속 기록", "/access-log/", "개인정보 조회와 내려받기", "audit.view"),
-    Link("단축키", "/settings/shortcuts/", "한 글자 단축키 사용", ""),
-    Link("내 정보", "/me/", "화면 색, 줄 간격, 비밀번호", ""),
+GROUPS = (
+    (
+        "쇼핑몰",
+        (
+            Link("쇼핑몰", "/settings/shop/", "이름, 알림 대기 시간, 파일 보관", "settings.view"),
+            Link(
+                "주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"
+            ),
+            Link("휴일", "/settings/holidays/", "쉬는 날과 일하는 날, 기한 계산의 기준", "settings.view"),
+        ),
+    ),
+    (
+        "판매와 배송",
+        (
+            Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
+            Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
+            Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),
+        ),
+    ),
+    (
+        "사람과 기록",
+        (
+            Link("운영자", "/staff/", "계정, 역할, 로그아웃", "accounts.view"),
+            Link("처리 이력", "/audit/", "누가 언제 무엇을 바꿨는지", "audit.view"),
+            Link("접속 기록", "/access-log/", "개인정보 조회와 내려받기", "audit.view"),
+        ),
+    ),
+    (
+        "내 화면",
+        (
+            Link("내 정보", "/me/", "화면 색, 줄 간격, 비밀번호", ""),
+            Link("단축키", "/settings/shortcuts/", "한 글자 단축키 사용", ""),
+        ),
+    ),
 )
 
 
-def links_for(user: User) -> list[Link]:
-    """설정 목록: what the person may open."""
-    return [link for link in LINKS if not link.permission or user.has_perm(link.permission)]
+def links_for(user: User) -> list[tuple[str, list[Link]]]:
+    """설정 목록: what the person may open, by subject."""
+    found = [
+        (subject, [link for link in links if not link.permission or user.has_perm(link.permission)])
+        for subject, links in GROUPS
+    ]
+    return [(subject, links) for subject, links in found if links]
 
 
 @dataclass(frozen=True, slots=True)

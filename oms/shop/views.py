@@ -33,7 +33,7 @@ class SettingsIndex(PermissionRequired):
     permission = "settings.view"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "settings/index.html", {"title": "설정", "links": links_for(staff_of(request))})
+        return render(request, "settings/index.html", {"title": "설정", "groups": links_for(staff_of(request))})
 
 
 class SettingsPage(PermissionRequired):

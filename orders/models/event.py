@@ -11,7 +11,7 @@ from orders.models.order import Order
 class OrderEvent(AbstractEvent):
     """처리 이력: one change of one line, parcel, order or job."""
 
-    order = models.ForeignKey(Order, models.PROTECT, null=True, blank=True, related_name="events")
+    order = models.ForeignKey(Order, models.PROTECT, null=True, blank=True, related_name="events", db_index=False)
 
     class Meta:
         verbose_name = "처리 이력"

@@ -9,7 +9,7 @@ from django.db import models
 from core.calendar import KST
 from core.models import TimeStamped
 from core.state import Condition, StateField, StateGuard, condition, transition
-from core.triggers import state_triggers
+from core.triggers import state_triggers, told_triggers
 from orders.models.order import Order
 from orders.querysets import OrderLineQuerySet
 from orders.rollup import roll_up
@@ -122,7 +122,7 @@ class OrderLine(StateGuard, TimeStamped):
 
     event_subject = "line"
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines", db_index=False)  # line_seq_once has it
     number = models.CharField("품목별 주문번호", max_length=20, unique=True, db_collation="C")
     seq = models.PositiveSmallIntegerField("순번")
     channel_number = models.CharField("채널 품목번호", max_length=60, blank=True, db_collation="C")
@@ -164,7 +164,7 @@ class OrderLine(StateGuard, TimeStamped):
 
     class Meta:
         verbose_name = "품목별 주문"
-        triggers = state_triggers(pairs=LINE_MOVES, initial=FIRST_STATES)
+        triggers = [*state_triggers(pairs=LINE_MOVES, initial=FIRST_STATES), *told_triggers("line")]
         constraints = [
             models.UniqueConstraint(fields=["order", "seq"], name="line_seq_once"),
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="line_quantity_positive"),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.locks import locked, locking
+from core.lookups import Among
 from orders.models import Order, OrderLine
 
 NOT_FOUND = "주문을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
@@ -28,9 +29,9 @@ def locked_lines(
         if held is not None and all(pk in held for pk in line_ids):
             yield [held[pk] for pk in sorted(line_ids)]
             return
-        order_ids = set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True))
-        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids), skip_locked=skip_locked)}
-        yield _lines(OrderLine.objects.filter(pk__in=line_ids, order_id__in=orders), orders)
+        asked = OrderLine.objects.filter(Among("pk", line_ids))
+        orders = _orders(set(asked.values_list("order_id", flat=True)), skip_locked=skip_locked)
+        yield _lines(asked.filter(Among("order_id", orders)), orders)
 
 
 @contextmanager
@@ -39,8 +40,12 @@ def locked_orders(
 ) -> Iterator[tuple[list[Order], list[OrderLine]]]:
     """Orders by id and all their lines, locked in that order; waits, or skips, like `locked_lines`."""
     with locking(actor=actor):
-        orders = {order.pk: order for order in locked(Order.objects.filter(pk__in=order_ids), skip_locked=skip_locked)}
-        yield list(orders.values()), _lines(OrderLine.objects.filter(order_id__in=orders), orders)
+        orders = _orders(order_ids, skip_locked=skip_locked)
+        yield list(orders.values()), _lines(OrderLine.objects.filter(Among("order_id", orders)), orders)
+
+
+def _orders(ids: Collection[int], *, skip_locked: bool) -> dict[int, Order]:
+    return {order.pk: order for order in locked(Order.objects.filter(Among("pk", ids)), skip_locked=skip_locked)}
 
 
 def _lines(queryset: Any, orders: dict[int, Order]) -> list[OrderLine]:

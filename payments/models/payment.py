@@ -10,7 +10,7 @@ from django_fsm import RETURN_VALUE
 
 from core.models import TimeStamped
 from core.state import StateField, StateGuard, transition
-from core.triggers import append_only, state_triggers
+from core.triggers import append_only, state_triggers, told_triggers
 from orders.models import Order
 from orders.states import PaymentMethod
 from payments.states import PAYMENT_MOVES, EntryKind, PaymentState
@@ -37,7 +37,7 @@ class Payment(StateGuard, TimeStamped):
 
     class Meta:
         verbose_name = "결제"
-        triggers = state_triggers(pairs=PAYMENT_MOVES, initial=[PaymentState.PENDING])
+        triggers = [*state_triggers(pairs=PAYMENT_MOVES, initial=[PaymentState.PENDING]), *told_triggers("payment")]
         constraints = [
             models.CheckConstraint(condition=models.Q(balance__gte=0), name="payment_balance_not_negative"),
             models.CheckConstraint(condition=models.Q(state__in=PaymentState.values), name="payment_state_known"),

@@ -6,11 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from core.rows import QuickRow
 from core.triggers import append_only
 from products.models.catalog import Variant
 
 
-class StockLevel(models.Model):
+class StockLevel(QuickRow):
     """재고: units on hand, units that orders ask for, units set aside for 배송준비중."""
 
     variant = models.OneToOneField(Variant, models.PROTECT, primary_key=True, related_name="stock")
@@ -64,7 +65,7 @@ class StockMovement(models.Model):
     event_subject: ClassVar[str] = "stock"
     event_order_id: ClassVar[None] = None
 
-    variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements")
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements", db_index=False)  # movement_of_variant
     at = models.DateTimeField("일시")
     kind = models.CharField("종류", max_length=12, choices=MovementKind.choices)
     on_hand = models.IntegerField("실재고 증감", default=0)

@@ -13,7 +13,7 @@ from products.models import Product, SaleState, Variant
 MOST_OPTIONS = 3
 MOST_VARIANTS = 200
 MOST_PRICE = 999_999_999
-RESERVED_CODES = frozenset({"new", "stock", "excel", "poll", "columns", "views"})
+RESERVED_CODES = frozenset({"new", "stock", "excel", "poll", "columns", "views", "mapping"})
 """Words that are pages of their own under /products/."""
 
 _CODE_JUNK = re.compile(r"[\x00-\x20\x7f/\\?#%]+")

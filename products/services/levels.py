@@ -11,6 +11,7 @@ from typing import Protocol
 from django.db import connection
 
 from core.exceptions import Conflict
+from core.lookups import Among
 from products.models import MovementKind, StockLevel
 
 # Only rows of variants that exist; sorted, and before any lock is taken, so that two callers cannot wait in a circle.
@@ -84,10 +85,11 @@ def lock_levels(variant_ids: Collection[int]) -> dict[int, StockLevel]:
     ids = sorted(set(variant_ids))
     if not ids:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_CREATE_MISSING, [ids])
-    rows = StockLevel.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
-    return {level.pk: level for level in rows}
+    known = StockLevel.objects.filter(Among("pk", ids))
+    if known.count() < len(ids):
+        with connection.cursor() as cursor:
+            cursor.execute(_CREATE_MISSING, [ids])
+    return {level.pk: level for level in known.select_for_update(no_key=True).order_by("pk")}
 
 
 def apply(lines: Collection[StockLine], effect: Effect, *, at: datetime) -> None:

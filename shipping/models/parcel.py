@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from core.models import TimeStamped
 from core.state import StateField, StateGuard, transition
-from core.triggers import state_triggers
+from core.triggers import state_triggers, told_triggers
 from orders.models import OrderLine
 from shipping.models.shipment import Shipment
 from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingAlert, TrackingStage
@@ -23,7 +23,7 @@ class Parcel(StateGuard, TimeStamped):
 
     event_subject = "parcel"
 
-    shipment = models.ForeignKey(Shipment, models.PROTECT, related_name="parcels")
+    shipment = models.ForeignKey(Shipment, models.PROTECT, related_name="parcels", db_index=False)  # parcel_of_shipment
     seq = models.PositiveSmallIntegerField("순번", default=1)
     direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
     courier = models.CharField("택배사", max_length=12)
@@ -44,7 +44,7 @@ class Parcel(StateGuard, TimeStamped):
 
     class Meta:
         verbose_name = "상자"
-        triggers = state_triggers(pairs=PARCEL_MOVES, initial=FIRST_PARCEL_STATES)
+        triggers = [*state_triggers(pairs=PARCEL_MOVES, initial=FIRST_PARCEL_STATES), *told_triggers("parcel")]
         constraints = [
             # Couriers recycle numbers, so a number is unique among live parcels only (shipping.md 0.7).
             models.UniqueConstraint(
@@ -94,7 +94,7 @@ class Parcel(StateGuard, TimeStamped):
 class ParcelLine(models.Model):
     """상자 품목: how many units of a line are in a box."""
 
-    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="items")
+    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="items", db_index=False)  # parcel_line_once
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField("수량")
 

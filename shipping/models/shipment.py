@@ -26,7 +26,7 @@ class Shipment(TimeStamped):
     event_subject = "shipment"
 
     number = models.CharField("배송번호", max_length=24, unique=True, db_collation="C")
-    order = models.ForeignKey(Order, models.PROTECT, related_name="shipments")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="shipments", db_index=False)  # shipment_seq_once
     seq = models.PositiveSmallIntegerField("순번")
     method = models.CharField("배송방법", max_length=8, choices=DeliveryMethod.choices)
     version = models.PositiveIntegerField("버전", default=0, db_default=0)

@@ -260,7 +260,7 @@ def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
     is_disputed = seen.stage == TrackingStage.DELIVERED and parcel.refused_delivery_at is not None
     waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and _alert(seen) == ""
     poll.is_active = waits or seen.stage not in polling.FINISHED
-    if poll.is_active and polling.is_expired(shipped_at=parcel.handed_over_at, at=at, speed=speed):
+    if poll.is_active and polling.is_expired(shipped_at=parcel.handed_over_at, at=at):
         poll.is_active = False
         Parcel.objects.filter(pk=parcel.pk).update(alert=TrackingAlert.EXPIRED)
         refresh_parcels({parcel.shipment_id})

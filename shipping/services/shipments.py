@@ -17,6 +17,7 @@ from django.db.models import Max
 
 from core.events import record
 from core.locks import locked
+from core.lookups import Among
 from core.models import Job
 from core.numbering import shipment_number
 from core.state import Outcome, explain, move
@@ -27,7 +28,7 @@ from orders.states import CLOSED, DeliveredBy
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine
 from shipping.models.parcel import LIVE
-from shipping.rollup import roll_up_shipments
+from shipping.rollup import NewShipment, create_shipments, roll_up_shipments
 from shipping.services import polling
 from shipping.states import ParcelState
 
@@ -66,10 +67,10 @@ class Locked:
 def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
     with locked_lines(line_ids, actor=actor) as lines:
-        items = ShipmentLine.objects.filter(line__in=line_ids, is_live=True).values_list("line_id", "shipment_id")
-        shipment_of_line = dict(items)
-        shipments = {s.pk: s for s in locked(Shipment.objects.filter(pk__in=set(shipment_of_line.values())))}
-        parcels = locked(Parcel.objects.filter(shipment__in=shipments).exclude(state=ParcelState.VOID))
+        items = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True)
+        shipment_of_line = dict(items.values_list("line_id", "shipment_id"))
+        shipments = {s.pk: s for s in locked(Shipment.objects.filter(Among("pk", set(shipment_of_line.values()))))}
+        parcels = locked(Parcel.objects.filter(Among("shipment_id", shipments)).exclude(state=ParcelState.VOID))
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -77,7 +78,7 @@ def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterato
 
 def lines_of(shipment_ids: Collection[int]) -> list[int]:
     """Ids of the live lines of these shipments."""
-    items = ShipmentLine.objects.filter(shipment__in=shipment_ids, is_live=True)
+    items = ShipmentLine.objects.filter(Among("shipment_id", shipment_ids), is_live=True)
     return list(items.order_by("line_id").values_list("line_id", flat=True))
 
 
@@ -98,27 +99,17 @@ def _create_shipments(by_order: dict[int, list[OrderLine]]) -> None:
     """One new shipment per order and delivery method; suffixes go on from the highest ever used."""
     if not by_order:
         return
-    used = dict(
-        Shipment.objects.filter(order__in=by_order)
-        .values("order_id")
-        .annotate(n=Max("seq"))
-        .values_list("order_id", "n")
-    )
-    shipments, contents = [], []
+    known = Shipment.objects.filter(Among("order_id", by_order)).values("order_id")
+    used = dict(known.annotate(n=Max("seq")).values_list("order_id", "n"))
+    fresh = []
     for order_id, lines in sorted(by_order.items()):
         for method in sorted({line.delivery_method for line in lines}):
             seq = used.get(order_id, -1) + 1
             used[order_id] = seq
             number = shipment_number(lines[0].order.number, seq)
-            shipments.append(Shipment(number=number, order_id=order_id, seq=seq, method=method))
-            contents.append([line for line in lines if line.delivery_method == method])
-    Shipment.objects.bulk_create(shipments)
-    ShipmentLine.objects.bulk_create(
-        ShipmentLine(shipment=shipment, line=line)
-        for shipment, lines in zip(shipments, contents, strict=True)
-        for line in lines
-    )
-    roll_up_shipments({shipment.pk for shipment in shipments})
+            mine = [line.pk for line in lines if line.delivery_method == method]
+            fresh.append(NewShipment(number, order_id, seq, method, mine))
+    create_shipments(fresh)
 
 
 def return_to_preparing(
@@ -129,7 +120,7 @@ def return_to_preparing(
         outcome = progress.return_to_preparing(
             line_ids=line_ids, actor=actor, at=at, batch=batch, source=source, reason=reason
         )
-        ShipmentLine.objects.filter(line__in=outcome.moved, is_live=True).update(is_live=False)
+        ShipmentLine.objects.filter(Among("line_id", outcome.moved_ids), is_live=True).update(is_live=False)
         roll_up_shipments({rows.shipment_of_line[pk] for pk in outcome.moved_ids if pk in rows.shipment_of_line})
     return outcome
 
@@ -157,7 +148,7 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
 
 def lines_of_whole_shipments(line_ids: Collection[int]) -> list[int]:
     """The lines asked for and the others of the same live shipments, without those that are canceled or returned."""
-    shipments = ShipmentLine.objects.filter(line__in=line_ids, is_live=True).values("shipment_id")
+    shipments = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True).values("shipment_id")
     whole = ShipmentLine.objects.filter(shipment__in=shipments, is_live=True).exclude(line__state__in=CLOSED)
     return sorted({*line_ids, *whole.values_list("line_id", flat=True)})
 

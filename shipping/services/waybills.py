@@ -185,12 +185,13 @@ def _shipment_refusal(shipment: Shipment, rows: Locked) -> str | None:
 
 
 def _used_elsewhere(numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry]) -> dict[int, str]:
-    live = Parcel.objects.filter(waybill__in=set(numbers.values()), state__in=LIVE).select_related("shipment__order")
-    used = {(p.courier, p.waybill): p for p in live}
+    live = Parcel.objects.filter(waybill__in=set(numbers.values()), state__in=LIVE)
+    rows = live.values_list("courier", "waybill", "shipment_id", "shipment__order__number")
+    used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in rows}
     return {
-        pk: f"다른 주문 {parcel.shipment.order.number}에서 쓰고 있는 송장번호입니다."
+        pk: f"다른 주문 {mine[1]}에서 쓰고 있는 송장번호입니다."
         for pk, number in numbers.items()
-        if (parcel := used.get((entries[pk].courier, number))) is not None and parcel.shipment_id != pk
+        if (mine := used.get((entries[pk].courier, number))) is not None and mine[0] != pk
     }
 
 

@@ -110,7 +110,7 @@ def _row(item: JobItem, *, is_open: bool) -> PreviewRow:
         waybill=str(data.get("waybill") or data.get("shown", "")),
         old=" ".join(part for part in (data.get("old_courier"), data.get("old")) if part),
         verdict=item.reason or done,
-        css="bad" if refused else "warn" if asks else "",
+        css="bad" if refused else "doubt" if asks else "",
         asks=asks and is_open,
         can_exclude=is_open and item.result == ItemResult.PENDING,
     )

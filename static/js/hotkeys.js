@@ -1,5 +1,5 @@
 // Keys by their place on the keyboard (event.code), so that they work with 한/영 in either mode.
-import { $, on, refresh, typing } from "./dom.js";
+import { $, $$, on, refresh, typing } from "./dom.js";
 import { hide, isOpen, show } from "./detail.js";
 import { open } from "./dialog.js";
 import { openPalette } from "./palette.js";
@@ -57,6 +57,17 @@ function press(...selectors) {
   return false;
 }
 
+// The one main act: where several stand side by side (통합주문조회) a key must not choose among them.
+function pressMain() {
+  const acts = (root) => {
+    const keyed = $$('[data-key="S"]', root);
+    return (keyed.length ? keyed : $$("[data-action].primary", root)).filter((one) => !one.disabled && !one.hidden);
+  };
+  const open = isOpen() && !size() ? acts($("#detail")) : [];
+  const found = open.length ? open : acts(document).filter((one) => !one.closest("#detail"));
+  return found.length === 1 && (found[0].click(), true);
+}
+
 function focusOn(...selectors) {
   for (const selector of selectors) {
     const hit = $(selector);
@@ -78,7 +89,7 @@ const KEYS = {
   ArrowUp: (e) => step(-1, e.shiftKey),
   KeyX: () => cursorRow() && (toggle(cursorRow()), true),
   KeyO: () => cursorRow() && (show(cursorRow()), true),
-  KeyS: () => press('[data-key="S"]', "[data-action].primary"),
+  KeyS: () => pressMain(),
   KeyE: () => press('[data-key="E"]', '[data-tool="download"], [data-tool="export"], [data-tool="excel"]'),
   KeyP: () => press('[data-key="P"]', '[data-action*="print"], [data-tool="print"]'),
   KeyH: () => press('[data-key="H"]', '[data-action="hold"]'),

@@ -3,17 +3,19 @@ import { $, card, on } from "./dom.js";
 import { rows } from "./select.js";
 
 const presence = { every: 15000, url: presenceUrl };
+const counts = { every: 30000, url: countsUrl };
 const JOBS = [
   presence,
   { every: 15000, url: listUrl },
-  { every: 30000, url: countsUrl },
-  { every: 60000, url: () => ($("[data-live]") && live(), null) },
+  counts,
+  { every: 60000, run: live },
 ];
-const ask = (url) => htmx.ajax("GET", url, { source: "#poll-sink", target: "#poll-sink", swap: "none" });
+const ask = ({ sink }, url) => htmx.ajax("GET", url, { source: sink, target: sink, swap: "none" }).catch(() => {});
 
 // A page of numbers reads itself again; when that fails it keeps the last ones and their time.
-function live() {
-  htmx.ajax("GET", location.href, { source: "#poll-sink", target: "[data-live]", select: "[data-live]", swap: "outerHTML" }).catch(() => {});
+function live({ sink }) {
+  if (!$("[data-live]")) return;
+  htmx.ajax("GET", location.href, { source: sink, target: "[data-live]", select: "[data-live]", swap: "outerHTML" }).catch(() => {});
 }
 
 function countsUrl() {
@@ -39,12 +41,17 @@ function tick() {
   for (const job of JOBS) {
     if (Date.now() - job.last < job.every) continue;
     job.last = Date.now();
-    const url = job.url();
-    if (url) ask(url).catch(() => {});
+    const url = job.url?.();
+    if (url) ask(job, url);
+    job.run?.(job);
   }
 }
 
-for (const job of JOBS) job.last = Date.now();
+// A source of its own for each: htmx keeps one request of an element in flight and drops all but the last that wait.
+for (const job of JOBS) {
+  job.last = Date.now();
+  job.sink = $("#poll-sink")?.appendChild(document.createElement("div"));
+}
 presence.last = 0;
 if ($("#poll-sink")) {
   setInterval(tick, 1000);
@@ -52,7 +59,7 @@ if ($("#poll-sink")) {
   // An order that was just opened asks at once.
   on("htmx:afterSwap", ({ detail }) => detail.target.id === "detail" && !$("[data-presence]")?.textContent && (presence.last = 0));
   // What the list and its tabs say after an act, the menu says at once as well.
-  on("oms:changed", () => countsUrl() && ask(countsUrl()).catch(() => {}));
+  on("oms:changed", () => countsUrl() && ask(counts, countsUrl()));
 }
 
 // The progress of a job is asked by htmx itself.

@@ -17,8 +17,16 @@ on("click", (event) => {
     if (!menu.contains(event.target) || event.target.closest(".pop [data-action]")) menu.open = false;
 });
 
-onClick("[data-toggle]", (button) => {
+// A panel with an address is empty until it is opened for the first time; it opens with its content, not before.
+onClick("[data-toggle]", async (button) => {
   const panel = document.getElementById(button.dataset.toggle);
+  const { src } = panel.dataset;
+  if (src) {
+    delete panel.dataset.src;
+    await htmx.ajax("GET", src, { target: panel, swap: "innerHTML" });
+    if (!panel.childElementCount) panel.dataset.src = src;
+    if (!panel.childElementCount || !panel.isConnected) return;
+  }
   panel.hidden = !panel.hidden;
   button.setAttribute("aria-expanded", !panel.hidden);
   if (!panel.hidden) $("input, select", panel)?.focus();

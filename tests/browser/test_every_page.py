@@ -65,7 +65,14 @@ PAGES = {
     "staff": "/staff/",
     "a member": "/staff/{member}/",
     "me": "/me/",
+    "settings": "/settings/",
+    "shop": "/settings/shop/",
+    "deadlines": "/settings/deadlines/",
+    "holidays": "/settings/holidays/",
+    "couriers": "/settings/couriers/",
+    "keys": "/settings/shortcuts/",
     "channels": "/settings/channels/",
+    "new channel": "/settings/channels/new/",
     "channel": "/settings/channels/{channel}/",
     "not found": "/orders/20200101-0000001/",
 }
@@ -103,6 +110,7 @@ def names(seeded):
     clerk.press("hold", "orders", [held], reason="고객 부재")
     return {
         "order": line.number,
+        "unnumbered": ready.number,
         "import_preview": taken,
         "waybill_preview": read,
         "template": ExcelTemplate.objects.first().pk,
@@ -137,9 +145,8 @@ def sideways(page):
     return found
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_accessible_fits_and_speaks_korean(seeded, names, page, console_errors, name):  # check 25, 26, 38, 40
-    seeded.open(seeded.enter(page), PAGES[name].format(**names))
+def check(page):
+    """What every page must be, whatever it shows."""
     assert sideways(page) == []
     assert page.evaluate(SMALL) == []
     assert re.findall(WORDS, page.locator("body").inner_text()) == []
@@ -147,8 +154,60 @@ def test_a_page_is_accessible_fits_and_speaks_korean(seeded, names, page, consol
         assert all(AMOUNT.match(text) for text, _ in column), column
         assert max(edge for _, edge in column) - min(edge for _, edge in column) <= 1
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_fits_and_speaks_korean(seeded, names, page, console_errors, name):  # check 25, 26, 38, 40
+    seeded.open(seeded.enter(page), PAGES[name].format(**names))
+    check(page)
     if name in {"not found", "a wrong date"}:
         console_errors.clear()
+
+
+def send(page, path, rows):
+    """A file through the upload form of a page."""
+    page.locator("input[type=file]").set_input_files({"name": "모르는.xlsx", "mimeType": "", "buffer": xlsx(rows)})
+    page.locator(f"form[action='{path}'] [type=submit], main form .btn.primary").first.click()
+
+
+def wrong_password(page, names):
+    page.locator("[name=password]").fill("짧음")
+    page.locator("form[action='/me/password/'] [type=submit]").click()
+    page.locator(".field-error").first.wait_for()
+
+
+def unknown_waybills(page, names):
+    send(page, "/shipping/waybills/upload/", [["우리 번호", "택배 번호", "비고"], [names["unnumbered"], "1", "가"]])
+    page.locator("[name=sender]").wait_for()
+
+
+def remembered_waybills(page, names):
+    send(page, "/shipping/waybills/upload/", [["우리 키", "택배 키"], [names["unnumbered"], waybill_number(2)]])
+    page.locator("[name=shipment]").select_option("우리 키")
+    page.locator("[name=waybill]").select_option("택배 키")
+    page.locator("main form .btn.primary").click()
+    page.locator("[data-layout]").wait_for()
+
+
+def unknown_orders(page, names):
+    send(page, "/orders/import/", [["가", "나", "다"], ["1", "2", "3"]])
+    page.locator("[name=order_number_column]").wait_for()
+
+
+FORMS = {
+    "a refused password": ("/me/", wrong_password),
+    "columns of waybills": ("/shipping/waybills/upload/", unknown_waybills),
+    "remembered columns": ("/shipping/waybills/upload/", remembered_waybills),
+    "columns of orders": ("/orders/import/", unknown_orders),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_answer_to_a_form_is_accessible_fits_and_speaks_korean(seeded, names, page, console_errors, name):
+    path, fill = FORMS[name]
+    fill(seeded.open(seeded.enter(page), path), names)
+    check(page)
+    console_errors.clear()
 
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name != "products"])

@@ -12,8 +12,11 @@ from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from accounts.models import User
 from core import state
+from core.events import record
+from core.jobs.lifecycle import JOB_QUEUED
 from core.models import Job, JobKind, JobState
-from core.state import Condition, Outcome, explain, follow, is_preview, missing, move, previewing
+from core.state import Change, Condition, Outcome, explain, follow, is_preview, missing, move, previewing
+from orders import events
 from orders.models import Order, OrderLine
 from orders.states import LINE_MOVES, LOCK_BIT, LineState, LockKind
 from tests.fixtures.orders import NOW, reloaded
@@ -28,10 +31,17 @@ def moved(ids: list[int], method: Any, **facts: Any) -> Outcome:
         return move(locked_rows(ids), method, at=NOW, **facts)
 
 
+def put_ready(line: OrderLine) -> None:
+    """A line in 배송준비중 without stock and shipment, with the event that the database asks for."""
+    OrderLine.objects.filter(pk=line.pk).update(state="READY", version=F("version") + 1)
+    record(Outcome(changes=[Change(line, S.PREPARING, S.READY, 1)]), events.LINE_READY, at=NOW)
+
+
 def test_a_move_writes_state_timestamp_and_version(make_lines: LineMaker) -> None:
     [line] = make_lines(1, state=S.PREPARING)
-    OrderLine.objects.filter(pk=line.pk).update(state="READY", version=F("version") + 1)
+    put_ready(line)
     outcome = moved([line.pk], OrderLine.return_to_preparing)
+    record(outcome, events.LINE_BACK_TO_PREPARING, at=NOW)
     found = reloaded(line)
     assert [(c.from_state, c.to_state, c.version) for c in outcome.changes] == [("READY", "PREPARING", 2)]
     assert (found.state, found.version, found.ready_at) == ("PREPARING", 2, None)
@@ -80,7 +90,7 @@ def test_a_value_that_one_row_clears_and_another_sets_goes_to_each(make_lines: L
 
 def test_rows_in_different_states_move_together(make_lines: LineMaker) -> None:
     preparing, ready = make_lines(2)
-    OrderLine.objects.filter(pk=ready.pk).update(state="READY", version=F("version") + 1)
+    put_ready(ready)
     outcome = moved([preparing.pk, ready.pk], OrderLine.hold, reason="고객 부재")
     assert {c.row.pk: (c.from_state, c.version) for c in outcome.changes} == {
         preparing.pk: ("PREPARING", 1),
@@ -346,7 +356,9 @@ def test_a_job_moves_through_its_states_only(staff: User) -> None:
     with transaction.atomic():
         refused = move([job], Job.start, at=NOW).refused
         assert refused == {job.pk: "대기 상태가 아닙니다. 지금 상태: 확인 전"}
-        assert move([job], Job.enqueue, at=LATER).moved == [job]
+        outcome = move([job], Job.enqueue, at=LATER)
+        record(outcome, JOB_QUEUED, at=LATER)
+    assert outcome.moved == [job]
     assert (reloaded(job).state, reloaded(job).version) == ("QUEUED", 1)
     with pytest.raises(DatabaseError, match="illegal move"), transaction.atomic():
         Job.objects.filter(pk=job.pk).update(state="DONE", version=2)

@@ -9,9 +9,10 @@ from core import relay
 from core.invariants import find_violations
 from core.lists import lists
 from core.models import Message
-from orders.models import OrderEvent, OrderLine
+from orders.models import Delivery, OrderEvent, OrderLine
 from orders.services import progress
-from orders.states import DeliveredBy, LineState
+from orders.states import ConfirmedBy, DeliveredBy, LineState
+from shipping import handlers
 from shipping.models import AccountState, Parcel, ParcelLine, Shipment, TrackingAccount, TrackingEvent, TrackingPoll
 from shipping.services import polling, shipments, tracking, waybills
 from shipping.services.answers import write_answers
@@ -323,3 +324,53 @@ def test_a_new_number_after_a_void_one_is_asked_about_alone(make_sent, tracker, 
     shipments.ship(line_ids=ids, actor=staff, at=NOW)
     assert [poll.waybill for poll in TrackingPoll.objects.filter(is_active=True)] == [waybill_number(9)]
     assert Shipment.objects.get().waybill == waybill_number(9)
+
+
+@pytest.mark.parametrize(("days", "is_given_up"), [(0.5, False), (29.9, False), (30.1, True)])
+def test_a_fast_sandbox_gives_parcels_up_by_the_time_of_the_shop(make_sent, tracker, account, days, is_given_up):
+    [shipment] = make_sent(1)
+    TrackingAccount.objects.update(speed=300)
+    tell(tracker, {shipment.waybill: MOVING})
+    assert tracking.poll_due(at=NOW + timedelta(days=days)) == 1
+    assert TrackingPoll.objects.get().is_active is not is_given_up
+    assert Parcel.objects.get().alert == (TrackingAlert.EXPIRED if is_given_up else "")
+
+
+def confirmed_on_the_way(shipment, staff):
+    line = OrderLine.objects.get(order=shipment.order)
+    outcome = progress.confirm_purchase(line_ids=[line.pk], by=ConfirmedBy.STAFF, actor=staff, at=NOW)
+    assert outcome.refused == {}
+    return line
+
+
+def test_a_line_whose_box_arrived_while_it_was_confirmed_is_delivered_after_the_revocation(
+    make_sent, tracker, account, staff
+):
+    [shipment] = make_sent(1)
+    line = confirmed_on_the_way(shipment, staff)
+    tell(tracker, {shipment.waybill: DELIVERED})
+    tracking.poll_due(at=LATER)
+    assert (Parcel.objects.get().state, reloaded(line).state) == (ParcelState.DELIVERED, LineState.CONFIRMED)
+    progress.revoke_confirmation(line_ids=[line.pk], actor=staff, at=LATER, reason="고객 요청")
+    assert reloaded(line).state == LineState.SHIPPING
+    relay.run_once(at=LATER)
+    seen = reloaded(line)
+    assert (seen.state, seen.delivered_by, seen.delivered_at) == (
+        LineState.DELIVERED, DeliveredBy.TRACKER, NOW + timedelta(hours=7),
+    )  # fmt: skip
+    assert reloaded(shipment).step == "DELIVERED"
+    version = seen.version
+    delivery = Delivery.objects.get(subscriber__endswith="handlers.deliver_arrived")
+    handlers.deliver_arrived(delivery)
+    assert reloaded(line).version == version
+    assert find_violations("INV-01", "INV-07", "INV-09") == []
+
+
+def test_a_revoked_line_that_is_still_on_the_way_stays_there(make_sent, tracker, account, staff):
+    [shipment] = make_sent(1)
+    line = confirmed_on_the_way(shipment, staff)
+    tell(tracker, {shipment.waybill: MOVING})
+    tracking.poll_due(at=LATER)
+    progress.revoke_confirmation(line_ids=[line.pk], actor=staff, at=LATER, reason="고객 요청")
+    relay.run_once(at=LATER)
+    assert (reloaded(line).state, reloaded(shipment).step) == (LineState.SHIPPING, "SHIPPING")

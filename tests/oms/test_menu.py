@@ -1,5 +1,7 @@
 """The menu: every entry has an address, asks for a right of the table, and shows each role what it may open."""
 
+import re
+
 import pytest
 from django.urls import resolve
 
@@ -28,3 +30,18 @@ def test_whoever_sees_an_entry_may_open_it(role, sign_in, db):
         assert (f'<a href="{entry.url}" title="{entry.label}"' in shown) is may
         answer = client.get(entry.url)
         assert answer.status_code == (200 if may else 403), entry.url
+
+
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [
+        ("/orders/", "/orders/"),
+        ("/orders/import/", "/orders/import/"),
+        ("/orders/new/", "/orders/new/"),
+        ("/products/mapping/", "/products/mapping/"),
+        ("/settings/channels/", "/settings/"),
+    ],
+)
+def test_one_entry_is_current_and_it_is_the_nearest(path, current, sign_in, db):
+    html = sign_in(Role.OWNER).get(path).content.decode()
+    assert re.findall(r'<a href="([^"]+)"[^>]*aria-current="page"[^>]*>\s*<i\b', html) == [current]

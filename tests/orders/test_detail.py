@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import AccessLog
+from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from core.masking import mask_name
 from orders.models import LineLock, Order, OrderEvent, OrderLine, StaffMemo
@@ -74,6 +74,24 @@ def test_names_phones_and_addresses_are_masked(make_order, client):
         assert clear not in shown
     assert mask_name("김수령") in shown
     assert "010-8765-****" in shown
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_packs_reads_name_and_address_of_what_is_in_ready_and_of_nothing_else(
+    make_shipments, make_order, sign_in, role
+):
+    [shipment] = make_shipments(1, recipient_name="김수령", address1="서울 중구 세종대로 110", address2="1203호")
+    ready, other = shipment.order, make_order(recipient_name="김수령", address2="1203호", paid=True)
+    client = sign_in(role)
+    shown = text_of(client.get(url(ready)))
+    may = role == Role.LOGISTICS
+    assert ("김수령" in shown, "1203호" in shown) == (may, may)
+    assert "010-8765-4321" not in shown
+    logged = AccessLog.objects.filter(action=AccessAction.VIEW).values_list("purpose", "subjects")
+    assert list(logged) == ([("배송준비중 업무", [ready.number])] if may else [])
+    hidden = text_of(client.get(url(other)))
+    assert ("김수령" in hidden, "1203호" in hidden) == (False, False)
+    assert AccessLog.objects.count() == int(may)
 
 
 def test_lines_in_different_states_are_counted_in_the_head(make_order, make_variant, client, staff):

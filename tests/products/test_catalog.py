@@ -70,6 +70,7 @@ def test_a_product_is_stored_with_its_variants_levels_and_event(tee, editor):
     [
         (replace(TEE, code="TEE"), "상품코드 TEE는 이미 쓰고 있습니다. 다른 코드를 입력하세요."),
         (replace(TEE, code="a/b"), "상품코드 'a/b'는 쓸 수 없습니다. 빈칸과 / 없이 40자까지 입력하세요."),
+        (replace(TEE, code="mapping"), "상품코드 'mapping'은 쓸 수 없습니다. 빈칸과 / 없이 40자까지 입력하세요."),
         (replace(TEE, code="stock"), "상품코드 'stock'은 쓸 수 없습니다. 빈칸과 / 없이 40자까지 입력하세요."),
         (replace(TEE, code="X", name="  "), "상품명을 입력하세요."),
         (replace(TEE, code="X", option_names=("색상", "색상")), "옵션 이름은 서로 다르게 3개까지 입력하세요."),

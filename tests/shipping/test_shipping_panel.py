@@ -5,7 +5,7 @@ from django.test import RequestFactory
 
 from accounts.roles import Role
 from core.invariants import find_violations
-from shipping.models import Shipment
+from shipping.models import Parcel, Shipment
 from shipping.panels import ShippingPanel
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry
@@ -32,6 +32,21 @@ def test_the_box_shows_void_and_live_numbers(make_numbered, staff):
     assert (old["waybill"], old["is_void"]) == (waybill_number(0), True)
     assert (new["waybill"], new["state"]) == ("240000000015", "출고")
     assert new["url"].startswith("https://www.lotteglogis.com/")
+
+
+def test_a_stage_that_says_what_the_state_says_is_told_once(make_sent, staff):
+    [shipment] = make_sent(1)
+
+    def badges(stage):
+        Parcel.objects.filter(shipment=shipment).update(stage=stage)
+        [parcel] = load(shipment.order)["shipments"][0]["parcels"]
+        return parcel["state"], parcel["stage"]
+
+    assert [badges(stage) for stage in ("", "IN_TRANSIT", "DELIVERED")] == [
+        ("출고", ""), ("출고", "이동중"), ("출고", "배송완료"),
+    ]  # fmt: skip
+    shipments.deliver_by_hand(line_ids=shipments.lines_of([shipment.pk]), actor=staff, at=NOW, reason="직접 확인")
+    assert badges("DELIVERED") == ("배송완료", "")
 
 
 def test_the_box_is_on_the_page_of_the_order(make_sent, sign_in):
