@@ -107,6 +107,6 @@ def _is_proven(noti: str, account: Account, order_ref: str, amount: int | None) 
         return False
     made = [proof_of(key, merchant_id=account.merchant_id, order_ref=order_ref, amount=amount) for key in keys]
     given = noti.encode()
-    if not any([hmac.compare_digest(given, proof.encode()) for proof in made]):
+    if not any(hmac.compare_digest(given, proof.encode()) for proof in made):
         raise Rejected(Answer.UNAUTHORIZED, "bad_signature")
     return True
