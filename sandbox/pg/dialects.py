@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from sandbox.pg.dialect import Dialect
+from sandbox.pg.inicis import Inicis
+from sandbox.pg.nicepay import Nicepay
+from sandbox.pg.nicepay_form import NicepayForm
 from sandbox.pg.toss import Toss
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (Toss(),)}
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (Toss(), Nicepay(), NicepayForm(), Inicis())}
