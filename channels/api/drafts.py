@@ -1,6 +1,8 @@
 """Between the shapes of the API and the drafts and rows of the shop."""
 
-from channels.api.schemas import AmountsOut, LineOut, OrderIn, OrderOut
+from typing import Any
+
+from channels.api.schemas import AccountOut, AmountsOut, LineOut, OrderIn, OrderOut
 from channels.services.drafting import LONGEST_OPTION, LONGEST_PRODUCT, key_text
 from channels.services.placing import Incoming
 from channels.services.storefront import line_code, order_code
@@ -8,6 +10,8 @@ from core.phones import normalize_phone
 from orders.models import Order, OrderLine
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
+from payments.services.issuing import account_of
+from payments.states import VirtualState
 
 _DELIVERIES = {method.value: method for method in DeliveryMethod}
 
@@ -56,7 +60,7 @@ def to_incoming(sent: OrderIn) -> Incoming:
 
 
 def order_out(order: Order) -> OrderOut:
-    """주문 한 건 as the storefront reads it; one query for its lines."""
+    """주문 한 건 as the storefront reads it; one query for its lines, one for its account."""
     lines = list(
         OrderLine.objects.filter(order=order).exclude(state=LineState.MOVED).select_related("variant").order_by("seq")
     )
@@ -77,7 +81,21 @@ def order_out(order: Order) -> OrderOut:
             paid=order.paid_amount,
         ),
         lines=[_line_out(line) for line in lines],
+        **account_out(order),
     )
+
+
+def account_out(order: Order) -> dict[str, Any]:
+    """가상계좌 of an order as it stands now: `account` and `account_state`; one query."""
+    virtual = account_of(order)
+    if virtual is None:
+        return {"account": None, "account_state": None}
+    state = "pending" if virtual.state == VirtualState.PENDING else virtual.state.lower()
+    if virtual.state == VirtualState.CLOSING:
+        state = "closed"
+    is_open = virtual.state == VirtualState.ISSUED
+    account = AccountOut(bank=virtual.bank, number=virtual.number, holder=virtual.holder, due_at=virtual.due_at)
+    return {"account": account if is_open else None, "account_state": state}
 
 
 def _line_out(line: OrderLine) -> LineOut:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja import Header, NinjaAPI, Path, Query, Status
 
 from channels.api import errors
-from channels.api.drafts import order_out, to_incoming
+from channels.api.drafts import account_out, order_out, to_incoming
 from channels.api.gate import ChannelKey, HonestParser
 from channels.api.schemas import ConfirmIn, ErrorOut, EventPage, OrderIn, OrderOut, OrderPage
 from channels.services import feed, storefront
@@ -63,7 +63,10 @@ def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -
         return Answer(201 if is_new else 200, order_out(order).model_dump(mode="json"))
 
     asked = request_hash("orders", payload.model_dump(mode="json"))
-    return _answered(once(key=idempotency_key, asked=asked, at=at, work=work, channel=channel))
+    found = once(key=idempotency_key, asked=asked, at=at, work=work, channel=channel)
+    # The account is not part of what is remembered: a repetition hears of the one that has been opened meanwhile.
+    account = account_out(storefront.open_account_now(channel=channel, number=found.body["number"], at=at))
+    return Status(found.status, found.body | account)
 
 
 @api.get(

@@ -158,6 +158,15 @@ class AmountsOut(Schema):
     paid: int = Field(description="입금액")
 
 
+class AccountOut(Schema):
+    """가상계좌."""
+
+    bank: str = Field(description="은행 코드")
+    number: str = Field(description="계좌번호")
+    holder: str = Field(description="예금주")
+    due_at: Moment = Field(description="입금기한")
+
+
 class OrderOut(Schema):
     """주문."""
 
@@ -168,6 +177,10 @@ class OrderOut(Schema):
     paid_at: Moment | None
     deposit_by: Moment | None
     amounts: AmountsOut
+    account: AccountOut | None = Field(None, description="발급된 가상계좌. 없으면 null입니다.")
+    account_state: str | None = Field(
+        None, description="가상계좌 상태. pending 발급 중, issued 발급, closed 닫음, failed 발급 실패, 없으면 null"
+    )
     lines: list[LineOut]
 
 

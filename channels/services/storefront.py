@@ -13,6 +13,7 @@ from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
 from orders.states import CANCELED_CODE, CODE, LOCK_BIT, CanceledBy, ConfirmedBy, LineState, LockKind
+from payments.services import issuing
 
 HELD = LOCK_BIT[LockKind.HOLD]
 
@@ -48,6 +49,7 @@ def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) ->
     )
     number = incoming.draft.channel_number
     if number in placed.created:
+        issuing.ask_for_accounts(orders=[placed.created[number]], at=at)
         return placed.created[number], True
     known = placed.known[number]
     if not _is_same(known, incoming.draft):
@@ -62,6 +64,13 @@ def _is_same(order: Order, draft: OrderDraft) -> bool:
     stored = OrderLine.objects.filter(order=order).exclude(state=LineState.MOVED)
     units = sum(stored.values_list("quantity", flat=True))
     return order.due_amount == due_amount(draft) and units == sum(line.quantity for line in draft.lines)
+
+
+def open_account_now(*, channel: SalesChannel, number: str, at: datetime) -> Order:
+    """가상계좌 바로 발급: once the order is committed; a slow PG leaves the account to the relay. Raises NotFound."""
+    order = find_order(channel=channel, number=number)
+    issuing.issue_now(order=order, at=at)
+    return order
 
 
 def find_order(*, channel: SalesChannel, number: str) -> Order:

@@ -28,7 +28,7 @@ from payments.adapters.base import (
 )
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import HURRIED, PATIENT, Timeout, client_of, facts_of, pg_of
 from payments.states import PaymentState, VirtualState
 
 log = logging.getLogger("payments.issuing")
@@ -45,9 +45,9 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
 
     Nothing is asked for while no PG account is set to open them.
     """
-    account = PgAccount.objects.filter(issues_accounts=True, is_active=True).first()
     wanted = {order.pk: order for order in orders if order.payment_method == PaymentMethod.VIRTUAL_ACCOUNT}
-    if account is None or not wanted:
+    account = PgAccount.objects.filter(issues_accounts=True, is_active=True).first() if wanted else None
+    if account is None:
         return []
     payments = list(Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0))
     for payment in payments:
@@ -67,15 +67,28 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
     return [payment.pk for payment in payments]
 
 
-def issue_due(*, at: datetime, only: Sequence[int] = ()) -> int:
-    """발급: ask the PG for accounts that are due, outside any transaction; how many were tried.
-
-    `only` are the payments that a waiting request wants at once.
-    """
-    claimed = _claim(at, only)
+def issue_due(*, at: datetime) -> int:
+    """발급: ask the PG for accounts that are due, outside any transaction; how many were tried."""
+    claimed = _claim(at, [])
     for virtual in claimed:
-        _issue(virtual, at=at)
+        _issue(virtual, at=at, timeout=PATIENT)
     return len(claimed)
+
+
+def issue_now(*, order: Order, at: datetime) -> None:
+    """바로 발급: for a request that waits; a PG that is slow or down leaves the account to the relay."""
+    payments = list(
+        Payment.objects.filter(order=order, virtual__state=VirtualState.PENDING).values_list("pk", flat=True)
+    )
+    for virtual in _claim(at, payments) if payments else []:
+        _issue(virtual, at=at, timeout=HURRIED)
+
+
+def account_of(order: Order) -> VirtualAccount | None:
+    """가상계좌 of an order; None where it is paid in another way. One query at most."""
+    if order.payment_method != PaymentMethod.VIRTUAL_ACCOUNT:
+        return None
+    return VirtualAccount.objects.filter(payment__order=order).order_by("-pk").first()
 
 
 def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
@@ -93,9 +106,9 @@ def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
     return list(rows.order_by("pk"))
 
 
-def _issue(virtual: VirtualAccount, *, at: datetime) -> None:
+def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
     try:
-        snapshot = _ask(virtual)
+        snapshot = _ask(virtual, timeout)
         failpoint(ISSUED)
     except (RefusedByPg, Denied, Unsupported) as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
@@ -106,12 +119,12 @@ def _issue(virtual: VirtualAccount, *, at: datetime) -> None:
         _keep(virtual, snapshot, at=at)
 
 
-def _ask(virtual: VirtualAccount) -> Snapshot:
+def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
     payment = virtual.payment
     account, order = payment.account, payment.order
     if account is None or payment.order_ref is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
-    pg, client, facts = pg_of(account), client_of(account), facts_of(account)
+    pg, client, facts = pg_of(account), client_of(account, timeout), facts_of(account)
     if virtual.attempts > 1:
         # Somebody may have got through and died before writing it down.
         try:

@@ -1,6 +1,7 @@
 """PG 계정: the rows as adapters need them, their clients, and what the connection test says."""
 
 import os
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from core.http import Client
@@ -10,7 +11,12 @@ from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount
 from payments.models.account import PURPOSE
 
-_clients: dict[tuple[str, bool], Client] = {}
+Timeout: TypeAlias = tuple[float, float]
+PATIENT: Timeout = (5, 30)
+"""Seconds to connect, and for the whole answer (payments.md 2.4)."""
+HURRIED: Timeout = (1, 3)
+"""While a person or a shop waits for the page."""
+_clients: dict[tuple[str, bool, Timeout], Client] = {}
 
 
 def endpoint(token: str) -> PgAccount | None:
@@ -33,13 +39,14 @@ def facts_of(account: PgAccount) -> Account:
     )
 
 
-def client_of(account: PgAccount) -> Client:
+def client_of(account: PgAccount, timeout: Timeout = PATIENT) -> Client:
     """통신 client of an account's address, one per process; OMS_<CODE>_BASE_URL overrides the address."""
     url = os.environ.get(f"OMS_{account.code.upper().replace('-', '_')}_BASE_URL", account.base_url)
     loopback = account.is_sandbox and urlsplit(url).scheme == "http"
-    found = _clients.get((url, loopback))
+    found = _clients.get((url, loopback, timeout))
     if found is None:
-        found = _clients.setdefault((url, loopback), Client(url, timeout=(5, 30), allow_loopback=loopback))
+        made = Client(url, timeout=timeout, allow_loopback=loopback)
+        found = _clients.setdefault((url, loopback, timeout), made)
     return found
 
 
