@@ -1,9 +1,15 @@
 """The PGs that an account can be opened for, by the name it is stored under."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from payments.adapters.base import Pg
+from payments.adapters.inicis import INICIS
+from payments.adapters.nicepay import NICEPAY
+from payments.adapters.nicepay_form import NICEPAY_FORM
+from payments.adapters.portone import PORTONE
+from payments.adapters.toss import TOSS
 
-_ADAPTERS: tuple[Pg, ...] = ()
+_ALL: Final[tuple[Pg, ...]] = (TOSS, PORTONE, NICEPAY, NICEPAY_FORM, INICIS)
 
-PGS: Mapping[str, Pg] = {pg.name: pg for pg in _ADAPTERS}
+PGS: Final[Mapping[str, Pg]] = {pg.name: pg for pg in _ALL}

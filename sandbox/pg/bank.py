@@ -134,8 +134,12 @@ class Bank:
         reason: str,
         account: dict[str, str] | None = None,
         reference: str = "",
+        announce: bool = True,
     ) -> Movement:
-        """환불: `account` holds bank, number, holder. Raises BankRefusal NOT_PAID, OVER_BALANCE."""
+        """환불: `account` holds bank, number, holder; no notice without `announce`.
+
+        Raises BankRefusal NOT_PAID, OVER_BALANCE.
+        """
         with self.books.writing():
             payment = self._fresh(payment_id)
             dialect = self._dialects[payment.pg]
@@ -148,7 +152,8 @@ class Bank:
             movement = Movement(REFUND, reference, amount, self.now(), reason, account=account, done_at=done_at)
             payment.movements.append(movement)
             self._settle(payment)
-            self._tell(payment, Event(REFUNDED, self.now(), movement))
+            if announce:
+                self._tell(payment, Event(REFUNDED, self.now(), movement))
         self.sender.wake()
         return movement
 

@@ -90,7 +90,7 @@ class Dialect:
         return self.retry_minutes[attempts - 1] if attempts <= len(self.retry_minutes) else None
 
     def stamped(self, envelope: Envelope, shop: Shop, *, at: float) -> Envelope:
-        """The envelope as it leaves at one attempt; for PGs that sign the time of sending."""
+        """The envelope as it leaves at one attempt; for PGs that sign the time of sending (`at`, true time)."""
         return envelope
 
     def forged(self, envelope: Envelope, shop: Shop) -> Envelope:

@@ -164,7 +164,7 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 0; } p { 
 ul { list-style: none; margin: 16px 0; padding: 0; display: grid; gap: 12px; }
 li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 8px 16px; margin: 12px 0; }
-dt { font-size: 13px; color: var(--soft); } 
+dt { font-size: 13px; color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 form { display: flex; flex-wrap: wrap; align-items: end; gap: 8px; margin-top: 8px; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); }

@@ -18,7 +18,6 @@ from sandbox.pg.model import (
     DEPOSITED,
     EXPIRED,
     ISSUED,
-    PART_REFUNDED,
     REFUND,
     REFUNDED,
     REVERSED,
@@ -154,8 +153,7 @@ class Toss(Dialect):
         status = _STATUS[payment.state]
         found = []
         at = kst(event.at)
-        tells = {DEPOSITED, REVERSED, CLOSED} | ({REFUNDED} if payment.state != PART_REFUNDED else set())
-        if payment.method != CARD and event.kind in tells:
+        if payment.method != CARD and event.kind in {DEPOSITED, REVERSED, CLOSED}:
             body = {
                 "createdAt": at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
                 "secret": payment.secret,
@@ -184,21 +182,10 @@ class Toss(Dialect):
 def document(payment: Payment, now: float) -> dict[str, Any]:
     """The Payment object, API version 2022-11-16."""
     cancels = [
-        {
-            "cancelAmount": refund.amount,
-            "cancelReason": refund.name,
-            "taxFreeAmount": 0,
-            "taxExemptionAmount": 0,
-            "refundableAmount": 0,
-            "easyPayDiscountAmount": 0,
-            "canceledAt": kst(refund.at).isoformat(timespec="seconds"),
-            "transactionKey": refund.reference,
-            "receiptKey": None,
-            "cancelStatus": "DONE",
-            "cancelRequestId": None,
-        }
-        for refund in payment.of_kind(REFUND)
+        _cancel_entry(refund.amount, refund.name, refund.at, refund.reference) for refund in payment.of_kind(REFUND)
     ]
+    if payment.state == "CANCELED" and not payment.of_kind(REFUND):
+        cancels = [_cancel_entry(payment.amount, "입금 전 취소", payment.closed_at, _last_key(payment))]
     deposits = payment.standing_deposits
     # Before a deposit the whole sum counts as balance; a payment that was closed has none.
     balance = payment.balance if deposits else 0 if payment.state in ("CANCELED", "EXPIRED") else payment.amount
@@ -241,6 +228,22 @@ def document(payment: Payment, now: float) -> dict[str, Any]:
         "metadata": None,
         "method": "카드" if is_card else "가상계좌",
         "version": "2022-11-16",
+    }
+
+
+def _cancel_entry(amount: int, reason: str, at: float, key: str) -> dict[str, Any]:
+    return {
+        "cancelAmount": amount,
+        "cancelReason": reason,
+        "taxFreeAmount": 0,
+        "taxExemptionAmount": 0,
+        "refundableAmount": 0,
+        "easyPayDiscountAmount": 0,
+        "canceledAt": kst(at).isoformat(timespec="seconds"),
+        "transactionKey": key,
+        "receiptKey": None,
+        "cancelStatus": "DONE",
+        "cancelRequestId": None,
     }
 
 
