@@ -312,8 +312,12 @@ class Pg(Protocol):
     label: str
     media_types: frozenset[str]
     capabilities: Capabilities
-    default_ips: tuple[str, ...]
     live_url: str
+
+    @property
+    def default_ips(self) -> tuple[str, ...]:
+        """알림 발신 주소 that this PG publishes; an account starts with them."""
+        ...
 
     def read(self, request: Inbound, *, account: Account, secret_of: SecretOf) -> Notice:
         """알림 읽기: authenticate the raw bytes, then parse them strictly. Raises Rejected, nothing else."""
