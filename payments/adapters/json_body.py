@@ -59,6 +59,15 @@ def parse(body: bytes) -> dict[str, Any]:
     return {key: _cleaned(item) for key, item in value.items()}
 
 
+def storable(value: Any) -> Any:
+    """A parsed value with decimals as text, so that it can be kept as JSON."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: storable(item) for key, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list) else value
+
+
 def amount_of_notice(value: Any) -> int:
     """Won of a notice: an integer, or 1 to 13 ASCII digits as text, from 1 to 999,999,999,999. Raises Rejected."""
     if isinstance(value, str) and _AMOUNT.fullmatch(value):

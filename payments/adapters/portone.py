@@ -30,7 +30,7 @@ from payments.adapters.base import (
     Spoken,
 )
 from payments.adapters.json_api import moment, spoken
-from payments.adapters.json_body import object_of, parse_notice, text_of
+from payments.adapters.json_body import object_of, parse_notice, storable, text_of
 
 TOLERANCE: Final = 300
 """Seconds that the time of sending may differ from ours, either way."""
@@ -91,7 +91,7 @@ class PortOne:
             payment_ref=text_of(data, "transactionId"),
             reference=text_of(data, "cancellationId", most=80) or text_of(data, "transactionId", most=80),
             occurred_at=moment(document.get("timestamp")),
-            fields=document,
+            fields=storable(document),
         )
 
     def speak(self, answer: Answer) -> Spoken:

@@ -28,7 +28,7 @@ from payments.adapters.base import (
     Unsupported,
 )
 from payments.adapters.json_api import Answered, call_json, code_of, line, moment
-from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, text_of
+from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 from payments.adapters.wire import lost
 
 LIVE_URL: Final = "https://api.portone.io"
@@ -208,7 +208,7 @@ def _read(values: Mapping[str, Any], order_ref: str) -> Snapshot:
         due_at=moment(account.get("expiredAt")),
         depositor=text_of(account, "remitterName", most=60) if is_paid else "",
         receipts=tuple(_receipts(values)),
-        raw=values,
+        raw=storable(values),
     )
 
 

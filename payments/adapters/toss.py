@@ -29,7 +29,7 @@ from payments.adapters.base import (
     Spoken,
 )
 from payments.adapters.json_api import moment, spoken
-from payments.adapters.json_body import object_of, parse_notice, text_of
+from payments.adapters.json_body import object_of, parse_notice, storable, text_of
 
 _ORDER_ID: Final = re.compile(r"[A-Za-z0-9_\-=]{1,64}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_\-=.:+]{1,200}")
@@ -100,7 +100,7 @@ class Toss:
             reference=transaction,
             occurred_at=moment(created_at),
             is_proven=bool(known),
-            fields={**document, "secret": "…"},
+            fields=storable({**document, "secret": "…"}),
         )
 
     def speak(self, answer: Answer) -> Spoken:
@@ -131,7 +131,7 @@ def _status_changed(document: Mapping[str, Any], body: bytes) -> Notice:
         order_ref = text_of(data, "orderId", most=64)
         digest = hashlib.sha256(body).hexdigest()
         key = _event_key("EVT", event, digest)
-        return Notice(event_key=key, kind=Kind.OTHER, order_ref=order_ref, is_proven=False, fields=document)
+        return Notice(event_key=key, kind=Kind.OTHER, order_ref=order_ref, is_proven=False, fields=storable(document))
     payment_ref, order_ref = _word(data, "paymentKey"), _order_ref(data)
     status, created_at = _word(data, "status"), _word(document, "createdAt")
     kind = _STATUS_KINDS.get(status, Kind.OTHER)
@@ -145,7 +145,7 @@ def _status_changed(document: Mapping[str, Any], body: bytes) -> Notice:
         reference=text_of(data, "lastTransactionKey", most=64),
         occurred_at=moment(created_at),
         is_proven=False,
-        fields={**document, "data": {name: value for name, value in data.items() if name != "secret"}},
+        fields=storable({**document, "data": {name: value for name, value in data.items() if name != "secret"}}),
     )
 
 

@@ -25,7 +25,7 @@ from payments.adapters.base import (
     Snapshot,
 )
 from payments.adapters.json_api import SEOUL, Answered, call_json, code_of, line, moment
-from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, text_of
+from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 from payments.adapters.wire import lost
 
 LIVE_URL: Final = "https://api.tosspayments.com"
@@ -191,7 +191,7 @@ def _read(values: Mapping[str, Any], order_ref: str) -> Snapshot:
         depositor=text_of(account, "depositorName", most=60) if is_paid else "",
         secret=text_of(values, "secret", most=50),
         receipts=tuple(_receipts(values)),
-        raw=values,
+        raw=storable(values),
     )
 
 
