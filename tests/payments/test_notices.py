@@ -1,0 +1,164 @@
+"""Notices over a real socket: paid once, whatever comes twice, late, forged or for nobody."""
+
+import http.client
+import json
+
+import pytest
+
+from core import drains
+from orders.models import OrderEvent
+from orders.services import progress
+from orders.states import CanceledBy, LineState
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, VirtualAccount
+from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, VirtualState
+from tests.fixtures.orders import reloaded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WAITING, PREPARING = LineState.AWAITING_PAYMENT, LineState.PREPARING
+
+
+def ledger(order):
+    rows = LedgerEntry.objects.filter(payment__order=order).order_by("pk").values_list("kind", "amount")
+    return list(rows)
+
+
+def post(pg_shop, account, body, *, content_type="application/json", path=None, method="POST", headers=None):
+    """One request by hand; (status, body)."""
+    host = pg_shop.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    try:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        path = path or f"/payments/webhooks/{account.endpoint_token}/"
+        connection.request(method, path, content, {"Content-Type": content_type, **(headers or {})})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_a_deposit_moves_the_order_once(pg_shop):
+    order = pg_shop.order(pg_shop.account("toss"))
+    virtual = VirtualAccount.objects.get(payment__order=order)
+    assert (virtual.state, bool(virtual.number)) == (VirtualState.ISSUED, True)
+    pg_shop.deposit(order)
+    notices = pg_shop.heard()
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
+    assert ledger(order) == [(EntryKind.DEPOSIT, 33_000)]
+    assert {one.state for one in notices} <= {NoticeState.PROCESSED, NoticeState.IGNORED}
+    assert OrderEvent.objects.filter(order=order, kind="line.paid").count() == 1
+    for request in PgRequest.objects.all():
+        assert post(pg_shop, request.account, bytes(request.body)) == (200, b"OK")
+    drains.run_all()
+    assert ledger(order) == [(EntryKind.DEPOSIT, 33_000)]
+    assert {request.reason for request in PgRequest.objects.order_by("-pk")[:2]} == {"duplicate"}
+
+
+def test_a_forged_notice_of_a_payment_that_the_pg_does_not_confirm_changes_nothing(pg_shop):  # A11
+    account = pg_shop.account("toss")
+    order = pg_shop.order(account)
+    payment = Payment.objects.get(order=order)
+    forged = {
+        "eventType": "PAYMENT_STATUS_CHANGED",
+        "createdAt": "2026-11-21T11:59:57.203000",
+        "data": {"paymentKey": payment.payment_ref, "orderId": payment.order_ref, "status": "DONE"},
+    }
+    assert post(pg_shop, account, forged)[0] == 200
+    drains.run_all()
+    notice = PgNotice.objects.get()
+    assert (notice.state, notice.reason) == (NoticeState.IGNORED, "not_confirmed")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+
+
+@pytest.mark.parametrize("secret", [None, "", "ps_wrong"])
+def test_a_deposit_callback_without_the_secret_is_refused(pg_shop, secret):  # A09, A10
+    account = pg_shop.account("toss")
+    order = pg_shop.order(account)
+    body = {
+        "createdAt": "2026-11-21T11:59:57.103000",
+        "status": "DONE",
+        "transactionKey": "T1",
+        "orderId": Payment.objects.get(order=order).order_ref,
+    }
+    if secret is not None:
+        body["secret"] = secret
+    assert post(pg_shop, account, body) == (401, b"FAIL")
+    assert not PgNotice.objects.exists()
+    assert PgRequest.objects.get().status == 401
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+
+
+def test_a_deposit_that_the_bank_takes_back_sends_the_order_back(pg_shop):  # A58, A59
+    order = pg_shop.order(pg_shop.account("toss"))
+    payment = Payment.objects.select_related("account").get(order=order)
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    pg_shop.act("reverse", payment)
+    pg_shop.heard()
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
+    assert [amount for _, amount in ledger(order)] == [33_000, -33_000, 33_000]
+
+
+def test_money_after_the_order_was_canceled_waits_for_a_person(pg_shop, staff):  # A49
+    order = pg_shop.order(pg_shop.account("toss"))
+    progress.cancel_unpaid(
+        order_ids=[order.pk], actor=staff, at=reloaded(order).ordered_at, by=CanceledBy.STAFF, reason="고객 요청"
+    )
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    assert pg_shop.state(order) == (LineState.CANCELED_UNPAID, 33_000, PaymentState.PAID)
+    problem = MoneyProblem.objects.get()
+    assert (problem.kind, problem.amount, problem.order) == (ProblemKind.LATE_AFTER_CANCEL, 33_000, order)
+
+
+def test_an_unknown_order_is_kept_for_half_an_hour_and_then_shown_to_a_person(pg_shop):  # A48
+    account = pg_shop.account("toss")
+    pg_shop.pgs.control("payments", pg="toss", order_ref="20261121-9999999-1", amount=33_000)
+    pg_shop.pgs.control("payments/deposit", pg="toss", order_ref="20261121-9999999-1", amount=33_000)
+    pg_shop.heard()
+    for _ in range(6):
+        PgNotice.objects.filter(state=NoticeState.RETRY).update(due_at=account.created_at)
+        drains.run_all()
+    assert {one.state for one in PgNotice.objects.all()} == {NoticeState.PARKED}
+    assert {one.kind for one in MoneyProblem.objects.all()} == {ProblemKind.UNKNOWN_ORDER}
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"content_type": "text/plain"}, 415),  # A20
+        ({"headers": {"Content-Encoding": "gzip"}}, 415),  # A24
+        ({"body": b"x" * 65_537}, 413),  # A22
+        ({"body": b"\xef\xbb\xbf{}"}, 400),  # A34
+        ({"body": b"[]"}, 400),  # A35
+        ({"body": b""}, 400),
+        ({"method": "GET", "body": b""}, 405),  # A19
+        ({"method": "HEAD", "body": b""}, 200),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_kept(pg_shop, facts, status):
+    account = pg_shop.account("toss")
+    body = facts.pop("body", {"status": "DONE"})
+    answered, text = post(pg_shop, account, body, **facts)
+    assert answered == status
+    assert b"OK" not in text
+    kept = PgRequest.objects.count()
+    assert kept == (0 if facts.get("method") else 1)
+    assert not PgNotice.objects.exists()
+
+
+def test_another_token_is_nobody(pg_shop):  # A18
+    account = pg_shop.account("toss")
+    assert post(pg_shop, account, {}, path="/payments/webhooks/none-of-ours/")[0] == 404
+    assert not PgRequest.objects.exists()
+
+
+def test_the_address_without_its_last_slash_is_the_same(pg_shop):  # A25
+    account = pg_shop.account("toss")
+    order = pg_shop.order(account)
+    pg_shop.pgs.shop("toss", notice_url=f"{pg_shop.url}/payments/webhooks/{account.endpoint_token}")
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
