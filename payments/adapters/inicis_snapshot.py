@@ -6,12 +6,11 @@ one as well: its reference stays empty, the notice knows it. An account whose ti
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from payments.adapters.base import Movement, PgState, RefundState, Snapshot, Unavailable
 from payments.adapters.form_body import korean_time
-from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, text_of
+from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 
 _STATES: Final = {
     "NON_DEPOSIT": PgState.WAITING,
@@ -67,7 +66,7 @@ def _snapshot(document: Mapping[str, Any], status: str, state: PgState) -> Snaps
         refunds=_refunds(document, tid, price, state) if was_paid else (),
         refund_state=_REFUND_STATES.get(status, RefundState.NONE),
         due_at=korean_time(text_of(vacct, "validDate", most=8) + text_of(vacct, "validTime", most=6).ljust(6, "0")),
-        raw=_storable(document),
+        raw=storable(document),
     )
 
 
@@ -101,11 +100,3 @@ def _refunds(document: Mapping[str, Any], tid: str, price: int, state: PgState) 
 def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
     """Korean time of the fields <name>Date and <name>Time."""
     return korean_time(text_of(values, f"{name}Date", most=8) + text_of(values, f"{name}Time", most=6))
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return str(value) if isinstance(value, Decimal) else value

@@ -29,8 +29,8 @@ from payments.adapters.base import (
     Spoken,
     Unsupported,
 )
-from payments.adapters.json_body import amount_of_notice, parse_notice, text_of
-from payments.adapters.nicepay_api import storable, time_of
+from payments.adapters.json_body import amount_of_notice, parse_notice, storable, text_of
+from payments.adapters.nicepay_api import time_of
 
 CONTENT_TYPE: Final = "text/html;charset=utf-8"
 _KINDS: Final = {

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -33,7 +32,7 @@ from payments.adapters.base import (
     Unavailable,
 )
 from payments.adapters.cutting import cut, digits_of
-from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, text_of
+from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 from payments.adapters.wire import call, lost, object_of_answer
 
 LIVE_URL: Final = "https://api.nicepay.co.kr"
@@ -217,15 +216,6 @@ def time_of(value: Any) -> datetime | None:
         return moment.astimezone(_SEOUL) if 2000 <= moment.year < 2100 else None
     except (ValueError, OverflowError):
         return None
-
-
-def storable(value: Any) -> Any:
-    """The document with decimals as text, so that it can be kept as JSON."""
-    if isinstance(value, dict):
-        return {key: storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [storable(item) for item in value]
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def _headers(account: Account) -> dict[str, str]:
