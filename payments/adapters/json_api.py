@@ -74,7 +74,8 @@ def code_of(values: Mapping[str, Any]) -> str:
 
 def line(text: str, *, most: int) -> str:
     """Text on one line without control characters and broken surrogates, cut to so many characters."""
-    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:most]
+    kept = "".join(char for char in text if char.isprintable() or char.isspace())
+    return " ".join(kept.split())[:most].rstrip()
 
 
 def moment(value: Any) -> datetime | None:

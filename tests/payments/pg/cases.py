@@ -3,12 +3,13 @@
 A new PG adds a module with one `Case` and one `Deal` and names them in `every.py`.
 """
 
+import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from payments.adapters.base import Account, Answer, Inbound, Kind, Pg
+from payments.adapters.base import Account, Answer, Inbound, Kind, Pg, RefundState, Unsupported
 
 KST = timezone(timedelta(hours=9))
 AT = datetime(2026, 11, 21, 12, tzinfo=KST)
@@ -50,9 +51,22 @@ class Deal:
     bank: str
     refund_bank: str = ""
     """Empty: like `bank`."""
-    refund_path: str = "*cancel*"
-    """The sandbox path of a refund; what the adapter asks before it must not match."""
+    refund_path: str = "*cancel"
+    """The sandbox path of a refund, a shell pattern; whatever the adapter asks before it must not match."""
     refund_method: str = "POST"
+    unknown_ref: str = ""
+    """A payment reference that the PG never gave; empty where it is asked by order."""
+    cannot_issue: type[Exception] = Unsupported
+    failed_states: frozenset[RefundState] = frozenset({RefundState.FAILED})
+    """How a transfer that did not arrive shows in the re-query."""
+
+    def is_refund(self, path: str) -> bool:
+        """Is a call of this path a refund?"""
+        return fnmatch.fnmatchcase(path, self.refund_path)
+
+    def due_at(self) -> datetime:
+        """Three days from now, to the second."""
+        return datetime.now(KST).replace(microsecond=0) + timedelta(days=3)
 
 
 def posted(body: bytes, *, content_type: str = "application/json", ip: str = "203.0.113.9", **headers: str) -> Inbound:
