@@ -47,19 +47,19 @@ class RunningPgs:
         finally:
             connection.close()
 
-    def control(self, name: str, **values: Any) -> Any:
+    def control(self, name: str, /, **values: Any) -> Any:
         """One control request that must succeed."""
         status, content = self.request("POST", f"/control/{name}", values)
         assert status == 200, content.decode()
         return json.loads(content)
 
-    def refusal(self, name: str, **values: Any) -> Any:
+    def refusal(self, name: str, /, **values: Any) -> Any:
         """One control request that the bank must refuse."""
         status, content = self.request("POST", f"/control/{name}", values)
         assert status == 409, content.decode()
         return json.loads(content)["error"]
 
-    def read(self, name: str, **query: Any) -> Any:
+    def read(self, name: str, /, **query: Any) -> Any:
         """One reading control request."""
         status, content = self.request("GET", f"/control/{name}?{urlencode(query)}")
         assert status == 200, content.decode()
