@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -9,19 +10,35 @@ from django.conf import settings
 # The order in which they start; they stop in the opposite order of what they need.
 ROLES = ("web", "worker", "relay", "beat")
 PREPARATIONS = ("migrate",)
+PGS = ("toss", "portone", "nicepay", "nicepay-form", "inicis")
+"""Codes of the demo shop's accounts, and where the sandbox PGs speak each protocol."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A stand-in for an outside service, run beside the demo shop; `url_setting` tells our side where it listens."""
+    """A stand-in for an outside service, run beside the demo shop.
+
+    `urls` tells our side where it listens: name of the environment variable to the path behind its address.
+    """
 
     name: str
     module: str
     port_offset: int
-    url_setting: str
+    urls: Mapping[str, str]
 
 
-SANDBOXES = (Sandbox("tracker", "sandbox.tracker", 10, "OMS_TRACKER_DELIVERY_BASE_URL"),)
+SANDBOXES = (
+    Sandbox("tracker", "sandbox.tracker", 10, {"OMS_TRACKER_DELIVERY_BASE_URL": ""}),
+    Sandbox(
+        "pg",
+        "sandbox.pg",
+        11,
+        {
+            "OMS_PG_SANDBOX_URL": "",
+            **{f"OMS_{pg.upper().replace('-', '_')}_BASE_URL": f"/{pg}" for pg in PGS},
+        },
+    ),
+)
 
 
 def chosen(text: str) -> tuple[str, ...]:

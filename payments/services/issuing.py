@@ -24,6 +24,7 @@ from payments.adapters.base import (
     Ref,
     RefusedByPg,
     Snapshot,
+    Unavailable,
     Unsupported,
 )
 from payments.models import Payment, PgAccount, VirtualAccount
@@ -125,12 +126,13 @@ def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
     if account is None or payment.order_ref is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
     pg, client, facts = pg_of(account), client_of(account, timeout), facts_of(account)
-    if virtual.attempts > 1:
-        # Somebody may have got through and died before writing it down.
+    if virtual.attempts > 1 or not pg.capabilities.can_issue:
+        # Somebody may have got through and died before writing it down; or the buyer opens it in the PG's own window.
         try:
             found = pg.fetch(client, account=facts, ref=Ref(order_ref=payment.order_ref, at=payment.created_at))
-        except NotAtPg:
-            pass
+        except NotAtPg as nothing:
+            if not pg.capabilities.can_issue:
+                raise Unavailable("the buyer has not opened an account yet") from nothing
         else:
             if found.account is not None:
                 return found

@@ -3,15 +3,19 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.services import DEMO_ENVIRONMENTS
 from oms.seed.demo import prepare_demo
+from oms.seed.demo_pgs import connect_pgs
 
 
 class Command(BaseCommand):
-    help = "Demo staff, the sandbox as tracking account and, in an empty shop, 400 orders in every step."
+    help = "Demo staff, accounts at the sandboxes and, in an empty shop, 400 orders in every step."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="where the shop listens for the sandbox PGs")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.OMS_ENV not in DEMO_ENVIRONMENTS:
@@ -19,5 +23,6 @@ class Command(BaseCommand):
         lines: list[str] = []
         if prepare_demo(at=timezone.now().replace(microsecond=0), say=lines.append):
             self.stdout.write(lines[-1])
+        connect_pgs(port=options["port"], say=self.stderr.write)
         if options["verbosity"] > 1:
             self.stdout.write("\n".join(lines))

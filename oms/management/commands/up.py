@@ -167,14 +167,15 @@ class Command(BaseCommand):
             return
         for sandbox in roles.SANDBOXES:
             port = _free_port(self.port + sandbox.port_offset)
-            os.environ.setdefault(sandbox.url_setting, f"http://127.0.0.1:{port}")
+            for name, path in sandbox.urls.items():
+                os.environ.setdefault(name, f"http://127.0.0.1:{port}{path}")
             self._start(sandbox.name, roles.sandbox_command(sandbox, port=port), dict(os.environ))
             if not processes.wait_until(partial(_is_healthy, port), timeout=20):
                 raise CommandError(f"The sandbox {sandbox.name} does not answer on port {port}.")
 
     def _fill_demo(self) -> None:
         if "oms_demo" in get_commands():
-            call_command("oms_demo")
+            call_command("oms_demo", port=self.port)
 
     def _start_role(self, role: str) -> None:
         if role == "web":
