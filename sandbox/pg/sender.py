@@ -163,11 +163,12 @@ class Sender:
 
     def _attempt(self, row: Row, dialect: Dialect, shop: Shop) -> dict[str, Any]:
         envelope = Envelope(row["kind"], row["body"], row["content_type"], json.loads(row["headers"]), row["url"])
-        envelope = dialect.stamped(envelope, shop, at=time.time())
-        if row["kind"].endswith(" corrupt"):
-            envelope = corrupted(envelope)
-        started, tried = time.time(), {"sent_headers": dict(envelope.headers)}
+        started, tried = time.time(), {"sent_headers": json.loads(row["headers"])}
         try:
+            envelope = dialect.stamped(envelope, shop, at=started)
+            if row["kind"].endswith(" corrupt"):
+                envelope = corrupted(envelope)
+            tried["sent_headers"] = dict(envelope.headers)
             status, content_type, body = self._send(envelope, row["client_ip"], dialect.answer_seconds)
         except (OSError, http.client.HTTPException, ValueError) as problem:
             text = f"{type(problem).__name__}: {problem}"

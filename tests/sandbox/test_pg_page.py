@@ -1,0 +1,89 @@
+"""The page 입금하기 in a real browser: pay, pay another sum, take it back, without script, light and dark."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+ORDER = "20261121-0000001-1"
+
+
+def opened(pgs, pg="inicis", order_ref=ORDER, **values):
+    given = {"amount": 33_000, "buyer": "홍길동", "title": "면 티셔츠 <b>", **values}
+    return pgs.control("payments", pg=pg, order_ref=order_ref, **given)
+
+
+def form(pgs, **values):
+    fields = "&".join(f"{name}={value}" for name, value in values.items()).encode()
+    return pgs.request("POST", "/", fields, {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+def test_the_page_lists_accounts_of_every_pg_and_finds_one(pgs):
+    opened(pgs)
+    opened(pgs, "toss", "20261121-0000002-1")
+    status, body = pgs.request("GET", "/")
+    page = body.decode()
+    assert status == 200
+    assert page.count("<li data-order=") == 2
+    assert "면 티셔츠 &lt;b&gt;" in page
+    assert "<script" not in page
+    found = pgs.request("GET", "/?q=0000002")[1].decode()
+    assert ORDER not in found
+    assert "20261121-0000002-1" in found
+
+
+@pytest.mark.parametrize("amount", ["", "x", "-1", "0", "3.5"])
+def test_a_sum_that_is_none_moves_nothing(pgs, amount):
+    payment = opened(pgs)
+    assert form(pgs, id=payment["id"], act="pay-other", amount=amount, name="x")[0] == 303
+    assert pgs.payment("inicis", ORDER)["movements"] == []
+
+
+def test_an_unknown_payment_or_act_is_refused(pgs):
+    payment = opened(pgs)
+    assert form(pgs, id=99, act="pay", amount=1)[0] == 303
+    assert form(pgs, id=payment["id"], act="explode")[0] == 303
+    assert form(pgs, act="pay")[0] == 303
+    assert pgs.payment("inicis", ORDER)["movements"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(pgs, browser, scheme, width):
+    payment = opened(pgs)
+    opened(pgs, "toss", "20261121-0000002-1")
+    pgs.control("payments/deposit", id=payment["id"])
+    pgs.control("payments/refund", id=payment["id"], account={"bank": "88", "number": "110", "holder": "홍"})
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, locale="ko-KR")
+    page = context.new_page()
+    page.goto(f"{pgs.base_url}/?done=됐습니다")
+    found = Axe().run(page).response["violations"]
+    assert [(violation["id"], [node["target"] for node in violation["nodes"]]) for violation in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+@pytest.mark.browser
+def test_a_person_pays_pays_too_much_and_the_bank_takes_it_back(pgs, browser):
+    opened(pgs, "toss", "20261121-0000002-1")
+    opened(pgs)
+    context = browser.new_context(java_script_enabled=False, locale="ko-KR")
+    page = context.new_page()
+    page.goto(f"{pgs.base_url}/")
+    box = page.locator(f'[data-order="{ORDER}"]')
+    box.get_by_role("button", name="입금하기").click()
+    assert page.get_by_role("status").inner_text() == f"{ORDER}: 33,000원을 홍길동 이름으로 입금했습니다."
+    box.get_by_text("다른 금액", exact=True).click()
+    box.get_by_label("금액(원)").fill("1,000")
+    box.get_by_role("button", name="다른 금액 입금").click()
+    page.get_by_text("1,000원을 홍길동 이름으로").wait_for()
+    assert [one["amount"] for one in pgs.payment("inicis", ORDER)["movements"]] == [33_000, 1_000]
+    box.get_by_role("button", name="은행 취소").click()
+    page.get_by_text("은행이 입금을 취소했습니다").wait_for()
+    assert pgs.payment("inicis", ORDER)["paid_amount"] == 33_000
+    other = page.locator('[data-order="20261121-0000002-1"]')
+    other.get_by_text("다른 금액", exact=True).click()
+    other.locator("details").get_by_label("금액(원)").fill("1000")
+    other.get_by_role("button", name="다른 금액 입금").click()
+    page.get_by_text("입금할 금액이 청구 금액과 다릅니다.").wait_for()
+    assert pgs.payment("toss", "20261121-0000002-1")["movements"] == []
+    context.close()
