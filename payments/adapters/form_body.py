@@ -17,7 +17,7 @@ MOST_FIELDS: Final = 200
 MOST_WON: Final = 999_999_999_999
 _SEOUL = ZoneInfo("Asia/Seoul")
 _DIGITS = re.compile(r"[0-9]{1,13}", re.ASCII)
-_STAMP = re.compile(r"[0-9]{14}", re.ASCII)
+_STAMP = re.compile(r"20[0-9]{12}", re.ASCII)
 
 
 def malformed(reason: str) -> Rejected:
@@ -87,7 +87,7 @@ def won_or_zero(fields: Mapping[str, str], name: str) -> int:
 
 
 def korean_time(text: str) -> datetime | None:
-    """Korean time from 14 digits, or from 12 with a year of two digits; None for anything else."""
+    """Korean time from 14 digits, or from 12 with a year of two digits; None for anything else or another century."""
     stamp = text if len(text) == 14 else f"20{text}"
     if not _STAMP.fullmatch(stamp):
         return None
