@@ -11,7 +11,7 @@ def cut(text: str, *, most: int, charset: str = "cp949") -> str:
         if length and char.isprintable():
             kept.append(char)
             size += length
-    return "".join(kept)
+    return "".join(kept).strip()
 
 
 def digits_of(text: str) -> str:

@@ -89,7 +89,7 @@ def refund(client: Client, *, account: Account, ask: RefundAsk) -> RefundAnswer:
     """환불: whole, or a part with the balance that must be left, so that one asked for twice is refused."""
     if not ask.ref.payment_ref:
         raise Unavailable("the payment has no tid yet")
-    is_whole = ask.amount == ask.balance and ask.total in (None, ask.amount)
+    is_whole = ask.amount == ask.balance and _is_untouched(client, account=account, ask=ask)
     data = {"tid": ask.ref.payment_ref, "msg": _plain(ask.reason, most=100) or "환불"}
     if not is_whole:
         data |= {"price": str(ask.amount), "confirmPrice": str(ask.balance - ask.amount)}
@@ -104,6 +104,13 @@ def refund(client: Client, *, account: Account, ask: RefundAsk) -> RefundAnswer:
     # A part is answered with a tid of its own (prtcTid is that of the payment), the whole with none.
     reference = full_refund_reference(ask.ref.payment_ref) if is_whole else text_of(document, "tid")
     return RefundAnswer(reference=reference, is_final=ask.account is None)
+
+
+def _is_untouched(client: Client, *, account: Account, ask: RefundAsk) -> bool:
+    """Is nothing of the payment refunded yet? What is left of one that was refunded in part must go as a part."""
+    if ask.total is not None:
+        return ask.amount == ask.total
+    return not fetch(client, account=account, ref=ask.ref).refunds
 
 
 def close(client: Client, *, account: Account, ref: Ref, reason: str) -> None:

@@ -187,8 +187,6 @@ def _receipt(item: Mapping[str, Any]) -> CashReceiptFacts:
 
 def _answer(response: Response, *, moves_money: bool) -> dict[str, Any]:
     """The document of an answer that says it went well; raises what the code of any other one means."""
-    if response.status == 404:
-        raise NotAtPg("HTTP 404", code="404")
     document = object_of_answer(response, moves_money=moves_money)
     code, message = text_of(document, "resultCode", most=10), text_of(document, "resultMsg", most=100)
     if code in _FINE:

@@ -4,6 +4,7 @@ A new PG adds a module with one `Case` and one `Deal` and names them in `every.p
 """
 
 import fnmatch
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -34,6 +35,10 @@ class Case:
     failure: tuple[str, bytes] = ("text/plain; charset=utf-8", b"FAIL")
     resign: Callable[[bytes], Mapping[str, str]] | None = None
     """Headers that make any body authentic, where a signature covers the body; for the fuzzer."""
+    fields_of: Callable[[bytes], Mapping[str, Any]] | None = None
+    """The fields of a body, whose values the fuzzer changes; dots lead into objects."""
+    written: Callable[[bytes, Mapping[str, Any]], bytes] = lambda body, changes: body
+    """The body with other values in fields."""
 
     def read(self, request: Inbound, **changes: Any) -> Any:
         """Read with the case's account and secrets."""
@@ -59,6 +64,16 @@ class Deal:
     cannot_issue: type[Exception] = Unsupported
     failed_states: frozenset[RefundState] = frozenset({RefundState.FAILED})
     """How a transfer that did not arrive shows in the re-query."""
+
+    depositor: str = "홍길동"
+    """Who paid, as the re-query tells it; empty where it does not."""
+    names_deposits: bool = True
+    """Does the re-query give a deposit a reference?"""
+
+    @property
+    def prefix(self) -> str:
+        """Where the sandbox has this PG."""
+        return self.pg.name.replace("_", "-")
 
     def is_refund(self, path: str) -> bool:
         """Is a call of this path a refund?"""
@@ -104,3 +119,25 @@ def bad_json(request: Inbound) -> dict[str, Inbound]:
         "not UTF-8": replace(request, body=body.replace(b"{", b'{"x":"\xc8\xab\xb1\xe6\xb5\xbf",', 1)),
         "endless string": replace(request, body=b'"' + b'\\"' * 30_000),
     }
+
+
+def json_fields(body: bytes) -> dict[str, Any]:
+    """Fields of a JSON body and of the objects in it, `data.orderId` for instance."""
+    found = {}
+    for name, value in json.loads(body).items():
+        found[name] = value
+        if isinstance(value, dict):
+            found |= {f"{name}.{inner}": item for inner, item in value.items()}
+    return found
+
+
+def json_written(body: bytes, changes: Mapping[str, Any]) -> bytes:
+    """The JSON body with other values in such fields."""
+    document = json.loads(body)
+    for name, value in changes.items():
+        outer, _, inner = name.partition(".")
+        if inner and isinstance(document.get(outer), dict):
+            document[outer][inner] = value
+        elif not inner:
+            document[outer] = value
+    return json.dumps(document).encode()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from payments.adapters.base import Account, Answer, Inbound, Kind
+from payments.adapters.base import Account, Answer, Inbound, Kind, RefundState
 from payments.adapters.inicis import INICIS
 from payments.adapters.inicis_notice import proof_of
 from tests.payments.pg.cases import Case, Deal, edited, posted
@@ -85,4 +85,8 @@ DEAL = Deal(
     wrong_key=Account(merchant_id="OMSTESTMID", secrets=("WRONGWRONGWRONGW",), charset="cp949", options=PLAIN.options),
     bank="88",
     refund_path="*efund*",
+    unknown_ref="StdpayVBNKOMSTESTMID20260101000000000000",
+    depositor="",
+    names_deposits=False,
+    failed_states=frozenset({RefundState.NONE}),
 )

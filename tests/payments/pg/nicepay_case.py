@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from payments.adapters.base import Account, Answer, Inbound, Kind
+from payments.adapters.base import Account, Answer, Inbound, Kind, RefundState
 from payments.adapters.nicepay import NICEPAY
 from tests.payments.pg.cases import Case, Deal, bad_json, edited, posted
 from tests.payments.pg.golden import F3 as BODY
@@ -88,4 +88,7 @@ DEAL = Deal(
     account=NICE,
     wrong_key=Account(merchant_id="OMSTEST00m", secrets=("wrong",), options=NICE.options),
     bank="004",
+    unknown_ref="OMSTEST00m0301261121115957ZZZZ",
+    depositor="",
+    failed_states=frozenset({RefundState.NONE}),
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from payments.adapters.base import Account, Answer, Inbound, Kind
+from payments.adapters.base import Account, Answer, Inbound, Kind, RefundState
 from payments.adapters.nicepay_form import NICEPAY_FORM
 from tests.payments.pg.cases import Case, Deal, edited, posted
 from tests.payments.pg.golden import F4 as BODY
@@ -76,4 +76,7 @@ DEAL = Deal(
     account=REST,
     wrong_key=replace(REST, options={**REST.options, "rest_secret": "wrong"}),
     bank="004",
+    unknown_ref="OMSTEST01m0301261121115957ZZZZ",
+    depositor="",
+    failed_states=frozenset({RefundState.NONE}),
 )
