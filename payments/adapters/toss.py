@@ -92,7 +92,7 @@ class Toss:
         known = secret_of(order_ref)
         if known and not hmac.compare_digest(known.encode("utf-8", "replace"), secret.encode("utf-8", "replace")):
             raise Rejected(Answer.UNAUTHORIZED, "bad_secret")
-        transaction = _word(document, "transactionKey") if document.get("transactionKey") is not None else ""
+        transaction = _word(document, "transactionKey")[:80] if document.get("transactionKey") is not None else ""
         return Notice(
             event_key=_event_key("DEP", order_ref, status, transaction, created_at),
             kind=_DEPOSIT_KINDS.get(status, Kind.OTHER),

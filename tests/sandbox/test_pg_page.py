@@ -64,6 +64,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(pgs, browser, sc
 
 @pytest.mark.browser
 def test_a_person_pays_pays_too_much_and_the_bank_takes_it_back(pgs, browser):
+    pgs.shop("inicis", options={**pgs.read("shops", pg="inicis")[0]["options"], "is_exact_amount": False})
     opened(pgs, "toss", "20261121-0000002-1")
     opened(pgs)
     context = browser.new_context(java_script_enabled=False, locale="ko-KR")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from payments.adapters.base import Account, Answer, Kind
 from payments.adapters.portone import PORTONE
-from tests.payments.pg.cases import AT, Case, Deal, bad_json, edited, posted
+from tests.payments.pg.cases import AT, Case, Deal, bad_json, edited, json_fields, json_written, posted
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 PREVIOUS = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
@@ -114,6 +114,8 @@ CASE = Case(
         Kind.OTHER: _typed("Foo"),
     },
     resign=headers,
+    fields_of=json_fields,
+    written=json_written,
 )
 DEAL = Deal(
     pg=PORTONE,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from payments.adapters.base import Account, Answer, Kind
 from payments.adapters.toss import TOSS
-from tests.payments.pg.cases import Case, Deal, bad_json, edited, posted
+from tests.payments.pg.cases import Case, Deal, bad_json, edited, json_fields, json_written, posted
 
 KEY = "test_sk_OMSFIXTURE00000000000001"
 ORDER, SECRET = "20261121-0000123-1", "ps_OMSfixtureSecret0000000000"
@@ -77,6 +77,8 @@ CASE = Case(
         Kind.REFUNDED: edited(CHANGED, b'"DONE"', b'"CANCELED"'),
         Kind.FAILED: edited(CHANGED, b'"DONE"', b'"ABORTED"'),
     },
+    fields_of=json_fields,
+    written=json_written,
 )
 DEAL = Deal(
     pg=TOSS,
