@@ -74,6 +74,8 @@ LINE_MOVES = (
     (S.DELIVERED, S.CONFIRMED),  # T15
     (S.CONFIRMED, S.DELIVERED),  # T16
     (S.CONFIRMED, S.SHIPPING),  # T16 of a line that was confirmed on the way
+    (S.PREPARING, S.CANCELED),  # T19
+    (S.READY, S.CANCELED),  # T19
 )
 FIRST_STATES = (S.AWAITING_PAYMENT, S.PREPARING)
 
@@ -87,6 +89,29 @@ class CanceledBy(models.TextChoices):
 
 
 CANCELED_CODE = {CanceledBy.BUYER: "C47", CanceledBy.DEADLINE: "C48", CanceledBy.STAFF: "C49"}
+
+
+class Fault(models.TextChoices):
+    """귀책: who causes a cancel or return; decides who pays for the delivery (domain.md 3.4, 3.6)."""
+
+    BUYER = "BUYER", "고객"
+    SELLER = "SELLER", "판매자"
+    NONE = "NONE", "없음"
+
+
+class ReturnTrip(models.TextChoices):
+    """반송: how often a parcel travels because of a claim; once for a return, twice for an exchange."""
+
+    NONE = "NONE", "없음"
+    ONE_WAY = "ONE_WAY", "편도"
+    ROUND_TRIP = "ROUND_TRIP", "왕복"
+
+
+class CouponRule(models.TextChoices):
+    """쿠폰 최소금액: what happens when a partial return takes the order below it."""
+
+    KEEP_SHARE = "KEEP_SHARE", "남은 품목의 쿠폰 할인을 그대로 둡니다"
+    FORFEIT = "FORFEIT", "남은 품목의 쿠폰 할인을 회수합니다"
 
 
 class DeliveredBy(models.TextChoices):
@@ -170,14 +195,14 @@ LOCKS = (
     (
         LockKind.CLAIM,
         1,
-        ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days"),
+        ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"),
         "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요.",
     ),
     (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),
     (
         LockKind.PAYMENT,
         4,
-        ("make_ready", "register_waybill", "ship", "confirm_after_days"),
+        ("make_ready", "register_waybill", "ship", "confirm_after_days", "cancel"),
         "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요.",
     ),
     (LockKind.MAPPING, 8, ("make_ready",), "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."),

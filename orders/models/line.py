@@ -232,6 +232,17 @@ class OrderLine(StateGuard, TimeStamped):
     def cancel_unpaid(self, *, at: datetime, by: str) -> None:
         self.canceled_at, self.canceled_by = at, by
 
+    # T19, without a claim: a line of which nothing has left the house
+    @transition(
+        state,
+        source=BEFORE_SHIPPING,
+        target=S.CANCELED,
+        conditions=[Unlocked("cancel"), has_no_waybill],
+        custom={"label": "주문취소"},
+    )
+    def cancel(self, *, at: datetime, by: str) -> None:
+        self.canceled_at, self.canceled_by = at, by
+
     @transition(state, source=S.CANCELED_UNPAID, target=S.AWAITING_PAYMENT, custom={"label": "되살리기"})
     def revive(self, *, at: datetime) -> None:
         self.canceled_at, self.canceled_by = None, ""

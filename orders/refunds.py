@@ -1,0 +1,165 @@
+"""환불 계산: what a buyer gets back when units of an order go away; pure arithmetic in won (domain.md 3.5, 3.6).
+
+Frozen facts in, a breakdown out; nothing is read or written. A negative total is what the buyer still has to pay.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from orders.states import CouponRule, Fault, ReturnTrip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Units:
+    """품목의 수량: a line, the units that went away before and those that go now; shares are of the whole line."""
+
+    unit_price: int
+    quantity: int
+    discount_share: int = 0
+    coupon_share: int = 0
+    points_share: int = 0
+    gone: int = 0
+    going: int = 0
+
+    def __post_init__(self) -> None:
+        if self.quantity < 1 or self.gone < 0 or self.going < 0 or self.gone + self.going > self.quantity:
+            raise ValueError("units do not fit the line")
+
+    @property
+    def left(self) -> int:
+        """Units that stay with the buyer afterwards."""
+        return self.quantity - self.gone - self.going
+
+    def part(self, share: int) -> int:
+        """몫: won of a share that belong to the units that go now; all parts of a line add up to the share exactly."""
+        before, after = self.gone, self.gone + self.going
+        return share * after // self.quantity - share * before // self.quantity
+
+    def rest(self, share: int) -> int:
+        """남는 몫: won of a share that belong to the units that stay."""
+        return share - share * (self.gone + self.going) // self.quantity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purchase:
+    """주문: every line of it, and what was paid for the delivery; won.
+
+    `shipping_paid` is the fee that stands paid now: the original one and earlier clawbacks, less what was given back.
+    `has_shipped` says whether any unit of the order ever left the house.
+    """
+
+    lines: Sequence[Units]
+    shipping_paid: int
+    has_shipped: bool
+    coupon_minimum: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """조건: the shop's fees in won. `free_from` is the sum of goods from which delivery costs nothing, 0 for never."""
+
+    free_from: int
+    basic_fee: int
+    return_fee: int = 0
+    remote_fee: int = 0
+    coupon_rule: CouponRule = CouponRule.KEEP_SHARE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Breakdown:
+    """환불 내역: every amount in won and positive; `total` is what goes back, negative when more is to be paid."""
+
+    goods: int
+    discount: int
+    coupon: int
+    points: int
+    shipping_back: int
+    clawback: int
+    return_fee: int
+    forfeit: int
+    restores_coupon: bool
+
+    @property
+    def total(self) -> int:
+        """Won to pay back; points go back to points, not to the card."""
+        given = self.goods - self.discount - self.coupon - self.points + self.shipping_back
+        return given - self.clawback - self.return_fee - self.forfeit
+
+    @property
+    def extra_due(self) -> int:
+        """추가결제: won that the buyer has to pay instead of getting any."""
+        return max(0, -self.total)
+
+
+def calculate(purchase: Purchase, terms: Terms, *, fault: Fault, trip: ReturnTrip = ReturnTrip.NONE) -> Breakdown:
+    """환불 계산 of the units that go now. Source: domain.md 3.6.
+
+    Fees are taken for units that had left the house only. Free delivery is lost once: when the goods fall below the
+    threshold for the first time, by the buyer's fault, and something was or will be delivered.
+    """
+    lines = purchase.lines
+    all_gone = all(line.left == 0 for line in lines)
+    before = sum(line.unit_price * (line.quantity - line.gone) for line in lines)
+    after = sum(line.unit_price * line.left for line in lines)
+    gives_fee_back = all_gone and (not purchase.has_shipped or fault == Fault.SELLER)
+    return Breakdown(
+        goods=sum(line.unit_price * line.going for line in lines),
+        discount=sum(line.part(line.discount_share) for line in lines),
+        coupon=sum(line.part(line.coupon_share) for line in lines),
+        points=sum(line.part(line.points_share) for line in lines),
+        shipping_back=purchase.shipping_paid if gives_fee_back else 0,
+        clawback=terms.basic_fee if _loses_free_delivery(purchase, terms, fault, before, after) else 0,
+        return_fee=_return_fee(terms, trip) if fault == Fault.BUYER and purchase.has_shipped else 0,
+        forfeit=_forfeit(purchase, terms, after) if not all_gone else 0,
+        restores_coupon=all_gone and any(line.coupon_share for line in lines),
+    )
+
+
+def _loses_free_delivery(purchase: Purchase, terms: Terms, fault: Fault, before: int, after: int) -> bool:
+    if fault != Fault.BUYER or not terms.free_from or purchase.shipping_paid:
+        return False
+    is_delivered = purchase.has_shipped or after > 0
+    return is_delivered and before >= terms.free_from > after
+
+
+def _return_fee(terms: Terms, trip: ReturnTrip) -> int:
+    ways = {ReturnTrip.NONE: 0, ReturnTrip.ONE_WAY: 1, ReturnTrip.ROUND_TRIP: 2}[trip]
+    return terms.return_fee * ways + (terms.remote_fee if ways else 0)
+
+
+def _forfeit(purchase: Purchase, terms: Terms, after: int) -> int:
+    """The coupon's minimum is no longer met: what stays loses its share, where the shop says so."""
+    if terms.coupon_rule != CouponRule.FORFEIT or not purchase.coupon_minimum or after >= purchase.coupon_minimum:
+        return 0
+    return sum(line.rest(line.coupon_share) for line in purchase.lines)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """환불할 결제: won that can still be paid back out of it; `place` 0 is the main payment, additional ones follow."""
+
+    payment_id: int
+    place: int
+    rest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """결제별 환불: (payment id, won), and the won that no payment covers."""
+
+    parts: tuple[tuple[int, int], ...]
+    uncovered: int
+
+
+def split(amount: int, sources: Collection[Source]) -> Split:
+    """결제별로 나누기: the last additional payment first, then the main one; never above what is left of each.
+
+    Nothing is paid out for an amount of 0 or less. Source: domain.md 3.6.
+    """
+    left, parts = max(0, amount), []
+    for source in sorted(sources, key=lambda one: (one.place, one.payment_id), reverse=True):
+        part = min(left, max(0, source.rest))
+        if part:
+            parts.append((source.payment_id, part))
+            left -= part
+    return Split(tuple(parts), left)
