@@ -110,6 +110,10 @@ class Act(ABC):
         """한 일: "배송중으로 바꿨습니다"."""
         return f"{josa(self.becomes, '으로/로')} 바꿨습니다" if self.becomes else f"{self.label}했습니다"
 
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        """미리보기 문장: what the totals of the outcomes mean; `sums` are those of `Outcome.sums`."""
+        return []
+
     def did_not(self) -> str:
         """못 한 일: "바꾸지 못했습니다"."""
         return "바꾸지 못했습니다" if self.becomes else "처리하지 못했습니다"

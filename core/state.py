@@ -170,12 +170,14 @@ class Outcome:
     """What a service did to a set of rows.
 
     `moved` are the rows that changed (empty in a preview), `possible` those that changed or would change,
-    `refused` maps each other id to its Korean reason. Ids that were not found are refused as well.
+    `refused` maps each other id to its Korean reason. Ids that were not found are refused as well. `sums` are totals
+    that the preview tells, by names that the act knows.
     """
 
     possible: list[Any] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    sums: dict[str, int] = field(default_factory=dict)
 
     @property
     def moved(self) -> list[Any]:
@@ -190,6 +192,8 @@ class Outcome:
         self.possible += other.possible
         self.refused.update(other.refused)
         self.changes += other.changes
+        for name, total in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0) + total
         return self
 
 

@@ -55,6 +55,7 @@ class Selection:
 class _Preview:
     items: list[NewItem] = field(default_factory=list)
     orders: set[Any] = field(default_factory=set)
+    sums: dict[str, int] = field(default_factory=dict)
 
 
 def by_ids(text: str, lines: str = "") -> Selection:
@@ -117,6 +118,7 @@ def open_act(
         "selected": len(selection.rows) + len(selection.lines),
         "messages": message_count(action.sends, preview.orders),
         "undoable": action.is_undoable,
+        "sentences": action.sentences(preview.sums),
     }
     with transaction.atomic():
         insert_items(job, preview.items)
@@ -190,6 +192,8 @@ def _judge(
         try:
             outcome = action.apply(list(ids), actor=actor, at=at, batch=job, **data)
             refused = outcome.refused
+            for name, total in outcome.sums.items():
+                preview.sums[name] = preview.sums.get(name, 0) + total
             possible = {row.pk: row for row in outcome.possible if isinstance(row, action.model)}
         except DomainError as error:
             refused = dict.fromkeys((pk for pk in ids if pk is not None), error.message)

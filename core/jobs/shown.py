@@ -36,6 +36,7 @@ class Preview:
     reasons: Sequence[tuple[str, int]]
     messages_count: int
     undo_text: str
+    sentences: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
         reasons=items.reasons(job),
         messages_count=int(job.params.get("messages", 0)),
         undo_text=f"{_drift(job)} {undo_text}".strip(),
+        sentences=job.params.get("sentences", ()),
     )
 
 
