@@ -259,5 +259,5 @@ def _stamp(at: datetime) -> str:
 
 
 def _now() -> datetime:
-    # INIAPI refuses stamps that are not of the present, whatever moment the caller works on.
+    # The stamp of a call is when it is sent, whatever moment the caller works on.
     return datetime.now(_SEOUL)

@@ -1,6 +1,9 @@
 """The golden files F3 to F6 of payments.md 2, byte for byte, and the accounts that they belong to."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from payments.adapters.base import Account, Inbound
@@ -57,6 +60,17 @@ F6 = (
     b"C7%E0&P_UNAME=%C8%AB%B1%E6%B5%BF&P_RMESG1=%C0%D4%B1%DD%C5%EB%BA%B8&P_RMESG2=&P_NOTI=OMS1a2b3c4d&P_AU"
     b"TH_NO=&P_IN_TID=INIMX_RTR_OMSTESTMID20261121115957000001"
 )
+
+
+def form_fields(body: bytes) -> dict[str, str]:
+    """The fields of a form in CP949."""
+    return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, encoding="cp949"))
+
+
+def form_written(body: bytes, changes: Mapping[str, Any]) -> bytes:
+    """The form with other values in such fields, whatever they are."""
+    values = form_fields(body) | {name: str(value) for name, value in changes.items()}
+    return urlencode(values, encoding="cp949", errors="replace").encode()
 
 
 def inbound(

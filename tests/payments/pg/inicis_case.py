@@ -9,7 +9,7 @@ from tests.payments.pg.cases import Case, Deal, edited, posted
 from tests.payments.pg.golden import F5 as PC_BODY
 from tests.payments.pg.golden import F6 as MOBILE_BODY
 from tests.payments.pg.golden import INICIS as PLAIN
-from tests.payments.pg.golden import NOTICE_KEY
+from tests.payments.pg.golden import NOTICE_KEY, form_fields, form_written
 
 TYPE = "application/x-www-form-urlencoded"
 ACCOUNT = replace(PLAIN, options={**PLAIN.options, "notice_key": NOTICE_KEY})
@@ -78,6 +78,8 @@ CASE = Case(
     },
     ack=(200, "text/plain", b"OK"),
     failure=("text/plain", b"FAIL"),
+    fields_of=form_fields,
+    written=form_written,
 )
 DEAL = Deal(
     pg=INICIS,

@@ -7,7 +7,7 @@ from typing import Any
 
 from payments.adapters.base import Account, Answer, Inbound, Kind, RefundState
 from payments.adapters.nicepay import NICEPAY
-from tests.payments.pg.cases import Case, Deal, bad_json, edited, posted
+from tests.payments.pg.cases import Case, Deal, bad_json, edited, json_fields, json_written, posted
 from tests.payments.pg.golden import F3 as BODY
 from tests.payments.pg.golden import NICE
 
@@ -82,6 +82,8 @@ CASE = Case(
     },
     ack=(200, "text/html;charset=utf-8", b"OK"),
     failure=("text/html;charset=utf-8", b"FAIL"),
+    fields_of=json_fields,
+    written=json_written,
 )
 DEAL = Deal(
     pg=NICEPAY,

@@ -6,7 +6,7 @@ from payments.adapters.base import Account, Answer, Inbound, Kind, RefundState
 from payments.adapters.nicepay_form import NICEPAY_FORM
 from tests.payments.pg.cases import Case, Deal, edited, posted
 from tests.payments.pg.golden import F4 as BODY
-from tests.payments.pg.golden import NICE_FORM
+from tests.payments.pg.golden import NICE_FORM, form_fields, form_written
 
 TYPE = "application/x-www-form-urlencoded"
 F4 = posted(BODY, content_type=TYPE, ip="121.133.126.10")
@@ -70,6 +70,8 @@ CASE = Case(
     },
     ack=(200, "text/html;charset=utf-8", b"OK"),
     failure=("text/html;charset=utf-8", b"FAIL"),
+    fields_of=form_fields,
+    written=form_written,
 )
 DEAL = Deal(
     pg=NICEPAY_FORM,
