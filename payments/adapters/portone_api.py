@@ -25,6 +25,7 @@ from payments.adapters.base import (
     RefundState,
     RefusedByPg,
     Snapshot,
+    Unavailable,
     Unsupported,
 )
 from payments.adapters.json_api import Answered, call_json, code_of, line, moment
@@ -163,7 +164,7 @@ def _checked(answered: Answered, *, moves_money: bool) -> Mapping[str, Any]:
     if answered.is_done:
         return answered.values
     code, message = code_of(answered.values), text_of(answered.values, "message")
-    problem: type[PgProblem] = RefusedByPg
+    problem: type[PgProblem] = RefusedByPg if moves_money else Unavailable
     if answered.status == 401 or code in {"UNAUTHORIZED", "FORBIDDEN"}:
         problem = Denied
     elif code == "PAYMENT_NOT_FOUND":

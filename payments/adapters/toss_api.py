@@ -23,6 +23,7 @@ from payments.adapters.base import (
     RefundState,
     RefusedByPg,
     Snapshot,
+    Unavailable,
 )
 from payments.adapters.json_api import SEOUL, Answered, call_json, code_of, line, moment
 from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
@@ -143,7 +144,7 @@ def _checked(answered: Answered, *, moves_money: bool) -> Mapping[str, Any]:
     if answered.is_done:
         return answered.values
     code, message = code_of(answered.values), text_of(answered.values, "message")
-    problem: type[PgProblem] = RefusedByPg
+    problem: type[PgProblem] = RefusedByPg if moves_money else Unavailable
     if answered.status == 401 or code in _KEY_CODES:
         problem = Denied
     elif code in _UNKNOWN_CODES:
