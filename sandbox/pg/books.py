@@ -15,11 +15,12 @@ from sandbox.pg.model import Movement, Payment, Shop
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shop (pg TEXT, merchant_id TEXT, doc TEXT, PRIMARY KEY (pg, merchant_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS payment (
-    id INTEGER PRIMARY KEY, pg TEXT, merchant_id TEXT, order_ref TEXT, payment_ref TEXT, state TEXT, doc TEXT
+    id INTEGER PRIMARY KEY, pg TEXT, merchant_id TEXT, order_ref TEXT, payment_ref TEXT, state TEXT,
+    due_at REAL, doc TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS payment_order ON payment (pg, merchant_id, order_ref);
 CREATE UNIQUE INDEX IF NOT EXISTS payment_key ON payment (pg, payment_ref);
-CREATE INDEX IF NOT EXISTS payment_open ON payment (state, id);
+CREATE INDEX IF NOT EXISTS payment_due ON payment (state, due_at);
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (
@@ -154,9 +155,10 @@ class Books:
     def save_payment(self, payment: Payment) -> None:
         """Keep what changed of a payment."""
         self.execute(
-            "UPDATE payment SET payment_ref = ?, state = ?, doc = ? WHERE id = ?",
+            "UPDATE payment SET payment_ref = ?, state = ?, due_at = ?, doc = ? WHERE id = ?",
             payment.payment_ref,
             payment.state,
+            payment.due_at,
             json.dumps(asdict(payment)),
             payment.id,
         )
@@ -182,8 +184,8 @@ class Books:
 
     def due(self, now: float) -> list[Payment]:
         """Accounts that wait although their time is over."""
-        found = self.rows("SELECT doc FROM payment WHERE state = 'WAITING' ORDER BY id")
-        return [payment for payment in map(_payment, found) if payment.due_at and payment.due_at <= now]
+        sql = "SELECT doc FROM payment WHERE state = 'WAITING' AND due_at > 0 AND due_at <= ? ORDER BY due_at"
+        return [_payment(row) for row in self.rows(sql, now)]
 
     def _one(self, where: str, *values: Any) -> Payment | None:
         found = self.rows(f"SELECT doc FROM payment WHERE {where} ORDER BY id DESC LIMIT 1", *values)

@@ -139,6 +139,16 @@ def test_a_bank_that_takes_any_sum_adds_up(pgs):
     assert (payment["state"], payment["paid_amount"]) == ("PAID", 34_000)
 
 
+def test_an_account_that_holds_part_of_the_sum_outlives_its_time(pgs):
+    pgs.shop("toss", options={"is_exact_amount": False})
+    opened(pgs, order_ref="20261121-0000002-1")
+    opened(pgs)
+    pgs.control("payments/deposit", pg="toss", order_ref=ORDER, amount=1_000)
+    pgs.control("clock", advance=8 * 86_400)
+    assert pgs.payment("toss", ORDER)["state"] == "WAITING"
+    assert pgs.payment("toss", "20261121-0000002-1")["state"] == "EXPIRED"
+
+
 def test_money_can_be_forced_into_a_closed_account(pgs):
     opened(pgs)
     pgs.control("payments/close", pg="toss", order_ref=ORDER)
