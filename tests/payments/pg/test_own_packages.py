@@ -1,7 +1,5 @@
 """The PGs' Python packages, as they come from the index, work against the sandbox; our reading agrees with theirs."""
 
-import asyncio
-
 import pytest
 from portone_server_sdk import webhook
 from portone_server_sdk.errors import (
@@ -158,7 +156,7 @@ def test_the_package_of_portone_hears_the_errors(pgs, portone, portone_paid):
         portone.close_virtual_account(payment_id=ORDER)
     stranger = PaymentClient(secret="x", base_url=f"{pgs.base_url}/portone")
     with pytest.raises(UnauthorizedError):
-        asyncio.run(stranger.get_payment_async(payment_id=ORDER))
+        stranger.get_payment(payment_id=ORDER)
     assert pgs.payment("portone", ORDER)["balance"] == 33_000
     portone.cancel_payment(payment_id=ORDER, reason="x", refund_account=account)
     with pytest.raises(PaymentAlreadyCancelledError):
