@@ -61,6 +61,8 @@ PERMISSIONS = _table(
     ("orders.confirm_purchase", "구매확정 처리", (OWNER, CS)),
     ("orders.revoke_confirmation", "구매확정 철회", (OWNER, CS)),
     ("payments.revert", "입금확인 취소", (OWNER, FINANCE)),
+    ("payments.view_deposits", "입금내역 조회", (OWNER, CS, FINANCE)),
+    ("payments.match_deposits", "입금내역 등록과 연결", (OWNER, FINANCE)),
     ("shipping.register_waybill", "송장 등록", (OWNER, LOGISTICS)),
     ("shipping.export_waybill", "송장 파일 내려받기", (OWNER, LOGISTICS)),
     ("shipping.view_recipient", "배송준비중 수령자 보기", (LOGISTICS,)),

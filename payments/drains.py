@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.drains import drain
-from payments.services import draining, issuing
+from payments.services import bank, deposits, draining, issuing
 from payments.services.receiving import CHANNEL
 
 
@@ -17,3 +17,9 @@ def drain_notices(*, at: datetime) -> int:
 def open_virtual_accounts(*, at: datetime) -> int:
     """가상계좌 발급: accounts that no PG has opened yet; how many were tried."""
     return issuing.issue_due(at=at)
+
+
+@drain(channel=bank.CHANNEL)
+def match_new_deposits(*, at: datetime) -> int:
+    """자동입금확인: what came into our accounts and nobody has looked at; how many deposits were settled."""
+    return deposits.drain(at=at)

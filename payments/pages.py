@@ -1,18 +1,39 @@
-"""입금대기 관리: the page of orders that nobody has paid yet; the rows and the menu count belong to orders."""
+"""입금대기 관리: orders that nobody has paid yet (rows and menu count belong to orders); 자동입금확인: what came in."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from core.calendar import kst_date, kst_day_range
-from core.lists import DateBasis, ListTab, Sort, lists
+from core.events import event_model
+from core.lists import (
+    NUMBER,
+    WORD,
+    DateBasis,
+    Group,
+    ListPage,
+    ListQuery,
+    ListTab,
+    Moved,
+    RowHead,
+    SearchArm,
+    Sort,
+    Tool,
+    lists,
+)
 from orders import columns as order_columns
 from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
 from orders.states import LineState, PaymentMethod
 from payments import columns
+from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
+from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
+from payments.models import BankDeposit
+from payments.names import name_key
+from payments.states import DepositReason, DepositState
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 
@@ -70,3 +91,89 @@ class AwaitingPaymentPage(OrderStepPage):
         order_columns.NOTE,
     )
     empty_text = "입금을 기다리는 주문이 없습니다. 무통장입금과 가상계좌 주문이 들어오면 여기에 나타납니다."
+
+
+def _queued(*reasons: DepositReason) -> Q:
+    return Q(state=DepositState.QUEUED, reason__in=list(reasons))
+
+
+D = DepositReason
+BY_HAND = (
+    D.NO_ORDER, D.NAME_DIFFERS, D.NAME_WEAK, D.NAME_AMBIGUOUS, D.SEVERAL_ORDERS, D.ALREADY_CONFIRMED, D.UNDONE,
+)  # fmt: skip
+
+
+def _by_amount(values: Sequence[str]) -> QuerySet[Any]:
+    wanted = [int(value) for value in values]
+    return BankDeposit.objects.filter(amount__in=wanted).values_list("pk")
+
+
+def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
+    found = Q()
+    for value in values:
+        found |= Q(name_key__contains=name_key(value))
+    return BankDeposit.objects.filter(found).values_list("pk")
+
+
+@lists.register
+class DepositPage(ListPage):
+    """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
+
+    name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"
+    subtitle = "통장에 들어온 돈을 주문에 연결합니다"
+    unit = "입금"
+    model, record, paths = BankDeposit, DepositRecord, DEPOSIT_PATHS
+    states = frozenset(state.value for state in DepositState)
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-at": Sort("최근 입금순", ("-at",)),
+        "at": Sort("오래된 입금순", ("at",)),
+        "-amount": Sort("입금액 큰순", ("-amount",)),
+        "amount": Sort("입금액 작은순", ("amount",)),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"at": DateBasis("거래일", "at")}
+    tabs = (
+        ListTab("manual", "수동매칭", _queued(*BY_HAND)),
+        ListTab("under", "부분입금", _queued(D.UNDERPAID)),
+        ListTab("over", "초과입금", _queued(D.OVERPAID)),
+        ListTab("late", "취소 후 입금", _queued(D.LATE_AFTER_CANCEL)),
+        ListTab("auto", "자동확인", Q(state=DepositState.MATCHED)),
+        ListTab("done", "처리완료", Q(state__in=[DepositState.ALLOCATED, DepositState.IGNORED, DepositState.REFUNDED])),
+        ListTab("all", "전체"),
+    )
+    columns = DEPOSIT_COLUMNS
+    arms = (
+        SearchArm("amount", "입금액", r"[0-9]{3,13}", _by_amount, group=NUMBER),
+        SearchArm("depositor", "입금자", r".{2,}", _by_depositor, group=WORD, hint="입금자는 두 글자 이상 입력하세요."),
+    )
+    empty_text = "확인할 입금이 없습니다. 은행의 거래내역 파일을 올리면 여기에 나타납니다."
+
+    def head(self, group: Group) -> RowHead:
+        row = group.record
+        return RowHead(row.id, row.version, str(row.id), row.state, deposit_url(row.id))
+
+    def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
+        """A deposit belongs to no one order."""
+        return {}
+
+    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
+        """다른 사람의 처리 of deposits; one query."""
+        events = event_model().objects.filter(subject="deposit", subject_id__in=ids, at__gt=since)
+        newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
+        rows = newest.values_list("subject_id", "actor__display_name")
+        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """What still is to be looked at: the list fills by itself."""
+        new = BankDeposit.objects.filter(state=DepositState.NEW).count()
+        return [f"입금 {new:,}건의 주문을 찾고 있습니다. 잠시 뒤 목록을 새로 고치세요."] if new else []
+
+    def tools(self, query: ListQuery) -> list[Tool]:
+        may = query.user is not None and query.user.has_perm("payments.match_deposits")
+        upload = [Tool("거래내역 올리기", "/payments/deposits/upload/", "upload")] if may else []
+        return [*upload, *super().tools(query)]
+
+
+@lists.counts
+def deposit_counts() -> dict[str, int]:
+    """메뉴 건수: deposits that wait for a person, through their partial index."""
+    return {DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED).count()}

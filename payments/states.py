@@ -80,3 +80,57 @@ class Resolution(models.TextChoices):
     REFUNDED = "REFUNDED", "환불"
     PG_TEST = "PG_TEST", "PG 시험"
     NOTHING = "NOTHING", "조치 없음"
+
+
+class DepositState(models.TextChoices):
+    """입금내역 상태: where one row of a bank statement stands."""
+
+    NEW = "NEW", "확인 중"
+    MATCHED = "MATCHED", "자동확인"
+    QUEUED = "QUEUED", "확인 필요"
+    ALLOCATED = "ALLOCATED", "직접 연결"
+    IGNORED = "IGNORED", "무시"
+    REFUNDED = "REFUNDED", "환불"
+
+
+class DepositSource(models.TextChoices):
+    """입금내역 출처."""
+
+    FILE = "FILE", "파일"
+    FEED = "FEED", "자동 수신"
+
+
+class DepositReason(models.TextChoices):
+    """확인이 필요한 까닭: why a deposit was not confirmed by itself (domain.md 1.2, payments.md 5.10)."""
+
+    NO_ORDER = "NO_ORDER", "맞는 주문 없음"
+    NAME_DIFFERS = "NAME_DIFFERS", "입금자 다름"
+    NAME_WEAK = "NAME_WEAK", "입금자 일부만 같음"
+    NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "같은 주문 여럿"
+    SEVERAL_ORDERS = "SEVERAL_ORDERS", "여러 주문 합계"
+    ALREADY_CONFIRMED = "ALREADY_CONFIRMED", "이미 입금확인"
+    UNDERPAID = "UNDERPAID", "부분입금"
+    OVERPAID = "OVERPAID", "초과입금"
+    LATE_AFTER_CANCEL = "LATE_AFTER_CANCEL", "취소 후 입금"
+    UNDONE = "UNDONE", "연결 취소"
+
+
+class MatchGrade(models.TextChoices):
+    """일치 정도 of an order with a deposit."""
+
+    CERTAIN = "CERTAIN", "확실"
+    STRONG = "STRONG", "높음"
+    WEAK = "WEAK", "낮음"
+    AMOUNT = "AMOUNT", "금액만"
+
+
+DEPOSIT_MOVES = (
+    (DepositState.NEW, DepositState.MATCHED),
+    (DepositState.NEW, DepositState.QUEUED),
+    (DepositState.QUEUED, DepositState.MATCHED),
+    (DepositState.QUEUED, DepositState.ALLOCATED),
+    (DepositState.QUEUED, DepositState.IGNORED),
+    (DepositState.MATCHED, DepositState.QUEUED),
+    (DepositState.ALLOCATED, DepositState.QUEUED),
+    (DepositState.IGNORED, DepositState.QUEUED),
+)

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     PART_REFUNDED = "PART_REFUNDED"
     EXPIRED = "EXPIRED"
     FAILED = "FAILED"
+    BANK = "BANK"
+    """A row of one of our own bank accounts, from a service that watches it."""
     OTHER = "OTHER"
     """Known to the PG, of no meaning to us, or unknown to us: stored, acknowledged, ignored."""
 

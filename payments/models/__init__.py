@@ -1,9 +1,22 @@
 """Tables of payments: what is to be paid, the ledger, PG accounts and what the PGs told us."""
 
 from payments.models.account import PgAccount
+from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, DepositCandidate
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
 from payments.models.virtual import VirtualAccount
 
-__all__ = ["LedgerEntry", "MoneyProblem", "Payment", "PgAccount", "PgNotice", "PgRequest", "VirtualAccount"]
+__all__ = [
+    "BankAccount",
+    "BankDeposit",
+    "DepositAllocation",
+    "DepositCandidate",
+    "LedgerEntry",
+    "MoneyProblem",
+    "Payment",
+    "PgAccount",
+    "PgNotice",
+    "PgRequest",
+    "VirtualAccount",
+]

@@ -92,6 +92,7 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["payment", "kind", "reference"], name="ledger_cause_once"),
             models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_amount_not_zero"),
         ]
+        indexes = [models.Index(fields=["amount", "at"], name="ledger_by_hand", condition=models.Q(kind="MANUAL"))]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount:+,}원"

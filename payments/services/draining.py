@@ -18,6 +18,7 @@ from core.failpoints import declare, failpoint
 from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
+from payments.services import bank_feed
 from payments.services.applying import Applied, Fetched, apply
 from payments.services.pg_accounts import client_of, facts_of, pg_of
 from payments.states import NoticeState, ProblemKind
@@ -67,8 +68,8 @@ def drain(*, at: datetime) -> int:
     notices = _claim(at)
     if not notices:
         return 0
-    groups = _grouped(notices)
-    verdicts: dict[int, Applied] = {}
+    groups = _grouped([one for one in notices if one.kind != Kind.BANK])
+    verdicts = bank_feed.take_notices([one for one in notices if one.kind == Kind.BANK], at=at)
     asked: dict[int, _Group] = {}
     for group in groups:
         if all(one.kind == Kind.OTHER for one in group.notices):

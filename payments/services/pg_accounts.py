@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from core.http import Client
 from core.sealing import unseal
 from payments.adapters.base import Account, Pg
-from payments.adapters.registry import PGS
+from payments.adapters.registry import FEEDS, PGS
 from payments.models import Payment, PgAccount
 from payments.models.account import PURPOSE
 
@@ -26,7 +26,7 @@ def endpoint(token: str) -> PgAccount | None:
 
 def pg_of(account: PgAccount) -> Pg:
     """어댑터 of an account."""
-    return PGS[account.provider]
+    return PGS.get(account.provider) or FEEDS[account.provider]
 
 
 def facts_of(account: PgAccount) -> Account:

@@ -21,7 +21,9 @@ from payments.states import NoticeState, ProblemKind
 CHANNEL = "oms_notices"
 KEPT_OF_REFUSED = 1024
 """Bytes that are kept of a body that will not be read."""
-KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", "tosspayments-", "webhook-")
+KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", "tosspayments-", "webhook-", "x-trace-", "x-mall-")
+HASHED_HEADERS = ("x-webhook-key",)
+"""Headers that are a secret whole: only their hash is kept, and compared."""
 STORED = declare("notice_request_stored", "the raw request is committed; nothing has read it")
 JUDGED = declare("notice_before_commit", "the notice is inserted; nothing of it is committed")
 
@@ -109,7 +111,8 @@ def _may_come_from(row: PgRequest, account: PgAccount, pg: Pg) -> bool:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in headers.items() if name.startswith(KEPT_HEADERS)}
-    return {name: value[:1000].replace("\x00", "") for name, value in kept.items()}
+    hashed = {name: hashlib.sha256(headers[name].encode()).hexdigest() for name in HASHED_HEADERS if name in headers}
+    return {name: value[:1000].replace("\x00", "") for name, value in kept.items()} | hashed
 
 
 def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judgement:

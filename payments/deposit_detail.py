@@ -1,0 +1,123 @@
+"""입금 상세: one deposit with its ranked candidates, finished for the template; names are masked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core import cells
+from core.actions import actions_for
+from core.exceptions import NotFound
+from core.lists import Button
+from core.masking import mask_name, mask_text
+from orders.columns import order_url
+from orders.models import Order, OrderLine
+from orders.states import CSS, LineState
+from payments.deposit_columns import CSS as DEPOSIT_CSS
+from payments.deposit_columns import deposit_url
+from payments.models import BankDeposit, DepositAllocation, DepositCandidate
+from payments.services.allocating import NOT_FOUND
+from payments.states import DepositState, MatchGrade
+
+MATCH = "payments.match_deposits"
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """후보 한 줄."""
+
+    order_id: int
+    number: str
+    url: str
+    payer: str
+    open_amount: int
+    score: int
+    grade: str
+    words: str
+    css: str
+    state: str
+    is_canceled: bool
+    is_chosen: bool
+    deadline: str
+
+
+def find_deposit(pk: int) -> BankDeposit:
+    """입금 찾기. Raises NotFound."""
+    found = BankDeposit.objects.select_related("account", "decided_by").filter(pk=pk).first()
+    if found is None:
+        raise NotFound(NOT_FOUND)
+    return found
+
+
+def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str, Any]:
+    """상세 내용: facts, candidates while it waits, where its money went, what the person may do."""
+    waits = deposit.state == DepositState.QUEUED
+    candidates = candidates_of(deposit) if waits else []
+    return {
+        "title": "입금 확인",
+        "subtitle": f"{cells.full_time(deposit.at)[:16]} · {deposit.amount:,}원",
+        "deposit": deposit,
+        "detail_url": deposit_url(deposit.pk),
+        "badge": {"css": DEPOSIT_CSS[DepositState(deposit.state)], "label": deposit.get_state_display()},
+        "when": cells.full_time(deposit.at),
+        "depositor": mask_name(deposit.depositor),
+        "memo": mask_text(deposit.memo),
+        "candidates": candidates,
+        "has_canceled": any(one.is_canceled for one in candidates),
+        "links": links_of(deposit),
+        "may_match": waits and user.has_perm(MATCH),
+        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({deposit.state}, user)],
+        "rows": f"{deposit.pk}:{deposit.version}",
+        "page_name": "deposits",
+        "decided": cells.short_time(deposit.decided_at, at),
+        "decided_by": f"{deposit.decided_by.display_name} 님" if deposit.decided_by else "시스템",
+    }
+
+
+def candidates_of(deposit: BankDeposit) -> list[CandidateRow]:
+    """후보 주문 in their order, with what they want now; three queries."""
+    found = list(DepositCandidate.objects.filter(deposit=deposit).order_by("rank", "pk"))
+    orders = Order.objects.in_bulk([one.order_id for one in found])
+    states = states_of(list(orders))
+    best = len([one for one in found if one.grade in {MatchGrade.CERTAIN, MatchGrade.STRONG}]) == 1
+    rows = []
+    for place, one in enumerate(found):
+        order, state = orders[one.order_id], states[one.order_id]
+        rows.append(
+            CandidateRow(
+                order_id=order.pk,
+                number=order.number,
+                url=order_url(order.number),
+                payer=mask_name(order.depositor_name or order.buyer_name),
+                open_amount=order.open_amount or order.due_amount,
+                score=one.score,
+                grade=MatchGrade(one.grade).label,
+                words=one.words,
+                css=CSS[state],
+                state=state.label,
+                is_canceled=state == LineState.CANCELED_UNPAID,
+                is_chosen=one.is_summand or (best and place == 0),
+                deadline=f"{cells.full_time(order.deposit_by)[5:16]}" if order.deposit_by else "",
+            )
+        )
+    return rows
+
+
+def states_of(order_ids: Sequence[int]) -> dict[int, LineState]:
+    """주문 상태: that of the slowest line; one query."""
+    found: dict[int, LineState] = {}
+    ranks = {state.value: rank for rank, state in enumerate(LineState)}
+    lines = OrderLine.objects.filter(order__in=order_ids).order_by("order_id", "seq")
+    for order_id, state in lines.values_list("order_id", "state"):
+        if order_id not in found or ranks[state] < ranks[found[order_id]]:
+            found[order_id] = LineState(state)
+    return found
+
+
+def links_of(deposit: BankDeposit) -> list[dict[str, Any]]:
+    """연결한 주문 with their shares; one query."""
+    rows = DepositAllocation.objects.filter(deposit=deposit).order_by("pk")
+    return [
+        {"number": number, "url": order_url(number), "amount": amount, "is_voided": voided is not None}
+        for number, amount, voided in rows.values_list("payment__order__number", "amount", "voided_at")
+    ]

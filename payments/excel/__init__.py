@@ -1,0 +1,1 @@
+"""Tables that people hand to payments."""

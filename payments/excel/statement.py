@@ -1,0 +1,113 @@
+"""거래내역 파일: statements of Korean banks, told apart by the names of their columns; only what came in is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.excel import FileProblem, Header, Problem, Table, find_header
+from core.excel.values import amount, datetime_, text
+from payments.services.bank import BankRow
+
+# Best first. 국민, 신한, 우리, 하나, 농협, 기업, 카카오뱅크, 토스뱅크 and what accounting programs make of them.
+TARGETS: Mapping[str, Sequence[str]] = {
+    "at": ("거래일시", "거래 일시", "거래일자시간", "거래일자", "거래일", "일시", "날짜"),
+    "time": ("거래시간", "거래시각", "시간", "시각"),
+    "in": ("입금액", "입금(원)", "입금", "입금금액", "맡기신금액", "맡기신 금액", "받은금액", "입금하신금액"),
+    "out": ("출금액", "출금(원)", "출금", "출금금액", "찾으신금액", "찾으신 금액", "지급금액", "지급", "보낸금액"),
+    "amount": ("거래금액", "거래 금액", "금액"),
+    "direction": ("구분", "입출금구분", "입지구분", "거래구분", "입/출금", "거래 유형", "거래유형"),
+    "depositor": (
+        "보낸분/받는분", "보낸분", "의뢰인/수취인", "의뢰인", "입금자명", "입금자", "기재내용", "거래기록사항",
+        "상대계좌예금주명", "상대예금주", "내용", "거래내용", "예금주", "보낸사람", "적요",
+    ),
+    "memo": ("송금메모", "메모", "통장메모", "추가메모", "적요", "거래메모", "비고", "내용", "거래 내용"),
+    "balance": ("거래후잔액", "거래 후 잔액", "잔액", "남은금액", "거래후 잔액", "통장잔액"),
+}  # fmt: skip
+INCOMING = ("입금", "입", "받기", "대체입금", "이체입금")
+LATEST = timedelta(days=1)
+NO_TIME = "거래일시를 입력하세요."
+NO_AMOUNT = "입금액을 읽을 수 없습니다. 금액을 확인하세요."
+FUTURE = "거래일시가 아직 오지 않은 때입니다. 거래일시를 확인하세요."
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    """거래내역 한 행: the money that came in, or why the row cannot be used; `row` None when it has an error."""
+
+    row_number: int
+    row: BankRow | None
+    shown: Mapping[str, str]
+    error: str = ""
+
+
+def header_of(table: Table) -> Header:
+    """열 맞추기. Raises FileProblem when no moment or no amount is among the columns."""
+    header = find_header(table, TARGETS)
+    if header.missing("at") or ("in" not in header.columns and header.missing("amount", "direction")):
+        raise FileProblem("file_no_header")
+    return header
+
+
+def statement_rows(table: Table, *, now: datetime) -> list[StatementRow]:
+    """거래내역 읽기: one entry for each row below the header with money that came in, and for each that cannot be read.
+
+    Withdrawals, sums and remarks below the table are left out. Raises FileProblem.
+    """
+    header = header_of(table)
+    rows = (_row(table, header, index, now=now) for index in range(header.index + 1, len(table.rows)))
+    return [row for row in rows if row is not None]
+
+
+def _row(table: Table, header: Header, index: int, *, now: datetime) -> StatementRow | None:
+    cells = {key: table.cell(index, column) for key, column in header.columns.items()}
+    shown = {key: str(text(table.rows[index][column])) for key, column in header.columns.items()}
+    number = table.numbers[index]
+    won = _incoming(cells, shown)
+    if won is None or _is_sum(shown):
+        return None
+    if isinstance(won, Problem):
+        return StatementRow(number, None, shown, won.message)
+    at = _moment(cells, shown)
+    if isinstance(at, Problem) or at is None:
+        return StatementRow(number, None, shown, at.message if isinstance(at, Problem) else NO_TIME)
+    if at > now + LATEST:
+        return StatementRow(number, None, shown, FUTURE)
+    balance = amount(cells["balance"]) if "balance" in cells else None
+    if isinstance(balance, Problem):
+        return StatementRow(number, None, shown, balance.message)
+    depositor = shown.get("depositor", "") or shown.get("memo", "")
+    return StatementRow(number, BankRow(at, won, depositor, shown.get("memo", ""), balance), shown)
+
+
+def _incoming(cells: Mapping[str, object], shown: Mapping[str, str]) -> int | Problem | None:
+    """Won that came in; None for a row in which nothing did."""
+    name = "in" if "in" in cells else "amount"
+    won = amount(cells[name])  # type: ignore[arg-type]
+    if isinstance(won, Problem):
+        # Text in the column of amounts: a remark below the table, unless the row is dated like the others.
+        return Problem("amount_format", NO_AMOUNT) if any(char.isdigit() for char in shown.get("at", "")) else None
+    if won is None or won == 0:
+        return None
+    if name == "amount" and not _came_in(shown.get("direction", "")):
+        return None
+    # A taken-back transfer stands as a negative amount: it never came in.
+    return won if won > 0 else None
+
+
+def _came_in(direction: str) -> bool:
+    plain = "".join(direction.split())
+    return plain in INCOMING or plain.startswith("입금") or plain.endswith("입금")
+
+
+def _is_sum(shown: Mapping[str, str]) -> bool:
+    first = shown.get("at", "")
+    return not any(char.isdigit() for char in first) and any(word in first for word in ("합계", "총", "소계", "계"))
+
+
+def _moment(cells: Mapping[str, object], shown: Mapping[str, str]) -> datetime | None | Problem:
+    if "time" not in cells or not shown.get("time"):
+        return datetime_(cells["at"])  # type: ignore[arg-type]
+    day = datetime_(cells["at"])  # type: ignore[arg-type]
+    if not isinstance(day, datetime):
+        return day
+    return datetime_(f"{day:%Y-%m-%d} {shown['time']}")

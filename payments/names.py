@@ -1,0 +1,43 @@
+"""입금자 이름: how names of transfers are made comparable, and what else stands in a bank row (payments.md 5.10)."""
+
+import re
+import unicodedata
+
+CUT_BYTES = 13
+"""A name this long in CP949 was perhaps cut by the bank: its field holds 14 bytes, 7 syllables."""
+_PLAIN = re.compile("[가-힣]*")
+_COMPANY = re.compile(r"\((?:주|유|사|재)\)|주식회사|유한회사")
+_MARKS = re.compile(r"[\W_]+")
+_TAIL = re.compile(r"(?<=\D)\d+$")
+_HYPHEN = re.compile(r"(?<=\d)[-.\s](?=\d)")
+_RUN = re.compile(r"\d{4,}")
+
+
+def name_key(text: str) -> str:
+    """입금자 비교값: one spelling for "(주) 홍 길동 5678", "㈜홍길동" and "홍길동"; the same when applied again.
+
+    NFKC, lower case, without spaces, marks, the words for a company, and digits at the end.
+    """
+    if _PLAIN.fullmatch(text) and "회사" not in text:
+        return text
+    found = text
+    while (shorter := _once(found)) != found:
+        found = shorter
+    return found
+
+
+def _once(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return _TAIL.sub("", _MARKS.sub("", _COMPANY.sub("", plain)))
+
+
+def was_cut(key: str) -> bool:
+    """은행이 자른 이름: whether the bank may have left out the end."""
+    return len(key.encode("cp949", "replace")) >= CUT_BYTES
+
+
+def digit_runs(*texts: str) -> tuple[str, ...]:
+    """숫자 토막: runs of four and more digits; a hyphen between digits does not end a run (order numbers, phones)."""
+    plain = (unicodedata.normalize("NFKC", text) for text in texts)
+    runs = (run for text in plain for run in _RUN.findall(_HYPHEN.sub("", text)) + _RUN.findall(text))
+    return tuple(dict.fromkeys(run for run in runs if run.isascii()))

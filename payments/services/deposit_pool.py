@@ -1,0 +1,81 @@
+"""후보 주문 모으기: the orders that deposits are compared with; three queries for any number of deposits."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+
+from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
+from payments.matching import Book, Row, Standing, Wanted
+from payments.models import BankDeposit
+from payments.names import digit_runs, name_key
+
+CANCELED_FOR = timedelta(days=60)
+"""Orders that were placed this long before a deposit and canceled are still offered to be revived."""
+CONFIRMED_FOR = timedelta(days=14)
+"""Bookings by hand this long before a deposit may stand for the same money."""
+_key = lru_cache(maxsize=200_000)(name_key)
+
+_COLUMNS = "o.id, o.number, {amount}, o.depositor_name, o.buyer_name, o.buyer_phone, o.ordered_at, o.deposit_by"
+_OPEN = f"""
+SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
+WHERE (o.steps & {BIT[LineState.AWAITING_PAYMENT]}) <> 0 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}'
+AND o.due_amount > o.paid_amount ORDER BY o.ordered_at, o.id
+"""
+_CANCELED = f"""
+SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
+WHERE (o.steps & {ENDED_BITS}) <> 0 AND (o.steps & {BIT[LineState.CANCELED_UNPAID]}) <> 0
+AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}' AND o.ordered_at >= %(from)s
+AND o.due_amount - o.paid_amount = ANY(%(amounts)s) ORDER BY o.ordered_at, o.id
+"""
+# By hand, or because a service that watches the account said so without showing the row.
+_CONFIRMED = f"""
+SELECT {_COLUMNS.format(amount="c.total")} FROM (
+  SELECT p.order_id, sum(e.amount) AS total FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
+  WHERE p.method = '{PaymentMethod.BANK_TRANSFER}' AND e.kind IN ('MANUAL', 'MANUAL_REVERSAL') AND e.payment_id IN (
+    SELECT payment_id FROM payments_ledgerentry
+    WHERE kind = 'MANUAL' AND amount = ANY(%(amounts)s) AND at >= %(from)s)
+  GROUP BY p.order_id
+  UNION ALL
+  SELECT p.order_id, a.amount FROM payments_bankdeposit d JOIN payments_depositallocation a ON a.deposit_id = d.id
+  JOIN payments_payment p ON p.id = a.payment_id
+  WHERE d.source = 'FEED' AND d.balance IS NULL AND a.voided_at IS NULL AND d.amount = ANY(%(amounts)s)
+  AND d.at >= %(from)s AND d.id <> ALL(%(mine)s)
+) c JOIN orders_order o ON o.id = c.order_id WHERE c.total > 0 ORDER BY o.ordered_at, o.id
+"""
+
+
+def pool_of(deposits: Sequence[BankDeposit]) -> Book:
+    """후보 주문: open ones whole, canceled and confirmed ones with an amount of the deposits."""
+    if not deposits:
+        return Book()
+    first = min(deposit.at for deposit in deposits)
+    facts: dict[str, Any] = {
+        "amounts": list({deposit.amount for deposit in deposits}), "mine": [deposit.pk for deposit in deposits]
+    }  # fmt: skip
+    # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
+    book = Book.of(_orders(_OPEN, {}, Standing.OPEN))
+    for order in _orders(_CONFIRMED, facts | {"from": first - CONFIRMED_FOR}, Standing.CONFIRMED):
+        book.add(order)
+    for order in _orders(_CANCELED, facts | {"from": first - CANCELED_FOR}, Standing.CANCELED):
+        book.add(order)
+    return book
+
+
+def row_of(deposit: BankDeposit) -> Row:
+    """입금 한 건 as it is compared."""
+    runs = digit_runs(deposit.depositor, deposit.memo)
+    return Row(deposit.pk, deposit.at, deposit.amount, deposit.name_key, runs)
+
+
+def _orders(sql: str, facts: dict[str, Any], standing: Standing) -> Iterable[Wanted]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, facts)
+        rows: list[tuple[int, str, int, str, str, str, datetime, datetime | None]] = cursor.fetchall()
+    for pk, number, amount, depositor, buyer, phone, ordered_at, deposit_by in rows:
+        yield Wanted(
+            pk, number.replace("-", ""), int(amount), _key(depositor), ordered_at, deposit_by, _key(buyer), phone,
+            standing,
+        )  # fmt: skip

@@ -1,0 +1,92 @@
+"""자동입금확인 화면: one deposit with its candidates, and what staff decide about it."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from accounts.access import PermissionRequired, staff_of
+from core.exceptions import DomainError
+from core.jobs.shown import Result
+from core.views.gate import is_fragment, refuse
+from core.views.lists import refused
+from payments.deposit_detail import detail_context, find_deposit
+from payments.deposit_forms import AllocateForm
+from payments.services.allocating import allocate
+from payments.services.deposits import match_deposits
+
+CHANGED = "oms:changed"
+
+
+class DepositDetail(PermissionRequired):
+    """입금 상세: fragment for the slide-over, full page otherwise."""
+
+    permission = "payments.view_deposits"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            deposit = find_deposit(pk)
+        except DomainError as error:
+            return refused(request, error)
+        context = detail_context(deposit, user=staff_of(request), at=timezone.now())
+        inside = is_fragment(request) and request.headers.get("HX-Target") == "detail"
+        answer = render(request, "payments/_deposit.html" if inside else "payments/deposit.html", context)
+        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
+        return answer
+
+
+class DepositAct(PermissionRequired):
+    """입금 처리의 바탕: posts, answers with the strip or the page of the deposit."""
+
+    permission = "payments.match_deposits"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        try:
+            text = self.act(request, pk)
+        except DomainError as error:
+            return refuse(request, error)
+        if not is_fragment(request):
+            return redirect(reverse("payments:deposit", args=[pk]))
+        answer = render(request, "generic/_strip.html", {"result": Result("", ok_text=text)})
+        answer["HX-Trigger"] = CHANGED
+        return answer
+
+    def act(self, request: HttpRequest, pk: int) -> str:
+        """처리; the words of the strip. Raises DomainError."""
+        raise NotImplementedError
+
+
+class DepositAllocate(DepositAct):
+    """연결, 되살리고 연결, 취소한 채 연결."""
+
+    def act(self, request: HttpRequest, pk: int) -> str:
+        form = AllocateForm(request.POST)
+        if not form.is_valid():
+            raise DomainError(_first_error(form), code="bad_form")
+        cleaned = form.cleaned_data
+        deposit = allocate(
+            deposit_id=pk,
+            order_ids=cleaned["order_ids"],
+            actor=staff_of(request),
+            at=timezone.now(),
+            seen_version=cleaned["version"],
+            accepts_difference=cleaned["accepts_difference"],
+            canceled=cleaned["canceled"],
+        )
+        return f"입금 {deposit.amount:,}원을 주문 {len(cleaned['order_ids']):,}건에 연결했습니다."
+
+
+class DepositRematch(DepositAct):
+    """다시 찾기: compares a waiting deposit with the orders once more."""
+
+    def act(self, request: HttpRequest, pk: int) -> str:
+        found = match_deposits(deposit_ids=[pk], at=timezone.now(), actor=staff_of(request))
+        return "맞는 주문을 찾아 입금확인했습니다." if found.confirmed else "후보 주문을 다시 찾았습니다."
+
+
+def _first_error(form: Any) -> str:
+    return str(next(iter(form.errors.values()))[0])

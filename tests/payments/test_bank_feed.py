@@ -1,0 +1,133 @@
+"""은행 거래 수신: a wrong key, a repeated trace, another status, and money that comes in by it (A76)."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from orders.models import OrderLine
+from orders.states import LineState
+from payments.models import BankDeposit, LedgerEntry, PgAccount, PgNotice, PgRequest
+from payments.services import draining
+from payments.states import DepositState
+from tests.fixtures.orders import NOW, broken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEY = "wh-key-for-tests"
+
+
+@pytest.fixture
+def feed(bank_account):
+    account = PgAccount(
+        code="payaction", name="페이액션", provider="payaction", merchant_id="mall-1", base_url="https://x"
+    )
+    account.set_secrets(KEY)
+    account.save()
+    bank_account.feed = account
+    bank_account.save()
+    return account
+
+
+def post(feed, body, *, key=KEY, trace="t-1", slash="/"):
+    headers = {"x-webhook-key": key, "x-trace-id": trace, "x-mall-id": "mall-1"}
+    url = f"/payments/bank-feed/{feed.endpoint_token}{slash}"
+    return Client().post(url, json.dumps(body), content_type="application/json", headers=headers)
+
+
+def matched_order(order, status="매칭완료"):
+    when = (NOW + timedelta(hours=1)).isoformat()
+    return {"order_number": order.number, "order_status": status, "processing_date": when}
+
+
+def deposited(amount, name, **facts):
+    when = (NOW + timedelta(hours=1)).isoformat()
+    return {
+        "transaction_type": "deposited",
+        "amount": amount,
+        "transaction_name": name,
+        "transaction_date": when,
+    } | facts
+
+
+def drained(matched):
+    while draining.drain(at=NOW + timedelta(days=400)):
+        pass
+    matched()
+
+
+def states():
+    return sorted(OrderLine.objects.values_list("state", flat=True))
+
+
+def test_a76_a_wrong_key_is_refused_and_changes_nothing(feed, make_order, matched):
+    order = make_order(price=39_000)
+    answer = post(feed, matched_order(order), key="wrong")
+    assert (answer.status_code, answer.json()) == (401, {"status": "fail"})
+    drained(matched)
+    assert PgRequest.objects.get().reason == "webhook_key"
+    assert not PgNotice.objects.exists()
+    assert not BankDeposit.objects.exists()
+    assert states() == [LineState.AWAITING_PAYMENT]
+
+
+def test_a76_a_matched_order_is_paid_once_however_often_it_is_told(feed, make_order, matched):
+    order = make_order(price=39_000)
+    for trace in ("t-1", "t-1", "t-2"):
+        answer = post(feed, matched_order(order), trace=trace)
+        assert (answer.status_code, answer.json()) == (200, {"status": "success"})
+        drained(matched)
+    assert LedgerEntry.objects.get().amount == 39_000
+    assert BankDeposit.objects.get().state == DepositState.MATCHED
+    assert list(PgNotice.objects.order_by("pk").values_list("state", "reason")) == [
+        ("PROCESSED", ""), ("IGNORED", "no_change")
+    ]  # fmt: skip
+    assert states() == [LineState.PREPARING]
+    assert KEY not in json.dumps(list(PgRequest.objects.values_list("headers", flat=True)))
+    assert broken() == []
+
+
+def test_a76_another_status_is_stored_and_ignored(feed, make_order, matched):
+    assert post(feed, matched_order(make_order(price=39_000), "매칭취소"), slash="").status_code == 200
+    drained(matched)
+    assert PgNotice.objects.get().state == "IGNORED"
+    assert not BankDeposit.objects.exists()
+
+
+def test_money_that_came_in_is_matched_by_our_own_rule(feed, make_order, matched):
+    make_order(price=39_000)
+    assert post(feed, deposited(39_000, "홍 길동", balance=500_000)).status_code == 200
+    assert post(feed, deposited(39_000, "홍 길동", balance=500_000), trace="t-2").status_code == 200
+    assert post(feed, deposited(1_000, "홍길동", transaction_type="withdrawn"), trace="t-3").status_code == 200
+    drained(matched)
+    assert BankDeposit.objects.get().state == DepositState.MATCHED
+    assert states() == [LineState.PREPARING]
+
+
+def test_the_row_of_a_claimed_match_does_not_pay_the_twin(feed, make_order, matched, came_in):
+    order = make_order(price=39_000)
+    twin = make_order(price=39_000)
+    post(feed, matched_order(order))
+    drained(matched)
+    row = BankDeposit.objects.get()
+    assert row.state == DepositState.QUEUED
+    came_in(39_000, "홍길동")
+    matched()
+    assert not LedgerEntry.objects.exists()
+    assert twin.paid_amount == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"order_number": "", "order_status": "매칭완료", "processing_date": NOW.isoformat()},
+        {"order_number": "1", "order_status": "매칭완료", "processing_date": "어제"},
+        {"transaction_type": "deposited", "amount": True, "transaction_date": NOW.isoformat()},
+        {"transaction_type": "deposited", "amount": 0, "transaction_date": NOW.isoformat()},
+        {"transaction_type": "deposited", "amount": 10, "balance": "x", "transaction_date": NOW.isoformat()},
+        {},
+    ],
+)
+def test_what_cannot_be_read_is_refused(feed, body):
+    assert post(feed, body).status_code == 400
+    assert not PgNotice.objects.exists()

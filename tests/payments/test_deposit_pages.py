@@ -1,0 +1,165 @@
+"""자동입금확인 화면: tabs, scores in words, linking and its refusals, bulk acts, a fixed number of queries."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.roles import Role
+from core.lists import lists
+from core.lists.presenter import present
+from orders.models import OrderLine
+from orders.services import progress
+from orders.states import CanceledBy, LineState
+from payments.models import BankDeposit, LedgerEntry
+from payments.states import DepositState
+from tests.fixtures.orders import broken, reloaded
+
+URL = "/payments/deposits/"
+HX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def queue(make_order, came_in, matched):
+    """A deposit of every tab, all of today."""
+    at = timezone.now() - timedelta(hours=2)
+    later = at + timedelta(hours=1)
+    names = ("하나", "두리", "세찌", "네찌", "다섯")
+    orders = {
+        name: make_order(price=10_000 * n, at=at, depositor_name=name, buyer_name=name)
+        for n, name in enumerate(names, start=1)
+    }
+    progress.cancel_unpaid(order_ids=[orders["네찌"].pk], actor=None, at=at, by=CanceledBy.DEADLINE)
+    found = {
+        "auto": came_in(10_000, "하나", at=later),
+        "under": came_in(19_000, "두리", at=later),
+        "over": came_in(31_000, "세찌", at=later),
+        "late": came_in(40_000, "네찌", at=later),
+        "manual": came_in(50_000, "다섯네", at=later),
+    }
+    matched(at=later)
+    return orders, {key: reloaded(one) for key, one in found.items()}
+
+
+def rows(params):
+    query = lists.page("deposits").query(params, user=None, at=timezone.now())
+    return [row.id for row in present(query).rows]
+
+
+def press(client, deposit, *orders, act="allocate", **facts):
+    values = {"order": [one.pk for one in orders], "version": deposit.version} | facts
+    return client.post(f"{URL}{deposit.pk}/{act}/", values)
+
+
+def text_of(answer):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+def test_every_tab_holds_its_deposits_and_the_menu_counts_what_waits(queue, sign_in):
+    _, found = queue
+    for tab, deposit in found.items():
+        assert rows(f"tab={tab}") == [deposit.pk]
+    assert rows("tab=done") == []
+    assert len(rows("tab=all")) == 5
+    assert lists.menu_counts()["deposits"] == 4
+    page = sign_in(Role.FINANCE).get(URL).content.decode()
+    assert "낮음 85점: 금액 같음 · 입금자 일부 같음 · 7일 안 주문" in page
+    assert "다*네" in page
+    assert "다섯네" not in page
+
+
+def test_deposits_are_found_by_amount_and_name(queue):
+    _, found = queue
+    assert rows("tab=all&q=31000") == [found["over"].pk]
+    assert rows("tab=all&q=두리") == [found["under"].pk]
+
+
+def test_the_detail_shows_ranked_candidates_and_links_the_ticked_one(queue, sign_in):
+    orders, found = queue
+    client = sign_in(Role.FINANCE, headers=HX)
+    page = client.get(f"{URL}{found['manual'].pk}/", headers={"HX-Target": "detail"}).content.decode()
+    assert f'data-candidate="{orders["다섯"].number}"' in page
+    assert "낮음 85점" in page
+    answer = press(client, found["manual"], orders["다섯"])
+    assert "입금 50,000원을 주문 1건에 연결했습니다." in text_of(answer)
+    assert answer["HX-Trigger"] == "oms:changed"
+    assert OrderLine.objects.get(order=orders["다섯"]).state == LineState.PREPARING
+    assert rows("tab=done") == [found["manual"].pk]
+    done = client.get(f"{URL}{found['manual'].pk}/").content.decode()
+    assert orders["다섯"].number in done
+    assert 'data-action="unallocate-deposit"' in done
+
+
+def test_a_refusal_says_why_and_changes_nothing(queue, sign_in):
+    orders, found = queue
+    client = sign_in(Role.FINANCE, headers=HX)
+    booked = LedgerEntry.objects.count()
+    answer = press(client, found["over"], orders["세찌"])
+    assert answer.status_code == 422
+    assert "입금액이 고른 주문의 금액보다 1,000원 많습니다." in text_of(answer)
+    assert "연결할 주문을 고르세요." in text_of(press(client, found["over"]))
+    assert "주문번호를 찾을 수 없습니다: 1-1" in text_of(press(client, found["over"], numbers="1-1"))
+    assert "되살리고 연결하세요" in text_of(press(client, found["late"], orders["네찌"]))
+    assert LedgerEntry.objects.count() == booked
+    assert press(client, found["over"], orders["세찌"], accepts_difference="on").status_code == 200
+    assert press(client, found["late"], orders["네찌"], canceled="revive").status_code == 200
+    assert press(client, found["under"], numbers=orders["두리"].number, accepts_difference="on").status_code == 200
+    assert broken() == []
+
+
+def test_looking_again_finds_an_order_that_came_later(queue, sign_in, make_order):
+    _, found = queue
+    waiting = found["manual"]
+    order = make_order(price=50_000, at=waiting.at - timedelta(hours=3), depositor_name="다섯네", buyer_name="다섯네")
+    answer = press(sign_in(Role.FINANCE, headers=HX), waiting, act="rematch")
+    assert "맞는 주문을 찾아 입금확인했습니다." in text_of(answer)
+    assert OrderLine.objects.get(order=order).state == LineState.PREPARING
+
+
+def test_bulk_acts_ask_for_a_reason_and_are_recorded(queue, sign_in):
+    _, found = queue
+    client = sign_in(Role.FINANCE, headers=HX)
+
+    def act(name, deposit, reason):
+        chosen = {"page": "deposits", "mode": "ids", "rows": f"{deposit.pk}:{deposit.version}"}
+        preview = client.post(f"/acts/{name}/", chosen)
+        job = re.search(r"/acts/([0-9a-f-]{36})/apply/", preview.content.decode()).group(1)
+        return client.post(f"/acts/{job}/apply/", {"reason": reason})
+
+    assert "1건을" in text_of(act("ignore-deposit", found["manual"], "이자"))
+    assert reloaded(found["manual"]).state == DepositState.IGNORED
+    act("reopen-deposit", reloaded(found["manual"]), "다시 확인")
+    assert reloaded(found["manual"]).state == DepositState.QUEUED
+    act("unallocate-deposit", found["auto"], "다른 주문 돈")
+    assert reloaded(found["auto"]).state == DepositState.QUEUED
+    assert broken() == []
+
+
+@pytest.mark.parametrize("role", [Role.CS, Role.VIEWER, Role.LOGISTICS, Role.AUDITOR])
+def test_who_may_not_link_changes_nothing(queue, sign_in, role):
+    orders, found = queue
+    client = sign_in(role, headers=HX)
+    assert press(client, found["manual"], orders["다섯"]).status_code == 403
+    assert press(client, found["manual"], act="rematch").status_code == 403
+    assert client.get(f"{URL}{found['manual'].pk}/").status_code == (200 if role == Role.CS else 403)
+    assert reloaded(found["manual"]).state == DepositState.QUEUED
+
+
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(queue, came_in, matched, make_staff):
+    user = make_staff()
+
+    def count(params):
+        with CaptureQueriesContext(connection) as captured:
+            view = present(lists.page("deposits").query(params, user=user, at=timezone.now()))
+        return len(captured), len(view.rows)
+
+    few = count("tab=all")
+    for n in range(30):
+        came_in(1_000 + n, "모르는이", at=BankDeposit.objects.first().at)
+    matched(at=timezone.now())
+    many = count("tab=all")
+    assert many[1] > few[1]
+    assert many[0] == few[0]

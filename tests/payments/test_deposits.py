@@ -1,0 +1,187 @@
+"""자동입금확인: what is confirmed by itself, what waits, and that nothing counts twice (A03, A77, A78)."""
+
+from datetime import timedelta
+
+import pytest
+
+from orders.models import OrderEvent, OrderLine
+from orders.states import LOCK_BIT, LineState, LockKind
+from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem
+from payments.services import manual
+from payments.services.allocating import allocate
+from payments.services.bank import BankRow, take_in
+from payments.states import DepositReason, DepositSource, DepositState, EntryKind
+from payments.tasks import cancel_unpaid_overdue
+from tests.fixtures.orders import NOW, broken, reloaded
+
+LATER = NOW + timedelta(hours=1)
+AFTER = NOW + timedelta(hours=3)
+
+
+def state_of(order):
+    return set(OrderLine.objects.filter(order=order).values_list("state", flat=True))
+
+
+def is_held(order):
+    return all(
+        bits & LOCK_BIT[LockKind.DEPOSIT_PENDING]
+        for bits in OrderLine.objects.filter(order=order).values_list("open_locks", flat=True)
+    )
+
+
+def test_a03_one_is_confirmed_once_the_twins_wait_and_the_second_import_changes_nothing(
+    make_order, bank_account, matched
+):
+    one = make_order(price=39_000)
+    twins = [make_order(price=25_000, depositor_name="김철수", buyer_name="김철수") for _ in range(2)]
+    rows = [
+        BankRow(LATER, 39_000, "홍 길동", "", 500_000),
+        BankRow(LATER, 25_000, "김철수", "", 525_000),
+    ]
+    first = take_in(account=bank_account, rows=rows, source=DepositSource.FILE, at=LATER)
+    assert (len(first.created), first.known) == (2, 0)
+    matched()
+
+    assert state_of(one) == {LineState.PREPARING}
+    assert reloaded(one).paid_amount == 39_000
+    entry = LedgerEntry.objects.get()
+    deposit = BankDeposit.objects.get(amount=39_000)
+    assert (entry.kind, entry.reference, entry.amount) == (EntryKind.DEPOSIT, f"bank-{deposit.fingerprint}", 39_000)
+    assert deposit.state == DepositState.MATCHED
+    assert deposit.explained == "높음 100점: 금액 같음 · 입금자 같음 · 7일 안 주문"
+    waiting = BankDeposit.objects.get(amount=25_000)
+    assert (waiting.state, waiting.reason) == (DepositState.QUEUED, DepositReason.NAME_AMBIGUOUS)
+    assert list(waiting.candidates.order_by("rank").values_list("order_id", "score")) == [
+        (twins[0].pk, 100), (twins[1].pk, 100)
+    ]  # fmt: skip
+    assert all(is_held(order) and state_of(order) == {LineState.AWAITING_PAYMENT} for order in twins)
+
+    events = OrderEvent.objects.count()
+    again = take_in(account=bank_account, rows=rows, source=DepositSource.FILE, at=LATER)
+    assert (again.created, again.known) == ({}, 2)
+    matched()
+    assert BankDeposit.objects.count() == 2
+    assert LedgerEntry.objects.count() == 1
+    assert OrderEvent.objects.count() == events
+    assert broken() == []
+
+
+def test_twins_are_told_apart_by_the_balance_after_them(make_order, came_in, matched):
+    orders = [make_order(price=30_000, depositor_name=name, buyer_name=name) for name in ("이하나", "박두리")]
+    came_in(30_000, "이하나", balance=130_000)
+    came_in(30_000, "박두리", balance=160_000)
+    same = [came_in(10_000, "같은이", balance=balance) for balance in (170_000, 180_000)]
+    matched()
+    assert [state_of(order) for order in orders] == [{LineState.PREPARING}] * 2
+    assert len({one.fingerprint for one in same}) == 2
+
+
+def test_rows_without_a_balance_are_counted(bank_account):
+    row = BankRow(LATER, 10_000, "홍길동")
+    taken = take_in(account=bank_account, rows=[row, row], source=DepositSource.FILE, at=LATER)
+    assert len(taken.created) == 2
+    again = take_in(account=bank_account, rows=[row, row, row], source=DepositSource.FILE, at=LATER)
+    assert len(again.created) == 1
+
+
+def test_the_same_money_from_another_source_is_known(bank_account, make_order, matched):
+    orders = [make_order(price=30_000, at=NOW - timedelta(days=n)) for n in range(1)]
+    take_in(
+        account=bank_account, rows=[BankRow(LATER + timedelta(seconds=7), 30_000, "홍길동", "", 90_000)],
+        source=DepositSource.FEED, at=LATER,
+    )  # fmt: skip
+    matched()
+    second = make_order(price=30_000, at=NOW - timedelta(hours=1))
+    day_only = LATER.replace(hour=0)
+    told = take_in(
+        account=bank_account,
+        rows=[BankRow(day_only, 30_000, "홍 길동", "", 90_000)],
+        source=DepositSource.FILE,
+        at=LATER,
+    )
+    matched()
+    assert told.created == {}
+    assert state_of(orders[0]) == {LineState.PREPARING}
+    assert state_of(second) == {LineState.AWAITING_PAYMENT}
+
+
+@pytest.mark.parametrize(
+    ("amount", "depositor", "facts", "reason"),
+    [
+        (39_000, "홍길", {}, DepositReason.NAME_WEAK),
+        (39_000, "성춘향", {}, DepositReason.NAME_DIFFERS),
+        (38_000, "홍길동", {}, DepositReason.UNDERPAID),
+        (40_000, "홍길동", {}, DepositReason.OVERPAID),
+        (12_345, "성춘향", {}, DepositReason.NO_ORDER),
+        (39_000, "홍길동", {"at": NOW + timedelta(days=30)}, DepositReason.NAME_WEAK),
+        (39_000, "홍길동", {"at": NOW - timedelta(hours=3)}, DepositReason.NAME_WEAK),
+    ],
+)
+def test_what_does_not_fit_waits_with_its_reason_and_books_nothing(
+    make_order, came_in, matched, amount, depositor, facts, reason
+):
+    order = make_order(price=39_000)
+    deposit = came_in(amount, depositor, **facts)
+    matched()
+    deposit = reloaded(deposit)
+    assert (deposit.state, deposit.reason) == (DepositState.QUEUED, reason)
+    assert state_of(order) == {LineState.AWAITING_PAYMENT}
+    assert is_held(order) is (reason != DepositReason.NO_ORDER)
+    assert not LedgerEntry.objects.exists()
+    assert broken() == []
+
+
+def test_an_order_number_in_the_row_is_certain(make_order, came_in, matched):
+    order = make_order(price=39_000)
+    make_order(price=39_000, depositor_name="성춘향", buyer_name="성춘향")
+    deposit = came_in(39_000, "회사경리", memo=order.number)
+    matched()
+    assert reloaded(deposit).explained.startswith("확실 100점: 금액 같음 · 적요에 주문번호")
+    assert state_of(order) == {LineState.PREPARING}
+
+
+def test_a_waiting_deposit_protects_its_order_from_the_deadline(make_order, came_in, matched):
+    order = make_order(price=39_000)
+    came_in(38_000, "홍길동")
+    matched()
+    assert cancel_unpaid_overdue(at=order.deposit_by + timedelta(minutes=5)) == 0
+    assert state_of(order) == {LineState.AWAITING_PAYMENT}
+
+
+def test_the_rest_of_a_partial_payment_confirms(make_order, came_in, matched, staff):
+    order = make_order(price=33_000)
+    first = came_in(32_999, "홍길동")
+    matched()
+    allocate(deposit_id=first.pk, order_ids=[order.pk], actor=staff, at=AFTER, accepts_difference=True)
+    problem = MoneyProblem.objects.get()
+    assert (problem.kind, problem.amount, problem.resolved_at) == ("UNDERPAID", 1, None)
+    came_in(1, "홍길동")
+    matched(at=AFTER)
+    assert state_of(order) == {LineState.PREPARING}
+    assert reloaded(problem).resolution == "FITS"
+    assert broken() == []
+
+
+def test_after_a_confirmation_by_hand_the_row_says_so_and_books_nothing(make_order, came_in, matched, staff):
+    order = make_order(price=39_000)
+    deposit = came_in(39_000, "홍길동", at=LATER)
+    manual.confirm_manually(order_ids=[order.pk], actor=staff, at=LATER)
+    second = make_order(price=39_000)
+    matched()
+    deposit = reloaded(deposit)
+    assert (deposit.state, deposit.reason) == (DepositState.QUEUED, DepositReason.NAME_AMBIGUOUS)
+    assert reloaded(second).paid_amount == 0
+    assert not DepositAllocation.objects.exists()
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_a_queued_row_notices_that_its_order_was_confirmed_by_hand(make_order, came_in, matched, staff):
+    order = make_order(price=39_000)
+    deposit = came_in(39_000, "홍길")
+    matched()
+    manual.confirm_manually(order_ids=[order.pk], actor=staff, at=LATER)
+    assert is_held(order)
+    matched()
+    deposit = reloaded(deposit)
+    assert deposit.reason == DepositReason.ALREADY_CONFIRMED
+    assert not is_held(order)
