@@ -29,6 +29,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("relay", "core.relay.run_once", timedelta(seconds=60)),
     Periodic("canary", "core.tasks.canary", timedelta(seconds=60)),
     Periodic("cancel-unpaid", "payments.tasks.cancel_unpaid_overdue", timedelta(seconds=60)),
+    Periodic("pg-notices", "payments.tasks.process_notices", timedelta(seconds=30)),
     Periodic("confirm-purchase", "orders.tasks.confirm_after_days", crontab(hour=3, minute=10)),
     Periodic("stock-verdicts", "orders.tasks.renew_stock_verdicts", timedelta(seconds=60)),
     Periodic("fold-counts", "orders.tasks.fold_step_counts", crontab(hour=4, minute=20)),

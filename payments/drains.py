@@ -5,6 +5,7 @@ from datetime import datetime
 from core.drains import drain
 from payments.services import bank, deposits, draining, issuing
 from payments.services.receiving import CHANNEL
+from payments.services.sweeping import read_unread
 
 
 @drain(channel=CHANNEL)
@@ -23,3 +24,9 @@ def open_virtual_accounts(*, at: datetime) -> int:
 def match_new_deposits(*, at: datetime) -> int:
     """자동입금확인: what came into our accounts and nobody has looked at; how many deposits were settled."""
     return deposits.drain(at=at)
+
+
+@drain(channel=CHANNEL)
+def read_unread_notices(*, at: datetime) -> int:
+    """웹훅 다시 읽기: requests whose process died before their verdict; how many were read."""
+    return read_unread(at=at)

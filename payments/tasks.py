@@ -1,12 +1,17 @@
 """Periodic work of payments: 자동취소; called with `at` by core/slots.py."""
 
 import logging
+import time
 from datetime import datetime
 from typing import Any
 
+from payments.services import draining, sweeping
 from payments.services.overdue import cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
+
+LONGEST = 60.0
+"""Seconds of one run of what comes again soon; the next run goes on with what is left."""
 
 
 def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
@@ -22,3 +27,13 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
             log.info("line %s is not canceled: %s", line_id, reason)
         after = ids[-1]
     return canceled
+
+
+def process_notices(*, at: datetime, **kwargs: Any) -> int:
+    """알림 처리: what the relay drains too, so that a dead relay costs delay and never money; how many notices."""
+    while sweeping.read_unread(at=at):
+        pass
+    began, taken = time.monotonic(), 0
+    while time.monotonic() - began < LONGEST and (some := draining.drain(at=at)):
+        taken += some
+    return taken

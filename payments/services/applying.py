@@ -46,6 +46,7 @@ class Applied:
     state: NoticeState
     reason: str = ""
 
+    error: str = ""
 
 @dataclass(slots=True)
 class _Books:

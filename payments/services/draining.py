@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
@@ -34,13 +35,23 @@ BACK_OFF = tuple(
 )
 UNKNOWN_TRIES = 4
 SOON = timedelta(seconds=1)
+SOON_AGAIN = frozenset({"busy", "stale_answer"})
 FETCHED = declare("notice_after_fetch", "the PG has answered; nothing is applied")
 APPLIED = declare("notice_after_apply", "ledger and order are committed; the notices are not marked")
 
+LEASES_LOST = len(BACK_OFF) + 4
+"""A notice that was claimed this often and has no verdict kills its process."""
+
+DIED = Applied(NoticeState.DEAD, "process_died")
 NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
+FAILED = "failed"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
+
+
+class CannotAsk(PgProblem):
+    """조회 실패: our own reader failed, not the PG."""
 
 
 @dataclass(slots=True)
@@ -68,6 +79,11 @@ def drain(*, at: datetime) -> int:
     notices = _claim(at)
     if not notices:
         return 0
+    lost = {one.pk: DIED for one in notices if one.attempts > LEASES_LOST}
+    if lost:
+        log.error("notices %s are dead: whoever works on them dies", sorted(lost))
+    _finish([one for one in notices if one.pk in lost], lost, at=at)
+    notices = [one for one in notices if one.pk not in lost]
     groups = _grouped([one for one in notices if one.kind != Kind.BANK])
     verdicts = bank_feed.take_notices([one for one in notices if one.kind == Kind.BANK], at=at)
     asked: dict[int, _Group] = {}
@@ -80,15 +96,14 @@ def drain(*, at: datetime) -> int:
             verdicts |= {one.pk: _unknown(one, at=at) for one in group.notices}
     verdicts |= sync(asked, at=at)
     _finish(notices, verdicts, at=at)
-    return len(notices)
+    return len(notices) + len(lost)
 
 
 def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
     """PG 대조 of payments by id; a verdict for each of their notices."""
     answers = fetch([group.payment for group in asked.values() if group.payment is not None])
     failpoint(FETCHED)
-    good = [one for one in answers.values() if isinstance(one, Fetched)]
-    applied = apply(good, at=at) if good else {}
+    applied = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
     failpoint(APPLIED)
     verdicts: dict[int, Applied] = {}
     for pk, group in asked.items():
@@ -99,6 +114,21 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
             else:
                 verdicts[notice.pk] = _failed(answer)
     return verdicts
+
+
+def apply_each(good: Sequence[Fetched], *, at: datetime) -> dict[int, Applied]:
+    """조회 반영: all at once; when one of them fails, one by one, so that it fails alone and comes again."""
+    if not good:
+        return {}
+    try:
+        return apply(good, at=at)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(good) == 1:
+            log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
+            return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
+    return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at).items()}
 
 
 def fetch(payments: Sequence[Payment]) -> dict[int, Fetched | PgProblem]:
@@ -113,6 +143,9 @@ def fetch(payments: Sequence[Payment]) -> dict[int, Fetched | PgProblem]:
             return pk, Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
         except PgProblem as problem:
             return pk, problem
+        except Exception as error:
+            log.exception("payment %s cannot be asked about", pk)
+            return pk, CannotAsk(_words(error))
 
     if len(questions) == 1:
         return dict([ask(next(iter(questions.items())))])
@@ -166,7 +199,12 @@ def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
 def _failed(problem: PgProblem) -> Applied:
     if isinstance(problem, NotAtPg):
         return NOT_AT_PG
-    return Applied(NoticeState.RETRY, "denied" if isinstance(problem, Denied) else "no_answer")
+    reason = "denied" if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
+    return Applied(NoticeState.RETRY, reason, _words(problem))
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def _unknown(notice: PgNotice, *, at: datetime) -> Applied:
@@ -185,12 +223,15 @@ def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, a
         verdict = verdicts[notice.pk]
         state, due = verdict.state, None
         if state is NoticeState.RETRY:
-            soon = verdict.reason in {"busy", "stale_answer"}
+            soon = verdict.reason in SOON_AGAIN
             due = at + (SOON if soon else BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1])
             if not soon and notice.attempts > len(BACK_OFF):
                 state = NoticeState.DEAD
                 log.error("notice %s is dead: %s", notice.pk, verdict.reason)
-        changes = {"state": state, "reason": verdict.reason, "finished_at": None if due else at}
-        PgNotice.objects.filter(pk=notice.pk, claim=notice.claim, finished_at=None).update(
-            **changes, **({"due_at": due} if due else {})
-        )
+                due = None
+        changes: dict[str, Any] = {"state": state, "reason": verdict.reason, "last_error": verdict.error}
+        changes |= {"due_at": due} if due else {"finished_at": at}
+        if due and verdict.reason in SOON_AGAIN:
+            # Our own haste is no failure of the notice.
+            changes["attempts"] = notice.attempts - 1
+        PgNotice.objects.filter(pk=notice.pk, claim=notice.claim, finished_at=None).update(**changes)

@@ -51,7 +51,7 @@ class Judgement:
 
 def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement | None]:
     """요청 보관: one committed row; the refusal, when the request must not even be read."""
-    refusal = _unreadable(arrival, pg_of(account))
+    refusal = _unreadable(arrival.headers, arrival.content_type, len(arrival.body), pg_of(account))
     body = arrival.body if refusal is None else arrival.body[:KEPT_OF_REFUSED]
     row = PgRequest.objects.create(
         account=account,
@@ -92,13 +92,18 @@ def finish(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: i
         )
 
 
-def _unreadable(arrival: Arrival, pg: Pg) -> Judgement | None:
-    encoding = arrival.headers.get("content-encoding", "").strip().lower()
+def judge_again(row: PgRequest, *, account: PgAccount) -> Judgement:
+    """요청 다시 판정: what `store` and `judge` would have said, of a request whose process died before its verdict."""
+    return _unreadable(row.headers, row.content_type, row.size, pg_of(account)) or judge(row, account=account)
+
+
+def _unreadable(headers: Mapping[str, str], content_type: str, size: int, pg: Pg) -> Judgement | None:
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         return Judgement(Answer.UNSUPPORTED_MEDIA, "content_encoding")
-    if arrival.content_type.partition(";")[0].strip().lower() not in pg.media_types:
+    if content_type.partition(";")[0].strip().lower() not in pg.media_types:
         return Judgement(Answer.UNSUPPORTED_MEDIA, "content_type")
-    if len(arrival.body) > MOST_BODY:
+    if size > MOST_BODY:
         return Judgement(Answer.TOO_LARGE, "too_large")
     return None
 
