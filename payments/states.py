@@ -22,7 +22,12 @@ class EntryKind(models.TextChoices):
     DEPOSIT = "DEPOSIT", "입금"
     REVERSAL = "REVERSAL", "입금 취소"
     REFUND = "REFUND", "환불"
+    # The bank could not pay it out; the PG goes on counting it as refunded.
     REFUND_FAILED = "REFUND_FAILED", "환불 실패"
+    # The PG itself no longer counts it.
+    REFUND_UNDONE = "REFUND_UNDONE", "환불 취소"
+    # Paid back past the PG: from the shop's bank account, or at the place of payment.
+    PAID_OUT = "PAID_OUT", "직접 환불"
 
 
 PAYMENT_MOVES = tuple((a, b) for a in PaymentState for b in PaymentState if a != b)
@@ -133,4 +138,64 @@ DEPOSIT_MOVES = (
     (DepositState.MATCHED, DepositState.QUEUED),
     (DepositState.ALLOCATED, DepositState.QUEUED),
     (DepositState.IGNORED, DepositState.QUEUED),
+)
+
+
+class RefundState(models.TextChoices):
+    """환불 상태 (payments.md 5.8, with 환불보류)."""
+
+    DRAFT = "DRAFT", "승인 대기"
+    HELD = "HELD", "환불보류"
+    APPROVED = "APPROVED", "환불 대기"
+    SENDING = "SENDING", "보내는 중"
+    ACCEPTED = "ACCEPTED", "은행 이체 중"
+    COMPLETED = "COMPLETED", "환불완료"
+    FAILED = "FAILED", "환불 실패"
+    UNKNOWN = "UNKNOWN", "결과 확인 중"
+    WITHDRAWN = "WITHDRAWN", "철회"
+
+
+class RefundWay(models.TextChoices):
+    """환불 방법: who moves the money."""
+
+    PG = "PG", "PG 환불"
+    BANK = "BANK", "은행 이체"
+    PROVIDER = "PROVIDER", "결제한 곳에서 직접"
+
+
+REFUND_FIRST = (RefundState.DRAFT,)
+REFUND_OPEN = (
+    RefundState.DRAFT,
+    RefundState.HELD,
+    RefundState.APPROVED,
+    RefundState.SENDING,
+    RefundState.UNKNOWN,
+)
+"""States in which the money is promised and not yet in the ledger."""
+REFUND_BOOKED = (RefundState.ACCEPTED, RefundState.COMPLETED)
+REFUND_MOVES = (
+    (RefundState.DRAFT, RefundState.APPROVED),
+    (RefundState.DRAFT, RefundState.HELD),
+    (RefundState.APPROVED, RefundState.HELD),
+    (RefundState.HELD, RefundState.DRAFT),
+    (RefundState.HELD, RefundState.APPROVED),
+    (RefundState.DRAFT, RefundState.WITHDRAWN),
+    (RefundState.HELD, RefundState.WITHDRAWN),
+    (RefundState.APPROVED, RefundState.WITHDRAWN),
+    (RefundState.FAILED, RefundState.WITHDRAWN),
+    (RefundState.APPROVED, RefundState.SENDING),
+    (RefundState.UNKNOWN, RefundState.SENDING),
+    (RefundState.SENDING, RefundState.APPROVED),
+    (RefundState.SENDING, RefundState.UNKNOWN),
+    (RefundState.SENDING, RefundState.ACCEPTED),
+    (RefundState.UNKNOWN, RefundState.ACCEPTED),
+    (RefundState.SENDING, RefundState.COMPLETED),
+    (RefundState.UNKNOWN, RefundState.COMPLETED),
+    (RefundState.ACCEPTED, RefundState.COMPLETED),
+    (RefundState.APPROVED, RefundState.COMPLETED),
+    (RefundState.APPROVED, RefundState.FAILED),
+    (RefundState.SENDING, RefundState.FAILED),
+    (RefundState.UNKNOWN, RefundState.FAILED),
+    (RefundState.ACCEPTED, RefundState.FAILED),
+    (RefundState.FAILED, RefundState.DRAFT),
 )

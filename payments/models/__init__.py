@@ -5,6 +5,7 @@ from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, De
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
+from payments.models.refund import Refund, RefundAccount, RefundCalculation
 from payments.models.virtual import VirtualAccount
 
 __all__ = [
@@ -18,5 +19,8 @@ __all__ = [
     "PgAccount",
     "PgNotice",
     "PgRequest",
+    "Refund",
+    "RefundAccount",
+    "RefundCalculation",
     "VirtualAccount",
 ]

@@ -1,0 +1,56 @@
+"""Settings of payments that staff may change."""
+
+from core.settings_registry import Declared, declare
+from orders.states import CouponRule
+
+GROUP = "환불"
+FEES = "배송비"
+
+SECOND_FROM = declare(
+    Declared(
+        "refund_second_from",
+        "다른 사람이 승인하는 환불(원)",
+        GROUP,
+        default=300_000,
+        minimum=0,
+        maximum=1_000_000_000,
+        help="이 금액부터는 신청한 사람이 아닌 직원이 승인해야 돈이 나갑니다. 0이면 모든 환불이 그렇습니다.",
+    )
+)
+SECOND_A_DAY = declare(
+    Declared(
+        "refund_second_a_day",
+        "혼자 승인하는 하루 환불 합계(원)",
+        GROUP,
+        default=1_000_000,
+        minimum=0,
+        maximum=1_000_000_000,
+        help="한 사람이 하루에 신청한 환불이 이 금액을 넘으면 그 뒤의 환불은 다른 직원이 승인합니다.",
+    )
+)
+COUPON_RULE = declare(
+    Declared(
+        "refund_coupon_rule",
+        "쿠폰 최소금액에 못 미치게 된 주문",
+        GROUP,
+        default=CouponRule.KEEP_SHARE.value,
+        choices=tuple(CouponRule.choices),
+    )
+)
+FREE_FROM = declare(
+    Declared(
+        "shipping_free_from",
+        "무료배송 기준(원)",
+        FEES,
+        default=50_000,
+        minimum=0,
+        maximum=100_000_000,
+        help="상품금액이 이 금액 이상이면 배송비를 받지 않습니다. 0이면 무료배송이 없습니다.",
+    )
+)
+BASIC_FEE = declare(
+    Declared("shipping_basic_fee", "기본 배송비(원)", FEES, default=3_000, minimum=0, maximum=1_000_000)
+)
+RETURN_FEE = declare(
+    Declared("shipping_return_fee", "반품 배송비 편도(원)", FEES, default=3_000, minimum=0, maximum=1_000_000)
+)

@@ -1,0 +1,135 @@
+"""환불 기장: what a PG did with a refund goes into the ledger exactly once, whoever hears of it first.
+
+That is the answer to our own call, or a re-query that shows a refund which we have under way. Both find the other's
+row by its reference. The caller holds order, payment and refund.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from core.events import record
+from core.locks import locked
+from core.models import Source
+from core.state import move
+from orders.states import LineState
+from payments import events
+from payments.models import LedgerEntry, Payment, Refund
+from payments.services import problems
+from payments.services.booking import book
+from payments.states import EntryKind, ProblemKind, RefundState
+
+CHECK_AFTER = timedelta(hours=1)
+IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
+Row = tuple[Payment, EntryKind, str, int]
+
+
+def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datetime, at: datetime) -> None:
+    """환불 응답 기장: the PG took it. Books unless a re-query has booked it meanwhile.
+
+    A re-query that began before `answered_at` may not know of the refund and must not be applied after this.
+    """
+    Payment.objects.filter(Q(synced_at=None) | Q(synced_at__lt=answered_at), pk=refund.payment_id).update(
+        synced_at=answered_at
+    )
+    if refund.state not in IN_FLIGHT:
+        if refund.state == RefundState.ACCEPTED and refund.reference not in {"", reference}:
+            # A refund of the same sum was taken for this one: the next check makes the ledger that of the PG.
+            Refund.objects.filter(pk=refund.pk).update(reference=reference, due_at=at)
+        elif refund.state == RefundState.ACCEPTED and is_final:
+            arrive(refund, at=at)
+        return
+    used = reference[:80] or f"R{refund.key.hex}"
+    entry = LedgerEntry.objects.filter(payment=refund.payment, kind=EntryKind.REFUND, reference=used).first()
+    if entry is None:
+        book([(refund.payment, EntryKind.REFUND, used, -refund.amount)], at=at, reason=refund.reason)
+        entry = LedgerEntry.objects.get(payment=refund.payment, kind=EntryKind.REFUND, reference=used)
+    _done(refund, entry=entry, reference=reference, is_final=is_final, at=at)
+
+
+def recognise(rows: Sequence[Row], *, at: datetime) -> dict[int, int]:
+    """우리 환불 알아보기: ledger rows that a re-query has just booked and that our own refunds explain.
+
+    Returns the won by payment id; the order need not be looked at because of them. Payments are locked.
+    """
+    mine = [row for row in rows if row[1] in {EntryKind.REFUND, EntryKind.REFUND_UNDONE}]
+    if not mine:
+        return {}
+    payments = {payment.pk: payment for payment, *_ in mine}
+    states = [*IN_FLIGHT, RefundState.ACCEPTED]
+    open_refunds: dict[int, list[Refund]] = defaultdict(list)
+    for refund in locked(Refund.objects.filter(payment__in=payments, state__in=states)):
+        refund.payment = payments[refund.payment_id]
+        open_refunds[refund.payment_id].append(refund)
+    explained: dict[int, int] = defaultdict(int)
+    for payment, kind, reference, amount in mine:
+        found = _match(open_refunds[payment.pk], kind, reference, abs(amount))
+        if found is None:
+            continue
+        open_refunds[payment.pk].remove(found)
+        if kind == EntryKind.REFUND_UNDONE:
+            fail(found, error="PG에서 환불이 취소되었습니다.", at=at)
+            continue
+        entry = LedgerEntry.objects.get(payment=payment, kind=kind, reference=reference)
+        _done(found, entry=entry, reference=reference, is_final=not found.sealed_account, at=at)
+        explained[payment.pk] += found.amount
+    return explained
+
+
+def _match(refunds: Sequence[Refund], kind: EntryKind, reference: str, amount: int) -> Refund | None:
+    wanted = [RefundState.ACCEPTED] if kind == EntryKind.REFUND_UNDONE else IN_FLIGHT
+    fitting = [refund for refund in refunds if refund.state in wanted and refund.amount == amount]
+    return next((refund for refund in fitting if refund.reference == reference), fitting[0] if fitting else None)
+
+
+def arrive(refund: Refund, *, at: datetime) -> None:
+    """환불완료: the bank has paid it out."""
+    _tell(refund, Refund.arrive, events.REFUND_COMPLETED, at=at, data={"amount": refund.amount})
+
+
+def bounce(refund: Refund, *, at: datetime) -> None:
+    """환불 실패 기장: the bank could not pay out what the PG had taken; the money is with us again (A74)."""
+    reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
+    book([(refund.payment, EntryKind.REFUND_FAILED, reference, refund.amount)], at=at, reason=refund.reason)
+    fail(refund, error="은행이 환불금을 입금하지 못했습니다. 환불계좌를 확인하세요.", at=at)
+
+
+def fail(refund: Refund, *, error: str, at: datetime) -> None:
+    """환불 실패: with the reason for staff; one that had been accepted opens a money problem."""
+    was_accepted = refund.state == RefundState.ACCEPTED
+    _tell(refund, Refund.fail, events.REFUND_FAILED, at=at, reason=error, error=error[:300])
+    if was_accepted:
+        problems.open_for(
+            refund.payment, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=f"환불 {refund.key}"
+        )
+
+
+def _done(refund: Refund, *, entry: LedgerEntry, reference: str, is_final: bool, at: datetime) -> None:
+    data = {"amount": refund.amount, "reference": reference}
+    facts: dict[str, Any] = {"entry_id": entry.pk, "reference": reference[:80]}
+    if is_final:
+        _tell(refund, Refund.complete, events.REFUND_COMPLETED, at=at, data=data, **facts)
+    else:
+        _tell(refund, Refund.accept, events.REFUND_ACCEPTED, at=at, data=data, due_at=at + CHECK_AFTER, **facts)
+    settle_problems(refund.payment, at=at)
+
+
+def settle_problems(payment: Payment, *, at: datetime) -> None:
+    """예외 해결: what was too much has gone back."""
+    order = payment.order
+    if order.paid_amount <= order.due_amount:
+        problems.settle(payment, [ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT], at=at)
+    if not order.paid_amount and order.stage == LineState.CANCELED_UNPAID:
+        problems.settle(payment, [ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE], at=at)
+
+
+def _tell(
+    refund: Refund, transition: Any, kind: Any, *, at: datetime, reason: str = "", data: Any = None, **facts: Any
+) -> None:
+    outcome = move([refund], transition, at=at, **facts)
+    if outcome.refused:
+        raise RuntimeError(f"refund {refund.pk} was refused: {outcome.refused}")
+    record(outcome, kind, at=at, source=Source.TASK, reason=reason[:200], data={refund.pk: data} if data else None)

@@ -1,0 +1,55 @@
+"""직접 환불: money that staff send themselves, from the shop's bank account or at the place where the buyer paid."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from core.events import record
+from core.models import Job
+from core.state import Outcome, explain, is_preview, missing, move
+from payments import events
+from payments.models import LedgerEntry, Refund
+from payments.services.booking import book
+from payments.services.refund_booking import settle_problems
+from payments.services.refund_locking import NOT_FOUND, locked_refunds
+from payments.states import EntryKind
+
+SPENT = "결제 내역에 남은 금액 {balance:,}원보다 환불액이 큽니다. 결제 내역을 확인하세요."
+
+
+def pay_out(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """이체 완료: approved refunds that no PG does were paid; books each once under its number.
+
+    Refused: not approved, done by a PG, or the payment holds less by now.
+    """
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        left = {refund.payment_id: refund.payment.balance for refund in refunds}
+        refused, good = {}, []
+        for refund in refunds:
+            if explain(refund, Refund.pay_out) is not None:
+                continue
+            if refund.amount > left[refund.payment_id]:
+                refused[refund.pk] = SPENT.format(balance=left[refund.payment_id])
+                continue
+            left[refund.payment_id] -= refund.amount
+            good.append(refund)
+        rows = {} if is_preview() else _book(good, actor=actor, at=at, batch=batch)
+        outcome = move(refunds, Refund.pay_out, at=at, refuse=refused, per_row=rows)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in outcome.moved}
+        record(outcome, events.REFUND_COMPLETED, at=at, actor=actor, batch=batch, source=source, data=data)
+        for refund in outcome.moved:
+            settle_problems(refund.payment, at=at)
+    return outcome
+
+
+def _book(refunds: Collection[Refund], *, actor: Any, at: datetime, batch: Job | None) -> dict[int, dict[str, Any]]:
+    """Ledger rows of refunds; the row of each by refund id."""
+    shared = {refund.payment_id: refund.payment for refund in refunds}
+    rows = [(shared[r.payment_id], EntryKind.PAID_OUT, f"R{r.key.hex}", -r.amount) for r in refunds]
+    book(rows, at=at, actor=actor, batch=batch)
+    found = LedgerEntry.objects.filter(kind=EntryKind.PAID_OUT, reference__in=[row[2] for row in rows])
+    entries = dict(found.values_list("reference", "pk"))
+    return {refund.pk: {"entry_id": entries[f"R{refund.key.hex}"]} for refund in refunds}

@@ -1,0 +1,55 @@
+"""Locked refunds with their locked payments and orders: the door through which every refund service reads."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.models import Sum
+
+from core.locks import locked
+from orders.models import Order
+from orders.services.locking import locked_orders
+from payments.models import LedgerEntry, Payment, Refund
+from payments.states import REFUND_OPEN, EntryKind
+
+NOT_FOUND = "환불 건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
+AT_PG = (EntryKind.DEPOSIT, EntryKind.REVERSAL, EntryKind.REFUND, EntryKind.REFUND_UNDONE)
+
+
+@contextmanager
+def locked_refunds(
+    refund_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
+) -> Iterator[list[Refund]]:
+    """환불 by id, locked after orders, lines and payments; each carries its locked payment, that its locked order.
+
+    Raises LockTimeout, or leaves out refunds of orders that somebody holds, like `locked_orders`.
+    """
+    order_ids = set(Refund.objects.filter(pk__in=refund_ids).values_list("order_id", flat=True))
+    with locked_orders(order_ids, actor=actor, skip_locked=skip_locked) as (orders, _):
+        payments = {payment.pk: payment for payment in locked_payments(orders)}
+        refunds: list[Refund] = locked(Refund.objects.filter(pk__in=refund_ids, payment__in=payments))
+        for refund in refunds:
+            refund.payment = payments[refund.payment_id]
+        yield refunds
+
+
+def locked_payments(orders: Sequence[Order]) -> list[Payment]:
+    """결제 of locked orders, all of them, locked, ids ascending; each carries its locked order."""
+    by_id = {order.pk: order for order in orders}
+    payments: list[Payment] = locked(Payment.objects.filter(order__in=orders))
+    for payment in payments:
+        payment.order = by_id[payment.order_id]
+    return payments
+
+
+def promised(payments: Collection[Payment]) -> dict[int, int]:
+    """약속한 환불: won of refunds that are open and not in the ledger, by payment id."""
+    rows = Refund.objects.filter(payment__in=payments, state__in=REFUND_OPEN, entry=None).order_by()
+    return dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
+
+
+def balances_at_pg(payments: Collection[Payment]) -> dict[int, int]:
+    """PG 잔액: won that a PG can still pay back, by payment id; what staff booked by hand it knows nothing of."""
+    rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).order_by()
+    found = dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
+    return {payment.pk: found.get(payment.pk, 0) for payment in payments}

@@ -1,0 +1,276 @@
+"""환불: asked for, approved, held, taken back, tried again; the money itself moves elsewhere.
+
+Sending is the work of refund_sending, bank transfers by staff that of refund_by_hand. Every service takes a set, locks
+orders, lines, payments, refunds in this order and reports each row. Source: payments.md 5.8, reliability.md 4.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from core import drains
+from core.calendar import kst_date, kst_day_range
+from core.events import record
+from core.models import Job
+from core.settings_registry import get_settings
+from core.state import Change, Outcome, is_preview, missing, move
+from orders.services.locking import locked_orders
+from orders.states import PaymentMethod
+from payments import events
+from payments.models import Payment, Refund, RefundAccount, RefundCalculation
+from payments.models.refund import sealed
+from payments.options import SECOND_A_DAY, SECOND_FROM
+from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised
+from payments.states import RefundState, RefundWay
+
+CHANNEL = "oms_refunds"
+APPROVE = "payments.approve_refund"
+NO_PAYMENT = "결제를 찾을 수 없습니다. 화면을 새로 고치세요."
+NO_AMOUNT = "환불할 금액을 1원 이상으로 입력하세요."
+TOO_MUCH = "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 {rest:,}원입니다."
+NO_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
+BAD_ACCOUNT = "환불계좌의 계좌번호는 숫자 6~20자리로 입력하고 예금주를 함께 적어 주세요."
+SECOND_PERSON = "신청한 사람과 다른 사람이 승인해야 하는 환불입니다."
+BANK_METHODS = frozenset({PaymentMethod.BANK_TRANSFER, PaymentMethod.VIRTUAL_ACCOUNT})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """환불 신청 한 건: won out of one payment, and the account where the buyer gets it by transfer."""
+
+    payment_id: int
+    amount: int
+    account: RefundAccount | None = None
+    calculation: RefundCalculation | None = None
+
+
+@dataclass(slots=True)
+class Requested:
+    """신청 결과: the new refunds, and for each other ask (by its place) the Korean reason."""
+
+    refunds: list[Refund] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def way_of(payment: Payment) -> RefundWay:
+    """환불 방법: through the PG that took it, by bank transfer, or where the buyer paid."""
+    if payment.account_id is not None:
+        return RefundWay.PG
+    return RefundWay.BANK if payment.method in BANK_METHODS else RefundWay.PROVIDER
+
+
+def needs_account(payment: Payment, way: RefundWay | None = None) -> bool:
+    """환불계좌 여부: money that came into an account cannot go back the way it came."""
+    used = way or way_of(payment)
+    return used is RefundWay.BANK or (used is RefundWay.PG and payment.method == PaymentMethod.VIRTUAL_ACCOUNT)
+
+
+def request(
+    *,
+    asks: Collection[Ask],
+    reason: str,
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+) -> Requested:
+    """환불 신청: one refund for each ask that its payment can bear; several of one payment are taken in their order.
+
+    Approved at once where the person may approve and no second one is needed; the rest waits as 승인 대기.
+    """
+    result, asked = Requested(), list(asks)
+    order_ids = Payment.objects.filter(pk__in={ask.payment_id for ask in asked}).values_list("order_id", flat=True)
+    with locked_orders(set(order_ids), actor=actor) as (orders, _):
+        payments = {payment.pk: payment for payment in locked_payments(orders)}
+        taken = promised(payments.values())
+        watch = _Watch(actor, at)
+        for place, ask in enumerate(asked):
+            payment = payments.get(ask.payment_id)
+            refusal = refusal_of(payment, ask, taken.get(ask.payment_id, 0))
+            if refusal is not None or payment is None:
+                result.refused[place] = refusal or NO_PAYMENT
+                continue
+            taken[payment.pk] = taken.get(payment.pk, 0) + ask.amount
+            result.refunds.append(_draft(payment, ask, reason=reason, actor=actor, watch=watch))
+        if is_preview():
+            return result
+        for refund in result.refunds:
+            refund.save(force_insert=True)
+        opened = Outcome(changes=[Change(refund, "", RefundState.DRAFT, 0) for refund in result.refunds])
+        data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in result.refunds}
+        facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
+        record(opened, events.REFUND_REQUESTED, reason=reason, data=data, **facts)
+        _approve_own(result.refunds, **facts)
+    return result
+
+
+def refusal_of(payment: Payment | None, ask: Ask, taken: int) -> str | None:
+    """거절 이유 of one ask against its locked payment; `taken` are won already promised out of it."""
+    if payment is None:
+        return NO_PAYMENT
+    if ask.amount < 1:
+        return NO_AMOUNT
+    rest = payment.balance - taken
+    if ask.amount > rest:
+        return TOO_MUCH.format(rest=max(0, rest))
+    return account_refusal(payment, ask.account)
+
+
+def account_refusal(payment: Payment, account: RefundAccount | None, way: RefundWay | None = None) -> str | None:
+    """환불계좌가 없거나 틀린 이유."""
+    if not needs_account(payment, way):
+        return None
+    if account is None:
+        return NO_ACCOUNT
+    good = account.number.isascii() and account.number.isdigit() and 6 <= len(account.number) <= 20
+    return None if good and account.bank and account.holder.strip() else BAD_ACCOUNT
+
+
+@dataclass
+class _Watch:
+    """두 사람 원칙: how much the requester asked for today; the lock keeps two requests of one person apart."""
+
+    actor: Any
+    at: datetime
+    today: int = 0
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.limits = get_settings(SECOND_FROM.key, SECOND_A_DAY.key)
+        if self.actor is None:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refund requester'), %s)", [self.actor.pk])
+        start, end = kst_day_range(kst_date(self.at))
+        mine = Refund.objects.filter(requested_by=self.actor, requested_at__gte=start, requested_at__lt=end)
+        amounts = mine.exclude(state=RefundState.WITHDRAWN).values_list("amount", flat=True)
+        self.today = sum(amounts)
+
+    def needs_second(self, payment: Payment, amount: int, account: RefundAccount | None) -> bool:
+        """Large, or too many of them today, or to somebody who did not pay. Source: reliability.md D8."""
+        self.today += amount
+        payer = "".join(payment.order.depositor_name.split())
+        is_other = account is not None and bool(payer) and "".join(account.holder.split()) != payer
+        is_large = amount >= self.limits[SECOND_FROM.key] or self.today > self.limits[SECOND_A_DAY.key]
+        return is_large or is_other
+
+
+def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: _Watch) -> Refund:
+    account = ask.account if needs_account(payment) else None
+    return Refund(
+        payment=payment,
+        order=payment.order,
+        calculation=ask.calculation,
+        way=way_of(payment),
+        amount=ask.amount,
+        reason=reason[:200],
+        sealed_account=sealed(account),
+        needs_second=watch.needs_second(payment, ask.amount, account),
+        requested_by=actor,
+        requested_at=watch.at,
+    )
+
+
+def _approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **facts: Any) -> None:
+    """What needs no second person is approved by who asked for it, when that person may."""
+    free = [refund for refund in refunds if not refund.needs_second]
+    if actor is not None and free and actor.has_perm(APPROVE):
+        outcome = move(free, Refund.approve, at=at, by_id=actor.pk)
+        record(outcome, events.REFUND_APPROVED, at=at, actor=actor, **facts)
+        drains.notify(CHANNEL)
+
+
+def approve(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """환불 승인: from now on the money moves by itself. Refused where another person than the requester must say so."""
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        own = {r.pk: SECOND_PERSON for r in refunds if r.needs_second and r.requested_by_id == actor.pk}
+        outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        record(outcome, events.REFUND_APPROVED, at=at, actor=actor, batch=batch, source=source)
+        if outcome.moved:
+            drains.notify(CHANNEL)
+    return outcome
+
+
+def hold(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """환불보류: nothing is sent until somebody releases it."""
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        outcome = move(refunds, Refund.hold, at=at)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        record(outcome, events.REFUND_HELD, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def release(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """환불보류 해제: back to where it was held; an approved one is sent."""
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        outcome = move(refunds, Refund.release, at=at)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        record(outcome, events.REFUND_RELEASED, at=at, actor=actor, batch=batch, source=source)
+        if outcome.moved:
+            drains.notify(CHANNEL)
+    return outcome
+
+
+def withdraw(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """환불 철회: before anything was sent, or after it has failed for certain; the money stays with us."""
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        outcome = move(refunds, Refund.withdraw, at=at)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
+    return outcome
+
+
+def retry(
+    *,
+    refund_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    way: RefundWay | None = None,
+    account: RefundAccount | None = None,
+    batch: Job | None = None,
+    source: str = "",
+) -> Outcome:
+    """환불 다시 신청: a failed refund under a new key, with another account or way where one is given.
+
+    Needs its approval anew. Refused when its money was paid back otherwise meanwhile.
+    """
+    with locked_refunds(refund_ids, actor=actor) as refunds:
+        taken = promised([refund.payment for refund in refunds])
+        watch, refused, rows = _Watch(actor, at), {}, {}
+        for refund in refunds:
+            used, given = way or RefundWay(refund.way), account or refund.account
+            rest = refund.payment.balance - taken.get(refund.payment_id, 0)
+            if refund.amount > rest:
+                refused[refund.pk] = TOO_MUCH.format(rest=max(0, rest))
+            elif used is RefundWay.PG and refund.payment.account_id is None:
+                refused[refund.pk] = "PG로 결제하지 않은 주문입니다. 다른 방법을 고르세요."
+            elif reason := account_refusal(refund.payment, given, used):
+                refused[refund.pk] = reason
+            elif refund.state == RefundState.FAILED:
+                taken[refund.payment_id] = taken.get(refund.payment_id, 0) + refund.amount
+                needed = given if needs_account(refund.payment, used) else None
+                rows[refund.pk] = {
+                    "way": used,
+                    "sealed_account": sealed(needed),
+                    "by_id": actor.pk if actor else None,
+                    "needs_second": watch.needs_second(refund.payment, refund.amount, needed),
+                }
+        data = {refund.pk: {"key": str(refund.key), "error": refund.last_error} for refund in refunds}
+        outcome = move(refunds, Refund.reopen, at=at, refuse=refused, per_row=rows)
+        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
+        record(outcome, events.REFUND_REOPENED, data=data, **facts)
+        _approve_own(outcome.moved, **facts)
+    return outcome
