@@ -8,10 +8,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count
 
+from core.chunks import CHUNK
 from core.models import ItemResult, Job, JobItem, JobKind
 
-CHUNK = 1000
-"""Target rows of one transaction; a base row's targets stay together, so a chunk may be a little larger."""
 SHOWN_REASONS = 5
 OTHER_REASONS = "그 밖의 이유"
 
@@ -89,7 +88,7 @@ ORDER BY v.n
 
 
 def next_chunk(job: Job) -> list[JobItem]:
-    """다음 묶음: the next items without a verdict, the last base row complete."""
+    """다음 묶음: the next items without a verdict; a base row's targets stay together, so they may be a few more."""
     pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
     items = list(pending[:CHUNK])
     if len(items) == CHUNK and items[-1].group_id is not None:

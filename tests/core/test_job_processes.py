@@ -10,7 +10,7 @@ from accounts.models import User
 from core import processes as system
 from core.actions import ACTIONS
 from core.broker import Valkey, redis_client
-from core.jobs import dispatch, start
+from core.jobs import dispatch, items, start
 from core.jobs.lease import is_silent
 from core.models import Job, JobState, Message, SlotRun
 from core.models.events import DeliveryState
@@ -52,7 +52,7 @@ def everything_once(job: Job) -> None:
 
 @pytest.mark.parametrize(
     ("point", "done_before"),
-    [("job_before_chunk", 0), ("job_after_apply_before_commit", 0), ("job_after_commit", 1000)],
+    [("job_before_chunk", 0), ("job_after_apply_before_commit", 0), ("job_after_commit", items.CHUNK)],
 )
 def test_a_killed_worker_is_followed_by_another(
     processes: Processes, make_lines: LineMaker, staff: User, point: str, done_before: int
