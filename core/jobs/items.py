@@ -149,7 +149,7 @@ def chunks(items: Sequence[NewItem]) -> Iterable[list[NewItem]]:
     """묶음 나누기: items in chunks, a base row's items together, as next_chunk() does it."""
     chunk: list[NewItem] = []
     for item in sorted(items, key=lambda each: (each.group_id or 0, each.target_id or 0)):
-        if len(chunk) >= CHUNK and item.group_id != chunk[-1].group_id:
+        if len(chunk) >= CHUNK and (item.group_id is None or item.group_id != chunk[-1].group_id):
             yield chunk
             chunk = []
         chunk.append(item)
