@@ -167,7 +167,8 @@ def _lines(found: Iterator[tuple[Any, ...]], wanted: int) -> tuple[list[int], st
 
 
 def _by_filter(shop: Shop, staff: Staff) -> Iterator[Row]:
-    total, ids, days = 0, [], []
+    total, days = 0, []
+    ids: list[int] = []
     for day, count, some in shop.rows(_DAYS):
         if total and abs(total - 10_000) < abs(total + count - 10_000):
             break
