@@ -87,11 +87,12 @@ ORDER BY v.n
 """
 
 
-def next_chunk(job: Job) -> list[JobItem]:
-    """다음 묶음: the next items without a verdict; a base row's targets stay together, so they may be a few more."""
+def next_chunk(job: Job, *, size: int | None = None) -> list[JobItem]:
+    """다음 묶음: the next items without a verdict, `size` or the usual number; the last base row complete."""
     pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
-    items = list(pending[:CHUNK])
-    if len(items) == CHUNK and items[-1].group_id is not None:
+    size = size or CHUNK
+    items = list(pending[:size])
+    if len(items) == size and items[-1].group_id is not None:
         items += pending.filter(pk__gt=items[-1].pk, group_id=items[-1].group_id)
     return items
 
