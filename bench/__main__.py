@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from bench import moves, pages
+from bench import moves, pages, polls
 from bench.client import Staff
 from bench.report import Row, table
 from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
@@ -12,7 +13,7 @@ from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
 Case = Callable[[Shop, Staff], Iterator[Row]]
 
 
-def _cases(times: int) -> dict[str, Case]:
+def _cases(times: int, folder: Path) -> dict[str, Case]:
     return {
         "machine": lambda shop, staff: pages.machine(shop, staff, times=times),
         "lists": lambda shop, staff: pages.lists(shop, staff, times=times),
@@ -21,6 +22,7 @@ def _cases(times: int) -> dict[str, Case]:
         "bulk": moves.bulk_moves,
         "export": moves.exports,
         "upload": moves.waybill_upload,
+        "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
     }
 
 
@@ -29,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="100k")
     parser.add_argument("--times", type=int, default=40, help="requests of one page")
-    parser.add_argument("--only", action="append", choices=_cases(1), help="some groups; repeatable")
+    parser.add_argument("--only", action="append", choices=_cases(1, Path()), help="some groups; repeatable")
     parser.add_argument("--markdown", action="store_true", help="a table for docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a goal is missed")
     options = parser.parse_args()
@@ -39,7 +41,7 @@ def main() -> int:
         shop.execute("VACUUM (ANALYZE)")
         staff = Staff(shop.url)
         shop.rest()
-        for name, case in _cases(options.times).items():
+        for name, case in _cases(options.times, data_dir(options.size)).items():
             if options.only and name not in options.only:
                 continue
             try:

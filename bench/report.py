@@ -16,6 +16,8 @@ class Row:
     value: float | None
     unit: str
     detail: str = ""
+    is_rate: bool = False
+    """More is better."""
 
     @property
     def verdict(self) -> str:
@@ -23,7 +25,8 @@ class Row:
             return "–"
         if self.goal is None:
             return ""
-        return "yes" if self.value <= self.goal else "NO"
+        is_met = self.value >= self.goal if self.is_rate else self.value <= self.goal
+        return "yes" if is_met else "NO"
 
 
 def p50_p95(times: list[float]) -> tuple[float, float]:

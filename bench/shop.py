@@ -20,6 +20,7 @@ import psycopg2
 
 from bench import meter
 from core.embedded import Postgres, database_url
+from oms.supervisor import RunLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
@@ -104,6 +105,10 @@ def ensure_seeded(size: str) -> None:
     folder = data_dir(size)
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     _forget_changed(folder)
+    # A second measurement of the same shop would take the servers of the first for leftovers and end them.
+    lock = RunLock(folder)
+    lock.take()
+    lock.tell("seeding", "")
     server = Postgres(folder, durable=True)
     server.start()
     try:
@@ -115,6 +120,7 @@ def ensure_seeded(size: str) -> None:
             manage(folder, "oms_seed", f"--orders={SIZES[size]}", f"--seed={SEED}")
     finally:
         server.stop()
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -30,6 +30,8 @@ class OrderFile(LoggedUpload):
 
     name, label, permission = "order-file", "주문 파일 올리기", "orders.import"
     model = OrderLine
+    # Orders that do not exist yet make nobody wait.
+    chunk = 1000
 
     def __init__(self, reading: Reading | None = None) -> None:
         self.reading = reading

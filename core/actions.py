@@ -71,6 +71,8 @@ class Act(ABC):
     """The service always moves the whole order or shipment: when one row is left out, its siblings are too."""
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
+    chunk: ClassVar[int | None] = None
+    """Target rows of one transaction; more than usual only where nobody else can wait for them."""
     sends: ClassVar[Collection[EventKind]] = ()
     """Kinds of events whose holding subscribers send messages to people; the preview counts them."""
 

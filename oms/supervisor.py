@@ -160,6 +160,12 @@ class RunLock:
         json.dump({"pid": os.getpid(), "state": state, "address": address}, self.file)
         self.file.flush()
 
+    def release(self) -> None:
+        """Give the lock up; ending the process does it as well."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
     def _try(self) -> bool:
         assert self.file is not None
         try:

@@ -5,14 +5,14 @@ subclasses OrderBasedPage and says how its rows reach their order.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
@@ -74,7 +74,7 @@ class OrderBasedPage(LoggedExport):
         """품목: of orders, in their order on the order sheet; one query."""
         shown = {state.value for state in (frozenset(S) - {S.MOVED} if whole else self.shown)}
         found: dict[int, tuple[list[LineRecord], list[LineRecord]]] = defaultdict(lambda: ([], []))
-        for row in _lines_of_orders().rows(ids):
+        for row in lines_of_orders().rows(ids):
             line = LineRecord._make(row)
             found[line.order_id][line.state not in shown].append(line)
         return found
@@ -93,7 +93,8 @@ class OrderBasedPage(LoggedExport):
 
 
 @cache
-def _lines_of_orders() -> ByIds:
+def lines_of_orders() -> ByIds:
+    """품목 of orders, in their order on the order sheet: rows are those of LineRecord."""
     lines = OrderLine.objects.exclude(state=S.MOVED).values_list(*LINE_FIELDS)
     return ByIds(lines, "order_id", order="orders_orderline.order_id, orders_orderline.seq")
 
@@ -104,6 +105,7 @@ class OrderRowsPage(OrderBasedPage):
     model = Order
     record = OrderRecord
     paths = ORDER_PATHS
+    counted_by = ("steps",)
     filterset_class = OrderFilter
     arms = order_arms()
     default_period = "7d"
@@ -152,7 +154,8 @@ class OrderStepPage(OrderRowsPage):
 
 def with_lock(state: LineState, kind: LockKind, bit: int) -> Q:
     """잠긴 주문: with a line of the step under an open lock; the order's bit alone may come from a line elsewhere."""
-    locked = OrderLine.objects.filter(order=OuterRef("pk"), state=state, open_locks__bit=LOCK_BIT[kind])
+    lines = OrderLine.objects.filter(order=OuterRef("pk"), state=state)
+    locked = lines.filter(open_locks__gt=0, open_locks__bit=LOCK_BIT[kind])
     return Q(steps__bit=bit) & Q(Exists(locked))
 
 
@@ -270,6 +273,13 @@ class PreparingPage(OrderStepPage):
     )
     empty_text = "상품준비중인 주문이 없습니다. 입금을 확인한 주문이 여기에 나타납니다."
 
+    def line_count(self) -> Any:
+        """품목 수: counted apart; most orders here have lines in other steps, and no order knows how many."""
+        return None
+
+    def count_lines(self, rows: QuerySet[Any]) -> int:
+        return OrderLine.objects.filter(state=S.PREPARING, order__in=rows.order_by().values("pk")).count()
+
 
 @lists.register
 class ConfirmedPage(OrderStepPage):
@@ -300,21 +310,38 @@ class ConfirmedPage(OrderStepPage):
     def known_counts(self) -> dict[str, int]:
         return {self.default_tab: closed_counts().get(BIT[S.CONFIRMED], 0)}
 
+    def line_count(self) -> Any:
+        """품목 수: counted apart, and not at all for more rows than are counted."""
+        return None
 
-_OPEN_BITS = [BIT[state] for state, *_ in LINE_STATES if state in OPEN]
-_OPEN_COUNTS = ", ".join(f"(SELECT count(*) FROM orders_order WHERE (steps & {bit}) <> 0)" for bit in _OPEN_BITS)
+    def count_lines(self, rows: QuerySet[Any]) -> int:
+        return int(rows.order_by().aggregate(lines=Sum(super().line_count()))["lines"] or 0)
+
+
+_OPEN = [state for state, *_ in LINE_STATES if state in OPEN]
+
+
+def open_counts(states: Sequence[LineState]) -> dict[LineState, int]:
+    """단계 건수: orders of unfinished steps, one query through their partial indexes."""
+    counts = ", ".join(f"(SELECT count(*) FROM orders_order WHERE (steps & {BIT[state]}) <> 0)" for state in states)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counts}")
+        return dict(zip(states, cursor.fetchone(), strict=True))
 
 
 def by_bit() -> dict[int, int]:
     """단계 건수: orders by step bit; open steps through their partial indexes in one query, closed ones by deltas."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_OPEN_COUNTS}")
-        found = dict(zip(_OPEN_BITS, cursor.fetchone(), strict=True))
+    found = {BIT[state]: number for state, number in open_counts(_OPEN).items()}
     return dict.fromkeys(BIT.values(), 0) | closed_counts() | found
 
 
-@lists.counts
-def step_counts() -> dict[str, int]:
-    """메뉴 건수: orders of each step by the name of its page."""
-    found = by_bit()
-    return {name: found[BIT[state]] for state, name in STEP_PAGES.items()}
+@lists.counts(*STEP_PAGES.values())
+def step_counts(names: Collection[str]) -> dict[str, int]:
+    """메뉴 건수: orders of each step by the name of its page; two queries at most."""
+    states = {state: name for state, name in STEP_PAGES.items() if name in names}
+    asked = [state for state in states if state in OPEN]
+    found = open_counts(asked) if asked else {}
+    if closed := [state for state in states if state not in OPEN]:
+        deltas = closed_counts()
+        found |= {state: deltas.get(BIT[state], 0) for state in closed}
+    return {states[state]: number for state, number in found.items()}

@@ -56,6 +56,7 @@ class AwaitingPaymentPage(OrderStepPage):
     subtitle = "입금을 확인하고 상품준비중으로 넘깁니다"
     state = LineState.AWAITING_PAYMENT
     default_period = "7d"
+    counted_by = ("payment_method",)
     filterset_class = AwaitingFilter
     sorts: ClassVar[dict[str, Sort]] = {
         "deposit_by": Sort("입금기한 빠른순", ("deposit_by",), nullable=True),

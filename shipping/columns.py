@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from core import cells
@@ -152,8 +152,8 @@ def _waybill_cell(group: Group, line: Any) -> str:
     url = COURIERS[row.courier].tracking_url(row.waybill) if row.courier in COURIERS else ""
     if not url:
         return cells.two_lines(row.waybill, courier_name(row.courier))
-    anchor = format_html('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, row.waybill)
-    return cells.two_lines(anchor, courier_name(row.courier))
+    anchor = f'<a href="{cells.escape(url)}" target="_blank" rel="noopener noreferrer">{cells.escape(row.waybill)}</a>'
+    return cells.two_lines(SafeString(anchor), courier_name(row.courier))
 
 
 class EntryCells:
@@ -161,6 +161,7 @@ class EntryCells:
 
     def __init__(self, couriers: Sequence[tuple[str, str]]) -> None:
         self.couriers = couriers
+        self._options: dict[str, str] = {}
 
     def courier(self, group: Group, line: Any) -> str:
         """택배사 선택."""
@@ -168,16 +169,21 @@ class EntryCells:
         if row.method != DeliveryMethod.PARCEL:
             return cells.text("–")
         chosen = row.draft_courier or row.courier or (self.couriers[0][0] if self.couriers else "")
+        if chosen not in self._options:
+            self._options[chosen] = self._choices(chosen)
+        label = cells.escape(row.shipment_number)
+        return SafeString(
+            f'<select data-courier aria-label="{label} 택배사" autocomplete="off">{self._options[chosen]}</select>'
+        )
+
+    def _choices(self, chosen: str) -> str:
         choices = list(self.couriers)
         if chosen not in dict(choices):
             choices.append((chosen, courier_name(chosen)))
-        options = format_html_join(
+        return format_html_join(
             "",
             '<option value="{}"{}>{}</option>',
             ((slug, SafeString(" selected") if slug == chosen else "", name) for slug, name in choices),
-        )
-        return format_html(
-            '<select data-courier aria-label="{} 택배사" autocomplete="off">{}</select>', row.shipment_number, options
         )
 
     def waybill(self, group: Group, line: Any) -> str:
@@ -185,12 +191,12 @@ class EntryCells:
         row = group.record
         if row.method != DeliveryMethod.PARCEL:
             return cells.text(_METHOD[row.method])
-        mark = SafeString('<span class="draft-mark">임시</span>') if row.draft_text else ""
-        return format_html(
-            '<input type="text" id="waybill-{}" data-waybill="{}" value="{}" aria-label="{} 송장번호"'
-            ' inputmode="numeric" autocomplete="off" maxlength="40">{}',
-            row.id, row.shipment_number, row.draft_text or row.waybill, row.shipment_number, mark,
-        )  # fmt: skip
+        mark = '<span class="draft-mark">임시</span>' if row.draft_text else ""
+        number, value = cells.escape(row.shipment_number), cells.escape(row.draft_text or row.waybill)
+        return SafeString(
+            f'<input type="text" id="waybill-{row.id}" data-waybill="{number}" value="{value}"'
+            f' aria-label="{number} 송장번호" inputmode="numeric" autocomplete="off" maxlength="40">{mark}'
+        )
 
 
 def _state_cell(group: Group, line: Any) -> str:

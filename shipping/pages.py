@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar
 
 from django.db import connection
@@ -11,11 +12,10 @@ from django.db.models import F, Q, QuerySet
 
 from core import cells
 from core.calendar import KST, kst_date, kst_day_range
-from core.lists import DateBasis, Group, ListColumn, ListQuery, ListTab, RowHead, Sort, Tool, lists
+from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, RowHead, Sort, Tool, lists
 from orders import columns as order_columns
-from orders.columns import LINE_FIELDS, LineRecord, order_url
-from orders.models import OrderLine
-from orders.pages import ALL_TAB, OrderBasedPage, moved_badge
+from orders.columns import LineRecord, order_url
+from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
 from shipping import columns
@@ -64,16 +64,14 @@ class ShipmentPage(OrderBasedPage):
 
     def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
         """품목: live lines of shipments; the other lines of their orders are only mentioned. Two queries."""
-        live = ShipmentLine.objects.filter(shipment__in=ids, is_live=True)
         owner: dict[int, int] = {}
         orders: dict[int, list[int]] = defaultdict(list)
-        for shipment_id, line_id, order_id in live.values_list("shipment_id", "line_id", "shipment__order_id"):
+        for shipment_id, line_id, order_id in _live_lines().rows(ids):
             owner[line_id] = shipment_id
             if shipment_id not in orders[order_id]:
                 orders[order_id].append(shipment_id)
         found: dict[int, tuple[list[LineRecord], list[LineRecord]]] = defaultdict(lambda: ([], []))
-        rows = OrderLine.objects.filter(order_id__in=orders).exclude(state=LineState.MOVED).order_by("order_id", "seq")
-        for row in rows.values_list(*LINE_FIELDS):
+        for row in lines_of_orders().rows(list(orders)):
             line = LineRecord._make(row)
             for shipment_id in orders[line.order_id]:
                 is_mine = owner.get(line.id) == shipment_id and (whole or line.state in self.shown)
@@ -92,7 +90,13 @@ class ShipmentPage(OrderBasedPage):
         return F("line_count")
 
     def known_counts(self) -> Mapping[str, int]:
-        return {self.default_tab: step_counts()[self.name]}
+        return {self.default_tab: step_counts([self.name])[self.name]}
+
+
+@cache
+def _live_lines() -> ByIds:
+    live = ShipmentLine.objects.filter(is_live=True)
+    return ByIds(live.values_list("shipment_id", "line_id", "shipment__order_id"), "shipment_id")
 
 
 def _of_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
@@ -141,6 +145,7 @@ class ReadyPage(ShipmentPage):
     name, title, url = "ready", "배송준비중 관리", "/orders/ready/"
     subtitle = "송장을 등록하고 배송중으로 넘깁니다"
     step, state = ShipmentStep.READY, LineState.READY
+    counted_by = ("has_waybill", "has_claim", "is_held")
     is_open_work = True
     default_period = "7d"
     draft_url, paste_url = "/shipping/waybills/draft/", "/shipping/waybills/paste/"
@@ -188,6 +193,7 @@ class ShippingPage(ShipmentPage):
     name, title, url = "shipping", "배송중 관리", "/orders/shipping/"
     subtitle = "택배사가 전하는 배송 현황을 봅니다"
     step, state = ShipmentStep.SHIPPING, LineState.SHIPPING
+    counted_by = ("stage", "tracking_failed")
     sorts: ClassVar[dict[str, Sort]] = {
         "last_event_at": Sort("무변동 오래된순", ("last_event_at",), nullable=True),
         "-last_event_at": Sort("최근 변동순", ("-last_event_at",), nullable=True),
@@ -244,6 +250,7 @@ class DeliveredPage(ShipmentPage):
     name, title, url = "delivered", "배송완료 관리", "/orders/delivered/"
     subtitle = "배송완료를 확인하고 구매확정을 기다립니다"
     step, state = ShipmentStep.DELIVERED, LineState.DELIVERED
+    counted_by = ("delivered_by",)
     sorts: ClassVar[dict[str, Sort]] = {
         "-delivered_at": Sort("완료일 최신순", ("-delivered_at",), nullable=True),
         "delivered_at": Sort("완료일 오래된순", ("delivered_at",), nullable=True),
@@ -271,15 +278,15 @@ class DeliveredPage(ShipmentPage):
 
 
 _PAGES = {"ready": ShipmentStep.READY, "shipping": ShipmentStep.SHIPPING, "delivered": ShipmentStep.DELIVERED}
-_COUNTS = ", ".join(f"(SELECT count(*) FROM shipping_shipment WHERE step = '{step.value}')" for step in _PAGES.values())
 
 
-@lists.counts
-def step_counts() -> dict[str, int]:
+@lists.counts(*_PAGES)
+def step_counts(names: Collection[str]) -> dict[str, int]:
     """메뉴 건수: shipments of each step by the name of its page, one query through the partial indexes."""
+    asked = [f"(SELECT count(*) FROM shipping_shipment WHERE step = '{_PAGES[name].value}')" for name in names]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_COUNTS}")
-        return dict(zip(_PAGES, cursor.fetchone(), strict=True))
+        cursor.execute(f"SELECT {', '.join(asked)}")
+        return dict(zip(names, cursor.fetchone(), strict=True))
 
 
 def listed(name: str, query: str, *, user: Any, at: datetime, ids: Collection[int]) -> set[int]:

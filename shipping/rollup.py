@@ -152,10 +152,16 @@ def create_shipments(rows: Sequence[NewShipment]) -> None:
 
 
 def roll_up_shipments(shipment_ids: Collection[int]) -> None:
-    """Bring the summaries of locked shipments up to date and add 1 to their versions; empty ones are closed."""
+    """Bring the summaries of locked shipments up to date and add 1 to their versions; without a live line they stay."""
     if shipment_ids:
         with connection.cursor() as cursor:
             cursor.execute(_ROLL_UP, {"ids": sorted(shipment_ids)})
+
+
+def close_empty(shipment_ids: Collection[int]) -> None:
+    """Close the shipments among these that have lost their last line."""
+    if shipment_ids:
+        with connection.cursor() as cursor:
             cursor.execute(_CLOSE_EMPTY, {"ids": sorted(shipment_ids)})
 
 

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 from django.utils import timezone
 
 from accounts.files import LoggedUpload
-from core.chunks import batched
+from core.chunks import CHUNK, batched
 from core.events import EventKind
 from core.excel import Column, FileProblem, Kind, Table, read_table, stream_errors
 from core.jobs import files
 from core.jobs.items import Verdict
 from core.jobs.uploads import UploadRow, register
 from core.korean import josa
+from core.lookups import Among
 from core.models import ItemResult, Job, JobItem, Source
 from core.settings_registry import get_setting
 from core.state import Outcome, previewing
@@ -76,7 +77,7 @@ class WaybillUpload(LoggedUpload):
         }
         work = waybills.register_and_ship if options.get("ship") else waybills.register_waybills
         done = work(entries=entries, **facts)
-        made = dict(Shipment.objects.filter(pk__in=done.possible).values_list("pk", "version"))
+        made = dict(Shipment.objects.filter(Among("pk", done.possible)).values_list("pk", "version"))
         verdicts = {item.pk: _verdict(item, done, made) for item in items if item.pk not in changed}
         return verdicts | {pk: Verdict(reason) for pk, reason in changed.items()}
 
@@ -146,7 +147,7 @@ def preview(rows: Sequence[ResultRow], *, ship: bool, actor: Any) -> list[Upload
     sheet = _match(rows)
     registered = Registered()
     at = timezone.now()
-    for chunk in batched(sorted(sheet.first)):
+    for chunk in batched(sorted(sheet.first), CHUNK):
         entries = {pk: WaybillEntry(sheet.first[pk].courier, sheet.first[pk].waybill) for pk in chunk}
         with previewing():
             _merge(registered, waybills.register_waybills(entries=entries, actor=actor, at=at))

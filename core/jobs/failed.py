@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from core.chunks import batched
 from core.excel.columns import Column, Kind
 from core.excel.writer import stream_xlsx
-from core.jobs.items import CHUNK
 from core.jobs.pages import order_model
 from core.jobs.uploads import Upload
 from core.jobs.work import UnknownAct, act_of
@@ -54,11 +54,9 @@ def _left(job: Job) -> QuerySet[JobItem]:
 
 
 def _rows(job: Job) -> Iterator[tuple[str, str, str]]:
-    found, start = list(_left(job)), 0
-    while chunk := found[start : start + CHUNK]:
+    for chunk in batched(list(_left(job))):
         for row in _named(job, chunk):
             yield row.name, row.result, row.reason
-        start += CHUNK
 
 
 def _named(job: Job, chunk: Sequence[JobItem]) -> list[FailedRow]:

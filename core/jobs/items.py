@@ -8,10 +8,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count
 
+from core.chunks import CHUNK
 from core.models import ItemResult, Job, JobItem, JobKind
 
-CHUNK = 1000
-"""Target rows of one transaction; a base row's targets stay together, so a chunk may be a little larger."""
 SHOWN_REASONS = 5
 OTHER_REASONS = "그 밖의 이유"
 
@@ -88,11 +87,12 @@ ORDER BY v.n
 """
 
 
-def next_chunk(job: Job) -> list[JobItem]:
-    """다음 묶음: the next items without a verdict, the last base row complete."""
+def next_chunk(job: Job, *, size: int | None = None) -> list[JobItem]:
+    """다음 묶음: the next items without a verdict, `size` or the usual number; the last base row complete."""
     pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
-    items = list(pending[:CHUNK])
-    if len(items) == CHUNK and items[-1].group_id is not None:
+    size = size or CHUNK
+    items = list(pending[:size])
+    if len(items) == size and items[-1].group_id is not None:
         items += pending.filter(pk__gt=items[-1].pk, group_id=items[-1].group_id)
     return items
 
@@ -150,7 +150,7 @@ def chunks(items: Sequence[NewItem]) -> Iterable[list[NewItem]]:
     """묶음 나누기: items in chunks, a base row's items together, as next_chunk() does it."""
     chunk: list[NewItem] = []
     for item in sorted(items, key=lambda each: (each.group_id or 0, each.target_id or 0)):
-        if len(chunk) >= CHUNK and item.group_id != chunk[-1].group_id:
+        if len(chunk) >= CHUNK and (item.group_id is None or item.group_id != chunk[-1].group_id):
             yield chunk
             chunk = []
         chunk.append(item)

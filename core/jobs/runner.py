@@ -95,13 +95,14 @@ def _chunk(lease: Lease, *, busy: str = "", refuses_all: bool = False) -> bool:
         if stop:
             advance(job, Job.fail, at=at, error=stop)
             return False
-        todo = items.next_chunk(job)
+        size = act_of(job).chunk or items.CHUNK
+        todo = items.next_chunk(job, size=size)
         if todo:
             held = _held(job, todo, refuses_all=refuses_all) if busy else set()
             verdicts = {item.pk: Verdict(busy) for item in todo if item.pk in held}
             free = [item for item in todo if item.pk not in held]
             _progress(job, verdicts | (work.process(free, job=job, at=at) if free else {}))
-        is_last = len(todo) < items.CHUNK
+        is_last = len(todo) < size
         if is_last:
             _finish(job, work, at=at)
         failpoint(AFTER_APPLY)

@@ -20,11 +20,12 @@ from django.utils import timezone
 
 from core.actions import Act
 from core.calendar import KST
+from core.chunks import PIECE
 from core.excel.columns import Column, Kind
 from core.excel.writer import stream_xlsx
 from core.exceptions import Conflict
 from core.jobs import files
-from core.jobs.items import CHUNK, NewItem, Verdict, write_items
+from core.jobs.items import NewItem, Verdict, write_items
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
@@ -85,7 +86,7 @@ class Upload(Act):
         refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
         rows = (
             [*((item.data or {}).get(column.key) for column in self.columns), item.reason]
-            for item in refused.order_by("row_number").iterator(chunk_size=CHUNK)
+            for item in refused.order_by("row_number").iterator(chunk_size=PIECE)
         )
         return stream_xlsx(columns, rows, sheet="오류")
 

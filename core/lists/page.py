@@ -88,6 +88,9 @@ class ListPage:
     is_open_work: ClassVar[bool] = False
     """Rows leave this list when their work is done: it stays small enough to be counted whole."""
 
+    counted_by: ClassVar[tuple[str, ...]] = ()
+    """Columns of few values that tabs look at: rows are counted by them before the tabs are."""
+
     sorts: ClassVar[dict[str, Sort]]
     bases: ClassVar[dict[str, DateBasis]] = {}
     default_period: ClassVar[str] = ALL
@@ -152,7 +155,11 @@ class ListPage:
         return ""
 
     def line_count(self) -> Any:
-        """Expression for the number of lines that a row of this list shows; None when rows have no lines."""
+        """Expression for the number of lines that a row of this list shows; None when rows do not know it."""
+        return None
+
+    def count_lines(self, rows: QuerySet[Any]) -> int | None:
+        """Lines of some rows where the rows do not know; one query; None when rows have no lines."""
         return None
 
     def known_counts(self) -> Mapping[str, int]:

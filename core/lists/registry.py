@@ -1,7 +1,7 @@
 """목록 등록부: every list page by its name, what upper apps add to it, and the counts that menus show."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.lists.declare import Extension, ListColumn, ListTab, SearchArm
@@ -9,7 +9,7 @@ from core.lists.declare import Extension, ListColumn, ListTab, SearchArm
 if TYPE_CHECKING:
     from core.lists.page import ListPage
 
-Counts = Callable[[], Mapping[str, int]]
+Counts = Callable[[Collection[str]], Mapping[str, int]]
 
 
 class Lists:
@@ -18,7 +18,7 @@ class Lists:
     def __init__(self) -> None:
         self._pages: dict[str, ListPage] = {}
         self._extensions: dict[str, list[Extension]] = defaultdict(list)
-        self._counts: dict[str, Counts] = {}
+        self._counts: dict[str, tuple[Counts, tuple[str, ...]]] = {}
 
     def register(self, page: type[Any]) -> type[Any]:
         """목록 등록: class decorator. A name is registered once."""
@@ -57,19 +57,25 @@ class Lists:
         """모든 목록."""
         return list(self._pages.values())
 
-    def counts(self, provider: Counts) -> Counts:
-        """건수 등록: decorate a function that returns unfinished rows per list name, with one query for all of them.
+    def counts(self, *names: str) -> Callable[[Counts], Counts]:
+        """건수 등록: decorate a function that counts the unfinished rows of the lists whose names it is given.
 
-        A later app may count a list again: its number wins, because it owns the page.
+        A later app may count a list again: it is asked instead, because it owns the page.
         """
-        self._counts[f"{provider.__module__}.{provider.__name__}"] = provider
-        return provider
+
+        def decorate(provider: Counts) -> Counts:
+            self._counts[f"{provider.__module__}.{provider.__name__}"] = (provider, names)
+            return provider
+
+        return decorate
 
     def menu_counts(self) -> dict[str, int]:
-        """메뉴 건수: rows per list name without any filter, one query for each app that counts."""
+        """메뉴 건수: rows per list name without any filter; every list is counted by one app, with one query or two."""
+        owner = {name: key for key, (_, names) in self._counts.items() for name in names}
         found: dict[str, int] = {}
-        for provider in self._counts.values():
-            found |= provider()
+        for key, (provider, names) in self._counts.items():
+            if mine := [name for name in names if owner[name] == key]:
+                found |= provider(mine)
         return found
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString
 
-from core.cells import two_lines
+from core.cells import escape, two_lines
 from core.lists.declare import Group, ListColumn
 from core.lists.view import Row, Tr
 
@@ -57,4 +56,4 @@ def _line_check(line: Any) -> str:
 
 def _safe(inner: str) -> str:
     """What core.cells made is safe; a plain string that slipped through is escaped."""
-    return inner if inner.__class__ is SafeString else conditional_escape(inner)
+    return inner if inner.__class__ is SafeString else escape(inner)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django.utils.html import escape
 from django.utils.safestring import SafeString
+
+from core.cells import escape
 
 
 class Tab(NamedTuple):

@@ -12,7 +12,20 @@ class Migration(migrations.Migration):
 
     operations = [
         pgtrigger.migrations.AddTrigger(
-            model_name='job',
-            trigger=pgtrigger.compiler.Trigger(name='told', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', constraint='CONSTRAINT', func="\n                IF NOT EXISTS (SELECT 1 FROM orders_orderevent\n                               WHERE subject = 'job' AND subject_id = NEW.id AND version = NEW.version) THEN\n                    RAISE EXCEPTION 'move of % % to % without its event', TG_TABLE_NAME, NEW.id, NEW.state\n                        USING ERRCODE = 'check_violation';\n                END IF;\n                RETURN NULL;\n            ", hash='5c7b81c64579995756adc362e7f2b6f10ce5221a', operation='UPDATE', pgid='pgtrigger_told_ff534', table='core_job', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
+            model_name="job",
+            trigger=pgtrigger.compiler.Trigger(
+                name="told",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    constraint="CONSTRAINT",
+                    func="\n                IF NOT EXISTS (SELECT 1 FROM orders_orderevent\n                               WHERE subject = 'job' AND subject_id = NEW.id AND version = NEW.version) THEN\n                    RAISE EXCEPTION 'move of % % to % without its event', TG_TABLE_NAME, NEW.id, NEW.state\n                        USING ERRCODE = 'check_violation';\n                END IF;\n                RETURN NULL;\n            ",
+                    hash="5c7b81c64579995756adc362e7f2b6f10ce5221a",
+                    operation="UPDATE",
+                    pgid="pgtrigger_told_ff534",
+                    table="core_job",
+                    timing="DEFERRABLE INITIALLY DEFERRED",
+                    when="AFTER",
+                ),
+            ),
         ),
     ]

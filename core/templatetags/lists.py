@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import template
-from django.utils.html import escape
 from django.utils.safestring import SafeString
 
+from core.cells import escape
 from core.templatetags.oms import go, icon
 
 register = template.Library()
@@ -42,7 +42,7 @@ def table_heads(heads: Iterable[Any]) -> SafeString:
 
 
 def _head(head: Any) -> str:
-    label = escape(head.label)
+    label = str(escape(head.label))
     if head.sort_url:
         arrow = f" {icon(_ARROWS[head.aria_sort])}" if head.aria_sort else ""
         label = f"<a {go(head.sort_url, 'replace')}>{label}{arrow}</a>"

@@ -173,6 +173,10 @@ class OrderLine(StateGuard, TimeStamped):
         indexes = [
             models.Index(fields=["confirm_by", "id"], name="line_confirm_due", condition=models.Q(state="DELIVERED")),
             models.Index(fields=["variant", "id"], name="line_waiting_stock", condition=models.Q(state="PREPARING")),
+            models.Index(fields=["order"], name="line_preparing", condition=models.Q(state="PREPARING")),
+            models.Index(
+                fields=["order", "state", "open_locks"], name="line_locked", condition=models.Q(open_locks__gt=0)
+            ),
             models.Index(
                 fields=["channel_product", "channel_option"],
                 name="line_unmapped",

@@ -65,7 +65,8 @@ class StockMovement(models.Model):
     event_subject: ClassVar[str] = "stock"
     event_order_id: ClassVar[None] = None
 
-    variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements", db_index=False)  # movement_of_variant
+    # Found by movement_of_variant.
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements", db_index=False)
     at = models.DateTimeField("일시")
     kind = models.CharField("종류", max_length=12, choices=MovementKind.choices)
     on_hand = models.IntegerField("실재고 증감", default=0)

@@ -12,7 +12,20 @@ class Migration(migrations.Migration):
 
     operations = [
         pgtrigger.migrations.AddTrigger(
-            model_name='parcel',
-            trigger=pgtrigger.compiler.Trigger(name='told', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', constraint='CONSTRAINT', func="\n                IF NOT EXISTS (SELECT 1 FROM orders_orderevent\n                               WHERE subject = 'parcel' AND subject_id = NEW.id AND version = NEW.version) THEN\n                    RAISE EXCEPTION 'move of % % to % without its event', TG_TABLE_NAME, NEW.id, NEW.state\n                        USING ERRCODE = 'check_violation';\n                END IF;\n                RETURN NULL;\n            ", hash='ba1ec78525d206eb1f5b2ef0f2e5d295660b4920', operation='UPDATE', pgid='pgtrigger_told_23adf', table='shipping_parcel', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
+            model_name="parcel",
+            trigger=pgtrigger.compiler.Trigger(
+                name="told",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    constraint="CONSTRAINT",
+                    func="\n                IF NOT EXISTS (SELECT 1 FROM orders_orderevent\n                               WHERE subject = 'parcel' AND subject_id = NEW.id AND version = NEW.version) THEN\n                    RAISE EXCEPTION 'move of % % to % without its event', TG_TABLE_NAME, NEW.id, NEW.state\n                        USING ERRCODE = 'check_violation';\n                END IF;\n                RETURN NULL;\n            ",
+                    hash="ba1ec78525d206eb1f5b2ef0f2e5d295660b4920",
+                    operation="UPDATE",
+                    pgid="pgtrigger_told_23adf",
+                    table="shipping_parcel",
+                    timing="DEFERRABLE INITIALLY DEFERRED",
+                    when="AFTER",
+                ),
+            ),
         ),
     ]

@@ -65,10 +65,16 @@ class Shipment(TimeStamped):
                 F("ship_by").asc(), F("paid_at").asc(), F("id").asc(), name="shipment_ready", condition=Q(step="READY")
             ),
             models.Index(
-                F("last_event_at").asc(), F("id").asc(), name="shipment_shipping", condition=Q(step="SHIPPING")
+                fields=["last_event_at", "id"],
+                name="shipment_shipping",
+                condition=Q(step="SHIPPING"),
+                include=["stage", "tracking_failed", "first_scan_at", "method", "line_count"],
             ),
             models.Index(
-                F("delivered_at").desc(), F("id").desc(), name="shipment_delivered", condition=Q(step="DELIVERED")
+                fields=["-delivered_at", "-id"],
+                name="shipment_delivered",
+                condition=Q(step="DELIVERED"),
+                include=["delivered_by", "confirm_by", "line_count"],
             ),
         ]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from core.bulk import update_rows
 from core.events import record
 from core.locks import LockTimeout
 from core.models import Source
@@ -114,7 +115,7 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
         polls = [_next(read, at=at, speed=speed) for read in reads]
         for poll, _ in ended:
             poll.is_active, poll.lease_until, poll.last_error = False, None, by_parcel[poll.pk][1].detail[:200]
-        TrackingPoll.objects.bulk_update([*polls, *(poll for poll, _ in ended)], _POLL_FIELDS)
+        update_rows([*polls, *(poll for poll, _ in ended)], _POLL_FIELDS)
     return len(reads) + len(ended)
 
 
@@ -158,7 +159,7 @@ def _store(reads: Sequence[_Read]) -> None:
         parcel.last_event_at = seen.last_event_at or parcel.last_event_at
         parcel.last_event_text = " ".join(filter(None, [seen.last_place, seen.last_text]))[:200]
     told = ("stage", "alert", "first_scan_at", "last_event_at", "last_event_text")
-    Parcel.objects.bulk_update([read.parcel for read in reads], told)
+    update_rows([read.parcel for read in reads], told)
 
 
 def _events(parcel: Parcel, seen: Projection) -> Iterator[TrackingEvent]:
@@ -193,7 +194,7 @@ def _flag(ended: Sequence[tuple[TrackingPoll, Parcel]], by_parcel: dict[int, Ans
     """Numbers and couriers that the source calls wrong go to the tab 추적 오류; nothing moves."""
     for _, parcel in ended:
         parcel.alert = ENDING[by_parcel[parcel.pk][1].outcome]
-    Parcel.objects.bulk_update([parcel for _, parcel in ended], ["alert"])
+    update_rows([parcel for _, parcel in ended], ["alert"])
     return {parcel.shipment_id for _, parcel in ended}
 
 

@@ -28,7 +28,7 @@ from orders.states import CLOSED, DeliveredBy
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine
 from shipping.models.parcel import LIVE
-from shipping.rollup import NewShipment, create_shipments, roll_up_shipments
+from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments
 from shipping.services import polling
 from shipping.states import ParcelState
 
@@ -121,7 +121,9 @@ def return_to_preparing(
             line_ids=line_ids, actor=actor, at=at, batch=batch, source=source, reason=reason
         )
         ShipmentLine.objects.filter(Among("line_id", outcome.moved_ids), is_live=True).update(is_live=False)
-        roll_up_shipments({rows.shipment_of_line[pk] for pk in outcome.moved_ids if pk in rows.shipment_of_line})
+        left = rows.shipments_of(outcome.moved)
+        roll_up_shipments(left)
+        close_empty(left)
     return outcome
 
 

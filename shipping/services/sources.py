@@ -9,12 +9,15 @@ from shipping.adapters.base import TrackingSource
 from shipping.adapters.tracker_delivery import TrackerDelivery
 from shipping.models import TrackingAccount
 
+IN_FLIGHT = 16
+"""Questions that are asked at once; each keeps a connection of its own open."""
+
 
 @contextmanager
 def open_source(account: TrackingAccount) -> Iterator[TrackingSource]:
     """배송조회 소스 of an account. `OMS_<CODE>_BASE_URL` wins over the stored address; loopback only for sandboxes."""
     base_url = os.environ.get(f"OMS_{account.code.upper()}_BASE_URL") or account.base_url
-    client = Client(base_url, allow_loopback=account.is_sandbox)
+    client = Client(base_url, allow_loopback=account.is_sandbox, connections=IN_FLIGHT)
     try:
         yield TrackerDelivery(client, api_key=account.api_key)
     finally:

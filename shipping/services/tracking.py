@@ -15,11 +15,10 @@ from shipping.models import AccountState, TrackingAccount
 from shipping.services import polling
 from shipping.services.answers import RATE_PAUSE, write_answers
 from shipping.services.polling import Lease
-from shipping.services.sources import open_source
+from shipping.services.sources import IN_FLIGHT, open_source
 
 log = logging.getLogger("oms.tracking")
 
-IN_FLIGHT = 16
 PROBE = timedelta(minutes=5)
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(minutes=15)
 MANY = 5

@@ -255,12 +255,10 @@ def _insert(
             if _is_open(rows.lines[line_id])
         ]
         cursor.execute(_CONTENTS, [list(column) for column in zip(*contents, strict=True)])
-    parcels = [
-        Parcel(
-            pk=pk, shipment=rows.shipments[shipment_id], courier=courier, waybill=waybill, state=ParcelState.NUMBERED
-        )
-        for pk, shipment_id, courier, waybill in made
-    ]
+    names = ("id", "shipment_id", "courier", "waybill", "state", "version")
+    parcels = [Parcel.from_db(None, names, (*row, ParcelState.NUMBERED, 0)) for row in made]
+    for parcel in parcels:
+        parcel.shipment = rows.shipments[parcel.shipment_id]
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
     data = {p.pk: {"courier": p.courier, "waybill": p.waybill} for p in parcels}
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, at=at, data=data, **facts)

@@ -58,6 +58,10 @@ if ($("#poll-sink")) {
   on("visibilitychange", tick);
   // An order that was just opened asks at once.
   on("htmx:afterSwap", ({ detail }) => detail.target.id === "detail" && !$("[data-presence]")?.textContent && (presence.last = 0));
+  // The answer about an order that was closed meanwhile has no place any more.
+  on("htmx:beforeSwap", ({ detail }) => {
+    if (detail.elt === presence.sink && detail.pathInfo.requestPath.split("?")[0] !== $("[data-presence]")?.dataset.presence) detail.shouldSwap = false;
+  });
   // What the list and its tabs say after an act, the menu says at once as well.
   on("oms:changed", () => countsUrl() && ask(counts, countsUrl()));
 }

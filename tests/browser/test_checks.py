@@ -199,3 +199,18 @@ def test_the_buttons_of_a_selection_leave_the_tools_free(list_at, name, width): 
     ends = acts.locator("> *").evaluate_all("all => Math.max(...all.map(one => one.getBoundingClientRect().right))")
     assert ends <= tools.bounding_box()["x"]
     assert page.locator(".bar .acts > .primary").count() <= 1
+
+
+def test_the_extra_filters_open_by_key_with_their_first_field_in_focus(seeded, list_at):  # check 7
+    page = list_at("/orders/preparing/?period=all")
+    button = page.locator("[data-toggle=filters]")
+    assert page.locator("#filters").inner_text() == ""
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#filters select").first).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    page.locator("#filters [name=mark]").select_option("memo")
+    page.locator("#filters [type=submit]").click()
+    expect(page.locator(".chips")).to_contain_text("표시: 메모 있음")
+    page.locator("[data-toggle=filters]").click()
+    expect(page.locator("#filters [name=mark]")).to_have_value("memo")

@@ -40,6 +40,22 @@ def test_typing_in_a_field_never_moves_the_list(page, shell):  # check 20
     assert len(SEEN) == before
 
 
+def test_s_presses_the_main_act_only_where_there_is_exactly_one(page, shell):
+    opened(page, shell)
+    page.locator("#check-page").check()
+    mains = page.locator(".bar .acts [data-action].primary")
+    assert mains.count() == 1
+    mains.evaluate("one => one.after(one.cloneNode(true))")
+    page.wait_for_load_state("networkidle")
+    before = len(SEEN)
+    page.keyboard.press("s")
+    page.wait_for_timeout(300)
+    assert len(SEEN) == before
+    mains.nth(1).evaluate("one => one.remove()")
+    page.keyboard.press("s")
+    page.wait_for_selector("#dialog[open], #strip [data-result]")
+
+
 def test_shortcuts_can_be_switched_off(page, shell):  # check 21
     TEST["shortcuts"] = "off"
     opened(page, shell)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django import forms
 from django.db import transaction
-from django.db.models import F
 
 from accounts.models import User
 from accounts.roles import Role
@@ -33,6 +32,7 @@ from tests.fixtures.work import (
     hold_lines,
     locked_rows,
     previewed,
+    queued,
     selected,
     tally,
 )
@@ -250,7 +250,7 @@ def test_a_service_that_refuses_the_whole_chunk_refuses_its_rows(
 def test_rows_of_ones_own_running_job_are_refused(hold_act: TestHold, make_lines: LineMaker, staff: User) -> None:
     lines = make_lines(2)
     first = previewed(hold_act, lines[:1], actor=staff)
-    Job.objects.filter(pk=first.pk).update(state="QUEUED", version=F("version") + 1)
+    queued(first, actor=first.actor)
     with pytest.raises(StillRunning, match="시험 보류"):
         previewed(hold_act, lines, actor=staff)
     assert tally(previewed(hold_act, lines[1:], actor=staff)) == (1, 0, 0), "other rows are free"
@@ -261,7 +261,7 @@ def test_a_colleagues_running_job_does_not_stop_the_preview(
 ) -> None:
     lines = make_lines(1)
     first = previewed(hold_act, lines, actor=make_staff(Role.CS))
-    Job.objects.filter(pk=first.pk).update(state="QUEUED", version=F("version") + 1)
+    queued(first, actor=first.actor)
     assert tally(previewed(hold_act, lines, actor=staff)) == (1, 0, 0)
 
 

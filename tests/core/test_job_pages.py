@@ -342,3 +342,13 @@ def test_dead_letters_are_paged(dead: list[Delivery], client: Client) -> None:
     assert client.get("/dead-letters/?page=2").status_code == 400
     Delivery.objects.all().delete()
     assert "실패한 전달이 없습니다." in text_of(client.get("/dead-letters/"))
+
+
+def test_the_page_of_a_running_job_asks_for_its_progress_in_one_place(
+    hold_act: TestHold, make_lines: LineMaker, staff: User, client: Client
+) -> None:
+    job = queued(previewed(hold_act, make_lines(2), actor=staff), actor=staff)
+    html = client.get(f"/jobs/{job.uuid}/").content.decode()
+    assert html.count("data-poll") == html.count(f'data-result="{job.uuid}"') == 1
+    assert html.count('id="strip"') == 1
+    assert html.index('id="strip"') < html.index("data-poll")

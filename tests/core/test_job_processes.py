@@ -2,15 +2,21 @@
 
 import signal
 import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
+from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from core import processes as system
 from core.actions import ACTIONS
 from core.broker import Valkey, redis_client
-from core.jobs import dispatch, start
+from core.jobs import dispatch, items, start
 from core.jobs.lease import is_silent
 from core.models import Job, JobState, Message, SlotRun
 from core.models.events import DeliveryState
@@ -22,6 +28,9 @@ from tests.infra.processes import Processes, Running
 pytestmark = pytest.mark.processes
 ROWS = 1200
 PATIENCE = 90.0
+LONGEST_ANSWER = 5.0
+"""Seconds: the broker's own timeouts are shorter, and no request waits for more than one of them."""
+STOPPED = 8.0
 
 
 def waiting_job(make_lines: LineMaker, staff: User, *, rows: int = ROWS) -> Job:
@@ -52,7 +61,7 @@ def everything_once(job: Job) -> None:
 
 @pytest.mark.parametrize(
     ("point", "done_before"),
-    [("job_before_chunk", 0), ("job_after_apply_before_commit", 0), ("job_after_commit", 1000)],
+    [("job_before_chunk", 0), ("job_after_apply_before_commit", 0), ("job_after_commit", items.CHUNK)],
 )
 def test_a_killed_worker_is_followed_by_another(
     processes: Processes, make_lines: LineMaker, staff: User, point: str, done_before: int
@@ -121,3 +130,39 @@ def test_a_relay_that_dies_in_a_delivery_is_followed_by_another(processes: Proce
     assert not Message.objects.exists(), "what the handler wrote went with it"
     assert command(processes, "oms_relay", "--once").process.returncode == 0
     assert (reloaded(delivery).state, Message.objects.count()) == (DeliveryState.DONE, 1)
+
+
+def asked(url: str, session: str, **fields: str) -> int:
+    """Status of a request of a logged-in person to a real web process; a POST when there are fields."""
+    token = "a" * 32
+    headers = {"Cookie": f"sessionid={session}; csrftoken={token}", "X-CSRFToken": token, "HX-Request": "true"}
+    data = urlencode(fields).encode() if fields else None
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=LONGEST_ANSWER) as answer:
+        return int(answer.status)
+
+
+def test_a_broker_that_hangs_holds_no_request_up_and_loses_nothing(
+    processes: Processes, valkey: Valkey, make_lines: LineMaker, staff: User, sign_in: Callable[..., Client]
+) -> None:
+    job = previewed(ACTIONS["hold"], make_lines(ROWS, per_order=4), actor=staff, at=timezone.now())
+    session = sign_in(staff).cookies["sessionid"].value
+    web = processes.start("web").wait_ready()
+    processes.start("relay")
+    processes.start("worker")
+    runs = SlotRun.objects.filter(finished_at__isnull=False)
+    assert system.wait_until(runs.exists, timeout=PATIENCE), "worker and relay have found the broker"
+    broker = valkey.process
+    assert broker is not None
+    broker.send_signal(signal.SIGSTOP)
+    try:
+        assert asked(f"{web.url}/acts/{job.uuid}/apply/", session, reason="고객 부재") == 200
+        assert reloaded(job).state in {JobState.QUEUED, JobState.RUNNING}
+        stopped_until = time.monotonic() + STOPPED
+        while time.monotonic() < stopped_until:
+            assert asked(f"{web.url}/orders/{Order.objects.first().number}/poll/", session) == 200
+            assert asked(f"{web.url}/jobs/{job.uuid}/strip/", session) == 200
+            time.sleep(1)
+    finally:
+        broker.send_signal(signal.SIGCONT)
+    assert system.wait_until(lambda: is_done(job), timeout=PATIENCE), reloaded(job).state
+    everything_once(job)

@@ -102,3 +102,25 @@ def test_other_choices_of_a_person_stay_when_columns_change(make_staff):
     me.refresh_from_db()
     assert me.prefs["theme"] == "dark"
     assert set(me.prefs["lists"]) == {"orders", PAGE}
+
+
+def test_the_fields_of_the_extra_filters_are_sent_when_they_are_opened(sign_in, some_orders):
+    browser = sign_in(Role.OWNER)
+    page = browser.get("/orders/preparing/?tab=in-stock")
+    assert page.context["page"].filters is None
+    assert 'id="filters" data-src="/orders/preparing/?tab=in-stock" hidden' in page.content.decode()
+    asked = {"HX-Request": "true", "HX-Target": "filters"}
+    fields = browser.get("/orders/preparing/?tab=in-stock", headers=asked).content.decode()
+    assert "<html" not in fields
+    names = ("channel", "payment", "delivery", "mark", "stock", "amount_min", "lines_max", "sku")
+    assert [name for name in names if f'name="{name}"' not in fields] == []
+    used = browser.get("/orders/preparing/?mark=memo").content.decode()
+    assert 'value="memo" selected' in used
+    assert "data-src=" not in used
+
+
+def test_a_wrong_value_of_an_extra_filter_shows_the_fields_with_the_reason(sign_in):
+    page = sign_in(Role.OWNER).get("/orders/preparing/?amount_min=abc")
+    assert page.context["page"].filters_open
+    assert not page.context["page"].rows
+    assert "data-src=" not in page.content.decode()

@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.roles import Role
 from core.excel import Column, Kind
 from core.exceptions import Conflict, DomainError
-from core.jobs import exports, files, start
+from core.jobs import exports, files, items, start
 from core.jobs.exports import EXPORTS, Export, Heartbeat, open_export
 from core.jobs.items import Verdict
 from core.jobs.lease import LeaseLost, claim
@@ -385,3 +385,11 @@ def test_a_large_upload_waits_for_a_worker(
     job = queued(put(upload, [(line.number, "") for line in lines], actor=staff), actor=staff)
     assert (work_on(job).state, tally(job)) == (JobState.DONE, (0, 7, 0))
     assert locked_rows([lines[0].pk])[0].version == 1
+
+
+def test_items_without_a_group_are_judged_in_chunks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "CHUNK", 3)
+    loose = [items.NewItem(pk, None, 0) for pk in range(7)]
+    assert [len(chunk) for chunk in items.chunks(loose)] == [3, 3, 1]
+    whole = [items.NewItem(pk, 1 + pk // 5, 0) for pk in range(7)]
+    assert [len(chunk) for chunk in items.chunks(whole)] == [5, 2]
