@@ -174,7 +174,7 @@ class DepositPage(ListPage):
         return [*upload, *super().tools(query)]
 
 
-@lists.counts
-def deposit_counts() -> dict[str, int]:
+@lists.counts("deposits")
+def deposit_counts(names: Collection[str]) -> dict[str, int]:
     """메뉴 건수: deposits that wait for a person, through their partial index."""
     return {DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED).count()}
