@@ -63,7 +63,7 @@ def parts_of(shop: Running) -> dict[str, int]:
     found = {}
     for pid in children_of(shop.process.pid):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        names = ("gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "postgres", "valkey-server")
+        names = ("gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "postgres", "valkey-server")
         name = next((name for name in names if any(name in word for word in words)), words[0])
         found[name] = pid
     return found
@@ -89,7 +89,7 @@ def test_up_starts_everything_prints_the_address_and_stops_cleanly(shop, shop_fo
     assert system.wait_until(lambda: f"Ready: {running.url}/" in running.log(), timeout=10)
     assert "owner, cs, logistics, finance, viewer, auditor; the password is demo" in running.log()
     parts = parts_of(running)
-    expected = {"postgres", "valkey-server", "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker"}
+    expected = {"postgres", "valkey-server", "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg"}
     assert set(parts) == expected
     answer = json.load(urllib.request.urlopen(f"{running.url}/readyz"))
     assert answer == {"status": "ok", "database": "ok", "migrations": "ok", "broker": "ok"}
