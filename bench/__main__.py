@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bench import moves, pages
 from bench.client import Staff
+from bench.deposits import deposits
 from bench.report import Row, table
 from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
 
@@ -21,6 +22,7 @@ def _cases(times: int) -> dict[str, Case]:
         "bulk": moves.bulk_moves,
         "export": moves.exports,
         "upload": moves.waybill_upload,
+        "deposits": deposits,
     }
 
 
