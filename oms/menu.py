@@ -49,6 +49,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
             Entry("자동입금확인", "/payments/deposits/", "payments.view_deposits", count="deposits"),
+            Entry("환불 관리", "/payments/refunds/", "payments.view_refund", count="refunds"),
         ),
     ),
     (

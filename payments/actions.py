@@ -13,9 +13,12 @@ from orders.forms import ReasonForm
 from orders.models import OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
+from payments import refund_actions
 from payments.models import BankDeposit
 from payments.services import allocating, manual
 from payments.states import DepositState
+
+__all__ = ["refund_actions"]  # importing them registers them
 
 S = LineState
 UNDO_REASON = "되돌리기"

@@ -33,7 +33,10 @@ from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
 from payments.models import BankDeposit
 from payments.names import name_key
+from payments.refund_pages import RefundPage
 from payments.states import DepositReason, DepositState
+
+__all__ = ["AwaitingPaymentPage", "DepositPage", "RefundPage"]
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 

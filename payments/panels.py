@@ -8,7 +8,10 @@ from django.http import HttpRequest
 from core.masking import mask_name
 from core.panels import Panel, register
 from orders.timeline import short
+from payments import refund_panel
 from payments.models import LedgerEntry, Payment
+
+__all__ = ["PaymentPanel", "refund_panel"]  # importing it registers it
 
 
 @register

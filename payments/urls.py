@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.lists import list_urls
-from payments.pages import AwaitingPaymentPage, DepositPage
+from payments.pages import AwaitingPaymentPage, DepositPage, RefundPage
 from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch
 from payments.views.statement import StatementPage, StatementPreview
 from payments.views.webhooks import receive
@@ -12,6 +12,7 @@ app_name = "payments"
 urlpatterns = [
     *list_urls(AwaitingPaymentPage),
     *list_urls(DepositPage),
+    *list_urls(RefundPage),
     path("payments/deposits/upload/", StatementPage.as_view(), name="statement"),
     path("payments/deposits/upload/<uuid:uuid>/", StatementPreview.as_view(), name="statement_preview"),
     path("payments/deposits/<int:pk>/", DepositDetail.as_view(), name="deposit"),
