@@ -32,11 +32,12 @@ from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
 from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
 from payments.models import BankDeposit
+from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.names import name_key
 from payments.refund_pages import RefundPage
 from payments.states import DepositReason, DepositState
 
-__all__ = ["AwaitingPaymentPage", "DepositPage", "RefundPage"]
+__all__ = ["AwaitingPaymentPage", "DepositPage", "NoticePage", "ProblemPage", "RefundPage", "RefusedPage"]
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 
@@ -83,6 +84,7 @@ class AwaitingPaymentPage(OrderStepPage):
         columns.DUE,
         columns.PAID,
         columns.DEPOSIT_BY,
+        columns.VIRTUAL,
         order_columns.PRODUCT,
         order_columns.QUANTITY,
         columns.TAGS,
