@@ -140,6 +140,13 @@ class BulkAction(Act):
         outcome's rows are rows of `model`; `batch` goes to `record()`.
         """
 
+    def ask_first(self, ids: Collection[int], *, at: datetime) -> Mapping[str, Any]:
+        """미리보기 전 조회: what the preview must ask others about, outside any transaction (a PG).
+
+        Further arguments of `apply` in the preview alone.
+        """
+        return {}
+
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         """대상: target rows of base rows as {target id: (base id, version)}; unless overridden the base rows."""
         rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")

@@ -24,6 +24,8 @@ from core.models.events import DeliveryState
 from core.views.jobs import job_row
 from oms.context import step_counts
 from orders.models import Order
+from payments.money_pages import open_sums
+from payments.problem_columns import GROUPS
 
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10
@@ -118,12 +120,25 @@ def exception_cards(user: User, at: datetime) -> Iterator[Card]:
     if user.has_perm("orders.view"):
         for watched in EXCEPTIONS:
             yield _card(watched, user, at)
+    if user.has_perm("payments.view_problems"):
+        yield from problem_cards()
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
     if user.has_perm("deadletters.view"):
         dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
         yield _plain("dead", "미발송 전달", dead, "전달", "/dead-letters/")
+
+
+def problem_cards() -> Iterator[Card]:
+    """예외 입금: number and sum of each group of open problems; one card when there are none."""
+    found, url = open_sums(), lists.page("problems").url
+    for key, label, _ in GROUPS:
+        if key in found:
+            rows, won = found[key]
+            yield Card(f"money-{key}", label, f"{rows:,}건", f"{won:,}원", f"{url}?tab={key}", DANGER)
+    if not found:
+        yield _plain("money", "예외 입금", 0, "예외", url)
 
 
 def _card(watched: Watched, user: User, at: datetime) -> Card:

@@ -13,12 +13,14 @@ from orders.forms import ReasonForm
 from orders.models import OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
+from payments import money_actions, refund_actions
 from payments.models import BankDeposit
 from payments.services import allocating, manual
 from payments.states import DepositState
 
 S = LineState
 UNDO_REASON = "되돌리기"
+__all__ = ["money_actions", "refund_actions"]  # importing them registers them
 
 
 def order_ids_of(line_ids: Collection[int]) -> list[int]:

@@ -1,14 +1,18 @@
 """Columns of the list of unpaid orders. Names are masked in cells and whole in files (reliability.md R-10)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from core import cells
 from core.calendar import kst_date
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
-from core.masking import mask_name
+from core.masking import mask_account, mask_name
 from orders.columns import DANGER, LATE, TODAY, in_file, order_tags
 from orders.states import PaymentMethod
+from payments.banks import bank_at
+from payments.models import MoneyProblem, VirtualAccount
+from payments.states import VirtualState
 
 _METHOD = dict(PaymentMethod.choices)
 
@@ -16,6 +20,8 @@ _METHOD = dict(PaymentMethod.choices)
 def deposit_tags(group: Group) -> list[cells.Tag]:
     """표시: what is wrong with the money first, then what every list shows."""
     order, found = group.record, []
+    if group.fetched.get("tags"):
+        found.append(cells.Tag("예외", DANGER))
     if order.paid_amount and order.paid_amount != order.due_amount:
         found.append(cells.Tag("금액 다름", DANGER))
     if order.deposit_by is not None and order.deposit_by <= group.now:
@@ -33,6 +39,37 @@ def _paid_cell(group: Group, line: Any) -> str:
     return cells.two_lines(cells.won(order.paid_amount), f"{abs(gap):,}원 {'부족' if gap > 0 else '초과'}")
 
 
+def virtual_accounts(ids: Sequence[int]) -> dict[int, VirtualAccount]:
+    """가상계좌 of orders, the newest one each; one query."""
+    rows = VirtualAccount.objects.filter(payment__order__in=ids).select_related("payment__account")
+    return {one.payment.order_id: one for one in rows.order_by("payment_id")}
+
+
+def _virtual_cell(group: Group, line: Any) -> str:
+    virtual = group.fetched.get("virtual")
+    if virtual is None:
+        return cells.EMPTY
+    if not virtual.number:
+        return cells.text("발급 실패" if virtual.state == VirtualState.FAILED else "발급 중")
+    return cells.two_lines(_bank(virtual), mask_account(virtual.number))
+
+
+def _virtual_text(group: Group) -> str:
+    virtual = group.fetched.get("virtual")
+    return f"{_bank(virtual)} {mask_account(virtual.number)}" if virtual is not None and virtual.number else ""
+
+
+def _bank(virtual: VirtualAccount) -> str:
+    account = virtual.payment.account
+    return bank_at(account.provider, virtual.bank) if account is not None else virtual.bank
+
+
+def open_problems(ids: Sequence[int]) -> dict[int, bool]:
+    """예외 입금이 있는 주문; one query."""
+    rows = MoneyProblem.objects.filter(order__in=ids, resolved_at=None)
+    return dict.fromkeys(rows.values_list("order_id", flat=True), True)
+
+
 DEPOSITOR = ListColumn(
     "depositor", "입금자명", lambda g, _: cells.text(mask_name(g.record.depositor_name)),
     lambda g, _: g.record.depositor_name, personal=True, masked=lambda g, _: mask_name(g.record.depositor_name),
@@ -45,11 +82,15 @@ DUE = ListColumn(
 PAID = ListColumn(
     "paid", "입금액", _paid_cell, lambda g, _: g.record.paid_amount, kind=Kind.WON, css="num nowrap"
 )  # fmt: skip
+VIRTUAL = ListColumn(
+    "virtual", "가상계좌", _virtual_cell, lambda g, _: _virtual_text(g), personal=True,
+    masked=lambda g, _: _virtual_text(g), fetch=virtual_accounts, width=24,
+)  # fmt: skip
 DEPOSIT_BY = ListColumn(
     "deposit_by", "입금기한", lambda g, _: cells.deadline(g.record.deposit_by, g.now), lambda g, _: g.record.deposit_by,
     kind=Kind.DATETIME, css="nowrap", sort="deposit_by", width=19,
 )  # fmt: skip
 TAGS = ListColumn(
     "tags", "표시", lambda g, _: cells.tags(deposit_tags(g)),
-    lambda g, _: ", ".join(tag.label for tag in deposit_tags(g)),
+    lambda g, _: ", ".join(tag.label for tag in deposit_tags(g)), fetch=open_problems,
 )  # fmt: skip

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from core.drains import drain
-from payments.services import bank, deposits, draining, issuing
+from payments.services import bank, deposits, draining, issuing, refund_checking, refund_sending, refunds
+from payments.services.closing import close_due
 from payments.services.receiving import CHANNEL
 from payments.services.sweeping import read_unread
 
@@ -20,6 +21,18 @@ def open_virtual_accounts(*, at: datetime) -> int:
     return issuing.issue_due(at=at)
 
 
+@drain(channel=refunds.CHANNEL)
+def send_refunds(*, at: datetime) -> int:
+    """환불 전송: approved refunds that a PG does; how many were taken."""
+    return refund_sending.send_due(at=at)
+
+
+@drain(channel=refunds.CHANNEL)
+def check_refunds(*, at: datetime) -> int:
+    """환불 확인: refunds of unknown outcome, and those that a bank has not paid out yet; how many were looked at."""
+    return refund_checking.check_due(at=at)
+
+
 @drain(channel=bank.CHANNEL)
 def match_new_deposits(*, at: datetime) -> int:
     """자동입금확인: what came into our accounts and nobody has looked at; how many deposits were settled."""
@@ -30,3 +43,9 @@ def match_new_deposits(*, at: datetime) -> int:
 def read_unread_notices(*, at: datetime) -> int:
     """웹훅 다시 읽기: requests whose process died before their verdict; how many were read."""
     return read_unread(at=at)
+
+
+@drain(channel=issuing.CHANNEL)
+def close_virtual_accounts(*, at: datetime) -> int:
+    """가상계좌 닫기: accounts of canceled orders; how many were tried."""
+    return close_due(at=at)

@@ -3,6 +3,8 @@
 from core.events import kind
 
 PAYMENT_SETTLED = kind("payment.settled", "원장 반영")
+NOTICE_REPLAYED = kind("notice.replayed", "알림 다시 처리")
+PROBLEM_RESOLVED = kind("problem.resolved", "예외 입금 처리")
 
 DEPOSIT_MATCHED = kind("deposit.matched", "자동입금확인")
 DEPOSIT_QUEUED = kind("deposit.queued", "입금 확인 필요")

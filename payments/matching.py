@@ -4,7 +4,6 @@ Score: amount equal 60, order number in the row 40, name equal 35, part of the n
 5. By itself only what is certain and single. Sources: domain.md 1.2, payments.md 5.10.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,9 +39,12 @@ class Standing(StrEnum):
     CONFIRMED = "CONFIRMED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Wanted:
-    """돈을 기다리는 주문: won that it still wants (or that were confirmed by hand); name keys, digits only."""
+    """돈을 기다리는 주문: won that it still wants (or that were confirmed by hand); name keys, digits only.
+
+    Not frozen only because a hundred thousand are made at a time.
+    """
 
     id: int
     digits: str
@@ -61,7 +63,9 @@ class Wanted:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(filter(None, (self.name, self.buyer))))
+        if not self.buyer or self.buyer == self.name:
+            return (self.name,) if self.name else ()
+        return (self.name, self.buyer) if self.name else (self.buyer,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,39 +160,59 @@ def _doubt(row: Row, order: Wanted) -> str:
 
 @dataclass(slots=True)
 class Book:
-    """주문 찾기표: orders by amount, amount with name or part of it, number and phone tail, and name alone."""
+    """주문 찾기표 for some deposits: orders by amount, amount with name or part of it, number or phone tail, and name.
 
-    by_amount: dict[int, list[Wanted]] = field(default_factory=lambda: defaultdict(list))
-    by_name: dict[str, list[Wanted]] = field(default_factory=lambda: defaultdict(list))
-    by_both: dict[tuple[int, str], list[Wanted]] = field(default_factory=lambda: defaultdict(list))
-    by_pair: dict[tuple[int, str], list[Wanted]] = field(default_factory=lambda: defaultdict(list))
-    by_tail: dict[tuple[int, str], list[Wanted]] = field(default_factory=lambda: defaultdict(list))
+    Only what these deposits ask for is kept: a hundred thousand open orders stay cheap.
+    """
+
+    by_amount: dict[int, list[Wanted]] = field(default_factory=dict)
+    by_name: dict[str, list[Wanted]] = field(default_factory=dict)
+    by_both: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
+    by_pair: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
+    by_tail: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
     known: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, orders: Iterable[Wanted]) -> "Book":
+    def of(cls, rows: Iterable[Row], orders: Iterable[Wanted] = ()) -> "Book":
         """찾기표 만들기; orders in ascending time."""
         book = cls()
+        for row in rows:
+            book.by_amount[row.amount] = []
+            if row.name:
+                book.by_name[row.name] = []
+                book.by_both[row.amount, row.name] = []
+            for pair in _pairs(row.name):
+                book.by_pair[row.amount, pair] = []
+            for run in row.runs:
+                book.by_tail[row.amount, run[-_TAIL:]] = []
+                book.by_tail[row.amount, run[-_LAST_FOUR:]] = []
         for order in orders:
             book.add(order)
         return book
 
     def add(self, order: Wanted) -> None:
         """주문 넣기; an order that is in already stays as it is."""
-        if order.id in self.known:
+        amount, names = order.amount, order.names
+        mine = self.by_amount.get(amount)
+        if order.id in self.known or (mine is None and not any(name in self.by_name for name in names)):
             return
         self.known.add(order.id)
-        amount = order.amount
-        self.by_amount[amount].append(order)
-        for name in order.names:
-            self.by_name[name].append(order)
-            self.by_both[amount, name].append(order)
+        for name in names:
+            if name in self.by_name:
+                self.by_name[name].append(order)
+        if mine is None:
+            return
+        mine.append(order)
+        for name in names:
+            if (amount, name) in self.by_both:
+                self.by_both[amount, name].append(order)
             for pair in set(_pairs(name)):
-                self.by_pair[amount, pair].append(order)
-        self.by_tail[amount, order.digits[-_TAIL:]].append(order)
-        if order.phone:
-            self.by_tail[amount, order.phone[-_LAST_FOUR:]].append(order)
+                if (amount, pair) in self.by_pair:
+                    self.by_pair[amount, pair].append(order)
+        for tail in (order.digits[-_TAIL:], order.phone[-_LAST_FOUR:]):
+            if (amount, tail) in self.by_tail:
+                self.by_tail[amount, tail].append(order)
 
     def likely(self, row: Row) -> list[Wanted]:
         """그럴듯한 주문: the amount fits, and the very name, an order number or a phone tail stands in the row."""
@@ -210,7 +234,7 @@ class Book:
         """쌍둥이: others that wanted this amount from the same payer then; what was canceled wants nothing."""
         return [
             one
-            for one in self._free(self.by_both.get((row.amount, chosen.payer), ()))
+            for one in self._free(self.by_both.get((row.amount, chosen.payer), self.by_amount[row.amount]))
             if one.id != chosen.id
             and one.payer == chosen.payer
             and one.standing is not Standing.CANCELED

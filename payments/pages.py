@@ -32,8 +32,12 @@ from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
 from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
 from payments.models import BankDeposit
+from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.names import name_key
+from payments.refund_pages import RefundPage
 from payments.states import DepositReason, DepositState
+
+__all__ = ["AwaitingPaymentPage", "DepositPage", "NoticePage", "ProblemPage", "RefundPage", "RefusedPage"]
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 
@@ -81,6 +85,7 @@ class AwaitingPaymentPage(OrderStepPage):
         columns.DUE,
         columns.PAID,
         columns.DEPOSIT_BY,
+        columns.VIRTUAL,
         order_columns.PRODUCT,
         order_columns.QUANTITY,
         columns.TAGS,
@@ -172,9 +177,3 @@ class DepositPage(ListPage):
         may = query.user is not None and query.user.has_perm("payments.match_deposits")
         upload = [Tool("거래내역 올리기", "/payments/deposits/upload/", "upload")] if may else []
         return [*upload, *super().tools(query)]
-
-
-@lists.counts("deposits")
-def deposit_counts(names: Collection[str]) -> dict[str, int]:
-    """메뉴 건수: deposits that wait for a person, through their partial index."""
-    return {DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED).count()}

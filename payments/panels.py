@@ -8,7 +8,11 @@ from django.http import HttpRequest
 from core.masking import mask_name
 from core.panels import Panel, register
 from orders.timeline import short
-from payments.models import LedgerEntry, Payment
+from payments import refund_panel
+from payments.models import LedgerEntry
+from payments.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
+
+__all__ = ["PaymentPanel", "refund_panel"]  # importing it registers it
 
 
 @register
@@ -19,13 +23,19 @@ class PaymentPanel(Panel):
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         entries = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")
-        payments = list(Payment.objects.filter(order=order).order_by("pk"))
+        payments, user = payments_for_box(order), request.user
         return {
             "method": order.get_payment_method_display(),
             "state": payments[0].get_state_display() if payments else "",
             "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
             "open_amount": order.open_amount,
+            "pgs": pg_rows(payments, user=user, at=at),
+            "problems": problem_rows(order, at=at),
+            "notices": notice_rows(payments, at=at),
+            "may_see_problems": user.has_perm("payments.view_problems"),  # type: ignore[union-attr]
+            "may_see_notices": user.has_perm("payments.view_notices"),  # type: ignore[union-attr]
+            "may_reveal": user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "entries": [
                 {
                     "kind": entry.get_kind_display(),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from payments.services import draining, sweeping
-from payments.services.overdue import cancel_overdue, overdue_orders
+from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
 
@@ -17,11 +17,14 @@ LONGEST = 60.0
 def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
     """자동취소 (C48): every order whose 입금기한 is over, without a daily cap; returns how many lines were canceled.
 
-    Orders with a deposit that waits for matching, or with part of the money, are skipped. Source: domain.md T4, A05.
+    Orders with a deposit that waits for matching, or with part of the money, are skipped; the PG of an order is asked
+    first, and only its clear "not paid" lets the order be canceled. Source: domain.md T4, A05; payments.md 5.6.
     """
     canceled, after = 0, 0
+    silent: set[int] = set()
     while ids := overdue_orders(at=at, after=after):
-        outcome = cancel_overdue(order_ids=ids, at=at)
+        kept = ask_first(order_ids=ids, at=at, silent=silent)
+        outcome = cancel_overdue(order_ids=[pk for pk in ids if pk not in kept], at=at)
         canceled += len(outcome.moved)
         for line_id, reason in outcome.refused.items():
             log.info("line %s is not canceled: %s", line_id, reason)

@@ -106,7 +106,8 @@ def open_act(
     _refuse_busy(action, actor, [item.target_id for item in targets if item.target_id is not None])
     job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
     preview = _Preview(items)
-    data = form_values(action, form)
+    asked = action.ask_first([item.target_id for item in targets if item.target_id is not None], at=at)
+    data = {**form_values(action, form), **asked}
     with one_preview():
         for chunk in chunks(targets):
             retrying(partial(_judge, action, chunk, preview, job=job, actor=actor, at=at, data=data))

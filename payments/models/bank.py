@@ -145,6 +145,27 @@ class DepositCandidate(models.Model):
         return f"{self.deposit_id} {self.order_id} {self.score}"
 
 
+def _summing(name: str, operation: Any, **signs: int) -> pgtrigger.Trigger:
+    """Once for a statement and not for each row: a thousand deposits are connected at a time."""
+    parts = " UNION ALL ".join(
+        f"SELECT deposit_id, {sign} * amount AS won FROM {side}_rows WHERE voided_at IS NULL"
+        for side, sign in signs.items()
+    )
+    return pgtrigger.Trigger(
+        name=f"sum_{name}",
+        operation=operation,
+        when=pgtrigger.After,
+        level=pgtrigger.Statement,
+        referencing=pgtrigger.Referencing(**{side: f"{side}_rows" for side in signs}),
+        func=f"""
+            UPDATE payments_bankdeposit d SET allocated_amount = d.allocated_amount + s.won
+            FROM (SELECT deposit_id, sum(won) AS won FROM ({parts}) p GROUP BY deposit_id) s
+            WHERE d.id = s.deposit_id AND s.won <> 0;
+            RETURN NULL;
+        """,
+    )
+
+
 class DepositAllocation(models.Model):
     """입금 연결: how many won of a deposit went to which payment; voided when it is taken back."""
 
@@ -170,22 +191,9 @@ class DepositAllocation(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=1), name="allocation_amount_positive"),
         ]
         triggers = [
-            pgtrigger.Trigger(
-                name="keeps_sum",
-                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                when=pgtrigger.After,
-                func="""
-                    IF TG_OP <> 'INSERT' AND OLD.voided_at IS NULL THEN
-                        UPDATE payments_bankdeposit SET allocated_amount = allocated_amount - OLD.amount
-                        WHERE id = OLD.deposit_id;
-                    END IF;
-                    IF TG_OP <> 'DELETE' AND NEW.voided_at IS NULL THEN
-                        UPDATE payments_bankdeposit SET allocated_amount = allocated_amount + NEW.amount
-                        WHERE id = NEW.deposit_id;
-                    END IF;
-                    RETURN NULL;
-                """,
-            )
+            _summing("added", pgtrigger.Insert, new=1),
+            _summing("changed", pgtrigger.Update, new=1, old=-1),
+            _summing("removed", pgtrigger.Delete, old=-1),
         ]
 
     def __str__(self) -> str:

@@ -5,11 +5,15 @@ from django.db.models import Q
 
 from payments.models.account import PgAccount
 from payments.models.payment import Payment
+from payments.querysets import Claimed
 from payments.states import NoticeState
 
 
 class PgNotice(models.Model):
     """PG 알림: one event of a PG, however often it was told; ends in a state that says what became of it."""
+
+    event_subject = "notice"
+    event_order_id = None
 
     account = models.ForeignKey(PgAccount, models.PROTECT, related_name="notices")
     event_key = models.CharField("이벤트 번호", max_length=200, db_collation="C")
@@ -32,6 +36,7 @@ class PgNotice(models.Model):
     finished_at = models.DateTimeField("처리일시", null=True)
     last_error = models.CharField("마지막 오류", max_length=500, blank=True)
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="notices")
+    objects = Claimed()
 
     class Meta:
         verbose_name = "PG 알림"

@@ -8,11 +8,14 @@ from core.models import TimeStamped
 from orders.models import Order
 from payments.models.notice import PgNotice
 from payments.models.payment import Payment
+from payments.querysets import Resolved
 from payments.states import ProblemKind, Resolution
 
 
 class MoneyProblem(TimeStamped):
     """예외 입금: open until somebody resolved it, or until the money fits again by itself."""
+
+    event_subject = "problem"
 
     kind = models.CharField("종류", max_length=24, choices=ProblemKind.choices)
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="problems")
@@ -25,6 +28,7 @@ class MoneyProblem(TimeStamped):
     memo = models.CharField("메모", max_length=300, blank=True)
     resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     resolved_at = models.DateTimeField("처리일시", null=True)
+    objects = Resolved()
 
     class Meta:
         verbose_name = "예외 입금"
@@ -41,3 +45,8 @@ class MoneyProblem(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount:,}원"
+
+    @property
+    def event_order_id(self) -> int | None:
+        """Order whose history tells of the decision."""
+        return self.order_id

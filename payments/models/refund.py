@@ -48,7 +48,7 @@ _CAPPED = f"""
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class RefundAccount:
     """환불계좌: bank code of payments/adapters/banks.py, digits, holder."""
 

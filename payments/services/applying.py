@@ -16,7 +16,7 @@ from orders.services.locking import locked_orders
 from orders.states import CanceledBy, LineState, LockKind
 from payments.adapters.base import PgState, Snapshot
 from payments.models import LedgerEntry, Payment
-from payments.services import problems
+from payments.services import problems, refund_booking
 from payments.services.booking import book, payments_of
 from payments.states import EntryKind, NoticeState, ProblemKind
 
@@ -24,7 +24,8 @@ S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
 FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
 BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
-GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_FAILED})
+# What a bank could not pay out still counts as refunded at the PG (REFUND_FAILED is not among these).
+GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
 REVERSED = "은행이 입금을 취소했습니다."
 CANCELED_AT_PG = "PG에서 취소한 결제입니다."
 EXPIRED_AT_PG = "가상계좌의 입금기한이 지났습니다."
@@ -45,8 +46,8 @@ class Applied:
 
     state: NoticeState
     reason: str = ""
-
     error: str = ""
+
 
 @dataclass(slots=True)
 class _Books:
@@ -85,6 +86,9 @@ def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
                 verdict = CHANGED if mine else UNCHANGED
             verdicts[payment.pk] = verdict
         book(rows, at=at, source=Source.PG)
+        # A refund of our own that is under way is no news to the order.
+        for payment_id, won in refund_booking.recognise(rows, at=at).items():
+            before[payment_id] -= won
         touched = [payment for payment in payments if payment.pk in before]
         for payment in touched:
             payment.synced_at = found[payment.pk].asked_at
@@ -148,7 +152,7 @@ def _difference(books: _Books, snapshot: Snapshot) -> Iterable[tuple[Payment, En
         elif out < 0:
             yield payment, EntryKind.REFUND, f"{ref}/{payment.version}", out
         else:
-            yield payment, EntryKind.REFUND_FAILED, f"{ref}/{payment.version}", out
+            yield payment, EntryKind.REFUND_UNDONE, f"{ref}/{payment.version}", out
 
 
 def _follow(

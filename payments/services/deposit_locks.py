@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from core.lookups import Among
 from core.models import Job
 from orders.models import LineLock, OrderLine
 from orders.services import locks
@@ -24,9 +25,10 @@ def keep_in_step(*, order_ids: Collection[int], actor: Any, at: datetime, batch:
     """
     if not order_ids:
         return
-    waiting = DepositCandidate.objects.filter(order__in=order_ids, holds=True, deposit__state=DepositState.QUEUED)
+    mine = Among("order_id", order_ids)
+    waiting = DepositCandidate.objects.filter(mine, holds=True, deposit__state=DepositState.QUEUED)
     holding = set(waiting.values_list("order_id", flat=True))
-    lines = OrderLine.objects.filter(order__in=order_ids)
+    lines = OrderLine.objects.filter(mine)
     to_lock, locked = [], []
     for pk, order_id, state, bits in lines.values_list("pk", "order_id", "state", "open_locks"):
         is_locked, is_wanted = bool(bits & LOCK_BIT[KIND]), order_id in holding and state == LineState.AWAITING_PAYMENT
@@ -34,7 +36,7 @@ def keep_in_step(*, order_ids: Collection[int], actor: Any, at: datetime, batch:
             to_lock.append(pk)
         elif is_locked and not is_wanted:
             locked.append(pk)
-    ours = LineLock.objects.filter(line__in=locked, kind=KIND, reference=REFERENCE, released_at=None)
+    ours = LineLock.objects.filter(Among("line_id", locked), kind=KIND, reference=REFERENCE, released_at=None)
     to_free = list(ours.values_list("line_id", flat=True))
     if to_lock:
         locks.place_lock(

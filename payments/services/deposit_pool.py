@@ -56,7 +56,7 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         "amounts": list({deposit.amount for deposit in deposits}), "mine": [deposit.pk for deposit in deposits]
     }  # fmt: skip
     # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
-    book = Book.of(_orders(_OPEN, {}, Standing.OPEN))
+    book = Book.of(map(row_of, deposits), _orders(_OPEN, {}, Standing.OPEN))
     for order in _orders(_CONFIRMED, facts | {"from": first - CONFIRMED_FOR}, Standing.CONFIRMED):
         book.add(order)
     for order in _orders(_CANCELED, facts | {"from": first - CANCELED_FOR}, Standing.CANCELED):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from core.chunks import batched
 from core.events import record
 from core.failpoints import declare, failpoint
@@ -32,7 +34,6 @@ from payments.states import DepositReason, DepositState, EntryKind, ProblemKind
 
 AT_ONCE = 10_000
 """Deposits that share one reading of the open orders."""
-CHUNK = 500
 STALE_AT_ONCE = 200
 GIVEN_UP = timedelta(days=30)
 WAITING = (DepositState.NEW, DepositState.QUEUED)
@@ -71,7 +72,7 @@ def match_deposits(*, deposit_ids: Collection[int], at: datetime, actor: Any = N
     pool = pool_of(deposits)
     verdicts = {deposit.pk: decide(row_of(deposit), pool) for deposit in deposits}
     result = Matched()
-    for chunk in batched(deposits, CHUNK):
+    for chunk in batched(deposits):
         _settle([one.pk for one in chunk], verdicts, result, at=at, actor=actor)
     return result
 
@@ -134,21 +135,28 @@ def _still(deposit: BankDeposit, verdict: Verdict, orders: Mapping[int, Order], 
 
 def _remember(deposits: Sequence[BankDeposit], verdicts: Mapping[int, Verdict]) -> None:
     """Candidates of the deposits, as they are now."""
-    DepositCandidate.objects.filter(deposit__in=deposits).delete()
-    DepositCandidate.objects.bulk_create(
-        DepositCandidate(
-            deposit=deposit,
-            order_id=one.order.id,
-            rank=rank,
-            score=one.score,
-            grade=one.grade,
-            words=one.words[:200],
-            holds=verdicts[deposit.pk].order_id is None and holds(verdicts[deposit.pk], one),
-            is_summand=one.is_summand,
-        )
+    DepositCandidate.objects.filter(Among("deposit_id", [one.pk for one in deposits])).delete()
+    rows = [
+        (deposit.pk, rank, one, verdicts[deposit.pk])
         for deposit in deposits
         for rank, one in enumerate(verdicts[deposit.pk].candidates, start=1)
-    )
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_depositcandidate (deposit_id, order_id, rank, score, grade, words, holds, is_summand)"
+            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::text[], %s::text[],"
+            " %s::bool[], %s::bool[])",
+            [
+                [pk for pk, *_ in rows],
+                [one.order.id for _, _, one, _ in rows],
+                [rank for _, rank, *_ in rows],
+                [one.score for _, _, one, _ in rows],
+                [str(one.grade) for _, _, one, _ in rows],
+                [one.words[:200] for _, _, one, _ in rows],
+                [verdict.order_id is None and holds(verdict, one) for _, _, one, verdict in rows],
+                [one.is_summand for _, _, one, _ in rows],
+            ],
+        )
 
 
 def _pay(
@@ -159,10 +167,18 @@ def _pay(
     references = references_of(deposits)
     pairs = [(one, payments[one.pk], references[one.pk]) for one in deposits]
     book([(payment, EntryKind.DEPOSIT, ref, one.amount) for one, payment, ref in pairs], at=at, source=Source.TASK)
-    DepositAllocation.objects.bulk_create(
-        DepositAllocation(deposit=one, payment=payment, amount=one.amount, reference=ref, at=at)
-        for one, payment, ref in pairs
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_depositallocation (deposit_id, payment_id, amount, reference, at, replaced_amount)"
+            " SELECT v.*, %s, 0 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) AS v",
+            [
+                at,
+                [one.pk for one in deposits],
+                [payment.pk for _, payment, _ in pairs],
+                [one.amount for one in deposits],
+                [ref for *_, ref in pairs],
+            ],
+        )
     explained = {one.pk: {"explained": verdicts[one.pk].explained[:200]} for one in deposits}
     record(move(deposits, BankDeposit.match, at=at, per_row=explained), events.DEPOSIT_MATCHED, at=at)
     paid = [payment.order_id for _, payment, _ in pairs]
@@ -171,9 +187,8 @@ def _pay(
     )
     if outcome.refused:
         raise RuntimeError(f"orders with their money were refused: {outcome.refused}")
-    short = MoneyProblem.objects.filter(
-        payment__in=[payment for _, payment, _ in pairs], kind=ProblemKind.UNDERPAID, resolved_at=None
-    )
+    mine = Among("payment_id", [payment.pk for _, payment, _ in pairs])
+    short = MoneyProblem.objects.filter(mine, kind=ProblemKind.UNDERPAID, resolved_at=None)
     for problem in short.select_related("payment"):
         problems.settle(problem.payment, [ProblemKind.UNDERPAID], at=at)  # type: ignore[arg-type]
 
@@ -181,7 +196,8 @@ def _pay(
 def references_of(deposits: Sequence[BankDeposit]) -> dict[int, str]:
     """거래 번호 for the ledger by deposit id: the fingerprint, numbered when the deposit was connected before."""
     times: dict[int, int] = defaultdict(int)
-    for pk in DepositAllocation.objects.filter(deposit__in=deposits).values_list("deposit_id", flat=True):
+    earlier = DepositAllocation.objects.filter(Among("deposit_id", [one.pk for one in deposits]))
+    for pk in earlier.values_list("deposit_id", flat=True):
         times[pk] += 1
     return {one.pk: f"bank-{one.fingerprint}" + (f"/{times[one.pk] + 1}" if times[one.pk] else "") for one in deposits}
 

@@ -45,6 +45,7 @@ LEASES_LOST = len(BACK_OFF) + 4
 DIED = Applied(NoticeState.DEAD, "process_died")
 NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
+SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
@@ -208,13 +209,27 @@ def _words(error: Exception) -> str:
 
 
 def _unknown(notice: PgNotice, *, at: datetime) -> Applied:
-    """An order that we do not know may still arrive; after half an hour a person must look."""
+    """An order that we do not know may still arrive; after half an hour a person must look.
+
+    An account that we closed and replaced by another one has nothing to tell but money.
+    """
+    if notice.kind not in MONEY_IN and _is_replaced(notice):
+        return SUPERSEDED
     if notice.attempts <= UNKNOWN_TRIES:
         return Applied(NoticeState.RETRY, "unknown_order")
     MoneyProblem.objects.create(
         kind=ProblemKind.UNKNOWN_ORDER, notice=notice, amount=notice.amount or 0, found_at=at, detail=notice.order_ref
     )
     return Applied(NoticeState.PARKED, "unknown_order")
+
+
+def _is_replaced(notice: PgNotice) -> bool:
+    number, _, attempt = notice.order_ref.rpartition("-")
+    present = Payment.objects.filter(account=notice.account_id, order__number=number).values_list(
+        "order_ref", flat=True
+    )
+    later = (str(ref).rpartition("-")[2] for ref in present)
+    return attempt.isdecimal() and any(one.isdecimal() and int(one) > int(attempt) for one in later)
 
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:

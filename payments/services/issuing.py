@@ -155,19 +155,29 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
         _later(virtual, OutcomeUnknown("the PG named no account"), at=at, state=VirtualState.PENDING)
         return
     with transaction.atomic():
-        Payment.objects.filter(pk=virtual.pk).update(
-            payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
-        )
-        VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
-            state=VirtualState.ISSUED,
+        payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
+        mine = VirtualAccount.objects.select_for_update(no_key=True).get(pk=virtual.pk)
+        if payment.order_ref != virtual.payment.order_ref or mine.state not in {
+            VirtualState.PENDING,
+            VirtualState.FAILED,
+        }:
+            return
+        # FAILED: the order was canceled while the PG was opening it, so it is closed again.
+        is_wanted = mine.state == VirtualState.PENDING
+        VirtualAccount.objects.filter(pk=virtual.pk).update(
+            state=VirtualState.ISSUED if is_wanted else VirtualState.CLOSING,
+            attempts=mine.attempts if is_wanted else 0,
             bank=given.bank,
             number=given.number,
             holder=given.holder,
             due_at=snapshot.due_at or virtual.due_at,
             issued_at=at,
-            next_try_at=None,
+            next_try_at=None if is_wanted else at,
             last_error="",
             updated_at=at,
+        )
+        Payment.objects.filter(pk=virtual.pk).update(
+            payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
         )
 
 

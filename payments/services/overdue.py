@@ -1,6 +1,7 @@
-"""자동취소: what nobody paid in time."""
+"""자동취소: what nobody paid in time; where a PG takes the money, only after it said that nobody did."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from core.state import Outcome
@@ -8,6 +9,15 @@ from orders.models import Order
 from orders.services import progress
 from orders.services.locking import locked_orders
 from orders.states import CanceledBy, LineState
+from payments.adapters.base import NotAtPg, Unavailable
+from payments.models import Payment
+from payments.services.applying import Fetched
+from payments.services.draining import apply_each, fetch
+from payments.states import NoticeState
+
+log = logging.getLogger("payments.overdue")
+
+AT_ONCE = 16
 
 
 def cancel_overdue(*, order_ids: Collection[int], at: datetime) -> Outcome:
@@ -21,6 +31,56 @@ def cancel_overdue(*, order_ids: Collection[int], at: datetime) -> Outcome:
         return progress.cancel_unpaid(
             order_ids=due, actor=None, at=at, by=CanceledBy.DEADLINE, reason="입금기한이 지났습니다."
         )
+
+
+def ask_first(*, order_ids: Collection[int], at: datetime, silent: set[int] | None = None) -> set[int]:
+    """취소 전 조회: ask the PGs about overdue orders, outside any transaction; ids of those that must not be canceled.
+
+    Money that is found is applied. An order of which the PG says nothing certain is left for the next run; a PG that
+    does not answer joins `silent` (ids of accounts) and is asked no further in this run. Source: payments.md 5.6.
+    """
+    deaf = set() if silent is None else silent
+    mine = Payment.objects.filter(order__in=order_ids, account__isnull=False, balance=0, order__paid_amount=0)
+    payments = list(mine.exclude(order__lines__open_locks__gt=0).select_related("account").order_by("pk").distinct())
+    kept: set[int] = set()
+    for start in range(0, len(payments), AT_ONCE):
+        some = payments[start : start + AT_ONCE]
+        kept |= {one.order_id for one in some if one.account_id in deaf}
+        kept |= _ask([one for one in some if one.account_id not in deaf], deaf, at=at)
+    return kept
+
+
+def _ask(payments: Collection[Payment], deaf: set[int], *, at: datetime) -> set[int]:
+    if not payments:
+        return set()
+    answers = fetch(list(payments))
+    verdicts = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
+    kept = set()
+    for payment in payments:
+        answer = answers[payment.pk]
+        if isinstance(answer, Fetched):
+            is_certain = verdicts[payment.pk].state in {NoticeState.PROCESSED, NoticeState.IGNORED}
+            if not is_certain or _holds_money(answer):
+                kept.add(payment.order_id)
+        elif not isinstance(answer, NotAtPg):
+            log.warning("order %s is not canceled: its PG gives no answer: %s", payment.order_id, answer)
+            kept.add(payment.order_id)
+    deaf |= _without_answer(payments, {pk for pk, one in answers.items() if isinstance(one, Unavailable)})
+    return kept
+
+
+def _holds_money(answer: Fetched) -> bool:
+    came_in = sum(one.amount for one in answer.snapshot.deposits)
+    return came_in > sum(one.amount for one in answer.snapshot.refunds)
+
+
+def _without_answer(payments: Iterable[Payment], unanswered: set[int]) -> set[int]:
+    """Accounts that left every question open."""
+    asked = {one.account_id: True for one in payments if one.account_id is not None}
+    for one in payments:
+        if one.account_id is not None:
+            asked[one.account_id] &= one.pk in unanswered
+    return {account_id for account_id, is_silent in asked.items() if is_silent}
 
 
 def overdue_orders(*, at: datetime, after: int = 0, limit: int = 1000) -> list[int]:

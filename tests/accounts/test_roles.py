@@ -24,6 +24,11 @@ MATRIX = """
     orders.export               OC
     orders.confirm_purchase     OC
     orders.revoke_confirmation  OC
+    orders.cancel               OC
+    payments.view_refund        OCFA
+    payments.request_refund     OCF
+    payments.approve_refund     OF
+    payments.pay_refund         OF
     payments.revert             OF
     shipping.register_waybill   OL
     shipping.export_waybill     OL

@@ -11,9 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from core.state import Outcome, previewing
 from orders.models import OrderLine
 from orders.services import locks, progress
-from orders.states import CanceledBy, ConfirmedBy, DeliveryMethod, LockKind
+from orders.states import CanceledBy, ConfirmedBy, DeliveryMethod, Fault, LockKind
 from orders.tasks import confirm_after_days
+from payments.models import Refund
+from payments.services.canceling import cancel_and_refund
 from payments.services.manual import confirm_manually, revert_manual
+from payments.services.refund_by_hand import pay_out
 from payments.tasks import cancel_unpaid_overdue
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
@@ -21,6 +24,7 @@ from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry
 from shipping.waybills import with_check_digit
 from tests.fixtures.orders import NOW, broken
+from tests.fixtures.refunds import ACCOUNT
 
 SOME = st.sets(st.integers(0, 5), min_size=1)
 
@@ -115,6 +119,21 @@ def walk(make_order, make_variant, staff) -> type[RuleBasedStateMachine]:
         @rule(picked=SOME)
         def undeliver(self, picked):
             self.done(shipments.undeliver(line_ids=self.lines(picked), actor=staff, at=self.at, reason="시험"))
+
+        @rule(picked=SOME, fault=st.sampled_from(Fault))
+        def cancel_and_refund(self, picked, fault):
+            facts = {"fault": fault, "reason": "시험", "account": ACCOUNT, "actor": staff, "at": self.at}
+            lines = self.lines(picked)
+            with previewing():
+                told = cancel_and_refund(line_ids=lines, **facts)
+            outcome = cancel_and_refund(line_ids=lines, **facts)
+            assert told.refused == outcome.refused
+            self.done(outcome)
+
+        @rule(picked=SOME)
+        def pay_out(self, picked):
+            found = Refund.objects.filter(order__in=self.ids(picked)).values_list("pk", flat=True)
+            self.done(pay_out(refund_ids=list(found), actor=staff, at=self.at))
 
         @rule(picked=SOME)
         def confirm_purchase(self, picked):

@@ -1,0 +1,168 @@
+"""PG 계정 입력: keys are written and never shown."""
+
+import ipaddress
+import re
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.dateparse import parse_datetime
+
+from core.korean import josa
+from payments.adapters.registry import FEEDS, PGS
+from payments.banks import banks_at
+from payments.models import PgAccount
+from payments.services.pg_settings import STALE, AccountFacts, facts
+
+PROVIDERS = {**PGS, **FEEDS}
+OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
+    "nicepay": (("client_key", "클라이언트 키"),),
+    "nicepay_form": (("client_key", "클라이언트 키"), ("rest_secret", "REST 시크릿 키")),
+    "inicis": (
+        ("iv", "INIAPI IV"), ("notice_key", "입금통보 확인값"),
+        ("client_ip", "요청 서버 IP"), ("site_url", "상점 주소"),
+    ),
+}  # fmt: skip
+"""Extra keys by PG, under the names that its adapter reads."""
+CHARSETS = (("utf-8", "UTF-8"), ("cp949", "CP949 (EUC-KR)"))
+KEPT = "비워 두면 지금 값을 그대로 씁니다."
+CODE = re.compile(r"[a-z][a-z0-9-]{1,19}")
+MOST_IPS = 50
+
+
+def _key(label: str, **facts: Any) -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"})
+    return forms.CharField(label=label, max_length=300, required=False, widget=widget, **facts)
+
+
+def _required(label: str) -> dict[str, str]:
+    return {"required": f"{josa(label, '을/를')} 입력하세요."}
+
+
+class ProviderForm(forms.Form):
+    """PG 고르기: what the next page asks for depends on it."""
+
+    provider = forms.ChoiceField(
+        label="PG",
+        choices=[(name, pg.label) for name, pg in PROVIDERS.items()],
+        error_messages={"required": "PG를 고르세요.", "invalid_choice": "지원하지 않는 PG입니다. 다시 고르세요."},
+    )
+
+
+class PgAccountForm(forms.Form):
+    """PG 계정: one form for a new account (with `code`) and a known one (with what the screen saw)."""
+
+    code = forms.CharField(
+        label="코드", max_length=20, error_messages=_required("코드"), help_text="영문 소문자와 숫자, 예: toss-main"
+    )
+    name = forms.CharField(label="이름", max_length=40, error_messages=_required("이름"))
+    merchant_id = forms.CharField(label="상점 아이디", max_length=64, error_messages=_required("상점 아이디"))
+    key = _key("키")
+    base_url = forms.URLField(
+        label="PG 주소",
+        max_length=200,
+        assume_scheme="https",
+        error_messages=_required("PG 주소") | {"invalid": "https://로 시작하는 주소를 입력하세요."},
+    )
+    is_sandbox = forms.BooleanField(
+        label="샌드박스", required=False, help_text="이 컴퓨터의 시험용 PG만 http 주소를 쓸 수 있습니다."
+    )
+    charset = forms.ChoiceField(label="문자셋", choices=CHARSETS)
+    checks_ip = forms.BooleanField(label="보낸 IP 확인", required=False)
+    ips = forms.CharField(
+        label="허용 IP",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="한 줄에 하나씩 입력합니다. 비워 두면 PG가 공개한 주소를 씁니다.",
+    )
+    requeries = forms.BooleanField(
+        label="알림을 받을 때마다 PG에 다시 확인",
+        required=False,
+        help_text="끄면 알림의 모든 내용이 우리 결제와 같을 때만 반영합니다.",
+    )
+    issues_accounts = forms.BooleanField(
+        label="가상계좌 발급", required=False, help_text="우리 쇼핑몰 주문의 가상계좌를 이 계정으로 발급합니다."
+    )
+    bank = forms.ChoiceField(label="발급 은행", required=False)
+    is_active = forms.BooleanField(label="사용", required=False, help_text="끄면 알림을 받지 않습니다.")
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, provider: str, account: PgAccount | None = None, **kwargs: Any) -> None:
+        self.account, self.provider, self.pg = account, provider, PROVIDERS[provider]
+        kwargs["initial"] = self._initial() | kwargs.get("initial", {})
+        super().__init__(*args, **kwargs)
+        self.fields["key"].required = account is None
+        self.fields["key"].error_messages["required"] = "키를 입력하세요."
+        if account is not None:
+            del self.fields["code"]
+            self.fields["key"].label, self.fields["key"].help_text = (
+                "새 키",
+                f"{KEPT} 새 키를 넣어도 지금 키는 이전 키로 남습니다.",
+            )
+        bank: Any = self.fields["bank"]
+        bank.choices = [("", "고르지 않음"), *banks_at(provider)]
+        for name, label in OPTIONS.get(provider, ()):
+            self.fields[f"option_{name}"] = _key(label, help_text=KEPT if account else "")
+        place = list(self.fields)
+        order = [name for name in place if name.startswith("option_")]
+        at = place.index("key") + 1
+        self.order_fields([*place[:at], *order, *[name for name in place[at:] if name not in order]])
+
+    def _initial(self) -> dict[str, Any]:
+        if self.account is None:
+            return {
+                "base_url": self.pg.live_url,
+                "charset": "utf-8" if "application/json" in self.pg.media_types else "cp949",
+                "checks_ip": self.pg.capabilities.needs_ip,
+                "requeries": True,
+                "is_active": True,
+            }
+        stored = facts(self.account)
+        found = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
+        return found | {"ips": "\n".join(stored.ips), "seen": self.account.updated_at.isoformat()}
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        if not CODE.fullmatch(code):
+            raise forms.ValidationError("코드는 영문 소문자로 시작하고 소문자, 숫자, -만 씁니다.")
+        return code
+
+    def clean_ips(self) -> tuple[str, ...]:
+        texts = self.cleaned_data["ips"].replace(",", "\n").split()
+        for text in texts:
+            try:
+                ipaddress.ip_address(text)
+            except ValueError as error:
+                raise forms.ValidationError(f"IP 주소가 아닙니다: {text[:40]}") from error
+        if len(texts) > MOST_IPS:
+            raise forms.ValidationError(f"허용 IP는 {MOST_IPS}개까지 등록할 수 있습니다.")
+        return tuple(dict.fromkeys(texts))
+
+    def clean_seen(self) -> datetime | None:
+        if self.account is None:
+            return None
+        try:
+            found = parse_datetime(self.cleaned_data["seen"])
+        except ValueError:
+            found = None
+        if found is None:
+            raise forms.ValidationError(STALE)
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        url, is_sandbox = cleaned.get("base_url", ""), cleaned.get("is_sandbox")
+        if url and not url.startswith("https://") and not is_sandbox:
+            self.add_error("base_url", "PG 주소는 https://로 시작해야 합니다. 키가 그대로 보이지 않게 합니다.")
+        if cleaned.get("issues_accounts") and not cleaned.get("bank"):
+            self.add_error("bank", "가상계좌를 발급할 은행을 고르세요.")
+        return cleaned
+
+    def given(self) -> AccountFacts:
+        """입력한 내용 without the keys."""
+        return AccountFacts(**{name: self.cleaned_data[name] for name in AccountFacts.__dataclass_fields__})
+
+    def options(self) -> dict[str, str]:
+        """입력한 추가 키; empty ones stay as they are."""
+        return {name: self.cleaned_data[f"option_{name}"] for name, _ in OPTIONS.get(self.provider, ())}

@@ -1,0 +1,112 @@
+"""PG 계정 화면의 내용: rows of the list, and everything about one account but its keys."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Max
+
+from core import cells
+from core.models import SettingChange
+from payments.adapters.registry import FEEDS
+from payments.models import PgAccount, PgRequest
+from payments.pg_forms import OPTIONS, PROVIDERS
+from payments.services.pg_settings import HISTORY, LABELS, shown_key
+
+DENIED_DAYS = 7
+MOST_DENIED = 10
+LAST_CHANGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """계정 한 줄."""
+
+    pk: int
+    code: str
+    name: str
+    pg: str
+    status: str
+    issues: str
+    last_notice: str
+    last_ok: str
+    last_error: str
+
+
+def account_rows(at: datetime) -> list[AccountRow]:
+    """PG 계정 목록; one query."""
+    return [
+        AccountRow(
+            one.pk,
+            one.code,
+            one.name,
+            PROVIDERS[one.provider].label,
+            ("사용" if one.is_active else "사용 안 함") + (" · 샌드박스" if one.is_sandbox else ""),
+            "발급" if one.issues_accounts else "",
+            cells.short_time(one.last_notice_at, at),
+            cells.short_time(one.last_ok_at, at),
+            one.last_error,
+        )
+        for one in PgAccount.objects.order_by("-is_active", "name", "pk")
+    ]
+
+
+def webhook_path(account: PgAccount) -> str:
+    """웹훅 주소 as the PG is to call it, without the host."""
+    folder = "bank-feed" if account.provider in FEEDS else "webhooks"
+    return f"/payments/{folder}/{account.endpoint_token}/"
+
+
+def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
+    """계정 내용: status, keys by their last characters, denied addresses, history."""
+    pg, secrets, options = PROVIDERS[account.provider], account.secrets(), account.options()
+    present, *previous = (*secrets, "")
+    is_registering = account.registering_until is not None and account.registering_until > at
+    return {
+        "pg_label": pg.label,
+        "needs_ip": pg.capabilities.needs_ip,
+        "standard_ips": ", ".join(pg.default_ips),
+        "key": shown_key(present),
+        "previous": shown_key(previous[0]) if any(previous) else "",
+        "options": [(label, shown_key(options.get(name, ""))) for name, label in OPTIONS.get(account.provider, ())],
+        "last_notice": cells.full_time(account.last_notice_at),
+        "last_ok": cells.full_time(account.last_ok_at),
+        "is_registering": is_registering,
+        "registering_until": cells.full_time(account.registering_until) if is_registering else "",
+        "denied": denied_rows(account, at=at),
+        "denied_days": DENIED_DAYS,
+        "changes": change_rows(account),
+    }
+
+
+def denied_rows(account: PgAccount, *, at: datetime) -> list[dict[str, Any]]:
+    """거절한 IP of the last days, the most frequent first; one query."""
+    rows = PgRequest.objects.filter(account=account, reason="ip_not_allowed", at__gte=at - timedelta(days=DENIED_DAYS))
+    counted = rows.order_by().values("client_ip").annotate(n=Count("pk"), last=Max("at")).order_by("-n", "client_ip")
+    return [
+        {"ip": one["client_ip"] or "알 수 없음", "count": one["n"], "last": cells.full_time(one["last"])}
+        for one in counted[:MOST_DENIED]
+    ]
+
+
+def change_rows(account: PgAccount) -> list[dict[str, str]]:
+    """변경 이력 of an account, newest first; one query."""
+    rows = SettingChange.objects.filter(key__startswith=f"{HISTORY}:{account.code}:").select_related("actor")
+    return [
+        {
+            "at": cells.full_time(one.at)[:16],
+            "who": f"{one.actor.display_name} 님" if one.actor else "시스템",  # type: ignore[union-attr]
+            "label": LABELS.get(one.key.rpartition(":")[2], one.key),
+            "old": _words(one.old),
+            "new": _words(one.new),
+        }
+        for one in rows.order_by("-at", "-pk")[:LAST_CHANGES]
+    ]
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "없음"
+    if isinstance(value, bool):
+        return "사용" if value else "사용 안 함"
+    return str(value) or "비어 있음"

@@ -1,0 +1,121 @@
+"""Columns of the list of money that does not fit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from core import cells
+from core.excel.columns import Kind
+from core.lists import Group, ListColumn
+from orders.columns import order_url
+from payments.notice_columns import notice_url
+from payments.states import ProblemKind, Resolution
+
+K = ProblemKind
+GROUPS: tuple[tuple[str, str, Sequence[ProblemKind]], ...] = (
+    ("short", "부분입금", (K.UNDERPAID,)),
+    ("over", "초과·이중입금", (K.OVERPAID, K.DUPLICATE_DEPOSIT)),
+    ("late", "취소 후 입금", (K.LATE_AFTER_CANCEL, K.LATE_AFTER_EXPIRE)),
+    ("unknown", "주문 없음", (K.UNKNOWN_ORDER, K.NAME_AMBIGUOUS, K.ID_REUSE)),
+    ("pg", "PG와 다름", (K.MISMATCH_WITH_PG, K.CURRENCY, K.UNCLEARED_CHEQUE)),
+    ("gone", "돌려간 돈", (K.REVERSED_AFTER_RELEASE, K.REFUNDED_OUTSIDE, K.REFUND_FAILED)),
+)
+SENTENCES = {
+    K.UNKNOWN_ORDER: "PG에는 있으나 우리 주문을 찾지 못했습니다.",
+    K.UNDERPAID: "결제예정액보다 적게 들어왔습니다.",
+    K.OVERPAID: "결제예정액보다 많이 들어왔습니다.",
+    K.DUPLICATE_DEPOSIT: "이미 결제한 주문에 또 들어왔습니다.",
+    K.LATE_AFTER_CANCEL: "취소한 주문에 들어왔습니다.",
+    K.LATE_AFTER_EXPIRE: "입금기한이 지나 취소한 주문에 들어왔습니다.",
+    K.CURRENCY: "원화가 아닌 결제입니다.",
+    K.UNCLEARED_CHEQUE: "아직 결제되지 않은 수표가 들어왔습니다.",
+    K.MISMATCH_WITH_PG: "PG의 금액이나 주문번호가 우리와 다릅니다.",
+    K.ID_REUSE: "같은 이벤트 번호로 다른 내용이 왔습니다.",
+    K.REVERSED_AFTER_RELEASE: "출고를 시작한 주문의 입금이 취소됐습니다.",
+    K.REFUNDED_OUTSIDE: "우리가 신청하지 않은 환불이 PG에 있습니다.",
+    K.REFUND_FAILED: "은행이 환불을 보내지 못했습니다.",
+    K.NAME_AMBIGUOUS: "입금자만으로 주문을 정할 수 없습니다.",
+}
+
+
+class ProblemRecord(NamedTuple):
+    """예외 한 줄."""
+
+    id: int
+    version: int
+    kind: str
+    amount: int
+    detail: str
+    found_at: datetime
+    order: str | None
+    notice_id: int | None
+    resolution: str
+    resolved_at: datetime | None
+    memo: str
+    who: str | None
+
+
+PATHS = {"order": "order__number", "who": "resolved_by__display_name"}
+
+
+def problem_url(pk: int) -> str:
+    """예외 상세 주소."""
+    return f"/payments/problems/{pk}/"
+
+
+def sentence(kind: str) -> str:
+    """무슨 일인지 of a kind, in a sentence."""
+    return SENTENCES[ProblemKind(kind)]
+
+
+def age(since: datetime, now: datetime) -> str:
+    """나이: `3일`, `5시간`, `12분`."""
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    if minutes >= 48 * 60:
+        return f"{minutes // (24 * 60)}일"
+    return f"{minutes // 60}시간" if minutes >= 60 else f"{minutes}분"
+
+
+def _order(group: Group, _: object) -> str:
+    row = group.record
+    if row.order:
+        return cells.link(order_url(row.order), row.order, css="number")
+    if row.notice_id:
+        return cells.link(notice_url(row.notice_id), "알림 보기")
+    return cells.text("연결한 주문 없음")
+
+
+def _state(group: Group, _: object) -> str:
+    row = group.record
+    if not row.resolution:
+        return cells.badge("s-awaiting", "처리 전")
+    done = f"{row.who} 님" if row.who else "시스템"
+    return cells.two_lines(
+        cells.badge("s-closed", Resolution(row.resolution).label), f"{done} · {row.memo}" if row.memo else done
+    )
+
+
+COLUMNS = (
+    ListColumn(
+        "kind", "종류",
+        lambda g, _: cells.opener(
+            problem_url(g.record.id), ProblemKind(g.record.kind).label, sub=sentence(g.record.kind)
+        ),
+        lambda g, _: ProblemKind(g.record.kind).label, width=24,
+    ),
+    ListColumn(
+        "amount", "금액", lambda g, _: cells.won(g.record.amount), lambda g, _: g.record.amount, kind=Kind.WON,
+        css="num nowrap", sort="amount",
+    ),
+    ListColumn(
+        "found_at", "나이",
+        lambda g, _: cells.two_lines(age(g.record.found_at, g.now), cells.short_time(g.record.found_at, g.now)),
+        lambda g, _: g.record.found_at, kind=Kind.DATETIME, css="nowrap", sort="found_at", width=19,
+    ),
+    ListColumn("order", "주문", _order, lambda g, _: g.record.order or "", css="nowrap", width=20),
+    ListColumn("detail", "설명", lambda g, _: cells.text(g.record.detail), lambda g, _: g.record.detail, width=40),
+    ListColumn(
+        "state", "처리", _state,
+        lambda g, _: Resolution(g.record.resolution).label if g.record.resolution else "처리 전", width=24,
+    ),
+)  # fmt: skip

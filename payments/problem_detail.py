@@ -1,0 +1,63 @@
+"""예외 상세: one case of money that does not fit, finished for the template."""
+
+from datetime import datetime
+from typing import Any
+
+from core import cells
+from core.actions import actions_for
+from core.exceptions import NotFound
+from core.lists import Button
+from orders.columns import order_url
+from orders.states import CSS, LineState
+from payments.models import MoneyProblem
+from payments.notice_columns import notice_url
+from payments.problem_columns import age, problem_url, sentence
+from payments.services.refunds import needs_account
+from payments.services.resolving import NOT_FOUND, TOO_MUCH
+from payments.states import ProblemKind, Resolution
+
+RESOLVE, REFUND = "payments.resolve_problem", "payments.request_refund"
+
+
+def find_problem(pk: int) -> MoneyProblem:
+    """예외 찾기. Raises NotFound."""
+    rows = MoneyProblem.objects.select_related("order", "payment__order", "notice__account", "resolved_by")
+    found: MoneyProblem | None = rows.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(NOT_FOUND)
+    return found
+
+
+def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[str, Any]:
+    """예외 내용: facts, the order, what was decided or what the person may decide."""
+    is_open, order = problem.resolved_at is None, problem.order
+    who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
+    return {
+        "title": ProblemKind(problem.kind).label,
+        "subtitle": f"{problem.amount:,}원",
+        "problem": problem,
+        "detail_url": problem_url(problem.pk),
+        "sentence": sentence(problem.kind),
+        "badge": {"css": "s-awaiting", "label": "처리 전"}
+        if is_open
+        else {"css": "s-closed", "label": Resolution(problem.resolution).label},
+        "age": age(problem.found_at, at),
+        "found": cells.full_time(problem.found_at),
+        "order": order,
+        "order_url": order_url(order.number) if order else "",
+        "order_badge": {"css": CSS[LineState(order.stage)], "label": LineState(order.stage).label}
+        if order and order.stage in LineState
+        else None,
+        "notice": problem.notice,
+        "notice_url": notice_url(problem.notice_id) if problem.notice_id else "",
+        "decided": "" if is_open else f"{who} · {cells.full_time(problem.resolved_at)}",
+        "may_refund": is_open
+        and problem.kind in TOO_MUCH
+        and problem.payment is not None
+        and user.has_perm(RESOLVE)
+        and user.has_perm(REFUND),
+        "needs_account": problem.payment is not None and needs_account(problem.payment),
+        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({"OPEN"}, user)] if is_open else [],
+        "rows": f"{problem.pk}:{0 if is_open else 1}",
+        "page_name": "problems",
+    }

@@ -1,0 +1,158 @@
+"""Columns of the list of refunds. Names and accounts are masked in cells, whole in files (reliability.md R-10)."""
+
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from core import cells
+from core.excel.columns import Kind
+from core.lists import Group, ListColumn
+from core.masking import mask_account, mask_name
+from core.sealing import unseal
+from orders.columns import order_url
+from orders.states import PaymentMethod
+from payments.adapters.banks import bank_name
+from payments.models.refund import PURPOSE, RefundAccount
+from payments.states import RefundState, RefundWay
+
+CSS = {
+    RefundState.DRAFT: "s-awaiting",
+    RefundState.HELD: "s-awaiting",
+    RefundState.APPROVED: "s-preparing",
+    RefundState.SENDING: "s-ready",
+    RefundState.UNKNOWN: "s-ready",
+    RefundState.ACCEPTED: "s-shipping",
+    RefundState.COMPLETED: "s-delivered",
+    RefundState.FAILED: "s-awaiting",
+    RefundState.WITHDRAWN: "s-closed",
+}
+_WAY, _METHOD = dict(RefundWay.choices), dict(PaymentMethod.choices)
+
+
+class RefundRecord(NamedTuple):
+    """환불 한 줄: the columns of a row."""
+
+    id: int
+    version: int
+    requested_at: datetime
+    order_number: str
+    buyer: str
+    method: str
+    amount: int
+    way: str
+    state: str
+    reason: str
+    sealed_account: str
+    needs_second: bool
+    requester: str | None
+    approver: str | None
+    completed_at: datetime | None
+    reference: str
+    key: UUID
+    last_error: str
+
+
+PATHS = {
+    "order_number": "order__number",
+    "buyer": "order__buyer_name",
+    "method": "payment__method",
+    "requester": "requested_by__display_name",
+    "approver": "approved_by__display_name",
+}
+
+
+def account_of(record: RefundRecord) -> RefundAccount | None:
+    """환불계좌 in the clear."""
+    text = unseal(record.sealed_account, purpose=PURPOSE)
+    return RefundAccount(**json.loads(text)) if text else None
+
+
+def _account_cell(group: Group, _: Any) -> str:
+    account = account_of(group.record)
+    if account is None:
+        return cells.EMPTY
+    return cells.two_lines(f"{bank_name(account.bank)} {mask_account(account.number)}", mask_name(account.holder))
+
+
+def _masked_account(group: Group, _: Any) -> str:
+    account = account_of(group.record)
+    return f"{bank_name(account.bank)} {mask_account(account.number)}" if account else ""
+
+
+def _fact(name: str) -> Any:
+    """One fact of the account for the file that goes to the bank."""
+
+    def plain(group: Group, _: Any) -> str:
+        account = account_of(group.record)
+        return str(getattr(account, name)) if account else ""
+
+    return plain
+
+
+def _bank_plain(group: Group, _: Any) -> str:
+    account = account_of(group.record)
+    return bank_name(account.bank) if account else ""
+
+
+def _state(group: Group, _: Any) -> str:
+    row = group.record
+    waits = row.state == RefundState.DRAFT and row.needs_second
+    badge = cells.badge(CSS[RefundState(row.state)], RefundState(row.state).label)
+    return cells.joined([badge, cells.tags([cells.Tag("다른 직원 승인", "t-hold")])]) if waits else badge
+
+
+def _people(record: RefundRecord) -> str:
+    return record.requester or "시스템"
+
+
+COLUMNS = (
+    ListColumn(
+        "order", "주문번호",
+        lambda g, _: cells.link(order_url(g.record.order_number), g.record.order_number, css="number"),
+        lambda g, _: g.record.order_number, css="nowrap", width=18,
+    ),
+    ListColumn(
+        "amount", "환불액", lambda g, _: cells.won_and(g.record.amount, _METHOD[g.record.method]),
+        lambda g, _: g.record.amount, kind=Kind.WON, css="num nowrap", sort="amount",
+    ),
+    ListColumn("state", "상태", _state, lambda g, _: RefundState(g.record.state).label),
+    ListColumn("way", "환불 방법", lambda g, _: cells.text(_WAY[g.record.way]), lambda g, _: _WAY[g.record.way]),
+    ListColumn(
+        "account", "환불계좌", _account_cell, _bank_plain, personal=True, masked=_masked_account, width=14,
+        more=(
+            ListColumn("bank_code", "은행코드", lambda g, _: "", _fact("bank"), width=9, personal=True),
+            ListColumn("number", "계좌번호", lambda g, _: "", _fact("number"), width=20, personal=True),
+            ListColumn("holder", "예금주", lambda g, _: "", _fact("holder"), width=12, personal=True),
+        ),
+    ),
+    ListColumn(
+        "buyer", "주문자", lambda g, _: cells.text(mask_name(g.record.buyer)), lambda g, _: g.record.buyer,
+        personal=True, masked=lambda g, _: mask_name(g.record.buyer),
+    ),
+    ListColumn("reason", "사유", lambda g, _: cells.text(g.record.reason), lambda g, _: g.record.reason, width=30),
+    ListColumn(
+        "error", "실패 이유", lambda g, _: cells.text(g.record.last_error), lambda g, _: g.record.last_error, width=30,
+    ),
+    ListColumn(
+        "requested", "신청",
+        lambda g, _: cells.two_lines(cells.short_time(g.record.requested_at, g.now), _people(g.record)),
+        lambda g, _: g.record.requested_at, kind=Kind.DATETIME, css="nowrap", sort="requested_at", width=19,
+        more=(ListColumn("requester", "신청한 직원", lambda g, _: "", lambda g, _: _people(g.record)),),
+    ),
+    ListColumn(
+        "approver", "승인", lambda g, _: cells.text(g.record.approver or ""), lambda g, _: g.record.approver or "",
+    ),
+    ListColumn(
+        "completed", "완료일시", lambda g, _: cells.text(cells.full_time(g.record.completed_at)),
+        lambda g, _: g.record.completed_at, kind=Kind.DATETIME, css="nowrap", width=19, visible=False,
+    ),
+    ListColumn(
+        "reference", "PG 환불번호", lambda g, _: cells.text(g.record.reference), lambda g, _: g.record.reference,
+        visible=False, width=24,
+    ),
+    ListColumn(
+        "key", "환불 번호", lambda g, _: cells.text(g.record.key), lambda g, _: str(g.record.key), visible=False,
+        width=38,
+    ),
+)  # fmt: skip

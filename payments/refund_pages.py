@@ -1,0 +1,72 @@
+"""환불 관리: what is to be paid back, who must say so, and the list for the bank."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+
+from accounts.lists import LoggedExport
+from core.events import event_model
+from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, Moved, RowHead, SearchArm, Sort, lists
+from orders.columns import order_url
+from payments.models import Refund
+from payments.refund_columns import COLUMNS, PATHS, RefundRecord
+from payments.states import RefundState, RefundWay
+
+R = RefundState
+TO_TRANSFER = Q(state=R.APPROVED, way=RefundWay.BANK)
+
+
+def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
+    return Refund.objects.filter(order__number__in=values).values_list("pk")
+
+
+@lists.register
+class RefundPage(LoggedExport):
+    """환불 관리: refunds by what somebody has to do about them; 은행 이체 is the list for the shop's bank."""
+
+    name, title, url, permission = "refunds", "환불 관리", "/payments/refunds/", "payments.view_refund"
+    subtitle = "환불을 승인하고, 은행으로 이체할 목록을 내려받습니다"
+    export_permission = "payments.pay_refund"
+    unit = "환불"
+    model, record, paths = Refund, RefundRecord, PATHS
+    order_path = "order_id"
+    states = frozenset(state.value for state in RefundState)
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-requested_at": Sort("최근 신청순", ("-requested_at",)),
+        "requested_at": Sort("오래된 신청순", ("requested_at",)),
+        "-amount": Sort("환불액 큰순", ("-amount",)),
+        "amount": Sort("환불액 작은순", ("amount",)),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"requested": DateBasis("신청일", "requested_at")}
+    tabs = (
+        ListTab("draft", "승인 대기", Q(state=R.DRAFT)),
+        ListTab("bank", "은행 이체", TO_TRANSFER),
+        ListTab("provider", "결제한 곳에서 환불", Q(state=R.APPROVED, way=RefundWay.PROVIDER)),
+        ListTab("moving", "진행 중", Q(state__in=[R.SENDING, R.UNKNOWN, R.ACCEPTED]) | Q(state=R.APPROVED, way="PG")),
+        ListTab("held", "보류", Q(state=R.HELD)),
+        ListTab("failed", "실패", Q(state=R.FAILED)),
+        ListTab("done", "완료", Q(state__in=[R.COMPLETED, R.WITHDRAWN])),
+        ListTab("all", "전체"),
+    )
+    columns = COLUMNS
+    arms = (SearchArm("number", "주문번호", r"[0-9]{8}-[0-9]{7}", _of_orders, group=NUMBER),)
+    empty_text = "처리할 환불이 없습니다. 주문을 취소하거나 예외 입금에서 환불을 신청하면 여기에 나타납니다."
+
+    def head(self, group: Group) -> RowHead:
+        row = group.record
+        return RowHead(row.id, row.version, row.order_number, row.state, order_url(row.order_number))
+
+    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
+        """다른 사람의 처리 of refunds; one query."""
+        events = event_model().objects.filter(subject="refund", subject_id__in=ids, at__gt=since)
+        newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
+        rows = newest.values_list("subject_id", "actor__display_name")
+        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """What the file for the bank is good for."""
+        if query.tab != "bank":
+            return []
+        return ["내려받은 파일로 은행에서 이체한 뒤, 이체한 건을 골라 '이체 완료'를 누르세요."]

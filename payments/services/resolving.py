@@ -1,0 +1,292 @@
+"""예외 처리: what a person decides about money that does not fit; every decision goes into the history with its reason.
+
+Locks orders, lines, payments, problems in this order. Source: payments.md 5.7, domain.md A02 to A05, T24.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core import drains
+from core.events import record
+from core.locks import locked
+from core.models import Job
+from core.state import Change, Outcome, is_preview, missing
+from orders.models import Order, OrderLine
+from orders.services import progress
+from orders.services.locking import locked_orders
+from orders.states import LineState
+from payments import events
+from payments.models import MoneyProblem, Payment, PgNotice, RefundAccount
+from payments.services import refunds
+from payments.services.booking import book
+from payments.services.receiving import CHANNEL
+from payments.services.refund_locking import locked_payments
+from payments.states import EntryKind, NoticeState, ProblemKind, Resolution
+
+K = ProblemKind
+GAPS = frozenset({K.UNDERPAID, K.OVERPAID})
+LATE = frozenset({K.LATE_AFTER_CANCEL, K.LATE_AFTER_EXPIRE})
+TOO_MUCH = frozenset({K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE})
+NOT_FOUND = "예외 입금을 찾을 수 없습니다. 목록을 새로 고치세요."
+NOT_A_GAP = "부분입금과 초과입금만 차액을 인정할 수 있습니다."
+NOT_LATE = "취소한 주문에 들어온 입금만 주문을 되살릴 수 있습니다."
+NOT_TOO_MUCH = "돌려줄 돈이 있는 예외가 아닙니다."
+NOT_A_NOTICE = "주문을 찾지 못한 PG 알림만 할 수 있는 처리입니다."
+NO_PAYMENT = "주문에 연결되지 않은 예외입니다. 먼저 주문에 연결하세요."
+NOT_WAITING = "입금대기인 주문이 아닙니다. 주문을 확인하세요."
+STILL_SHORT = "들어온 돈이 결제예정액보다 적습니다. 부족한 금액을 먼저 확인하세요."
+NO_ORDER = "주문을 찾을 수 없습니다. 주문번호를 확인하세요."
+OTHER_PAYMENT = "이미 다른 PG 결제가 있는 주문입니다. PG 관리자 화면에서 결제를 확인하세요."
+ONE_ONLY = "알림 한 건씩 주문에 연결합니다."
+ONE_OF_PAYMENT = "같은 결제의 다른 예외와 함께 처리할 수 없습니다. 하나씩 처리하세요."
+
+
+@dataclass(slots=True)
+class _Case:
+    """An open problem with its locked payment, order and lines."""
+
+    problem: MoneyProblem
+    payment: Payment | None = None
+    order: Order | None = None
+    lines: list[OrderLine] = field(default_factory=list)
+
+
+@contextmanager
+def _locked(problem_ids: Collection[int], *, actor: Any, more: Collection[int] = ()) -> Iterator[list[_Case]]:
+    orders_of = MoneyProblem.objects.filter(pk__in=problem_ids, order__isnull=False)
+    with locked_orders({*orders_of.values_list("order_id", flat=True), *more}, actor=actor) as (orders, lines):
+        payments = {payment.pk: payment for payment in locked_payments(orders)}
+        by_id = {order.pk: order for order in orders}
+        problems: list[MoneyProblem] = locked(MoneyProblem.objects.filter(pk__in=problem_ids))
+        yield [
+            _Case(
+                one,
+                payments.get(one.payment_id or 0),
+                by_id.get(one.order_id or 0),
+                [line for line in lines if line.order_id == one.order_id],
+            )
+            for one in problems
+        ]
+
+
+def _settled(problem: MoneyProblem) -> str:
+    who = f"{problem.resolved_by.display_name} 님이" if problem.resolved_by else "시스템이"
+    return f"{who} 이미 처리한 예외입니다: {Resolution(problem.resolution).label}"
+
+
+def _resolve(
+    cases: Collection[_Case],
+    asked: Collection[int],
+    resolution: Resolution,
+    *,
+    refusal: Callable[[_Case], str | None],
+    act: Callable[[list[_Case]], Mapping[int, str] | None],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None,
+) -> Outcome:
+    """Refuse what is settled or does not fit, act on the rest, write the decision and its event."""
+    outcome, good = Outcome(), []
+    for case in cases:
+        text = _settled(case.problem) if case.problem.resolved_at else refusal(case)
+        if text:
+            outcome.refused[case.problem.pk] = text
+        else:
+            good.append(case)
+    late = dict(act(good) or {}) if good else {}
+    outcome.refused |= late
+    good = [case for case in good if case.problem.pk not in late]
+    outcome.possible = [case.problem for case in good]
+    outcome.refused |= missing(set(asked), [case.problem for case in cases], text=NOT_FOUND)
+    if good and not is_preview():
+        # An act may have settled some of them by itself: the decision stands over it.
+        MoneyProblem.objects.filter(pk__in=[case.problem.pk for case in good]).update(
+            resolution=resolution, memo=reason[:300], resolved_by=actor, resolved_at=at, updated_at=at
+        )
+        outcome.changes = [Change(case.problem, "OPEN", resolution, 1) for case in good]
+        data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
+        record(outcome, events.PROBLEM_RESOLVED, at=at, actor=actor, batch=batch, reason=reason, data=data)
+    return outcome
+
+
+def close(*, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None) -> Outcome:
+    """조치 없음: somebody looked and nothing is to be done."""
+    with _locked(problem_ids, actor=actor) as cases:
+        return _resolve(
+            cases, problem_ids, Resolution.NOTHING, refusal=lambda case: None, act=lambda good: None,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip
+
+
+def accept_difference(
+    *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """차액 인정: what is missing is booked by hand and the order goes on; what is too much stays with the order.
+
+    Money that comes in later takes the place of the booking by hand (applying).
+    """
+
+    def refusal(case: _Case) -> str | None:
+        if case.problem.kind not in GAPS or case.payment is None or case.order is None:
+            return NOT_A_GAP
+        waits = any(line.state == LineState.AWAITING_PAYMENT for line in case.lines)
+        return NOT_WAITING if case.problem.kind == K.UNDERPAID and not waits else None
+
+    def act(good: list[_Case]) -> None:
+        short = [case for case in good if case.problem.kind == K.UNDERPAID]
+        rows = [
+            (case.payment, EntryKind.MANUAL, f"{case.order.number}/{case.order.version}", case.order.open_amount)
+            for case in short
+            if case.payment is not None and case.order is not None and case.order.open_amount > 0
+        ]
+        text = f"{Resolution.ACCEPTED.label}: {reason}"[:200]
+        book(rows, at=at, actor=actor, batch=batch, reason=text)
+        ids = [case.order.pk for case in short if case.order is not None]
+        progress.confirm_payment(order_ids=ids, actor=actor, at=at, batch=batch, reason=text)
+
+    with _locked(problem_ids, actor=actor) as cases:
+        return _resolve(
+            cases, problem_ids, Resolution.ACCEPTED, refusal=refusal, act=act,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip
+
+
+def revive_order(
+    *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """주문 되살림: the canceled order comes back and, its money being there, goes to 상품준비중 (T24, T3)."""
+
+    def refusal(case: _Case) -> str | None:
+        if case.problem.kind not in LATE or case.order is None:
+            return NOT_LATE
+        if not any(line.state == LineState.CANCELED_UNPAID for line in case.lines):
+            return NOT_LATE
+        return STILL_SHORT if case.order.paid_amount < case.order.due_amount else None
+
+    def act(good: list[_Case]) -> Mapping[int, str]:
+        ids = [case.order.pk for case in good if case.order is not None]
+        revived = progress.revive(order_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        progress.confirm_payment(order_ids=ids, actor=actor, at=at, batch=batch, reason=reason)
+        refused = {
+            line.order_id: revived.refused[line.pk] for c in good for line in c.lines if line.pk in revived.refused
+        }
+        return {case.problem.pk: refused[case.order.pk] for case in good if case.order and case.order.pk in refused}
+
+    with _locked(problem_ids, actor=actor) as cases:
+        return _resolve(
+            cases, problem_ids, Resolution.REVIVED, refusal=refusal, act=act,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip
+
+
+def refund(
+    *,
+    problem_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    account: RefundAccount | None = None,
+    batch: Job | None = None,
+) -> Outcome:
+    """환불 신청 of what is too much: one refund for each problem, of its amount (late money: all that is there)."""
+
+    def refusal(case: _Case) -> str | None:
+        if case.problem.kind not in TOO_MUCH:
+            return NOT_TOO_MUCH
+        return NO_PAYMENT if case.payment is None else None
+
+    def act(good: list[_Case]) -> Mapping[int, str]:
+        twice = _twice(good)
+        able = [case for case in good if case.problem.pk not in twice]
+        asks = [
+            refunds.Ask(payment_id=c.problem.payment_id or 0, amount=c.problem.amount, account=account) for c in able
+        ]
+        asked = refunds.request(asks=asks, reason=reason, actor=actor, at=at, batch=batch)
+        return twice | {able[place].problem.pk: text for place, text in asked.refused.items()}
+
+    with _locked(problem_ids, actor=actor) as cases:
+        return _resolve(
+            cases, problem_ids, Resolution.REFUNDED, refusal=refusal, act=act,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip
+
+
+def _twice(cases: Collection[_Case]) -> dict[int, str]:
+    seen: set[int] = set()
+    found = {}
+    for case in cases:
+        if case.problem.payment_id in seen:
+            found[case.problem.pk] = ONE_OF_PAYMENT
+        seen.add(case.problem.payment_id or 0)
+    return found
+
+
+def mark_test(
+    *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """PG 시험으로 표시: a notice for an order that never was; the notice is kept as a test."""
+
+    def act(good: list[_Case]) -> None:
+        notices = [case.problem.notice_id for case in good]
+        PgNotice.objects.filter(pk__in=notices).update(state=NoticeState.TEST, finished_at=at)
+
+    with _locked(problem_ids, actor=actor) as cases:
+        return _resolve(
+            cases, problem_ids, Resolution.PG_TEST, refusal=_not_a_notice, act=act,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip
+
+
+def _not_a_notice(case: _Case) -> str | None:
+    return None if case.problem.kind == K.UNKNOWN_ORDER and case.problem.notice_id else NOT_A_NOTICE
+
+
+def attach(
+    *,
+    problem_ids: Collection[int],
+    order_id: int | None,
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None = None,
+) -> Outcome:
+    """주문에 연결: the payment of an order is the one that the notice is about; the PG is then asked as for any notice.
+
+    `order_id` is None in a preview for which nobody has chosen an order yet.
+
+    Money moves by the answer of the PG alone, so a wrong choice ends in 'PG와 금액 다름' and books nothing.
+    """
+    with _locked(problem_ids, actor=actor, more=[order_id] if order_id else []) as cases:
+        payment = Payment.objects.select_related("order").filter(order_id=order_id or 0).order_by("pk").first()
+
+        def refusal(case: _Case) -> str | None:
+            if text := _not_a_notice(case):
+                return text
+            if len(problem_ids) > 1:
+                return ONE_ONLY
+            if payment is None:
+                return NO_ORDER if order_id or not is_preview() else None
+            return OTHER_PAYMENT if payment.account_id is not None else None
+
+        def act(good: list[_Case]) -> None:
+            notice = PgNotice.objects.select_for_update(no_key=True).get(pk=good[0].problem.notice_id)
+            if payment is None or is_preview():
+                return
+            payment.account_id, payment.order_ref = notice.account_id, notice.order_ref
+            payment.payment_ref = notice.payment_ref
+            payment.save(update_fields=["account", "order_ref", "payment_ref", "updated_at"])
+            MoneyProblem.objects.filter(pk=good[0].problem.pk).update(order_id=order_id, payment=payment)
+            good[0].problem.order_id = order_id
+            PgNotice.objects.filter(account_id=notice.account_id, order_ref=notice.order_ref).exclude(
+                state__in=[NoticeState.RECEIVED, NoticeState.RETRY]
+            ).update(state=NoticeState.RETRY, reason="attached", due_at=at, finished_at=None, attempts=0)
+            drains.notify(CHANNEL)
+
+        return _resolve(
+            cases, problem_ids, Resolution.ATTACHED, refusal=refusal, act=act,
+            actor=actor, at=at, reason=reason, batch=batch,
+        )  # fmt: skip

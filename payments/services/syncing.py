@@ -1,0 +1,51 @@
+"""다시 조회: a person asks the PG about one payment and has the answer applied at once."""
+
+from datetime import datetime
+
+from core.exceptions import Conflict, NotFound
+from payments.adapters.base import Denied, NotAtPg, PgProblem
+from payments.models import Payment
+from payments.services import draining
+from payments.services.applying import Fetched, apply
+from payments.states import NoticeState
+
+NOT_FOUND = "PG 결제를 찾을 수 없습니다. 화면을 새로 고치세요."
+WORDS = {
+    "busy": "다른 직원이 이 주문을 처리하고 있습니다. 잠시 뒤 다시 조회하세요.",
+    "stale_answer": "더 새로운 조회를 먼저 반영했습니다. 화면을 새로 고치세요.",
+    "currency": "원화가 아닌 결제입니다. 예외 입금에서 확인하세요.",
+    "mismatch_with_pg": "PG의 금액이나 주문번호가 우리와 다릅니다. 예외 입금에서 확인하세요.",
+}
+
+
+def sync_now(*, payment_id: int, at: datetime) -> str:
+    """PG 다시 조회; the sentence that says what became of it. Outside any transaction.
+
+    Raises NotFound, and Conflict when the PG gave no answer that can be applied.
+    """
+    payment = Payment.objects.select_related("account").filter(pk=payment_id, account__isnull=False).first()
+    if payment is None:
+        raise NotFound(NOT_FOUND)
+    answer = draining.fetch([payment])[payment.pk]
+    if isinstance(answer, PgProblem):
+        raise Conflict(_words(answer), code="pg_problem")
+    return _told(answer, at=at)
+
+
+def _told(answer: Fetched, *, at: datetime) -> str:
+    applied = apply([answer], at=at)[answer.payment_id]
+    if applied.state == NoticeState.PROCESSED:
+        return "PG의 내용을 반영했습니다."
+    if applied.state == NoticeState.IGNORED:
+        return "변경 없음: PG의 결제와 우리 원장이 같습니다."
+    raise Conflict(
+        WORDS.get(applied.reason, "PG의 답을 반영하지 못했습니다. 잠시 뒤 다시 조회하세요."), code=applied.reason
+    )
+
+
+def _words(problem: PgProblem) -> str:
+    if isinstance(problem, NotAtPg):
+        return "PG가 모르는 결제입니다. 주문 참조를 확인하세요."
+    if isinstance(problem, Denied):
+        return "PG가 우리 키를 거절했습니다. 설정의 PG 계정을 확인하세요."
+    return "PG에서 응답이 없습니다. 잠시 뒤 다시 조회하세요."

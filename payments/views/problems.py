@@ -1,0 +1,65 @@
+"""예외 입금 화면: one case, and the refund of what is too much."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from accounts.access import PermissionRequired, refusal, staff_of
+from core.exceptions import Conflict, DomainError
+from core.views.lists import refused
+from payments.models import MoneyProblem
+from payments.money_forms import RefundForm
+from payments.problem_columns import problem_url
+from payments.problem_detail import REFUND, find_problem, problem_context
+from payments.services import resolving
+from payments.views.notices import shown
+
+
+class ProblemDetail(PermissionRequired):
+    """예외 상세: fragment for the slide-over, full page otherwise."""
+
+    permission = "payments.view_problems"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return _answer(request, pk, form=RefundForm())
+
+
+class ProblemRefund(PermissionRequired):
+    """환불 신청 of a case. No bulk act: the account of a buyer must not be kept with a job."""
+
+    permission = "payments.resolve_problem"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        if denied := refusal(request, REFUND):
+            return denied
+        form = RefundForm(request.POST)
+        if not form.is_valid():
+            return _answer(request, pk, form=form, status=422)
+        try:
+            outcome = resolving.refund(
+                problem_ids=[pk], actor=staff_of(request), at=timezone.now(), **form.cleaned_data
+            )
+            if outcome.refused:
+                raise Conflict(outcome.refused[pk])
+        except DomainError as error:
+            if not MoneyProblem.objects.filter(pk=pk, resolved_at=None).exists():
+                return refused(request, error)
+            form.add_error(None, error.message)
+            return _answer(request, pk, form=form, status=error.status)
+        messages.success(request, "환불을 신청했습니다. 승인하면 돈이 나갑니다.")
+        return redirect(problem_url(pk))
+
+
+def _answer(request: HttpRequest, pk: int, *, form: Any, status: int = 200) -> HttpResponse:
+    try:
+        problem = find_problem(pk)
+    except DomainError as error:
+        return refused(request, error)
+    context = problem_context(problem, user=staff_of(request), at=timezone.now()) | {"form": form}
+    answer = shown(request, "payments/_problem.html", "payments/problem.html", context)
+    answer.status_code = status
+    return answer

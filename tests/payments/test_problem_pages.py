@@ -1,0 +1,223 @@
+"""미확인·예외 입금 over HTTP: every act, its refusals, and two people at once."""
+
+import pytest
+
+from accounts.roles import Role
+from orders.models import OrderEvent
+from orders.services import progress
+from orders.states import CanceledBy, LineState
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
+from payments.services import problems
+from payments.states import EntryKind, NoticeState, ProblemKind, Resolution
+from tests.fixtures.orders import NOW, reloaded
+
+URL = "/payments/problems/"
+K = ProblemKind
+
+
+@pytest.fixture
+def problem(make_order, deposit):
+    """`problem(K.UNDERPAID, 7_000)`: an order of 10,000 won that got so much, and its open problem."""
+
+    def make(kind, paid, *, amount=None, canceled=False):
+        order = make_order(price=10_000)
+        if canceled:
+            progress.cancel_unpaid(order_ids=[order.pk], actor=None, at=NOW, by=CanceledBy.STAFF, reason="고객 요청")
+        deposit(order, paid)
+        payment = Payment.objects.get(order=order)
+        problems.open_for(payment, kind, amount=amount or abs(10_000 - paid), at=NOW)
+        return MoneyProblem.objects.get(order=order)
+
+    return make
+
+
+@pytest.fixture
+def lost(db):
+    """Money of a notice that named no order of ours."""
+    account = PgAccount(code="toss", name="토스", provider="toss", merchant_id="m", base_url="https://pg.example")
+    account.set_secrets("test_sk_1234567890")
+    account.save()
+    notice = PgNotice.objects.create(
+        account=account, event_key="e1", kind="DEPOSITED", order_ref="20260908-9999999-1", amount=10_000,
+        is_proven=True, body_hash=b"x", state=NoticeState.PARKED, reason="unknown_order", due_at=NOW, received_at=NOW,
+        finished_at=NOW, attempts=5,
+    )  # fmt: skip
+    return MoneyProblem.objects.create(
+        kind=K.UNKNOWN_ORDER, notice=notice, amount=10_000, found_at=NOW, detail=notice.order_ref
+    )
+
+
+def stage(problem):
+    return reloaded(problem.order).stage
+
+
+def fresh(problem):
+    return MoneyProblem.objects.get(pk=problem.pk)
+
+
+def test_the_list_shows_kind_amount_age_and_order(problem, sign_in):
+    one = problem(K.UNDERPAID, 7_000)
+    page = sign_in(Role.FINANCE).get(URL).content.decode()
+    for words in ("부분입금", "3,000원", one.order.number, "결제예정액보다 적게 들어왔습니다."):
+        assert words in page
+    assert "예외 입금이 없습니다" not in page
+    over = sign_in(Role.FINANCE).get(f"{URL}?tab=over").content.decode()
+    assert one.order.number not in over
+
+
+def test_an_empty_list_says_what_will_stand_there(sign_in):
+    assert "주문과 맞지 않는 돈이 들어오면 여기에 나타납니다." in sign_in(Role.OWNER).get(URL).content.decode()
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.OWNER, 200), (Role.CS, 200), (Role.FINANCE, 200),
+                                              (Role.AUDITOR, 200), (Role.LOGISTICS, 403), (Role.VIEWER, 403)])  # fmt: skip
+def test_who_may_see_the_list(problem, sign_in, role, status):
+    one = problem(K.UNDERPAID, 7_000)
+    client = sign_in(role)
+    assert client.get(URL).status_code == status
+    assert client.get(f"{URL}{one.pk}/").status_code == status
+
+
+@pytest.mark.parametrize("act", ["accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem"])
+def test_an_act_without_the_right_changes_nothing(problem, sign_in, press, act):
+    one = problem(K.UNDERPAID, 7_000)
+    preview, answer = press(sign_in(Role.CS), act, "problems", [(one.pk, 0)], reason="확인")
+    assert (preview.status_code, answer) == (403, None)
+    assert fresh(one).resolved_at is None
+
+
+def test_finance_does_not_accept_a_difference(problem, sign_in, press):
+    one = problem(K.UNDERPAID, 7_000)
+    preview, _ = press(sign_in(Role.FINANCE), "accept-difference", "problems", [(one.pk, 0)], reason="확인")
+    assert preview.status_code == 403
+    assert stage(one) == LineState.AWAITING_PAYMENT
+
+
+def test_an_accepted_shortage_is_booked_by_hand_and_the_order_goes_on(problem, sign_in, press):
+    one = problem(K.UNDERPAID, 7_000)
+    _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 0)], reason="택배 지연 보상")
+    assert answer.status_code == 200
+    assert stage(one) == LineState.PREPARING
+    rows = LedgerEntry.objects.filter(payment=one.payment).order_by("pk").values_list("kind", "amount", "reason")
+    assert list(rows)[1] == (EntryKind.MANUAL, 3_000, "차액 인정: 택배 지연 보상")
+    solved = fresh(one)
+    assert (solved.resolution, solved.memo) == (Resolution.ACCEPTED, "택배 지연 보상")
+    assert solved.resolved_by is not None
+    event = OrderEvent.objects.get(kind="problem.resolved")
+    assert (event.order_id, event.reason, event.data) == (
+        one.order_id, "택배 지연 보상", {"kind": "UNDERPAID", "amount": 3_000},
+    )  # fmt: skip
+
+
+def test_a_reason_is_asked_for(problem, sign_in, press):
+    one = problem(K.UNDERPAID, 7_000)
+    _, answer = press(sign_in(Role.OWNER), "close-problem", "problems", [(one.pk, 0)])
+    assert answer.status_code == 422
+    assert "사유" in answer.content.decode()
+    assert fresh(one).resolved_at is None
+
+
+def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sign_in, press):
+    one, first = problem(K.UNDERPAID, 7_000), make_staff(Role.FINANCE, display_name="이재무")
+    second = sign_in(Role.OWNER)
+    rows = [(one.pk, 0)]
+    opened = second.post(
+        "/acts/accept-difference/", {"page": "problems", "mode": "ids", "rows": f"{one.pk}:0"},
+        headers={"HX-Request": "true"},
+    ).content.decode()  # fmt: skip
+    press(sign_in(first), "close-problem", "problems", rows, reason="고객과 통화함")
+    apply_url = opened.split('hx-post="')[1].split('"')[0]
+    answer = second.post(apply_url, {"reason": "인정"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert (fresh(one).resolution, fresh(one).resolved_by) == (Resolution.NOTHING, first)
+    assert stage(one) == LineState.AWAITING_PAYMENT
+    assert not LedgerEntry.objects.filter(kind=EntryKind.MANUAL).exists()
+    again, _ = press(second, "close-problem", "problems", rows, reason="다시")
+    assert "이재무 님이" in again.content.decode()
+
+
+def test_a_revived_order_goes_on_because_its_money_is_there(problem, sign_in, press):
+    one = problem(K.LATE_AFTER_CANCEL, 10_000, amount=10_000, canceled=True)
+    _, answer = press(sign_in(Role.FINANCE), "revive-order", "problems", [(one.pk, 0)], reason="입금 확인")
+    assert answer.status_code == 200
+    assert (stage(one), fresh(one).resolution) == (LineState.PREPARING, Resolution.REVIVED)
+
+
+def test_an_order_with_too_little_money_is_not_revived(problem, sign_in, press):
+    one = problem(K.LATE_AFTER_CANCEL, 9_000, amount=9_000, canceled=True)
+    preview, answer = press(sign_in(Role.FINANCE), "revive-order", "problems", [(one.pk, 0)], reason="입금 확인")
+    assert "들어온 돈이 결제예정액보다 적습니다" in preview.content.decode()
+    assert answer is None or answer.status_code == 409
+    assert (stage(one), fresh(one).resolution) == (LineState.CANCELED_UNPAID, "")
+
+
+def test_money_that_is_too_much_is_asked_back(problem, sign_in):
+    one = problem(K.OVERPAID, 12_000)
+    client = sign_in(Role.FINANCE)
+    account = {"bank": "088", "number": "110-123-456789", "holder": "홍길동"}
+    assert "2,000원 환불 신청" in client.get(f"{URL}{one.pk}/").content.decode()
+    bad = client.post(f"{URL}{one.pk}/refund/", {"reason": "초과입금", "bank": "088"})
+    assert bad.status_code == 422
+    assert "환불계좌는 은행, 계좌번호, 예금주를 모두 입력하세요." in bad.content.decode()
+    missing = client.post(f"{URL}{one.pk}/refund/", {"reason": "초과입금"})
+    assert missing.status_code == 409
+    assert "환불계좌를 입력하세요" in missing.content.decode()
+    assert not Refund.objects.exists()
+    assert fresh(one).resolved_at is None
+    assert client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"}).status_code == 302
+    refund = Refund.objects.get()
+    assert (refund.amount, refund.reason, refund.account.number) == (2_000, "초과입금", "110123456789")
+    assert fresh(one).resolution == Resolution.REFUNDED
+    again = client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"})
+    assert again.status_code == 409
+    assert "이미 처리한 예외입니다: 환불" in again.content.decode()
+    assert Refund.objects.count() == 1
+
+
+def test_cs_does_not_refund_a_case(problem, sign_in):
+    one = problem(K.OVERPAID, 12_000)
+    assert sign_in(Role.CS).post(f"{URL}{one.pk}/refund/", {"reason": "초과입금"}).status_code == 403
+    assert not Refund.objects.exists()
+
+
+def test_a_notice_is_attached_to_an_order_and_due_again(lost, make_order, sign_in, press):
+    order, client = make_order(price=10_000), sign_in(Role.FINANCE)
+    _, wrong = press(client, "attach-notice", "problems", [(lost.pk, 0)], reason="통화함", order="20200101-0000001")
+    assert wrong.status_code == 422
+    assert "주문을 찾을 수 없습니다" in wrong.content.decode()
+    _, answer = press(client, "attach-notice", "problems", [(lost.pk, 0)], reason="통화함", order=order.number)
+    assert answer.status_code == 200
+    payment = Payment.objects.get(order=order)
+    assert (payment.account, payment.order_ref) == (lost.notice.account, "20260908-9999999-1")
+    notice = PgNotice.objects.get()
+    assert (notice.state, notice.finished_at, notice.attempts) == (NoticeState.RETRY, None, 0)
+    assert (fresh(lost).order, fresh(lost).resolution) == (order, Resolution.ATTACHED)
+    assert not LedgerEntry.objects.exists()
+
+
+def test_a_notice_is_not_attached_to_an_order_with_a_pg_payment(lost, make_order, sign_in, press):
+    order = make_order(price=10_000)
+    Payment.objects.filter(order=order).update(account=lost.notice.account, order_ref=f"{order.number}-1")
+    press(sign_in(Role.FINANCE), "attach-notice", "problems", [(lost.pk, 0)], reason="통화함", order=order.number)
+    assert fresh(lost).resolved_at is None
+    assert PgNotice.objects.get().state == NoticeState.PARKED
+
+
+def test_a_test_of_the_pg_is_marked_and_never_replayed(lost, sign_in, press):
+    press(sign_in(Role.FINANCE), "mark-test", "problems", [(lost.pk, 0)], reason="PG 등록 시험")
+    assert (fresh(lost).resolution, PgNotice.objects.get().state) == (Resolution.PG_TEST, NoticeState.TEST)
+
+
+def test_an_unknown_case_is_not_found(sign_in):
+    answer = sign_in(Role.OWNER).get(f"{URL}999999/")
+    assert answer.status_code == 404
+    assert "예외 입금을 찾을 수 없습니다" in answer.content.decode()
+
+
+def test_the_dashboard_counts_and_adds_up_by_group(problem, sign_in):
+    problem(K.UNDERPAID, 7_000), problem(K.UNDERPAID, 4_000), problem(K.OVERPAID, 12_000)
+    page = sign_in(Role.FINANCE).get("/").content.decode()
+    assert 'data-card="money-short"' in page
+    assert 'data-count="card-money-short">2건' in page
+    assert "9,000원" in page
+    assert 'data-count="card-money-over">1건' in page
