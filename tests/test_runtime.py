@@ -63,7 +63,9 @@ def parts_of(shop: Running) -> dict[str, int]:
     found = {}
     for pid in children_of(shop.process.pid):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        names = ("gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "postgres", "valkey-server")
+        names = (
+            "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "postgres", "valkey-server",
+        )  # fmt: skip
         name = next((name for name in names if any(name in word for word in words)), words[0])
         found[name] = pid
     return found
