@@ -51,6 +51,7 @@ bench: .venv/dev.stamp
 
 soak: .venv/dev.stamp
 	@$(PY) -m bench.soak --minutes $(MINUTES)
+	@OMS_HISTORIES=1000 $(PY) -m pytest -n 0 -q tests/payments/test_permutations.py
 
 seed: .venv/run.stamp
 	@$(PY) manage.py oms_seed --append --orders $(ORDERS) --seed $(SEED)

@@ -75,3 +75,34 @@ def check_two_people() -> Iterable[Violation]:
         cursor.execute(_ALONE)
         for pk, amount in cursor.fetchall():
             yield Violation("INV-16", f"refund {pk}", f"{amount} approved by who asked for it, or by nobody")
+
+
+_DEPOSITS = f"""
+SELECT d.id, d.state, d.amount, d.allocated_amount, COALESCE(a.total, 0) FROM payments_bankdeposit d
+LEFT JOIN (SELECT deposit_id, sum(amount) AS total FROM payments_depositallocation WHERE voided_at IS NULL
+           GROUP BY deposit_id) a ON a.deposit_id = d.id
+WHERE d.allocated_amount <> COALESCE(a.total, 0)
+   OR (d.state IN ('MATCHED', 'ALLOCATED')) <> (d.allocated_amount = d.amount)
+   OR (d.state NOT IN ('MATCHED', 'ALLOCATED') AND d.allocated_amount <> 0)
+LIMIT {MOST}
+"""
+_ALLOCATIONS = f"""
+SELECT a.id, a.amount, COALESCE(e.total, 0), a.voided_at FROM payments_depositallocation a
+LEFT JOIN (SELECT payment_id, reference, sum(amount) AS total FROM payments_ledgerentry
+           WHERE kind IN ('DEPOSIT', 'REVERSAL') AND reference LIKE 'bank-%' GROUP BY payment_id, reference) e
+       ON e.payment_id = a.payment_id AND e.reference = a.reference
+WHERE COALESCE(e.total, 0) <> CASE WHEN a.voided_at IS NULL THEN a.amount ELSE 0 END
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-03", "A bank deposit is connected whole or not at all, and every connection is in the ledger once.")
+def check_deposits() -> Iterable[Violation]:
+    """입금 연결 검사: deposits against their connections, connections against ledger rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DEPOSITS)
+        for pk, state, amount, stored, total in cursor.fetchall():
+            yield Violation("INV-03", f"deposit {pk}", f"{state} {stored} of {amount}, connections say {total}")
+        cursor.execute(_ALLOCATIONS)
+        for pk, amount, total, voided in cursor.fetchall():
+            yield Violation("INV-03", f"allocation {pk}", f"{amount}, voided {voided}, ledger says {total}")

@@ -5,7 +5,7 @@ Score: amount equal 60, order number in the row 40, name equal 35, part of the n
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations, islice
@@ -22,8 +22,8 @@ EARLY = timedelta(days=1)
 """A transfer may precede its order: buyers who pay before they press the last button."""
 MOST_SHOWN = 10
 MOST_SUMMANDS = 12
-MOST_BY_AMOUNT = 3
-"""Orders that fit by nothing but the amount are held only while they are so few."""
+FEW = 3
+"""Orders that fit by the name only or by the amount only are held while they are so few."""
 _TAIL = 5
 _LAST_FOUR = 4
 GOOD = frozenset({MatchGrade.CERTAIN, MatchGrade.STRONG})
@@ -87,6 +87,7 @@ class Candidate:
     score: int
     grade: MatchGrade
     words: str
+    fits: bool = False
     is_summand: bool = False
 
 
@@ -122,7 +123,7 @@ def compare(row: Row, order: Wanted) -> Candidate:
     elif row.at - order.ordered_at <= WEEK:
         points += RECENT
         words.append("7일 안 주문")
-    return Candidate(order, min(points, 100), grade, " · ".join(words))
+    return Candidate(order, min(points, 100), grade, " · ".join(words), fits)
 
 
 def _evidence(row: Row, order: Wanted) -> tuple[int, MatchGrade, str]:
@@ -289,7 +290,7 @@ def _queue(row: Row, found: Sequence[Candidate]) -> tuple[DepositReason, list[Ca
     same = [one for one in named if row.name and row.name in one.order.names and one.order.standing is Standing.OPEN]
     summands = summing(row.amount, [one.order for one in same])
     if summands:
-        marked = [Candidate(o.order, o.score, o.grade, o.words, o.order.id in summands) for o in same]
+        marked = [replace(one, is_summand=one.order.id in summands) for one in same]
         return D.SEVERAL_ORDERS, sorted(marked, key=lambda one: (not one.is_summand, one.order.id))
     if same:
         short = any(one.order.amount > row.amount for one in same)
@@ -309,10 +310,18 @@ def summing(amount: int, orders: Collection[Wanted]) -> set[int]:
 
 
 def holds(verdict: Verdict, candidate: Candidate) -> bool:
-    """취소 막음: whether the deposit protects this order: a name speaks for it, or hardly any other has the amount."""
+    """취소 막음: whether the deposit protects this order from 입금전취소 while it waits.
+
+    It does where a name speaks for the order and the amount fits, alone or in a sum; of orders that fit by one of the
+    two only, the first few, and none when hardly anything but chance speaks for them.
+    """
     if candidate.order.standing is not Standing.OPEN:
         return False
-    return candidate.grade is not MatchGrade.AMOUNT or len(verdict.candidates) <= MOST_BY_AMOUNT
+    if candidate.is_summand or (candidate.fits and candidate.grade is not MatchGrade.AMOUNT):
+        return True
+    if candidate.grade is MatchGrade.AMOUNT:
+        return len(verdict.candidates) <= FEW
+    return candidate in verdict.candidates[:FEW]
 
 
 def _sentence(candidate: Candidate) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, OuterRef, Subquery
 
 from core import cells
 from core.models import SettingChange
@@ -15,6 +15,7 @@ from payments.services.pg_settings import HISTORY, LABELS, shown_key
 
 DENIED_DAYS = 7
 MOST_DENIED = 10
+_newest = PgRequest.objects.filter(account=OuterRef("pk")).order_by("-at", "-pk").values("at")[:1]
 LAST_CHANGES = 20
 
 
@@ -43,11 +44,11 @@ def account_rows(at: datetime) -> list[AccountRow]:
             PROVIDERS[one.provider].label,
             ("사용" if one.is_active else "사용 안 함") + (" · 샌드박스" if one.is_sandbox else ""),
             "발급" if one.issues_accounts else "",
-            cells.short_time(one.last_notice_at, at),
+            cells.short_time(one.heard_at, at),
             cells.short_time(one.last_ok_at, at),
             one.last_error,
         )
-        for one in PgAccount.objects.order_by("-is_active", "name", "pk")
+        for one in PgAccount.objects.annotate(heard_at=Subquery(_newest)).order_by("-is_active", "name", "pk")
     ]
 
 
@@ -61,6 +62,7 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
     """계정 내용: status, keys by their last characters, denied addresses, history."""
     pg, secrets, options = PROVIDERS[account.provider], account.secrets(), account.options()
     present, *previous = (*secrets, "")
+    newest = PgRequest.objects.filter(account=account).order_by("-at", "-pk").first()
     is_registering = account.registering_until is not None and account.registering_until > at
     return {
         "pg_label": pg.label,
@@ -69,7 +71,7 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
         "key": shown_key(present),
         "previous": shown_key(previous[0]) if any(previous) else "",
         "options": [(label, shown_key(options.get(name, ""))) for name, label in OPTIONS.get(account.provider, ())],
-        "last_notice": cells.full_time(account.last_notice_at),
+        "last_notice": cells.full_time(newest.at) if newest else "",
         "last_ok": cells.full_time(account.last_ok_at),
         "is_registering": is_registering,
         "registering_until": cells.full_time(account.registering_until) if is_registering else "",

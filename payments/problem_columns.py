@@ -98,9 +98,7 @@ def _state(group: Group, _: object) -> str:
 COLUMNS = (
     ListColumn(
         "kind", "종류",
-        lambda g, _: cells.opener(
-            problem_url(g.record.id), ProblemKind(g.record.kind).label, sub=sentence(g.record.kind)
-        ),
+        lambda g, _: cells.opener(problem_url(g.record.id), ProblemKind(g.record.kind).label),
         lambda g, _: ProblemKind(g.record.kind).label, width=24,
     ),
     ListColumn(
@@ -113,7 +111,10 @@ COLUMNS = (
         lambda g, _: g.record.found_at, kind=Kind.DATETIME, css="nowrap", sort="found_at", width=19,
     ),
     ListColumn("order", "주문", _order, lambda g, _: g.record.order or "", css="nowrap", width=20),
-    ListColumn("detail", "설명", lambda g, _: cells.text(g.record.detail), lambda g, _: g.record.detail, width=40),
+    ListColumn(
+        "detail", "설명", lambda g, _: cells.two_lines(sentence(g.record.kind), g.record.detail),
+        lambda g, _: f"{sentence(g.record.kind)} {g.record.detail}".strip(), width=50,
+    ),
     ListColumn(
         "state", "처리", _state,
         lambda g, _: Resolution(g.record.resolution).label if g.record.resolution else "처리 전", width=24,

@@ -13,9 +13,16 @@ from payments.models import MoneyProblem
 from payments.notice_columns import notice_url
 from payments.problem_columns import age, problem_url, sentence
 from payments.services.refunds import needs_account
-from payments.services.resolving import NOT_FOUND, TOO_MUCH
+from payments.services.resolving import GAPS, LATE, NOT_FOUND, TOO_MUCH
 from payments.states import ProblemKind, Resolution
 
+ONLY_FOR = {
+    "accept-difference": GAPS,
+    "revive-order": LATE,
+    "attach-notice": frozenset({ProblemKind.UNKNOWN_ORDER}),
+    "mark-test": frozenset({ProblemKind.UNKNOWN_ORDER}),
+}
+"""Kinds that an act fits; the others fit every kind."""
 RESOLVE, REFUND = "payments.resolve_problem", "payments.request_refund"
 
 
@@ -57,7 +64,15 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         and user.has_perm(RESOLVE)
         and user.has_perm(REFUND),
         "needs_account": problem.payment is not None and needs_account(problem.payment),
-        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({"OPEN"}, user)] if is_open else [],
+        "buttons": _buttons(problem, user) if is_open else [],
         "rows": f"{problem.pk}:{0 if is_open else 1}",
         "page_name": "problems",
     }
+
+
+def _buttons(problem: MoneyProblem, user: Any) -> list[Button]:
+    return [
+        Button(one.name, one.label, one.style)
+        for one in actions_for({"OPEN"}, user)
+        if problem.kind in ONLY_FOR.get(one.name, {problem.kind})
+    ]

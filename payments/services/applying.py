@@ -6,7 +6,7 @@ them ends in the same state. Source: payments.md 5.5, 5.6.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.models import Source
@@ -85,6 +85,9 @@ def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
                 rows += mine
                 verdict = CHANGED if mine else UNCHANGED
             verdicts[payment.pk] = verdict
+        moved, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
+        if moved:
+            lines = _read_again(orders)
         book(rows, at=at, source=Source.PG)
         # A refund of our own that is under way is no news to the order.
         for payment_id, won in refund_booking.recognise(rows, at=at).items():
@@ -94,9 +97,46 @@ def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
             payment.synced_at = found[payment.pk].asked_at
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
         Payment.objects.bulk_update(touched, ["synced_at", "payment_ref"])
-        moved = _follow(touched, lines, found, before, at=at)
+        moved |= _follow(touched, lines, found, before, at=at)
         verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
     return verdicts
+
+
+def _come_and_gone(
+    payments: Sequence[Payment],
+    lines: Sequence[OrderLine],
+    found: dict[int, Fetched],
+    before: dict[int, int],
+    rows: Sequence[tuple[Payment, EntryKind, str, int]],
+    *,
+    at: datetime,
+) -> tuple[set[int], list[tuple[Payment, EntryKind, str, int]]]:
+    """Money that came in and went out again before we heard of it is booked in two steps, so that the order ends where
+    it would have ended had we heard in time; ids of the payments whose order moved, and the rows of the second step.
+    """
+    came = {row[0].pk for row in rows if row[1] == EntryKind.DEPOSIT}
+    both = came & {row[0].pk for row in rows if row[1] == EntryKind.REFUND}
+    if not both:
+        return set(), list(rows)
+    first = [row for row in rows if row[0].pk in both and row[1] not in GOING_OUT]
+    book(first, at=at, source=Source.PG)
+    unrefunded = {
+        pk: replace(found[pk], snapshot=replace(found[pk].snapshot, refunds=(), state=PgState.PAID)) for pk in both
+    }
+    moved = _follow([payment for payment in payments if payment.pk in both], lines, unrefunded, before, at=at)
+    for payment in payments:
+        if payment.pk in both:
+            before[payment.pk] = payment.order.paid_amount
+    return moved, [row for row in rows if row not in first]
+
+
+def _read_again(orders: Sequence[Order]) -> list[OrderLine]:
+    """Lines of locked orders after a step."""
+    by_id = {order.pk: order for order in orders}
+    lines = list(OrderLine.objects.filter(order__in=orders).order_by("pk"))
+    for line in lines:
+        line.order = by_id[line.order_id]
+    return lines
 
 
 def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | None:
@@ -229,6 +269,8 @@ class _Plan:
         refunded = bool(snapshot.refunds)
         if states == {S.PREPARING} and not refunded:
             self.revert.append(payment.order)
+            if not payment.order.paid_amount and snapshot.state in ENDED_AT_PG:
+                self.cancel.append((payment.order, snapshot.state))
             return
         self.lock += [line for line in lines if line.state in {S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED}]
         kind = ProblemKind.REFUNDED_OUTSIDE if refunded else ProblemKind.REVERSED_AFTER_RELEASE

@@ -134,11 +134,13 @@ def _still(deposit: BankDeposit, verdict: Verdict, orders: Mapping[int, Order], 
 
 
 def _remember(deposits: Sequence[BankDeposit], verdicts: Mapping[int, Verdict]) -> None:
-    """Candidates of the deposits, as they are now."""
-    DepositCandidate.objects.filter(Among("deposit_id", [one.pk for one in deposits])).delete()
+    """Candidates of the deposits that wait, as they are now; what was confirmed keeps its words only."""
+    seen = [one.pk for one in deposits if one.state != DepositState.NEW]
+    DepositCandidate.objects.filter(Among("deposit_id", seen)).delete()
     rows = [
         (deposit.pk, rank, one, verdicts[deposit.pk])
         for deposit in deposits
+        if verdicts[deposit.pk].order_id is None
         for rank, one in enumerate(verdicts[deposit.pk].candidates, start=1)
     ]
     with connection.cursor() as cursor:
@@ -153,7 +155,7 @@ def _remember(deposits: Sequence[BankDeposit], verdicts: Mapping[int, Verdict]) 
                 [one.score for _, _, one, _ in rows],
                 [str(one.grade) for _, _, one, _ in rows],
                 [one.words[:200] for _, _, one, _ in rows],
-                [verdict.order_id is None and holds(verdict, one) for _, _, one, verdict in rows],
+                [holds(verdict, one) for _, _, one, verdict in rows],
                 [one.is_summand for _, _, one, _ in rows],
             ],
         )

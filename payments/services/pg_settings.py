@@ -60,7 +60,7 @@ class Checked:
 
 def shown_key(text: str) -> str:
     """가린 키: the last four characters of one that is long enough to spare them."""
-    return f"••••{text[-4:]}" if len(text) >= 12 else "••••" if text else "없음"
+    return f"****{text[-4:]}" if len(text) >= 12 else "****" if text else "없음"
 
 
 def facts(account: PgAccount) -> AccountFacts:

@@ -30,6 +30,8 @@ MATRIX = """
     payments.approve_refund     OF
     payments.pay_refund         OF
     payments.revert             OF
+    payments.view_deposits      OCF
+    payments.match_deposits     OF
     shipping.register_waybill   OL
     shipping.export_waybill     OL
     shipping.view_recipient     L

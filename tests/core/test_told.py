@@ -16,12 +16,12 @@ from core.triggers import EVENT_TABLE
 from orders import events
 from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
-from payments.models import Payment
+from payments.models import BankDeposit, Payment, Refund
 from shipping.models import Parcel
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.work import LineMaker, locked_rows
 
-MACHINES: tuple[type[StateGuard], ...] = (OrderLine, Parcel, Payment, Job)
+MACHINES: tuple[type[StateGuard], ...] = (OrderLine, Parcel, Payment, BankDeposit, Refund, Job)
 
 
 def together(*steps: Callable[[], object]) -> None:

@@ -36,9 +36,9 @@ def test_the_inbox_shows_what_came_and_what_became_of_it(paid, sign_in):
         assert words in detail
 
 
-@pytest.mark.parametrize(("role", "status"), [(Role.OWNER, 200), (Role.CS, 200), (Role.FINANCE, 200),
-                                              (Role.AUDITOR, 200), (Role.LOGISTICS, 403), (Role.VIEWER, 403)])  # fmt: skip
-def test_who_may_see_the_inbox(sign_in, role, status):
+@pytest.mark.parametrize("role", list(Role))
+def test_who_may_see_the_inbox(sign_in, role):
+    status = 403 if role in {Role.LOGISTICS, Role.VIEWER} else 200
     client = sign_in(role)
     assert [client.get(url).status_code for url in (URL, f"{URL}refused/")] == [status, status]
 

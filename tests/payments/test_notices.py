@@ -163,3 +163,33 @@ def test_the_address_without_its_last_slash_is_the_same(pg_shop):  # A25
     pg_shop.deposit(order)
     pg_shop.heard()
     assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
+
+
+def test_money_that_came_and_went_unheard_ends_where_it_would_have_ended(pg_shop):
+    order = pg_shop.order(pg_shop.account("toss"))
+    payment = Payment.objects.select_related("account").get(order=order)
+    fault = pg_shop.pgs.fault("hold", times=None)
+    pg_shop.deposit(order)
+    pg_shop.act("refund", payment, amount=10_000)
+    pg_shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
+    pg_shop.pgs.control("notices/release")
+    pg_shop.heard()
+    assert pg_shop.state(order) == (PREPARING, 23_000, PaymentState.PARTIAL)
+    assert ledger(order) == [(EntryKind.DEPOSIT, 33_000), (EntryKind.REFUND, -10_000)]
+    problem = MoneyProblem.objects.get()
+    assert (problem.kind, problem.amount) == (ProblemKind.REFUNDED_OUTSIDE, 10_000)
+
+
+def test_an_account_that_is_closed_after_its_deposit_was_taken_back_ends_the_order(pg_shop):
+    order = pg_shop.order(pg_shop.account("toss"))
+    payment = Payment.objects.select_related("account").get(order=order)
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    fault = pg_shop.pgs.fault("hold", times=None)
+    pg_shop.act("reverse", payment)
+    pg_shop.act("close", payment)
+    pg_shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
+    pg_shop.pgs.control("notices/release")
+    pg_shop.heard()
+    assert pg_shop.state(order) == (LineState.CANCELED_UNPAID, 0, PaymentState.PENDING)
+    assert ledger(order) == [(EntryKind.DEPOSIT, 33_000), (EntryKind.REVERSAL, -33_000)]

@@ -1,0 +1,205 @@
+"""Random histories of payments at a PG, told in order to one order and out of order, doubled and in part to another.
+
+A history is a list of chapters. In a chapter things happen at the PG; between two chapters staff do something. What
+the PG tells of a chapter may come late, even chapters later, twice, or never; at the end of a chapter somebody has
+looked at the PG once, as the reconciliation does.
+"""
+
+import base64
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from core import drains, relay
+from orders.models import Order, OrderLine
+from orders.services import progress
+from orders.states import CanceledBy
+from payments.adapters.base import PgProblem
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount
+from payments.services import manual, receiving
+from payments.services.applying import BY_HAND, FROM_PG, GOING_OUT, Fetched
+from payments.services.draining import apply_each, fetch
+from tests.fixtures.pg_shop import PRICE, PgShop
+from tests.payments.pg import portone_case
+
+ACTS = ("deposit", "deposit", "deposit", "reverse", "refund-part", "refund", "close", "expire")
+STAFF = ("", "", "confirm", "revert", "cancel")
+
+
+@dataclass
+class History:
+    """One history; `chapters` are (what happens at the PG, what staff do then)."""
+
+    seed: int
+    pg: str
+    chapters: list[tuple[list[str], str]]
+    told: Order | None = None
+    untold: Order | None = None
+    mail: list[Any] = field(default_factory=list)
+    """Notices about `untold` that are still on their way."""
+
+
+def invent(seed: int, pgs: Sequence[str]) -> History:
+    """The history of a seed."""
+    chance = random.Random(seed)
+    chapters = [
+        ([chance.choice(ACTS) for _ in range(chance.randint(1, 4))], chance.choice(STAFF))
+        for _ in range(chance.randint(1, 3))
+    ]
+    return History(seed, chance.choice(pgs), chapters)
+
+
+class Teller:
+    """Plays many histories side by side, so that one look at the PG serves all of them."""
+
+    def __init__(self, shop: PgShop, staff: Any, histories: Sequence[History]) -> None:
+        self.shop, self.staff, self.histories = shop, staff, histories
+        self.accounts: dict[str, PgAccount] = {}
+        self.seen = 0
+
+    def play(self) -> None:
+        """All of them, to their end."""
+        for pg in sorted({one.pg for one in self.histories}):
+            self.accounts[pg] = self.shop.account(pg)
+        for one in self.histories:
+            one.told = self.shop.order(self.accounts[one.pg])
+            one.untold = self.shop.order(self.accounts[one.pg])
+        self.shop.pgs.fault("hold", times=None)
+        self._news()
+        for number in range(max(len(one.chapters) for one in self.histories)):
+            running = [one for one in self.histories if number < len(one.chapters)]
+            self._happen(running, number)
+            for one in running:
+                for order in (one.told, one.untold):
+                    self._act(one.chapters[number][1], order)
+        self._arrive([(one, notice) for one in self.histories for notice in one.mail])
+        self._settle()
+
+    def _happen(self, running: Sequence[History], number: int) -> None:
+        late: dict[int, list[Any]] = defaultdict(list)
+        for step in range(max(len(one.chapters[number][0]) for one in running)):
+            acting = [one for one in running if step < len(one.chapters[number][0])]
+            for one in acting:
+                for order in (one.told, one.untold):
+                    self._at_pg(one.chapters[number][0][step], one, order)
+            news = self._news()
+            for one in acting:
+                late[one.seed] += news[_ref(one.untold)]
+            self._arrive([(one, notice) for one in acting for notice in news[_ref(one.told)]])
+            self._look([one.told for one in acting])
+        for one in running:
+            self._post_late(one, late[one.seed])
+        self._look([one.untold for one in running])
+
+    def _post_late(self, one: History, notices: list[Any]) -> None:
+        """Of these and of what is still on its way, some come now, in any order; a fifth is lost, a third doubled."""
+        chance = random.Random(one.seed + len(notices))
+        mail = one.mail + [copy for notice in notices for copy in _copies(notice, chance)]
+        chance.shuffle(mail)
+        cut = chance.randint(0, len(mail))
+        one.mail = mail[cut:]
+        for notice in mail[:cut]:
+            self._arrive([(one, notice)], settle=chance.random() < 0.3)
+
+    def _at_pg(self, act: str, one: History, order: Order | None) -> None:
+        """What the bank refuses does not happen, for either order."""
+        name, facts = act, {}
+        if act == "deposit":
+            facts = {"amount": PRICE}
+        elif act.startswith("refund"):
+            name, facts = "refund", {"amount": 10_000} if act == "refund-part" else {}
+        values = {"pg": one.pg, "order_ref": _ref(order), **facts}
+        self.shop.pgs.request("POST", f"/control/payments/{name}", values)
+
+    def _news(self) -> dict[str, list[Any]]:
+        found = self.shop.pgs.notices(after=self.seen, limit=100_000)
+        self.seen = max([self.seen, *(one["id"] for one in found)])
+        told: dict[str, list[Any]] = defaultdict(list)
+        for one in found:
+            told[one["order_ref"]].append(one)
+        return told
+
+    def _arrive(self, mail: Sequence[tuple[History, Any]], *, settle: bool = True) -> None:
+        for one, notice in mail:
+            account = self.accounts[one.pg]
+            row, refusal = receiving.store(_arrival(notice, one.pg), account=account)
+            judgement = refusal or receiving.judge(row, account=account)
+            assert judgement.answer == "ACK", (one.pg, judgement)
+            receiving.finish(row, judgement, status=200, milliseconds=0)
+        if settle:
+            self._settle()
+
+    def _look(self, orders: Sequence[Order | None]) -> None:
+        """As the reconciliation does."""
+        payments = list(Payment.objects.filter(order__in=[o for o in orders if o]).select_related("account"))
+        answers = fetch(payments).values()
+        assert not any(isinstance(one, PgProblem) for one in answers), answers
+        apply_each([one for one in answers if isinstance(one, Fetched)], at=timezone.now())
+
+    def _settle(self) -> None:
+        drains.run_all()
+        relay.run_once()
+        drains.run_all()
+
+    def _act(self, act: str, order: Order | None) -> None:
+        facts = {"order_ids": [order.pk if order else 0], "actor": self.staff, "at": timezone.now()}
+        match act:
+            case "confirm":
+                manual.confirm_manually(**facts)
+            case "revert":
+                manual.revert_manual(**facts, reason="시험")
+            case "cancel":
+                progress.cancel_unpaid(**facts, by=CanceledBy.STAFF, reason="시험")
+
+    def books(self, orders: Sequence[Order]) -> dict[int, tuple[int, int]]:
+        """What the PG says that each order holds, and what our ledger says that came through the PG, in won."""
+        payments = {one.pk: one for one in Payment.objects.filter(order__in=orders).select_related("account")}
+        ours: dict[int, int] = defaultdict(int)
+        rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=FROM_PG | GOING_OUT)
+        for payment_id, amount in rows.values_list("payment_id", "amount"):
+            ours[payment_id] += amount
+        found = {}
+        for pk, answer in fetch(list(payments.values())).items():
+            assert isinstance(answer, Fetched), answer
+            snapshot = answer.snapshot
+            at_pg = sum(one.amount for one in snapshot.deposits) - sum(one.amount for one in snapshot.refunds)
+            found[payments[pk].order_id] = (at_pg, ours[pk])
+        return found
+
+
+def end_of(order: Order) -> dict[str, Any]:
+    """Where an order has ended."""
+    fresh = Order.objects.get(pk=order.pk)
+    payment = Payment.objects.get(order=order)
+    entries = LedgerEntry.objects.filter(payment=payment)
+    return {
+        "stage": fresh.stage,
+        "paid": fresh.paid_amount,
+        "payment": payment.state,
+        "locks": sorted(set(OrderLine.objects.filter(order=order).values_list("open_locks", flat=True))),
+        "by hand": sum(entries.filter(kind__in=BY_HAND).values_list("amount", flat=True)),
+        "problems": sorted(MoneyProblem.objects.filter(order=order, resolved_at=None).values_list("kind", "amount")),
+    }
+
+
+def _ref(order: Order | None) -> str:
+    return f"{order.number}-1" if order else ""
+
+
+def _copies(notice: Any, chance: random.Random) -> list[Any]:
+    draw = chance.random()
+    return [] if draw < 0.2 else [notice] * (3 if draw > 0.8 else 2 if draw > 0.6 else 1)
+
+
+def _arrival(notice: Any, pg: str) -> receiving.Arrival:
+    body, at = base64.b64decode(notice["body_base64"]), timezone.now()
+    headers = {name.lower(): value for name, value in notice["headers"].items()}
+    if pg == "portone":
+        # Signed anew at every attempt; the event keeps its id.
+        headers |= portone_case.headers(body, event=f"wh_{notice['id']}", stamp=str(int(at.timestamp())))
+    ip = notice.get("client_ip")
+    return receiving.Arrival(body, headers, notice["content_type"], ip, ip, at)

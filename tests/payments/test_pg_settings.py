@@ -1,0 +1,156 @@
+"""PG 계정 settings over HTTP: keys go in and never come out, changes are kept, the connection is tried."""
+
+import pytest
+
+from accounts.roles import Role
+from core.models import SettingChange
+from payments.models import PgAccount
+
+URL = "/settings/pg/"
+KEY, NEWER = "test_sk_first_1234567890", "test_sk_second_0987654321"
+GIVEN = {
+    "code": "toss-main", "name": "토스 본점", "merchant_id": "omsmall", "key": KEY, "base_url": "https://pg.example",
+    "charset": "utf-8", "requeries": "on", "is_active": "on",
+}  # fmt: skip
+
+
+@pytest.fixture
+def account(db):
+    one = PgAccount(code="toss-main", name="토스 본점", provider="toss", merchant_id="omsmall", charset="utf-8")
+    one.base_url = "https://pg.example"
+    one.set_secrets(KEY)
+    one.save()
+    return one
+
+
+def given(account, **facts):
+    """What the edit form posts back; the keys empty."""
+    kept = {name: value for name, value in GIVEN.items() if name not in {"code", "key"}}
+    return kept | {"seen": PgAccount.objects.get(pk=account.pk).updated_at.isoformat()} | facts
+
+
+def edited(account):
+    return PgAccount.objects.get(pk=account.pk)
+
+
+def test_an_account_is_made_and_its_key_is_never_shown(sign_in):
+    client = sign_in(Role.OWNER)
+    assert "PG" in client.get(f"{URL}new/").content.decode()
+    page = client.get(f"{URL}new/?provider=portone").content.decode()
+    assert "API 시크릿" in page
+    assert "채널 키" in page
+    answer = client.post(f"{URL}new/?provider=toss", GIVEN)
+    made = PgAccount.objects.get()
+    assert answer["Location"] == f"{URL}{made.pk}/"
+    assert (made.secrets(), made.provider) == ((KEY,), "toss")
+    page = client.get(answer["Location"]).content.decode()
+    assert KEY not in page
+    assert "****7890" in page
+    assert f"/payments/webhooks/{made.endpoint_token}/" in page
+    assert KEY not in str(list(SettingChange.objects.values()))
+    assert KEY not in made.sealed_secrets
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"key": ""}, "키를 입력하세요."),
+        ({"code": "Toss!"}, "코드는 영문 소문자로 시작하고"),
+        ({"base_url": "http://pg.example"}, "PG 주소는 https://로 시작해야 합니다."),
+        ({"ips": "1.2.3.4\n300.1.1.1"}, "IP 주소가 아닙니다: 300.1.1.1"),
+        ({"issues_accounts": "on"}, "가상계좌를 발급할 은행을 고르세요."),
+        ({"name": ""}, "이름을 입력하세요."),
+    ],
+)
+def test_wrong_input_is_refused_in_korean(sign_in, facts, words):
+    answer = sign_in(Role.OWNER).post(f"{URL}new/?provider=toss", GIVEN | facts)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not PgAccount.objects.exists()
+
+
+def test_a_code_is_taken_once(account, sign_in):
+    answer = sign_in(Role.OWNER).post(f"{URL}new/?provider=toss", GIVEN)
+    assert answer.status_code == 409
+    assert "이미 쓰고 있는 코드입니다" in answer.content.decode()
+    assert PgAccount.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_may_look_and_who_may_change(account, sign_in, role):
+    client = sign_in(role)
+    assert client.get(URL).status_code == (200 if role in {Role.OWNER, Role.AUDITOR} else 403)
+    answer = client.post(f"{URL}{account.pk}/", given(account, name="바뀐 이름"))
+    assert answer.status_code == (302 if role == Role.OWNER else 403)
+    assert edited(account).name == ("바뀐 이름" if role == Role.OWNER else "토스 본점")
+    assert SettingChange.objects.exists() is (role == Role.OWNER)
+
+
+def test_a_new_key_keeps_the_previous_one_until_it_is_dropped(account, sign_in):
+    client, url = sign_in(Role.OWNER), f"{URL}{account.pk}/"
+    client.post(url, given(account, key=NEWER))
+    assert edited(account).secrets() == (NEWER, KEY)
+    client.post(url, given(account))
+    assert edited(account).secrets() == (NEWER, KEY)
+    change = SettingChange.objects.get(key="pg_account:toss-main:key")
+    assert (change.old, change.new) == ("****7890", "****4321")
+    page = client.get(url).content.decode()
+    assert "이전 키" in page
+    assert "변경 이력" in page
+    assert client.post(url, {"part": "drop"}).status_code == 302
+    assert edited(account).secrets() == (NEWER,)
+    again = client.post(url, {"part": "drop"})
+    assert again.status_code == 409
+    assert "지울 이전 키가 없습니다." in again.content.decode()
+
+
+def test_the_second_of_two_people_does_not_overwrite(account, sign_in):
+    stale, client = given(account, name="늦은 이름"), sign_in(Role.OWNER)
+    client.post(f"{URL}{account.pk}/", given(account, name="먼저 이름"))
+    answer = client.post(f"{URL}{account.pk}/", stale)
+    assert answer.status_code == 409
+    assert "다른 직원이 이 계정을 바꿨습니다" in answer.content.decode()
+    assert edited(account).name == "먼저 이름"
+
+
+def test_one_account_opens_virtual_accounts(account, sign_in):
+    PgAccount.objects.filter(pk=account.pk).update(issues_accounts=True, bank="20")
+    answer = sign_in(Role.OWNER).post(
+        f"{URL}new/?provider=toss", GIVEN | {"code": "second", "issues_accounts": "on", "bank": "20"}
+    )
+    assert answer.status_code == 409
+    assert "토스 본점 계정이 이미 가상계좌를 발급합니다." in answer.content.decode()
+
+
+def test_the_window_of_registration_is_ten_minutes(account, sign_in):
+    sign_in(Role.OWNER).post(f"{URL}{account.pk}/", {"part": "register"})
+    assert edited(account).registering_until is not None
+    assert SettingChange.objects.get().key == "pg_account:toss-main:registering"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("pg", ["toss", "portone", "nicepay", "nicepay-form", "inicis"])
+def test_the_connection_is_tried(pg_shop, sign_in, pg):
+    account, client = pg_shop.account(pg), sign_in(Role.OWNER)
+    answer = client.post(f"{URL}{account.pk}/", {"part": "check"}, follow=True)
+    assert "에 연결했습니다. 키가 맞습니다." in answer.content.decode()
+    assert edited(account).last_ok_at is not None
+    PgAccount.objects.filter(pk=account.pk).update(base_url="http://127.0.0.1:9/x")
+    answer = client.post(f"{URL}{account.pk}/", {"part": "check"}, follow=True)
+    assert "응답이 없습니다" in answer.content.decode()
+    assert "응답이 없습니다" in edited(account).last_error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wrong_key_is_told(pg_shop, sign_in):
+    account = pg_shop.account("toss")
+    account.set_secrets("test_sk_wrong")
+    account.save()
+    answer = sign_in(Role.OWNER).post(f"{URL}{account.pk}/", {"part": "check"}, follow=True)
+    assert "키나 상점 아이디를 거절했습니다" in answer.content.decode()
+
+
+def test_an_unknown_account_or_pg_is_not_found(account, sign_in):
+    client = sign_in(Role.OWNER)
+    assert client.get(f"{URL}999999/").status_code == 404
+    assert client.get(f"{URL}new/?provider=nobody").status_code == 422
