@@ -72,7 +72,7 @@ def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement
 def settle(row: PgRequest, *, account: PgAccount, refusal: Judgement | None, began: float) -> Judgement:
     """판정과 기록 in one transaction; `began` is when the request came, by time.perf_counter().
 
-    It is not durable: the request is, and should the machine die now, the sweep reads it again and finds the same event.
+    It is not durable, the request is: should the machine die now, the sweep reads it again and finds the same event.
     """
     with transaction.atomic():
         _not_durable()

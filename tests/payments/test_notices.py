@@ -201,6 +201,6 @@ def test_the_shortcut_of_notices_opens_nothing(pg_shop, client):
     assert client.post(path, b"{}", "application/json", headers={"host": "evil.example"}).status_code == 400
     assert not PgRequest.objects.exists()
     answer = client.post(path, b"{}", "application/json")
-    assert (answer.status_code, answer["X-Content-Type-Options"]) == (400, "nosniff")
+    assert (answer.status_code, answer["X-Content-Type-Options"]) == (401, "nosniff")
     assert not answer.cookies
     assert client.get("/payments/webhooks/x/y/").status_code == 404
