@@ -213,9 +213,3 @@ def open_sums() -> Mapping[str, tuple[int, int]]:
         if mine:
             found[key] = (sum(n for n, _ in mine), sum(won for _, won in mine))
     return found
-
-
-@lists.counts
-def money_counts() -> dict[str, int]:
-    """메뉴 건수: open problems, through their partial index."""
-    return {ProblemPage.name: MoneyProblem.objects.filter(resolved_at=None).count()}

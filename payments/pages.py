@@ -28,13 +28,14 @@ from orders import columns as order_columns
 from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
 from orders.states import LineState, PaymentMethod
 from payments import columns
+from payments.counts import counted
 from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
 from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
-from payments.models import BankDeposit
+from payments.models import BankDeposit, MoneyProblem
 from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.names import name_key
-from payments.refund_pages import RefundPage
+from payments.refund_pages import RefundPage, waiting_refunds
 from payments.states import DepositReason, DepositState
 
 __all__ = ["AwaitingPaymentPage", "DepositPage", "NoticePage", "ProblemPage", "RefundPage", "RefusedPage"]
@@ -179,6 +180,12 @@ class DepositPage(ListPage):
 
 
 @lists.counts
-def deposit_counts() -> dict[str, int]:
-    """메뉴 건수: deposits that wait for a person, through their partial index."""
-    return {DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED).count()}
+def payment_counts() -> dict[str, int]:
+    """메뉴 건수: deposits, refunds and exceptional money that wait for a person."""
+    return counted(
+        {
+            DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED),
+            RefundPage.name: waiting_refunds(),
+            ProblemPage.name: MoneyProblem.objects.filter(resolved_at=None),
+        }
+    )

@@ -72,8 +72,7 @@ class RefundPage(LoggedExport):
         return ["내려받은 파일로 은행에서 이체한 뒤, 이체한 건을 골라 '이체 완료'를 누르세요."]
 
 
-@lists.counts
-def refund_counts() -> dict[str, int]:
-    """메뉴 건수: refunds that wait for a person."""
+def waiting_refunds() -> QuerySet[Any]:
+    """기다리는 환불: those that a person must decide about or pay."""
     waiting = Q(state__in=[R.DRAFT, R.FAILED]) | Q(state=R.APPROVED, way__in=[RefundWay.BANK, RefundWay.PROVIDER])
-    return {RefundPage.name: Refund.objects.filter(waiting).count()}
+    return Refund.objects.filter(waiting)
