@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 
 def counted(waiting: Mapping[str, QuerySet[Any, Any]]) -> dict[str, int]:
     """건수: rows of several querysets, by name; one query."""
-    parts, params = [], []
+    parts: list[str] = []
+    params: list[Any] = []
     for rows in waiting.values():
         sql, given = rows.order_by().values_list("pk").query.sql_with_params()
         parts.append(f"(SELECT count(*) FROM ({sql}) AS q)")
