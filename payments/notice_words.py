@@ -19,14 +19,14 @@ KINDS: Final = {
 }
 
 CSS: Final = {
-    NoticeState.RECEIVED: "s-awaiting",
-    NoticeState.RETRY: "s-awaiting",
+    NoticeState.RECEIVED: "s-ready",
+    NoticeState.RETRY: "s-ready",
     NoticeState.PROCESSED: "s-delivered",
-    NoticeState.IGNORED: "s-closed",
+    NoticeState.IGNORED: "s-confirmed",
     NoticeState.REJECTED: "s-closed",
-    NoticeState.PARKED: "s-preparing",
-    NoticeState.DEAD: "s-preparing",
-    NoticeState.TEST: "s-closed",
+    NoticeState.PARKED: "s-awaiting",
+    NoticeState.DEAD: "s-closed",
+    NoticeState.TEST: "s-confirmed",
 }
 
 REASONS: Final = {

@@ -28,13 +28,14 @@ from orders import columns as order_columns
 from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
 from orders.states import LineState, PaymentMethod
 from payments import columns
+from payments.counts import counted
 from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
 from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
 from payments.filters import AwaitingFilter
-from payments.models import BankDeposit
+from payments.models import BankDeposit, MoneyProblem
 from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.names import name_key
-from payments.refund_pages import RefundPage
+from payments.refund_pages import RefundPage, waiting_refunds
 from payments.states import DepositReason, DepositState
 
 __all__ = ["AwaitingPaymentPage", "DepositPage", "NoticePage", "ProblemPage", "RefundPage", "RefusedPage"]
@@ -60,7 +61,6 @@ class AwaitingPaymentPage(OrderStepPage):
     subtitle = "입금을 확인하고 상품준비중으로 넘깁니다"
     state = LineState.AWAITING_PAYMENT
     default_period = "7d"
-    counted_by = ("payment_method",)
     filterset_class = AwaitingFilter
     sorts: ClassVar[dict[str, Sort]] = {
         "deposit_by": Sort("입금기한 빠른순", ("deposit_by",), nullable=True),
@@ -177,3 +177,15 @@ class DepositPage(ListPage):
         may = query.user is not None and query.user.has_perm("payments.match_deposits")
         upload = [Tool("거래내역 올리기", "/payments/deposits/upload/", "upload")] if may else []
         return [*upload, *super().tools(query)]
+
+
+@lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name)
+def payment_counts(names: Collection[str]) -> dict[str, int]:
+    """메뉴 건수: deposits, refunds and exceptional money that wait for a person."""
+    waiting = {
+        DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED),
+        RefundPage.name: waiting_refunds(),
+        ProblemPage.name: MoneyProblem.objects.filter(resolved_at=None),
+    }
+    asked = {name: rows for name, rows in waiting.items() if name in names}
+    return counted(asked) if asked else {}

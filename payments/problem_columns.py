@@ -91,7 +91,7 @@ def _state(group: Group, _: object) -> str:
         return cells.badge("s-awaiting", "처리 전")
     done = f"{row.who} 님" if row.who else "시스템"
     return cells.two_lines(
-        cells.badge("s-closed", Resolution(row.resolution).label), f"{done} · {row.memo}" if row.memo else done
+        cells.badge("s-confirmed", Resolution(row.resolution).label), f"{done} · {row.memo}" if row.memo else done
     )
 
 

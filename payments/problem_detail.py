@@ -47,7 +47,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "sentence": sentence(problem.kind),
         "badge": {"css": "s-awaiting", "label": "처리 전"}
         if is_open
-        else {"css": "s-closed", "label": Resolution(problem.resolution).label},
+        else {"css": "s-confirmed", "label": Resolution(problem.resolution).label},
         "age": age(problem.found_at, at),
         "found": cells.full_time(problem.found_at),
         "order": order,

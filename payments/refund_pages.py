@@ -70,3 +70,9 @@ class RefundPage(LoggedExport):
         if query.tab != "bank":
             return []
         return ["내려받은 파일로 은행에서 이체한 뒤, 이체한 건을 골라 '이체 완료'를 누르세요."]
+
+
+def waiting_refunds() -> QuerySet[Any]:
+    """기다리는 환불: those that a person must decide about or pay."""
+    waiting = Q(state__in=[R.DRAFT, R.FAILED]) | Q(state=R.APPROVED, way__in=[RefundWay.BANK, RefundWay.PROVIDER])
+    return Refund.objects.filter(waiting)

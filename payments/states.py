@@ -199,3 +199,17 @@ REFUND_MOVES = (
     (RefundState.ACCEPTED, RefundState.FAILED),
     (RefundState.FAILED, RefundState.DRAFT),
 )
+
+
+class ReceiptPurpose(models.TextChoices):
+    """현금영수증 용도."""
+
+    INCOME = "INCOME", "소득공제"
+    EXPENSE = "EXPENSE", "지출증빙"
+
+
+class ReceiptState(models.TextChoices):
+    """현금영수증 상태."""
+
+    ISSUED = "ISSUED", "발급"
+    CANCELED = "CANCELED", "취소"

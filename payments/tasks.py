@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, sweeping
+from payments.services import draining, reconciling, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
@@ -40,3 +40,15 @@ def process_notices(*, at: datetime, **kwargs: Any) -> int:
     while time.monotonic() - began < LONGEST and (some := draining.drain(at=at)):
         taken += some
     return taken
+
+
+def reconcile_soon(*, at: datetime, **kwargs: Any) -> int:
+    """임박 대사: payments that are about to end unpaid; how many were asked about."""
+    found = reconciling.reconcile_soon(at=at)
+    log.info("%s payments asked about, %s changed", found.payments, found.changed)
+    return found.payments
+
+
+def reconcile_week(*, at: datetime, **kwargs: Any) -> int:
+    """주간 대사: the payments of the last seven days with a report; how many rows it has."""
+    return len(reconciling.reconcile_week(at=at))

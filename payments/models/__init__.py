@@ -5,12 +5,14 @@ from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, De
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
+from payments.models.reconciliation import CashReceipt, PgReconciliation
 from payments.models.refund import Refund, RefundAccount, RefundCalculation
 from payments.models.virtual import VirtualAccount
 
 __all__ = [
     "BankAccount",
     "BankDeposit",
+    "CashReceipt",
     "DepositAllocation",
     "DepositCandidate",
     "LedgerEntry",
@@ -18,6 +20,7 @@ __all__ = [
     "Payment",
     "PgAccount",
     "PgNotice",
+    "PgReconciliation",
     "PgRequest",
     "Refund",
     "RefundAccount",

@@ -18,6 +18,7 @@ from payments.adapters.base import PgState, Snapshot
 from payments.models import LedgerEntry, Payment
 from payments.services import problems, refund_booking
 from payments.services.booking import book, payments_of
+from payments.services.receipts import keep_receipts
 from payments.states import EntryKind, NoticeState, ProblemKind
 
 S = LineState
@@ -66,7 +67,7 @@ UNCHANGED = Applied(NoticeState.IGNORED, "no_change")
 CHANGED = Applied(NoticeState.PROCESSED)
 
 
-def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
+def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
     """조회 반영: a verdict for each payment id; payments whose order somebody holds come again (BUSY)."""
     found = {one.payment_id: one for one in fetched}
     order_ids = list(Payment.objects.filter(pk__in=found).values_list("order_id", flat=True))
@@ -88,7 +89,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
         moved, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
         if moved:
             lines = _read_again(orders)
-        book(rows, at=at, source=Source.PG)
+        book(rows, at=at, source=Source.PG, reason=reason)
         # A refund of our own that is under way is no news to the order.
         for payment_id, won in refund_booking.recognise(rows, at=at).items():
             before[payment_id] -= won
@@ -97,6 +98,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime) -> dict[int, Applied]:
             payment.synced_at = found[payment.pk].asked_at
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
         Payment.objects.bulk_update(touched, ["synced_at", "payment_ref"])
+        keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
         moved |= _follow(touched, lines, found, before, at=at)
         verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
     return verdicts

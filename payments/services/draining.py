@@ -117,19 +117,19 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
     return verdicts
 
 
-def apply_each(good: Sequence[Fetched], *, at: datetime) -> dict[int, Applied]:
+def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
     """조회 반영: all at once; when one of them fails, one by one, so that it fails alone and comes again."""
     if not good:
         return {}
     try:
-        return apply(good, at=at)
+        return apply(good, at=at, reason=reason)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         if len(good) == 1:
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
             return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
-    return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at).items()}
+    return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
 
 
 def fetch(payments: Sequence[Payment]) -> dict[int, Fetched | PgProblem]:

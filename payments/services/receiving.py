@@ -5,6 +5,7 @@ No network and no order is touched here: what a notice means is found out by the
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +69,19 @@ def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement
     return row, refusal
 
 
+def settle(row: PgRequest, *, account: PgAccount, refusal: Judgement | None, began: float) -> Judgement:
+    """판정과 기록 in one transaction; `began` is when the request came, by time.perf_counter().
+
+    It is not durable, the request is: should the machine die now, the sweep reads it again and finds the same event.
+    """
+    with transaction.atomic():
+        _not_durable()
+        judgement = refusal or judge(row, account=account)
+        status = pg_of(account).speak(judgement.answer).status
+        _write(row, judgement, status=status, milliseconds=int((time.perf_counter() - began) * 1000))
+    return judgement
+
+
 def judge(row: PgRequest, *, account: PgAccount) -> Judgement:
     """요청 판정: authenticate, parse, store the event once. Raises only what the database raises."""
     pg = pg_of(account)
@@ -87,9 +101,13 @@ def finish(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: i
     """판정 기록: what was answered and when. It need not be durable: an unread request is judged again."""
     with transaction.atomic():
         _not_durable()
-        PgRequest.objects.filter(pk=row.pk).update(
-            status=status, reason=judgement.reason, notice_id=judgement.notice_id, milliseconds=milliseconds
-        )
+        _write(row, judgement, status=status, milliseconds=milliseconds)
+
+
+def _write(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: int) -> None:
+    PgRequest.objects.filter(pk=row.pk).update(
+        status=status, reason=judgement.reason, notice_id=judgement.notice_id, milliseconds=milliseconds
+    )
 
 
 def judge_again(row: PgRequest, *, account: PgAccount) -> Judgement:
@@ -121,9 +139,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judgement:
-    # Durable is the request: should the machine die now, the sweep reads it again and finds the same event.
-    with transaction.atomic():
-        _not_durable()
+    with transaction.atomic(savepoint=False):
         pk = _insert(notice, row, account=account)
         if pk is not None:
             if notice.parked:

@@ -52,11 +52,7 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
 
 def _judged(request: HttpRequest, account: PgAccount, *, started: float) -> Answer:
     row, refusal = receiving.store(_arrival(request, account), account=account)
-    judgement = refusal or receiving.judge(row, account=account)
-    milliseconds = int((time.perf_counter() - started) * 1000)
-    status = pg_of(account).speak(judgement.answer).status
-    receiving.finish(row, judgement, status=status, milliseconds=milliseconds)
-    return judgement.answer
+    return receiving.settle(row, account=account, refusal=refusal, began=started).answer
 
 
 def _arrival(request: HttpRequest, account: PgAccount) -> receiving.Arrival:

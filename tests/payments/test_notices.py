@@ -193,3 +193,14 @@ def test_an_account_that_is_closed_after_its_deposit_was_taken_back_ends_the_ord
     pg_shop.heard()
     assert pg_shop.state(order) == (LineState.CANCELED_UNPAID, 0, PaymentState.PENDING)
     assert ledger(order) == [(EntryKind.DEPOSIT, 33_000), (EntryKind.REVERSAL, -33_000)]
+
+
+def test_the_shortcut_of_notices_opens_nothing(pg_shop, client):
+    account = pg_shop.account("toss")
+    path = f"/payments/webhooks/{account.endpoint_token}/"
+    assert client.post(path, b"{}", "application/json", headers={"host": "evil.example"}).status_code == 400
+    assert not PgRequest.objects.exists()
+    answer = client.post(path, b"{}", "application/json")
+    assert (answer.status_code, answer["X-Content-Type-Options"]) == (401, "nosniff")
+    assert not answer.cookies
+    assert client.get("/payments/webhooks/x/y/").status_code == 404

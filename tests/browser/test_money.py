@@ -1,0 +1,96 @@
+"""PG money in a real browser: a deposit empties the open screen by itself; the pages of money have no fault."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.services import create_demo_staff
+from core import drains
+from orders.states import LineState
+from payments.models import Payment, PgNotice
+from payments.services import problems
+from payments.states import ProblemKind
+from tests.browser.shop import log_in, overflow, violations
+from tests.fixtures.orders import reloaded
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+POLL = 20_000
+"""Milliseconds: the screen asks every 15 s."""
+
+
+@pytest.fixture
+def shop(pg_shop, live_server, sign_in, staff, page):
+    """The sandbox's Toss, an order that waits for its deposit, and the owner in the browser."""
+    create_demo_staff(at=timezone.now())
+    order = pg_shop.order(pg_shop.account("toss"))
+    return log_in(page, live_server, sign_in(staff)), order
+
+
+def test_a_deposit_at_the_bank_leaves_the_open_screen_without_a_reload(shop, pg_shop, page, console_errors):
+    url, order = shop
+    page.goto(f"{url}/orders/awaiting-payment/?period=all")
+    row = page.locator(f"#row-{order.pk}")
+    assert "우리은행" in row.inner_text()
+    page.evaluate("window.stays = true")
+
+    buyer = page.context.new_page()
+    buyer.goto(f"{pg_shop.pgs.base_url}/?q={order.number}")
+    buyer.get_by_role("button", name="입금하기", exact=True).click()
+    buyer.get_by_text("입금했습니다.").first.wait_for()
+    buyer.close()
+    pg_shop.pgs.wait_for(lambda: PgNotice.objects.exists())
+    drains.run_all()
+    assert reloaded(order).stage == LineState.PREPARING
+
+    page.bring_to_front()
+    page.locator(f"#row-{order.pk}.moved, #row-{order.pk} .moved").or_(
+        page.get_by_text("방금 시스템이 처리")
+    ).first.wait_for(timeout=POLL)  # fmt: skip
+    assert page.locator(f"#row-{order.pk} input[type=checkbox]:not([disabled])").count() == 0
+    assert page.evaluate("window.stays") is True
+    assert page.locator("[data-count=menu-awaiting-payment]").inner_text() in {"0", "1"}
+
+    page.goto(f"{url}/orders/preparing/?period=all")
+    page.locator(f"#row-{order.pk}").wait_for()
+
+
+def test_the_pages_of_money_are_accessible_and_fit(shop, pg_shop, page, console_errors):
+    url, order = shop
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    payment = Payment.objects.get(order=order)
+    problems.open_for(payment, ProblemKind.OVERPAID, amount=2_000, at=timezone.now(), detail="고객이 두 번 보냄")
+    notice, problem = PgNotice.objects.order_by("pk").first(), payment.problems.get()
+    for path in (
+        "/payments/notices/?period=all",
+        f"/payments/notices/{notice.pk}/",
+        "/payments/notices/refused/",
+        "/payments/problems/",
+        f"/payments/problems/{problem.pk}/",
+        "/settings/pg/",
+        f"/settings/pg/{payment.account_id}/",
+        "/settings/pg/new/?provider=inicis",
+        f"/orders/{order.number}/",
+    ):
+        for width in (1280, 1440):
+            page.set_viewport_size({"width": width, "height": 860})
+            page.goto(f"{url}{path}")
+            assert overflow(page) == [], path
+        for theme in ("light", "dark"):
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            assert violations(page) == [], (path, theme)
+
+
+def test_a_person_gives_a_reason_and_reads_the_raw_body(shop, pg_shop, page, console_errors):
+    url, order = shop
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    notice = PgNotice.objects.filter(kind="DEPOSITED").order_by("pk").first()
+    page.goto(f"{url}/payments/notices/{notice.pk}/")
+    page.locator("[data-reveal]").first.click()
+    page.get_by_label("보는 이유").fill("고객 입금 문의")
+    page.get_by_role("button", name="보기", exact=True).click()
+    page.locator("[data-revealed]").wait_for()
+    assert notice.order_ref in page.locator("[data-revealed] pre").inner_text()
+    page.locator('[data-action="replay-notice"]').click()
+    page.locator("#dialog[open]").wait_for()
+    assert "변경 없음" in page.locator("#dialog").inner_text()

@@ -1,0 +1,108 @@
+"""Box 결제 of the order detail and the list of unpaid orders, for payments through a PG."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AccessLog
+from accounts.roles import Role
+from orders.states import LineState
+from payments.models import Payment, PgAccount, VirtualAccount
+from payments.services import problems
+from payments.states import PaymentState, ProblemKind, VirtualState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def waiting(pg_shop):
+    """An order whose virtual account the sandbox's Toss has opened; (order, its payment)."""
+    order = pg_shop.order(pg_shop.account("toss"))
+    return order, Payment.objects.get(order=order)
+
+
+def page_of(client, order):
+    return client.get(f"/orders/{order.number}/").content.decode()
+
+
+def test_the_box_shows_the_account_masked_with_its_deadline(waiting, sign_in):
+    order, payment = waiting
+    page = page_of(sign_in(Role.CS), order)
+    number = VirtualAccount.objects.get(payment=payment).number
+    assert number not in page
+    assert "우리은행" in page
+    assert f"*{number[-4:]}" in page
+    assert "data-deadline" in page
+    assert f"{order.number}-1" in page
+    assert "data-sync" in page
+
+
+def test_the_number_is_shown_for_a_reason_and_logged(waiting, sign_in):
+    order, payment = waiting
+    url, number = f"/payments/{payment.pk}/virtual/", VirtualAccount.objects.get(payment=payment).number
+    client = sign_in(Role.CS)
+    refused = client.post(url, {"reason": "왜"})
+    assert (refused.status_code, number in refused.content.decode()) == (422, False)
+    assert not AccessLog.objects.filter(action="VIEW").exists()
+    shown = client.post(url, {"reason": "고객이 계좌를 물음"})
+    assert number in shown.content.decode()
+    assert shown["Cache-Control"] == "no-store"
+    logged = AccessLog.objects.get(action="VIEW")
+    assert (logged.subjects, logged.purpose) == ([order.number], "고객이 계좌를 물음")
+    assert sign_in(Role.LOGISTICS).post(url, {"reason": "고객이 계좌를 물음"}).status_code == 403
+    assert client.post("/payments/999999/virtual/", {"reason": "고객이 계좌를 물음"}).status_code == 404
+
+
+def test_a_person_asks_the_pg_again(waiting, pg_shop, sign_in):
+    order, payment = waiting
+    url, hx = f"/payments/{payment.pk}/sync/", {"HX-Request": "true"}
+    client = sign_in(Role.CS, headers=hx)
+    assert "변경 없음" in client.post(url).content.decode()
+    PgAccount.objects.update(is_active=False)
+    pg_shop.deposit(order)
+    assert sign_in(Role.VIEWER, headers=hx).post(url).status_code == 403
+    assert pg_shop.state(order) == (LineState.AWAITING_PAYMENT, 0, PaymentState.PENDING)
+    answer = client.post(url)
+    assert "PG의 내용을 반영했습니다." in answer.content.decode()
+    assert answer["HX-Trigger"] == "oms:changed"
+    assert pg_shop.state(order) == (LineState.PREPARING, 33_000, PaymentState.PAID)
+    PgAccount.objects.update(base_url="http://127.0.0.1:9/x")
+    answer = client.post(url)
+    assert answer.status_code == 409
+    assert "PG에서 응답이 없습니다" in answer.content.decode()
+    assert client.post("/payments/999999/sync/").status_code == 422
+
+
+def test_an_account_that_is_not_open_says_why(waiting, sign_in):
+    order, payment = waiting
+    row = VirtualAccount.objects.filter(payment=payment)
+    row.update(state=VirtualState.PENDING, number="")
+    assert "가상계좌를 발급하고 있습니다." in page_of(sign_in(Role.CS), order)
+    row.update(state=VirtualState.FAILED, last_error="은행 점검 중입니다.")
+    assert "가상계좌를 발급하지 못했습니다. 은행 점검 중입니다." in page_of(sign_in(Role.CS), order)
+
+
+def test_notices_and_open_problems_stand_in_the_box(waiting, pg_shop, sign_in):
+    order, payment = waiting
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    problems.open_for(payment, ProblemKind.OVERPAID, amount=2_000, at=timezone.now())
+    page = page_of(sign_in(Role.CS), order)
+    for words in ("초과입금", "2,000원", "PG 알림", "/payments/notices/", "/payments/problems/"):
+        assert words in page
+    plain = page_of(sign_in(Role.LOGISTICS), order)
+    assert "초과입금" in plain
+    assert "/payments/notices/" not in plain
+    assert "/payments/problems/" not in plain
+
+
+def test_unpaid_orders_show_bank_and_masked_number(waiting, sign_in):
+    order, payment = waiting
+    number = VirtualAccount.objects.get(payment=payment).number
+    url = "/orders/awaiting-payment/?period=all&tab=account"
+    page = sign_in(Role.CS).get(url).content.decode()
+    assert "우리은행" in page
+    assert number not in page
+    assert f"*{number[-4:]}" in page
+    assert ">예외<" not in page
+    problems.open_for(payment, ProblemKind.UNDERPAID, amount=3_000, at=timezone.now())
+    assert ">예외<" in sign_in(Role.CS).get(url).content.decode()
