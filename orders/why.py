@@ -82,6 +82,9 @@ def _waiting_for_money(line: Any, at: datetime) -> Why:
     if kind is not None:
         return Why(LOCK_TEXT[kind].format(self=line), is_stopped=True, line=line)
     reason = explain(line, OrderLine.confirm_payment)
+    if reason is None and order.open_amount < 0:
+        text = f"입금액이 주문 금액보다 {-order.open_amount:,}원 많습니다. 입금 내역을 확인하세요."
+        return Why(text, is_stopped=False, line=line)
     if reason is None:
         return Why("입금액이 주문 금액과 같습니다. 입금확인을 할 수 있습니다.", is_stopped=False, line=line)
     if order.paid_amount:

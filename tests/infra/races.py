@@ -38,11 +38,17 @@ def race(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     return [found[n][1] for n in range(len(jobs))]
 
 
-def _run(n: int, job: Callable[[], Any], gate: Any, answers: Any) -> None:
-    # Beside a browser's event loop Django keeps a second set of connections, which the child would share with all
-    # others: forget them without a word to the server.
+def forget_inherited() -> None:
+    """In a forked process: give up the connections of the parent without a word to the server.
+
+    Beside a browser's event loop Django keeps a second set of them, which the child would share with all others.
+    """
     for inherited in connections.all(initialized_only=True):
         inherited.connection = None
+
+
+def _run(n: int, job: Callable[[], Any], gate: Any, answers: Any) -> None:
+    forget_inherited()
     try:
         gate.wait(PATIENCE)
         answers.put((n, (True, job())))

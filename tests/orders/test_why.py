@@ -45,7 +45,11 @@ SENTENCES = [
         True,
     ),
     (line(S.AWAITING_PAYMENT, paid=7_000), "입금액이 주문 금액과 3,000원 다릅니다.", True),
-    (line(S.AWAITING_PAYMENT, paid=12_000), "입금액이 주문 금액과 2,000원 다릅니다.", True),
+    (
+        line(S.AWAITING_PAYMENT, paid=12_000),
+        "입금액이 주문 금액보다 2,000원 많습니다. 입금 내역을 확인하세요.",
+        False,
+    ),
     (line(S.AWAITING_PAYMENT, paid=10_000), "입금액이 주문 금액과 같습니다. 입금확인을 할 수 있습니다.", False),
     (line(S.PREPARING), "결제가 끝났습니다. 재고를 확인하고 배송준비중 처리를 하세요.", False),
     (

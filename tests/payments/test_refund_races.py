@@ -18,7 +18,7 @@ from payments.services.refunds import Ask
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
-from tests.infra.races import race
+from tests.infra.races import forget_inherited, race
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 R = RefundState
@@ -40,6 +40,7 @@ def dies_at(place, work):
     connections.close_all()
 
     def child():
+        forget_inherited()
         os.environ["OMS_FAILPOINTS"] = f"{place}=kill"
         work()
 
