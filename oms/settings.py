@@ -143,6 +143,9 @@ LOGGING = logging_config("WARNING" if OMS_ENV == "test" else "INFO")
 OMS_EVENT_MODEL = "orders.OrderEvent"
 OMS_DELIVERY_MODEL = "orders.Delivery"
 
+# Who carries messages to buyers; the standard one only keeps them (docs/operations.md).
+OMS_MESSAGE_BACKEND = os.environ.get("OMS_MESSAGE_BACKEND", "core.messaging.log_backend")
+
 # Lets a person through to core's own pages or answers why not: log-in first, then the right.
 OMS_GATE = "accounts.access.refusal"
 

@@ -24,6 +24,8 @@ class Message(TimeStamped):
     attempts = models.PositiveSmallIntegerField("시도 횟수", default=0)
     # Set before the gateway is called: a process that dies in between leaves a row that is not sent a second time.
     claimed_at = models.DateTimeField("발송 시작", null=True, blank=True)
+    # None: there is nothing left to do.
+    next_try_at = models.DateTimeField("다음 발송", null=True, blank=True)
     sent_at = models.DateTimeField("발송일시", null=True, blank=True)
     reference = models.CharField("발송사 번호", max_length=120, blank=True, default="")
     error = models.CharField("실패 사유", max_length=300, blank=True, default="")
@@ -38,7 +40,8 @@ class Message(TimeStamped):
             ),
         ]
         indexes = [
-            models.Index(fields=["created_at"], name="message_unsent", condition=~models.Q(status=MessageStatus.SENT))
+            models.Index(fields=["created_at"], name="message_unsent", condition=~models.Q(status=MessageStatus.SENT)),
+            models.Index(fields=["next_try_at"], name="message_due", condition=models.Q(next_try_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

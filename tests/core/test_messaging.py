@@ -1,12 +1,12 @@
 """Messages: one per key, through the back end that the settings name, and never twice."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from core.messaging import GatewayRefused, MessageNotSent, render, send
+from core.messaging import BACK_OFF, LEASE, GatewayRefused, deliver_due, render, send
 from core.models import Message
 from core.models.message import MessageStatus
 
@@ -57,36 +57,72 @@ def test_the_same_key_sends_once_whatever_the_text(own_gateway):
     first = send(**NEWS)
     second = send(**NEWS | {"to": "01099999999"})
     assert (second.pk, second.to) == (first.pk, "01012345678")
+    assert sent == [], "the relay asks the gateway, not whoever has news"
+    assert (deliver_due(at=NOW), deliver_due(at=NOW)) == (1, 0)
     assert sent == [TEXT]
-    assert Message.objects.count() == 1
+    message = Message.objects.get()
+    assert (message.status, message.reference, message.sent_at) == (MessageStatus.SENT, "gw-1", NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_news_that_is_rolled_back_is_no_news(own_gateway):
+    with transaction.atomic():
+        send(**NEWS)
+        transaction.set_rollback(True)
+    assert deliver_due(at=NOW) == 0
+    assert sent == []
 
 
 @pytest.mark.django_db
-def test_a_refused_message_can_be_sent_again(own_gateway):
-    answers.append(GatewayRefused("no credit"))
-    with pytest.raises(MessageNotSent):
-        send(**NEWS)
-    failed = Message.objects.get()
-    assert (failed.status, failed.error, failed.sent_at) == (MessageStatus.FAILED, "no credit", None)
-    again = send(**NEWS)
-    assert (again.status, again.error, again.attempts, again.reference) == (MessageStatus.SENT, "", 2, "gw-1")
+def test_a_refused_message_is_tried_again_ever_later_and_then_left(own_gateway):
+    send(**NEWS)
+    at = NOW
+    for wait in BACK_OFF:
+        answers.append(GatewayRefused("no credit"))
+        assert deliver_due(at=at) == 1
+        failed = Message.objects.get()
+        assert (failed.status, failed.error, failed.sent_at) == (MessageStatus.FAILED, "no credit", None)
+        assert deliver_due(at=at + wait - timedelta(seconds=1)) == 0
+        at += wait
+    assert deliver_due(at=at) == 1
+    again = Message.objects.get()
+    assert (again.status, again.error, again.attempts, again.reference) == (MessageStatus.SENT, "", 5, "gw-1")
     assert sent == [TEXT]
+
+
+@pytest.mark.django_db
+def test_a_message_that_is_always_refused_ends(own_gateway):
+    send(**NEWS)
+    answers.extend(GatewayRefused("no credit") for _ in range(9))
+    tries = sum(deliver_due(at=NOW + timedelta(days=day)) for day in range(9))
+    assert (tries, Message.objects.get().status) == (5, MessageStatus.FAILED)
+    assert sent == []
 
 
 @pytest.mark.django_db
 def test_an_unknown_outcome_is_never_repeated(own_gateway):
     answers.append(TimeoutError())
-    assert send(**NEWS).status == MessageStatus.FAILED
-    assert send(**NEWS).status == MessageStatus.FAILED
+    send(**NEWS)
+    assert [deliver_due(at=NOW + timedelta(days=day)) for day in range(3)] == [1, 0, 0]
     assert sent == []
-    assert Message.objects.get().attempts == 1
+    message = Message.objects.get()
+    assert (message.status, message.attempts, message.error) == (
+        MessageStatus.FAILED, 1, "발송 결과를 알 수 없습니다.",
+    )  # fmt: skip
 
 
 @pytest.mark.django_db
-def test_a_claim_left_by_a_dead_process_is_not_sent_again(own_gateway):
-    Message.objects.create(key="shipped:1", template="order_shipped", to="01012345678", body=TEXT, claimed_at=NOW)
-    assert send(**NEWS).status == MessageStatus.QUEUED
+def test_a_claim_left_by_a_dead_process_is_not_sent_again_and_not_forgotten(own_gateway, caplog):
+    send(**NEWS)
+    Message.objects.update(claimed_at=NOW)
+    assert deliver_due(at=NOW + LEASE) == 0
+    assert Message.objects.get().status == MessageStatus.QUEUED
+    assert deliver_due(at=NOW + LEASE + timedelta(seconds=1)) == 0
     assert sent == []
+    assert (Message.objects.get().status, Message.objects.get().error) == (
+        MessageStatus.FAILED, "발송 결과를 알 수 없습니다.",
+    )  # fmt: skip
+    assert "message under shipped:1: outcome unknown" in caplog.text
 
 
 @pytest.mark.django_db
@@ -115,6 +151,7 @@ def test_eight_threads_with_one_key_send_once(own_gateway):
     def race() -> None:
         start.wait()
         send(**NEWS)
+        deliver_due(at=NOW)
         connection.close()
 
     threads = [threading.Thread(target=race) for _ in range(8)]

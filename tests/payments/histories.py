@@ -83,6 +83,7 @@ class Teller:
         late: dict[int, list[Any]] = defaultdict(list)
         for step in range(max(len(one.chapters[number][0]) for one in running)):
             acting = [one for one in running if step < len(one.chapters[number][0])]
+            self._look([one.untold for one in acting if _must_be_seen(one, number, step)])
             for one in acting:
                 for order in (one.told, one.untold):
                     self._at_pg(one.chapters[number][0][step], one, order)
@@ -184,6 +185,14 @@ def end_of(order: Order) -> dict[str, Any]:
         "by hand": sum(entries.filter(kind__in=BY_HAND).values_list("amount", flat=True)),
         "problems": sorted(MoneyProblem.objects.filter(order=order, resolved_at=None).values_list("kind", "amount")),
     }
+
+
+def _must_be_seen(one: History, number: int, step: int) -> bool:
+    """A PG keeps no trace of a deposit that its bank took back, so that nobody can know later whether it replaced a
+    입금확인 by hand; after one of those somebody looks before the bank takes anything back.
+    """
+    is_confirmed = any(act == "confirm" for _, act in one.chapters[:number])
+    return is_confirmed and one.chapters[number][0][step] == "reverse"
 
 
 def _ref(order: Order | None) -> str:

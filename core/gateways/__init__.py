@@ -1,0 +1,1 @@
+"""Gateways of messages: one module for each, with a back end for `core.messaging`."""
