@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from core import drains
 from core.failpoints import declare, failpoint
 from core.sealing import seal
 from orders.models import Order
@@ -37,6 +36,8 @@ log = logging.getLogger("payments.issuing")
 CHANNEL = "oms_virtual_accounts"
 AT_ONCE = 10
 LEASE = timedelta(seconds=60)
+HEAD_START = timedelta(seconds=5)
+"""The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
 
@@ -59,12 +60,10 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
             payment=payment,
             bank=account.bank,
             due_at=wanted[payment.order_id].deposit_by or at + timedelta(days=7),
-            next_try_at=at,
+            next_try_at=at + HEAD_START,
         )
         for payment in payments
     )
-    if payments:
-        drains.notify(CHANNEL)
     return [payment.pk for payment in payments]
 
 
@@ -96,11 +95,12 @@ def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
-            "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING' AND next_try_at <= %s"
-            "  AND (%s::bigint[] = '{}' OR payment_id = ANY(%s::bigint[]))"
+            "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING'"
+            "  AND CASE WHEN %s::bigint[] = '{}' THEN next_try_at <= %s"
+            "      ELSE payment_id = ANY(%s::bigint[]) AND (attempts = 0 OR next_try_at <= %s) END"
             "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, at, list(only), list(only), AT_ONCE],
+            [at + LEASE, list(only), at, list(only), at, AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     rows = VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")

@@ -2,14 +2,17 @@
 
 import http.client
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from core import drains
 from orders.models import OrderEvent
 from orders.services import progress
-from orders.states import CanceledBy, LineState
+from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, VirtualAccount
+from payments.services import issuing
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, VirtualState
 from tests.fixtures.orders import reloaded
 
@@ -204,3 +207,16 @@ def test_the_shortcut_of_notices_opens_nothing(pg_shop, client):
     assert (answer.status_code, answer["X-Content-Type-Options"]) == (401, "nosniff")
     assert not answer.cookies
     assert client.get("/payments/webhooks/x/y/").status_code == 404
+
+
+def test_the_answer_to_a_new_order_names_its_account(pg_shop):
+    order = pg_shop.order(pg_shop.account("toss"))
+    assert issuing.account_of(order).state == VirtualState.ISSUED
+    slow = pg_shop.make_order(price=33_000, payment_method=PaymentMethod.VIRTUAL_ACCOUNT, at=timezone.now())
+    pg_shop.pgs.fault("status", pg="toss", method="POST", status=503)
+    issuing.ask_for_accounts(orders=[slow], at=timezone.now())
+    assert drains.run_all() == 0, "the request that made the order asks first"
+    issuing.issue_now(order=slow, at=timezone.now())
+    assert issuing.account_of(slow).state == VirtualState.PENDING
+    drains.run_all(at=timezone.now() + timedelta(minutes=2))
+    assert issuing.account_of(slow).state == VirtualState.ISSUED
