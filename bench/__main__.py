@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from bench import moves, pages
 from bench.client import Staff
 from bench.deposits import deposits
+from bench.money import money
 from bench.report import Row, table
 from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
 
@@ -23,6 +24,7 @@ def _cases(times: int) -> dict[str, Case]:
         "export": moves.exports,
         "upload": moves.waybill_upload,
         "deposits": deposits,
+        "money": money,
     }
 
 
