@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import moves, pages, polls
 from bench.client import Staff
 from bench.deposits import deposits
+from bench.money import money
 from bench.report import Row, table
 from bench.shop import SIZES, Shop, data_dir, ensure_seeded, running
 
@@ -25,6 +26,7 @@ def _cases(times: int, folder: Path) -> dict[str, Case]:
         "upload": moves.waybill_upload,
         "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
         "deposits": deposits,
+        "money": money,
     }
 
 

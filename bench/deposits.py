@@ -68,7 +68,7 @@ def deposits(shop: Shop, staff: Staff) -> Iterator[Row]:
         for _ in range(ORDERS)
     ]
     amounts = [random.randrange(1_000, 9_000) * 10 for _ in range(ORDERS)]
-    with _open_orders(shop, names, amounts):
+    with open_orders(shop, names, amounts):
         content = _statement(random, names, amounts)
         before, started = meter.cpu(shop.pid), time.perf_counter()
         account = shop.one("SELECT id FROM payments_bankaccount WHERE code = %s", CODE)
@@ -91,7 +91,7 @@ def deposits(shop: Shop, staff: Staff) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _open_orders(shop: Shop, names: list[str], amounts: list[int]) -> Iterator[None]:
+def open_orders(shop: Shop, names: list[str], amounts: list[int]) -> Iterator[None]:
     last = {name: shop.one(f"SELECT COALESCE(max(id), 0) FROM {name}") for name in _TABLES}  # noqa: S608 - our names
     with contextlib.closing(psycopg2.connect(shop.dsn)) as connection:
         connection.autocommit = True

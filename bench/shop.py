@@ -42,6 +42,7 @@ class Shop:
     url: str
     pid: int
     dsn: str
+    folder: Path
     idle_cpu: float = 0.0
     """Processor seconds that the shop uses in a second while nobody asks anything."""
 
@@ -133,7 +134,7 @@ def running(folder: Path, *options: str, roles: str = ROLES) -> Iterator[Shop]:
     url = f"http://127.0.0.1:{port}"
     try:
         _await(url, process, folder)
-        yield Shop(url, process.pid, database_url(folder))
+        yield Shop(url, process.pid, database_url(folder), folder)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=120)

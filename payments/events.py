@@ -3,6 +3,7 @@
 from core.events import kind
 
 PAYMENT_SETTLED = kind("payment.settled", "원장 반영")
+VIRTUAL_ISSUED = kind("virtual.issued", "가상계좌 발급")
 NOTICE_REPLAYED = kind("notice.replayed", "알림 다시 처리")
 PROBLEM_RESOLVED = kind("problem.resolved", "예외 입금 처리")
 

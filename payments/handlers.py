@@ -8,10 +8,18 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.calendar import KST
 from core.events import on
 from core.settings_registry import get_setting
 from orders import events
+from orders.models import Order, OrderEvent
+from orders.notices import notify_buyer
+from orders.states import LineState
+from payments.banks import bank_at
+from payments.events import REFUND_COMPLETED, VIRTUAL_ISSUED
+from payments.models import Refund, VirtualAccount
 from payments.services import closing
+from payments.states import RefundState, VirtualState
 
 
 @on(events.LINE_CANCELED_UNPAID)
@@ -26,3 +34,31 @@ def close_account(delivery: Any) -> None:
 def reopen_account(delivery: Any) -> None:
     """가상계좌 다시 발급 of a revived order."""
     closing.reopen(order_id=delivery.order_id, at=timezone.now())
+
+
+@on(VIRTUAL_ISSUED, holds=True)
+def tell_account(delivery: Any) -> None:
+    """입금 안내: the account that the PG has opened, while the order still waits for money."""
+    order = Order.objects.get(pk=delivery.order_id)
+    issued = VirtualAccount.objects.filter(payment__order=order, state=VirtualState.ISSUED)
+    virtual = issued.select_related("payment__account").first()
+    if virtual is None or virtual.payment.account is None or order.stage != LineState.AWAITING_PAYMENT:
+        return
+    facts = {
+        "bank": bank_at(virtual.payment.account.provider, virtual.bank),
+        "account": virtual.number,
+        "holder": virtual.holder,
+        "amount": f"{order.open_amount:,}",
+        "due": f"{virtual.due_at.astimezone(KST):%Y-%m-%d %H:%M}",
+    }
+    notify_buyer(delivery, template="deposit_account", order=order, facts=facts)
+
+
+@on(REFUND_COMPLETED, holds=True)
+def tell_refunded(delivery: Any) -> None:
+    """환불 알림: what went back to the buyer."""
+    order = Order.objects.get(pk=delivery.order_id)
+    refunds = OrderEvent.objects.filter(pk__in=delivery.event_ids).values_list("subject_id", flat=True)
+    won = sum(one.amount for one in Refund.objects.filter(pk__in=refunds, state=RefundState.COMPLETED))
+    if won or delivery.is_correction:
+        notify_buyer(delivery, template="refund_completed", order=order, facts={"amount": f"{won:,}"})

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, reconciling, sweeping
+from payments.services import draining, reconciling, reminding, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
@@ -52,3 +52,8 @@ def reconcile_soon(*, at: datetime, **kwargs: Any) -> int:
 def reconcile_week(*, at: datetime, **kwargs: Any) -> int:
     """주간 대사: the payments of the last seven days with a report; how many rows it has."""
     return len(reconciling.reconcile_week(at=at))
+
+
+def remind_due(*, at: datetime, **kwargs: Any) -> int:
+    """입금기한 알림: one day before the end, by day; how many buyers were told."""
+    return reminding.remind_due(at=at)

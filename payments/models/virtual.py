@@ -11,6 +11,8 @@ from payments.states import VirtualState
 class VirtualAccount(TimeStamped):
     """가상계좌: asked for when the order comes in; while the PG has not answered it is PENDING and tried again."""
 
+    event_subject = "virtual"
+
     payment = models.OneToOneField(Payment, models.CASCADE, primary_key=True, related_name="virtual")
     state = models.CharField("발급 상태", max_length=8, choices=VirtualState.choices, default=VirtualState.PENDING)
     bank = models.CharField("은행 코드", max_length=8)
@@ -43,3 +45,8 @@ class VirtualAccount(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.bank} {self.number}"
+
+    @property
+    def event_order_id(self) -> int:
+        """주문 of its events."""
+        return self.payment.order_id

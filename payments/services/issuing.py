@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from core.events import record
 from core.failpoints import declare, failpoint
+from core.models import Source
 from core.sealing import seal
+from core.state import Change, Outcome
 from orders.models import Order
 from orders.states import PaymentMethod
 from payments.adapters.base import (
@@ -26,6 +29,7 @@ from payments.adapters.base import (
     Unavailable,
     Unsupported,
 )
+from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
 from payments.services.pg_accounts import HURRIED, PATIENT, Timeout, client_of, facts_of, pg_of
@@ -179,6 +183,15 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
         Payment.objects.filter(pk=virtual.pk).update(
             payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
         )
+        if is_wanted:
+            _tell(virtual, payment, at=at)
+
+
+def _tell(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> None:
+    """The history and the buyer hear of it; every attempt is a version of its own."""
+    attempt = int((payment.order_ref or "-1").rpartition("-")[2])
+    change = Change(virtual, VirtualState.PENDING, VirtualState.ISSUED, attempt)
+    record(Outcome(changes=[change]), VIRTUAL_ISSUED, at=at, source=Source.PG)
 
 
 def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime, state: VirtualState) -> None:

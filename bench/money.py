@@ -1,0 +1,229 @@
+"""Notices of a PG: taken in, applied, from the deposit to the order; and the nightly comparison. Against real servers.
+
+The orders are copies beside the shop, the PG is the sandbox; both go away afterwards.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench import meter
+from bench.client import Staff
+from bench.deposits import open_orders
+from bench.report import Row, p50_p95
+from bench.shop import ROOT, Shop, environment
+
+ORDERS = 10_000
+TAKEN = 4_000
+"""Notices of the receipt; three of ten come again."""
+CONNECTIONS = 8
+STEADY = 300
+RATE = 30.0
+LONGEST_WAIT = 300.0
+_CLEAN = ("payments_pgrequest", "payments_cashreceipt", "payments_pgreconciliation", "payments_pgnotice")
+_ACCOUNT = """
+from payments.models import PgAccount
+PgAccount.objects.filter(code="bench").delete()
+one = PgAccount(code="bench", name="bench", provider="toss", merchant_id={merchant!r}, is_sandbox=True)
+one.base_url = {url!r}
+one.set_secrets(*{secrets!r}, options={options!r})
+one.save()
+print(one.pk, one.endpoint_token)
+"""
+_RECONCILE = """
+import time
+from django.utils import timezone
+from payments.services.reconciling import reconcile_week
+began = time.perf_counter()
+reports = reconcile_week(at=timezone.now())
+print(time.perf_counter() - began, sum(r.payments for r in reports), sum(r.unanswered for r in reports))
+"""
+
+
+class Pg:
+    """The sandbox PGs and our account there."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "sandbox.pg", "--port", "0", "--state", str(folder / "pg.sqlite3")]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{self.url}/control/shops?pg=toss", timeout=10) as answer:
+            self.shop = json.loads(answer.read())[0]
+
+    def control(self, name: str, **values: Any) -> Any:
+        """One control request."""
+        data = json.dumps({"pg": "toss", **values}).encode()
+        with urllib.request.urlopen(f"{self.url}/control/{name}", data, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def each(self, name: str, many: Sequence[dict[str, Any]]) -> list[Any]:
+        """One control request for each, some at a time."""
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return list(pool.map(lambda values: self.control(name, **values), many))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def money(shop: Shop, staff: Staff) -> Iterator[Row]:
+    """Receipt, draining, end to end, reconciliation."""
+    random = Random(11)  # noqa: S311 - the same notices every time
+    amounts = [random.randrange(1_000, 9_000) * 10 for _ in range(ORDERS)]
+    with TemporaryDirectory() as folder, open_orders(shop, ["홍길동"] * ORDERS, amounts):
+        pg = Pg(Path(folder))
+        try:
+            account, token = _open_account(shop, pg)
+            refs = _connect(shop, account)
+            opened = pg.each("payments", [{"order_ref": ref, "amount": won} for ref, won in refs])
+            keys = {one["order_ref"]: one["payment_ref"] for one in opened}
+            yield from _receipt(shop, pg, token, refs[:TAKEN], keys, random)
+            yield from _steady(shop, pg, token, refs[TAKEN : TAKEN + STEADY])
+            yield _reconciliation(shop)
+        finally:
+            pg.end()
+            for name in _CLEAN:
+                shop.execute(f"DELETE FROM {name} WHERE true")  # noqa: S608 - our names; the measured shop has no others
+    shop.execute("DELETE FROM payments_pgaccount WHERE code = 'bench'")
+
+
+def _receipt(
+    shop: Shop, pg: Pg, token: str, refs: Sequence[tuple[str, int]], keys: dict[str, str], random: Random
+) -> Iterator[Row]:
+    """Told about deposits that are there; seven of ten notices are new, the others come again."""
+    pg.each("payments/deposit", [{"order_ref": ref, "amount": won} for ref, won in refs])
+    bodies = [_notice(ref, keys[ref]) for ref, _ in refs]
+    fresh = bodies[: TAKEN * 7 // 10]
+    sent = fresh + [random.choice(fresh) for _ in range(TAKEN - len(fresh))]
+    random.shuffle(sent)
+    before, began = meter.cpu(shop.pid), time.perf_counter()
+    times = _post(shop, token, sent)
+    seconds, used = time.perf_counter() - began, meter.cpu(shop.pid) - before
+    p50, p95 = p50_p95(times)
+    rate = len(sent) / seconds
+    detail = (
+        f"{rate:.0f}/s over {CONNECTIONS} connections, p50 {p50:.1f} ms, cpu {used:.1f} s, the relay at work beside"
+    )
+    yield Row("money", f"receipt of {len(sent):,} notices, 30 % twice: p95", 30, p95, "ms", detail)
+    yield Row("money", "receipt: time of 400 notices", 1, 400 / rate, "s", "1 s is 400/s")
+    waiting = _unfinished(shop)
+    began = time.perf_counter()
+    _await_drained(shop)
+    seconds = time.perf_counter() - began
+    detail = f"{waiting:,} waited when the last was taken, drained in {seconds:.1f} s"
+    yield Row("money", "draining: time of 60 notices", 1, 60 * seconds / max(1, waiting), "s", detail)
+
+
+def _steady(shop: Shop, pg: Pg, token: str, refs: Sequence[tuple[str, int]]) -> Iterator[Row]:
+    """Deposits at a steady rate; from the PG's notice to the order that has moved."""
+    pg.control("shops", **{**pg.shop, "notice_url": f"{shop.url}/payments/webhooks/{token}/"})
+    due = time.perf_counter()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for ref, won in refs:
+            pool.submit(pg.control, "payments/deposit", order_ref=ref, amount=won)
+            due += 1 / RATE
+            time.sleep(max(0.0, due - time.perf_counter()))
+    _await_drained(shop)
+    names = [ref for ref, _ in refs]
+    paid = shop.one(
+        "SELECT count(DISTINCT p.id) FROM payments_payment p JOIN payments_ledgerentry l ON l.payment_id = p.id"
+        " WHERE p.order_ref = ANY(%s)",
+        names,
+    )
+    ends = shop.rows(
+        "SELECT EXTRACT(EPOCH FROM n.finished_at - n.received_at) FROM payments_pgnotice n WHERE order_ref = ANY(%s)",
+        names,
+    )
+    p50, p95 = p50_p95([float(one) for (one,) in ends if one is not None])
+    detail = f"{paid} of {len(refs)} paid, p50 {p50:.2f} s; {RATE:.0f} deposits a second"
+    yield Row("money", "end to end: p95", 5, p95, "s", detail)
+
+
+def _reconciliation(shop: Shop) -> Row:
+    """All payments of the week are asked about once."""
+    answer = _shell(shop, _RECONCILE).split()
+    seconds, asked, unanswered = float(answer[0]), int(answer[1]), int(answer[2])
+    detail = f"{asked / seconds:.0f}/s, {unanswered} without an answer"
+    return Row("money", f"reconciliation of {asked:,} payments", None, seconds, "s", detail)
+
+
+def _notice(ref: str, key: str) -> bytes:
+    data = {"paymentKey": key, "orderId": ref, "status": "DONE"}
+    told = {"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": time.strftime("%Y-%m-%dT%H:%M:%S.000000"), "data": data}
+    return json.dumps(told).encode()
+
+
+def _post(shop: Shop, token: str, bodies: Sequence[bytes]) -> list[float]:
+    """Milliseconds of each; every one must be taken."""
+    path, host = f"/payments/webhooks/{token}/", urlsplit(shop.url).netloc
+    times: list[float] = []
+    todo = iter(bodies)
+    lock = threading.Lock()
+
+    def work() -> None:
+        connection = http.client.HTTPConnection(host, timeout=30)
+        while True:
+            with lock:
+                body = next(todo, None)
+            if body is None:
+                return
+            began = time.perf_counter()
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            response.read()
+            times.append((time.perf_counter() - began) * 1000)
+            if response.status != 200:
+                raise RuntimeError(f"a notice was answered {response.status}")
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for done in [pool.submit(work) for _ in range(CONNECTIONS)]:
+            done.result()
+    return times
+
+
+def _open_account(shop: Shop, pg: Pg) -> tuple[int, str]:
+    values = {"merchant": pg.shop["merchant_id"], "url": f"{pg.url}/toss"}
+    found = pg.shop["options"]
+    options = {name: text for name, text in found.items() if isinstance(text, str)}
+    told = _shell(shop, _ACCOUNT.format(secrets=pg.shop["secrets"], options=options, **values)).split()
+    return int(told[-2]), told[-1]
+
+
+def _shell(shop: Shop, code: str) -> str:
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "-v", "0", "-c", code]
+    env = environment(shop.folder)
+    return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def _connect(shop: Shop, account: int) -> list[tuple[str, int]]:
+    """The copies are to be paid through the PG; (reference, won) of each."""
+    shop.execute(
+        "UPDATE payments_payment p SET account_id = %s, order_ref = o.number || '-1', method = 'VIRTUAL_ACCOUNT',"
+        " created_at = now() FROM orders_order o"
+        " WHERE o.id = p.order_id AND o.number LIKE 'B%%' AND p.account_id IS NULL",
+        account,
+    )
+    rows = shop.rows("SELECT order_ref, amount FROM payments_payment WHERE account_id = %s ORDER BY id", account)
+    return [(str(ref), int(won)) for ref, won in rows]
+
+
+def _unfinished(shop: Shop) -> int:
+    return int(shop.one("SELECT count(*) FROM payments_pgnotice WHERE finished_at IS NULL") or 0)
+
+
+def _await_drained(shop: Shop) -> None:
+    end = time.monotonic() + LONGEST_WAIT
+    while _unfinished(shop) and time.monotonic() < end:
+        time.sleep(0.1)

@@ -1,0 +1,50 @@
+"""입금기한 알림: one day before an unpaid order ends, once for each deadline."""
+
+from datetime import datetime, timedelta
+
+from core.calendar import KST
+from core.messaging import send
+from core.models import Message
+from core.settings_registry import get_setting
+from orders.models import Order
+from orders.states import LineState
+
+BEFORE = timedelta(days=1)
+AT_ONCE = 500
+TEMPLATE = "deposit_due"
+
+
+def remind_due(*, at: datetime) -> int:
+    """입금기한 알림: buyers of unpaid orders that end within a day; how many were told. Running again tells nobody.
+
+    Who ordered less than a day before the end knows it; orders without a phone or an e-mail address get nothing.
+    """
+    told, after = 0, 0
+    while orders := _ending(at, after):
+        after = orders[-1].pk
+        keys = {order.pk: f"{TEMPLATE}/{order.number}/{order.deposit_by:%Y%m%d%H%M}" for order in orders}
+        known = set(Message.objects.filter(key__in=keys.values()).values_list("key", flat=True))
+        for order in orders:
+            if keys[order.pk] not in known and order.deposit_by is not None:
+                told += _remind(order, order.deposit_by, keys[order.pk], at=at)
+    return told
+
+
+def _ending(at: datetime, after: int) -> list[Order]:
+    waiting = Order.objects.in_step(LineState.AWAITING_PAYMENT)
+    soon = waiting.filter(deposit_by__gt=at, deposit_by__lte=at + BEFORE, ordered_at__lte=at - BEFORE, pk__gt=after)
+    return list(soon.order_by("pk")[:AT_ONCE])
+
+
+def _remind(order: Order, deposit_by: datetime, key: str, *, at: datetime) -> int:
+    to = order.buyer_phone or order.recipient_phone or order.buyer_email
+    if not to or order.open_amount <= 0:
+        return 0
+    facts = {
+        "shop_name": get_setting("shop_name"),
+        "order_number": order.number,
+        "due": f"{deposit_by.astimezone(KST):%Y-%m-%d %H:%M}",
+        "amount": f"{order.open_amount:,}",
+    }
+    send(template=TEMPLATE, to=to, context=facts, key=key, at=at)
+    return 1
