@@ -11,6 +11,9 @@ from core.settings_registry import get_setting
 from orders.models import OrderLine
 from orders.services import locks
 from orders.states import LineState
+from payments.models import Payment
+from payments.services import problems
+from payments.states import ProblemKind
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
 from tests.fixtures.order_rows import fill_orders
 
@@ -21,6 +24,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def shop(live_server, page, sign_in, staff, make_sent, make_order, make_variant):
     fill_orders(300, now=timezone.now(), done=0.4)
     make_sent(2, at=timezone.now() - timedelta(hours=30))
+    for kind in (ProblemKind.UNDERPAID, ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT):
+        payment = Payment.objects.get(order=make_order(at=timezone.now() - timedelta(hours=2)))
+        problems.open_for(payment, kind, amount=3_000, at=timezone.now())
     Job.objects.create(kind=JobKind.ACT, act="hold", label="배송보류", actor=staff, state=JobState.QUEUED, total=48)
     return log_in(page, live_server, sign_in(staff))
 
@@ -39,7 +45,7 @@ def number(text):
 def test_every_card_leads_to_a_list_of_that_many_rows(page, shop):
     page.goto(f"{shop}/")
     keys = page.locator("[data-card]").evaluate_all("cards => cards.map(card => card.dataset.card)")
-    assert len(keys) == 14
+    assert len(keys) == 16 and {"money-short", "money-over"} < set(keys)
     for key in keys:
         shown = number(page.locator(f"[data-count='card-{key}']").inner_text())
         page.locator(f"[data-card='{key}']").click()
