@@ -125,7 +125,8 @@ def test_every_card_is_the_total_of_its_list_its_file_and_its_api(parcels, stran
 def test_without_money_that_does_not_fit_one_card_leads_to_the_empty_list(shop, sign_in):
     client = sign_in(shop)
     found = cards(client)
-    assert found["money"] == (0, "/payments/problems/") and not any(key.startswith("money-") for key in found)
+    assert found["money"] == (0, "/payments/problems/")
+    assert not any(key.startswith("money-") for key in found)
     assert total_of(client, found["money"][1]) == 0
 
 
