@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from core.http import Client, HttpProblem
-from payments.adapters.base import STATUS, Answer, Spoken, Unavailable
+from core.http import Client
+from payments.adapters.base import STATUS, Answer, Spoken
 from payments.adapters.json_body import BadJson, parse
-from payments.adapters.wire import lost
+from payments.adapters.wire import call, lost
 
 SEOUL: Final = ZoneInfo("Asia/Seoul")
-_SHOWN: Final = 200
+_READABLE: Final = frozenset({200, *range(400, 500)})
 
 
 @dataclass(frozen=True)
@@ -38,38 +38,20 @@ def call_json(
     params: Mapping[str, str] | None = None,
     json: Mapping[str, Any] | None = None,
 ) -> Answered:
-    """호출: sent once; returns 200, refusals (400 to 499) that explain themselves, and any 401.
+    """호출: `wire.call` that returns 200, refusals (400 to 499) that explain themselves, and any 401.
 
-    Raises Unavailable where surely nothing was done (no connection, 429, any failure of a call that moves no money),
-    OutcomeUnknown for 5xx, redirects, timeouts and answers that are no JSON object.
+    An answer that is no JSON object fails like one that never came.
     """
+    response = call(
+        client, method, path, moves_money=moves_money, readable=_READABLE, headers=headers, params=params, json=json
+    )
     try:
-        response = client.request(method, path, headers=headers, params=params, json=json)
-    except HttpProblem as problem:
-        raise lost(str(problem)[:_SHOWN], moves_money=moves_money and problem.sent) from problem
-    status = response.status
-    if status == 429:
-        raise Unavailable("HTTP 429: too many calls", code="429")
-    try:
-        values = parse(response.body)
+        return Answered(response.status, parse(response.body))
     except BadJson as problem:
-        if status == 401:
-            return Answered(status, {})
-        raise lost(f"HTTP {status} is not readable: {problem}", moves_money=moves_money, code=str(status)) from None
-    if status != 200 and not 400 <= status < 500:
-        message = values.get("message")
-        told = message[:_SHOWN] if isinstance(message, str) else ""
-        raise lost(f"HTTP {status}", moves_money=moves_money, code=code_of(values) or str(status), message=told)
-    return Answered(status, values)
-
-
-def code_of(values: Mapping[str, Any]) -> str:
-    """The error code of an answer: `code` (Toss) or `type` (PortOne); empty when there is none."""
-    for name in ("code", "type"):
-        code = values.get(name)
-        if isinstance(code, str):
-            return code[:80]
-    return ""
+        if response.status == 401:
+            return Answered(response.status, {})
+        told = f"HTTP {response.status} is not readable: {problem}"
+        raise lost(told, moves_money=moves_money, code=str(response.status)) from None
 
 
 def line(text: str, *, most: int) -> str:

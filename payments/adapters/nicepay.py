@@ -29,8 +29,8 @@ from payments.adapters.base import (
     Spoken,
     Unsupported,
 )
+from payments.adapters.json_api import moment
 from payments.adapters.json_body import amount_of_notice, parse_notice, storable, text_of
-from payments.adapters.nicepay_api import time_of
 
 CONTENT_TYPE: Final = "text/html;charset=utf-8"
 _KINDS: Final = {
@@ -79,7 +79,7 @@ class Nicepay:
         currency = text_of(document, "currency", most=3) or "KRW"
         cancelled_tid, balance = text_of(document, "cancelledTid", most=30), document.get("balanceAmt")
         balance_text = str(balance)[:13] if isinstance(balance, int | str) else ""
-        was_paid = time_of(document.get("paidAt")) is not None
+        was_paid = moment(document.get("paidAt")) is not None
         return Notice(
             event_key=f"{tid}:{status}:{cancelled_tid}:{balance_text}:{edi_date}",
             kind=_kind(status, was_paid=was_paid),
@@ -139,7 +139,7 @@ def _kind(status: str, *, was_paid: bool) -> Kind:
 
 def _moment_of(document: Mapping[str, Any], status: str) -> datetime | None:
     names = {"paid": "paidAt", "failed": "failedAt", "cancelled": "cancelledAt", "partialCancelled": "cancelledAt"}
-    return time_of(document.get(names.get(status, "ediDate"))) or time_of(document.get("ediDate"))
+    return moment(document.get(names.get(status, "ediDate"))) or moment(document.get("ediDate"))
 
 
 def _word(document: Mapping[str, Any], name: str, most: int) -> str:

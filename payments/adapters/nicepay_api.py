@@ -32,6 +32,7 @@ from payments.adapters.base import (
     Unavailable,
 )
 from payments.adapters.cutting import cut, digits_of
+from payments.adapters.json_api import moment
 from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 from payments.adapters.wire import call, lost, object_of_answer
 
@@ -136,7 +137,7 @@ def snapshot_of(document: Mapping[str, Any]) -> Snapshot:
 
 def _snapshot(document: Mapping[str, Any], state: PgState) -> Snapshot:
     tid, amount = text_of(document, "tid"), amount_of_answer(document.get("amount"))
-    paid_at = time_of(document.get("paidAt"))
+    paid_at = moment(document.get("paidAt"))
     was_paid = state in {PgState.PAID, PgState.PART_REFUNDED} or (state == PgState.CANCELED and paid_at is not None)
     vbank = object_of(document, "vbank")
     number = text_of(vbank, "vbankNumber")
@@ -151,7 +152,7 @@ def _snapshot(document: Mapping[str, Any], state: PgState) -> Snapshot:
         account=BankAccount(bank=text_of(vbank, "vbankCode"), number=number, holder=text_of(vbank, "vbankHolder"))
         if number
         else None,
-        due_at=time_of(vbank.get("vbankExpDate")),
+        due_at=moment(vbank.get("vbankExpDate")),
         receipts=tuple(
             _receipt(item) for item in objects_of(document, "cashReceipts") if item.get("status") == "issued"
         ),
@@ -164,7 +165,7 @@ def _refunds(document: Mapping[str, Any], amount: int, state: PgState) -> tuple[
         Movement(
             reference=text_of(item, "tid"),
             amount=amount_of_answer(item.get("amount")),
-            at=time_of(item.get("cancelledAt")),
+            at=moment(item.get("cancelledAt")),
         )
         for item in objects_of(document, "cancels")
     )
@@ -172,7 +173,7 @@ def _refunds(document: Mapping[str, Any], amount: int, state: PgState) -> tuple[
         return listed
     rest = amount - amount_of_answer(document.get("balanceAmt"))
     reference = text_of(document, "cancelledTid")
-    return (Movement(reference=reference, amount=rest, at=time_of(document.get("cancelledAt"))),) if rest > 0 else ()
+    return (Movement(reference=reference, amount=rest, at=moment(document.get("cancelledAt"))),) if rest > 0 else ()
 
 
 def _receipt(item: Mapping[str, Any]) -> CashReceiptFacts:
@@ -202,18 +203,6 @@ def _answer(response: Response, *, moves_money: bool) -> dict[str, Any]:
     if code in _DOUBTFUL:
         raise OutcomeUnknown("it may have been done", code=code, message=message)
     raise RefusedByPg("not done", code=code, message=message)
-
-
-def time_of(value: Any) -> datetime | None:
-    """ISO 8601, Korean time where it names no offset; None for "0", 0 and anything else."""
-    if not isinstance(value, str) or len(value) < 10:
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=_SEOUL)
-        return moment.astimezone(_SEOUL) if 2000 <= moment.year < 2100 else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _headers(account: Account) -> dict[str, str]:

@@ -28,9 +28,9 @@ from payments.adapters.base import (
     Unavailable,
     Unsupported,
 )
-from payments.adapters.json_api import Answered, call_json, code_of, line, moment
+from payments.adapters.json_api import Answered, call_json, line, moment
 from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
-from payments.adapters.wire import lost
+from payments.adapters.wire import code_of, lost
 
 LIVE_URL: Final = "https://api.portone.io"
 

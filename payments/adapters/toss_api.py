@@ -25,9 +25,9 @@ from payments.adapters.base import (
     Snapshot,
     Unavailable,
 )
-from payments.adapters.json_api import SEOUL, Answered, call_json, code_of, line, moment
+from payments.adapters.json_api import SEOUL, Answered, call_json, line, moment
 from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
-from payments.adapters.wire import lost
+from payments.adapters.wire import code_of, lost
 
 LIVE_URL: Final = "https://api.tosspayments.com"
 

@@ -321,6 +321,17 @@ def test_a_refund_that_fails_midway_is_of_unknown_outcome(hurried, fault, after_
 
 
 @every_deal
+def test_what_a_pg_says_of_its_own_failure_is_kept(hurried):
+    hurried.paid()
+    told = '{"code":"PROVIDER_DOWN","message":"점검 중입니다."}'
+    hurried.pgs.fault("status", status=500, body=told, pg=hurried.deal.prefix, path=hurried.deal.refund_path)
+    with pytest.raises(OutcomeUnknown) as caught:
+        hurried.refund(hurried.ask())
+    assert (caught.value.code, caught.value.message) == ("PROVIDER_DOWN", "점검 중입니다.")
+    assert hurried.at_bank()["balance"] == 33_000
+
+
+@every_deal
 def test_too_many_calls_and_no_connection_did_surely_nothing(hurried):
     hurried.paid()
     hurried.pgs.fault("status", status=429, pg=hurried.deal.prefix, path=hurried.deal.refund_path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payments.adapters.base import Answer, Kind, Notice, Rejected
 from payments.adapters.cutting import cut
 from payments.adapters.form_body import MOST_FIELDS, MOST_WON, korean_time, read_form
-from payments.adapters.nicepay_api import time_of
+from payments.adapters.json_api import moment
 from tests.payments.pg import inicis_case, nicepay_form_case
 from tests.payments.pg.cases import posted
 
@@ -109,5 +109,5 @@ def test_cut_texts_fit_their_bytes(text, most, charset):
 @fuzz
 @given(st.one_of(st.text(max_size=30), st.from_regex(r"[0-9]{12,14}", fullmatch=True)))
 def test_odd_times_are_no_times(text):
-    for moment in (korean_time(text), time_of(text)):
-        assert moment is None or 1999 < moment.year < 2100
+    for found in (korean_time(text), moment(text)):
+        assert found is None or 1999 < found.year < 2100
