@@ -5,15 +5,20 @@ from collections.abc import Iterable
 from django.db import connection
 
 from core.invariants import Violation, invariant
+from payments.states import PAID_BACK
 
 MOST = 20
 
 _BALANCES = f"""
-SELECT p.id, p.balance, COALESCE(e.total, 0), p.state, p.amount FROM payments_payment p
-LEFT JOIN (SELECT payment_id, sum(amount) AS total FROM payments_ledgerentry GROUP BY payment_id) e
-       ON e.payment_id = p.id
-WHERE p.balance <> COALESCE(e.total, 0)
-   OR (p.state = 'PAID' AND p.balance <> p.amount) OR (p.state = 'PENDING' AND p.balance <> 0)
+SELECT p.id, p.balance, COALESCE(e.total, 0), p.state, p.amount, p.refunded, COALESCE(e.back, 0)
+FROM payments_payment p
+LEFT JOIN (SELECT payment_id, sum(amount) AS total,
+           -sum(amount) FILTER (WHERE kind IN ({", ".join(f"'{kind}'" for kind in sorted(PAID_BACK))})) AS back
+           FROM payments_ledgerentry GROUP BY payment_id) e ON e.payment_id = p.id
+WHERE p.balance <> COALESCE(e.total, 0) OR p.refunded <> COALESCE(e.back, 0)
+   OR (p.state = 'PAID' AND p.balance <> p.amount)
+   OR (p.state IN ('PENDING', 'REFUNDED') AND (p.balance <> 0 OR (p.state = 'REFUNDED') <> (p.refunded > 0)))
+   OR (p.state = 'PART_REFUNDED' AND (p.refunded = 0 OR p.balance NOT BETWEEN 1 AND p.amount - 1))
 LIMIT {MOST}
 """
 _ORDERS = f"""
@@ -29,8 +34,9 @@ def check_ledger() -> Iterable[Violation]:
     """원장 검사: payments against ledger rows, orders against payments."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCES)
-        for pk, balance, total, state, amount in cursor.fetchall():
-            yield Violation("INV-03", f"payment {pk}", f"{state} {balance} of {amount}, ledger says {total}")
+        for pk, balance, total, state, amount, refunded, back in cursor.fetchall():
+            text = f"{state} {balance} of {amount}, refunded {refunded}, ledger says {total} and {back}"
+            yield Violation("INV-03", f"payment {pk}", text)
         cursor.execute(_ORDERS)
         for number, paid, total in cursor.fetchall():
             yield Violation("INV-03", str(number), f"paid {paid}, payments say {total}")

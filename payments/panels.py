@@ -1,5 +1,6 @@
 """Box 결제 of the order detail: what is due, what the ledger says."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,12 +8,13 @@ from django.http import HttpRequest
 
 from core.masking import mask_name
 from core.panels import Panel, register
+from orders.states import LineState
 from orders.timeline import short
 from payments import refund_panel
-from payments.models import LedgerEntry
+from payments.models import LedgerEntry, Payment
 from payments.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
 
-__all__ = ["PaymentPanel", "refund_panel"]  # importing it registers it
+__all__ = ["PaymentPanel", "refund_panel", "sums"]  # importing it registers it
 
 
 @register
@@ -29,7 +31,7 @@ class PaymentPanel(Panel):
             "state": payments[0].get_state_display() if payments else "",
             "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
-            "open_amount": order.open_amount,
+            **sums(order, payments),
             "pgs": pg_rows(payments, user=user, at=at),
             "problems": problem_rows(order, at=at),
             "notices": notice_rows(payments, at=at),
@@ -47,3 +49,21 @@ class PaymentPanel(Panel):
                 for entry in entries
             ],
         }
+
+
+def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:
+    """입금액, 환불액, what is left of them, what is still to come and what is too much; won.
+
+    Money that was sent back on purpose is not awaited again, unless the order waits for its payment.
+    """
+    refunded = sum(one.refunded for one in payments)
+    gap = order.open_amount
+    if order.stage != LineState.AWAITING_PAYMENT:
+        gap = max(gap - refunded, 0) if gap > 0 else gap
+    return {
+        "came_in": order.paid_amount + refunded,
+        "refunded": refunded,
+        "left": order.paid_amount,
+        "open_amount": max(gap, 0) if order.stage != LineState.CANCELED_UNPAID else 0,
+        "surplus": max(-gap, 0),
+    }

@@ -10,6 +10,8 @@ class PaymentState(models.TextChoices):
     PARTIAL = "PARTIAL", "부분입금"
     PAID = "PAID", "입금완료"
     OVERPAID = "OVERPAID", "초과입금"
+    PART_REFUNDED = "PART_REFUNDED", "부분환불"
+    REFUNDED = "REFUNDED", "환불"
     CANCELED = "CANCELED", "취소"
 
 
@@ -30,6 +32,8 @@ class EntryKind(models.TextChoices):
     PAID_OUT = "PAID_OUT", "직접 환불"
 
 
+PAID_BACK = frozenset({EntryKind.REFUND, EntryKind.REFUND_FAILED, EntryKind.REFUND_UNDONE, EntryKind.PAID_OUT})
+"""환불로 나간 돈: what these rows took away or brought back is the refunded sum of a payment."""
 PAYMENT_MOVES = tuple((a, b) for a in PaymentState for b in PaymentState if a != b)
 
 

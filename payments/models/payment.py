@@ -25,6 +25,7 @@ class Payment(StateGuard, TimeStamped):
     method = models.CharField("결제수단", max_length=16, choices=PaymentMethod.choices)
     amount = models.PositiveBigIntegerField("결제예정액")
     balance = models.BigIntegerField("원장 잔액", default=0)
+    refunded = models.BigIntegerField("환불액", default=0, db_default=0)
     # Only for what goes through a PG of our own: our reference there, its own number, and what proves its notices.
     account = models.ForeignKey("payments.PgAccount", models.PROTECT, null=True, related_name="payments")
     order_ref = models.CharField("PG 주문번호", max_length=64, null=True, db_collation="C")  # noqa: DJ001 - unique
@@ -40,6 +41,7 @@ class Payment(StateGuard, TimeStamped):
         triggers = [*state_triggers(pairs=PAYMENT_MOVES, initial=[PaymentState.PENDING]), *told_triggers("payment")]
         constraints = [
             models.CheckConstraint(condition=models.Q(balance__gte=0), name="payment_balance_not_negative"),
+            models.CheckConstraint(condition=models.Q(refunded__gte=0), name="payment_refunded_not_negative"),
             models.CheckConstraint(condition=models.Q(state__in=PaymentState.values), name="payment_state_known"),
             models.UniqueConstraint(fields=["account", "order_ref"], name="payment_ref_once"),
             models.CheckConstraint(
@@ -53,23 +55,28 @@ class Payment(StateGuard, TimeStamped):
         return f"{self.order_id} {self.method} {self.amount:,}원"
 
     @transition(state, source=tuple(PaymentState), target=RETURN_VALUE(*PaymentState), custom={"label": "원장 반영"})
-    def settle(self, *, at: datetime, balance: int) -> PaymentState:
-        self.balance = balance
+    def settle(self, *, at: datetime, balance: int, refunded: int) -> PaymentState:
+        self.balance, self.refunded = balance, refunded
         self.settled_at = at if balance == self.amount else None
-        return state_of(balance, self.amount)
+        return state_of(balance, self.amount, refunded)
 
     @classmethod
     def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
         """The order's paid amount is written by the service, under the order's lock."""
 
 
-def state_of(balance: int, amount: int) -> PaymentState:
-    """결제 상태 that a ledger balance stands for; won."""
+def state_of(balance: int, amount: int, refunded: int) -> PaymentState:
+    """결제 상태 that a ledger stands for; won. `refunded` is what has gone back of all that came in.
+
+    Too little that nobody sent back is 부분입금; a surplus that went back leaves 입금완료.
+    """
     if balance == amount:
         return PaymentState.PAID
+    if balance > amount:
+        return PaymentState.OVERPAID
     if balance == 0:
-        return PaymentState.PENDING
-    return PaymentState.PARTIAL if balance < amount else PaymentState.OVERPAID
+        return PaymentState.REFUNDED if refunded else PaymentState.PENDING
+    return PaymentState.PART_REFUNDED if refunded and balance + refunded >= amount else PaymentState.PARTIAL
 
 
 class LedgerEntry(models.Model):

@@ -17,7 +17,7 @@ from core.state import move
 from orders.models import Order
 from payments.events import PAYMENT_SETTLED
 from payments.models import LedgerEntry, Payment
-from payments.states import EntryKind
+from payments.states import PAID_BACK, EntryKind
 
 
 def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
@@ -58,11 +58,15 @@ def book(
         for payment, kind, reference, amount in rows
     )
     delta: dict[int, int] = defaultdict(int)
-    for payment, _, _, amount in rows:
+    back: dict[int, int] = defaultdict(int)
+    for payment, kind, _, amount in rows:
         delta[payment.pk] += amount
+        back[payment.pk] -= amount if kind in PAID_BACK else 0
     payments = list({payment.pk: payment for payment, *_ in rows}.values())
-    balances = {payment.pk: {"balance": payment.balance + delta[payment.pk]} for payment in payments}
-    outcome = move(payments, Payment.settle, at=at, per_row=balances)
+    sums = {
+        one.pk: {"balance": one.balance + delta[one.pk], "refunded": one.refunded + back[one.pk]} for one in payments
+    }
+    outcome = move(payments, Payment.settle, at=at, per_row=sums)
     record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason, source=source)
     with connection.cursor() as cursor:
         cursor.execute(

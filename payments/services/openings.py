@@ -23,7 +23,9 @@ def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -
     payments = Payment.objects.bulk_create(
         Payment(order=order, method=order.payment_method, amount=order.due_amount) for order in orders
     )
-    nothing_due = move([payment for payment in payments if not payment.amount], Payment.settle, at=at, balance=0)
+    nothing_due = move(
+        [payment for payment in payments if not payment.amount], Payment.settle, at=at, balance=0, refunded=0
+    )
     record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
     prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
     book([(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None)

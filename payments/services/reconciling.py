@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from core.calendar import kst_date, kst_day_range
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
@@ -42,7 +42,8 @@ class Found:
 def reconcile_soon(*, at: datetime) -> Found:
     """임박 대사: unpaid payments whose account ends within two hours or has ended within a week."""
     waiting = Payment.objects.filter(
-        state__in=[PaymentState.PENDING, PaymentState.PARTIAL],
+        state__in=[PaymentState.PENDING, PaymentState.PARTIAL, PaymentState.REFUNDED],
+        refunded__lt=F("amount"),
         account__isnull=False,
         virtual__state=VirtualState.ISSUED,
         virtual__due_at__lte=at + SOON,

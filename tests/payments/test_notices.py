@@ -177,7 +177,7 @@ def test_money_that_came_and_went_unheard_ends_where_it_would_have_ended(pg_shop
     pg_shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
     pg_shop.pgs.control("notices/release")
     pg_shop.heard()
-    assert pg_shop.state(order) == (PREPARING, 23_000, PaymentState.PARTIAL)
+    assert pg_shop.state(order) == (PREPARING, 23_000, PaymentState.PART_REFUNDED)
     assert ledger(order) == [(EntryKind.DEPOSIT, 33_000), (EntryKind.REFUND, -10_000)]
     problem = MoneyProblem.objects.get()
     assert (problem.kind, problem.amount) == (ProblemKind.REFUNDED_OUTSIDE, 10_000)
