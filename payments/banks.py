@@ -2,7 +2,10 @@
 
 from payments.adapters.banks import BANKS, CHOICES, bank_name, code_at
 
-__all__ = ["bank_at", "banks_at"]
+__all__ = ["BANK_NAMES", "bank_at", "banks_at"]
+
+BANK_NAMES = tuple(name for _, name in CHOICES)
+"""은행 이름 of every bank we know."""
 
 
 def bank_at(provider: str, code: str) -> str:

@@ -1,5 +1,6 @@
 """PG 계정 화면의 내용: rows of the list, and everything about one account but its keys."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,7 +78,7 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
         "registering_until": cells.full_time(account.registering_until) if is_registering else "",
         "denied": denied_rows(account, at=at),
         "denied_days": DENIED_DAYS,
-        "changes": change_rows(account),
+        "changes": change_rows(f"{HISTORY}:{account.code}:", LABELS),
     }
 
 
@@ -91,14 +92,14 @@ def denied_rows(account: PgAccount, *, at: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def change_rows(account: PgAccount) -> list[dict[str, str]]:
-    """변경 이력 of an account, newest first; one query."""
-    rows = SettingChange.objects.filter(key__startswith=f"{HISTORY}:{account.code}:").select_related("actor")
+def change_rows(prefix: str, labels: Mapping[str, str]) -> list[dict[str, str]]:
+    """변경 이력 under keys that begin so, newest first; one query."""
+    rows = SettingChange.objects.filter(key__startswith=prefix).select_related("actor")
     return [
         {
             "at": cells.full_time(one.at)[:16],
             "who": f"{one.actor.display_name} 님" if one.actor else "시스템",  # type: ignore[union-attr]
-            "label": LABELS.get(one.key.rpartition(":")[2], one.key),
+            "label": labels.get(one.key.rpartition(":")[2], one.key),
             "old": _words(one.old),
             "new": _words(one.new),
         }

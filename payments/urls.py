@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.lists import list_urls
 from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.pages import AwaitingPaymentPage, DepositPage, RefundPage
+from payments.views.bank_accounts import BankAccountCreate, BankAccountEdit, BankAccountList
 from payments.views.box import SyncNow, VirtualReveal
 from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch
 from payments.views.notices import BodyReveal, NoticeDetail, RequestDetail
@@ -34,6 +35,9 @@ urlpatterns = [
     path("settings/pg/", AccountList.as_view(), name="pg_accounts"),
     path("settings/pg/new/", AccountCreate.as_view(), name="pg_account_new"),
     path("settings/pg/<int:pk>/", AccountEdit.as_view(), name="pg_account"),
+    path("settings/bank-accounts/", BankAccountList.as_view(), name="bank_accounts"),
+    path("settings/bank-accounts/new/", BankAccountCreate.as_view(), name="bank_account_new"),
+    path("settings/bank-accounts/<int:pk>/", BankAccountEdit.as_view(), name="bank_account"),
     path("payments/<int:pk>/sync/", SyncNow.as_view(), name="sync"),
     path("payments/<int:pk>/virtual/", VirtualReveal.as_view(), name="virtual_reveal"),
     # Both forms: a redirect would lose the body.

@@ -19,7 +19,7 @@ from orders.models import Order, OrderEvent, OrderLine, OrderSearch
 from orders.search import search_row
 from orders.services.verdicts import rejudge_stale
 from orders.states import LineState
-from payments.models import LedgerEntry
+from payments.models import BankAccount, LedgerEntry
 from products.models import Product
 from sandbox.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
@@ -239,6 +239,7 @@ def test_the_demo_has_work_in_every_step_and_is_made_once(db):
     assert WaybillDraft.objects.count() >= 5
     account = TrackingAccount.objects.get(code=SOURCE)
     assert (account.is_sandbox, account.speed) == (True, 300)
+    assert BankAccount.objects.get().is_active
     on_the_way = Parcel.objects.filter(state=ParcelState.HANDED_OVER)
     assert on_the_way.count() >= 10
     assert set(TrackingPoll.objects.values_list("parcel_id", flat=True)) == set(on_the_way.values_list("pk", flat=True))

@@ -9,6 +9,7 @@ from oms.seed.plan import demo_plan
 from oms.seed.shop import seed_shop
 from orders.models import Order
 from orders.states import DeliveryMethod
+from payments.models import BankAccount
 from shipping.couriers import COURIERS
 from shipping.models import Shipment, ShipmentStep, TrackingAccount, WaybillDraft
 from shipping.services.polling import SOURCE
@@ -34,11 +35,20 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
             "speed": SANDBOX_SPEED,
         },
     )
+    _open_bank_account()
     if Order.objects.exists():
         return False
     seed_shop(demo_plan(at=at), say=say)
     _draft_waybills(at=at)
     return True
+
+
+def _open_bank_account() -> None:
+    """The account to which the demo shop's buyers transfer; its statement can be uploaded at once."""
+    if not BankAccount.objects.exists():
+        account = BankAccount(code="main", bank="국민은행", holder="데모 쇼핑몰")
+        account.set_number("00000012345678")
+        account.save()
 
 
 def _draft_waybills(*, at: datetime) -> None:

@@ -20,6 +20,7 @@ from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.masking import mask_name, mask_text
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from payments.deposit_forms import StatementFileForm
+from payments.models import BankAccount
 from payments.pages import DepositPage
 from payments.uploads import StatementUpload
 
@@ -121,6 +122,7 @@ def _form_page(request: HttpRequest, form: StatementFileForm, *, status: int = 2
         "action_url": reverse("payments:statement"),
         "submit_label": "미리보기",
         "cancel_url": DepositPage.url,
+        "has_account": BankAccount.objects.filter(is_active=True).exists(),
     }
     return render(request, "payments/statement.html", context, status=status)
 

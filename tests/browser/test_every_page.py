@@ -77,6 +77,8 @@ PAGES = {
     "pg accounts": "/settings/pg/",
     "choice of a pg": "/settings/pg/new/",
     "new pg account": "/settings/pg/new/?provider=inicis",
+    "bank accounts": "/settings/bank-accounts/",
+    "new bank account": "/settings/bank-accounts/new/",
     "channels": "/settings/channels/",
     "new channel": "/settings/channels/new/",
     "channel": "/settings/channels/{channel}/",
