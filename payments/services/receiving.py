@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -26,7 +27,8 @@ KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", "tosspayments-
 HASHED_HEADERS = ("x-webhook-key",)
 """Headers that are a secret whole: only their hash is kept, and compared."""
 STORED = declare("notice_request_stored", "the raw request is committed; nothing has read it")
-JUDGED = declare("notice_before_commit", "the notice is inserted; nothing of it is committed")
+JUDGED = declare("notice_before_commit", "the request is read; nothing of what it says is committed")
+TAKEN = declare("notice_before_answer", "the notice is committed; the PG has no answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement
     """요청 보관: one committed row; the refusal, when the request must not even be read."""
     refusal = _unreadable(arrival.headers, arrival.content_type, len(arrival.body), pg_of(account))
     body = arrival.body if refusal is None else arrival.body[:KEPT_OF_REFUSED]
-    row = PgRequest.objects.create(
+    row = PgRequest(
         account=account,
         at=arrival.at,
         peer_ip=arrival.peer_ip,
@@ -65,6 +67,7 @@ def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement
         size=len(arrival.body),
         body_hash=hashlib.sha256(arrival.body).digest(),
     )
+    row.pk = _store(row)
     failpoint(STORED)
     return row, refusal
 
@@ -74,27 +77,35 @@ def settle(row: PgRequest, *, account: PgAccount, refusal: Judgement | None, beg
 
     It is not durable, the request is: should the machine die now, the sweep reads it again and finds the same event.
     """
-    with transaction.atomic():
-        _not_durable()
-        judgement = refusal or judge(row, account=account)
-        status = pg_of(account).speak(judgement.answer).status
-        _write(row, judgement, status=status, milliseconds=int((time.perf_counter() - began) * 1000))
+    pg = pg_of(account)
+    read = refusal or _read(row, account=account, pg=pg)
+    judgement = _take_at_once(read, row, account=account, pg=pg, began=began) if isinstance(read, Notice) else read
+    if judgement is None or isinstance(read, Judgement):
+        with transaction.atomic():
+            _not_durable()
+            judgement = read if isinstance(read, Judgement) else _take(read, row, account=account, pg=pg)
+            _write(row, judgement, status=pg.speak(judgement.answer).status, milliseconds=_milliseconds(began))
+    failpoint(TAKEN)
     return judgement
 
 
 def judge(row: PgRequest, *, account: PgAccount) -> Judgement:
     """요청 판정: authenticate, parse, store the event once. Raises only what the database raises."""
     pg = pg_of(account)
+    read = _read(row, account=account, pg=pg)
+    return _take(read, row, account=account, pg=pg) if isinstance(read, Notice) else read
+
+
+def _read(row: PgRequest, *, account: PgAccount, pg: Pg) -> Notice | Judgement:
     if not _may_come_from(row, account, pg):
         return Judgement(Answer.FORBIDDEN, "ip_not_allowed")
     inbound = Inbound(body=bytes(row.body), headers=row.headers, client_ip=row.client_ip or "", at=row.at)
     try:
-        notice = pg.read(inbound, account=facts_of(account), secret_of=lambda ref: secret_of(account, ref))
+        return pg.read(inbound, account=facts_of(account), secret_of=lambda ref: secret_of(account, ref))
     except Rejected as rejected:
         if account.registering_until is not None and row.at < account.registering_until:
             return Judgement(Answer.ACK, "registration_test")
         return Judgement(rejected.answer, rejected.reason)
-    return _take(notice, row, account=account, pg=pg)
 
 
 def finish(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: int) -> None:
@@ -138,6 +149,43 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value[:1000].replace("\x00", "") for name, value in kept.items()} | hashed
 
 
+def _milliseconds(began: float) -> int:
+    return int((time.perf_counter() - began) * 1000)
+
+
+def _store(row: PgRequest) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_pgrequest (account_id, at, peer_ip, client_ip, content_type, headers, body, size,"
+            " body_hash, reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '') RETURNING id",
+            [
+                row.account_id, row.at, row.peer_ip, row.client_ip, row.content_type,
+                json.dumps(row.headers, ensure_ascii=False), bytes(row.body), row.size, bytes(row.body_hash),
+            ],
+        )  # fmt: skip
+        return int(cursor.fetchone()[0])
+
+
+def _take_at_once(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg, began: float) -> Judgement | None:
+    """The usual end of a notice in one statement: a new event, or one that we know; None for everything else."""
+    if notice.parked:
+        return None
+    failpoint(JUDGED)
+    given = _values(notice, row, account=account) | {
+        "request": row.pk,
+        "status": pg.speak(Answer.ACK).status,
+        "milliseconds": _milliseconds(began),
+        "any_body": not pg.capabilities.has_event_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_AT_ONCE, given)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    reason, notice_id = found
+    return Judgement(Answer.ACK, reason, notice_id)
+
+
 def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judgement:
     with transaction.atomic(savepoint=False):
         pk = _insert(notice, row, account=account)
@@ -157,25 +205,26 @@ def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judg
 def _insert(notice: Notice, row: PgRequest, *, account: PgAccount) -> int | None:
     """The event's id, None when it is known already."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "account": account.pk,
-                "key": notice.event_key,
-                "kind": str(notice.kind),
-                "order": notice.order_ref,
-                "payment": notice.payment_ref,
-                "amount": notice.amount,
-                "occurred": notice.occurred_at,
-                "depositor": notice.depositor[:60],
-                "proven": notice.is_proven,
-                "fields": json.dumps(dict(notice.fields), ensure_ascii=False),
-                "hash": bytes(row.body_hash),
-                "at": row.at,
-            },
-        )
+        cursor.execute(_INSERT, _values(notice, row, account=account))
         found = cursor.fetchone()
     return int(found[0]) if found else None
+
+
+def _values(notice: Notice, row: PgRequest, *, account: PgAccount) -> dict[str, Any]:
+    return {
+        "account": account.pk,
+        "key": notice.event_key,
+        "kind": str(notice.kind),
+        "order": notice.order_ref,
+        "payment": notice.payment_ref,
+        "amount": notice.amount,
+        "occurred": notice.occurred_at,
+        "depositor": notice.depositor[:60],
+        "proven": notice.is_proven,
+        "fields": json.dumps(dict(notice.fields), ensure_ascii=False),
+        "hash": bytes(row.body_hash),
+        "at": row.at,
+    }
 
 
 _INSERT = """
@@ -184,6 +233,19 @@ INSERT INTO payments_pgnotice (account_id, event_key, kind, order_ref, payment_r
 VALUES (%(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(occurred)s, %(depositor)s,
     %(proven)s, %(fields)s, %(hash)s, %(at)s, %(at)s, 'RECEIVED', '', 0, 0, '')
 ON CONFLICT (account_id, event_key) DO NOTHING RETURNING id
+"""
+# One trip instead of six. set_config is what SET LOCAL is: the commit of this statement waits for no disk. An event
+# that another transaction has stored since this statement began is not seen here, and left to the long way.
+_AT_ONCE = f"""
+WITH quiet AS (SELECT set_config('synchronous_commit', 'off', true)),
+fresh AS ({_INSERT}),
+known AS (SELECT id FROM payments_pgnotice WHERE account_id = %(account)s AND event_key = %(key)s
+    AND (%(any_body)s OR body_hash = %(hash)s)),
+verdict AS (SELECT id, '' AS reason FROM fresh UNION ALL SELECT id, 'duplicate' FROM known),
+told AS (SELECT pg_notify('{CHANNEL}', '') FROM fresh),
+written AS (UPDATE payments_pgrequest r SET status = %(status)s, reason = v.reason, notice_id = v.id,
+    milliseconds = %(milliseconds)s FROM verdict v WHERE r.id = %(request)s RETURNING r.reason, r.notice_id)
+SELECT w.reason, w.notice_id FROM written w CROSS JOIN quiet LEFT JOIN told ON true
 """
 
 
