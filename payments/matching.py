@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import combinations, islice
 
 from core.calendar import kst_date, kst_day_range
@@ -101,6 +102,7 @@ class Verdict:
     candidates: tuple[Candidate, ...] = ()
 
 
+@lru_cache(maxsize=20_000)
 def latest_of(at: datetime) -> datetime:
     """그때까지: an order before this moment precedes the deposit; statements give minutes, some only days."""
     start, end = kst_day_range(kst_date(at))
@@ -269,7 +271,8 @@ def decide(row: Row, book: Book) -> Verdict:
 
 
 def _compared(row: Row, orders: Iterable[Wanted]) -> list[Candidate]:
-    found = [compare(row, order) for order in orders if order.ordered_at < latest_of(row.at) + EARLY]
+    latest = latest_of(row.at) + EARLY
+    found = [compare(row, order) for order in orders if order.ordered_at < latest]
     return sorted(found, key=lambda one: (-one.score, _RANK[one.grade], one.order.id))
 
 
@@ -301,7 +304,10 @@ def _queue(row: Row, found: Sequence[Candidate]) -> tuple[DepositReason, list[Ca
 
 def summing(amount: int, orders: Collection[Wanted]) -> set[int]:
     """합계 제안: ids of two or more orders that together want exactly this amount; the smallest set, oldest first."""
-    some = sorted(orders, key=lambda one: one.id)[:MOST_SUMMANDS]
+    # An order that wants everything, or more, is part of no sum; what is left is few for most rows.
+    some = sorted((one for one in orders if 0 < one.amount < amount), key=lambda one: one.id)[:MOST_SUMMANDS]
+    if sum(one.amount for one in some) < amount:
+        return set()
     for size in range(2, len(some) + 1):
         for chosen in combinations(some, size):
             if sum(one.amount for one in chosen) == amount:

@@ -6,6 +6,8 @@ import unicodedata
 CUT_BYTES = 13
 """A name this long in CP949 was perhaps cut by the bank: its field holds 14 bytes, 7 syllables."""
 _PLAIN = re.compile("[가-힣]*")
+NOT_PLAIN = "({name} !~ '^[가-힣]*$' OR {name} LIKE '%%회사%%')"
+"""In SQL, of a column: a name that is not its own key; the opposite of the short cut in `name_key`."""
 _COMPANY = re.compile(r"\((?:주|유|사|재)\)|주식회사|유한회사")
 _MARKS = re.compile(r"[\W_]+")
 _TAIL = re.compile(r"(?<=\D)\d+$")

@@ -10,7 +10,7 @@ from django.db import connection
 from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
-from payments.names import digit_runs, name_key
+from payments.names import NOT_PLAIN, digit_runs, name_key
 
 CANCELED_FOR = timedelta(days=60)
 """Orders that were placed this long before a deposit and canceled are still offered to be revived."""
@@ -19,10 +19,16 @@ CONFIRMED_FOR = timedelta(days=14)
 _key = lru_cache(maxsize=200_000)(name_key)
 
 _COLUMNS = "o.id, o.number, {amount}, o.depositor_name, o.buyer_name, o.buyer_phone, o.ordered_at, o.deposit_by"
+# Orders of another amount count by their name only. A plain name is its own key, so the database can compare it; every
+# other spelling is read and compared here. The first part of a statement does not cost what the whole one costs.
 _OPEN = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
 WHERE (o.steps & {BIT[LineState.AWAITING_PAYMENT]}) <> 0 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}'
-AND o.due_amount > o.paid_amount ORDER BY o.ordered_at, o.id
+AND o.due_amount > o.paid_amount
+AND (o.due_amount - o.paid_amount = ANY(%(amounts)s) OR o.depositor_name = ANY(%(names)s)
+     OR o.buyer_name = ANY(%(names)s) OR {NOT_PLAIN.format(name="o.depositor_name")}
+     OR {NOT_PLAIN.format(name="o.buyer_name")})
+ORDER BY o.ordered_at, o.id
 """
 _CANCELED = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
@@ -53,10 +59,12 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         return Book()
     first = min(deposit.at for deposit in deposits)
     facts: dict[str, Any] = {
-        "amounts": list({deposit.amount for deposit in deposits}), "mine": [deposit.pk for deposit in deposits]
-    }  # fmt: skip
+        "amounts": list({deposit.amount for deposit in deposits}),
+        "names": list({deposit.name_key for deposit in deposits if deposit.name_key}),
+        "mine": [deposit.pk for deposit in deposits],
+    }
     # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
-    book = Book.of(map(row_of, deposits), _orders(_OPEN, {}, Standing.OPEN))
+    book = Book.of(map(row_of, deposits), _orders(_OPEN, facts, Standing.OPEN))
     for order in _orders(_CONFIRMED, facts | {"from": first - CONFIRMED_FOR}, Standing.CONFIRMED):
         book.add(order)
     for order in _orders(_CANCELED, facts | {"from": first - CANCELED_FOR}, Standing.CANCELED):
