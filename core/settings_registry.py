@@ -17,7 +17,7 @@ from core.exceptions import DomainError
 from core.korean import josa
 from core.models import Setting, SettingChange
 
-Value = bool | int | str
+Value = bool | int | str | list[str]
 Validator = Callable[[Any], None]
 
 
@@ -42,13 +42,30 @@ class Declared:
     validator: Validator | None = None
 
     def form_field(self) -> forms.Field:
-        """입력란: a form field with label, help, limits and the default as its initial value."""
+        """입력란: a form field with label, help, limits and the default as its initial value; its errors name it."""
+        field = self._field()
+        field.error_messages |= {
+            "required": f"{josa(self.label, '을/를')} 입력하세요.",
+            "invalid_choice": f"{self.label}: 목록에 없는 값입니다. 다시 고르세요.",
+        }
+        if isinstance(field, forms.IntegerField):
+            limits = f"{self.minimum}부터 {self.maximum}까지의 숫자로 입력하세요."
+            field.error_messages["invalid"] = limits
+            for validator in field.validators:
+                validator.message = limits  # type: ignore[attr-defined]
+            field.widget.attrs |= {"inputmode": "numeric"}
+        return field
+
+    def _field(self) -> forms.Field:
         words: dict[str, Any] = {"label": self.label, "help_text": self.help, "initial": self.default}
         if isinstance(self.default, bool):
             return forms.BooleanField(required=False, **words)
         validators = [self.validator] if self.validator else []
         if isinstance(self.default, int):
             return forms.IntegerField(min_value=self.minimum, max_value=self.maximum, validators=validators, **words)
+        if isinstance(self.default, list):
+            boxes = forms.CheckboxSelectMultiple
+            return forms.MultipleChoiceField(choices=self.choices, widget=boxes, validators=validators, **words)
         if self.choices:
             return forms.ChoiceField(choices=self.choices, **words)
         return forms.CharField(

@@ -31,7 +31,6 @@ class SettingsForm(forms.Form):
         for one in declared:
             field = one.form_field()
             field.initial = values[one.key]
-            _speak(field, one)
             self.fields[one.key] = field
 
     def clean_was(self) -> dict[str, Any]:
@@ -46,17 +45,6 @@ class SettingsForm(forms.Form):
         shown = self.cleaned_data["was"]
         names = [name for name in self.fields if name != "was"]
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
-
-
-def _speak(field: forms.Field, declared: Declared) -> None:
-    """Sentences that name the field and its limits."""
-    field.error_messages["required"] = f"{josa(declared.label, '을/를')} 입력하세요."
-    if isinstance(field, forms.IntegerField):
-        limits = f"{declared.minimum}부터 {declared.maximum}까지의 숫자로 입력하세요."
-        field.error_messages["invalid"] = limits
-        for validator in field.validators:
-            validator.message = limits  # type: ignore[attr-defined]
-        field.widget.attrs |= {"inputmode": "numeric"}
 
 
 def _date(label: str) -> forms.DateField:
