@@ -63,6 +63,10 @@ def test_upload_preview_apply_and_the_same_file_again(owner):
     assert not Order.objects.exists()
     done = owner.post(f"{answer['Location']}apply/", follow=True)
     assert "2행 가운데 1행을 등록했습니다." in done.content.decode()
+    order = Order.objects.get()
+    assert f'<a href="/orders/{order.number}/">{order.number}</a>' in done.content.decode()
+    for kind, number in (("all", 2), ("done", 1), ("error", 1), ("same", 0)):
+        assert f'data-count="rows-{kind}">{number}<' in done.content.decode(), kind
     assert Order.objects.count() == 1
     owner.post(f"{answer['Location']}apply/")
     assert Order.objects.count() == 1
