@@ -62,7 +62,7 @@ class WaybillFileForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """열 맞추기: which column of the file is which of ours, whose file it is, and the password of a locked one again."""
+    """열 맞추기: which column of the file is which of ours, whose file it is; the password of a locked one again."""
 
     sender = forms.CharField(
         label="보낸 곳",
