@@ -62,7 +62,7 @@ class WaybillFileForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """열 맞추기: which column of the file is which of ours, and whose file it is."""
+    """열 맞추기: which column of the file is which of ours, whose file it is; the password of a locked one again."""
 
     sender = forms.CharField(
         label="보낸 곳",
@@ -71,7 +71,9 @@ class ColumnsForm(forms.Form):
         help_text="택배사나 물류사 이름입니다. 같은 열 이름의 다음 파일은 이 이름으로 바로 읽습니다.",
     )
 
-    def __init__(self, *args: Any, labels: Sequence[str], found: dict[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, labels: Sequence[str], found: dict[str, str], is_locked: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         choices = [("", IGNORED), *((label, label) for label in labels if label)]
         for key, label in LABELS.items():
@@ -79,6 +81,11 @@ class ColumnsForm(forms.Form):
                 label=label, choices=choices, required=key == "waybill", initial=found.get(key, "")
             )
         self.fields["waybill"].error_messages["required"] = "송장번호가 있는 열을 고르세요."
+        if is_locked:
+            widget = forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"})
+            self.fields["password"] = forms.CharField(
+                label="파일 암호를 다시 입력하세요", required=False, max_length=255, strip=False, widget=widget
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts.models import User
 from core.calendar import KST
 from core.invariants import find_violations
 from core.models import DailyCounter
@@ -25,6 +26,7 @@ from sandbox.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
 from shipping.services.polling import SOURCE
+from shipping.services.shipments import undeliver
 from shipping.services.tracking import poll_due
 from shipping.states import ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
@@ -271,6 +273,25 @@ def test_parcels_of_the_demo_arrive_by_themselves(transactional_db, tracker):
     assert waiting >= 10
     assert left.count() <= waiting * 0.3
     assert find_violations("INV-01", "INV-07", "INV-09") == []
+
+
+def test_a_delivery_of_the_demo_that_staff_take_back_has_every_scan_once(transactional_db, tracker, monkeypatch):
+    monkeypatch.setenv("OMS_TRACKER_DELIVERY_BASE_URL", tracker.base_url)
+    now = datetime.now(KST).replace(microsecond=0)
+    prepare_demo(at=now, say=lambda text: None)
+    told = Parcel.objects.filter(state=ParcelState.DELIVERED, tracking_events__isnull=False, courier="CJGLS")
+    parcel = told.order_by("-pk").first()
+    before = list(TrackingEvent.objects.filter(parcel=parcel).order_by("seq").values_list("raw_text", "at"))
+    assert [text for text, _ in before] == ["운송장 등록", "집화처리", "간선상차", "배송출발", "배송완료"]
+    lines = OrderLine.objects.filter(shipment_items__shipment=parcel.shipment_id)
+    staff = User.objects.get(username="owner")
+    taken = undeliver(line_ids=lines.values_list("pk", flat=True), actor=staff, at=now, reason="미수령")
+    assert taken.moved
+    TrackingPoll.objects.filter(parcel=parcel).update(next_poll_at=now)
+    while poll_due(at=now + timedelta(minutes=1)):
+        pass
+    assert TrackingPoll.objects.get(parcel=parcel).last_ok_at is not None
+    assert list(TrackingEvent.objects.filter(parcel=parcel).order_by("seq").values_list("raw_text", "at")) == before
 
 
 def test_a_seeded_parcel_that_is_asked_about_again_has_every_scan_once(transactional_db, tracker):

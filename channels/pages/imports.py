@@ -82,15 +82,21 @@ def mapping_page(table: Table, form: Any) -> dict[str, Any]:
     """열 맞추기 화면: the names, three rows below them, and the inputs."""
     header = header_for_mapping(table)
     sample = table.rows[header.index + 1 : header.index + 1 + SAMPLE_ROWS]
-    return {
-        "title": "열 맞추기",
-        "subtitle": table.filename,
-        "form": form,
-        "fields": form.table(),
-        "labels": header.labels,
+    return unread_page(table.filename, form, labels=header.labels) | {
         "header_row": table.numbers[header.index],
         "sample": [["" if cell is None else str(cell)[:40] for cell in row] for row in sample],
-        "locked": bool(form["password"].value()),
+    }
+
+
+def unread_page(file_name: str, form: Any, *, labels: Sequence[str]) -> dict[str, Any]:
+    """열 맞추기 화면 of a file that could not be opened this time: the names as shown before, and the inputs."""
+    return {
+        "title": "열 맞추기",
+        "subtitle": file_name,
+        "form": form,
+        "fields": form.table(),
+        "labels": labels,
+        "locked": bool(form["password"].value() or form["password"].errors),
     }
 
 

@@ -17,7 +17,9 @@ from orders.states import PREPAID_METHODS, DeliveryMethod, PaymentMethod
 COLLECT = "착불"
 LONGEST_PRODUCT, LONGEST_OPTION = 100, 200
 
+# The first word that stands in the text decides: 신용카드 간편결제 is paid by 간편결제.
 _METHODS = (
+    ("간편", PaymentMethod.EASY_PAY),
     ("무통장", PaymentMethod.BANK_TRANSFER),
     ("가상계좌", PaymentMethod.VIRTUAL_ACCOUNT),
     ("카드", PaymentMethod.CARD),
@@ -138,7 +140,7 @@ def _payment(facts: Mapping[str, Any], ordered_at: datetime, reading: Reading) -
     named = _method(facts.get("payment_method") or "")
     if paid_at is None and not is_prepaid:
         return named if named and named not in PREPAID_METHODS else PaymentMethod.BANK_TRANSFER, None
-    # The channel took the money, whichever way: we have no account movement of our own to match.
+    # A deposit that the channel took is no deposit to us: we have no account movement of our own to match.
     method = named if named in PREPAID_METHODS else PaymentMethod.MARKET
     return method or PaymentMethod.MARKET, paid_at or ordered_at
 

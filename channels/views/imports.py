@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, staff_of
 from accounts.models import User
 from channels.forms import ColumnsForm, ImportForm
-from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports
+from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports, unread_page
 from channels.services import held
 from channels.services.profiles import ColumnMapping, save_mapping, suggest_columns
 from channels.services.reading import UnknownLayout, header_for_mapping
@@ -75,6 +75,9 @@ class MapColumns(PermissionRequired):
         staff = staff_of(request)
         try:
             file = held.find(request.POST.get("held", ""), actor=staff)
+        except DomainError as error:
+            return _upload_page(request, ImportForm(), status=error.status, error=error.message)
+        try:
             table = read_table(
                 file.content,
                 filename=file.name,
@@ -82,8 +85,8 @@ class MapColumns(PermissionRequired):
                 sheet=request.POST.get("sheet") or None,
             )
             header = header_for_mapping(table)
-        except DomainError as error:
-            return _upload_page(request, ImportForm(), status=error.status, error=error.message)
+        except FileProblem as problem:
+            return _unread_columns(request, file, problem)
         form = ColumnsForm(request.POST, labels=header.labels)
         if not form.is_valid():
             return _columns_page(request, form, table, status=422)
@@ -229,3 +232,11 @@ def _columns_page(
 ) -> HttpResponse:
     context = mapping_page(table, form) | {"intro": intro}
     return render(request, "channels/columns.html", context, status=status)
+
+
+def _unread_columns(request: HttpRequest, file: held.HeldFile, problem: FileProblem) -> HttpResponse:
+    """The same inputs again, with the names that the page sent along: without the password nobody can read them."""
+    labels = request.POST.getlist("label")
+    form = ColumnsForm(request.POST, labels=labels)
+    form.add_error("password" if problem.code in ASKS_PASSWORD else None, problem.message)
+    return render(request, "channels/columns.html", unread_page(file.name, form, labels=labels), status=422)

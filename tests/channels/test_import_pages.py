@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from channels.models import OrderProfile
-from core.excel import read_table
+from core.excel import encrypt, read_table
 from core.models import Job
 from orders.models import Order, SalesChannel
 from tests.channels.files import plain, smartstore, smartstore_row
@@ -97,6 +97,35 @@ def test_a_file_that_another_person_holds_is_not_found(owner, sign_in):
     assert stranger.status_code == 404
     assert "파일을 다시 골라" in stranger.content.decode()
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("password", "sentence"), [("5678", "암호가 맞지 않아"), ("", "암호가 걸린 파일입니다.")])
+def test_a_wrong_password_on_the_column_page_loses_nothing(password, sentence, owner, channel):
+    locked = encrypt(plain(SHOP), "1234")
+    asked = send(owner, locked, name="superstore.xlsx", password="1234")
+    chosen = columns_of(asked) | {
+        "label": list(asked.context["labels"]),
+        "name": "해외 매장",
+        "channel": str(channel.pk),
+        "line_amount_factor": "1350.5",
+        "address1_column": "City",
+        "ordered_at_date_format": "%m/%d/%Y",
+        "recipient_name_column": "Customer Name",
+    }
+    assert all(f'name="label" value="{label}"' in asked.content.decode() for label in chosen["label"])
+    wrong = owner.post(f"{URL}columns/", chosen | {"password": password})
+    page = wrong.content.decode()
+    assert wrong.status_code == 422
+    assert sentence in wrong.context["form"].errors["password"][0]
+    assert 'id="id_password_error"' in page
+    assert "Claire Gute" not in page
+    assert list(wrong.context["form"].errors) == ["password"]
+    assert not Job.objects.exists()
+    assert not OrderProfile.objects.filter(name="해외 매장").exists()
+    again = columns_of(wrong) | {"label": list(wrong.context["labels"]), "password": "1234"}
+    assert again == chosen | {"password": "1234"}
+    assert owner.post(f"{URL}columns/", again).status_code == 302
+    assert Job.objects.get().total == 2
 
 
 def test_the_sheet_is_asked_for_when_there_are_several(owner):

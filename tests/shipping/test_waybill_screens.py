@@ -178,6 +178,28 @@ def test_a_locked_file_with_remembered_columns_needs_only_its_password(make_ship
     assert [one.waybill for one in again([first, second])] == ["", waybill_number(1)]
 
 
+def test_a_wrong_password_on_the_column_page_loses_nothing(make_shipments, logistics):
+    [shipment] = make_shipments(1)
+    locked = encrypt(book([[shipment.number, waybill_number(0), "메모"]], headers=UNKNOWN), "1234")
+    asked = send(logistics, locked, password="1234")
+    chosen = {"stored": asked.context["token"], "label": list(UNKNOWN), "shipment": "우리 번호",
+              "waybill": "택배 번호", "sender": "새 물류"}  # fmt: skip
+    assert all(f'name="label" value="{label}"' in asked.content.decode() for label in UNKNOWN)
+    for password, sentence in (("5678", "암호가 맞지 않아"), ("", "암호가 걸린 파일입니다.")):
+        wrong = logistics.post(UPLOAD, chosen | {"password": password})
+        form = wrong.context["form"]
+        assert wrong.status_code == 422
+        assert (list(form.errors), sentence in form.errors["password"][0]) == (["password"], True)
+        assert 'id="id_password_error"' in wrong.content.decode()
+        assert {name: form[name].value() for name in ("shipment", "waybill", "sender")} | {
+            "stored": wrong.context["token"], "label": wrong.context["labels"]
+        } == chosen  # fmt: skip
+        assert not Job.objects.exists()
+        assert not WaybillLayout.objects.exists()
+    assert logistics.post(UPLOAD, chosen | {"password": "1234"}).status_code == 302
+    assert Job.objects.get(kind="UPLOAD").total == 1
+
+
 def test_a_kept_file_is_for_its_owner_and_its_token_alone(make_shipments, logistics, sign_in):
     [shipment] = make_shipments(1)
     answer = send(logistics, book([[shipment.number, "1"]], headers=("가", "나")))
