@@ -9,6 +9,7 @@ from django import forms
 from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
 from channels.forms.fields import required
 from channels.models import OrderProfile
+from core.fields import FilePasswordField
 from orders.models import SalesChannel
 
 DATE_FORMATS = (
@@ -35,14 +36,7 @@ class ImportForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv,.xlsb,.ods,.html,.htm"}),
     )
     held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    # Shown again while a file needs several steps; it is stored nowhere.
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        strip=False,
-        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
-    )
+    password = FilePasswordField(is_shown_again=True)
     sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     profile = forms.ModelChoiceField(
         label="양식",
@@ -72,13 +66,7 @@ class ColumnsForm(forms.Form):
     """열 맞추기 입력: for every field of ours a column of the file or a fixed value, and what is done to it."""
 
     held = forms.CharField(max_length=1000, widget=forms.HiddenInput)
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        strip=False,
-        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
-    )
+    password = FilePasswordField(is_shown_again=True)
     sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     name = forms.CharField(label="양식 이름", max_length=60, error_messages=required("양식 이름"))
     channel = forms.ModelChoiceField(

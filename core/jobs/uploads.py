@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -27,6 +27,7 @@ from core.exceptions import Conflict
 from core.jobs import files
 from core.jobs.items import NewItem, Verdict, write_items
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.registry import ByName
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
 NOT_TICKED = "확인이 필요한 행을 고르지 않아 반영하지 않았습니다."
@@ -91,16 +92,8 @@ class Upload(Act):
         return stream_xlsx(columns, rows, sheet="오류")
 
 
-UploadClass = TypeVar("UploadClass", bound=type[Upload])
-UPLOADS: dict[str, Upload] = {}
-
-
-def register(upload: UploadClass) -> UploadClass:
-    """파일 올리기 등록: class decorator; twice the same name is a mistake."""
-    if upload.name in UPLOADS:
-        raise ValueError(f"upload {upload.name} is registered twice")
-    UPLOADS[upload.name] = upload()
-    return upload
+UPLOADS: ByName[Upload] = ByName()
+register = UPLOADS.register
 
 
 def get_upload(name: str) -> Upload | None:
