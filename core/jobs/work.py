@@ -156,7 +156,8 @@ def on_unchanged(
 ) -> dict[int, Verdict]:
     """바뀌지 않은 대상에만: run `act` on the targets with the seen version and turn its outcome into verdicts.
 
-    The versions are compared once before, to leave out what changed, and once after under the locks that `act` took.
+    The versions are compared once before, to leave out what changed, and once after under the locks that `act` took;
+    what was refused because it changed in between says who changed it.
     Raises ChangedMeanwhile when a row moved in between; the chunk's transaction must then start over.
     """
     verdicts = {pk: Verdict(reason) for pk, reason in stale_items(action, items, phrase).items()}
@@ -173,12 +174,12 @@ def on_unchanged(
     made = made_versions(action.model, outcome.changes, {pk: item.seen_version for pk, item in fresh.items()})
     if not made.keys() <= fresh.keys():
         raise RuntimeError(f"{action.name} moved rows that nobody confirmed: {sorted(made.keys() - fresh.keys())[:5]}")
-    for pk, item in fresh.items():
-        if pk in made:
-            verdicts[item.pk] = Verdict(made_version=made[pk])
-        else:
-            verdicts[item.pk] = Verdict(outcome.refused.get(pk, NOT_POSSIBLE))
-    return verdicts
+    verdicts |= {item.pk: Verdict(made_version=made[pk]) for pk, item in fresh.items() if pk in made}
+    left = {pk: item for pk, item in fresh.items() if pk not in made}
+    # Who lost a race hears of the winner, not only of the state that the winner left behind.
+    lost = stale_items(action, list(left.values()), phrase) if left else {}
+    refused = {item.pk: outcome.refused.get(pk, NOT_POSSIBLE) for pk, item in left.items()}
+    return verdicts | {pk: Verdict(lost.get(pk, reason)) for pk, reason in refused.items()}
 
 
 def _siblings(items: Sequence[JobItem], left_out: Mapping[int, Verdict]) -> dict[int, Verdict]:
