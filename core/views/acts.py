@@ -114,11 +114,18 @@ def needs_dialog(job: Job, action: BulkAction, counts: items.Counts) -> bool:
 def answer_preview(
     request: HttpRequest, job: Job, *, form: forms.Form | None = None, typed_error: str = "", status: int = 200
 ) -> HttpResponse:
-    """미리보기 응답: the dialog for htmx, else the page of the job, which holds the same form."""
+    """미리보기 응답: the dialog for htmx, else the page of the job, which holds the same form.
+
+    409 when nothing of the selection is possible any more: the dialog says why, and the list is to be read again.
+    """
     if not is_fragment(request) and status == 200:
         return HttpResponseRedirect(reverse("core:job", args=[job.uuid]))
     context = confirm_context(request, job, form=form) | {"typed_error": typed_error}
-    return render(request, "generic/_confirm.html", context, status=status)
+    is_possible = bool(context["preview"].possible)
+    answer = render(request, "generic/_confirm.html", context, status=status if is_possible else 409)
+    if not is_possible:
+        answer["HX-Trigger"] = CHANGED
+    return answer
 
 
 def confirm_context(request: HttpRequest, job: Job, *, form: forms.Form | None = None) -> dict[str, Any]:
@@ -141,11 +148,13 @@ def confirm_context(request: HttpRequest, job: Job, *, form: forms.Form | None =
 
 
 def answer_result(request: HttpRequest, job: Job, *, is_changed: bool = False) -> HttpResponse:
-    """결과 응답: the strip for htmx, else the page of the job."""
+    """결과 응답: the strip for htmx, else the page of the job; 409 when every row had changed since the preview."""
     if not is_fragment(request):
         return HttpResponseRedirect(reverse("core:job", args=[job.uuid]))
     job.refresh_from_db()
-    answer = render(request, "generic/_strip.html", {"result": result_of(job, at=timezone.now())})
+    is_lost = is_changed and not job.is_open and not job.done and bool(job.failed)
+    result = result_of(job, at=timezone.now())
+    answer = render(request, "generic/_strip.html", {"result": result}, status=409 if is_lost else 200)
     answer["HX-Retarget"] = "#strip"
     if is_changed:
         answer["HX-Trigger"] = CHANGED
