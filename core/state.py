@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
+from operator import is_not
 from typing import Any, ClassVar, Self
 
 from django.db import connection, models, transaction
 from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, transition
 
 from core.exceptions import DomainError
+from core.lookups import id_array
 from core.rows import QuickRow
 
 __all__ = [
@@ -327,14 +330,15 @@ def _write(before: list[tuple[Any, dict[str, Any]]]) -> None:
     """One guarded UPDATE per (source, target, set of changed columns)."""
     model = type(before[0][0])
     columns = [f for f in model._meta.concrete_fields if not f.primary_key and f.attname not in {"state", "version"}]
-    groups: dict[tuple[Any, ...], list[tuple[Any, dict[str, Any]]]] = defaultdict(list)
+    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[Any, dict[str, Any]]]] = defaultdict(list)
     for row, old in before:
         now = row.__dict__
-        # Identity first: nearly every value still is the very object that was read.
-        touched = {name for name, value in old.items() if now.get(name) is not value and now.get(name) != value}
-        changed = tuple(f for f in columns if f.attname in touched) if touched else ()
-        groups[(old["state"], now["state"], changed)].append((row, old))
-    for (source, target, changed), members in groups.items():
+        # Identity first: nearly every value still is the very object that was read, under the very same keys.
+        touched = compress(old, map(is_not, old.values(), map(now.get, old)))
+        names = tuple(name for name in touched if now.get(name) != old[name])
+        groups[(old["state"], now["state"], names)].append((row, old))
+    for (source, target, names), members in groups.items():
+        changed = tuple(field for field in columns if field.attname in names)
         _update_group(model, source, target, changed, [row for row, _ in members])
         for row, _ in members:
             row.__dict__["version"] += 1
@@ -346,18 +350,20 @@ def _update_group(model: Any, source: str, target: str, changed: tuple[Any, ...]
     params: list[Any] = [str(target)]
     varying: list[tuple[str, list[Any]]] = []
     for column in changed:
-        values = [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows]
+        raw = [row.__dict__[column.attname] for row in rows]
         name = connection.ops.quote_name(column.column)
-        if all(value == values[0] for value in values):
+        if all(value is raw[0] or value == raw[0] for value in raw):
             sets.append(f"{name} = %s")
-            params.append(values[0])
+            params.append(column.get_db_prep_save(raw[0], connection))
         else:
+            values = [column.get_db_prep_save(value, connection) for value in raw]
             sets.append(f"{name} = v.{name}")
             joins.append((name, column.db_type(connection)))
             varying.append((name, values))
     names = ", ".join(["id", "version", *(name for name, _ in joins)])
     arrays = ", ".join(["%s::bigint[]", "%s::int[]", *(f"%s::{kind}[]" for _, kind in joins)])
-    params += [[row.pk for row in rows], [row.version for row in rows], *(values for _, values in varying), str(source)]
+    ids, versions = id_array(row.pk for row in rows), id_array(row.version for row in rows)
+    params += [ids, versions, *(values for _, values in varying), str(source)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} t SET {', '.join(sets)} FROM unnest({arrays}) AS v({names})"

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from core.events import record
-from core.locks import locked
+from core.locks import locked_by
 from core.lookups import Among
 from core.models import Job
 from core.numbering import shipment_number
@@ -69,8 +69,8 @@ def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterato
     with locked_lines(line_ids, actor=actor) as lines:
         items = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True)
         shipment_of_line = dict(items.values_list("line_id", "shipment_id"))
-        shipments = {s.pk: s for s in locked(Shipment.objects.filter(Among("pk", set(shipment_of_line.values()))))}
-        parcels = locked(Parcel.objects.filter(Among("shipment_id", shipments)).exclude(state=ParcelState.VOID))
+        shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
+        parcels = [p for p in locked_by(Parcel, shipments, key="shipment_id") if p.state != ParcelState.VOID]
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
