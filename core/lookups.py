@@ -42,18 +42,23 @@ class HasBit(Lookup):  # type: ignore[type-arg]
 
 
 class Among(Expression):
-    """``filter(Among("order_id", ids))``: the column holds one of the ids.
+    """``filter(Among("order_id", ids))``: the column holds one of the ids; `AmongTexts` does the same for texts.
 
     Means what ``__in`` means, but sends one array instead of a placeholder per id: preparing a thousand of them takes
     Django longer than the query takes PostgreSQL, and bulk acts hold row locks meanwhile.
     """
 
     conditional = True
+    array = "bigint[]"
 
-    def __init__(self, name: str, ids: Iterable[int]) -> None:
+    def __init__(self, name: str, ids: Iterable[Any]) -> None:
         super().__init__(output_field=BooleanField())
         self.column: Any = F(name)
-        self.ids = id_array(ids)
+        self.ids = self.literal(ids)
+
+    @staticmethod
+    def literal(ids: Iterable[Any]) -> str:
+        return id_array(ids)
 
     def get_source_expressions(self) -> list[Any]:
         return [self.column]
@@ -63,4 +68,14 @@ class Among(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = compiler.compile(self.column)
-        return f"{sql} = ANY(%s::bigint[])", (*params, self.ids)
+        return f"{sql} = ANY(%s::{self.array})", (*params, self.ids)
+
+
+class AmongTexts(Among):
+    """``filter(AmongTexts("number", numbers))``: the column holds one of the texts; `Among` for columns of texts."""
+
+    array = "text[]"
+
+    @staticmethod
+    def literal(ids: Iterable[Any]) -> str:
+        return text_array(ids)

@@ -49,6 +49,11 @@ _SNAPSHOT = "_state_snapshot"
 class _StateDescriptor(FSMFieldDescriptor):
     """Refuses assignment unless this one instance is being refreshed (a flag on the instance, never on the field)."""
 
+    def __get__(self, instance: Any, instance_type: type | None = None) -> Any:
+        # Bulk acts ask each row for its state a dozen times.
+        known = () if instance is None else instance.__dict__
+        return known[self.field.name] if self.field.name in known else super().__get__(instance, instance_type)
+
     def __set__(self, instance: Any, value: Any) -> None:
         if self.field.name in instance.__dict__ and not instance.__dict__.get(_UNLOCKED):
             raise AttributeError(f"Direct {self.field.name} modification is not allowed")

@@ -20,18 +20,21 @@ def locked_lines(
     actor: Any = None,
     skip_locked: bool = False,
     held: Mapping[int, OrderLine] | None = None,
+    order_ids: Collection[int] | None = None,
 ) -> Iterator[list[OrderLine]]:
     """Lines by id, locked after their orders, ascending; each line carries its locked order.
 
     Raises LockTimeout when another member of staff holds them for more than 3 s; with `skip_locked` the lines of orders
     that somebody holds are left out instead. `held` are lines that the caller has locked in this transaction and not
-    moved since: when it has all of them they are not read a second time.
+    moved since: when it has all of them they are not read a second time. `order_ids` are the orders of the lines, where
+    the caller knows them.
     """
     if held is not None and all(pk in held for pk in line_ids):
         yield [held[pk] for pk in sorted(line_ids)]
         return
     with locking(actor=actor):
-        order_ids = OrderLine.objects.filter(Among("pk", line_ids)).values_list("order_id", flat=True)
+        if order_ids is None:
+            order_ids = OrderLine.objects.filter(Among("pk", line_ids)).values_list("order_id", flat=True)
         orders = _orders(set(order_ids), skip_locked=skip_locked)
         if skip_locked:
             free = OrderLine.objects.filter(Among("pk", line_ids), Among("order_id", orders))

@@ -64,9 +64,11 @@ class Locked:
 
 
 @contextmanager
-def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+def locked_shipments(
+    line_ids: Collection[int], *, actor: Any = None, order_ids: Collection[int] | None = None
+) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
-    with locked_lines(line_ids, actor=actor) as lines:
+    with locked_lines(line_ids, actor=actor, order_ids=order_ids) as lines:
         items = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True)
         shipment_of_line = dict(items.values_list("line_id", "shipment_id"))
         shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
@@ -80,6 +82,15 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     """Ids of the live lines of these shipments."""
     items = ShipmentLine.objects.filter(Among("shipment_id", shipment_ids), is_live=True)
     return list(items.order_by("line_id").values_list("line_id", flat=True))
+
+
+@contextmanager
+def locked_whole(shipment_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+    """The live lines of these shipments, locked with them like `locked_shipments`."""
+    items = ShipmentLine.objects.filter(Among("shipment_id", shipment_ids), is_live=True)
+    order_of = dict(items.values_list("line_id", "shipment__order_id"))
+    with locked_shipments(sorted(order_of), actor=actor, order_ids=set(order_of.values())) as rows:
+        yield rows
 
 
 def make_ready(
@@ -238,6 +249,6 @@ def undeliver(
 
 
 __all__ = [
-    "Locked", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments", "make_ready",
-    "return_to_preparing", "ship", "undeliver", "unship",
+    "Locked", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments", "locked_whole",
+    "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip
