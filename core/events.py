@@ -105,7 +105,7 @@ def record(
     if not outcome.changes:
         return []
     model, rows = event_model(), outcome.changes
-    facts = data or {}
+    ids, facts = [change.row.pk for change in rows], data or {}
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT.format(table=connection.ops.quote_name(model._meta.db_table)),
@@ -118,11 +118,11 @@ def record(
                 "batch": batch.pk if batch is not None else None,
                 "orders": id_array(change.row.event_order_id for change in rows),
                 "subjects": text_array(change.row.event_subject for change in rows),
-                "ids": id_array(change.row.pk for change in rows),
+                "ids": id_array(ids),
                 "versions": id_array(change.version for change in rows),
                 "sources": text_array(str(change.from_state) for change in rows),
                 "targets": text_array(str(change.to_state) for change in rows),
-                "data": text_array(_JSON(facts[c.row.pk]) if c.row.pk in facts else None for c in rows),
+                "data": text_array(_JSON(facts[pk]) if pk in facts else None for pk in ids),
             },
         )
         stored: list[tuple[int, int | None]] = cursor.fetchall()

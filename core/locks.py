@@ -61,8 +61,8 @@ def locked_by(model: Any, ids: Iterable[int], *, key: str = "id", skip_locked: b
     with connection.cursor() as cursor:
         cursor.execute(_lock_sql(model, key) + (" SKIP LOCKED" if skip_locked else ""), [id_array(ids)])
         rows = cursor.fetchall()
-    names = _columns(model)
-    return [model.from_db(connection.alias, names, row) for row in rows]
+    read, alias, names = model.from_db, connection.alias, _columns(model)
+    return [read(alias, names, row) for row in rows]
 
 
 @cache

@@ -272,15 +272,13 @@ def explain(row: Any, method: Any) -> str | None:
 
     Source: ux.md 6.4 (what, why, what to do); the buttons, the bulk acts and "왜 여기 있나" all ask here.
     """
-    meta = method._django_fsm
-    if not meta.has_transition(row.state):
+    meta, state = method._django_fsm, row.state
+    if not meta.has_transition(state):
         return str(row.wrong_state_reason(list(meta.transitions)))
-    for guard in meta.get_transition(row.state).conditions:
+    for guard in meta.get_transition(state).conditions:
         if not guard(row):
             return (
-                guard.reason(row)
-                if isinstance(guard, Condition)
-                else f"{_label(method, row.state)} 조건에 맞지 않습니다."
+                guard.reason(row) if isinstance(guard, Condition) else f"{_label(method, state)} 조건에 맞지 않습니다."
             )
     return None
 
@@ -308,17 +306,17 @@ def move(
     if not connection.in_atomic_block:
         raise RuntimeError("move() needs a transaction and locked rows")
     outcome, before = Outcome(), []
-    name = method.__name__
+    name, looks_only = method.__name__, is_preview()
     with connection.execute_wrapper(_no_queries):
         for row in rows:
-            reason = (refuse or {}).get(row.pk) or explain(row, method)
+            reason = (refuse.get(row.pk) if refuse else None) or explain(row, method)
             if reason is not None:
                 outcome.refused[row.pk] = reason
                 continue
             outcome.possible.append(row)
-            if not is_preview():
+            if not looks_only:
                 before.append((row, dict(row.__dict__)))
-                getattr(row, name)(at=at, **facts, **(per_row or {}).get(row.pk, {}))
+                getattr(row, name)(at=at, **facts, **(per_row.get(row.pk, {}) if per_row else {}))
     if before:
         _write(before)
         for row, old in before:
