@@ -51,7 +51,7 @@ class _StateDescriptor(FSMFieldDescriptor):
 
     def __get__(self, instance: Any, instance_type: type | None = None) -> Any:
         # Bulk acts ask each row for its state a dozen times.
-        known = () if instance is None else instance.__dict__
+        known: dict[str, Any] = {} if instance is None else instance.__dict__
         return known[self.field.name] if self.field.name in known else super().__get__(instance, instance_type)
 
     def __set__(self, instance: Any, value: Any) -> None:

@@ -4,18 +4,17 @@ It runs inside the transaction that moved a line (`core.state.follow`) or a parc
 by `oms_check`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from core.lookups import Among, id_array, text_array
+from core.lookups import id_array, text_array
 from core.state import follow
 from orders.models import OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
-from shipping.models import ShipmentLine
 
 _S = LineState
 _CLOSED = f"('{_S.CANCELED_UNPAID}', '{_S.CANCELED}', '{_S.RETURNED}', '{_S.EXCHANGED}', '{_S.MOVED}')"
@@ -117,6 +116,7 @@ SET {", ".join(f"{name} = {value}" for name, value in _OF_PARCELS.items())},
     last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
 FROM shipping_shipment b LEFT JOIN parcels p ON p.id = b.id WHERE s.id = b.id AND b.id = ANY(%(ids)s::bigint[])
 """
+_OF = "SELECT line_id, shipment_id FROM shipping_shipmentline WHERE line_id = ANY(%s::bigint[]) AND is_live"
 _CLOSE_EMPTY = """
 UPDATE shipping_shipment s SET step = 'CLOSED', line_count = 0, version = s.version + 1
 WHERE s.id = ANY(%(ids)s::bigint[]) AND s.step <> 'CLOSED'
@@ -175,5 +175,11 @@ def refresh_parcels(shipment_ids: Collection[int]) -> None:
 @follow(OrderLine)
 def keep_shipments(lines: Sequence[OrderLine], *, at: datetime) -> None:
     """Lines moved: their live shipments follow in the same transaction."""
-    found = ShipmentLine.objects.filter(Among("line_id", [line.pk for line in lines]), is_live=True)
-    roll_up_shipments(set(found.values_list("shipment_id", flat=True)))
+    roll_up_shipments(set(shipments_of_lines(line.pk for line in lines).values()))
+
+
+def shipments_of_lines(line_ids: Iterable[int]) -> dict[int, int]:
+    """배송건 of lines: line id to the live shipment it lies in."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF, [id_array(line_ids)])
+        return dict(cursor.fetchall())

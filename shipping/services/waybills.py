@@ -15,7 +15,7 @@ from core.events import event_model, record
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.korean import josa
-from core.lookups import Among, AmongTexts, id_array, text_array
+from core.lookups import Among, id_array, text_array
 from core.models import Job
 from core.state import Change, Outcome, explain, is_preview, move
 from orders.models import OrderLine
@@ -24,7 +24,7 @@ from orders.services.locks import release_lock
 from orders.states import CLOSED, LOCK_BIT, LineState, LockKind
 from shipping import events
 from shipping.couriers import COURIERS, UnknownCourier
-from shipping.models import Parcel, Shipment, WaybillDraft
+from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
@@ -197,10 +197,17 @@ def _shipment_refusal(shipment: Shipment, rows: Locked) -> str | None:
     return next((text for line in lines if (text := explain(line, OrderLine.register_waybill))), None)
 
 
+_USED = """
+SELECT p.courier, p.waybill, p.shipment_id, o.number
+FROM shipping_parcel p JOIN shipping_shipment s ON s.id = p.shipment_id JOIN orders_order o ON o.id = s.order_id
+WHERE p.waybill = ANY(%s::text[]) AND p.state = ANY(%s::text[])
+"""
+
+
 def _used_elsewhere(numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry]) -> dict[int, str]:
-    live = Parcel.objects.filter(AmongTexts("waybill", numbers.values()), state__in=LIVE)
-    rows = live.values_list("courier", "waybill", "shipment_id", "shipment__order__number")
-    used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_USED, [text_array(numbers.values()), text_array(LIVE)])
+        used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in cursor.fetchall()}
     return {
         pk: f"다른 주문 {mine[1]}에서 쓰고 있는 송장번호입니다."
         for pk, number in numbers.items()
@@ -246,6 +253,8 @@ SELECT v.parcel_id, v.line_id, v.quantity
 FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(parcel_id, line_id, quantity)
 """
 
+_FORGET_DRAFTS = "DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%s::bigint[])"
+
 
 def _insert(
     numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime
@@ -269,7 +278,7 @@ def _insert(
             if _is_open(rows.lines[line_id])
         ]
         cursor.execute(_CONTENTS, [id_array(column) for column in zip(*contents, strict=True)])
-    WaybillDraft.objects.filter(Among("shipment_id", numbers)).delete()
+        cursor.execute(_FORGET_DRAFTS, [values["shipments"]])
     names = ("id", "shipment_id", "courier", "waybill", "state", "version")
     parcels = [Parcel.from_db(None, names, (*row, ParcelState.NUMBERED, 0)) for row in made]
     for parcel in parcels:
@@ -330,7 +339,9 @@ def _replaced_by(batch: Job | None, rows: Locked) -> set[int]:
     """Shipments whose earlier number the undone batch had voided: nobody can bring that one back."""
     if batch is None or batch.undoes_id is None:
         return set()
-    voided = event_model().objects.filter(batch_id=batch.undoes_id, kind=events.PARCEL_VOIDED.code, subject="parcel")
+    # By their orders: the whole batch would be read again for each chunk.
+    mine = event_model().objects.filter(Among("order_id", {s.order_id for s in rows.shipments.values()}))
+    voided = mine.filter(batch_id=batch.undoes_id, kind=events.PARCEL_VOIDED.code, subject="parcel")
     parcels = Parcel.objects.filter(pk__in=voided.values("subject_id"), shipment__in=rows.shipments)
     return set(parcels.values_list("shipment_id", flat=True))
 
