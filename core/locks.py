@@ -52,14 +52,17 @@ def locked(queryset: Any, *, skip_locked: bool = False) -> list[Any]:
     return list(queryset.select_for_update(of=("self",), no_key=True, skip_locked=skip_locked).order_by("pk"))
 
 
-def locked_by(model: Any, ids: Iterable[int], *, key: str = "id", skip_locked: bool = False) -> list[Any]:
+def locked_by(
+    model: Any, ids: Iterable[int], *, key: str = "id", only: str = "", skip_locked: bool = False
+) -> list[Any]:
     """What `locked()` gives for the rows whose `key` column is among the ids, by a statement that is put together once.
 
     For the rows that bulk acts read by the thousand: building the query takes Django as long as it takes PostgreSQL to
-    answer it. `model` is a `core.rows.QuickRow` without columns that Django would convert.
+    answer it. `model` is a `core.rows.QuickRow` without columns that Django would convert; `only` is a fixed condition
+    in SQL that the rows have to meet.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_lock_sql(model, key) + (" SKIP LOCKED" if skip_locked else ""), [id_array(ids)])
+        cursor.execute(_lock_sql(model, key, only) + (" SKIP LOCKED" if skip_locked else ""), [id_array(ids)])
         rows = cursor.fetchall()
     read, alias, names = model.from_db, connection.alias, _columns(model)
     return [read(alias, names, row) for row in rows]
@@ -71,11 +74,11 @@ def _columns(model: Any) -> tuple[str, ...]:
 
 
 @cache
-def _lock_sql(model: Any, key: str) -> str:
+def _lock_sql(model: Any, key: str, only: str) -> str:
     quoted = connection.ops.quote_name
     columns = ", ".join(quoted(field.column) for field in model._meta.concrete_fields)
     table, ordered = quoted(model._meta.db_table), quoted(model._meta.pk.column)
-    wanted = f"{quoted(key)} = ANY(%s::bigint[])"
+    wanted = f"{quoted(key)} = ANY(%s::bigint[])" + (f" AND {only}" if only else "")
     return f"SELECT {columns} FROM {table} WHERE {wanted} ORDER BY {ordered} FOR NO KEY UPDATE"
 
 

@@ -71,7 +71,7 @@ def locked_shipments(
     with locked_lines(line_ids, actor=actor, order_ids=order_ids) as lines:
         shipment_of_line = shipments_of_lines(line_ids)
         shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
-        parcels = [p for p in locked_by(Parcel, shipments, key="shipment_id") if p.state != ParcelState.VOID]
+        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -83,6 +83,7 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     return list(items.order_by("line_id").values_list("line_id", flat=True))
 
 
+_NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
 _ORDERS = """
 SELECT i.line_id, s.order_id FROM shipping_shipmentline i JOIN shipping_shipment s ON s.id = i.shipment_id
 WHERE i.shipment_id = ANY(%s::bigint[]) AND i.is_live
