@@ -85,7 +85,7 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
 
 _NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
 _ORDERS = """
-SELECT i.line_id, s.order_id FROM shipping_shipmentline i JOIN shipping_shipment s ON s.id = i.shipment_id
+SELECT i.line_id, l.order_id FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
 WHERE i.shipment_id = ANY(%s::bigint[]) AND i.is_live
 """
 
