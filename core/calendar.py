@@ -27,6 +27,11 @@ def kst_date(at: datetime) -> date:
     return at.astimezone(KST).date()
 
 
+def short(at: datetime | None) -> str:
+    """월-일 시:분 in Seoul, "11-21 14:20"; nothing for None."""
+    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""
+
+
 def kst_day_range(day: date) -> tuple[datetime, datetime]:
     """하루의 범위: first instant of a day in Seoul and of the next, in UTC; the end does not belong to the day."""
     return _midnight(day), _midnight(day + timedelta(days=1))

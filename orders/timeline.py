@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from core.calendar import KST
+from core.calendar import KST, short
 from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
@@ -81,8 +80,3 @@ def _what(events: Iterable[Any], numbers: dict[int, int]) -> str:
         labels = {field.name: str(field.verbose_name) for field in Order._meta.fields}
         words.append(", ".join(labels.get(name, name) for name in facts["fields"]))
     return " · ".join(words)
-
-
-def short(at: datetime | None) -> str:
-    """11-21 14:20 in KST; nothing for None."""
-    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""

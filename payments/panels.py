@@ -5,9 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import short
 from core.masking import mask_name
 from core.panels import Panel, register
-from orders.timeline import short
 from payments.models import LedgerEntry, Payment
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.services.reading import header_for_mapping
-from core.calendar import KST
+from core.calendar import short
 from core.excel import Table
 from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
@@ -67,7 +67,7 @@ def recent_imports() -> list[RecentImport]:
         RecentImport(
             uuid=str(job.uuid),
             file_name=job.file_name,
-            at=f"{job.created_at.astimezone(KST):%m-%d %H:%M}",
+            at=short(job.created_at),
             who=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
             state=job.get_state_display(),
             total=job.total,

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core.actions import Act
-from core.calendar import KST
+from core.calendar import short
 from core.chunks import PIECE
 from core.excel.columns import Column, Kind
 from core.excel.writer import stream_xlsx
@@ -185,9 +185,9 @@ def refuse_applied(*, act: str, digest: str, but: Job | None = None) -> None:
     rivals = Job.objects.filter(kind=JobKind.UPLOAD, act=act, file_hash=digest, state__in=APPLIED_STATES)
     rival = rivals.exclude(pk=but.pk if but else 0).select_related("actor").order_by("-pk").first()
     if rival is not None:
-        when = (rival.started_at or rival.finished_at or timezone.now()).astimezone(KST)
+        when = rival.started_at or rival.finished_at or timezone.now()
         who = f"{rival.actor.display_name} 님이" if rival.actor else "시스템이"
-        raise AlreadyApplied(f"이 파일은 {when:%m-%d %H:%M}에 {who} 이미 반영했습니다.")
+        raise AlreadyApplied(f"이 파일은 {short(when)}에 {who} 이미 반영했습니다.")
 
 
 def one_at_a_time(digest: str) -> None:

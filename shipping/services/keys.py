@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from core.calendar import KST
+from core.calendar import short
 from core.lookups import AmongTexts
 from orders.models import Order, OrderLine
 from orders.states import CLOSED, LineState
@@ -93,7 +93,7 @@ def _without_shipment(numbers: Collection[str]) -> dict[str, str]:
         reasons[number] = standing(LineState(stage))
     rows = OrderLine.objects.filter(number__in=_of(_LINE, numbers)).values_list("number", "state", "canceled_at")
     for number, state, canceled_at in rows:
-        when = f" {canceled_at.astimezone(KST):%m-%d %H:%M}에" if canceled_at else ""
+        when = f" {short(canceled_at)}에" if canceled_at else ""
         is_canceled = state in CLOSED and canceled_at
         reasons[number] = f"이미 취소된 주문입니다.{when} 취소했습니다." if is_canceled else standing(LineState(state))
     return reasons

@@ -290,7 +290,7 @@ def test_a_count_on_a_page_that_is_out_of_date_is_refused(tee, sign_in):
     before = everything()
     answer = client.post("/products/TEE/stock/", data)
     assert answer.status_code == 422
-    assert "화면을 연 뒤 실재고가 7개로 바뀌었습니다. 다시 확인하고 입력하세요." in answer.content.decode()
+    assert "시스템이 재고를 바꿔 실재고가 7개입니다. 다시 확인하고 입력하세요." in answer.content.decode()
     assert everything() == before
 
 

@@ -130,7 +130,9 @@ def test_a_level_that_moved_since_the_preview_is_refused(shelf, sign_in):
     assert client.post(url).status_code == 302
     assert [figures(variant)[0] for variant in shelf] == [11, 20, 5, 7]
     reasons = JobItem.objects.filter(target_id=shelf[0].pk).values_list("reason", flat=True)
-    assert list(reasons) == ["화면을 연 뒤 실재고가 11개로 바뀌었습니다. 다시 확인하고 입력하세요."]
+    assert [reason.split("에 ", 1)[1] for reason in reasons] == [
+        "시스템이 재고를 바꿔 실재고가 11개입니다. 다시 확인하고 입력하세요."
+    ]
 
 
 def test_a_preview_that_is_thrown_away_changes_nothing(shelf, sign_in):
