@@ -50,5 +50,5 @@ class LoggedExport(ListPage):
             client=client_of(request),
             purpose=reason,
             row_count=rows,
-            detail={"list": self.name, "query": query.text_of_state},
+            detail={"list": self.name, "query": query.text_in_full},
         )

@@ -15,6 +15,7 @@ log = logging.getLogger("oms.errors")
 
 HANGUL = re.compile("[가-힣]")
 PAGES = frozenset({400, 403, 404, 409})
+UNREADABLE = "주소나 입력값이 이 화면에서 쓰는 형식이 아닙니다. 조건을 지우고 다시 조회하세요."
 GONE_FORM = "화면을 연 지 오래되어 보낸 내용을 확인할 수 없습니다. 화면을 새로 고친 뒤 다시 시도하세요."
 
 
@@ -46,7 +47,7 @@ def error_page(request: HttpRequest, status: int, text: str = "") -> HttpRespons
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400: an address or a form that we never made."""
-    return error_page(request, 400)
+    return error_page(request, 400, UNREADABLE)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

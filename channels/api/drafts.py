@@ -1,7 +1,7 @@
 """Between the shapes of the API and the drafts and rows of the shop."""
 
 from channels.api.schemas import AmountsOut, LineOut, OrderIn, OrderOut
-from channels.services.drafting import LONGEST_OPTION, LONGEST_PRODUCT, key_text
+from channels.services.drafting import LONGEST_PRODUCT, key_text, option_key
 from channels.services.placing import Incoming
 from channels.services.storefront import line_code, order_code
 from core.phones import normalize_phone
@@ -23,7 +23,7 @@ def to_incoming(sent: OrderIn) -> Incoming:
             discount_amount=line.discount,
             channel_number=line.channel_number,
             channel_product=key_text(line.product_code or line.product_name, LONGEST_PRODUCT),
-            channel_option=key_text(line.option_name, LONGEST_OPTION),
+            channel_option=option_key(line.option_name, line.sku),
         )
         for line in sent.lines
     )

@@ -46,6 +46,17 @@ def key_text(text: str, most: int) -> str:
     return f"{plain[: most - 9]}~{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
 
+def option_key(option: str, sku: str) -> str:
+    """옵션의 연결 기준: the option's text; where the channel names no option, the code that stands for one."""
+    return key_text(option or sku, LONGEST_OPTION)
+
+
+def our_sku(row: FileRow) -> str:
+    """우리 품목코드: the option's own code, or the product's where there are no options (domain.md 5 row 25)."""
+    plain = "" if row.get("option_name") else row.get("product_sku")
+    return str(row.get("option_code") or plain or "")[:60]
+
+
 def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
     """품목 초안: one row's line, or the Korean reason why there is none. The product's key falls back to its name."""
     quantity = row.get("quantity")
@@ -66,7 +77,7 @@ def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
         discount_amount=discount,
         channel_number=row.get("line_number") or "",
         channel_product=key_text(str(row.get("product_code") or name), LONGEST_PRODUCT),
-        channel_option=key_text(option, LONGEST_OPTION),
+        channel_option=option_key(option, our_sku(row)),
     ), ""
 
 

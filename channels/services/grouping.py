@@ -11,7 +11,7 @@ from typing import Any
 
 from channels.adapters.layouts import BY_KEY, Layout, Pick, Rule, Standing
 from channels.adapters.statuses import standing
-from channels.services.drafting import line_draft, order_draft
+from channels.services.drafting import line_draft, order_draft, our_sku
 from channels.services.limits import draft_problem, line_problem
 from channels.services.reading import FileRow, Reading
 from core.korean import josa
@@ -172,12 +172,6 @@ def _draft(order: FileOrder, facts: dict[str, Any], reading: Reading, *, at: dat
         _refuse_whole(order, dict.fromkeys((row.number for row in order.taken), problem))
     else:
         order.skus = [our_sku(row) for row in order.taken]
-
-
-def our_sku(row: FileRow) -> str:
-    """우리 품목코드: the option's own code, or the product's where there are no options (domain.md 5 row 25)."""
-    plain = "" if row.get("option_name") else row.get("product_sku")
-    return str(row.get("option_code") or plain or "")[:60]
 
 
 def _refuse_repeated_lines(orders: Iterable[FileOrder]) -> None:

@@ -97,7 +97,7 @@ def _icon(name: str, label: str) -> SafeString:
 @register.simple_tag
 def carried(page: Any) -> SafeString:
     """조회 조건: hidden fields for what the search form does not ask itself; tab, sort and size survive a search."""
-    asked = {"q", "kind", "basis", "period", "from", "to", "after", "before", "page", "open", "exact"}
+    asked = {"q", "qs", "kind", "basis", "period", "from", "to", "after", "before", "page", "open", "exact"}
     if page.filters:
         asked |= {field.html_name for field in page.filters}
     pairs = [pair for pair in parse_qsl(page.full_query or "") if pair[0] not in asked]

@@ -113,14 +113,14 @@ def test_a_second_confirmation_shows_the_first_result(
     assert OrderEvent.objects.filter(kind="line.held").count() == 2
 
 
-def test_a_stale_row_is_excluded_with_who_and_what(
+def test_a_stale_row_is_excluded_with_when_who_and_what(
     hold_act: TestHold, make_lines: LineMaker, client: Client, make_staff: Callable[..., User]
 ) -> None:
     [line] = make_lines(1)
     seen = rows_of([line])
     hold_lines([line.pk], actor=make_staff(Role.CS, display_name="이도윤"), at=NOW)
     answer = press(client, [line], rows=seen)
-    assert "화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류)." in text_of(answer)
+    assert "화면을 연 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(배송보류)." in text_of(answer)
     assert re.search(r'type="submit"[^>]* disabled', answer.content.decode())
     refused = client.post(f"/acts/{job_of(answer).uuid}/apply/")
     assert (refused.status_code, "처리할 수 있는 행이 없습니다." in text_of(refused)) == (409, True)
