@@ -20,6 +20,7 @@ from orders.services.locks import place_lock
 from orders.states import LineState, LockKind
 
 MAX_DELAY_DAYS = 90
+DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
 
 
@@ -97,6 +98,11 @@ def delete_memo(*, memo_id: int, order_number: str, actor: Any, at: datetime) ->
         _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
 
 
+def is_delay_possible(day: date, *, today: date) -> bool:
+    """발송예정일 범위: whether a new date of dispatch may be promised (domain.md 2.3)."""
+    return today <= day <= today + timedelta(days=MAX_DELAY_DAYS)
+
+
 def notify_delay(
     *,
     line_ids: Collection[int],
@@ -109,11 +115,9 @@ def notify_delay(
     source: str = "",
 ) -> Outcome:
     """발송지연 안내: once per line, at most 90 days ahead, later than the present 발송기한 (domain.md 2.3, T18)."""
+    if not is_delay_possible(new_date, today=kst_date(at)):
+        raise DomainError(DELAY_RANGE, code="delay_out_of_range")
     _, new_ship_by = kst_day_range(new_date)
-    if new_date < kst_date(at):
-        raise DomainError("발송예정일은 오늘이나 그 뒤의 날짜여야 합니다.", code="delay_in_the_past")
-    if new_date > kst_date(at) + timedelta(days=MAX_DELAY_DAYS):
-        raise DomainError(f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요.", code="delay_too_far")
     with locked_lines(line_ids, actor=actor) as lines:
         old = {line.pk: line.ship_by for line in lines}
         not_later = {
