@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
-from core.actions import MORE, PRIMARY, SECONDARY, actions_for
+from core.actions import MORE, PRIMARY, SECONDARY, BulkAction, actions_for
 from core.jobs.exports import EXPORTS
 from core.lists import views
 from core.lists.declare import DateBasis, Group, ListColumn, ListTab, SearchArm, placed
@@ -196,6 +196,10 @@ class ListPage:
         )
 
     # What bulk acts ask of a page (core.actions.ActPage)
+
+    def offers(self, action: BulkAction) -> bool:
+        """처리 가능한 목록: whether rows of this list stand in states of the act."""
+        return not self.states.isdisjoint(action.states)
 
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과 모두: (id, version) of every row the query string finds, without rows created after `as_of`.
