@@ -21,6 +21,7 @@ from orders.states import LineState, LockKind
 
 MAX_DELAY_DAYS = 90
 DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
+SAME_PRESS = timedelta(seconds=10)
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
 
 
@@ -73,9 +74,17 @@ def change_recipient(
 
 
 def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datetime) -> StaffMemo:
-    """메모 작성: a note on an order; adding never conflicts with anybody."""
+    """메모 작성: a note on an order; adding never conflicts with anybody.
+
+    The same words by the same person within a few seconds are one press of the button: the first memo is returned.
+    """
     with locked_orders([order_id], actor=actor) as (orders, _):
         order = _one(orders)
+        same = StaffMemo.objects.filter(
+            order=order, author=actor, text=text, is_pinned=is_pinned, deleted_at__isnull=True
+        ).filter(created_at__range=(at - SAME_PRESS, at + SAME_PRESS))
+        if (earlier := same.order_by("pk").first()) is not None:
+            return earlier
         memo = StaffMemo.objects.create(order=order, author=actor, text=text, is_pinned=is_pinned)
         _update(order, {"has_memo": True})
         _record_order(order, events.MEMO_ADDED, at=at, actor=actor, data={"memo": memo.pk})
@@ -84,18 +93,24 @@ def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datet
 
 def delete_memo(*, memo_id: int, order_number: str, actor: Any, at: datetime) -> None:
     """메모 삭제: only one's own; the row stays, marked."""
-    mine = StaffMemo.objects.filter(pk=memo_id, order__number=order_number, deleted_at__isnull=True)
-    memo = mine.first()
+    memo = _own_memo(memo_id, order_number, actor=actor)
+    with locked_orders([memo.order_id], actor=actor) as (orders, _):
+        order = _one(orders)
+        # Looked at again under the lock: of several presses at once one deletes.
+        memo = _own_memo(memo_id, order_number, actor=actor)
+        StaffMemo.objects.filter(pk=memo.pk).update(deleted_at=at)
+        rest = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).exists()
+        _update(order, {"has_memo": rest})
+        _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
+
+
+def _own_memo(memo_id: int, order_number: str, *, actor: Any) -> StaffMemo:
+    memo = StaffMemo.objects.filter(pk=memo_id, order__number=order_number, deleted_at__isnull=True).first()
     if memo is None:
         raise DomainError("메모를 찾을 수 없습니다. 화면을 새로 고치세요.", code="memo_not_found")
     if memo.author_id != actor.pk:
         raise NotAllowed("다른 사람이 쓴 메모는 지울 수 없습니다.")
-    with locked_orders([memo.order_id], actor=actor) as (orders, _):
-        order = _one(orders)
-        StaffMemo.objects.filter(pk=memo_id).update(deleted_at=at)
-        rest = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).exists()
-        _update(order, {"has_memo": rest})
-        _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
+    return memo
 
 
 def is_delay_possible(day: date, *, today: date) -> bool:
