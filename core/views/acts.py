@@ -41,9 +41,7 @@ class ActView(GatedView):
         refused = refusal(request, action.permission)
         if refused is not None:
             return refused
-        at, page = timezone.now(), base_rows(
-            request.POST.get("page", ""), action=action, user=request.user
-        )
+        at, page = timezone.now(), base_rows(request.POST.get("page", ""), action=action, user=request.user)
         form = posted_form(action, request.POST)
         job = open_act(
             action=action,
