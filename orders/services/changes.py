@@ -7,13 +7,13 @@ from typing import Any
 
 from django.db.models import F
 
-from core.calendar import kst_date, kst_day_range
+from core.calendar import KST, kst_date, kst_day_range
 from core.events import record
 from core.exceptions import Conflict, DomainError, NotAllowed
 from core.models import Job
 from core.state import Change, Outcome, missing, move
 from orders import events
-from orders.models import DelayNotice, Order, OrderLine, StaffMemo
+from orders.models import DelayNotice, Order, OrderEvent, OrderLine, StaffMemo
 from orders.search import store_search
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
@@ -44,22 +44,24 @@ def change_recipient(
     """배송지 변경: new recipient facts for an order that has not left the house.
 
     Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address.
-    Raises Conflict with the name of the other person when the order changed since `expected_version`, DomainError when
-    a line is already on its way. Source: domain.md 1.3 (배송지 변경), 5 row 13.
+    Raises Conflict with the name of the other person when the recipient changed since `expected_version` and is not
+    what is wanted now, DomainError when a line is already on its way. Whatever else happened to the order meanwhile
+    (a memo, a payment) is no conflict. Source: domain.md 1.3 (배송지 변경), 5 row 13.
     """
     with locked_orders([order_id], actor=actor) as (orders, lines):
         order = _one(orders)
-        if order.version != expected_version:
-            raise Conflict(_changed_by(order))
-        if any(line.state in ON_THE_WAY for line in lines):
-            raise DomainError(
-                "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped"
-            )
         old = {name: getattr(order, name) for name in Recipient.__slots__}
         new = {name: getattr(recipient, name) for name in Recipient.__slots__}
         changed = {name: [old[name], value] for name, value in new.items() if old[name] != value}
         if not changed:
             return order
+        rival = _last_recipient_change(order, since=expected_version)
+        if rival is not None:
+            raise Conflict(_changed_by(rival))
+        if any(line.state in ON_THE_WAY for line in lines):
+            raise DomainError(
+                "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped"
+            )
         _update(order, new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
@@ -170,7 +172,12 @@ def _record_order(order: Order, kind: Any, *, data: Mapping[str, Any], **facts: 
     record(outcome, kind, data={order.pk: data}, **facts)
 
 
-def _changed_by(order: Order) -> str:
-    last = order.events.select_related("actor").order_by("-id").first()
-    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"
-    return f"{who} 먼저 수정했습니다. 내 값과 비교해 주세요."
+def _last_recipient_change(order: Order, *, since: int) -> OrderEvent | None:
+    """The newest change of the recipient after a version of the order; None when it stands as that version had it."""
+    changes = order.events.filter(kind=events.RECIPIENT_CHANGED.code, subject_id=order.pk, version__gt=since)
+    return changes.select_related("actor").order_by("-version").first()
+
+
+def _changed_by(event: OrderEvent) -> str:
+    who = f"{event.actor.display_name} 님이" if event.actor else "시스템이"
+    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who} 먼저 수정했습니다. 내 값과 비교해 주세요."
