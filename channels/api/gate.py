@@ -73,11 +73,12 @@ class ChannelKey(HttpBearer):
     """API 키: `Authorization: Bearer oms_…`; the request then acts for the key's channel only."""
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey:
-        address = client_of(request).ip or ""
-        if bad_keys.are_too_many(address):
-            raise TOO_OFTEN
         key = find_key(token, at=timezone.now())
         if key is None:
+            # Only failures are counted and slowed down: several shops may share an address with whoever guesses.
+            address = client_of(request).ip or ""
+            if bad_keys.are_too_many(address):
+                raise TOO_OFTEN
             bad_keys.add(address)
             raise BAD_KEY
         return key
