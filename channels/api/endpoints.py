@@ -23,7 +23,7 @@ DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 - 오류는 항상 `{"code", "message"}`이며 message는 한국어 문장입니다.
 """
 ORDER_NUMBER = r"^\d{8}-\d{7}$"
-REFUSALS = {400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 409: ErrorOut, 413: ErrorOut, 415: ErrorOut, 422: ErrorOut}
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422), ErrorOut)
 
 Key = Annotated[
     str,

@@ -197,9 +197,14 @@ def test_the_key_itself_is_stored_nowhere(api):
     assert len(row["digest"]) == 64
 
 
-def test_an_inactive_channels_key_opens_nothing(api, channel):
+def test_a_key_of_a_channel_that_is_switched_off_hears_the_reason_and_opens_nothing(api, channel):
     SalesChannel.objects.filter(pk=channel.pk).update(is_active=False)
-    assert error(api.get("/orders")) == (401, "bad_key")
+    for answer in (api.get("/orders"), api.post("/orders", order_body())):
+        assert error(answer) == (403, "channel_off")
+        assert "사용하지 않는 판매채널의 API 키입니다." in answer.json()["message"]
+    assert not Order.objects.exists()
+    wrong = {"Authorization": api.headers["Authorization"] + "x"}
+    assert error(api.client.get("/api/v1/orders", headers=wrong)) == (401, "bad_key")
 
 
 def test_guessing_keys_is_slowed_down(api):
