@@ -14,7 +14,8 @@ from core.exceptions import DomainError
 log = logging.getLogger("oms.errors")
 
 HANGUL = re.compile("[가-힣]")
-PAGES = frozenset({400, 403, 404, 409})
+PAGES = frozenset({400, 403, 404, 405, 409})
+SENTENCES = {405: "주소를 직접 열거나 다른 방법으로 보낸 요청입니다. 화면의 단추를 눌러 처리하세요."}
 GONE_FORM = "화면을 연 지 오래되어 보낸 내용을 확인할 수 없습니다. 화면을 새로 고친 뒤 다시 시도하세요."
 
 
@@ -26,6 +27,8 @@ class ExpectedErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer: HttpResponse = self.get_response(request)
+        if answer.status_code == 405 and not answer.streaming and not answer.content:
+            return _wrong_method(request, answer)
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -38,10 +41,18 @@ class ExpectedErrors:
 def error_page(request: HttpRequest, status: int, text: str = "") -> HttpResponse:
     """오류 응답: a page, or the sentence alone when htmx or a program asked."""
     is_page = "text/html" in request.headers.get("Accept", "text/html") or "*/*" in request.headers.get("Accept", "")
+    text = text or SENTENCES.get(status, "")
     if text and (request.headers.get("HX-Request") or not is_page):
         return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
     template = f"{status if status in PAGES else 400}.html"
     return render(request, template, {"error_text": text}, status=status)
+
+
+def _wrong_method(request: HttpRequest, empty: HttpResponse) -> HttpResponse:
+    """405 with words: Django's own is an empty page."""
+    answer = error_page(request, 405)
+    answer["Allow"] = empty.headers.get("Allow", "")
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

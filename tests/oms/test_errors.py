@@ -81,6 +81,27 @@ def test_a_form_without_its_token_is_refused_in_korean(client):
     assert "화면을 새로 고친 뒤 다시 시도하세요." in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [("get", "/acts/ship/", "POST, OPTIONS"), ("post", "/orders/", "GET"), ("put", "/orders/", "GET"),
+     ("delete", "/orders/", "GET"), ("patch", "/", "GET")],
+)  # fmt: skip
+def test_a_wrong_method_is_answered_with_a_sentence(sign_in, staff, method, address, allowed):
+    client = sign_in(staff)
+    answer = getattr(client, method)(address)
+    assert (answer.status_code, answer["Allow"][: len(allowed)]) == (405, allowed)
+    shown = answer.content.decode()
+    assert "화면의 단추를 눌러 처리하세요." in shown
+    assert "<html" in shown
+    fragment = getattr(client, method)(address, headers={"HX-Request": "true"})
+    assert fragment.content.decode().startswith("주소를 직접 열거나")
+
+
+def test_a_wrong_method_of_the_api_is_answered_in_json(sign_in, staff):
+    answer = sign_in(staff).put("/api/v1/orders")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
 def test_a_failure_is_logged_under_the_number_that_is_shown(client, caplog):
     caplog.set_level("ERROR", logger="oms.errors")
     shown = client.get("/fail/bug/").content.decode()
