@@ -162,7 +162,7 @@ def test_a_product_is_registered_with_every_combination(sign_in):
 @pytest.mark.parametrize(
     ("change", "status", "sentence"),
     [
-        ({"code": "TEE"}, 400, "상품코드 TEE는 이미 쓰고 있습니다. 다른 코드를 입력하세요."),
+        ({"code": "TEE"}, 409, "상품코드 TEE는 이미 쓰고 있습니다. 다른 코드를 입력하세요."),
         ({"code": "a b/c"}, 400, "빈칸과 / 없이 40자까지 입력하세요."),
         ({"code": ""}, 422, "상품코드를 입력하세요."),
         ({"name": "\x00"}, 422, ""),
