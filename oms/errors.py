@@ -6,6 +6,8 @@ import secrets
 import sys
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -16,11 +18,14 @@ from core.jobs.retry import is_connection_lost
 log = logging.getLogger("oms.errors")
 
 HANGUL = re.compile("[가-힣]")
-PAGES = frozenset({400, 403, 404, 405, 409})
-SENTENCES = {405: "주소를 직접 열거나 다른 방법으로 보낸 요청입니다. 화면의 단추를 눌러 처리하세요."}
+PAGES = frozenset({400, 403, 404, 405, 409, 413})
+SENTENCES = {
+    405: "주소를 직접 열거나 다른 방법으로 보낸 요청입니다. 화면의 단추를 눌러 처리하세요.",
+    413: "한 번에 {megabytes}MB까지 보낼 수 있어 처리하지 않았습니다. 내용을 줄여 다시 보내세요.",
+}
 API = "/api/v1/"
 AWAY = "지금은 데이터베이스에 연결할 수 없어 처리하지 못했습니다. 잠시 뒤 다시 시도하세요."
-GONE_FORM = "화면을 연 지 오래되어 보낸 내용을 확인할 수 없습니다. 화면을 새로 고친 뒤 다시 시도하세요."
+GONE_FORM = "화면을 연 지 오래되었습니다. 처리하지 않았으니 화면을 새로 고친 뒤 다시 시도하세요."
 
 
 class ExpectedErrors:
@@ -42,12 +47,12 @@ class ExpectedErrors:
         return error_page(request, exception.status, exception.message)
 
 
-def error_page(request: HttpRequest, status: int, text: str = "") -> HttpResponse:
+def error_page(request: HttpRequest, status: int, text: str = "", *, template: str = "") -> HttpResponse:
     """오류 응답: a page, or the sentence alone when htmx or a program asked."""
-    text = text or SENTENCES.get(status, "")
+    text = text or SENTENCES.get(status, "").format(megabytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20)
     if text and wants_sentence(request):
         return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
-    template = f"{status if status in PAGES else 400}.html"
+    template = template or f"{status if status in PAGES else 400}.html"
     return render(request, template, {"error_text": text}, status=status)
 
 
@@ -65,7 +70,9 @@ def _wrong_method(request: HttpRequest, empty: HttpResponse) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400: an address or a form that we never made."""
+    """400: an address or a form that we never made; 413 for one that is too large."""
+    if isinstance(exception, RequestDataTooBig):
+        return error_page(request, 413)
     return error_page(request, 400)
 
 
@@ -81,7 +88,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form whose token is missing or old."""
-    return error_page(request, 403, GONE_FORM)
+    return error_page(request, 403, GONE_FORM, template="403_csrf.html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
