@@ -243,3 +243,14 @@ def test_openapi_is_public_and_speaks_korean(client):
     assert "접수" in post["description"]
     assert any(one["name"] == "Idempotency-Key" and one["required"] for one in post["parameters"])
     assert schema["components"]["schemas"]["OrderIn"]["additionalProperties"] is False
+
+
+def test_an_order_worth_more_than_any_shop_sells_is_refused(api):
+    line = {"product_code": "P1", "product_name": "티셔츠", "quantity": 99_999, "unit_price": 999_999_999}
+    answer = api.post("/orders", order_body(lines=[line] * 200))
+    assert error(answer) == (422, "order_refused")
+    assert "한 주문의 상품 금액은 999,999,999,999원까지 접수합니다." in answer.json()["message"]
+    assert not Order.objects.exists()
+    most = line | {"quantity": 1_000, "unit_price": 999_999_999}
+    said = api.post("/orders", order_body(lines=[most], amounts={})).json()
+    assert said["amounts"]["due"] == 999_999_999_000
