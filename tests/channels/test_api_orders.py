@@ -126,7 +126,7 @@ def test_a_key_opens_its_own_channel_only(api, staff, db):
     assert error(stranger.get(f"/orders/{number}")) == (404, "not_found")
     assert error(stranger.post(f"/orders/{number}/confirm-purchase", {})) == (404, "not_found")
     assert stranger.get("/orders").json()["items"] == []
-    assert stranger.get("/orders", channel=Order.objects.get().channel_id).json()["items"] == []
+    assert error(stranger.get("/orders", channel=Order.objects.get().channel_id)) == (400, "bad_parameter")
     assert stranger.get("/events").json()["events"] == []
 
 
@@ -254,3 +254,9 @@ def test_an_order_worth_more_than_any_shop_sells_is_refused(api):
     most = line | {"quantity": 1_000, "unit_price": 999_999_999}
     said = api.post("/orders", order_body(lines=[most], amounts={})).json()
     assert said["amounts"]["due"] == 999_999_999_000
+
+
+@pytest.mark.parametrize("asked", ["2", "x", ""])
+def test_the_list_of_the_api_is_of_its_own_channel_only(api, channel, asked):
+    assert error(api.get("/orders", channel=asked)) == (400, "bad_parameter")
+    assert api.get("/orders", channel=channel.pk).status_code == 200
