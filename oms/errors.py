@@ -108,7 +108,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _database_away(request: HttpRequest, cause: Exception) -> HttpResponse:
     log.warning("database is away: %s", type(cause).__name__, extra={"data": {"path": request.path}})
     if request.path.startswith(API):
-        answer: HttpResponse = JsonResponse({"code": "busy", "message": AWAY}, json_dumps_params={"ensure_ascii": False})
+        body = {"code": "busy", "message": AWAY}
+        answer: HttpResponse = JsonResponse(body, json_dumps_params={"ensure_ascii": False})
     elif wants_sentence(request):
         answer = HttpResponse(AWAY, content_type="text/plain; charset=utf-8")
     else:

@@ -10,7 +10,6 @@ from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
 from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
 
-
 VARIANTS_PER_FORM = 50
 MOST_NEW = 20
 PAGE_BROKEN = "입력한 줄을 알아볼 수 없습니다. 화면을 새로 고친 뒤 다시 입력하세요."
@@ -132,7 +131,7 @@ class NewVariantForm(forms.Form):
 class RowSet(forms.BaseFormSet):
     """여러 줄 입력: the number of rows is a hidden field, so a wrong one means a page that we did not make."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages: ClassVar[dict[str, Any]] = {
         "missing_management_form": PAGE_BROKEN,
         "too_many_forms": PAGE_BROKEN,
     }

@@ -52,7 +52,7 @@ class VariantEdit:
 def create_products(*, drafts: Sequence[ProductDraft], at: datetime, actor: User | None) -> list[Product]:
     """상품 등록: store products with their variants and empty stock levels, all or none.
 
-    Raises CatalogRefused with the reasons by product code (CodeTaken when nothing but codes is in the way), LockTimeout.
+    Raises CatalogRefused with the reasons by product code, CodeTaken when nothing but codes is in the way, LockTimeout.
     """
     wrong = {draft.code: problem for draft in drafts if (problem := draft_problem(draft))}
     taken = code_problems([draft.code for draft in drafts])
@@ -122,9 +122,7 @@ def _storing(actor: User | None, code: str) -> Iterator[None]:
         with locking(actor=actor):
             yield
     except IntegrityError as error:
-        raise CodeTaken(
-            {code: "방금 다른 상품이나 품목이 같은 코드로 저장되었습니다. 코드를 확인하세요."}
-        ) from error
+        raise CodeTaken({code: "방금 다른 상품이나 품목이 같은 코드로 저장되었습니다. 코드를 확인하세요."}) from error
 
 
 def _refuse_edit(
