@@ -42,6 +42,9 @@ class ActPage(Protocol):
     def model(self) -> Any:
         """Table of the base rows."""
 
+    def offers(self, action: "BulkAction") -> bool:
+        """Whether the act belongs to the rows of the page."""
+
     def selection(self, query: str, as_of: datetime, user: AbstractBaseUser) -> list[tuple[int, int]]:
         """(id, version) of every row the query string finds, without the rows created after `as_of`."""
 

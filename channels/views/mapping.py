@@ -26,7 +26,7 @@ class MappingPage(PermissionRequired):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         tab, page = request.GET.get("tab", "waiting"), request.GET.get("page", "1")
-        is_page = page.isascii() and page.isdecimal() and 1 <= int(page[:6]) <= MOST_PAGES
+        is_page = page.isascii() and page.isdecimal() and len(page) < 6 and 1 <= int(page) <= MOST_PAGES
         if tab not in TABS or not is_page or set(request.GET) - {"tab", "page", "q"}:
             text = "주소에 알 수 없는 조회 조건이 있습니다. 품목 연결을 다시 여세요."
             return render(request, "400.html", {"error_text": text}, status=400)

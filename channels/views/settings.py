@@ -59,14 +59,7 @@ class ChannelEdit(PermissionRequired):
         channel = SalesChannel.objects.filter(pk=pk).first()
         if channel is None:
             return _lost(request)
-        profile = OrderProfile.objects.filter(channel=channel, is_default=True).first()
-        initial = {
-            "name": channel.name,
-            "is_active": channel.is_active,
-            "creates_products": channel.creates_products,
-            "profile": profile.pk if profile else None,
-        }
-        return _edit_page(request, channel, ChannelForm(initial=initial, channel=channel))
+        return _edit_page(request, channel, _form_of(channel))
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         channel = SalesChannel.objects.filter(pk=pk).first()
@@ -94,7 +87,11 @@ class KeyCreate(PermissionRequired):
         channel = SalesChannel.objects.filter(pk=pk).first()
         if channel is None:
             return _lost(request)
-        _, token = make_key(channel=channel, actor=staff_of(request), at=timezone.now())
+        try:
+            _, token = make_key(channel=channel, actor=staff_of(request), at=timezone.now())
+        except DomainError as error:
+            messages.error(request, error.message)
+            return _edit_page(request, channel, _form_of(channel), status=error.status)
         answer = render(request, "channels/key.html", {"title": "API 키 발급", "channel": channel, "token": token})
         answer["Cache-Control"] = "no-store"
         return answer
@@ -117,6 +114,17 @@ class KeyRevoke(PermissionRequired):
 def _facts(form: ChannelForm) -> ChannelFacts:
     data = form.cleaned_data
     return ChannelFacts(data["name"], data["is_active"], data["creates_products"])
+
+
+def _form_of(channel: SalesChannel) -> ChannelForm:
+    profile = OrderProfile.objects.filter(channel=channel, is_default=True).first()
+    initial = {
+        "name": channel.name,
+        "is_active": channel.is_active,
+        "creates_products": channel.creates_products,
+        "profile": profile.pk if profile else None,
+    }
+    return ChannelForm(initial=initial, channel=channel)
 
 
 def _create_page(request: HttpRequest, form: ChannelForm, *, status: int = 200) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from core.actions import Act, ActPage, BulkAction, get_action
+from core.calendar import FIRST_DAY, LAST_DAY
 from core.exceptions import NotFound
 from core.jobs import items, runner, start
 from core.jobs.pages import base_rows
@@ -40,7 +41,7 @@ class ActView(GatedView):
         refused = refusal(request, action.permission)
         if refused is not None:
             return refused
-        at, page = timezone.now(), base_rows(request.POST.get("page", ""), user=request.user)
+        at, page = timezone.now(), base_rows(request.POST.get("page", ""), action=action, user=request.user)
         form = posted_form(action, request.POST)
         job = open_act(
             action=action,
@@ -51,7 +52,8 @@ class ActView(GatedView):
             form=posted_values(form) if form is not None and form.is_valid() else None,
         )
         if needs_dialog(job, action, items.counts(job)):
-            return answer_preview(request, job, form=form)
+            is_wrong = form is not None and not form.is_valid()
+            return answer_preview(request, job, form=form, status=422 if is_wrong else 200)
         run_confirmed(job, actor=request.user, at=at)
         return answer_result(request, job, is_changed=True)
 
@@ -230,6 +232,7 @@ def _instant(text: str) -> datetime:
         found = parse_datetime(text.replace(" ", "+"))
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None:
+    # A year is in hand at both ends: zones and tolerances are added to the instant later.
+    if found is None or found.tzinfo is None or not FIRST_DAY.year <= found.year <= LAST_DAY.year:
         raise BadSelection("목록을 연 시각을 알 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
     return found

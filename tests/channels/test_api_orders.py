@@ -126,7 +126,7 @@ def test_a_key_opens_its_own_channel_only(api, staff, db):
     assert error(stranger.get(f"/orders/{number}")) == (404, "not_found")
     assert error(stranger.post(f"/orders/{number}/confirm-purchase", {})) == (404, "not_found")
     assert stranger.get("/orders").json()["items"] == []
-    assert stranger.get("/orders", channel=Order.objects.get().channel_id).json()["items"] == []
+    assert error(stranger.get("/orders", channel=Order.objects.get().channel_id)) == (400, "bad_parameter")
     assert stranger.get("/events").json()["events"] == []
 
 
@@ -197,9 +197,14 @@ def test_the_key_itself_is_stored_nowhere(api):
     assert len(row["digest"]) == 64
 
 
-def test_an_inactive_channels_key_opens_nothing(api, channel):
+def test_a_key_of_a_channel_that_is_switched_off_hears_the_reason_and_opens_nothing(api, channel):
     SalesChannel.objects.filter(pk=channel.pk).update(is_active=False)
-    assert error(api.get("/orders")) == (401, "bad_key")
+    for answer in (api.get("/orders"), api.post("/orders", order_body())):
+        assert error(answer) == (403, "channel_off")
+        assert "사용하지 않는 판매채널의 API 키입니다." in answer.json()["message"]
+    assert not Order.objects.exists()
+    wrong = {"Authorization": api.headers["Authorization"] + "x"}
+    assert error(api.client.get("/api/v1/orders", headers=wrong)) == (401, "bad_key")
 
 
 def test_guessing_keys_is_slowed_down(api):
@@ -208,7 +213,13 @@ def test_guessing_keys_is_slowed_down(api):
     answer = api.client.get("/api/v1/orders", headers={"Authorization": "Bearer oms_x_y"})
     assert error(answer) == (429, "too_many_bad_keys")
     assert answer["Retry-After"] == "60"
-    assert api.client.get("/api/v1/orders", headers=api.headers, REMOTE_ADDR="127.0.0.2").status_code == 200
+
+
+def test_a_good_key_is_never_shut_out_by_bad_keys_of_its_address(api):
+    for _ in range(25):
+        api.client.get("/api/v1/orders", headers={"Authorization": "Bearer oms_x_y"})
+    assert api.get("/orders").status_code == 200
+    assert error(api.client.get("/api/v1/orders", headers={"Authorization": "Bearer oms_x_y"}))[0] == 429
 
 
 def test_a_request_asks_a_fixed_number_of_questions(api, django_assert_max_num_queries):
@@ -232,3 +243,20 @@ def test_openapi_is_public_and_speaks_korean(client):
     assert "접수" in post["description"]
     assert any(one["name"] == "Idempotency-Key" and one["required"] for one in post["parameters"])
     assert schema["components"]["schemas"]["OrderIn"]["additionalProperties"] is False
+
+
+def test_an_order_worth_more_than_any_shop_sells_is_refused(api):
+    line = {"product_code": "P1", "product_name": "티셔츠", "quantity": 99_999, "unit_price": 999_999_999}
+    answer = api.post("/orders", order_body(lines=[line] * 200))
+    assert error(answer) == (422, "order_refused")
+    assert "한 주문의 상품 금액은 999,999,999,999원까지 접수합니다." in answer.json()["message"]
+    assert not Order.objects.exists()
+    most = line | {"quantity": 1_000, "unit_price": 999_999_999}
+    said = api.post("/orders", order_body(lines=[most], amounts={})).json()
+    assert said["amounts"]["due"] == 999_999_999_000
+
+
+@pytest.mark.parametrize("asked", ["2", "x", ""])
+def test_the_list_of_the_api_is_of_its_own_channel_only(api, channel, asked):
+    assert error(api.get("/orders", channel=asked)) == (400, "bad_parameter")
+    assert api.get("/orders", channel=channel.pk).status_code == 200

@@ -1,11 +1,13 @@
 """설정 · 판매채널: create, edit, default layout, API keys."""
 
+import html
+
 import pytest
 from django.test import Client
 
 from accounts.roles import Role
 from channels.models import ApiKey, OrderProfile
-from orders.models import SalesChannel
+from orders.models import OrderEvent, SalesChannel
 from tests.channels.conftest import Api, order_body
 
 URL = "/settings/channels/"
@@ -86,3 +88,12 @@ def test_only_the_owner_may_change_channels(role, sees, sign_in):
 def test_missing_channels_are_said_to_be_missing(client):
     assert client.get(f"{URL}999999/").status_code == 404
     assert client.post(f"{URL}999999/keys/").status_code == 404
+
+
+def test_no_key_is_made_for_a_channel_that_is_switched_off(client, channel):
+    SalesChannel.objects.filter(pk=channel.pk).update(is_active=False)
+    answer = client.post(f"{URL}{channel.pk}/keys/")
+    assert answer.status_code == 409
+    assert "사용하지 않는 판매채널이라 API 키를 발급하지 않았습니다." in html.unescape(answer.content.decode())
+    assert not ApiKey.objects.exists()
+    assert not OrderEvent.objects.exists()
