@@ -65,7 +65,8 @@ class OrderFile(LoggedUpload):
         def rows() -> Iterator[list[Any]]:
             for item in refused.order_by("row_number", "pk").iterator(chunk_size=CHUNK):
                 cells = (item.data or {}).get("cells", [])
-                yield [cells[at] if at < len(cells) else None for at in kept] + [item.reason]
+                row = [importing.restored_cell(cells[at]) if at < len(cells) else None for at in kept]
+                yield [*row, item.reason]
 
         return stream_xlsx(columns, rows(), sheet=options["sheet"] or "주문")
 
