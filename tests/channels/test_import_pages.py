@@ -173,6 +173,33 @@ def test_an_unknown_layout_is_mapped_once_and_then_known(owner, channel):
     assert Job.objects.latest("pk").params["options"]["profile_name"] == "해외 매장"
 
 
+NEAR = [
+    ["주문번호", "수령인", "수량", "물건이름", "배송지", "단가", "날짜", "연락처"],
+    ["N-1", "김수령", 2, "양말", "서울 중구 세종대로 110", 5000, "2026-09-20", "010-2222-3333"],
+]
+
+
+def test_a_file_that_only_looks_like_a_known_layout_is_mapped_once_and_then_known(owner, channel):
+    asked = send(owner, plain(NEAR))
+    assert asked.status_code == 200
+    page = asked.content.decode()
+    assert "&#x27;카페24 주문&#x27; 양식과 비슷하지만 필요한 열이 없습니다: 상품명, " in page
+    chosen = columns_of(asked) | {
+        "name": "비슷한 양식",
+        "channel": str(channel.pk),
+        "product_name_column": "물건이름",
+        "address1_column": "배송지",
+        "ordered_at_column": "날짜",
+    }
+    assert owner.post(f"{URL}columns/", chosen).status_code == 302
+    assert send(owner, plain([NEAR[0], ["N-2", *NEAR[1][1:]]])).status_code == 302
+    assert Job.objects.latest("pk").params["options"]["profile_name"] == "비슷한 양식"
+    profile = OrderProfile.objects.get(kind="CAFE24")
+    wrong = send(owner, plain(NEAR), profile=profile.pk)
+    assert wrong.status_code == 422
+    assert "&#x27;자동으로 찾기&#x27;로 올려 열을 직접 맞춰 주세요." in wrong.content.decode()
+
+
 def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner, channel):
     asked = send(owner, plain(SHOP))
     chosen = columns_of(asked) | {"name": "빠진 양식", "channel": str(channel.pk), "order_number_column": ""}
