@@ -277,6 +277,24 @@ def test_the_error_file_shows_what_stood_there(owner):
     assert (row["주문번호"], row["배송메세지"]) == ("5.21853123456780E+17", "#N/A")
 
 
+def test_the_error_file_of_a_preview_leaves_good_orders_out(owner):
+    """An order with a refused row is refused whole: both of its rows go back, with the reason."""
+    pair = {"주문번호": "2026092177000001"}
+    rows = [
+        smartstore_row(1),
+        smartstore_row(2, **pair),
+        smartstore_row(3, **pair, 수량="0"),
+        smartstore_row(4, 송장번호="1"),
+    ]
+    send(owner, smartstore(rows))
+    table = read_table(failed_of(owner, Job.objects.get()), filename="failed.xlsx")
+    assert [(row[0], row[-1]) for row in table.rows[1:]] == [
+        ("2026092000000002", "같은 주문의 5행에 오류가 있어 이 주문을 등록하지 않습니다."),
+        ("2026092000000003", "수량은 1개 이상이어야 합니다. 지금은 0개입니다."),
+    ]
+    assert AccessLog.objects.get(action=AccessAction.EXPORT).row_count == 2
+
+
 def test_a_corrected_cell_of_the_error_file_is_taken(owner):
     send(owner, smartstore([smartstore_row(1, 주문번호=5.2185312345678e17, 배송메세지="=1+1")]))
     book = openpyxl.load_workbook(io.BytesIO(failed_of(owner, Job.objects.get())))
