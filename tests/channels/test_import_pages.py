@@ -13,7 +13,7 @@ from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from channels.models import OrderProfile
 from core.excel import encrypt, read_table
-from core.models import ItemResult, Job, JobItem
+from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import Order, SalesChannel
 from tests.channels.files import plain, smartstore, smartstore_row
 from tests.fixtures.files import saved
@@ -198,6 +198,72 @@ def test_a_file_that_only_looks_like_a_known_layout_is_mapped_once_and_then_know
     wrong = send(owner, plain(NEAR), profile=profile.pk)
     assert wrong.status_code == 422
     assert "&#x27;자동으로 찾기&#x27;로 올려 열을 직접 맞춰 주세요." in wrong.content.decode()
+
+
+def mapped(owner: Client, channel: SalesChannel, rows: list[list[Any]], *, password: str = "") -> str:
+    """The preview of a file whose columns were mapped, with the buyer's city as the recipient."""
+    data = encrypt(plain(rows), password) if password else plain(rows)
+    asked = send(owner, data, name="superstore.xlsx", password=password)
+    chosen = columns_of(asked) | {
+        "name": "해외 매장",
+        "channel": str(channel.pk),
+        "line_amount_factor": "1350.5",
+        "ordered_at_date_format": "%m/%d/%Y",
+        "recipient_name_column": "City",
+        "address1_column": "City",
+        "password": password,
+    }
+    answer = owner.post(f"{URL}columns/", chosen)
+    assert answer.status_code == 302, answer.context["form"].errors
+    return str(answer["Location"])
+
+
+def test_a_wrong_mapping_is_corrected_from_the_preview(owner, channel):
+    place = mapped(owner, channel, SHOP)
+    first = Job.objects.get()
+    assert 'data-action="remap-columns"' in owner.get(place).content.decode()
+    asked = owner.post(f"{place}columns/")
+    assert asked.status_code == 200
+    chosen = columns_of(asked)
+    assert chosen["recipient_name_column"] == "City"
+    assert (chosen["line_amount_factor"], chosen["ordered_at_date_format"]) == ("1350.5", "%m/%d/%Y")
+    assert (chosen["name"], chosen["channel"]) == ("해외 매장", str(channel.pk))
+    assert "Claire Gute" in asked.content.decode()
+    again = owner.post(f"{URL}columns/", chosen | {"recipient_name_column": "Customer Name"})
+    assert again.status_code == 302
+    first.refresh_from_db()
+    assert first.state == JobState.CANCELED
+    assert OrderProfile.objects.filter(kind="CUSTOM").count() == 1
+    owner.post(f"{again['Location']}apply/")
+    assert Order.objects.get().recipient_name == "Claire Gute"
+    second = send(owner, plain([SHOP[0], ["CA-2", *SHOP[1][1:]]]))
+    owner.post(f"{second['Location']}apply/")
+    assert set(Order.objects.values_list("recipient_name", flat=True)) == {"Claire Gute"}
+
+
+def test_a_locked_file_is_mapped_again_with_its_password(owner, channel):
+    place = mapped(owner, channel, SHOP, password="1234")
+    asked = owner.post(f"{place}columns/")
+    assert asked.status_code == 200
+    assert 'name="password"' in asked.content.decode()
+    assert "Claire Gute" not in asked.content.decode()
+    chosen = columns_of(asked) | {"recipient_name_column": "Customer Name", "label": list(asked.context["labels"])}
+    assert owner.post(f"{URL}columns/", chosen).status_code == 422
+    assert OrderProfile.objects.get(kind="CUSTOM").mapping["recipient_name"] == {"column": "City"}
+    assert owner.post(f"{URL}columns/", chosen | {"password": "1234"}).status_code == 302
+    assert OrderProfile.objects.get(kind="CUSTOM").mapping["recipient_name"] == {"column": "Customer Name"}
+
+
+def test_only_a_preview_of_mapped_columns_can_be_mapped_again(owner, channel, sign_in):
+    place = send(owner, smartstore([smartstore_row(1)]))["Location"]
+    assert 'data-action="remap-columns"' not in owner.get(place).content.decode()
+    answer = owner.post(f"{place}columns/")
+    assert answer.status_code == 409
+    assert "열을 다시 맞출 수 없습니다." in answer.content.decode()
+    own = mapped(owner, channel, SHOP)
+    assert sign_in(Role.LOGISTICS).post(f"{own}columns/").status_code == 403
+    owner.post(f"{own}apply/")
+    assert owner.post(f"{own}columns/").status_code == 409
 
 
 def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner, channel):
