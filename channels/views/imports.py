@@ -20,10 +20,11 @@ from core.excel import FileProblem, Table, clean_name, read_table
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
 from core.jobs import files, runner, start
-from core.models import Job, JobState
+from core.models import Job, JobItem, JobState
 
 ASKS_PASSWORD = frozenset({"file_password", "file_password_wrong"})
 REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
+THROWN_AWAY = "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요."
 NO_REMAP = "열을 다시 맞출 수 없습니다. 직접 맞춘 양식으로 읽은 미리보기에서만 할 수 있습니다. 파일을 다시 올려 주세요."
 
 
@@ -155,6 +156,8 @@ class ImportPreview(PermissionRequired):
 
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
+        if _is_thrown_away(job):
+            return _upload_page(request, ImportForm(), status=404, error=THROWN_AWAY)
         kind = request.GET.get("rows", "all")
         after = request.GET.get("after", "0")
         if kind not in ROW_KINDS or not (after.isascii() and after.isdecimal() and len(after) < 10):
@@ -171,6 +174,8 @@ class ApplyImport(PermissionRequired):
 
     def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
+        if _is_thrown_away(job):
+            return _upload_page(request, ImportForm(), status=409, error=THROWN_AWAY)
         ticked = None if request.POST.get("with_questions") == "on" else ()
         try:
             lease = start.confirm(job_id=job.pk, actor=staff_of(request), at=timezone.now(), ticked=ticked)
@@ -206,6 +211,11 @@ def _preview_page(
 ) -> HttpResponse:
     context = import_page(job, kind=kind, after=after) | {"error_text": error, "may_remap": bool(mapped_profile(job))}
     return render(request, "channels/preview.html", context, status=status)
+
+
+def _is_thrown_away(job: Job) -> bool:
+    """Whether somebody pressed 그만두기; work that was stopped keeps its rows."""
+    return job.state == JobState.CANCELED and not JobItem.objects.filter(job=job).exists()
 
 
 def _discard(uuid: UUID | None, staff: User) -> None:
