@@ -1,8 +1,7 @@
 """자사몰 연동: what a channel's storefront asks of its own orders, and never of anybody else's."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from channels.services.limits import draft_problem, due_amount
 from channels.services.placing import Incoming, place_orders
@@ -12,9 +11,7 @@ from core.state import Outcome
 from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
-from orders.states import CANCELED_CODE, CODE, LOCK_BIT, CanceledBy, ConfirmedBy, LineState, LockKind
-
-HELD = LOCK_BIT[LockKind.HOLD]
+from orders.states import ConfirmedBy, LineState
 
 
 class OrderRefused(DomainError):
@@ -98,20 +95,3 @@ def confirm_purchase(
         first = min(outcome.refused)
         raise PurchaseRefused(f"{names[first]}: {outcome.refused[first]}")
     return order, outcome
-
-
-def line_code(line: Any) -> str:
-    """공개 코드 of a line: the Cafe24 codes N00 to N50, with N21, N22 and C47 to C49 (architecture.md 3)."""
-    if line.open_locks & HELD and line.state in {LineState.PREPARING, LineState.READY}:
-        return "N22"
-    if line.state == LineState.READY and line.standby_at is not None:
-        return "N21"
-    if line.state == LineState.CANCELED_UNPAID and line.canceled_by:
-        return CANCELED_CODE[CanceledBy(line.canceled_by)]
-    return CODE[LineState(line.state)]
-
-
-def order_code(order: Order, lines: Sequence[Any]) -> str:
-    """공개 코드 of an order: that of its stored stage; of a line where the line says more."""
-    codes = {line_code(line) for line in lines if line.state == order.stage}
-    return codes.pop() if len(codes) == 1 else CODE[LineState(order.stage)]

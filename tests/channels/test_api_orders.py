@@ -11,7 +11,7 @@ from channels.services.idempotency import forget_old_keys
 from channels.services.keys import make_key, revoke_key
 from orders.models import Order, OrderEvent, OrderLine, SalesChannel
 from orders.services import locks, progress
-from orders.states import DeliveredBy, LineState, LockKind
+from orders.states import CanceledBy, DeliveredBy, LineState, LockKind
 from payments.models import Payment
 from tests.channels.conftest import Api, order_body
 from tests.fixtures.orders import NOW
@@ -134,12 +134,34 @@ def test_the_list_is_the_staffs_list_masked(api):
     api.post("/orders", order_body())
     api.post("/orders", order_body("M-2", payment={"method": "BANK_TRANSFER"}))
     page = api.get("/orders", tab="awaiting").json()
-    assert [item["state"] for item in page["items"]] == ["AWAITING_PAYMENT"]
+    assert [item["state"] for item in page["items"]] == ["N00"]
+    assert [line["state"] for line in page["items"][0]["lines"]] == ["N00", "N00"]
     assert page["items"][0]["people"] != "김수령"
     assert "01087654321" not in json.dumps(page)
     assert len(api.get("/orders").json()["items"]) == 2
     assert error(api.get("/orders", 없는="1"))[0] == 400
     assert error(api.get("/orders", after="x"))[0] == 400
+
+
+def test_the_list_and_the_single_order_name_the_same_states(api, shipped, staff):
+    """Public codes everywhere, the finer ones included: N22 배송보류, C47 to C49 입금전취소."""
+    unpaid = api.post("/orders", order_body("M-2", payment={"method": "BANK_TRANSFER"})).json()["number"]
+    held = api.post("/orders", order_body("M-3")).json()["number"]
+    canceled = Order.objects.get(number=unpaid).pk
+    progress.cancel_unpaid(order_ids=[canceled], by=CanceledBy.STAFF, actor=staff, at=NOW, reason="품절")
+    locks.hold(line_ids=line_ids(held), reason="고객 부재", actor=staff, at=NOW)
+    listed = {item["number"]: item for item in api.get("/orders").json()["items"]}
+    assert {number: item["state"] for number, item in listed.items()} == {shipped: "N30", unpaid: "C49", held: "N22"}
+    for number, item in listed.items():
+        single = api.get(f"/orders/{number}").json()
+        assert (item["state"], [line["state"] for line in item["lines"]]) == (
+            single["state"],
+            [line["state"] for line in single["lines"]],
+        )
+
+
+def line_ids(number):
+    return list(OrderLine.objects.filter(order__number=number).values_list("pk", flat=True))
 
 
 @pytest.fixture
