@@ -11,6 +11,7 @@ from channels.services.idempotency import forget_old_keys
 from channels.services.keys import make_key, revoke_key
 from orders.models import Order, OrderEvent, OrderLine, SalesChannel
 from orders.services import locks, progress
+from orders.services.changes import Recipient, change_recipient
 from orders.states import CanceledBy, DeliveredBy, LineState, LockKind
 from payments.models import Payment
 from tests.channels.conftest import Api, order_body
@@ -87,6 +88,43 @@ def test_the_same_order_under_another_key_is_the_stored_one(api):
     other["lines"][0]["quantity"] = 3
     assert error(api.post("/orders", other)) == (409, "order_differs")
     assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"recipient": order_body()["recipient"] | {"address1": "부산 해운대구 센텀중앙로 79"}},
+        {"payment": {"method": "EASY_PAY", "paid_at": "2026-09-21T10:01:00+09:00"}},
+        {"delivery_note": "경비실"},
+        {"buyer": order_body()["buyer"] | {"name": "임꺽정"}},
+    ],
+)
+def test_the_same_number_with_other_facts_is_a_conflict(other, api):
+    number = api.post("/orders", order_body()).json()["number"]
+    before = Order.objects.values().get()
+    answer = api.post("/orders", order_body(**other))
+    assert error(answer) == (409, "order_differs")
+    assert number in answer.json()["message"]
+    assert Order.objects.values().get() == before
+
+
+def test_an_order_whose_address_staff_have_changed_is_still_the_same(api, staff):
+    number = api.post("/orders", order_body()).json()["number"]
+    order = Order.objects.get()
+    now = {name: getattr(order, name) for name in Recipient.__slots__} | {"address1": "서울 중구 세종대로 110"}
+    change_recipient(order_id=order.pk, recipient=Recipient(**now), expected_version=order.version, actor=staff, at=NOW)
+    again = api.post("/orders", order_body())
+    assert (again.status_code, again.json()["number"]) == (200, number)
+    assert error(api.post("/orders", order_body(delivery_note="경비실"))) == (409, "order_differs")
+    assert Order.objects.get().address1 == "서울 중구 세종대로 110"
+
+
+def test_what_is_no_json_is_told_what_to_send(api):
+    answer = api.client.post(
+        "/api/v1/orders", "{", content_type="application/json", headers=api.headers | {"Idempotency-Key": "k"}
+    )
+    assert error(answer) == (400, "bad_json")
+    assert "UTF-8 JSON 객체로 고쳐 같은 키로 다시 보내세요." in answer.json()["message"]
 
 
 def test_a_refused_order_leaves_its_key_free(api):
