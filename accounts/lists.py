@@ -8,7 +8,7 @@ from django.urls import URLPattern, path
 
 from accounts.access import requires, staff_of
 from accounts.clients import client_of
-from accounts.models import AccessAction
+from accounts.models import AccessAction, User
 from accounts.roles import PERSONAL_EXPORT_ROWS, Role
 from accounts.services import record_access
 from core.exceptions import NotAllowed
@@ -60,19 +60,22 @@ class LimitedExcelView(views.ExcelView):
 
     def _check_limit(self, request: HttpRequest) -> None:
         staff = staff_of(request)
-        limit = PERSONAL_EXPORT_ROWS.get(Role(staff.role))
         query = self.read(request.GET)
-        if limit is None or not query.is_valid:
-            return
-        counts = query.count()
-        rows = max(counts.total.number, counts.lines or 0)
-        if rows > limit:
-            more = " 이상" if counts.total.capped else ""
-            raise ExportLimited(
-                f"개인정보가 든 파일은 {staff.role_label} 역할이 한 번에 {limit:,}행까지 내려받을 수 있습니다. "
-                f"지금 조건은 {rows:,}행{more}입니다. "
-                f"기간이나 조건을 줄이거나 {Role.OWNER.label}에게 내려받아 달라고 요청하세요."
-            )
+        if staff.role in PERSONAL_EXPORT_ROWS and query.is_valid:
+            counts = query.count()
+            refuse_above_limit(staff, rows=max(counts.total.number, counts.lines or 0), is_least=counts.total.capped)
+
+
+def refuse_above_limit(staff: User, *, rows: int, is_least: bool = False) -> None:
+    """내려받기 한도: raises ExportLimited when the role may not take so many rows away; `is_least` means or more."""
+    limit = PERSONAL_EXPORT_ROWS.get(Role(staff.role))
+    if limit is not None and rows > limit:
+        more = " 이상" if is_least else ""
+        raise ExportLimited(
+            f"개인정보가 든 파일은 {staff.role_label} 역할이 한 번에 {limit:,}행까지 내려받을 수 있습니다. "
+            f"지금 파일은 {rows:,}행{more}입니다. "
+            f"기간이나 조건을 줄이거나 {Role.OWNER.label}에게 내려받아 달라고 요청하세요."
+        )
 
 
 class LoggedExport(ListPage):
@@ -80,8 +83,11 @@ class LoggedExport(ListPage):
 
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         assert isinstance(request, HttpRequest)
+        staff = staff_of(request)
+        # Also the file that a job wrote for somebody else, and rows that came in since they were counted.
+        refuse_above_limit(staff, rows=rows)
         record_access(
-            actor=staff_of(request),
+            actor=staff,
             action=AccessAction.EXPORT,
             at=at,
             client=client_of(request),

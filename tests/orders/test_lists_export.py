@@ -89,10 +89,26 @@ def test_cs_takes_500_rows_with_personal_data_away_and_no_more(role, status, sto
     assert not Job.objects.exists()
     if status == 403:
         text = answer.content.decode()
-        assert f"CS 역할이 한 번에 {lines - 1:,}행까지 내려받을 수 있습니다. 지금 조건은 {lines:,}행입니다." in text
+        assert f"CS 역할이 한 번에 {lines - 1:,}행까지 내려받을 수 있습니다. 지금 파일은 {lines:,}행입니다." in text
         assert "기간이나 조건을 줄이거나 대표에게 내려받아 달라고 요청하세요." in text
         monkeypatch.setitem(PERSONAL_EXPORT_ROWS, Role.CS, lines)
         assert browser.post(url, {"reason": "고객 문의 확인"}).status_code == 200
+
+
+def test_cs_does_not_take_the_large_file_of_somebody_else(stored_orders, sign_in, monkeypatch):
+    monkeypatch.setattr(views, "AT_ONCE", 100)
+    monkeypatch.setitem(PERSONAL_EXPORT_ROWS, Role.CS, 5)
+    owner = sign_in(Role.OWNER)
+    owner.post("/orders/excel/?period=all&tab=confirmed", {"reason": "정산 확인"})
+    job = Job.objects.get()
+    taken = lease.claim(job_id=job.pk, at=timezone.now())
+    assert taken is not None
+    runner.run(taken)
+    answer = sign_in(Role.CS).get(f"/jobs/{job.uuid}/file/")
+    assert answer.status_code == 403
+    assert "대표에게 내려받아 달라고 요청하세요." in answer.content.decode()
+    assert not AccessLog.objects.filter(action=AccessAction.EXPORT).exists()
+    assert owner.get(f"/jobs/{job.uuid}/file/").status_code == 200
 
 
 def test_the_limit_of_cs_is_that_of_the_matrix():
