@@ -15,7 +15,7 @@ from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from accounts.clients import client_of
-from channels.api.errors import ApiRefused, answer, refused
+from channels.api.errors import BAD_JSON, ApiRefused, answer, refused
 from channels.models import ApiKey
 from channels.services.keys import find_key
 from core.exceptions import DomainError
@@ -96,7 +96,7 @@ class HonestParser(Parser):
         try:
             data = json.loads(request.body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            raise ApiRefused(400, "bad_json", "요청 본문이 올바른 JSON이 아닙니다.") from error
+            raise ApiRefused(400, "bad_json", BAD_JSON) from error
         _check(data, depth=0)
         return data
 

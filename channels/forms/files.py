@@ -1,6 +1,6 @@
 """주문 파일과 품목 연결 입력."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,6 +9,7 @@ from django import forms
 from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
 from channels.forms.fields import required
 from channels.models import OrderProfile
+from core.excel import normalize
 from core.fields import FilePasswordField
 from orders.models import SalesChannel
 
@@ -68,6 +69,8 @@ class ColumnsForm(forms.Form):
     held = forms.CharField(max_length=1000, widget=forms.HiddenInput)
     password = FilePasswordField(is_shown_again=True)
     sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+    # The preview that showed the columns to be wrong; it is thrown away once they are right.
+    preview = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(label="양식 이름", max_length=60, error_messages=required("양식 이름"))
     channel = forms.ModelChoiceField(
         label="판매채널",
@@ -121,6 +124,17 @@ class ColumnsForm(forms.Form):
             | {part: self[f"{one.key}_{part}"] for part in parts if f"{one.key}_{part}" in self.fields}
             for one in FIELDS
         ]
+
+    @staticmethod
+    def shown_rules(rules: Mapping[str, Rule], *, labels: Sequence[str]) -> dict[str, str]:
+        """기억한 규칙 as first values of the inputs; a column that this file does not have stays unchosen."""
+        spelled = {normalize(label): label for label in reversed(labels) if label}
+        found: dict[str, str] = {}
+        for key, rule in rules.items():
+            said = {"column": spelled.get(normalize(rule.column), ""), "fixed": rule.fixed, "pick": rule.pick.value}
+            said |= {"factor": rule.factor, "date_format": rule.date_format}
+            found |= {f"{key}_{part}": value for part, value in said.items() if value}
+        return found
 
     def rules(self) -> dict[str, Rule]:
         """입력한 규칙 of the fields that got a column or a value."""

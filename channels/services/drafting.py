@@ -15,6 +15,7 @@ from orders.services.intake import LineDraft, OrderDraft
 from orders.states import PREPAID_METHODS, DeliveryMethod, PaymentMethod
 
 COLLECT = "착불"
+NEGATIVE_PRICE = "판매가는 0원 이상이어야 합니다. 지금은 {price:,}원입니다."
 LONGEST_PRODUCT, LONGEST_OPTION = 100, 200
 
 # The first word that stands in the text decides: 신용카드 간편결제 is paid by 간편결제.
@@ -84,6 +85,8 @@ def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
 def _prices(row: FileRow, quantity: int) -> tuple[int, int, str]:
     """Won of one unit and of the line's discounts; the file's own total of the line is kept to the won."""
     amount, discount, total = row.get("line_amount"), row.get("line_discount"), row.get("line_total")
+    if (said := row.get("unit_price")) is not None and said < 0:
+        return 0, 0, NEGATIVE_PRICE.format(price=said)
     if amount is not None:
         price = -(-amount // quantity)
     elif row.get("unit_price") is not None:
@@ -92,7 +95,7 @@ def _prices(row: FileRow, quantity: int) -> tuple[int, int, str]:
     else:
         return 0, 0, "판매가를 입력하세요."
     if price < 0:
-        return 0, 0, f"판매가는 0원 이상이어야 합니다. 지금은 {price:,}원입니다."
+        return 0, 0, NEGATIVE_PRICE.format(price=price)
     # A price that does not divide by the quantity: the odd won are a discount of the line.
     odd = price * quantity - amount
     if total is None:

@@ -1,7 +1,7 @@
 """주문 파일 접수: a file's rows with their verdicts, and the same rows stored; one judgement serves both."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -13,6 +13,7 @@ from channels.services.limits import due_amount
 from channels.services.placing import Incoming, known_orders, place_orders
 from channels.services.reading import FileRow, Reading, file_rows
 from channels.services.telling import Known, asked_of, tell
+from core.excel import Table, returned_cell
 from core.failpoints import declare, failpoint
 from core.jobs.items import Verdict
 from core.jobs.uploads import UploadRow
@@ -190,14 +191,19 @@ def _shown(order: FileOrder, row: FileRow, reading: Reading) -> dict[str, Any]:
     return {
         "number": order.number or "",
         "product": str(row.get("product_name") or "")[:80],
-        "cells": [_plain(cell) for cell in reading.table.rows[row.index]],
+        "cells": [stored_cell(reading.table, row.index, at) for at in range(reading.table.width)],
     }
 
 
-def _plain(cell: Any) -> Any:
-    if isinstance(cell, datetime):
-        return cell.strftime("%Y-%m-%d %H:%M:%S")
-    return cell.isoformat() if isinstance(cell, date) else cell
+def stored_cell(table: Table, index: int, column: int) -> Any:
+    """셀 보관: a cell of the person's sheet as JSON, for the error file; a date stays one and is no text afterwards."""
+    cell = returned_cell(table, index, column)
+    return {"date": cell.isoformat()} if isinstance(cell, datetime) else cell
+
+
+def restored_cell(stored: Any) -> Any:
+    """셀 되살리기: the cell out of its stored form."""
+    return datetime.fromisoformat(stored["date"]) if isinstance(stored, dict) else stored
 
 
 def _with_group(row: UploadRow, group: int) -> UploadRow:

@@ -106,7 +106,7 @@ def _search(request: HttpRequest) -> str:
 
 def _lost(request: HttpRequest, text: str, *, status: int = 404) -> HttpResponse:
     template = f"{status}.html" if status in {400, 404, 409} else "400.html"
-    return render(request, template, {"error_text": text}, status=status)
+    return render(request, template, {"error_text": text, "error_status": status}, status=status)
 
 
 def _listing(request: HttpRequest, pk: int, *, error: str = "", status: int = 200) -> HttpResponse:

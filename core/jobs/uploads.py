@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -84,12 +84,16 @@ class Upload(Act):
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the refused rows with the reason; an app that keeps the person's own sheet overrides it."""
         columns = [*self.columns, Column("reason", "오류 내용", Kind.MARK, 50)]
-        refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
         rows = (
             [*((item.data or {}).get(column.key) for column in self.columns), item.reason]
-            for item in refused.order_by("row_number").iterator(chunk_size=PIECE)
+            for item in refused_rows(job).order_by("row_number").iterator(chunk_size=PIECE)
         )
         return stream_xlsx(columns, rows, sheet="오류")
+
+
+def refused_rows(job: Job) -> QuerySet[JobItem]:
+    """오류 행: the rows that were left out; neither those that may still be applied nor those that change nothing."""
+    return JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
 
 
 UPLOADS: ByName[Upload] = ByName()

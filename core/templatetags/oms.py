@@ -6,13 +6,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from django import template
-from django.forms import BoundField
+from django.forms import BaseForm, BoundField
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import get_script_prefix
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+
+from core.form_words import stale_text
 
 register = template.Library()
 
@@ -178,3 +180,9 @@ def described(field: BoundField) -> SafeString:
     if notes:
         attrs["aria-describedby"] = " ".join(notes)
     return SafeString(field.as_widget(attrs=attrs))
+
+
+@register.filter
+def stale(form: BaseForm) -> str:
+    """숨은 입력의 오류: the sentence for hidden inputs, which have no label and no place of their own."""
+    return stale_text(form)

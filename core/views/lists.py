@@ -234,7 +234,8 @@ def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     if request.headers.get("HX-Request") or "text/html" not in request.headers.get("Accept", "text/html"):
         return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
     status = error.status if error.status in {400, 403, 404, 409} else 400
-    return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+    context = {"error_text": error.message, "error_status": error.status}
+    return render(request, f"{status}.html", context, status=error.status)
 
 
 def _polled(request: HttpRequest) -> tuple[list[int], datetime]:

@@ -97,3 +97,20 @@ def test_no_key_is_made_for_a_channel_that_is_switched_off(client, channel):
     assert "사용하지 않는 판매채널이라 API 키를 발급하지 않았습니다." in html.unescape(answer.content.decode())
     assert not ApiKey.objects.exists()
     assert not OrderEvent.objects.exists()
+
+
+def test_a_mapping_is_deleted_and_a_known_layout_never(client, channel, sign_in):
+    own = OrderProfile.objects.create(name="해외 매장", channel=channel, fingerprint="f")
+    known = OrderProfile.objects.get(kind="CAFE24")
+    page = client.get(f"/settings/channels/{channel.pk}/").content.decode()
+    assert f'data-profile="{own.pk}"' in page
+    assert f'data-profile="{known.pk}"' not in client.get(f"/settings/channels/{known.channel_id}/").content.decode()
+    assert sign_in(Role.CS).post(f"/settings/channels/{channel.pk}/profiles/{own.pk}/delete/").status_code == 403
+    other = SalesChannel.objects.get(code="smartstore").pk
+    for channel_id, profile in ((known.channel_id, known), (other, own)):
+        refused = client.post(f"/settings/channels/{channel_id}/profiles/{profile.pk}/delete/")
+        assert refused.status_code == 404
+    assert OrderProfile.objects.filter(pk__in=[own.pk, known.pk]).count() == 2
+    done = client.post(f"/settings/channels/{channel.pk}/profiles/{own.pk}/delete/", follow=True)
+    assert "&#x27;해외 매장&#x27; 양식을 삭제했습니다." in done.content.decode()
+    assert not OrderProfile.objects.filter(pk=own.pk).exists()

@@ -316,6 +316,22 @@ def test_an_unknown_act_is_not_there(client: Client, make_lines: LineMaker) -> N
     assert client.get("/acts/test-hold/").status_code == 405
 
 
+def test_a_refusal_as_a_page_prints_its_own_status(
+    hold_act: TestHold, make_lines: LineMaker, sign_in: SignIn, staff: User
+) -> None:
+    [line] = make_lines(1)
+    browser = sign_in(staff)
+    unreadable = press(browser, [line], page="preparing", mode="filter", rows="", query="from=2026-13-45&basis=ordered")
+    assert unreadable.status_code not in (200, 302)
+    code = re.search(r'<p class="code">(\d+)</p>', unreadable.content.decode())
+    assert code is not None
+    assert int(code.group(1)) == unreadable.status_code
+    wrong = browser.post("/orders/excel/?from=2026-13-45&basis=ordered", {"reason": "확인"})
+    assert wrong.status_code == 422
+    assert '<p class="code">422</p>' in wrong.content.decode()
+    assert reloaded(line).version == 0
+
+
 def test_without_htmx_the_job_page_holds_the_confirmation(
     hold_act: TestHold, make_lines: LineMaker, sign_in: SignIn, staff: User, subscribe: Subscribe
 ) -> None:

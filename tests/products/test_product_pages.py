@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Role
+from core.form_words import STALE
 from orders.models import OrderEvent
 from products.models import Product, StockLevel, StockMovement, Variant
 from products.pages.product import ledger
@@ -218,7 +219,7 @@ def test_a_product_is_edited_and_grows_by_an_option(tee, sign_in):
     ("change", "status", "sentence"),
     [
         ({"version": "7"}, 409, "먼저 수정했습니다. 내 값과 비교해 주세요."),
-        ({"version": "x"}, 422, ""),
+        ({"version": "x"}, 422, STALE),
         ({"variant-0-pk": "999999"}, 404, "이 상품에 없는 품목입니다"),
         ({"variant-0-sku": ""}, 422, "품목코드를 입력하세요."),
         ({"variant-0-sku": "TEE-02"}, 400, "품목코드 TEE-02가 두 번 들어 있습니다."),

@@ -115,12 +115,32 @@ def test_the_error_file_holds_exactly_the_refused_rows(shelf, sign_in):
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     rows = list(sheet.iter_rows(values_only=True))
     assert rows[0] == ("품목 코드", "실재고", "사유", "오류 내용")
-    assert [row[0] for row in rows[1:]] == ["S-3", "S-4", "S-9", "S-1", None, "S-4", None, "S-4"]
+    assert [row[0] for row in rows[1:]] == ["S-3", "S-4", "S-9", "S-1", None, "S-4", "#N/A", "S-4"]
     assert rows[2][3] == "사유를 입력하세요. 재고 이력에 남습니다."
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert stored() == before
     again = send(client, content, name="오류.xlsx", reason="실사")
     assert JobItem.objects.filter(job__uuid=again.url.split("/")[-2], result="PENDING").count() == 2
+
+
+def test_an_error_file_sent_back_uncorrected_is_refused_again(shelf, sign_in, make_variant):
+    make_variant(on_hand=1, sku="521853123456780032")
+    rows = [["품목코드", "실재고", "사유"], [5.2185312345678e17, 3, "실사"], ["S-1", "=1+1", "실사"]]
+    rows.append(["S-2", 5, "=1+1"])
+    client = sign_in(Role.OWNER)
+    before = stored()
+    url = send(client, files.xlsx(rows), reason="다시 셈").url
+    content = b"".join(client.get(f"{url}errors.xlsx").streaming_content)
+    again = send(client, content, name="오류.xlsx", reason="다시 셈").url
+    items = JobItem.objects.filter(job__uuid=again.split("/")[-2])
+    assert [item.result for item in items] == ["REFUSED"] * 3, [item.reason for item in items]
+    Job.objects.update(file_path="gone.xlsx")
+    content = b"".join(client.get(f"{again}errors.xlsx").streaming_content)
+    again = send(client, content, name="오류 2.xlsx", reason="다시 셈").url
+    items = JobItem.objects.filter(job__uuid=again.split("/")[-2])
+    assert [item.result for item in items] == ["REFUSED"] * 3, [item.reason for item in items]
+    client.post(again)
+    assert stored() == before
 
 
 def test_a_level_that_moved_since_the_preview_is_refused(shelf, sign_in):
