@@ -226,11 +226,12 @@ class ListPage:
     def query(self, params: Any, *, user: Any, at: datetime) -> ListQuery:
         """목록 조회: read a query string (text or QueryDict).
 
-        Raises BadParameter, BadCursor, and NotFound for a saved view that is gone or is nobody's business.
+        Raises BadParameter, BadCursor, and NotFound for a saved view that is not the person's to see.
         """
         found = ListQuery(self, params, user=user, at=at)
-        if found.view_id and found.saved_view is None:
-            raise NotFound("보기를 찾을 수 없습니다. 지웠거나 공유하지 않은 보기입니다. 메뉴에서 목록을 다시 여세요.")
+        # A view that was deleted is only forgotten: the list that showed it is still open and asks again.
+        if found.view_id and found.saved_view is None and views.is_kept(found.view_id):
+            raise NotFound("보기를 찾을 수 없습니다. 공유하지 않은 보기입니다. 메뉴에서 목록을 다시 여세요.")
         return found
 
     def forget(self) -> None:

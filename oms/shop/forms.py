@@ -17,6 +17,7 @@ from orders.models import SalesChannel
 from orders.models.channel import DeadlineKind
 
 FIRST_YEAR, LAST_YEAR = 2020, 2060
+HOLIDAY_RANGE = f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다."
 RULE_WITHIN = timedelta(days=3653)
 SALT = "oms.shop.settings"
 STALE = "화면을 연 지 오래되어 저장하지 못했습니다. 화면을 새로 고친 뒤 다시 입력하세요."
@@ -50,8 +51,8 @@ class SettingsForm(forms.Form):
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
 
 
-def _date(label: str) -> DayField:
-    return DayField(label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요."})
+def _date(label: str, **words: str) -> DayField:
+    return DayField(label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요."} | words)
 
 
 class RuleForm(forms.Form):
@@ -95,14 +96,14 @@ class RuleForm(forms.Form):
 class HolidayForm(forms.Form):
     """휴일: a day on which the shop rests although others work, or the other way round."""
 
-    day = _date("날짜")
+    day = _date("날짜", range=HOLIDAY_RANGE)
     kind = forms.ChoiceField(label="구분", choices=HolidayKind.choices)
     name = forms.CharField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
 
     def clean_day(self) -> Any:
         day = self.cleaned_data["day"]
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다.")
+            raise forms.ValidationError(HOLIDAY_RANGE)
         return day
 
     def clean(self) -> dict[str, Any]:
