@@ -75,7 +75,7 @@ def _is_same(order: Order, draft: OrderDraft) -> bool:
 
 def _changed_by_staff(order: Order) -> set[str]:
     changes = order.events.filter(kind=RECIPIENT_CHANGED).values_list("data", flat=True)
-    return {name for data in changes for name in data.get("fields", ())}
+    return {name for data in changes for name in (data or {}).get("fields", ())}
 
 
 def find_order(*, channel: SalesChannel, number: str) -> Order:
