@@ -1,6 +1,9 @@
 """Roles and the rights they carry, as data (reliability.md 4.1).
 
-Where the matrix asks for a second person, the right is with the role whose word is final.
+Where the matrix asks for a second person, the right is with the role whose word is final. Other differences from it:
+재무 reveals nothing yet (the matrix gives the depositor and the holder of a refund, which have no reveal of their own);
+a look-up of people is open or closed for a role as a whole and not logged by itself; 보류, 발송지연 안내, 배송지 변경,
+발주확인, 구매확정 철회, products and templates are not in the matrix and follow the work of the role.
 """
 
 from collections.abc import Mapping

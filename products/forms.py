@@ -190,14 +190,27 @@ class StockForm(forms.Form):
         return cleaned
 
 
+CHOOSE_FILE = "올릴 파일을 고르세요."
+
+
 class StockFileForm(forms.Form):
-    """재고 파일 입력."""
+    """재고 파일 입력: a file, or one that is held since its password was asked for."""
 
     file = forms.FileField(
         label="파일",
-        help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다.",
+        required=False,
+        help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다. 암호가 걸린 파일도 됩니다.",
         allow_empty_file=True,
-        error_messages={"required": "올릴 파일을 고르세요.", "invalid": "올릴 파일을 고르세요."},
+        error_messages={"invalid": CHOOSE_FILE},
+    )
+    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    # Stored nowhere, and shown again only while the file waits for the right one.
+    password = forms.CharField(
+        label="파일 암호",
+        required=False,
+        max_length=255,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
     reason = PlainField(
         label="사유가 없는 행의 사유",
@@ -205,3 +218,9 @@ class StockFileForm(forms.Form):
         required=False,
         help_text="파일에 사유 열이 없거나 비어 있는 행에 씁니다.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
+            self.add_error("file", CHOOSE_FILE)
+        return cleaned

@@ -12,17 +12,15 @@ from accounts.models import User
 from channels.adapters.layouts import Rule
 from channels.forms import ColumnsForm, ImportForm
 from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports, unread_page
-from channels.services import held
 from channels.services.profiles import ColumnMapping, mapped_profile, save_mapping, suggest_columns
 from channels.services.reading import UnknownLayout, header_for_mapping
 from channels.uploads import OrderFile, open_import
-from core.excel import FileProblem, Table, clean_name, read_table
+from core.excel import ASKS_PASSWORD, FileProblem, Table, clean_name, read_table
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import files, runner, start
+from core.jobs import files, held, runner, start
 from core.models import Job, JobItem, JobState
 
-ASKS_PASSWORD = frozenset({"file_password", "file_password_wrong"})
 REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
 THROWN_AWAY = "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요."
 NO_REMAP = "열을 다시 맞출 수 없습니다. 직접 맞춘 양식으로 읽은 미리보기에서만 할 수 있습니다. 파일을 다시 올려 주세요."

@@ -290,6 +290,9 @@ class OrderLine(StateGuard, TimeStamped):
         state, source=S.READY, target=S.PREPARING, conditions=[has_no_waybill], custom={"label": "상품준비중으로"}
     )
     def return_to_preparing(self, *, at: datetime) -> None:
+        # A 발주확인 that 배송준비중 처리 gave along goes with it; one that somebody pressed before stays.
+        if self.acknowledged_at == self.ready_at:
+            self.acknowledged_at = None
         self.ready_at = None
 
     # T9, T10: facts that shipping writes downward

@@ -1,12 +1,24 @@
 """The graph of the line: what is legal, what is not, and that code and database agree about it."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from core.state import StateGuard
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks, progress
-from orders.states import FIRST_STATES, LINE_MOVES, LOCKS, CanceledBy, ConfirmedBy, DeliveredBy, LineState, LockKind
+from orders.states import (
+    BIT_UNACKNOWLEDGED,
+    FIRST_STATES,
+    LINE_MOVES,
+    LOCKS,
+    CanceledBy,
+    ConfirmedBy,
+    DeliveredBy,
+    LineState,
+    LockKind,
+)
 from payments.services import confirm_manually
 from products.models import StockLevel
 from shipping.services import shipments
@@ -122,6 +134,23 @@ def test_a_line_without_a_waybill_does_not_leave_the_house(make_order, lines_of,
     line = reloaded(line)
     assert_refused(_ship(staff, [line.pk]), line, "송장번호가 없습니다.")
     assert StockLevel.objects.get(variant=line.variant_id).allocated == 1
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_taking_배송준비중_back_leaves_발주확인_as_it_was(make_order, lines_of, staff, pressed):
+    order = make_order(paid=True)
+    ids = [line.pk for line in lines_of(order)]
+    if pressed:
+        progress.acknowledge(line_ids=ids, actor=staff, at=NOW)
+    before = [line.acknowledged_at for line in lines_of(order)]
+    assert before == [NOW if pressed else None] * len(ids)
+    later = NOW + timedelta(minutes=5)
+    shipments.make_ready(line_ids=ids, actor=staff, at=later)
+    assert [line.acknowledged_at for line in lines_of(order)] == [NOW if pressed else later] * len(ids)
+    outcome = shipments.return_to_preparing(line_ids=ids, actor=staff, at=later + timedelta(minutes=1))
+    assert len(outcome.moved) == len(ids)
+    assert [line.acknowledged_at for line in lines_of(order)] == before
+    assert bool(reloaded(order).steps & BIT_UNACKNOWLEDGED) is not pressed
 
 
 def test_short_stock_keeps_a_line_in_preparing(make_order, make_variant, lines_of, staff):

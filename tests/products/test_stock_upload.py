@@ -207,8 +207,13 @@ def many(rows):
         ("cut.xlsx", files.xlsx()[:900], 422, "다시 올려 주세요."),
         ("macro.xlsx", files.patched(files.xlsx(), xl__vbaProject_dot_bin=b"\xd0\xcf"), 422, "매크로가 든 파일"),
         ("locked.xlsx", files.locked(files.xlsx(ROWS), "비밀"), 422, "암호가 걸린 파일입니다."),
-        ("other.xlsx", files.xlsx(), 422, "열 이름을 찾지 못했습니다."),
-        ("no-figures.xlsx", files.xlsx([["품목코드", "상품명"], ["S-1", "x"]]), 422, "열 이름을 찾지 못했습니다."),
+        ("other.xlsx", files.xlsx(), 422, "&#x27;품목코드&#x27;, &#x27;실재고&#x27; 열을 찾지 못했습니다."),
+        (
+            "no-figures.xlsx",
+            files.xlsx([["품목코드", "상품명"], ["S-1", "x"]]),
+            422,
+            "파일에서 &#x27;실재고&#x27; 열을",
+        ),
         ("long.csv", b"a,b\n" * 60_000, 422, "50,000행까지"),
         ("big.csv", b"x" * (20 * 2**20 + 1), 413, "20MB까지"),
         ("../../etc/passwd", b"", 422, "파일에 내용이 없습니다."),
@@ -221,6 +226,29 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(shelf, sign_in, n
     assert sentence in answer.content.decode()
     assert stored() == before
     assert not Job.objects.exists()
+
+
+def test_a_locked_file_is_kept_until_its_password_comes(shelf, sign_in):
+    client, before = sign_in(Role.OWNER), stored()
+    asked = send(client, files.locked(files.xlsx(ROWS), "비밀 1"), reason="9월 실사")
+    assert asked.status_code == 422
+    assert 'type="password"' in asked.content.decode()
+    token = asked.context["form"].data["held"]
+    wrong = client.post(UPLOAD, {"held": token, "password": "아님", "reason": "9월 실사"})
+    assert wrong.status_code == 422
+    assert "암호가 맞지 않아" in wrong.content.decode()
+    stranger = sign_in(Role.LOGISTICS).post(UPLOAD, {"held": token, "password": "비밀 1"})
+    assert stranger.status_code == 404
+    assert not Job.objects.exists()
+    right = client.post(UPLOAD, {"held": token, "password": "비밀 1", "reason": "9월 실사"})
+    assert right.status_code == 302
+    assert "비밀 1" not in str(Job.objects.get().params)
+    assert stored() == before
+    content = b"".join(client.get(f"{right.url}errors.xlsx").streaming_content)
+    rows = list(openpyxl.load_workbook(io.BytesIO(content)).active.iter_rows(values_only=True))
+    assert [row[0] for row in rows[1:4]] == ["S-3", "S-9", "S-1"]
+    assert client.post(right.url).status_code == 302
+    assert figures(shelf[0])[0] == 12
 
 
 def test_no_file_is_answered_with_a_sentence(shelf, sign_in):
