@@ -78,7 +78,7 @@ PAGES = {
 }
 SMALL = """() => [...document.querySelectorAll('a, button, select, summary, input')].filter(e => {
   const own = e.closest('label') || e, r = own.getBoundingClientRect();
-  const inText = e.closest('p, .skip, .visually-hidden, .strip, td, th, dd, dl, li, .line-note, .alert, .sub, .help');
+  const inText = e.closest('p, .skip, .strip, td, th, dd, dl, li, .line-note, .alert, .sub, .help');
   return e.checkVisibility() && !e.ariaHidden && e.type !== 'hidden' && r.width && !inText
     && (r.width < 24 || r.height < 24);
 }).map(e => e.outerHTML.slice(0, 100))"""
