@@ -134,6 +134,11 @@ def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj
     assert [one["header"].value() for one in moved] == ["나", "가"]
     assert len(logistics.post(url, fields | columns | {"add": "1"}).context["columns"]) == 3
     assert len(logistics.post(url, fields | columns | {"remove": "1"}).context["columns"]) == 1
+    dragged = logistics.post(url, fields | columns | {"move": "1-0"})
+    assert [one["header"].value() for one in dragged.context["columns"]] == ["나", "가"]
+    assert (dragged.context["moved"].control, dragged.context["moved"].place) == ("down", 0)
+    for wrong in ("1-2", "2-0", "-1", "a-b", "9999-0"):
+        assert logistics.post(url, fields | columns | {"move": wrong, "name": ""}).status_code == 422
     cj.refresh_from_db()
     assert len(cj.columns) == 17
     assert logistics.post(url, fields | columns).status_code == 302
