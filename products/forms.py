@@ -171,6 +171,7 @@ class StockFileForm(forms.Form):
 
     file = forms.FileField(
         label="파일",
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다.",
         allow_empty_file=True,
         error_messages={"required": "올릴 파일을 고르세요.", "invalid": "올릴 파일을 고르세요."},

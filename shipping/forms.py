@@ -23,6 +23,7 @@ class WaybillFileForm(forms.Form):
         label="파일",
         required=False,
         allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 배송번호(고객주문번호)나 주문번호, 택배사, 송장번호 열을 읽습니다.",
     )
     text = forms.CharField(

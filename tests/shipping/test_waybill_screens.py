@@ -231,6 +231,16 @@ def test_files_that_are_none_are_refused_with_a_sentence(content, status, logist
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["a.exe", "e.txt"])
+def test_a_text_that_is_no_table_is_refused_before_anybody_looks_for_its_columns(name, logistics):
+    answer = send(logistics, b"echo hello", name=name)
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    assert f"xlsx, xls, csv 파일만 올릴 수 있습니다. 지금 올린 파일은 .{name[2:]} 파일입니다." in html
+    assert "열 이름을 찾지 못했습니다" not in html
+    assert not Job.objects.exists()
+
+
 def test_nothing_chosen_is_said_in_words(logistics):
     answer = logistics.post(UPLOAD, {"courier": "CJGLS"})
     assert "파일을 고르거나 엑셀에서 복사한 내용을 붙여 넣으세요." in answer.content.decode()
