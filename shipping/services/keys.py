@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from core.calendar import KST
+from core.lookups import AmongTexts
 from orders.models import Order, OrderLine
 from orders.states import CLOSED, LineState
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
@@ -62,16 +63,16 @@ def _of(pattern: re.Pattern[str], numbers: Iterable[str]) -> list[str]:
 
 
 def _by_shipment(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    return Shipment.objects.filter(number__in=numbers).values_list("number", "pk", "step") if numbers else []
+    return Shipment.objects.filter(AmongTexts("number", numbers)).values_list("number", "pk", "step") if numbers else []
 
 
 def _by_line(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    items = ShipmentLine.objects.filter(line__number__in=numbers)
+    items = ShipmentLine.objects.filter(AmongTexts("line__number", numbers))
     return items.values_list("line__number", "shipment_id", "shipment__step") if numbers else []
 
 
 def _by_order(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    rows = Shipment.objects.filter(order__number__in=numbers)
+    rows = Shipment.objects.filter(AmongTexts("order__number", numbers))
     return rows.values_list("order__number", "pk", "step") if numbers else []
 
 
