@@ -47,6 +47,11 @@ class WaybillFileForm(forms.Form):
         required=False,
         help_text="등록한 배송건을 곧바로 배송중으로 바꿉니다. 고객에게 발송 알림을 보냅니다.",
     )
+    whole = forms.BooleanField(
+        label="하나라도 오류면 전체 취소",
+        required=False,
+        help_text="미리보기에 오류인 행이 하나라도 있으면 파일의 어떤 행도 반영하지 않습니다.",
+    )
 
     def __init__(self, *args: Any, couriers: Sequence[tuple[str, str]], default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -59,6 +59,21 @@ def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     assert "이미 반영했습니다." in refused.content.decode()
 
 
+def test_a_file_that_must_be_whole_says_so_and_is_not_applied_with_an_error(make_shipments, logistics):
+    [one] = make_shipments(1)
+    content = book([[one.number, CJ, waybill_number(0)], ["D-20200101-0000001-00", CJ, "1"]])
+    assert "하나라도 오류면 전체 취소" in logistics.get(UPLOAD).content.decode()
+    address = send(logistics, content, whole="on")["Location"]
+    html = logistics.get(address).content.decode()
+    assert "오류가 있는 행이 1건 있어 이 파일은 반영할 수 없습니다." in html
+    assert 'data-action="apply" disabled' in html
+    answer = logistics.post(address)
+    assert answer.status_code == 409
+    assert "아무 행도 반영하지 않았습니다." in answer.content.decode()
+    assert not Parcel.objects.exists()
+    assert Job.objects.get(kind="UPLOAD").state == JobState.PREVIEW
+
+
 def test_a_pasted_range_without_a_header_is_a_file_too(make_shipments, logistics):
     made = make_shipments(2)
     text = "\n".join(f"{one.number}\t{waybill_number(i)}" for i, one in enumerate(made))
