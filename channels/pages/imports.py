@@ -163,7 +163,7 @@ def _judged(item: JobItem) -> tuple[str, str]:
 
 def _result_rows(items: Sequence[JobItem]) -> list[ImportRow]:
     """결과 행: a stored row shows its order and product as they are now; one query."""
-    stored = [item.target_id for item in items if item.result == ItemResult.OK]
+    stored = [item.target_id or 0 for item in items if item.result == ItemResult.OK]
     lines = OrderLine.objects.filter(pk__in=stored).values_list("pk", "order__number", "product_name")
     found = {pk: (number, product) for pk, number, product in lines}
     rows = []
@@ -171,7 +171,7 @@ def _result_rows(items: Sequence[JobItem]) -> list[ImportRow]:
         is_same = bool((item.data or {}).get("same"))
         css = "bad" if item.result == ItemResult.REFUSED and not is_same else ""
         verdict = "변화 없음" if is_same else _APPLIED[ItemResult(item.result)]
-        placed, product = found.get(item.target_id, ("", ""))
+        placed, product = found.get(item.target_id or 0, ("", ""))
         rows.append(_row(item, verdict, css, placed=placed, product=product))
     return rows
 
