@@ -22,7 +22,7 @@ from core.events import event_model
 from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
-from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, order_url, shown_state
+from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, shown_state
 from orders.filters import OrderFilter
 from orders.models import Order, OrderLine
 from orders.rollup import closed_counts
@@ -112,7 +112,7 @@ class OrderRowsPage(OrderBasedPage):
 
     def head(self, group: Group) -> RowHead:
         order = group.record
-        return RowHead(order.id, order.version, order.number, order.stage, order_url(order.number))
+        return RowHead(order.id, order.version, order.number, order.stage)
 
     def moved_badge(self, group: Group) -> str:
         return moved_badge(group)

@@ -194,7 +194,7 @@ def _match(rows: Sequence[ResultRow]) -> _Sheet:
 
 
 def _clashes(usable: Sequence[tuple[ResultRow, int]]) -> dict[int, str]:
-    """One number for several shipments: nobody can tell whose it is, so all of its rows are errors (shipping.md 5.4)."""
+    """One number for several shipments: nobody can tell whose it is, all its rows are errors (shipping.md 5.4)."""
     owners: dict[tuple[str, str], dict[int, ResultRow]] = defaultdict(dict)
     for row, shipment in usable:
         owners[row.courier, row.waybill].setdefault(shipment, row)

@@ -8,7 +8,7 @@ from django.conf import settings
 HOOKS: dict[str, str] = {}
 """Classes without a rule of their own: what they are for."""
 
-CLASS = re.compile(r'''(?<![-\w])class=(?:"([^"]*)"|'([^']*)')''')
+CLASS = re.compile(r"""(?<![-\w])class=(?:"([^"]*)"|'([^']*)')""")
 MARK = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.S)
 VALUE = "\N{REPLACEMENT CHARACTER}"
 SELECTOR = re.compile(r"\.(-?[A-Za-z_][\w-]*)")

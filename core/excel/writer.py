@@ -46,10 +46,11 @@ def stream_xlsx(
     """엑셀 내려받기: the workbook as pieces of bytes, pulled from `rows` as they are sent.
 
     Each row has one value per column: str, int, bool, Decimal, float, date, datetime (aware ones are shown in KST, to
-    the second) or None. Text columns have the text format in empty cells too. Text is always a text cell, whatever it begins with; characters XML forbids are dropped; text
-    above 32,767 characters is cut and ends in …; whole numbers of 16 digits and more become text. `properties` are
-    stored as custom document properties. Raises ValueError without columns or for a row of another length; the stream
-    then ends early and is no valid file. Source: domain.md 5 rows 2, 3, 5; reliability.md T12.
+    the second) or None. Text is always a text cell, whatever it begins with, and empty cells of text columns have the
+    text format; characters XML forbids are dropped; text above 32,767 characters is cut and ends in …; whole numbers
+    of 16 digits and more become text. `properties` are stored as custom document properties.
+    Raises ValueError without columns or for a row of another length; the stream then ends early and is no valid file.
+    Source: domain.md 5 rows 2, 3, 5; reliability.md T12.
     """
     if not columns:
         raise ValueError("a sheet needs at least one column")
@@ -213,7 +214,9 @@ def _spec(index: int, kind: Kind) -> _Spec:
 
     def as_text(value: Any, before: str, number: int) -> str:
         text = _safe(value if isinstance(value, str) else str(value))
-        return f'{before}{number}{before_text} xml:space="preserve">{text}</t></is></c>' if text else (f"{before}{number}{empty}" if empty else "")
+        if text:
+            return f'{before}{number}{before_text} xml:space="preserve">{text}</t></is></c>'
+        return f"{before}{number}{empty}" if empty else ""
 
     def as_number(value: Any, before: str, number: int) -> str:
         if isinstance(value, Decimal):

@@ -182,7 +182,7 @@ def exclude_rows(*, job: Job, row_numbers: Collection[int], reason: str = EXCLUD
 
 
 def stopping_errors(job: Job) -> int:
-    """막는 오류: wrong rows of a preview whose file was sent with the option `whole`; what a person left out is none."""
+    """막는 오류: wrong rows of a preview that was sent with the option `whole`; what a person left out is none."""
     if not (job.params.get("options") or {}).get("whole"):
         return 0
     refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__contains={"same": True})

@@ -98,7 +98,8 @@ BROKEN = """() => { const found = [];
   for (const cell of document.querySelectorAll('td:not(.free), th')) {
     if (!cell.checkVisibility()) continue;
     const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) for (const { 0: word, index } of texts.currentNode.data.matchAll(/[\\w가-힣][\\w가-힣.,:-]+/g)) {
+    while (texts.nextNode())
+     for (const { 0: word, index } of texts.currentNode.data.matchAll(/[\\w가-힣][\\w가-힣.,:-]+/g)) {
       const range = document.createRange();
       range.setStart(texts.currentNode, index);
       range.setEnd(texts.currentNode, index + word.length);

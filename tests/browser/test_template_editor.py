@@ -10,10 +10,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 HEADERS = "all => all.map(one => one.value)"
 OUTSIDE = """() => { const box = document.querySelector('form.wide').getBoundingClientRect();
   return [...document.querySelectorAll('form.wide *')].filter(one => one.checkVisibility()
-    && !one.closest('.sr') && one.getBoundingClientRect().right > box.right + 1).map(one => one.outerHTML.slice(0, 90)); }"""
+    && !one.closest('.sr') && one.getBoundingClientRect().right > box.right + 1)
+    .map(one => one.outerHTML.slice(0, 90)); }"""
 COVERED = """() => { const foot = document.querySelector('.form-foot').getBoundingClientRect();
   const now = document.activeElement.getBoundingClientRect();
-  return document.activeElement.closest('.form-foot') ? false : now.bottom > foot.top && now.top < foot.bottom; }"""
+  return !document.activeElement.closest('.form-foot') && now.bottom > foot.top && now.top < foot.bottom; }"""
 
 
 @pytest.fixture
