@@ -28,7 +28,6 @@ from orders.columns import (
     LineRecord,
     OrderRecord,
     order_code,
-    order_url,
     shown_code,
     shown_state,
 )
@@ -121,7 +120,7 @@ class OrderRowsPage(OrderBasedPage):
 
     def head(self, group: Group) -> RowHead:
         order = group.record
-        return RowHead(order.id, order.version, order.number, order.stage, order_url(order.number))
+        return RowHead(order.id, order.version, order.number, order.stage)
 
     def moved_badge(self, group: Group) -> str:
         return moved_badge(group)

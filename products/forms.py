@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from core.fields import FilePasswordField
 from core.korean import josa
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
@@ -199,19 +200,14 @@ class StockFileForm(forms.Form):
     file = forms.FileField(
         label="파일",
         required=False,
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다. 암호가 걸린 파일도 됩니다.",
         allow_empty_file=True,
         error_messages={"invalid": CHOOSE_FILE},
     )
     held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
     # Stored nowhere, and shown again only while the file waits for the right one.
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )
+    password = FilePasswordField()
     reason = PlainField(
         label="사유가 없는 행의 사유",
         max_length=200,

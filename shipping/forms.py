@@ -24,6 +24,7 @@ class WaybillFileForm(forms.Form):
         label="파일",
         required=False,
         allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 배송번호(고객주문번호)나 주문번호, 택배사, 송장번호 열을 읽습니다.",
     )
     text = forms.CharField(
@@ -40,6 +41,11 @@ class WaybillFileForm(forms.Form):
         label="이어서 배송중 처리",
         required=False,
         help_text="등록한 배송건을 곧바로 배송중으로 바꿉니다. 고객에게 발송 알림을 보냅니다.",
+    )
+    whole = forms.BooleanField(
+        label="하나라도 오류면 전체 취소",
+        required=False,
+        help_text="미리보기에 오류인 행이 하나라도 있으면 파일의 어떤 행도 반영하지 않습니다.",
     )
 
     def __init__(self, *args: Any, couriers: Sequence[tuple[str, str]], default: str, **kwargs: Any) -> None:

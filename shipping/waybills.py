@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.korean import josa, particle
+from core.korean import particle
 from shipping.couriers import CheckLevel, CheckRule, Courier
 from shipping.states import DeliveryMethod
 
@@ -74,11 +74,6 @@ class WaybillVerdict:
     def is_accepted(self) -> bool:
         """True when the number may be stored without anybody's special right."""
         return self.level != WaybillLevel.BLOCK
-
-    @property
-    def can_be_forced(self) -> bool:
-        """True when only a derived rule speaks against the number; a manager may store it with a reason."""
-        return self.level == WaybillLevel.BLOCK and bool(self.number)
 
 
 def _refused(code: str, message: str, number: str = "") -> WaybillVerdict:
@@ -169,7 +164,7 @@ def _word_verdict(word: str) -> WaybillVerdict:
     if method is None:
         message = f"{found} 배송을 보류하거나 송장번호를 입력하세요."
     else:
-        message = f"{found} 배송방법을 {josa(method.label, '으로/로')} 바꾸거나 송장번호를 입력하세요."
+        message = f"{found} 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
     return WaybillVerdict("", WaybillLevel.BLOCK, "waybill_word", message, method)
 
 

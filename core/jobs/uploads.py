@@ -30,6 +30,8 @@ from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.registry import ByName
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
+EXCLUDED = "직접 제외했습니다."
+WHOLE = "오류가 있는 행이 {:,}건 있어 아무 행도 반영하지 않았습니다. 오류를 고친 파일을 다시 올리세요."
 NOT_TICKED = "확인이 필요한 행을 고르지 않아 반영하지 않았습니다."
 
 log = logging.getLogger("core.jobs")
@@ -170,10 +172,25 @@ def upload_counts(job: Job) -> UploadCounts:
         return UploadCounts(*(int(number) for number in cursor.fetchone()))
 
 
-def exclude_rows(*, job: Job, row_numbers: Collection[int], reason: str = "직접 제외했습니다.") -> int:
+def exclude_rows(*, job: Job, row_numbers: Collection[int], reason: str = EXCLUDED) -> int:
     """행 제외: leave rows of a preview out by hand; returns how many."""
     rows = JobItem.objects.filter(job=job, job__state=JobState.PREVIEW, row_number__in=list(row_numbers))
     return rows.filter(result=ItemResult.PENDING).update(result=ItemResult.REFUSED, reason=reason)
+
+
+def stopping_errors(job: Job) -> int:
+    """막는 오류: wrong rows of a preview that was sent with the option `whole`; what a person left out is none."""
+    if not (job.params.get("options") or {}).get("whole"):
+        return 0
+    refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__contains={"same": True})
+    return refused.exclude(reason=EXCLUDED).count()
+
+
+def refuse_partly_wrong(job: Job) -> None:
+    """전체 취소: a file sent with the option `whole` is applied without errors or not at all. Raises Conflict."""
+    errors = stopping_errors(job)
+    if errors:
+        raise Conflict(WHOLE.format(errors), code="has_errors")
 
 
 def settle_questions(*, job: Job, ticked: Collection[int] | None) -> None:

@@ -44,7 +44,6 @@ class RowHead(NamedTuple):
     version: int
     number: str
     state: str
-    url: str
     css: str = ""
 
 

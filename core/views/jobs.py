@@ -18,7 +18,7 @@ from core.jobs import files, items, start
 from core.jobs.exports import get_export
 from core.jobs.failed import failed_file, failed_rows
 from core.jobs.shown import preview_of, result_of, upload_preview
-from core.jobs.undo import open_undo
+from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
@@ -172,6 +172,14 @@ class UndoView(GatedView):
         if refused is not None:
             return refused
         return answer_preview(request, open_undo(job=job, actor=request.user, at=timezone.now()))
+
+
+class LastUndoView(UndoView):
+    """마지막 처리 되돌리기: the preview of undoing what this person did last, wherever the result was shown."""
+
+    def post(self, request: HttpRequest, uuid: UUID | None = None) -> HttpResponse:
+        job = last_undoable(actor=request.user, at=timezone.now())
+        return super().post(request, uuid or job.uuid)
 
 
 class UndoApplyView(GatedView):

@@ -40,7 +40,7 @@ from shipping.services.shipments import (
 from shipping.states import DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 배송방법을 확인하세요."
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하세요."
 NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
 NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."

@@ -100,11 +100,11 @@ const KEYS = {
   KeyO: () => cursorRow() && (show(cursorRow()), true),
   KeyS: () => pressMain(),
   KeyE: () => press('[data-key="E"]', '[data-tool="download"], [data-tool="export"], [data-tool="excel"]'),
-  KeyP: () => press('[data-key="P"]', '[data-action*="print"], [data-tool="print"]'),
   KeyH: () => press('[data-key="H"]', '[data-action="hold"]'),
   KeyM: () => press('[data-key="M"]') || focusOn("#detail textarea[name=text], #detail textarea"),
   KeyW: () => emptyWaybill() && (emptyWaybill().focus(), true),
-  KeyU: () => press("[data-undo]"),
+  // After a reload the result is gone from the screen: the server knows what this person did last.
+  KeyU: () => press("[data-undo]") || (htmx.ajax("POST", "/jobs/undo/", { target: "#dialog", swap: "innerHTML" }), true),
   KeyR: () => $("#list") && (refresh(), true),
   BracketLeft: () => press('.pager a[rel="prev"]'),
   BracketRight: () => press('.pager a[rel="next"]'),

@@ -59,6 +59,21 @@ def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     assert "이미 반영했습니다." in refused.content.decode()
 
 
+def test_a_file_that_must_be_whole_says_so_and_is_not_applied_with_an_error(make_shipments, logistics):
+    [one] = make_shipments(1)
+    content = book([[one.number, CJ, waybill_number(0)], ["D-20200101-0000001-00", CJ, "1"]])
+    assert "하나라도 오류면 전체 취소" in logistics.get(UPLOAD).content.decode()
+    address = send(logistics, content, whole="on")["Location"]
+    html = logistics.get(address).content.decode()
+    assert "오류가 있는 행이 1건 있어 이 파일은 반영할 수 없습니다." in html
+    assert 'data-action="apply" disabled' in html
+    answer = logistics.post(address)
+    assert answer.status_code == 409
+    assert "아무 행도 반영하지 않았습니다." in answer.content.decode()
+    assert not Parcel.objects.exists()
+    assert Job.objects.get(kind="UPLOAD").state == JobState.PREVIEW
+
+
 def test_a_pasted_range_without_a_header_is_a_file_too(make_shipments, logistics):
     made = make_shipments(2)
     text = "\n".join(f"{one.number}\t{waybill_number(i)}" for i, one in enumerate(made))
@@ -228,6 +243,16 @@ def test_files_that_are_none_are_refused_with_a_sentence(content, status, logist
     answer = send(logistics, content)
     assert answer.status_code == status
     assert "field-error" in answer.content.decode() or "form-errors" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["a.exe", "e.txt"])
+def test_a_text_that_is_no_table_is_refused_before_anybody_looks_for_its_columns(name, logistics):
+    answer = send(logistics, b"echo hello", name=name)
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    assert f"xlsx, xls, csv 파일만 올릴 수 있습니다. 지금 올린 파일은 .{name[2:]} 파일입니다." in html
+    assert "열 이름을 찾지 못했습니다" not in html
     assert not Job.objects.exists()
 
 
