@@ -57,11 +57,12 @@ def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
 
 
 def _sums(order: Any) -> list[tuple[str, int]]:
+    given_back = " (돌려줌)" if order.stage == LineState.CANCELED_UNPAID else ""
     rows = [
         ("상품금액", order.goods_amount),
         ("할인", -order.discount_amount),
-        ("쿠폰", -order.coupon_amount),
-        ("적립금", -order.points_amount),
+        (f"쿠폰{given_back}", -order.coupon_amount),
+        (f"적립금{given_back}", -order.points_amount),
         ("배송비", order.shipping_fee_amount),
     ]
     return [(label, amount) for label, amount in rows if amount or label == "상품금액"]

@@ -15,9 +15,10 @@ from core.state import Outcome, explain, missing, move
 from orders import events
 from orders.deadlines import Deadlines
 from orders.models import Order, OrderLine
+from orders.services import benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
-from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
+from orders.states import BenefitAct, CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
@@ -78,7 +79,10 @@ def cancel_unpaid(
     batch: Job | None = None,
     source: str = "",
 ) -> Outcome:
-    """입금전취소: unpaid lines are canceled and their stock demand is dropped. Source: domain.md T4 (C47, C48, C49)."""
+    """입금전취소: unpaid lines are canceled, their stock demand is dropped, coupon and points go back to the buyer.
+
+    Source: domain.md T4 (C47, C48, C49), A05.
+    """
     with locked_orders(order_ids, actor=actor) as (_, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         # An order is canceled whole or not at all: half of it would still be due.
@@ -86,26 +90,40 @@ def cancel_unpaid(
         refuse = {line.pk: stopped[line.order_id] for line in waiting if line.order_id in stopped}
         outcome = move(waiting, OrderLine.cancel_unpaid, at=at, by=by, refuse=refuse)
         stock.drop_demand(outcome.moved, at=at)
-        _record(outcome, events.LINE_CANCELED_UNPAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        benefits.restore(orders=benefits.orders_of(outcome.moved), at=at, actor=actor, batch=batch, reason=reason)
+        told = benefits.told_by_lines(outcome.moved, BenefitAct.RESTORED)
+        _record(
+            outcome,
+            events.LINE_CANCELED_UNPAID,
+            at=at,
+            actor=actor,
+            batch=batch,
+            source=source,
+            reason=reason,
+            data=told,
+        )
     return outcome
 
 
 def revive(
     *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """되살리기: canceled unpaid lines wait for payment and ask for stock again (architecture.md 3, T24)."""
+    """되살리기: canceled unpaid lines wait for payment, ask for stock and use coupon and points again (T24)."""
     with locked_orders(order_ids, actor=actor) as (_, lines):
         canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
         outcome = move(canceled, OrderLine.revive, at=at)
         stock.add_demand(outcome.moved, at=at)
-        _renew_deposit_deadlines({line.order_id: line.order for line in outcome.moved}, at=at)
-        _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        orders = benefits.orders_of(outcome.moved)
+        _renew_deposit_deadlines(orders, at=at)
+        benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
+        told = benefits.told_by_lines(outcome.moved, BenefitAct.USED)
+        _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome
 
 
-def _renew_deposit_deadlines(orders: Mapping[int, Order], *, at: datetime) -> None:
+def _renew_deposit_deadlines(orders: Sequence[Order], *, at: datetime) -> None:
     """A revived order whose 입금기한 is over gets a new one, or the next 자동취소 would end it again."""
-    late = [order for order in orders.values() if order.deposit_by is not None and order.deposit_by <= at]
+    late = [order for order in orders if order.deposit_by is not None and order.deposit_by <= at]
     deadlines = Deadlines({order.channel_id for order in late})
     for order in late:
         order.deposit_by = deadlines.deposit_by(order.channel_id, at)
