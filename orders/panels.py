@@ -15,7 +15,7 @@ from core.panels import Panel, register
 from orders.columns import shown_code, shown_state
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
-from orders.services.changes import ON_THE_WAY
+from orders.services.changes import address_is_final
 from orders.states import LOCKS, DeliveryMethod, LineState
 from orders.timeline import short, timeline
 from orders.why import why_line, why_order
@@ -101,7 +101,7 @@ class RecipientPanel(Panel):
             "method": DeliveryMethod(order.delivery_method).label,
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
-            and not any(line.state in ON_THE_WAY for line in order.detail_lines),
+            and address_is_final(order.detail_lines) is None,
         }
 
 

@@ -1,4 +1,4 @@
-"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소."""
+"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 되살리기."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -84,3 +84,20 @@ class CancelUnpaid(LineAction):
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return progress.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+
+
+@register
+class Revive(LineAction):
+    """되살리기, with a reason: an order that ended unpaid waits for its money again, if the stock is still there."""
+
+    name, label, permission = "revive", "되살리기", "orders.cancel_unpaid"
+    states = (S.CANCELED_UNPAID,)
+    is_whole = True
+    becomes = "입금대기"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        orders = order_ids_of(ids)
+        return progress.revive(order_ids=orders, actor=actor, at=at, reason=reason, batch=batch, checks_stock=True)

@@ -106,12 +106,26 @@ def cancel_unpaid(
 
 
 def revive(
-    *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None = None,
+    source: str = "",
+    checks_stock: bool = False,
 ) -> Outcome:
-    """되살리기: canceled unpaid lines wait for payment, ask for stock and use coupon and points again (T24)."""
+    """되살리기: canceled unpaid lines wait for payment, ask for stock and use coupon and points again (T24).
+
+    With `checks_stock` an order is refused, whole, when free stock does not cover one of its lines: nobody should be
+    asked to pay for what is sold out. Undo of a cancel does not ask: it puts back what stood before.
+    """
     with locked_orders(order_ids, actor=actor) as (_, lines):
         canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
-        outcome = move(canceled, OrderLine.revive, at=at)
+        short = stock.shortages(canceled) if checks_stock else {}
+        stopped = {line.order_id: short[line.pk] for line in canceled if line.pk in short}
+        refuse = {line.pk: stopped[line.order_id] for line in canceled if line.order_id in stopped}
+        outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
         stock.add_demand(outcome.moved, at=at)
         orders = benefits.orders_of(outcome.moved)
         _renew_deposit_deadlines(orders, at=at)
