@@ -1,5 +1,6 @@
 """쿠폰과 적립금: used when an order comes, given back once when it ends unpaid, used again when it is revived."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -146,3 +147,16 @@ def test_the_order_page_names_what_was_given_back(two_lines, sign_in):
     assert "쿠폰 (돌려줌)" in page
     assert "적립금 (돌려줌)" in page
     assert "쿠폰 3,001원, 적립금 700원을 돌려주었습니다" in page
+
+
+def test_orders_from_before_the_ledger_get_the_rows_that_it_would_have(two_lines, make_order):
+    cancel(two_lines)
+    living = make_order(points_amount=900)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE orders_benefitentry")
+        assert len(broken()) == 1
+        cursor.execute(import_module("orders.migrations.0011_benefit_ledger").OPENING)
+    assert sorted(ledger(two_lines)) == sorted(USED + BACK)
+    assert ledger(living) == [("POINTS", "USED", 1, 900)]
+    assert set(BenefitEntry.objects.filter(act="RESTORED").values_list("at", flat=True)) == {NOW}
+    assert broken() == []
