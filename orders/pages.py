@@ -212,7 +212,7 @@ class OrderListPage(OrderRowsPage):
 
     name, title, url = "orders", "통합주문조회", "/orders/"
     subtitle = "모든 주문을 한 곳에서 찾습니다"
-    states = frozenset(OPEN)
+    states = frozenset(OPEN) | {S.CANCELED_UNPAID}
     sorts: ClassVar[dict[str, Sort]] = {
         "-ordered_at": Sort("주문일 최신순", ("-ordered_at",)),
         "ordered_at": Sort("주문일 오래된순", ("ordered_at",)),

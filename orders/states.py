@@ -154,6 +154,20 @@ _NAVER_METHOD = {
 }
 
 
+class BenefitKind(models.TextChoices):
+    """혜택 종류: what the mall gave the buyer and the order spent."""
+
+    COUPON = "COUPON", "쿠폰"
+    POINTS = "POINTS", "적립금"
+
+
+class BenefitAct(models.TextChoices):
+    """혜택 원장 구분."""
+
+    USED = "USED", "사용"
+    RESTORED = "RESTORED", "돌려줌"
+
+
 class LockKind(models.TextChoices):
     """잠금 종류: how a person or an upper app stops a transition."""
 

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 from core.calendar import short
 from core.masking import mask_name
 from core.panels import Panel, register
+from orders.states import CLOSED
 from payments.models import LedgerEntry, Payment
+from payments.states import PaymentState
 
 
 @register
@@ -20,12 +22,15 @@ class PaymentPanel(Panel):
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         entries = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")
         payments = list(Payment.objects.filter(order=order).order_by("pk"))
+        is_over = order.stage in CLOSED
+        unpaid = is_over and payments and payments[0].state == PaymentState.PENDING
         return {
             "method": order.get_payment_method_display(),
-            "state": payments[0].get_state_display() if payments else "",
+            "state": PaymentState.CANCELED.label if unpaid else payments[0].get_state_display() if payments else "",
             "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
-            "open_amount": order.open_amount,
+            # Nobody waits for the money of an order that has ended.
+            "open_amount": 0 if is_over else order.open_amount,
             "entries": [
                 {
                     "kind": entry.get_kind_display(),

@@ -28,7 +28,7 @@ ORDERS = 20_000
 LARGE = {
     "orders_order", "orders_orderline", "orders_orderevent", "orders_ordersearch", "orders_delivery",
     "shipping_shipment", "shipping_shipmentline", "shipping_parcel", "shipping_parcelline", "shipping_trackingevent",
-    "payments_payment", "payments_ledgerentry", "products_stockmovement",
+    "payments_payment", "payments_ledgerentry", "orders_benefitentry", "products_stockmovement",
 }  # fmt: skip
 STEPS = ("orders", "awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed")
 

@@ -16,10 +16,10 @@ from core.money import split
 from oms.seed.demo import prepare_demo
 from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
-from orders.models import Order, OrderEvent, OrderLine, OrderSearch
+from orders.models import BenefitEntry, Order, OrderEvent, OrderLine, OrderSearch
 from orders.search import search_row
 from orders.services.verdicts import rejudge_stale
-from orders.states import LineState
+from orders.states import BenefitAct, BenefitKind, LineState
 from payments.models import LedgerEntry
 from products.models import Product
 from sandbox.carriers import is_demo_number, number_error
@@ -315,3 +315,17 @@ def test_a_seeded_parcel_that_is_asked_about_again_has_every_scan_once(transacti
         parcels
     )
     assert list(TrackingEvent.objects.order_by("pk").values_list("pk", "parcel_id", "seq", "fingerprint")) == before
+
+
+def test_the_seed_books_coupons_and_points_and_gives_them_back_where_orders_ended_unpaid(db):
+    seed(3000)
+    with_coupon, with_points = Order.objects.filter(coupon_amount__gt=0), Order.objects.filter(points_amount__gt=0)
+    used = BenefitEntry.objects.filter(act=BenefitAct.USED)
+    assert used.count() == with_coupon.count() + with_points.count() > 400
+    ended = with_coupon.filter(stage=LineState.CANCELED_UNPAID)
+    restored = BenefitEntry.objects.filter(act=BenefitAct.RESTORED, kind=BenefitKind.COUPON)
+    assert set(restored.values_list("order", flat=True)) == set(ended.values_list("pk", flat=True)) != set()
+    told = OrderEvent.objects.filter(kind="line.canceled_unpaid", order__in=ended)
+    assert sum(one.data["benefits"]["coupon"] for one in told if one.data) == sum(
+        ended.values_list("coupon_amount", flat=True)
+    )

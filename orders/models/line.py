@@ -212,8 +212,15 @@ class OrderLine(StateGuard, TimeStamped):
     @transition(
         state, source=S.AWAITING_PAYMENT, target=S.PREPARING, conditions=[is_paid_in_full], custom={"label": "입금확인"}
     )
-    def confirm_payment(self, *, at: datetime, ship_by: datetime) -> None:
-        self.paid_at, self.ship_by = at, ship_by
+    def confirm_payment(
+        self,
+        *,
+        at: datetime,
+        ship_by: datetime,
+        paid_at: datetime | None = None,
+        acknowledged_at: datetime | None = None,
+    ) -> None:
+        self.paid_at, self.ship_by, self.acknowledged_at = paid_at or at, ship_by, acknowledged_at
 
     @transition(
         state,
@@ -233,8 +240,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[nothing_is_paid, Unlocked("cancel_unpaid")],
         custom={"label": "입금전취소"},
     )
-    def cancel_unpaid(self, *, at: datetime, by: str) -> None:
-        self.canceled_at, self.canceled_by = at, by
+    def cancel_unpaid(self, *, at: datetime, by: str, canceled_at: datetime | None = None) -> None:
+        self.canceled_at, self.canceled_by = canceled_at or at, by
 
     @transition(state, source=S.CANCELED_UNPAID, target=S.AWAITING_PAYMENT, custom={"label": "되살리기"})
     def revive(self, *, at: datetime) -> None:
@@ -318,8 +325,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("ship"), has_waybill_if_needed],
         custom={"label": "배송중 처리"},
     )
-    def ship(self, *, at: datetime) -> None:
-        self.shipped_at = at
+    def ship(self, *, at: datetime, shipped_at: datetime | None = None) -> None:
+        self.shipped_at = shipped_at or at
 
     @transition(state, source=S.SHIPPING, target=S.READY, conditions=[is_not_picked_up], custom={"label": "배송취소"})
     def unship(self, *, at: datetime) -> None:
@@ -342,8 +349,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("confirm_purchase")],
         custom={"label": "구매확정 처리"},
     )
-    def confirm_purchase(self, *, at: datetime, by: str) -> None:
-        self.confirmed_at, self.confirmed_by = at, by
+    def confirm_purchase(self, *, at: datetime, by: str, confirmed_at: datetime | None = None) -> None:
+        self.confirmed_at, self.confirmed_by = confirmed_at or at, by
 
     @transition(
         state,

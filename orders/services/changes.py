@@ -17,7 +17,7 @@ from orders.models import DelayNotice, Order, OrderEvent, OrderLine, StaffMemo
 from orders.search import store_search
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
-from orders.states import LineState, LockKind
+from orders.states import CLOSED, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
 DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
@@ -45,8 +45,8 @@ def change_recipient(
 
     Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address.
     Raises Conflict with the name of the other person when the recipient changed since `expected_version` and is not
-    what is wanted now, DomainError when a line is already on its way. Whatever else happened to the order meanwhile
-    (a memo, a payment) is no conflict. Source: domain.md 1.3 (배송지 변경), 5 row 13.
+    what is wanted now, DomainError when a line is already on its way or the order has ended. Whatever else happened to
+    the order meanwhile (a memo, a payment) is no conflict. Source: domain.md 1.3 (배송지 변경), 5 row 13.
     """
     with locked_orders([order_id], actor=actor) as (orders, lines):
         order = _one(orders)
@@ -58,10 +58,9 @@ def change_recipient(
         rival = _last_recipient_change(order, since=expected_version)
         if rival is not None:
             raise Conflict(_changed_by(rival))
-        if any(line.state in ON_THE_WAY for line in lines):
-            raise DomainError(
-                "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped"
-            )
+        final = address_is_final(lines)
+        if final is not None:
+            raise final
         _update(order, new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
@@ -73,6 +72,16 @@ def change_recipient(
             place_lock(line_ids=labelled, kind=LockKind.ADDRESS, actor=actor, at=at, reason="배송지 변경")
     order.refresh_from_db()
     return order
+
+
+def address_is_final(lines: Collection[OrderLine]) -> DomainError | None:
+    """배송지를 바꿀 수 없는 이유: the refusal for an order with these lines, None while its address may change."""
+    if any(line.state in ON_THE_WAY for line in lines):
+        text = "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요."
+        return DomainError(text, code="shipped")
+    if all(line.state in CLOSED for line in lines):
+        return DomainError("끝난 주문이라 배송지를 바꿀 수 없습니다. 화면을 새로 고치세요.", code="order_ended")
+    return None
 
 
 def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datetime) -> StaffMemo:

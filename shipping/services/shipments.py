@@ -21,8 +21,9 @@ from core.lookups import Among, id_array
 from core.models import Job
 from core.numbering import shipment_number
 from core.state import Outcome, explain, move
+from orders import events as orders_events
 from orders.models import OrderLine
-from orders.services import progress
+from orders.services import before, progress
 from orders.services.locking import locked_lines
 from orders.states import CLOSED, DeliveredBy
 from shipping import events
@@ -149,13 +150,15 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     """배송중 처리: a shipment leaves with all its lines and parcels, or not at all. Source: domain.md T11.
 
     When one line of a shipment is refused the others are too, with the reason of the first: a shipment travels whole.
+    As the undo of 배송취소 it had left when it left before, so that nobody is told a second time.
     """
     line_ids = lines_of_whole_shipments(line_ids)
+    put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
         refused = _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
-        outcome = progress.ship(line_ids=good, held=rows.lines, **facts)
+        outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
         outcome.refused |= refused
         shipped = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
@@ -234,6 +237,35 @@ def deliver_by_hand(
     return outcome
 
 
+def deliver_again(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """배송완료 취소 되돌리기: the whole shipment has arrived again, when and by whose word it had before (T14)."""
+    line_ids = lines_of_whole_shipments(line_ids)
+    with locked_shipments(line_ids, actor=actor) as rows:
+        refused = _refusals_by_shipment(rows, OrderLine.deliver)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = progress.deliver(
+            delivered_at=dict.fromkeys(good, at),
+            by=DeliveredBy.STAFF,
+            actor=actor,
+            at=at,
+            batch=batch,
+            reason=reason,
+            put_back=before.of_undone(batch, orders_events.LINE_UNDELIVERED, model=OrderLine, ids=good),
+        )
+        outcome.refused |= refused
+        done = rows.shipments_of(outcome.moved)
+        parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
+        ids = [parcel.pk for parcel in parcels]
+        known = before.of_undone(batch, events.PARCEL_UNDELIVERED, model=Parcel, ids=ids)
+        moments = {pk: {"delivered_at": known.get(pk, {}).get("delivered_at") or at} for pk in ids}
+        arrived = move(parcels, Parcel.deliver_again, at=at, per_row=moments)
+        record(arrived, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, reason=reason)
+        polling.stop(parcels=arrived.moved)
+    return outcome
+
+
 def undeliver(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
@@ -249,13 +281,17 @@ def undeliver(
         outcome.refused |= refused
         back = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
+        facts = before.kept(parcels, "delivered_at")
         undone = move(parcels, Parcel.undeliver, at=at)
-        record(undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        record(
+            undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
+        )
         polling.start(parcels=undone.moved, at=at)
     return outcome
 
 
 __all__ = [
-    "Locked", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments", "locked_whole",
+    "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
+    "locked_whole",
     "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip
