@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-HOOKS: dict[str, str] = {}
+HOOKS = {"dirty": "guard.js asks before a form with it is left"}
 """Classes without a rule of their own: what they are for."""
 
 CLASS = re.compile(r"""(?<![-\w])class=(?:"([^"]*)"|'([^']*)')""")
