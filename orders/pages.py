@@ -22,7 +22,16 @@ from core.events import event_model
 from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
-from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, order_url, shown_state
+from orders.columns import (
+    LINE_FIELDS,
+    ORDER_PATHS,
+    LineRecord,
+    OrderRecord,
+    order_code,
+    order_url,
+    shown_code,
+    shown_state,
+)
 from orders.filters import OrderFilter
 from orders.models import Order, OrderLine
 from orders.rollup import closed_counts
@@ -116,6 +125,14 @@ class OrderRowsPage(OrderBasedPage):
 
     def moved_badge(self, group: Group) -> str:
         return moved_badge(group)
+
+    def as_data(self, group: Group, columns: Sequence[Any]) -> dict[str, Any]:
+        """API 행: states are the public codes, as everywhere outside the house."""
+        data = super().as_data(group, columns)
+        data["state"] = order_code(group.record.stage, (*group.lines, *group.elsewhere))
+        for shown, line in zip(data["lines"], group.lines, strict=True):
+            shown["state"] = shown_code(line)
+        return data
 
     def line_count(self) -> Any:
         """품목 수: stored with the order."""

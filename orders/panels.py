@@ -9,7 +9,7 @@ from accounts.access import staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.calendar import due_date
+from core.calendar import due_date, short
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
 from orders.columns import shown_code, shown_state
@@ -17,7 +17,7 @@ from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import address_is_final
 from orders.states import LOCKS, DeliveryMethod, LineState
-from orders.timeline import short, timeline
+from orders.timeline import timeline
 from orders.why import why_line, why_order
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from core.calendar import KST
+from core.calendar import KST, short
 from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
@@ -94,8 +93,3 @@ def _benefits(events: Sequence[Any]) -> str:
     if not said:
         return ""
     return f"{said}을 {'돌려주었습니다' if told[0]['act'] == BenefitAct.RESTORED else '다시 사용했습니다'}"
-
-
-def short(at: datetime | None) -> str:
-    """11-21 14:20 in KST; nothing for None."""
-    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""

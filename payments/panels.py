@@ -5,10 +5,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import short
 from core.masking import mask_name
 from core.panels import Panel, register
 from orders.states import CLOSED
-from orders.timeline import short
 from payments.models import LedgerEntry, Payment
 from payments.states import PaymentState
 

@@ -1,7 +1,7 @@
 """What staff type in about products and stock; the services decide."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -9,6 +9,10 @@ from core.korean import josa
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
 from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
+
+VARIANTS_PER_FORM = 50
+MOST_NEW = 20
+PAGE_BROKEN = "입력한 줄을 알아볼 수 없습니다. 화면을 새로 고친 뒤 다시 입력하세요."
 
 
 def required(label: str) -> dict[str, str]:
@@ -124,8 +128,28 @@ class NewVariantForm(forms.Form):
         return tuple(self.cleaned_data[name] for name in self.fields if name.startswith("option_"))
 
 
-VariantFormSet = forms.formset_factory(VariantForm, extra=0)
-NewVariantFormSet = forms.formset_factory(NewVariantForm, extra=2, max_num=20)
+class RowSet(forms.BaseFormSet):
+    """여러 줄 입력: the number of rows is a hidden field, so a wrong one means a page that we did not make."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "missing_management_form": PAGE_BROKEN,
+        "too_many_forms": PAGE_BROKEN,
+    }
+
+
+class VariantRows(RowSet):
+    """품목 줄: every one of them is a stored variant, none may be left out."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return super().get_form_kwargs(index) | {"empty_permitted": False, "use_required_attribute": False}
+
+
+VariantFormSet = forms.formset_factory(
+    VariantForm, VariantRows, extra=0, max_num=VARIANTS_PER_FORM, absolute_max=VARIANTS_PER_FORM, validate_max=True
+)
+NewVariantFormSet = forms.formset_factory(
+    NewVariantForm, RowSet, extra=2, max_num=MOST_NEW, absolute_max=MOST_NEW, validate_max=True
+)
 
 
 class StockForm(forms.Form):

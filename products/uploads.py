@@ -9,7 +9,18 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from core.excel import Column, FileProblem, Header, Kind, Problem, Table, find_header, read_table, stream_errors
+from core.excel import (
+    Column,
+    FileProblem,
+    Header,
+    Kind,
+    Problem,
+    Table,
+    find_header,
+    read_table,
+    returned_cell,
+    stream_errors,
+)
 from core.excel.values import identifier, integer, text
 from core.jobs import files
 from core.jobs.items import Verdict
@@ -107,7 +118,7 @@ def _row(table: Table, header: Header, index: int, default_reason: str) -> Stock
     cells = {key: table.cell(index, column) for key, column in header.columns.items()}
     sku, on_hand = identifier(cells["sku"]), integer(cells["on_hand"])
     given = text(cells["reason"]) if "reason" in cells else ""
-    shown = {key: text(table.rows[index][column]) for key, column in header.columns.items()}
+    shown = {key: text(returned_cell(table, index, column)) for key, column in header.columns.items()}
     error = next((value.message for value in (sku, on_hand, given) if isinstance(value, Problem)), "")
     if not error and not sku:
         error = "품목코드를 입력하세요."

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from core.fields import FilePasswordField
 from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
@@ -33,13 +34,7 @@ class WaybillFileForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="파일 대신 엑셀에서 복사한 범위를 붙여 넣을 수 있습니다.",
     )
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.",
-    )
+    password = FilePasswordField(help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.")
     courier = forms.ChoiceField(label="기본 택배사", help_text="택배사가 비어 있는 행에 씁니다.")
     ship = forms.BooleanField(
         label="이어서 배송중 처리",
@@ -82,10 +77,7 @@ class ColumnsForm(forms.Form):
             )
         self.fields["waybill"].error_messages["required"] = "송장번호가 있는 열을 고르세요."
         if is_locked:
-            widget = forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"})
-            self.fields["password"] = forms.CharField(
-                label="파일 암호를 다시 입력하세요", required=False, max_length=255, strip=False, widget=widget
-            )
+            self.fields["password"] = FilePasswordField(label="파일 암호를 다시 입력하세요", is_shown_again=True)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

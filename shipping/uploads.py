@@ -147,11 +147,12 @@ def preview(rows: Sequence[ResultRow], *, ship: bool, actor: Any) -> list[Upload
     sheet = _match(rows)
     registered = Registered()
     at = timezone.now()
-    for chunk in batched(sorted(sheet.first), CHUNK):
+    # Nothing is written meanwhile, so twice the usual number still lets others wait for no longer than an apply does.
+    for chunk in batched(sorted(sheet.first), 2 * CHUNK):
         entries = {pk: WaybillEntry(sheet.first[pk].courier, sheet.first[pk].waybill) for pk in chunk}
         with previewing():
             _merge(registered, waybills.register_waybills(entries=entries, actor=actor, at=at))
-    numbers = Shipment.objects.filter(pk__in=set(sheet.shipment_of.values()))
+    numbers = Shipment.objects.filter(Among("pk", set(sheet.shipment_of.values())))
     shown = {row[0]: row for row in numbers.values_list("pk", "number", "waybill", "courier", "step")}
     return [_upload_row(row, sheet, registered, shown, ship=ship) for row in rows]
 

@@ -98,6 +98,8 @@ def _cell_text(value: object) -> str:
 
 def normalise(value: object) -> str:
     """송장번호 정리: half-width capitals without spaces, hyphens and a leading apostrophe; other signs stay."""
+    if isinstance(value, str) and value.isascii() and value.isalnum():
+        return value.upper()  # what most files hold: nothing to clean
     text = _cell_text(value).translate(_FULL_WIDTH).strip().removeprefix("'")
     return _IGNORED.sub("", text).upper()
 
@@ -143,6 +145,8 @@ def check_waybill(text: object, courier: Courier) -> WaybillVerdict:
 
 def _not_a_number(number: str, courier: Courier) -> WaybillVerdict | None:
     """The refusal of a cell that holds nothing, a word, an exponent or foreign signs; None when it may be a number."""
+    if _is_digits(number):
+        return None
     if not number:
         return _refused("waybill_missing", "송장번호가 없습니다.")
     if number in _WORDS:

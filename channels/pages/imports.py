@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.services.reading import header_for_mapping
-from core.calendar import KST
+from core.calendar import short
 from core.excel import Table
 from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
@@ -67,7 +67,7 @@ def recent_imports() -> list[RecentImport]:
         RecentImport(
             uuid=str(job.uuid),
             file_name=job.file_name,
-            at=f"{job.created_at.astimezone(KST):%m-%d %H:%M}",
+            at=short(job.created_at),
             who=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
             state=job.get_state_display(),
             total=job.total,
@@ -163,7 +163,7 @@ def _judged(item: JobItem) -> tuple[str, str]:
 
 def _result_rows(items: Sequence[JobItem]) -> list[ImportRow]:
     """결과 행: a stored row shows its order and product as they are now; one query."""
-    stored = [item.target_id for item in items if item.result == ItemResult.OK]
+    stored = [item.target_id for item in items if item.result == ItemResult.OK and item.target_id]
     lines = OrderLine.objects.filter(pk__in=stored).values_list("pk", "order__number", "product_name")
     found = {pk: (number, product) for pk, number, product in lines}
     rows = []
@@ -171,7 +171,7 @@ def _result_rows(items: Sequence[JobItem]) -> list[ImportRow]:
         is_same = bool((item.data or {}).get("same"))
         css = "bad" if item.result == ItemResult.REFUSED and not is_same else ""
         verdict = "변화 없음" if is_same else _APPLIED[ItemResult(item.result)]
-        placed, product = found.get(item.target_id, ("", ""))
+        placed, product = found.get(item.target_id or 0, ("", ""))
         rows.append(_row(item, verdict, css, placed=placed, product=product))
     return rows
 

@@ -49,6 +49,8 @@ class FileProblem(DomainError):
     `code` is a key of FILE_SENTENCES, `message` the Korean sentence: what, why, what to do.
     """
 
+    status = 422
+
     def __init__(self, code: str, **facts: str | int) -> None:
         super().__init__(FILE_SENTENCES[code].format(**facts), code=code)
         self.facts = facts

@@ -1,5 +1,6 @@
 """작업 현황: every bulk act, upload and export; progress, undo, stop, resume, failed rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -186,32 +187,31 @@ class UndoApplyView(GatedView):
         return apply(request, undo)
 
 
-class CancelView(GatedView):
+class ChangeView(GatedView):
+    """작업 바꾸기: a change of a running or stopped job by whoever may do its act."""
+
+    http_method_names = ["post", "options"]
+    change: Callable[..., Any]
+
+    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = find_job(request, uuid)
+        refused = refusal(request, permission_of(job))
+        if refused is not None:
+            return refused
+        self.change(job_id=job.pk, actor=request.user, at=timezone.now())
+        return answer_result(request, job)
+
+
+class CancelView(ChangeView):
     """여기서 멈추기."""
 
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = find_job(request, uuid)
-        refused = refusal(request, permission_of(job))
-        if refused is not None:
-            return refused
-        start.cancel(job_id=job.pk, actor=request.user, at=timezone.now())
-        return answer_result(request, job)
+    change = staticmethod(start.cancel)
 
 
-class ResumeView(GatedView):
+class ResumeView(ChangeView):
     """이어서 처리."""
 
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = find_job(request, uuid)
-        refused = refusal(request, permission_of(job))
-        if refused is not None:
-            return refused
-        start.resume(job_id=job.pk, actor=request.user, at=timezone.now())
-        return answer_result(request, job)
+    change = staticmethod(start.resume)
 
 
 class FailedFileView(GatedView):

@@ -1,20 +1,23 @@
 """Forms of the settings: they validate, they never save."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.core.signing import BadSignature, dumps, loads
+from django.utils import timezone
 
-from core.calendar import public_holidays
+from core.calendar import kst_date, public_holidays
+from core.forms import DayField
 from core.korean import josa
 from core.models.calendar import HolidayKind
 from core.settings_registry import Declared
 from orders.models import SalesChannel
 from orders.models.channel import DeadlineKind
 
-DATE = "날짜는 2025-11-21처럼 입력하세요."
 FIRST_YEAR, LAST_YEAR = 2020, 2060
+RULE_WITHIN = timedelta(days=3653)
 SALT = "oms.shop.settings"
 STALE = "화면을 연 지 오래되어 저장하지 못했습니다. 화면을 새로 고친 뒤 다시 입력하세요."
 
@@ -47,10 +50,8 @@ class SettingsForm(forms.Form):
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
 
 
-def _date(label: str) -> forms.DateField:
-    return forms.DateField(
-        label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요.", "invalid": DATE}
-    )
+def _date(label: str) -> DayField:
+    return DayField(label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요."})
 
 
 class RuleForm(forms.Form):
@@ -77,6 +78,13 @@ class RuleForm(forms.Form):
         help_text="발송기한은 결제일 다음 날부터 세는 영업일, 입금기한은 주문한 시각부터 세는 날입니다.",
     )
     valid_from = _date("적용 시작일")
+
+    def clean_valid_from(self) -> date:
+        day: date = self.cleaned_data["valid_from"]
+        today = kst_date(timezone.now())
+        if abs(day - today) > RULE_WITHIN:
+            raise forms.ValidationError("적용 시작일은 오늘의 앞뒤 10년 안에서 고르세요.")
+        return day
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from core.calendar import KST
+from core.calendar import short
 from core.models import TimeStamped
 from core.state import Condition, StateField, StateGuard, condition, transition
 from core.triggers import state_triggers, told_triggers
@@ -190,7 +190,7 @@ class OrderLine(StateGuard, TimeStamped):
     def wrong_state_reason(self, sources: Sequence[str]) -> str:
         """A canceled line says when and by whom it was canceled; the others where they stand."""
         if self.state == LineState.CANCELED_UNPAID and self.canceled_at is not None:
-            moment = self.canceled_at.astimezone(KST).strftime("%m-%d %H:%M")
+            moment = short(self.canceled_at)
             return f"이미 취소된 주문입니다. {moment}에 취소했습니다({self.get_canceled_by_display()})."
         return super().wrong_state_reason(sources)
 

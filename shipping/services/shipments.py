@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from core.events import record
-from core.locks import locked
-from core.lookups import Among
+from core.locks import locked_by
+from core.lookups import Among, id_array
 from core.models import Job
 from core.numbering import shipment_number
 from core.state import Outcome, explain, move
@@ -29,7 +29,7 @@ from orders.states import CLOSED, DeliveredBy
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine
 from shipping.models.parcel import LIVE
-from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments
+from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
 from shipping.services import polling
 from shipping.states import ParcelState
 
@@ -65,13 +65,14 @@ class Locked:
 
 
 @contextmanager
-def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+def locked_shipments(
+    line_ids: Collection[int], *, actor: Any = None, order_ids: Collection[int] | None = None
+) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
-    with locked_lines(line_ids, actor=actor) as lines:
-        items = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True)
-        shipment_of_line = dict(items.values_list("line_id", "shipment_id"))
-        shipments = {s.pk: s for s in locked(Shipment.objects.filter(Among("pk", set(shipment_of_line.values()))))}
-        parcels = locked(Parcel.objects.filter(Among("shipment_id", shipments)).exclude(state=ParcelState.VOID))
+    with locked_lines(line_ids, actor=actor, order_ids=order_ids) as lines:
+        shipment_of_line = shipments_of_lines(line_ids)
+        shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
+        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -81,6 +82,23 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     """Ids of the live lines of these shipments."""
     items = ShipmentLine.objects.filter(Among("shipment_id", shipment_ids), is_live=True)
     return list(items.order_by("line_id").values_list("line_id", flat=True))
+
+
+_NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
+_ORDERS = """
+SELECT i.line_id, l.order_id FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
+WHERE i.shipment_id = ANY(%s::bigint[]) AND i.is_live
+"""
+
+
+@contextmanager
+def locked_whole(shipment_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+    """The live lines of these shipments, locked with them like `locked_shipments`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDERS, [id_array(shipment_ids)])
+        order_of = dict(cursor.fetchall())
+    with locked_shipments(sorted(order_of), actor=actor, order_ids=set(order_of.values())) as rows:
+        yield rows
 
 
 def make_ready(
@@ -274,5 +292,6 @@ def undeliver(
 
 __all__ = [
     "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
+    "locked_whole",
     "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip

@@ -5,9 +5,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
+from core.calendar import short
 from core.exceptions import DomainError
 from core.settings_registry import get_settings, set_setting
-from orders.timeline import short
 from shipping.adapters.tracker_delivery import CLOUD_URL
 from shipping.forms import ShippingSettingsForm, TrackingAccountForm
 from shipping.services.accounts import check_account, save_account, state_of, tracking_account

@@ -48,12 +48,19 @@ on("htmx:afterSwap", ({ detail }) => {
   top = 0;
 });
 
+onClick("[data-reopen]", (link, event) => {
+  if (!isOpen()) return;
+  event.preventDefault();
+  reread();
+});
+
 // After a change the open order is read again with the list, also when it left the list, and stays where it was scrolled.
-on("oms:changed", () => {
-  if (!isOpen() || !panel().dataset.url) return;
+on("oms:changed", () => isOpen() && panel().dataset.url && reread());
+
+function reread() {
   top = $(".detail-body", panel())?.scrollTop ?? 0;
   htmx.ajax("GET", panel().dataset.url, { target: "#detail", swap: "innerHTML" });
-});
+}
 
 const wanted = new URLSearchParams(location.search).get("open");
 if (wanted && panel()) {

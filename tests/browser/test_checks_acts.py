@@ -125,7 +125,9 @@ def test_a_colleagues_move_is_seen_and_keeps_scroll_focus_and_text(
     console_errors.clear()
 
 
-def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(seeded, browser, list_at, free):  # check 18
+def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(  # check 18
+    seeded, browser, list_at, free, console_errors
+):
     order = next(free["stocked"])
     page = list_at(PREPARING, "logistics")
     other = seeded.open(colleague(browser, seeded), PREPARING)
@@ -134,10 +136,15 @@ def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(seeded,
     other.context.close()
     version = OrderLine.objects.get(order=order).version
     box(page, order.pk).check()
-    page.locator(".acts [data-action=make-ready]").click()
+    with page.expect_response("**/acts/make-ready/") as answer:
+        page.locator(".acts [data-action=make-ready]").click()
+    assert answer.value.status == 409
     expect(page.locator("#dialog")).to_contain_text("박지우 님이")
     expect(page.locator("#dialog button[type=submit]")).to_be_disabled()
+    assert page.locator("#dialog").get_by_text("되돌릴 수 있습니다").count() == 0
     page.locator("#dialog [data-close]").first.click()
+    expect(page.locator(f"#row-{order.pk}[data-version='{Order.objects.get(pk=order.pk).version}']")).to_be_visible()
+    console_errors.clear()
     line = OrderLine.objects.get(order=order)
     assert (line.state, line.version, line.hold_reason) == (S.PREPARING, version, "동료가 먼저")
 

@@ -240,7 +240,9 @@ def test_scripts_and_styles_of_a_first_visit_stay_within_60_kilobytes(page, shel
 def test_scripts_of_our_own_are_fetched_where_they_are_used(page, shell):
     """A ratchet above the 12 KB of ux.md 4.5, which the sum of the files has never met: it may fall, not rise."""
     bodies: dict[str, bytes] = {}
-    page.on("response", lambda answer: bodies.update({answer.url: answer.body()}) if "/static/js/" in answer.url else None)
+    page.on(
+        "response", lambda answer: bodies.update({answer.url: answer.body()}) if "/static/js/" in answer.url else None
+    )
     opened(page, shell)
     fetched = {url.rpartition("/")[2] for url in bodies}
     assert {"app.js", "waybill-grid.js"} <= fetched

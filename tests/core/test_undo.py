@@ -72,7 +72,7 @@ def test_what_somebody_changed_since_is_left_alone_and_named(
     batch = held_batch(hold_act, lines, actor=staff)
     release_lines([lines[0].pk], actor=make_staff(Role.CS, display_name="이도윤"), at=NOW)
     taken_back = open_undo(job=batch, actor=staff, at=soon(batch))
-    assert items.reasons(taken_back) == [("처리한 뒤 이도윤 님이 내용을 바꿨습니다(보류 해제).", 1)]
+    assert items.reasons(taken_back) == [("처리한 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(보류 해제).", 1)]
     done = confirmed(taken_back, actor=staff)
     assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
     assert [reloaded(line).version for line in lines] == [2, 2]
