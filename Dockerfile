@@ -2,7 +2,7 @@
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
-RUN useradd --create-home --uid 10001 oms && install -d -o oms -g oms -m 0700 /data
+RUN useradd --create-home --uid 10001 oms && install -d -o oms -g oms -m 0700 /data /data/files
 WORKDIR /app
 COPY requirements.txt .
 RUN pip install -r requirements.txt

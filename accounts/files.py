@@ -7,7 +7,7 @@ from accounts.access import staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.jobs.uploads import Upload
+from core.jobs.uploads import Upload, refused_rows
 from core.models import Job
 
 
@@ -21,6 +21,6 @@ class LoggedUpload(Upload):
             at=timezone.now(),
             client=client_of(request),
             purpose=f"{self.label} 오류 파일",
-            row_count=job.failed,
+            row_count=refused_rows(job).count(),
             detail={"job": str(job.uuid)},
         )

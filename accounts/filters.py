@@ -9,17 +9,24 @@ from django.db.models import QuerySet
 
 from accounts.models import AccessAction, AccessLog, User
 from core.calendar import kst_day_range
+from core.forms import DayField
 
 
 def _date_input() -> forms.DateInput:
     return forms.DateInput(attrs={"placeholder": "2025-11-21", "autocomplete": "off"})
 
 
+class DayFilter(django_filters.DateFilter):
+    """날짜 조건: a day that the calendar of the shop knows."""
+
+    field_class = DayField
+
+
 class AccessLogFilter(django_filters.FilterSet):
     """접속 기록 조회 조건."""
 
-    since = django_filters.DateFilter(label="시작일", method="from_day", widget=_date_input())
-    until = django_filters.DateFilter(label="종료일", method="to_day", widget=_date_input())
+    since = DayFilter(label="시작일", method="from_day", widget=_date_input())
+    until = DayFilter(label="종료일", method="to_day", widget=_date_input())
     actor = django_filters.ModelChoiceFilter(
         label="운영자", queryset=User.objects.order_by("display_name", "pk"), empty_label="전체"
     )

@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 
 from accounts.access import requires, staff_of
 from accounts.clients import client_of
-from accounts.models import AccessAction
+from accounts.models import AccessAction, User
+from accounts.roles import PERSONAL_EXPORT_ROWS, Role
 from accounts.services import record_access
+from core.exceptions import NotAllowed
 from core.lists import ListPage, ListQuery
 from core.views import lists as views
 
@@ -33,9 +35,47 @@ def list_urls(page: type[ListPage]) -> list[URLPattern]:
         path(f"{route}views/<int:view_id>/<slug:act>/", gate(view(views.OneView)), name=f"{name}_view"),
     ]
     if page.export_permission:
-        export = requires(page.export_permission)(view(views.ExcelView))
+        kind = LimitedExcelView if issubclass(page, LoggedExport) else views.ExcelView
+        export = requires(page.export_permission)(view(kind))
         found.append(path(f"{route}excel/", export, name=f"{name}_excel"))
     return found
+
+
+class ExportLimited(NotAllowed):
+    """내려받기 한도: more rows with personal data than the role takes away by itself (reliability.md 4.1)."""
+
+    code = "export_limit"
+
+
+class LimitedExcelView(views.ExcelView):
+    """내려받기 of personal data: says before it asks for the reason that the file is too large for the role."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        self._check_limit(request)
+        return super().get(request)
+
+    def _file(self, request: HttpRequest, query: ListQuery, reason: str) -> HttpResponseBase:
+        self._check_limit(request)
+        return super()._file(request, query, reason)
+
+    def _check_limit(self, request: HttpRequest) -> None:
+        staff = staff_of(request)
+        query = self.read(request.GET)
+        if staff.role in PERSONAL_EXPORT_ROWS and query.is_valid:
+            counts = query.count()
+            refuse_above_limit(staff, rows=max(counts.total.number, counts.lines or 0), is_least=counts.total.capped)
+
+
+def refuse_above_limit(staff: User, *, rows: int, is_least: bool = False) -> None:
+    """내려받기 한도: raises ExportLimited when the role may not take so many rows away; `is_least` means or more."""
+    limit = PERSONAL_EXPORT_ROWS.get(Role(staff.role))
+    if limit is not None and rows > limit:
+        more = " 이상" if is_least else ""
+        raise ExportLimited(
+            f"개인정보가 든 파일은 {staff.role_label} 역할이 한 번에 {limit:,}행까지 내려받을 수 있습니다. "
+            f"지금 파일은 {rows:,}행{more}입니다. "
+            f"기간이나 조건을 줄이거나 {Role.OWNER.label}에게 내려받아 달라고 요청하세요."
+        )
 
 
 class LoggedExport(ListPage):
@@ -43,12 +83,15 @@ class LoggedExport(ListPage):
 
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         assert isinstance(request, HttpRequest)
+        staff = staff_of(request)
+        # Also the file that a job wrote for somebody else, and rows that came in since they were counted.
+        refuse_above_limit(staff, rows=rows)
         record_access(
-            actor=staff_of(request),
+            actor=staff,
             action=AccessAction.EXPORT,
             at=at,
             client=client_of(request),
             purpose=reason,
             row_count=rows,
-            detail={"list": self.name, "query": query.text_of_state},
+            detail={"list": self.name, "query": query.text_in_full},
         )

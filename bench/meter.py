@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -53,30 +54,37 @@ def python_memory(pid: int) -> dict[int, int]:
     return found
 
 
-class Growth(threading.Thread):
-    """Largest growth of one of our processes inside a `with` block, in MiB."""
+class Beside(threading.Thread):
+    """Something that runs while a `with` block does, until `ending` is set at its end."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.pid, self.mib = pid, 0.0
-        self._before = python_memory(pid)
-        self._ending = threading.Event()
+        self.ending = threading.Event()
 
-    def run(self) -> None:
-        while not self._ending.wait(0.05):
-            for one, size in python_memory(self.pid).items():
-                if one in self._before:
-                    self.mib = max(self.mib, (size - self._before[one]) / 2**20)
-
-    def __enter__(self) -> "Growth":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
+        self.ending.set()
         self.join()
+
+
+class Growth(Beside):
+    """Largest growth of one of our processes inside a `with` block, in MiB."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self.pid, self.mib = pid, 0.0
+        self._before = python_memory(pid)
+
+    def run(self) -> None:
+        while not self.ending.wait(0.05):
+            for one, size in python_memory(self.pid).items():
+                if one in self._before:
+                    self.mib = max(self.mib, (size - self._before[one]) / 2**20)
 
 
 def load_of_machine() -> str:

@@ -2,11 +2,9 @@
 
 import io
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import openpyxl
@@ -41,34 +39,26 @@ class Done:
         return self.preview + self.apply
 
 
-class LongestLock(threading.Thread):
+class LongestLock(meter.Beside):
     """Longest time for which a row of the set could not be locked by somebody else, while a block runs."""
 
     def __init__(self, shop: Shop, order_ids: list[int]) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.ids, self.longest, self.tries = order_ids, 0.0, 0
         self._connection = psycopg2.connect(shop.dsn)
         self._connection.autocommit = True
-        self._ending = threading.Event()
 
     def run(self) -> None:
         with self._connection.cursor() as cursor:
-            while not self._ending.wait(0.01):
+            while not self.ending.wait(0.01):
                 one = self.ids[self.tries * 37 % len(self.ids)]
                 started = time.perf_counter()
                 cursor.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [one])
                 self.longest = max(self.longest, time.perf_counter() - started)
                 self.tries += 1
 
-    def __enter__(self) -> "LongestLock":
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self.join()
+    def __exit__(self, *ended: Any) -> None:
+        super().__exit__(*ended)
         self._connection.close()
 
 

@@ -13,8 +13,8 @@ from channels.services import importing
 from channels.services.reading import Reading, recognise
 from core.excel import ERROR_HEADER, Column, Kind, Table, stream_xlsx
 from core.jobs.items import CHUNK, Verdict
-from core.jobs.uploads import UploadRow, open_upload, register
-from core.models import ItemResult, Job, JobItem
+from core.jobs.uploads import UploadRow, open_upload, refused_rows, register
+from core.models import Job, JobItem
 from orders.models import OrderLine
 
 WIDTH, WIDTH_OF_ERRORS = 16, 60
@@ -60,12 +60,13 @@ class OrderFile(LoggedUpload):
         kept = [at for at, name in enumerate(header) if name.strip() != ERROR_HEADER]
         columns = [Column(str(at), header[at], Kind.ANY, WIDTH) for at in kept]
         columns.append(Column("error", ERROR_HEADER, Kind.MARK, WIDTH_OF_ERRORS))
-        refused = JobItem.objects.filter(job=job).exclude(result=ItemResult.OK).exclude(data__has_key="same")
+        refused = refused_rows(job)
 
         def rows() -> Iterator[list[Any]]:
             for item in refused.order_by("row_number", "pk").iterator(chunk_size=CHUNK):
                 cells = (item.data or {}).get("cells", [])
-                yield [cells[at] if at < len(cells) else None for at in kept] + [item.reason]
+                row = [importing.restored_cell(cells[at]) if at < len(cells) else None for at in kept]
+                yield [*row, item.reason]
 
         return stream_xlsx(columns, rows(), sheet=options["sheet"] or "주문")
 

@@ -23,6 +23,7 @@ urlpatterns = [
     path("orders/import/", imports.ImportOrders.as_view(), name="import"),
     path("orders/import/columns/", imports.MapColumns.as_view(), name="import_columns"),
     path("orders/import/<uuid:uuid>/", imports.ImportPreview.as_view(), name="import_preview"),
+    path("orders/import/<uuid:uuid>/columns/", imports.RemapColumns.as_view(), name="import_remap"),
     path("orders/import/<uuid:uuid>/apply/", imports.ApplyImport.as_view(), name="import_apply"),
     path("orders/import/<uuid:uuid>/cancel/", imports.CancelImport.as_view(), name="import_cancel"),
     path("orders/new/", manual.NewOrder.as_view(), name="new_order"),
@@ -32,6 +33,11 @@ urlpatterns = [
     path("settings/channels/", settings.ChannelList.as_view(), name="channels"),
     path("settings/channels/new/", settings.ChannelCreate.as_view(), name="channel_new"),
     path("settings/channels/<int:pk>/", settings.ChannelEdit.as_view(), name="channel"),
+    path(
+        "settings/channels/<int:pk>/profiles/<int:profile_id>/delete/",
+        settings.ProfileDelete.as_view(),
+        name="profile_delete",
+    ),
     path("settings/channels/<int:pk>/keys/", settings.KeyCreate.as_view(), name="key_new"),
     path("settings/channels/<int:pk>/keys/<int:key_id>/revoke/", settings.KeyRevoke.as_view(), name="key_revoke"),
 ]

@@ -7,7 +7,7 @@ Copy the example in docs/design/conventions.md; register in the app's `actions.p
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,6 +17,7 @@ from core.events import EventKind
 from core.exceptions import DomainError
 from core.korean import josa
 from core.lookups import Among
+from core.registry import ByName
 from core.state import Outcome
 
 UNITS = {"line": "품목", "order": "주문", "shipment": "배송건", "parcel": "송장"}
@@ -40,6 +41,9 @@ class ActPage(Protocol):
     @property
     def model(self) -> Any:
         """Table of the base rows."""
+
+    def offers(self, action: "BulkAction") -> bool:
+        """Whether the act belongs to the rows of the page."""
 
     def selection(self, query: str, as_of: datetime, user: AbstractBaseUser) -> list[tuple[int, int]]:
         """(id, version) of every row the query string finds, without the rows created after `as_of`."""
@@ -153,16 +157,8 @@ class BulkAction(Act):
         return {pk: (pk, version) for pk, version in rows}
 
 
-ActionClass = TypeVar("ActionClass", bound=type[BulkAction])
-ACTIONS: dict[str, BulkAction] = {}
-
-
-def register(action: ActionClass) -> ActionClass:
-    """선택 처리 등록: class decorator; twice the same name is a mistake."""
-    if action.name in ACTIONS:
-        raise ValueError(f"bulk act {action.name} is registered twice")
-    ACTIONS[action.name] = action()
-    return action
+ACTIONS: ByName[BulkAction] = ByName()
+register = ACTIONS.register
 
 
 def get_action(name: str) -> BulkAction | None:

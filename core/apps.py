@@ -2,6 +2,7 @@ import gc
 
 from django.apps import AppConfig
 
+from core.form_words import use_our_words
 from core.registry import autodiscover
 
 
@@ -10,6 +11,7 @@ class CoreConfig(AppConfig):
     verbose_name = "공통"
 
     def ready(self) -> None:
+        use_our_words()
         autodiscover()
         _relieve_the_collector()
 

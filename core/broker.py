@@ -39,14 +39,19 @@ def redis_client(url: str, *, timeout: float) -> redis.Redis:
 
 
 def answers(url: str, *, timeout: float = 1.0) -> bool:
-    """Probe Redis or Valkey with a real PING."""
-    client = redis_client(url, timeout=timeout)
+    """Probe Redis or Valkey with a real PING; an address that the client cannot use counts as no answer."""
     try:
-        return bool(client.ping())
+        client = redis_client(url, timeout=timeout)
+        try:
+            return bool(client.ping())
+        finally:
+            client.close()
     except (redis.RedisError, OSError):
         return False
-    finally:
-        client.close()
+    except (TypeError, ValueError) as error:
+        # An option of the address that redis-py does not know reaches a constructor that does not take it.
+        logger.warning("the address of the broker cannot be used: %s", type(error).__name__)
+        return False
 
 
 class Valkey:

@@ -11,30 +11,60 @@ import holidays
 from django.db.models import Count, Max
 from django.db.models.functions import Now
 
+from core.exceptions import DomainError
 from core.models import Holiday
 from core.models.calendar import HolidayKind
 
 KST = ZoneInfo("Asia/Seoul")
 SATURDAY = 5
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
+"""Days that a person may type: nothing of a shop lies outside, and Python's calendar ends at 9999."""
 # No deadline runs this long; a table that marks every day as a rest day must not hang a worker.
 LONGEST_RUN_OF_REST_DAYS = 366
 
 
+class OutOfCalendar(DomainError):
+    """달력 밖의 날짜: a day or an instant at the very edge of what can be counted."""
+
+    code = "out_of_calendar"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__(f"날짜는 {FIRST_DAY.year}년부터 {LAST_DAY.year}년까지 입력할 수 있습니다.")
+
+
 def kst_date(at: datetime) -> date:
-    """한국 날짜: the calendar day in Seoul at an aware instant."""
+    """한국 날짜: the calendar day in Seoul at an aware instant. Raises OutOfCalendar."""
     if at.tzinfo is None:
         raise ValueError("an aware datetime is needed")
-    return at.astimezone(KST).date()
+    try:
+        return at.astimezone(KST).date()
+    except OverflowError:
+        raise OutOfCalendar from None
+
+
+def short(at: datetime | None) -> str:
+    """월-일 시:분 in Seoul, "11-21 14:20"; nothing for None."""
+    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""
 
 
 def kst_day_range(day: date) -> tuple[datetime, datetime]:
-    """하루의 범위: first instant of a day in Seoul and of the next, in UTC; the end does not belong to the day."""
-    return _midnight(day), _midnight(day + timedelta(days=1))
+    """하루의 범위: first instant of a day in Seoul and of the next, in UTC; the end does not belong to the day.
+
+    Raises OutOfCalendar for the first and the last day that Python knows.
+    """
+    try:
+        return _midnight(day), _midnight(day + timedelta(days=1))
+    except OverflowError:
+        raise OutOfCalendar from None
 
 
 def due_date(deadline_at: datetime) -> date:
     """기한 날짜: the last day in Seoul on which an act is in time for a stored deadline."""
-    return kst_date(deadline_at - timedelta(microseconds=1))
+    try:
+        return kst_date(deadline_at - timedelta(microseconds=1))
+    except OverflowError:
+        raise OutOfCalendar from None
 
 
 def _midnight(day: date) -> datetime:

@@ -64,16 +64,8 @@ class DeadlineSocket(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class DeadlineTlsSocket(ssl.SSLSocket):
-    """The same below TLS."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(budget.left())
-        return super().recv_into(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(budget.left())
-        super().sendall(*args, **kwargs)
+class DeadlineTlsSocket(DeadlineSocket, ssl.SSLSocket):
+    """The same around TLS: what waits is the reading and writing of the encrypted stream."""
 
 
 @dataclass(frozen=True, slots=True)

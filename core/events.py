@@ -16,6 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
+from core.lookups import id_array, text_array
 from core.models.events import DeliveryState, Source
 from core.settings_registry import get_setting
 from core.state import Outcome
@@ -104,7 +105,7 @@ def record(
     if not outcome.changes:
         return []
     model, rows = event_model(), outcome.changes
-    facts = data or {}
+    ids, facts = [change.row.pk for change in rows], data or {}
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT.format(table=connection.ops.quote_name(model._meta.db_table)),
@@ -115,19 +116,21 @@ def record(
                 "source": str(source or (Source.SCREEN if actor else Source.TASK)),
                 "reason": reason,
                 "batch": batch.pk if batch is not None else None,
-                "orders": [change.row.event_order_id for change in rows],
-                "subjects": [change.row.event_subject for change in rows],
-                "ids": [change.row.pk for change in rows],
-                "versions": [change.version for change in rows],
-                "sources": [str(change.from_state) for change in rows],
-                "targets": [str(change.to_state) for change in rows],
-                "data": [json.dumps(facts[c.row.pk], ensure_ascii=False) if c.row.pk in facts else None for c in rows],
+                "orders": id_array(change.row.event_order_id for change in rows),
+                "subjects": text_array(change.row.event_subject for change in rows),
+                "ids": id_array(ids),
+                "versions": id_array(change.version for change in rows),
+                "sources": text_array(str(change.from_state) for change in rows),
+                "targets": text_array(str(change.to_state) for change in rows),
+                "data": text_array(_JSON(facts[pk]) if pk in facts else None for pk in ids),
             },
         )
         stored: list[tuple[int, int | None]] = cursor.fetchall()
     _deliver(stored, kind, at=at, batch=batch, undoable=undoable)
     return [pk for pk, _ in stored]
 
+
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 # One statement for any number of rows: building model objects costs more than everything else of a bulk move.
 _INSERT = """
@@ -163,9 +166,9 @@ def _deliver(
                 "batch": batch.pk if batch is not None else None,
                 "subscribers": [subscriber.name for subscriber in hearing],
                 "due": [at + hold if subscriber.holds else at for subscriber in hearing],
-                "orders": list(by_order),
+                "orders": id_array(by_order),
                 # An array of arrays must be a rectangle; as text each may have its own length.
-                "events": ["{" + ",".join(map(str, ids)) + "}" for ids in by_order.values()],
+                "events": text_array(id_array(ids) for ids in by_order.values()),
             },
         )
     notify()

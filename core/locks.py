@@ -4,14 +4,16 @@ Lock order everywhere: orders, lines, payments, refunds and deposits, claims, sh
 ids ascending (architecture.md 3).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from core.exceptions import Conflict
+from core.lookups import id_array
 
 LOCK_NOT_AVAILABLE = "55P03"
 PREFIX = "oms:"
@@ -48,6 +50,36 @@ def locked(queryset: Any, *, skip_locked: bool = False) -> list[Any]:
     `skip_locked` leaves out rows that somebody else holds, for work that comes round again by itself.
     """
     return list(queryset.select_for_update(of=("self",), no_key=True, skip_locked=skip_locked).order_by("pk"))
+
+
+def locked_by(
+    model: Any, ids: Iterable[int], *, key: str = "id", only: str = "", skip_locked: bool = False
+) -> list[Any]:
+    """What `locked()` gives for the rows whose `key` column is among the ids, by a statement that is put together once.
+
+    For the rows that bulk acts read by the thousand: building the query takes Django as long as it takes PostgreSQL to
+    answer it. `model` is a `core.rows.QuickRow` without columns that Django would convert; `only` is a fixed condition
+    in SQL that the rows have to meet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_lock_sql(model, key, only) + (" SKIP LOCKED" if skip_locked else ""), [id_array(ids)])
+        rows = cursor.fetchall()
+    read, alias, names = model.from_db, connection.alias, _columns(model)
+    return [read(alias, names, row) for row in rows]
+
+
+@cache
+def _columns(model: Any) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+@cache
+def _lock_sql(model: Any, key: str, only: str) -> str:
+    quoted = connection.ops.quote_name
+    columns = ", ".join(quoted(field.column) for field in model._meta.concrete_fields)
+    table, ordered = quoted(model._meta.db_table), quoted(model._meta.pk.column)
+    wanted = f"{quoted(key)} = ANY(%s::bigint[])" + (f" AND {only}" if only else "")
+    return f"SELECT {columns} FROM {table} WHERE {wanted} ORDER BY {ordered} FOR NO KEY UPDATE"
 
 
 def holder_name(actor: Any) -> str:

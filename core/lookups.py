@@ -1,9 +1,31 @@
-"""Lookups that Django lacks."""
+"""Lookups that Django lacks, and arrays as PostgreSQL reads them fastest."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import BooleanField, Expression, F, IntegerField, Lookup
+
+
+def id_array(ids: Iterable[int | None]) -> str:
+    """Whole numbers as one array literal for ``%s::bigint[]`` or ``%s::int[]``.
+
+    A Python list would reach the server as ARRAY[…], every element of which is parsed, typed and folded as an
+    expression of its own: a fifth of what PostgreSQL does for a bulk act.
+    """
+    return "{" + ",".join(["NULL" if each is None else str(each) for each in ids]) + "}"
+
+
+def text_array(texts: Iterable[str | None]) -> str:
+    """Texts as one array literal for ``%s::text[]`` or ``%s::jsonb[]``; None becomes NULL. Why: `id_array`."""
+    return "{" + ",".join([_element(each) for each in texts]) + "}"
+
+
+def _element(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 @IntegerField.register_lookup
@@ -20,18 +42,23 @@ class HasBit(Lookup):  # type: ignore[type-arg]
 
 
 class Among(Expression):
-    """``filter(Among("order_id", ids))``: the column holds one of the ids.
+    """``filter(Among("order_id", ids))``: the column holds one of the ids; `AmongTexts` does the same for texts.
 
     Means what ``__in`` means, but sends one array instead of a placeholder per id: preparing a thousand of them takes
     Django longer than the query takes PostgreSQL, and bulk acts hold row locks meanwhile.
     """
 
     conditional = True
+    array = "bigint[]"
 
-    def __init__(self, name: str, ids: Iterable[int]) -> None:
+    def __init__(self, name: str, ids: Iterable[Any]) -> None:
         super().__init__(output_field=BooleanField())
         self.column: Any = F(name)
-        self.ids = "{" + ",".join(map(str, ids)) + "}"
+        self.ids = self.literal(ids)
+
+    @staticmethod
+    def literal(ids: Iterable[Any]) -> str:
+        return id_array(ids)
 
     def get_source_expressions(self) -> list[Any]:
         return [self.column]
@@ -41,4 +68,14 @@ class Among(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = compiler.compile(self.column)
-        return f"{sql} = ANY(%s::bigint[])", (*params, self.ids)
+        return f"{sql} = ANY(%s::{self.array})", (*params, self.ids)
+
+
+class AmongTexts(Among):
+    """``filter(AmongTexts("number", numbers))``: the column holds one of the texts; `Among` for columns of texts."""
+
+    array = "text[]"
+
+    @staticmethod
+    def literal(ids: Iterable[Any]) -> str:
+        return text_array(ids)

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -10,6 +11,21 @@ from django.utils.module_loading import module_has_submodule
 MODULES = ("options", "events", "handlers", "actions", "uploads", "exports", "panels", "pages", "lists", "drains")
 """Settings, event kinds, subscribers, bulk acts, files in and out, boxes of the order, list pages, what is added to
 lists of lower apps, what the relay drains."""
+
+
+Contribution = TypeVar("Contribution")
+Kind = TypeVar("Kind", bound=type[Any])
+
+
+class ByName(dict[str, Contribution]):
+    """등록부: one object of each class that apps register, by its `name`."""
+
+    def register(self, kind: Kind) -> Kind:
+        """등록: class decorator; twice the same name is a mistake."""
+        if kind.name in self:
+            raise ValueError(f"{kind.__name__}: {kind.name} is registered twice")
+        self[kind.name] = kind()
+        return kind
 
 
 def own_apps() -> list[str]:

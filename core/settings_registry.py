@@ -13,11 +13,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from core.calendar import short
 from core.exceptions import DomainError
 from core.korean import josa
 from core.models import Setting, SettingChange
 
-Value = bool | int | str
+Value = bool | int | str | list[str]
 Validator = Callable[[Any], None]
 
 
@@ -42,13 +43,30 @@ class Declared:
     validator: Validator | None = None
 
     def form_field(self) -> forms.Field:
-        """입력란: a form field with label, help, limits and the default as its initial value."""
+        """입력란: a form field with label, help, limits and the default as its initial value; its errors name it."""
+        field = self._field()
+        field.error_messages |= {
+            "required": f"{josa(self.label, '을/를')} 입력하세요.",
+            "invalid_choice": f"{self.label}: 목록에 없는 값입니다. 다시 고르세요.",
+        }
+        if isinstance(field, forms.IntegerField):
+            limits = f"{self.minimum}부터 {self.maximum}까지의 숫자로 입력하세요."
+            field.error_messages["invalid"] = limits
+            for validator in field.validators:
+                validator.message = limits  # type: ignore[attr-defined]
+            field.widget.attrs |= {"inputmode": "numeric"}
+        return field
+
+    def _field(self) -> forms.Field:
         words: dict[str, Any] = {"label": self.label, "help_text": self.help, "initial": self.default}
         if isinstance(self.default, bool):
             return forms.BooleanField(required=False, **words)
         validators = [self.validator] if self.validator else []
         if isinstance(self.default, int):
             return forms.IntegerField(min_value=self.minimum, max_value=self.maximum, validators=validators, **words)
+        if isinstance(self.default, list):
+            boxes = forms.CheckboxSelectMultiple
+            return forms.MultipleChoiceField(choices=self.choices, widget=boxes, validators=validators, **words)
         if self.choices:
             return forms.ChoiceField(choices=self.choices, **words)
         return forms.CharField(
@@ -111,6 +129,15 @@ def note_change(
 ) -> None:
     """설정 변경 이력: keep a change of something that is not a declared value, a rule or a holiday; plain JSON."""
     SettingChange.objects.create(key=key, old=old, new=new, reason=reason, actor_id=actor.pk if actor else None, at=at)
+
+
+def last_changed(prefix: str) -> str:
+    """마지막 변경: when and by whom a value whose history has keys of this prefix was changed, as a sentence begins."""
+    rows = SettingChange.objects.filter(key__startswith=prefix).select_related("actor").order_by("-at", "-pk")
+    last = rows.first()
+    if last is None:
+        return "다른 직원이"
+    return f"{short(last.at)}에 {f'{last.actor.display_name} 님이' if last.actor else '시스템이'}"  # type: ignore[union-attr]
 
 
 def _known(key: str) -> Declared:

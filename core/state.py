@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
+from operator import is_not
 from typing import Any, ClassVar, Self
 
 from django.db import connection, models, transaction
 from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, transition
 
 from core.exceptions import DomainError
+from core.lookups import id_array
 from core.rows import QuickRow
 
 __all__ = [
@@ -45,6 +48,11 @@ _SNAPSHOT = "_state_snapshot"
 
 class _StateDescriptor(FSMFieldDescriptor):
     """Refuses assignment unless this one instance is being refreshed (a flag on the instance, never on the field)."""
+
+    def __get__(self, instance: Any, instance_type: type | None = None) -> Any:
+        # Bulk acts ask each row for its state a dozen times.
+        known: dict[str, Any] = {} if instance is None else instance.__dict__
+        return known[self.field.name] if self.field.name in known else super().__get__(instance, instance_type)
 
     def __set__(self, instance: Any, value: Any) -> None:
         if self.field.name in instance.__dict__ and not instance.__dict__.get(_UNLOCKED):
@@ -268,15 +276,13 @@ def explain(row: Any, method: Any) -> str | None:
 
     Source: ux.md 6.4 (what, why, what to do); the buttons, the bulk acts and "왜 여기 있나" all ask here.
     """
-    meta = method._django_fsm
-    if not meta.has_transition(row.state):
+    meta, state = method._django_fsm, row.state
+    if not meta.has_transition(state):
         return str(row.wrong_state_reason(list(meta.transitions)))
-    for guard in meta.get_transition(row.state).conditions:
+    for guard in meta.get_transition(state).conditions:
         if not guard(row):
             return (
-                guard.reason(row)
-                if isinstance(guard, Condition)
-                else f"{_label(method, row.state)} 조건에 맞지 않습니다."
+                guard.reason(row) if isinstance(guard, Condition) else f"{_label(method, state)} 조건에 맞지 않습니다."
             )
     return None
 
@@ -304,17 +310,17 @@ def move(
     if not connection.in_atomic_block:
         raise RuntimeError("move() needs a transaction and locked rows")
     outcome, before = Outcome(), []
-    name = method.__name__
+    name, looks_only = method.__name__, is_preview()
     with connection.execute_wrapper(_no_queries):
         for row in rows:
-            reason = (refuse or {}).get(row.pk) or explain(row, method)
+            reason = (refuse.get(row.pk) if refuse else None) or explain(row, method)
             if reason is not None:
                 outcome.refused[row.pk] = reason
                 continue
             outcome.possible.append(row)
-            if not is_preview():
+            if not looks_only:
                 before.append((row, dict(row.__dict__)))
-                getattr(row, name)(at=at, **facts, **(per_row or {}).get(row.pk, {}))
+                getattr(row, name)(at=at, **facts, **(per_row.get(row.pk, {}) if per_row else {}))
     if before:
         _write(before)
         for row, old in before:
@@ -331,14 +337,15 @@ def _write(before: list[tuple[Any, dict[str, Any]]]) -> None:
     """One guarded UPDATE per (source, target, set of changed columns)."""
     model = type(before[0][0])
     columns = [f for f in model._meta.concrete_fields if not f.primary_key and f.attname not in {"state", "version"}]
-    groups: dict[tuple[Any, ...], list[tuple[Any, dict[str, Any]]]] = defaultdict(list)
+    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[Any, dict[str, Any]]]] = defaultdict(list)
     for row, old in before:
         now = row.__dict__
-        # Identity first: nearly every value still is the very object that was read.
-        touched = {name for name, value in old.items() if now.get(name) is not value and now.get(name) != value}
-        changed = tuple(f for f in columns if f.attname in touched) if touched else ()
-        groups[(old["state"], now["state"], changed)].append((row, old))
-    for (source, target, changed), members in groups.items():
+        # Identity first: nearly every value still is the very object that was read, under the very same keys.
+        touched = compress(old, map(is_not, old.values(), map(now.get, old)))
+        names = tuple(name for name in touched if now.get(name) != old[name])
+        groups[(old["state"], now["state"], names)].append((row, old))
+    for (source, target, names), members in groups.items():
+        changed = tuple(field for field in columns if field.attname in names)
         _update_group(model, source, target, changed, [row for row, _ in members])
         for row, _ in members:
             row.__dict__["version"] += 1
@@ -350,18 +357,20 @@ def _update_group(model: Any, source: str, target: str, changed: tuple[Any, ...]
     params: list[Any] = [str(target)]
     varying: list[tuple[str, list[Any]]] = []
     for column in changed:
-        values = [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows]
+        raw = [row.__dict__[column.attname] for row in rows]
         name = connection.ops.quote_name(column.column)
-        if all(value == values[0] for value in values):
+        if all(value is raw[0] or value == raw[0] for value in raw):
             sets.append(f"{name} = %s")
-            params.append(values[0])
+            params.append(column.get_db_prep_save(raw[0], connection))
         else:
+            values = [column.get_db_prep_save(value, connection) for value in raw]
             sets.append(f"{name} = v.{name}")
             joins.append((name, column.db_type(connection)))
             varying.append((name, values))
     names = ", ".join(["id", "version", *(name for name, _ in joins)])
     arrays = ", ".join(["%s::bigint[]", "%s::int[]", *(f"%s::{kind}[]" for _, kind in joins)])
-    params += [[row.pk for row in rows], [row.version for row in rows], *(values for _, values in varying), str(source)]
+    ids, versions = id_array(row.pk for row in rows), id_array(row.version for row in rows)
+    params += [ids, versions, *(values for _, values in varying), str(source)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} t SET {', '.join(sets)} FROM unnest({arrays}) AS v({names})"

@@ -9,6 +9,7 @@ urlpatterns = [
     path("acts/<uuid:uuid>/apply/", acts.ApplyView.as_view(), name="apply"),
     path("acts/<slug:name>/", acts.ActView.as_view(), name="act"),
     path("jobs/", jobs.JobList.as_view(), name="jobs"),
+    path("jobs/undo/", jobs.LastUndoView.as_view(), name="last_undo"),
     path("jobs/<uuid:uuid>/", jobs.JobPage.as_view(), name="job"),
     path("jobs/<uuid:uuid>/strip/", jobs.StripView.as_view(), name="job_strip"),
     path("jobs/<uuid:uuid>/confirm/", jobs.ConfirmView.as_view(), name="confirm"),

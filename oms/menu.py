@@ -7,13 +7,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """메뉴 항목: `permission` empty means everybody; `count` is the name of the list whose rows it counts."""
+    """메뉴 항목: `permission` empty means everybody; `count` is the name of the list whose rows it counts.
+
+    `also` is where pages of the entry begin that do not lie under its address.
+    """
 
     label: str
     url: str
     permission: str = ""
     number: str = ""
     count: str = ""
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("통합주문조회", "/orders/", "orders.view", "1"),
             Entry("입금대기 관리", "/orders/awaiting-payment/", "orders.view", "2", "awaiting-payment"),
             Entry("상품준비중 관리", "/orders/preparing/", "orders.view", "3", "preparing"),
-            Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready"),
+            Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready", "/shipping/waybills/"),
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
@@ -84,18 +88,23 @@ def menu_for(user: Any, *, path: str, counts: Mapping[str, int]) -> list[MenuGro
         (label, [entry for entry in entries if not entry.permission or user.has_perm(entry.permission)])
         for label, entries in MENU
     ]
-    current = _current([entry.url for _, entries in allowed for entry in entries], path)
+    current = _current([entry for _, entries in allowed for entry in entries], path)
     return [
-        MenuGroup(label, [_item(entry, counts, is_current=entry.url == current) for entry in entries])
+        MenuGroup(label, [_item(entry, counts, is_current=entry is current) for entry in entries])
         for label, entries in allowed
         if entries
     ]
 
 
-def _current(urls: list[str], path: str) -> str:
-    """The longest address that the path begins with; the front page only when it is the path itself."""
-    fitting = [url for url in urls if path == url or (url != "/" and path.startswith(url))]
-    return max(fitting, key=len, default="")
+def _current(entries: list[Entry], path: str) -> Entry | None:
+    """The entry with the longest address that the path begins with; the front page only when it is the path itself."""
+    fitting = [
+        (len(start), entry)
+        for entry in entries
+        for start in (entry.url, entry.also)
+        if start and (path == start or (start != "/" and path.startswith(start)))
+    ]
+    return max(fitting, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def _item(entry: Entry, counts: Mapping[str, int], *, is_current: bool) -> MenuItem:

@@ -84,6 +84,8 @@ def _gunicorn_options(port: int) -> list[str]:
         "--timeout=60",
         "--graceful-timeout=20",
         "--keep-alive=5",
+        # As much as gunicorn can; what is longer is posted, and never reaches an address.
+        "--limit-request-line=8190",
         "--max-requests=20000",
         "--max-requests-jitter=2000",
         "--log-level=warning",

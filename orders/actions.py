@@ -16,7 +16,7 @@ from core.state import Outcome
 from orders import events
 from orders.forms import DelayForm, HoldForm, ReasonForm
 from orders.models import Order, OrderLine
-from orders.services import changes, locks, progress
+from orders.services import before, changes, locks, progress
 from orders.states import ConfirmedBy, LineState
 
 S = LineState
@@ -100,9 +100,13 @@ class ReleaseHold(LineAction):
     name, label, permission = "release-hold", "보류 해제", "orders.hold"
     states = (S.PREPARING, S.READY)
     style = MORE
+    is_undoable = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return locks.release_hold(line_ids=ids, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return locks.hold_again(line_ids=ids, actor=actor, at=at, batch=batch)
 
 
 @register
@@ -166,7 +170,16 @@ class RevokeConfirmation(LineAction):
     becomes = "배송완료"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    undo_permission = "orders.confirm_purchase"
     is_destructive = True
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": "되돌리기"}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return progress.revoke_confirmation(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        put_back = before.of_undone(batch, events.LINE_CONFIRMATION_REVOKED, model=OrderLine, ids=ids)
+        return progress.confirm_purchase(
+            line_ids=ids, by=ConfirmedBy.STAFF, actor=actor, at=at, batch=batch, reason=reason, put_back=put_back
+        )

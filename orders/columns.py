@@ -1,6 +1,7 @@
 """Records and columns of order lists. Personal data is masked in cells and whole in files (reliability.md R-10)."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,9 +14,11 @@ from core.phones import format_phone
 from orders.states import (
     BIT_CLAIM,
     BIT_UNMAPPED,
+    CANCELED_CODE,
     CODE,
     CSS,
     LOCK_BIT,
+    CanceledBy,
     ConfirmedBy,
     DeliveryMethod,
     LineState,
@@ -88,6 +91,7 @@ class LineRecord(NamedTuple):
     confirmed_at: datetime | None
     confirmed_by: str
     ship_by: datetime | None
+    canceled_by: str
     sku: str | None
     on_hand: int | None
     allocated: int | None
@@ -119,10 +123,18 @@ def shown_state(line: LineRecord) -> tuple[str, str]:
     return _CSS[line.state], _LABEL[line.state]
 
 
-def shown_code(line: LineRecord) -> str:
-    """공개 코드: the Cafe24 code of a line, N21 and N22 included."""
-    css, label = shown_state(line)
+def shown_code(line: Any) -> str:
+    """공개 코드 of a line: the Cafe24 codes N00 to N50, with N21, N22 and C47 to C49 (architecture.md 3)."""
+    if line.state == LineState.CANCELED_UNPAID and line.canceled_by:
+        return CANCELED_CODE[CanceledBy(line.canceled_by)]
+    _, label = shown_state(line)
     return {"배송보류": "N22", "배송대기": "N21"}.get(label, _CODE[line.state])
+
+
+def order_code(stage: str, lines: Iterable[Any]) -> str:
+    """공개 코드 of an order: that of its stored stage; of a line where the line says more."""
+    codes = {shown_code(line) for line in lines if line.state == stage}
+    return codes.pop() if len(codes) == 1 else _CODE[stage]
 
 
 def roll_up_text(group: Group) -> str:

@@ -1,13 +1,19 @@
 """Forms of the acts on orders: they validate, they never save."""
 
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
+from core.calendar import kst_date
+from core.forms import DayField
 from core.phones import is_phone, normalize_phone
 from orders.models import DelayReason
+from orders.services.changes import DELAY_RANGE, is_delay_possible
 
 REASON = "사유를 입력하세요. 처리 이력에 남습니다."
+LONGEST_HOLD = timedelta(days=365)
 
 
 class ReasonForm(forms.Form):
@@ -20,15 +26,30 @@ class HoldForm(forms.Form):
     """배송보류: the reason everybody reads, and when to look again."""
 
     reason = forms.CharField(label="보류 사유", max_length=200, error_messages={"required": REASON})
-    until = forms.DateField(label="예정일", required=False, help_text="보류를 풀 날짜를 아는 경우에만 입력합니다.")
+    until = DayField(label="예정일", required=False, help_text="보류를 풀 날짜를 아는 경우에만 입력합니다.")
+
+    def clean_until(self) -> date | None:
+        until: date | None = self.cleaned_data["until"]
+        today = kst_date(timezone.now())
+        if until is not None and not today <= until <= today + LONGEST_HOLD:
+            raise forms.ValidationError(f"예정일은 오늘부터 {LONGEST_HOLD.days}일 안에서 고르세요.")
+        return until
 
 
 class DelayForm(forms.Form):
     """발송지연 안내: new date, reason and the words the buyer gets."""
 
-    new_date = forms.DateField(label="발송예정일", error_messages={"required": "발송예정일을 입력하세요."})
+    new_date = DayField(
+        label="발송예정일", error_messages={"required": "발송예정일을 입력하세요.", "range": DELAY_RANGE}
+    )
     delay_reason = forms.ChoiceField(label="사유", choices=DelayReason.choices)
     detail = forms.CharField(label="안내 문구", max_length=1000, required=False, widget=forms.Textarea)
+
+    def clean_new_date(self) -> date:
+        day: date = self.cleaned_data["new_date"]
+        if not is_delay_possible(day, today=kst_date(timezone.now())):
+            raise forms.ValidationError(DELAY_RANGE)
+        return day
 
 
 class MemoForm(forms.Form):

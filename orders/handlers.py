@@ -18,7 +18,7 @@ def tell_payment_confirmed(delivery: Any) -> None:
     """입금확인 알림, unless the deposit was taken back meanwhile."""
     order = Order.objects.get(pk=delivery.order_id)
     if delivery.is_correction or order.stage != LineState.AWAITING_PAYMENT:
-        notify_buyer(delivery, template="payment_confirmed", order=order)
+        notify_buyer(delivery, template="payment_confirmed", order=order, moment=order.paid_at)
 
 
 @on(events.LINE_CANCELED_UNPAID, holds=True)
@@ -34,7 +34,8 @@ def tell_order_canceled(delivery: Any) -> None:
         CanceledBy.DEADLINE: "입금기한이 지났습니다",
         CanceledBy.STAFF: "판매자 취소",
     }[by]
-    notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason})
+    moment = line.canceled_at if line else None
+    notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason}, moment=moment)
 
 
 @on(events.LINE_DELAYED, holds=True)

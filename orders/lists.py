@@ -207,5 +207,4 @@ class AuditPage(LoggedExport):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        url = order_url(row.order_number) if row.order_number else ""
-        return RowHead(row.id, row.version, row.order_number or "", row.to_state, url)
+        return RowHead(row.id, row.version, row.order_number or "", row.to_state)

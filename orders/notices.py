@@ -1,6 +1,7 @@
 """알림 of orders: which text an event sends to the buyer, at most once per event, and only while it is still true."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -12,20 +13,30 @@ from orders.models import Order
 CORRECTION = "order_corrected"
 
 
-def notify_buyer(delivery: Any, *, template: str, order: Order, facts: Mapping[str, Any] | None = None) -> None:
+def notify_buyer(
+    delivery: Any,
+    *,
+    template: str,
+    order: Order,
+    facts: Mapping[str, Any] | None = None,
+    moment: datetime | None = None,
+) -> None:
     """알림: send the text of a delivery to the buyer of its order; a correction tells that it was taken back.
 
-    The key holds the delivery's first event, so a handler that runs twice sends once. Orders without a phone or an
-    e-mail address get nothing.
+    The key holds the delivery's first event, so a handler that runs twice sends once; or the `moment` that the text
+    tells of, so that what is undone back to that moment is not told again. Orders without a phone or an e-mail address
+    get nothing.
     """
     to = order.buyer_phone or order.recipient_phone or order.buyer_email
     if not to:
         return
     text = CORRECTION if delivery.is_correction else template
+    told = moment if not delivery.is_correction else None
+    mark = f"{told:%Y%m%dT%H%M%S.%f}" if told else delivery.event_ids[0]
     send(
         template=text,
         to=to,
         context={"shop_name": get_setting("shop_name"), "order_number": order.number, **(facts or {})},
-        key=f"{text}/{order.number}/{delivery.event_ids[0]}",
+        key=f"{text}/{order.number}/{mark}",
         at=timezone.now(),
     )

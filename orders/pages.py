@@ -22,7 +22,15 @@ from core.events import event_model
 from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
-from orders.columns import LINE_FIELDS, ORDER_PATHS, LineRecord, OrderRecord, order_url, shown_state
+from orders.columns import (
+    LINE_FIELDS,
+    ORDER_PATHS,
+    LineRecord,
+    OrderRecord,
+    order_code,
+    shown_code,
+    shown_state,
+)
 from orders.filters import OrderFilter
 from orders.models import Order, OrderLine
 from orders.rollup import closed_counts
@@ -112,10 +120,18 @@ class OrderRowsPage(OrderBasedPage):
 
     def head(self, group: Group) -> RowHead:
         order = group.record
-        return RowHead(order.id, order.version, order.number, order.stage, order_url(order.number))
+        return RowHead(order.id, order.version, order.number, order.stage)
 
     def moved_badge(self, group: Group) -> str:
         return moved_badge(group)
+
+    def as_data(self, group: Group, columns: Sequence[Any]) -> dict[str, Any]:
+        """API 행: states are the public codes, as everywhere outside the house."""
+        data = super().as_data(group, columns)
+        data["state"] = order_code(group.record.stage, (*group.lines, *group.elsewhere))
+        for shown, line in zip(data["lines"], group.lines, strict=True):
+            shown["state"] = shown_code(line)
+        return data
 
     def line_count(self) -> Any:
         """품목 수: stored with the order."""
@@ -196,7 +212,7 @@ class OrderListPage(OrderRowsPage):
 
     name, title, url = "orders", "통합주문조회", "/orders/"
     subtitle = "모든 주문을 한 곳에서 찾습니다"
-    states = frozenset(OPEN)
+    states = frozenset(OPEN) | {S.CANCELED_UNPAID}
     sorts: ClassVar[dict[str, Sort]] = {
         "-ordered_at": Sort("주문일 최신순", ("-ordered_at",)),
         "ordered_at": Sort("주문일 오래된순", ("ordered_at",)),

@@ -9,15 +9,15 @@ from accounts.access import staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.calendar import due_date
+from core.calendar import due_date, short
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
 from orders.columns import shown_code, shown_state
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
-from orders.services.changes import ON_THE_WAY
-from orders.states import LOCKS, DeliveryMethod, LineState
-from orders.timeline import short, timeline
+from orders.services.changes import address_is_final
+from orders.states import LOCKS, WITHOUT_BENEFITS, DeliveryMethod, LineState
+from orders.timeline import timeline
 from orders.why import why_line, why_order
 
 
@@ -57,11 +57,12 @@ def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
 
 
 def _sums(order: Any) -> list[tuple[str, int]]:
+    given_back = " (돌려줌)" if order.stage in WITHOUT_BENEFITS else ""
     rows = [
         ("상품금액", order.goods_amount),
         ("할인", -order.discount_amount),
-        ("쿠폰", -order.coupon_amount),
-        ("적립금", -order.points_amount),
+        (f"쿠폰{given_back}", -order.coupon_amount),
+        (f"적립금{given_back}", -order.points_amount),
         ("배송비", order.shipping_fee_amount),
     ]
     return [(label, amount) for label, amount in rows if amount or label == "상품금액"]
@@ -100,7 +101,7 @@ class RecipientPanel(Panel):
             "method": DeliveryMethod(order.delivery_method).label,
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
-            and not any(line.state in ON_THE_WAY for line in order.detail_lines),
+            and address_is_final(order.detail_lines) is None,
         }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from django.db import connection
 
+from core.lookups import id_array
 from orders.states import (
     BIT,
     BIT_CLAIM,
@@ -81,8 +82,8 @@ SUMMARY = f"""
 _CLOSED_BITS = ", ".join(f"({BIT[state]})" for state in CLOSED_STEPS)
 
 _ROLL_UP = f"""
-WITH old AS (SELECT id, steps FROM orders_order WHERE id = ANY(%(ids)s)),
-     summary AS ({SUMMARY} WHERE l.order_id = ANY(%(ids)s) GROUP BY l.order_id),
+WITH old AS (SELECT id, steps FROM orders_order WHERE id = ANY(%(ids)s::bigint[])),
+     summary AS ({SUMMARY} WHERE l.order_id = ANY(%(ids)s::bigint[]) GROUP BY l.order_id),
      changed AS (
         UPDATE orders_order o
         SET steps = s.steps, stage = s.stage, line_count = s.line_count, next_due_at = s.next_due_at,
@@ -114,7 +115,7 @@ def roll_up(order_ids: Collection[int], *, is_news: bool = True) -> None:
     """
     if order_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_ROLL_UP, {"ids": sorted(order_ids), "step": int(is_news)})
+            cursor.execute(_ROLL_UP, {"ids": id_array(sorted(order_ids)), "step": int(is_news)})
 
 
 def fold_counts() -> None:

@@ -20,8 +20,8 @@ NOISE = " \t\n\r\u00a0\u3000()[]·.,'\"-"
 _NOISE = str.maketrans("", "", NOISE)
 BETWEEN = "|"
 """Stands between two names when they are compared as one text; no needle reaches over it."""
-PEOPLE = "orders.reveal"
-"""Who may look for a person sees persons anyway (reliability.md 4.1)."""
+PEOPLE = "orders.find_people"
+"""The right to look for a person by name or phone (reliability.md 4.1)."""
 
 ORDER_NUMBER = r"20\d{6}-\d{7}"
 LINE_NUMBER = r"20\d{6}-\d{7}-\d{2,3}"

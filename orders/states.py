@@ -54,6 +54,8 @@ TRAVEL = (S.AWAITING_PAYMENT, S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED, S.C
 ACTIVE = frozenset(TRAVEL)
 OPEN = frozenset(TRAVEL[:-1])
 CLOSED = frozenset(S) - ACTIVE
+WITHOUT_BENEFITS = (S.CANCELED_UNPAID, S.CANCELED)
+"""An order whose lines all ended so keeps neither coupon nor points."""
 OPEN_BITS = sum(BIT[state] for state in OPEN)
 ENDED_BITS = sum(BIT[state] for state in CLOSED)
 CLOSED_STEPS = (S.CONFIRMED, S.CANCELED_UNPAID, S.CANCELED, S.RETURNED, S.EXCHANGED)
@@ -177,6 +179,20 @@ _NAVER_METHOD = {
     DeliveryMethod.VISIT: "VISIT_RECEIPT",
     DeliveryMethod.DIRECT: "DIRECT_DELIVERY",
 }
+
+
+class BenefitKind(models.TextChoices):
+    """혜택 종류: what the mall gave the buyer and the order spent."""
+
+    COUPON = "COUPON", "쿠폰"
+    POINTS = "POINTS", "적립금"
+
+
+class BenefitAct(models.TextChoices):
+    """혜택 원장 구분."""
+
+    USED = "USED", "사용"
+    RESTORED = "RESTORED", "돌려줌"
 
 
 class LockKind(models.TextChoices):

@@ -1,15 +1,15 @@
 """처리 이력 as staff read it: events of an order, several lines that moved together told as one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from core.calendar import KST
+from core.calendar import KST, short
 from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
+from orders.states import BenefitAct
 
 TOLD_BY_LINES = ("payment", "parcel")
 """Rows whose events say again what the events of the lines say."""
@@ -71,18 +71,25 @@ def _entry(events: list[Any], numbers: dict[int, int]) -> Entry:
     )
 
 
-def _what(events: Iterable[Any], numbers: dict[int, int]) -> str:
+def _what(events: Sequence[Any], numbers: dict[int, int]) -> str:
     seqs = sorted(numbers[e.subject_id] for e in events if e.subject == "line" and e.subject_id in numbers)
     facts = next((e.data for e in events if e.data), None) or {}
     words = [f"품목 {', '.join(f'{n:02d}' for n in seqs)}"] if seqs and len(seqs) < len(numbers) else []
     if facts.get("waybill"):
         words.append(f"송장 {facts['waybill']}")
+    if told := _benefits(events):
+        words.append(told)
     if facts.get("fields"):
         labels = {field.name: str(field.verbose_name) for field in Order._meta.fields}
         words.append(", ".join(labels.get(name, name) for name in facts["fields"]))
     return " · ".join(words)
 
 
-def short(at: datetime | None) -> str:
-    """11-21 14:20 in KST; nothing for None."""
-    return at.astimezone(KST).strftime("%m-%d %H:%M") if at else ""
+def _benefits(events: Sequence[Any]) -> str:
+    """쿠폰과 적립금: the shares of lines that moved together, added up; "" where there are none."""
+    told = [event.data["benefits"] for event in events if event.data and "benefits" in event.data]
+    sums = [(label, sum(one[key] for one in told)) for key, label in (("coupon", "쿠폰"), ("points", "적립금"))]
+    said = ", ".join(f"{label} {amount:,}원" for label, amount in sums if amount)
+    if not said:
+        return ""
+    return f"{said}을 {'돌려주었습니다' if told[0]['act'] == BenefitAct.RESTORED else '다시 사용했습니다'}"

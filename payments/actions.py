@@ -1,4 +1,4 @@
-"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소."""
+"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 되살리기."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,7 +11,7 @@ from orders import events
 from orders.actions import LineAction
 from orders.forms import ReasonForm
 from orders.models import OrderLine
-from orders.services import progress
+from orders.services import before, progress
 from orders.states import CanceledBy, LineState
 from payments import money_actions, refund_actions
 from payments.models import BankDeposit
@@ -59,11 +59,20 @@ class RevertPayment(LineAction):
     becomes = "입금대기"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    undo_permission = "orders.confirm_payment"
     style = MORE
     is_destructive = True
+    is_undoable = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return manual.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=reason, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        put_back = before.of_undone(batch, events.LINE_PAYMENT_REVERTED, model=OrderLine, ids=ids)
+        orders = order_ids_of(ids)
+        return manual.confirm_manually(
+            order_ids=orders, actor=actor, at=at, reason=UNDO_REASON, batch=batch, put_back=put_back
+        )
 
 
 @register
@@ -88,6 +97,36 @@ class CancelUnpaid(LineAction):
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return progress.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+
+
+@register
+class Revive(LineAction):
+    """되살리기, with a reason: an order that ended unpaid waits for its money again, if the stock is still there."""
+
+    name, label, permission = "revive", "되살리기", "orders.cancel_unpaid"
+    states = (S.CANCELED_UNPAID,)
+    is_whole = True
+    becomes = "입금대기"
+    form_class = ReasonForm
+    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    style = MORE
+    is_undoable = True
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        orders = order_ids_of(ids)
+        return progress.revive(order_ids=orders, actor=actor, at=at, reason=reason, batch=batch, checks_stock=True)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        put_back = before.of_undone(batch, events.LINE_REVIVED, model=OrderLine, ids=ids)
+        return progress.cancel_unpaid(
+            order_ids=order_ids_of(ids),
+            actor=actor,
+            at=at,
+            by=CanceledBy.STAFF,
+            reason=UNDO_REASON,
+            batch=batch,
+            put_back=put_back,
+        )
 
 
 class DepositAction(BulkAction):

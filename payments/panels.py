@@ -6,13 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import short
 from core.masking import mask_name
 from core.panels import Panel, register
-from orders.states import LineState
-from orders.timeline import short
+from orders.states import CLOSED, LineState
 from payments import refund_panel
 from payments.models import LedgerEntry, Payment
 from payments.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
+from payments.states import PaymentState
 
 __all__ = ["PaymentPanel", "refund_panel", "sums"]  # importing it registers it
 
@@ -26,9 +27,10 @@ class PaymentPanel(Panel):
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         entries = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")
         payments, user = payments_for_box(order), request.user
+        unpaid = order.stage in CLOSED and payments and payments[0].state == PaymentState.PENDING
         return {
             "method": order.get_payment_method_display(),
-            "state": payments[0].get_state_display() if payments else "",
+            "state": PaymentState.CANCELED.label if unpaid else payments[0].get_state_display() if payments else "",
             "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
             **sums(order, payments),
@@ -54,7 +56,8 @@ class PaymentPanel(Panel):
 def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:
     """입금액, 환불액, what is left of them, what is still to come and what is too much; won.
 
-    Money that was sent back on purpose is not awaited again, unless the order waits for its payment.
+    Money that was sent back on purpose is not awaited again, unless the order waits for its payment; nobody waits for
+    the money of an order that has ended.
     """
     refunded = sum(one.refunded for one in payments)
     gap = order.open_amount
@@ -64,6 +67,6 @@ def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:
         "came_in": order.paid_amount + refunded,
         "refunded": refunded,
         "left": order.paid_amount,
-        "open_amount": max(gap, 0) if order.stage != LineState.CANCELED_UNPAID else 0,
+        "open_amount": max(gap, 0) if order.stage not in CLOSED else 0,
         "surplus": max(-gap, 0),
     }

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import short
 from core.panels import Panel, register
 from orders.states import BIT, LineState
-from orders.timeline import short
 from payments.models import Refund, RefundCalculation
 from payments.states import RefundState
 

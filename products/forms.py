@@ -1,14 +1,19 @@
 """What staff type in about products and stock; the services decide."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
+from core.fields import FilePasswordField
 from core.korean import josa
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
 from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
+
+VARIANTS_PER_FORM = 50
+MOST_NEW = 20
+PAGE_BROKEN = "입력한 줄을 알아볼 수 없습니다. 화면을 새로 고친 뒤 다시 입력하세요."
 
 
 def required(label: str) -> dict[str, str]:
@@ -124,8 +129,28 @@ class NewVariantForm(forms.Form):
         return tuple(self.cleaned_data[name] for name in self.fields if name.startswith("option_"))
 
 
-VariantFormSet = forms.formset_factory(VariantForm, extra=0)
-NewVariantFormSet = forms.formset_factory(NewVariantForm, extra=2, max_num=20)
+class RowSet(forms.BaseFormSet):
+    """여러 줄 입력: the number of rows is a hidden field, so a wrong one means a page that we did not make."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "missing_management_form": PAGE_BROKEN,
+        "too_many_forms": PAGE_BROKEN,
+    }
+
+
+class VariantRows(RowSet):
+    """품목 줄: every one of them is a stored variant, none may be left out."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return super().get_form_kwargs(index) | {"empty_permitted": False, "use_required_attribute": False}
+
+
+VariantFormSet = forms.formset_factory(
+    VariantForm, VariantRows, extra=0, max_num=VARIANTS_PER_FORM, absolute_max=VARIANTS_PER_FORM, validate_max=True
+)
+NewVariantFormSet = forms.formset_factory(
+    NewVariantForm, RowSet, extra=2, max_num=MOST_NEW, absolute_max=MOST_NEW, validate_max=True
+)
 
 
 class StockForm(forms.Form):
@@ -166,18 +191,32 @@ class StockForm(forms.Form):
         return cleaned
 
 
+CHOOSE_FILE = "올릴 파일을 고르세요."
+
+
 class StockFileForm(forms.Form):
-    """재고 파일 입력."""
+    """재고 파일 입력: a file, or one that is held since its password was asked for."""
 
     file = forms.FileField(
         label="파일",
-        help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다.",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
+        help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다. 암호가 걸린 파일도 됩니다.",
         allow_empty_file=True,
-        error_messages={"required": "올릴 파일을 고르세요.", "invalid": "올릴 파일을 고르세요."},
+        error_messages={"invalid": CHOOSE_FILE},
     )
+    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    # Stored nowhere, and shown again only while the file waits for the right one.
+    password = FilePasswordField()
     reason = PlainField(
         label="사유가 없는 행의 사유",
         max_length=200,
         required=False,
         help_text="파일에 사유 열이 없거나 비어 있는 행에 씁니다.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
+            self.add_error("file", CHOOSE_FILE)
+        return cleaned

@@ -9,8 +9,20 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from core.excel import Column, FileProblem, Header, Kind, Problem, Table, find_header, read_table, stream_errors
+from core.excel import (
+    Column,
+    FileProblem,
+    Header,
+    Kind,
+    Problem,
+    Table,
+    find_header,
+    read_table,
+    returned_cell,
+    stream_errors,
+)
 from core.excel.values import identifier, integer, text
+from core.exceptions import DomainError
 from core.jobs import files
 from core.jobs.items import Verdict
 from core.jobs.uploads import Upload, UploadRow, register
@@ -43,9 +55,19 @@ class StockRow:
     error: str = ""
 
 
+class NoStockColumns(DomainError):
+    """재고 열 없음: the file has names, and 품목코드 or 실재고 is not among them."""
+
+    code = "no_stock_columns"
+
+
 @register
 class StockUpload(Upload):
-    """재고 파일 올리기: 품목코드, 실재고, 사유."""
+    """재고 파일 올리기: 품목코드, 실재고, 사유.
+
+    The file is read before (it may need a password, which is stored nowhere): `StockUpload(table)` previews it, the
+    registered one without a table applies and explains.
+    """
 
     name, label, permission = "stock-upload", "재고 반영", "products.adjust_stock"
     model = StockLevel
@@ -55,10 +77,13 @@ class StockUpload(Upload):
         Column("reason", "사유", Kind.TEXT, 30),
     )
 
+    def __init__(self, table: Table | None = None) -> None:
+        self.table = table
+
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: what each row would do, found out on the path that applies it. Raises FileProblem."""
-        rows = stock_rows(read_table(path.read_bytes(), filename=path.name), reason=str(options.get("reason", "")))
-        return _judged(rows, actor=actor)
+        table = self.table or read_table(path.read_bytes(), filename=path.name)
+        return _judged(stock_rows(table, reason=str(options.get("reason", ""))), actor=actor)
 
     def apply(
         self, items: Sequence[JobItem], *, actor: Any, at: datetime, batch: Job, **options: Any
@@ -83,9 +108,12 @@ class StockUpload(Upload):
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the refused rows of the person's own sheet, or of the items once the file is gone."""
         path = files.path_of(job.file_path)
-        if path is None:
+        try:
+            table = read_table(path.read_bytes(), filename=job.file_name) if path is not None else None
+        except FileProblem:
+            table = None  # its password is stored nowhere
+        if table is None:
             return super().error_file(job)
-        table = read_table(path.read_bytes(), filename=job.file_name)
         places = {number: index for index, number in enumerate(table.numbers)}
         failed = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(reason=SAME)
         reasons = {places[number]: reason for number, reason in failed.values_list("row_number", "reason") if number}
@@ -95,11 +123,16 @@ class StockUpload(Upload):
 def stock_rows(table: Table, *, reason: str) -> list[StockRow]:
     """재고 파일 읽기: rows below the header, each with its values or what is wrong with them.
 
-    `reason` stands in where the file gives none. Raises FileProblem when 품목코드 or 실재고 is not among the columns.
+    `reason` stands in where the file gives none. Raises NoStockColumns when 품목코드 or 실재고 is no column.
     """
-    header = find_header(table, TARGETS)
-    if header.missing("sku", "on_hand"):
-        raise FileProblem("file_no_header")
+    try:
+        header = find_header(table, TARGETS)
+        lacking = header.missing("sku", "on_hand")
+    except FileProblem:
+        lacking = ["sku", "on_hand"]
+    if lacking:
+        names = ", ".join(f"'{TARGETS[key][0]}'" for key in lacking)
+        raise NoStockColumns(f"파일에서 {names} 열을 찾지 못했습니다. 열 이름을 그대로 한 행에 적어 다시 올려 주세요.")
     return [_row(table, header, index, reason) for index in range(header.index + 1, len(table.rows))]
 
 
@@ -107,7 +140,7 @@ def _row(table: Table, header: Header, index: int, default_reason: str) -> Stock
     cells = {key: table.cell(index, column) for key, column in header.columns.items()}
     sku, on_hand = identifier(cells["sku"]), integer(cells["on_hand"])
     given = text(cells["reason"]) if "reason" in cells else ""
-    shown = {key: text(table.rows[index][column]) for key, column in header.columns.items()}
+    shown = {key: text(returned_cell(table, index, column)) for key, column in header.columns.items()}
     error = next((value.message for value in (sku, on_hand, given) if isinstance(value, Problem)), "")
     if not error and not sku:
         error = "품목코드를 입력하세요."

@@ -149,12 +149,17 @@ class Unship(LineAction):
     becomes = "배송준비중"
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    undo_permission = "shipping.ship"
     style = MORE
     is_destructive = True
+    is_undoable = True
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_UNSHIPPED,)
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return shipments.unship(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return shipments.ship(line_ids=ids, actor=actor, at=at, batch=batch)
 
 
 @register
@@ -192,6 +197,11 @@ class Undeliver(LineAction):
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = MORE
     is_destructive = True
+    is_undoable = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return shipments.undeliver(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return shipments.deliver_again(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

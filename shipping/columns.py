@@ -94,8 +94,8 @@ def courier_name(slug: str) -> str:
 
 def courier_choices() -> list[tuple[str, str]]:
     """쓰는 택배사: the couriers of the setting, the default one first; one query."""
-    values = get_settings("default_courier", "used_couriers")
-    slugs = dict.fromkeys([values["default_courier"], *values["used_couriers"].split(",")])
+    values = get_settings("default_courier", "offered_couriers")
+    slugs = dict.fromkeys([values["default_courier"], *values["offered_couriers"]])
     return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from core.fields import FilePasswordField
 from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
@@ -23,6 +24,7 @@ class WaybillFileForm(forms.Form):
         label="파일",
         required=False,
         allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 배송번호(고객주문번호)나 주문번호, 택배사, 송장번호 열을 읽습니다.",
     )
     text = forms.CharField(
@@ -33,18 +35,17 @@ class WaybillFileForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="파일 대신 엑셀에서 복사한 범위를 붙여 넣을 수 있습니다.",
     )
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.",
-    )
+    password = FilePasswordField(help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.")
     courier = forms.ChoiceField(label="기본 택배사", help_text="택배사가 비어 있는 행에 씁니다.")
     ship = forms.BooleanField(
         label="이어서 배송중 처리",
         required=False,
         help_text="등록한 배송건을 곧바로 배송중으로 바꿉니다. 고객에게 발송 알림을 보냅니다.",
+    )
+    whole = forms.BooleanField(
+        label="하나라도 오류면 전체 취소",
+        required=False,
+        help_text="미리보기에 오류인 행이 하나라도 있으면 파일의 어떤 행도 반영하지 않습니다.",
     )
 
     def __init__(self, *args: Any, couriers: Sequence[tuple[str, str]], default: str, **kwargs: Any) -> None:
@@ -62,7 +63,7 @@ class WaybillFileForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """열 맞추기: which column of the file is which of ours, and whose file it is."""
+    """열 맞추기: which column of the file is which of ours, whose file it is; the password of a locked one again."""
 
     sender = forms.CharField(
         label="보낸 곳",
@@ -71,7 +72,9 @@ class ColumnsForm(forms.Form):
         help_text="택배사나 물류사 이름입니다. 같은 열 이름의 다음 파일은 이 이름으로 바로 읽습니다.",
     )
 
-    def __init__(self, *args: Any, labels: Sequence[str], found: dict[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, labels: Sequence[str], found: dict[str, str], is_locked: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         choices = [("", IGNORED), *((label, label) for label in labels if label)]
         for key, label in LABELS.items():
@@ -79,6 +82,8 @@ class ColumnsForm(forms.Form):
                 label=label, choices=choices, required=key == "waybill", initial=found.get(key, "")
             )
         self.fields["waybill"].error_messages["required"] = "송장번호가 있는 열을 고르세요."
+        if is_locked:
+            self.fields["password"] = FilePasswordField(label="파일 암호를 다시 입력하세요", is_shown_again=True)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

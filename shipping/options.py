@@ -10,12 +10,6 @@ GROUP = "배송"
 SENDER_GROUP = "보내는 분"
 
 
-def _known_couriers(text: str) -> None:
-    unknown = [slug for slug in text.split(",") if slug not in COURIERS]
-    if unknown:
-        raise ValidationError("택배사 표에 없는 코드가 있습니다: " + ", ".join(unknown)[:60])
-
-
 def _phone(text: str) -> None:
     if text and not is_phone(normalize_phone(text)):
         raise ValidationError("전화번호는 02-1234-5678처럼 입력하세요.")
@@ -26,25 +20,26 @@ def _zip(text: str) -> None:
         raise ValidationError("우편번호는 숫자 5자리로 입력하세요.")
 
 
+_COURIER_CHOICES = tuple((slug, courier.name) for slug, courier in COURIERS.items())
+
 DEFAULT_COURIER = declare(
     Declared(
         "default_courier",
         "기본 택배사",
         GROUP,
         default="CJGLS",
-        choices=tuple((slug, courier.name) for slug, courier in COURIERS.items()),
+        choices=_COURIER_CHOICES,
         help="송장번호를 입력할 때 먼저 골라 두는 택배사입니다.",
     )
 )
-USED_COURIERS = declare(
+OFFERED_COURIERS = declare(
     Declared(
-        "used_couriers",
+        "offered_couriers",
         "쓰는 택배사",
         GROUP,
-        default="CJGLS,HANJIN,HYUNDAI,KGB,EPOST",
-        maximum=300,
-        validator=_known_couriers,
-        help="목록의 택배사 선택에 나오는 코드입니다. 쉼표로 나눕니다. 파일로는 모든 택배사를 올릴 수 있습니다.",
+        default=["CJGLS", "HANJIN", "HYUNDAI", "KGB", "EPOST"],
+        choices=_COURIER_CHOICES,
+        help="목록에서 송장번호를 넣을 때 고를 수 있는 택배사입니다. 파일로는 모든 택배사를 올릴 수 있습니다.",
     )
 )
 SENDER_NAME = declare(

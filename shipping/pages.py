@@ -14,7 +14,7 @@ from core import cells
 from core.calendar import KST, kst_date, kst_day_range
 from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, RowHead, Sort, Tool, lists
 from orders import columns as order_columns
-from orders.columns import LineRecord, order_url
+from orders.columns import LineRecord
 from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
@@ -80,7 +80,7 @@ class ShipmentPage(OrderBasedPage):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, row.number, self.state, order_url(row.number))
+        return RowHead(row.id, row.version, row.number, self.state)
 
     def moved_badge(self, group: Group) -> str:
         return moved_badge(group)

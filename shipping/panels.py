@@ -6,8 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.calendar import short
 from core.panels import Panel, register
-from orders.timeline import short
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent

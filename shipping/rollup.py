@@ -4,18 +4,17 @@ It runs inside the transaction that moved a line (`core.state.follow`) or a parc
 by `oms_check`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from core.lookups import Among
+from core.lookups import id_array, text_array
 from core.state import follow
 from orders.models import OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
-from shipping.models import ShipmentLine
 
 _S = LineState
 _CLOSED = f"('{_S.CANCELED_UNPAID}', '{_S.CANCELED}', '{_S.RETURNED}', '{_S.EXCHANGED}', '{_S.MOVED}')"
@@ -80,9 +79,9 @@ PARCELS = f"""{PARCEL_SUMMARY} {{condition}} WINDOW w AS (PARTITION BY p.shipmen
 
 # A shipment that has lost its last line keeps what it had been paid and due for.
 _KEPT = {"paid_at": "COALESCE(l.paid_at, s.paid_at)", "ship_by": "COALESCE(l.ship_by, s.ship_by)"}
-_MINE = PARCELS.format(condition="AND p.shipment_id = ANY(%(ids)s)")
+_MINE = PARCELS.format(condition="AND p.shipment_id = ANY(%(ids)s::bigint[])")
 _ROLL_UP = f"""
-WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s) GROUP BY i.shipment_id), parcels AS ({_MINE})
+WITH lines AS ({SUMMARY} AND i.shipment_id = ANY(%(ids)s::bigint[]) GROUP BY i.shipment_id), parcels AS ({_MINE})
 UPDATE shipping_shipment s
 SET {", ".join(f"{name} = {value}" for name, value in (ROLLED_UP | _KEPT).items())}, version = s.version + 1
 FROM lines l LEFT JOIN parcels p USING (id)
@@ -115,11 +114,12 @@ WITH parcels AS ({_MINE})
 UPDATE shipping_shipment s
 SET {", ".join(f"{name} = {value}" for name, value in _OF_PARCELS.items())},
     last_event_at = CASE WHEN s.step = 'READY' THEN NULL ELSE COALESCE(p.last_event_at, s.shipped_at) END
-FROM shipping_shipment b LEFT JOIN parcels p ON p.id = b.id WHERE s.id = b.id AND b.id = ANY(%(ids)s)
+FROM shipping_shipment b LEFT JOIN parcels p ON p.id = b.id WHERE s.id = b.id AND b.id = ANY(%(ids)s::bigint[])
 """
+_OF = "SELECT line_id, shipment_id FROM shipping_shipmentline WHERE line_id = ANY(%s::bigint[]) AND is_live"
 _CLOSE_EMPTY = """
 UPDATE shipping_shipment s SET step = 'CLOSED', line_count = 0, version = s.version + 1
-WHERE s.id = ANY(%(ids)s) AND s.step <> 'CLOSED'
+WHERE s.id = ANY(%(ids)s::bigint[]) AND s.step <> 'CLOSED'
   AND NOT EXISTS (SELECT 1 FROM shipping_shipmentline i WHERE i.shipment_id = s.id AND i.is_live)
 """
 
@@ -139,13 +139,13 @@ def create_shipments(rows: Sequence[NewShipment]) -> None:
     """배송건 만들기: shipments of lines that have just come to 배송준비중, with their summary at once."""
     if rows:
         values: dict[str, Any] = {
-            "keys": list(range(len(rows))),
-            "numbers": [row.number for row in rows],
-            "orders": [row.order_id for row in rows],
-            "seqs": [row.seq for row in rows],
-            "methods": [str(row.method) for row in rows],
-            "contents": [key for key, row in enumerate(rows) for _ in row.line_ids],
-            "lines": [pk for row in rows for pk in row.line_ids],
+            "keys": id_array(range(len(rows))),
+            "numbers": text_array(row.number for row in rows),
+            "orders": id_array(row.order_id for row in rows),
+            "seqs": id_array(row.seq for row in rows),
+            "methods": text_array(str(row.method) for row in rows),
+            "contents": id_array(key for key, row in enumerate(rows) for _ in row.line_ids),
+            "lines": id_array(pk for row in rows for pk in row.line_ids),
         }
         with connection.cursor() as cursor:
             cursor.execute(_CREATE, values)
@@ -155,25 +155,31 @@ def roll_up_shipments(shipment_ids: Collection[int]) -> None:
     """Bring the summaries of locked shipments up to date and add 1 to their versions; without a live line they stay."""
     if shipment_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_ROLL_UP, {"ids": sorted(shipment_ids)})
+            cursor.execute(_ROLL_UP, {"ids": id_array(sorted(shipment_ids))})
 
 
 def close_empty(shipment_ids: Collection[int]) -> None:
     """Close the shipments among these that have lost their last line."""
     if shipment_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_CLOSE_EMPTY, {"ids": sorted(shipment_ids)})
+            cursor.execute(_CLOSE_EMPTY, {"ids": id_array(sorted(shipment_ids))})
 
 
 def refresh_parcels(shipment_ids: Collection[int]) -> None:
     """Copy number and tracking of the parcels to locked shipments; versions stay: no screen turns stale by a poll."""
     if shipment_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_REFRESH, {"ids": sorted(shipment_ids)})
+            cursor.execute(_REFRESH, {"ids": id_array(sorted(shipment_ids))})
 
 
 @follow(OrderLine)
 def keep_shipments(lines: Sequence[OrderLine], *, at: datetime) -> None:
     """Lines moved: their live shipments follow in the same transaction."""
-    found = ShipmentLine.objects.filter(Among("line_id", [line.pk for line in lines]), is_live=True)
-    roll_up_shipments(set(found.values_list("shipment_id", flat=True)))
+    roll_up_shipments(set(shipments_of_lines(line.pk for line in lines).values()))
+
+
+def shipments_of_lines(line_ids: Iterable[int]) -> dict[int, int]:
+    """배송건 of lines: line id to the live shipment it lies in."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF, [id_array(line_ids)])
+        return dict(cursor.fetchall())

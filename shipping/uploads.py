@@ -4,7 +4,8 @@ Every refusal has the sentence of ux.md 6.4; nothing is written before a person 
 shipping.md 5.4, reliability.md F11 to F14.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,8 @@ from shipping.services.waybills import Registered, WaybillEntry
 
 UNDO_REASON = "송장 파일 되돌리기"
 NOT_DONE = "반영하지 못했습니다. 파일을 다시 올려 확인하세요."
+SAME_NUMBER = "파일의 {:,}행과 송장번호가 같습니다."
+ONE_BOX = " 받는 분이 같아도 송장번호는 배송건마다 하나씩 있어야 합니다."
 ALREADY = "이미 같은 송장번호로 등록되어 있습니다."
 
 
@@ -147,11 +150,12 @@ def preview(rows: Sequence[ResultRow], *, ship: bool, actor: Any) -> list[Upload
     sheet = _match(rows)
     registered = Registered()
     at = timezone.now()
-    for chunk in batched(sorted(sheet.first), CHUNK):
+    # Nothing is written meanwhile, so twice the usual number still lets others wait for no longer than an apply does.
+    for chunk in batched(sorted(sheet.first), 2 * CHUNK):
         entries = {pk: WaybillEntry(sheet.first[pk].courier, sheet.first[pk].waybill) for pk in chunk}
         with previewing():
             _merge(registered, waybills.register_waybills(entries=entries, actor=actor, at=at))
-    numbers = Shipment.objects.filter(pk__in=set(sheet.shipment_of.values()))
+    numbers = Shipment.objects.filter(Among("pk", set(sheet.shipment_of.values())))
     shown = {row[0]: row for row in numbers.values_list("pk", "number", "waybill", "courier", "step")}
     return [_upload_row(row, sheet, registered, shown, ship=ship) for row in rows]
 
@@ -160,7 +164,7 @@ def _match(rows: Sequence[ResultRow]) -> _Sheet:
     """Which shipment each row means, and which rows of the file contradict each other."""
     sheet = _Sheet()
     found = resolve({row.key for row in rows if row.key})
-    numbers: dict[tuple[str, str], ResultRow] = {}
+    usable: list[tuple[ResultRow, int]] = []
     for row in rows:
         shipment = found.shipments.get(row.key)
         if shipment is not None:
@@ -168,19 +172,51 @@ def _match(rows: Sequence[ResultRow]) -> _Sheet:
         reason = row.error if not row.key else found.refused.get(row.key) or row.error
         if reason or shipment is None:
             sheet.reasons[row.row_number] = reason
+        else:
+            usable.append((row, shipment))
+    clashes = _clashes(usable)
+    sheet.reasons |= clashes
+    claims: dict[int, ResultRow] = {}
+    for row, shipment in usable:
+        mine = claims.setdefault(shipment, row)
+        if row.row_number in clashes:
             continue
-        twin = numbers.setdefault((row.courier, row.waybill), row)
-        mine = sheet.first.setdefault(shipment, row)
-        if mine is not row and (mine.courier, mine.waybill) == (row.courier, row.waybill) and mine.key != row.key:
+        if mine is row:
+            sheet.first[shipment] = row
+        elif (mine.courier, mine.waybill) != (row.courier, row.waybill):
+            sheet.reasons[row.row_number] = f"파일의 {mine.row_number:,}행과 같은 배송건입니다."
+        elif mine.key == row.key:
+            sheet.reasons[row.row_number] = SAME_NUMBER.format(mine.row_number)
+        else:
             # Several lines of one shipment, each with the number of their common box.
             sheet.joined[row.row_number] = mine
-        elif twin is not row:
-            sheet.reasons[row.row_number] = f"파일의 {twin.row_number:,}행과 송장번호가 같습니다."
-            if mine is row:
-                del sheet.first[shipment]
-        elif mine is not row:
-            sheet.reasons[row.row_number] = f"파일의 {mine.row_number:,}행과 같은 배송건입니다."
     return sheet
+
+
+def _clashes(usable: Sequence[tuple[ResultRow, int]]) -> dict[int, str]:
+    """One number for several shipments: nobody can tell whose it is, all its rows are errors (shipping.md 5.4)."""
+    owners: dict[tuple[str, str], dict[int, ResultRow]] = defaultdict(dict)
+    for row, shipment in usable:
+        owners[row.courier, row.waybill].setdefault(shipment, row)
+    shared = {number: firsts for number, firsts in owners.items() if len(firsts) > 1}
+    if not shared:
+        return {}
+    people = _people({shipment for firsts in shared.values() for shipment in firsts})
+    reasons = {}
+    for row, shipment in usable:
+        firsts = shared.get((row.courier, row.waybill))
+        if firsts is not None:
+            other, twin = next(pair for pair in firsts.items() if pair[0] != shipment)
+            is_one_box = people[other] == people[shipment]
+            reasons[row.row_number] = SAME_NUMBER.format(twin.row_number) + (ONE_BOX if is_one_box else "")
+    return reasons
+
+
+def _people(shipment_ids: Collection[int]) -> dict[int, tuple[Any, ...]]:
+    """Name, telephone and address that each shipment goes to."""
+    fields = ("recipient_name", "recipient_phone", "zip_code", "address1", "address2")
+    rows = Shipment.objects.filter(Among("pk", shipment_ids)).values_list("pk", *[f"order__{name}" for name in fields])
+    return {pk: tuple(rest) for pk, *rest in rows}
 
 
 def _merge(whole: Registered, part: Registered) -> None:

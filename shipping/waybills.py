@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.korean import josa, particle
+from core.korean import particle
 from shipping.couriers import CheckLevel, CheckRule, Courier
 from shipping.states import DeliveryMethod
 
@@ -75,11 +75,6 @@ class WaybillVerdict:
         """True when the number may be stored without anybody's special right."""
         return self.level != WaybillLevel.BLOCK
 
-    @property
-    def can_be_forced(self) -> bool:
-        """True when only a derived rule speaks against the number; a manager may store it with a reason."""
-        return self.level == WaybillLevel.BLOCK and bool(self.number)
-
 
 def _refused(code: str, message: str, number: str = "") -> WaybillVerdict:
     return WaybillVerdict(number, WaybillLevel.BLOCK, code, message)
@@ -98,6 +93,8 @@ def _cell_text(value: object) -> str:
 
 def normalise(value: object) -> str:
     """송장번호 정리: half-width capitals without spaces, hyphens and a leading apostrophe; other signs stay."""
+    if isinstance(value, str) and value.isascii() and value.isalnum():
+        return value.upper()  # what most files hold: nothing to clean
     text = _cell_text(value).translate(_FULL_WIDTH).strip().removeprefix("'")
     return _IGNORED.sub("", text).upper()
 
@@ -143,6 +140,8 @@ def check_waybill(text: object, courier: Courier) -> WaybillVerdict:
 
 def _not_a_number(number: str, courier: Courier) -> WaybillVerdict | None:
     """The refusal of a cell that holds nothing, a word, an exponent or foreign signs; None when it may be a number."""
+    if _is_digits(number):
+        return None
     if not number:
         return _refused("waybill_missing", "송장번호가 없습니다.")
     if number in _WORDS:
@@ -165,7 +164,7 @@ def _word_verdict(word: str) -> WaybillVerdict:
     if method is None:
         message = f"{found} 배송을 보류하거나 송장번호를 입력하세요."
     else:
-        message = f"{found} 배송방법을 {josa(method.label, '으로/로')} 바꾸거나 송장번호를 입력하세요."
+        message = f"{found} 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
     return WaybillVerdict("", WaybillLevel.BLOCK, "waybill_word", message, method)
 
 

@@ -19,6 +19,15 @@ def test_readyz_is_200_and_degraded_without_a_broker_within_half_a_second(client
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("url", ["{broker}?unheard_of=1", "{broker}?socket_timeout=soon", "redis://[half", "ftp://x"])
+def test_readyz_is_200_and_degraded_with_an_address_that_the_client_cannot_use(url, client, valkey, settings):
+    settings.REDIS_URL = url.format(broker=valkey.url)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["broker"] == "degraded"
+
+
+@pytest.mark.django_db
 def test_readyz_is_200_and_ok_with_a_broker(client, valkey):
     assert client.get("/readyz").json()["broker"] == "ok"
 

@@ -39,7 +39,8 @@ def test_console_errors_exceptions_and_csp_violations_are_heard(page: Page, live
         headers={"Content-Security-Policy": "default-src 'none'", "Content-Type": "text/html"},
         body="<script>document.title = 'ran'</script>",
     ))  # fmt: skip
-    page.evaluate("console.error('complaint'); setTimeout(() => { throw new Error('thrown') })")
+    with page.expect_event("pageerror"):
+        page.evaluate("console.error('complaint'); setTimeout(() => { throw new Error('thrown') })")
     page.goto(f"{live_server.url}/guarded")
     page.wait_for_timeout(200)
     heard = "\n".join(console_errors)

@@ -28,7 +28,7 @@ ORDERS = 20_000
 LARGE = {
     "orders_order", "orders_orderline", "orders_orderevent", "orders_ordersearch", "orders_delivery",
     "shipping_shipment", "shipping_shipmentline", "shipping_parcel", "shipping_parcelline", "shipping_trackingevent",
-    "payments_payment", "payments_ledgerentry", "products_stockmovement",
+    "payments_payment", "payments_ledgerentry", "orders_benefitentry", "products_stockmovement",
 }  # fmt: skip
 STEPS = ("orders", "awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed")
 
@@ -173,3 +173,22 @@ def test_searches_find_by_index(shop, name):
 
 def test_the_badges_count_by_index(shop):
     assert complaints(shop, "/menu/counts/") == []
+
+
+def test_tables_that_counts_read_by_index_alone_are_vacuumed_early(shop):
+    """An index answers alone only for pages that a vacuum has marked since they were written."""
+    counted = {
+        node["Relation Name"]
+        for url in ("/menu/counts/", *(lists.page(name).url for name in STEPS))
+        for sql, plan in plans(shop, url)
+        for node in nodes(plan)
+        if node["Node Type"] == "Index Only Scan" and node["Relation Name"] in LARGE and "count(" in sql.lower()
+    }
+    assert {"orders_order", "shipping_shipment"} <= counted
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND reloptions @> "
+            "'{autovacuum_vacuum_scale_factor=0.01,autovacuum_vacuum_insert_scale_factor=0.01}'",
+            [list(counted)],
+        )
+        assert {name for (name,) in cursor.fetchall()} == counted

@@ -20,12 +20,14 @@ from django.db import connection
 
 from core import embedded
 from core import processes as system
+from core.jobs import files
 from oms import roles
 from oms.celery import app as celery_app
 from oms.supervisor import MARK
 from tests.infra.processes import Processes, Running, free_port, status_of, worker_database_url
 
-COMPOSE = yaml.safe_load((settings.BASE_DIR / "docker-compose.yml").read_text())["services"]
+COMPOSE_FILE = yaml.safe_load((settings.BASE_DIR / "docker-compose.yml").read_text())
+COMPOSE = COMPOSE_FILE["services"]
 OUR_SERVICES = sorted(name for name, service in COMPOSE.items() if "build" in service)
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
@@ -191,6 +193,18 @@ def test_compose_has_one_service_per_role():
     assert chosen == {"migrate", *roles.ROLES}
     assert COMPOSE["database"]["image"] == "postgres:18"
     assert COMPOSE["broker"]["image"].startswith("valkey/valkey:")
+
+
+def test_compose_web_and_worker_share_the_files_of_jobs_and_nothing_else():
+    """An upload that web stored is read by worker, an Excel file that worker wrote is handed out by web."""
+    dockerfile = (settings.BASE_DIR / "Dockerfile").read_text()
+    assert "OMS_DATA_DIR=/data " in dockerfile
+    shared = f"files:/data/{files.folder().name}"
+    assert [name for name in OUR_SERVICES if COMPOSE[name].get("volumes")] == ["web", "worker"]
+    assert COMPOSE["web"]["volumes"] == COMPOSE["worker"]["volumes"] == [shared]
+    assert "files" in COMPOSE_FILE["volumes"]
+    # A new volume takes its owner from the folder of the image: it must exist there and belong to the role's user.
+    assert "install -d -o oms -g oms -m 0700 /data /data/files" in dockerfile
 
 
 def test_compose_web_serves_production(processes, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts.models import User
 from core.calendar import KST
 from core.invariants import find_violations
 from core.models import DailyCounter
@@ -15,16 +16,17 @@ from core.money import split
 from oms.seed.demo import prepare_demo
 from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
-from orders.models import Order, OrderEvent, OrderLine, OrderSearch
+from orders.models import BenefitEntry, Order, OrderEvent, OrderLine, OrderSearch
 from orders.search import search_row
 from orders.services.verdicts import rejudge_stale
-from orders.states import LineState
+from orders.states import BenefitAct, BenefitKind, LineState
 from payments.models import BankAccount, LedgerEntry
 from products.models import Product
 from sandbox.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
 from shipping.services.polling import SOURCE
+from shipping.services.shipments import undeliver
 from shipping.services.tracking import poll_due
 from shipping.states import ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
@@ -274,6 +276,25 @@ def test_parcels_of_the_demo_arrive_by_themselves(transactional_db, tracker):
     assert find_violations("INV-01", "INV-07", "INV-09") == []
 
 
+def test_a_delivery_of_the_demo_that_staff_take_back_has_every_scan_once(transactional_db, tracker, monkeypatch):
+    monkeypatch.setenv("OMS_TRACKER_DELIVERY_BASE_URL", tracker.base_url)
+    now = datetime.now(KST).replace(microsecond=0)
+    prepare_demo(at=now, say=lambda text: None)
+    told = Parcel.objects.filter(state=ParcelState.DELIVERED, tracking_events__isnull=False, courier="CJGLS")
+    parcel = told.order_by("-pk").first()
+    before = list(TrackingEvent.objects.filter(parcel=parcel).order_by("seq").values_list("raw_text", "at"))
+    assert [text for text, _ in before] == ["운송장 등록", "집화처리", "간선상차", "배송출발", "배송완료"]
+    lines = OrderLine.objects.filter(shipment_items__shipment=parcel.shipment_id)
+    staff = User.objects.get(username="owner")
+    taken = undeliver(line_ids=lines.values_list("pk", flat=True), actor=staff, at=now, reason="미수령")
+    assert taken.moved
+    TrackingPoll.objects.filter(parcel=parcel).update(next_poll_at=now)
+    while poll_due(at=now + timedelta(minutes=1)):
+        pass
+    assert TrackingPoll.objects.get(parcel=parcel).last_ok_at is not None
+    assert list(TrackingEvent.objects.filter(parcel=parcel).order_by("seq").values_list("raw_text", "at")) == before
+
+
 def test_a_seeded_parcel_that_is_asked_about_again_has_every_scan_once(transactional_db, tracker):
     seed(400, seed=3)
     tracker.control("config", is_demo=False)
@@ -295,3 +316,17 @@ def test_a_seeded_parcel_that_is_asked_about_again_has_every_scan_once(transacti
         parcels
     )
     assert list(TrackingEvent.objects.order_by("pk").values_list("pk", "parcel_id", "seq", "fingerprint")) == before
+
+
+def test_the_seed_books_coupons_and_points_and_gives_them_back_where_orders_ended_unpaid(db):
+    seed(3000)
+    with_coupon, with_points = Order.objects.filter(coupon_amount__gt=0), Order.objects.filter(points_amount__gt=0)
+    used = BenefitEntry.objects.filter(act=BenefitAct.USED)
+    assert used.count() == with_coupon.count() + with_points.count() > 400
+    ended = with_coupon.filter(stage=LineState.CANCELED_UNPAID)
+    restored = BenefitEntry.objects.filter(act=BenefitAct.RESTORED, kind=BenefitKind.COUPON)
+    assert set(restored.values_list("order", flat=True)) == set(ended.values_list("pk", flat=True)) != set()
+    told = OrderEvent.objects.filter(kind="line.canceled_unpaid", order__in=ended)
+    assert sum(one.data["benefits"]["coupon"] for one in told if one.data) == sum(
+        ended.values_list("coupon_amount", flat=True)
+    )

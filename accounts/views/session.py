@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.tokens import default_token_generator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -21,15 +21,17 @@ from accounts.middleware import mark_session
 from accounts.models import AccessAction, User
 from core.exceptions import DomainError
 
+LONGEST_NEXT = 2000
 WRONG = "아이디 또는 비밀번호가 맞지 않습니다. 다시 확인하고 입력하세요."
 LINK_DEAD = "링크의 기한이 지났거나 이미 쓴 링크입니다. 대표에게 새 링크를 요청하세요."
 
 
 def safe_next(request: HttpRequest) -> str:
-    """돌아갈 주소: the `next` of a request when it stays on this site, else the dashboard."""
+    """돌아갈 주소: the `next` of a request when it is a path of this site, else the dashboard."""
     target = request.POST.get("next") or request.GET.get("next") or "/"
-    allowed = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if allowed else "/"
+    is_path = target.startswith("/") and len(target) <= LONGEST_NEXT
+    # Without allowed hosts only a path passes; "//host" and "/\\host" are none.
+    return target if is_path and url_has_allowed_host_and_scheme(target, None) else "/"
 
 
 @method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
@@ -38,7 +40,7 @@ class LoginView(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            return redirect(safe_next(request))
+            return HttpResponseRedirect(safe_next(request))
         return self._page(request, LoginForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -54,7 +56,7 @@ class LoginView(View):
         mark_session(request.session, at=now)
         request.session.save()
         services.record_access(actor=user, action=AccessAction.LOGIN, at=now, client=client_of(request))
-        return redirect(safe_next(request))
+        return HttpResponseRedirect(safe_next(request))
 
     def _failed(self, request: HttpRequest, form: LoginForm, username: str) -> HttpResponse:
         now = timezone.now()

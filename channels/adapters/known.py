@@ -33,6 +33,7 @@ SMARTSTORE = Layout(
         "delivery_note": ("배송메세지", "배송메시지"),
         "delivery_method": ("배송방법(구매자 요청)", "배송방법"),
         "ship_by": ("발송기한",),
+        "payment_method": ("결제수단",),
         "shipping_fee": ("배송비 합계",),
         "shipping_discount": ("배송비 할인액",),
         "shipping_kind": ("배송비 형태",),
@@ -49,7 +50,7 @@ SMARTSTORE = Layout(
         "line_total": ("최종 상품별 총 주문금액",),
     },
     # Each 상품주문 carries its own time; the order was placed once.
-    picks={"ordered_at": Pick.FIRST, "paid_at": Pick.FIRST, "ship_by": Pick.FIRST, "delivery_method": Pick.FIRST},
+    picks=dict.fromkeys(("ordered_at", "paid_at", "ship_by", "delivery_method", "payment_method"), Pick.FIRST),
 )
 
 # domain.md 4.2: every mall chooses its own columns.

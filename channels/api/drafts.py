@@ -3,10 +3,10 @@
 from typing import Any
 
 from channels.api.schemas import AccountOut, AmountsOut, LineOut, OrderIn, OrderOut
-from channels.services.drafting import LONGEST_OPTION, LONGEST_PRODUCT, key_text
+from channels.services.drafting import LONGEST_PRODUCT, key_text, option_key
 from channels.services.placing import Incoming
-from channels.services.storefront import line_code, order_code
 from core.phones import normalize_phone
+from orders.columns import order_code, shown_code
 from orders.models import Order, OrderLine
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
@@ -27,7 +27,7 @@ def to_incoming(sent: OrderIn) -> Incoming:
             discount_amount=line.discount,
             channel_number=line.channel_number,
             channel_product=key_text(line.product_code or line.product_name, LONGEST_PRODUCT),
-            channel_option=key_text(line.option_name, LONGEST_OPTION),
+            channel_option=option_key(line.option_name, line.sku),
         )
         for line in sent.lines
     )
@@ -67,7 +67,7 @@ def order_out(order: Order) -> OrderOut:
     return OrderOut(
         number=order.number,
         channel_number=order.channel_number,
-        state=order_code(order, lines),
+        state=order_code(order.stage, lines),
         ordered_at=order.ordered_at,
         paid_at=order.paid_at,
         deposit_by=order.deposit_by,
@@ -102,7 +102,7 @@ def _line_out(line: OrderLine) -> LineOut:
     return LineOut(
         number=line.number,
         channel_number=line.channel_number,
-        state=line_code(line),
+        state=shown_code(line),
         product_name=line.product_name,
         option_name=line.option_name,
         sku=line.variant.sku if line.variant else None,

@@ -22,8 +22,11 @@ DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 - 금액은 원 단위 정수, 일시는 시간대가 있는 ISO 8601, 상태는 N00(입금대기)부터 N50(구매확정), C·R·E 코드입니다.
 - 오류는 항상 `{"code", "message"}`이며 message는 한국어 문장입니다.
 """
+OTHER_CHANNEL = errors.ApiRefused(
+    400, "bad_parameter", "channel 조건은 쓸 수 없습니다. API 키의 채널 주문만 조회합니다. 조건을 지우고 다시 보내세요."
+)
 ORDER_NUMBER = r"^\d{8}-\d{7}$"
-REFUSALS = {400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 409: ErrorOut, 413: ErrorOut, 415: ErrorOut, 422: ErrorOut}
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422), ErrorOut)
 
 Key = Annotated[
     str,
@@ -75,10 +78,13 @@ def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -
 )  # fmt: skip
 def list_orders(request: HttpRequest) -> Any:
     """주문 조회: the very list that staff see, narrowed to the channel and masked."""
+    own = str(_channel(request).pk)
+    if set(request.GET.getlist("channel")) - {own}:
+        raise OTHER_CHANNEL
     params = QueryDict(mutable=True)
     for name, values in request.GET.lists():
         params.setlist(name, list(values))
-    params["channel"] = str(_channel(request).pk)
+    params["channel"] = own
     params.setdefault("period", "all")
     return get_page("orders").query(params, user=None, at=timezone.now()).api()
 

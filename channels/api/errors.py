@@ -14,6 +14,7 @@ from core.exceptions import DomainError
 log = logging.getLogger("channels.api")
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
+BAD_JSON = "요청 본문이 올바른 JSON이 아닙니다. UTF-8 JSON 객체로 고쳐 같은 키로 다시 보내세요."
 
 _SENTENCES = {
     "missing": "값이 없습니다.",
@@ -125,8 +126,9 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
     if isinstance(error.__cause__, DomainError):
         return refused(error.__cause__)
     if error.status_code == 400:
-        return answer(400, "bad_json", "요청 본문이 올바른 JSON이 아닙니다.")
-    return answer(error.status_code, "refused", "요청을 처리할 수 없습니다.")
+        return answer(400, "bad_json", BAD_JSON)
+    text = "요청을 처리할 수 없습니다. /api/v1/openapi.json의 형식과 비교해 고쳐 보내세요."
+    return answer(error.status_code, "refused", text)
 
 
 def _busy(request: HttpRequest, error: Any) -> HttpResponse:

@@ -15,7 +15,7 @@ from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from accounts.clients import client_of
-from channels.api.errors import ApiRefused, answer, refused
+from channels.api.errors import BAD_JSON, ApiRefused, answer, refused
 from channels.models import ApiKey
 from channels.services.keys import find_key
 from core.exceptions import DomainError
@@ -30,6 +30,9 @@ TOO_BIG = ApiRefused(413, "too_large", "요청 본문은 1MB까지 보낼 수 �
 NOT_JSON = ApiRefused(415, "not_json", "Content-Type은 application/json이어야 합니다.")
 TOO_OFTEN = ApiRefused(429, "too_many_bad_keys", "잘못된 API 키를 너무 많이 보냈습니다. 1분 뒤에 다시 보내세요.")
 BAD_KEY = ApiRefused(401, "bad_key", "API 키가 올바르지 않거나 폐기되었습니다. 설정의 판매채널에서 확인하세요.")
+CHANNEL_OFF = ApiRefused(
+    403, "channel_off", "사용하지 않는 판매채널의 API 키입니다. 설정의 판매채널에서 사용으로 바꾼 뒤 다시 보내세요."
+)
 
 
 class BadKeys:
@@ -73,13 +76,16 @@ class ChannelKey(HttpBearer):
     """API 키: `Authorization: Bearer oms_…`; the request then acts for the key's channel only."""
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey:
-        address = client_of(request).ip or ""
-        if bad_keys.are_too_many(address):
-            raise TOO_OFTEN
         key = find_key(token, at=timezone.now())
         if key is None:
+            # Only failures are counted and slowed down: several shops may share an address with whoever guesses.
+            address = client_of(request).ip or ""
+            if bad_keys.are_too_many(address):
+                raise TOO_OFTEN
             bad_keys.add(address)
             raise BAD_KEY
+        if not key.channel.is_active:
+            raise CHANNEL_OFF
         return key
 
 
@@ -90,7 +96,7 @@ class HonestParser(Parser):
         try:
             data = json.loads(request.body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            raise ApiRefused(400, "bad_json", "요청 본문이 올바른 JSON이 아닙니다.") from error
+            raise ApiRefused(400, "bad_json", BAD_JSON) from error
         _check(data, depth=0)
         return data
 

@@ -192,6 +192,14 @@ class OrderPage(Schema):
     after: str = Field(description="다음 쪽의 커서. 없으면 빈 글자입니다.")
 
 
+class BenefitsOut(Schema):
+    """쿠폰과 적립금(원). 자사몰이 구매자의 쿠폰과 적립금에 그대로 반영합니다."""
+
+    act: str = Field(description="RESTORED: 돌려주었습니다. USED: 되살린 주문이 다시 사용했습니다.")
+    coupon: int
+    points: int
+
+
 class EventOut(Schema):
     """변경 한 건."""
 
@@ -203,6 +211,7 @@ class EventOut(Schema):
     line: str = Field(description="품목별 주문번호. 주문 전체의 변경이면 빈 글자입니다.")
     from_code: str = Field(description="이전 상태 코드")
     to_code: str = Field(description="다음 상태 코드")
+    benefits: BenefitsOut | None = Field(description="이 품목이 돌려받거나 다시 쓴 쿠폰과 적립금. 없으면 null입니다.")
 
 
 class EventPage(Schema):

@@ -1,6 +1,6 @@
 """주문 파일과 품목 연결 입력."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,6 +9,8 @@ from django import forms
 from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
 from channels.forms.fields import required
 from channels.models import OrderProfile
+from core.excel import normalize
+from core.fields import FilePasswordField
 from orders.models import SalesChannel
 
 DATE_FORMATS = (
@@ -35,14 +37,7 @@ class ImportForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv,.xlsb,.ods,.html,.htm"}),
     )
     held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    # Shown again while a file needs several steps; it is stored nowhere.
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        strip=False,
-        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
-    )
+    password = FilePasswordField(is_shown_again=True)
     sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     profile = forms.ModelChoiceField(
         label="양식",
@@ -72,14 +67,10 @@ class ColumnsForm(forms.Form):
     """열 맞추기 입력: for every field of ours a column of the file or a fixed value, and what is done to it."""
 
     held = forms.CharField(max_length=1000, widget=forms.HiddenInput)
-    password = forms.CharField(
-        label="파일 암호",
-        required=False,
-        max_length=255,
-        strip=False,
-        widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "off"}),
-    )
+    password = FilePasswordField(is_shown_again=True)
     sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+    # The preview that showed the columns to be wrong; it is thrown away once they are right.
+    preview = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(label="양식 이름", max_length=60, error_messages=required("양식 이름"))
     channel = forms.ModelChoiceField(
         label="판매채널",
@@ -133,6 +124,17 @@ class ColumnsForm(forms.Form):
             | {part: self[f"{one.key}_{part}"] for part in parts if f"{one.key}_{part}" in self.fields}
             for one in FIELDS
         ]
+
+    @staticmethod
+    def shown_rules(rules: Mapping[str, Rule], *, labels: Sequence[str]) -> dict[str, str]:
+        """기억한 규칙 as first values of the inputs; a column that this file does not have stays unchosen."""
+        spelled = {normalize(label): label for label in reversed(labels) if label}
+        found: dict[str, str] = {}
+        for key, rule in rules.items():
+            said = {"column": spelled.get(normalize(rule.column), ""), "fixed": rule.fixed, "pick": rule.pick.value}
+            said |= {"factor": rule.factor, "date_format": rule.date_format}
+            found |= {f"{key}_{part}": value for part, value in said.items() if value}
+        return found
 
     def rules(self) -> dict[str, Rule]:
         """입력한 규칙 of the fields that got a column or a value."""

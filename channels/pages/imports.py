@@ -5,21 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.services.reading import header_for_mapping
-from core.calendar import KST
+from core.calendar import short
 from core.excel import Table
 from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from orders.models import OrderLine
 
 SAMPLE_ROWS = 3
 PAGE_ROWS = 100
 RECENT = 10
-ROW_KINDS = {
+PREVIEW_KINDS = {
     "all": "전체",
     "ready": "반영 가능",
     "ask": "확인 필요",
     "error": "오류",
     "same": "변화 없음",
 }
+RESULT_KINDS = {
+    "all": "전체",
+    "done": "등록",
+    "ready": "남음",
+    "error": "제외",
+    "same": "변화 없음",
+}
+ROW_KINDS = PREVIEW_KINDS | RESULT_KINDS
 _APPLIED = {ItemResult.OK: "등록", ItemResult.REFUSED: "제외", ItemResult.PENDING: "대기"}
 
 
@@ -29,6 +38,7 @@ class ImportRow:
 
     number: int
     order: str
+    placed: str
     product: str
     plan: str
     reason: str
@@ -57,7 +67,7 @@ def recent_imports() -> list[RecentImport]:
         RecentImport(
             uuid=str(job.uuid),
             file_name=job.file_name,
-            at=f"{job.created_at.astimezone(KST):%m-%d %H:%M}",
+            at=short(job.created_at),
             who=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
             state=job.get_state_display(),
             total=job.total,
@@ -72,15 +82,21 @@ def mapping_page(table: Table, form: Any) -> dict[str, Any]:
     """열 맞추기 화면: the names, three rows below them, and the inputs."""
     header = header_for_mapping(table)
     sample = table.rows[header.index + 1 : header.index + 1 + SAMPLE_ROWS]
-    return {
-        "title": "열 맞추기",
-        "subtitle": table.filename,
-        "form": form,
-        "fields": form.table(),
-        "labels": header.labels,
+    return unread_page(table.filename, form, labels=header.labels) | {
         "header_row": table.numbers[header.index],
         "sample": [["" if cell is None else str(cell)[:40] for cell in row] for row in sample],
-        "locked": bool(form["password"].value()),
+    }
+
+
+def unread_page(file_name: str, form: Any, *, labels: Sequence[str]) -> dict[str, Any]:
+    """열 맞추기 화면 of a file that could not be opened this time: the names as shown before, and the inputs."""
+    return {
+        "title": "열 맞추기",
+        "subtitle": file_name,
+        "form": form,
+        "fields": form.table(),
+        "labels": labels,
+        "locked": bool(form["password"].value() or form["password"].errors),
     }
 
 
@@ -99,9 +115,9 @@ def import_page(job: Job, *, kind: str, after: int) -> dict[str, Any]:
         "channel_name": options.get("channel_name", ""),
         "ignored": options.get("ignored", []),
         "counts": counts,
-        "tabs": _tabs(counts, kind),
+        "tabs": _tabs(counts, kind, is_preview=job.state == JobState.PREVIEW),
         "kind": kind,
-        "rows": [_row(item, is_preview=job.state == JobState.PREVIEW) for item in shown],
+        "rows": _preview_rows(shown) if job.state == JobState.PREVIEW else _result_rows(shown),
         "next_after": shown[-1].row_number if len(rows) > PAGE_ROWS else None,
         "is_preview": job.state == JobState.PREVIEW,
         "is_running": job.is_open,
@@ -109,15 +125,17 @@ def import_page(job: Job, *, kind: str, after: int) -> dict[str, Any]:
     }
 
 
-def _tabs(counts: UploadCounts, kind: str) -> Sequence[tuple[str, str, int, bool]]:
+def _tabs(counts: UploadCounts, kind: str, *, is_preview: bool) -> Sequence[tuple[str, str, int, bool]]:
     numbers = {
         "all": counts.total,
+        "done": counts.total - counts.ready - counts.ask - counts.error - counts.same,
         "ready": counts.ready,
         "ask": counts.ask,
         "error": counts.error,
         "same": counts.same,
     }
-    return [(key, label, numbers[key], key == kind) for key, label in ROW_KINDS.items()]
+    kinds = PREVIEW_KINDS if is_preview else RESULT_KINDS
+    return [(key, label, numbers[key], key == kind) for key, label in kinds.items()]
 
 
 def _items(job: Job, kind: str) -> Any:
@@ -125,6 +143,7 @@ def _items(job: Job, kind: str) -> Any:
     refused = items.filter(result=ItemResult.REFUSED)
     return {
         "all": items,
+        "done": items.filter(result=ItemResult.OK),
         "ready": items.filter(result=ItemResult.PENDING, reason=""),
         "ask": items.filter(result=ItemResult.PENDING).exclude(reason=""),
         "error": refused.exclude(data__has_key="same"),
@@ -132,18 +151,38 @@ def _items(job: Job, kind: str) -> Any:
     }[kind]
 
 
-def _row(item: JobItem, *, is_preview: bool) -> ImportRow:
+def _preview_rows(items: Sequence[JobItem]) -> list[ImportRow]:
+    return [_row(item, *_judged(item)) for item in items]
+
+
+def _judged(item: JobItem) -> tuple[str, str]:
+    if item.result == ItemResult.REFUSED:
+        return ("변화 없음", "") if (item.data or {}).get("same") else ("오류", "bad")
+    return ("확인 필요", "doubt") if item.reason else ("반영 가능", "")
+
+
+def _result_rows(items: Sequence[JobItem]) -> list[ImportRow]:
+    """결과 행: a stored row shows its order and product as they are now; one query."""
+    stored = [item.target_id for item in items if item.result == ItemResult.OK and item.target_id]
+    lines = OrderLine.objects.filter(pk__in=stored).values_list("pk", "order__number", "product_name")
+    found = {pk: (number, product) for pk, number, product in lines}
+    rows = []
+    for item in items:
+        is_same = bool((item.data or {}).get("same"))
+        css = "bad" if item.result == ItemResult.REFUSED and not is_same else ""
+        verdict = "변화 없음" if is_same else _APPLIED[ItemResult(item.result)]
+        placed, product = found.get(item.target_id or 0, ("", ""))
+        rows.append(_row(item, verdict, css, placed=placed, product=product))
+    return rows
+
+
+def _row(item: JobItem, verdict: str, css: str, *, placed: str = "", product: str = "") -> ImportRow:
     data = item.data or {}
-    if not is_preview:
-        verdict, css = _APPLIED[ItemResult(item.result)], "bad" if item.result == ItemResult.REFUSED else ""
-    elif item.result == ItemResult.REFUSED:
-        verdict, css = ("변화 없음", "") if data.get("same") else ("오류", "bad")
-    else:
-        verdict, css = ("확인 필요", "doubt") if item.reason else ("반영 가능", "")
     return ImportRow(
         number=item.row_number or 0,
         order=data.get("number", ""),
-        product=data.get("product", ""),
+        placed=placed,
+        product=product or data.get("product", ""),
         plan=data.get("plan", ""),
         reason="" if data.get("same") else item.reason,
         verdict=verdict,

@@ -9,7 +9,8 @@ from django.db.models import Count, Max, Min
 
 from channels.events import LISTING_CHANGED, LISTING_MADE, LISTING_REMOVED
 from channels.models import ChannelListing
-from channels.services.placing import Key, listings_of, lock_channel
+from channels.services.placing import lock_channel
+from channels.services.telling import Key, listings_of
 from core.events import record
 from core.exceptions import Conflict, DomainError, NotFound
 from core.locks import locked, locking

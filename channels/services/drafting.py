@@ -15,9 +15,12 @@ from orders.services.intake import LineDraft, OrderDraft
 from orders.states import PREPAID_METHODS, DeliveryMethod, PaymentMethod
 
 COLLECT = "착불"
+NEGATIVE_PRICE = "판매가는 0원 이상이어야 합니다. 지금은 {price:,}원입니다."
 LONGEST_PRODUCT, LONGEST_OPTION = 100, 200
 
+# The first word that stands in the text decides: 신용카드 간편결제 is paid by 간편결제.
 _METHODS = (
+    ("간편", PaymentMethod.EASY_PAY),
     ("무통장", PaymentMethod.BANK_TRANSFER),
     ("가상계좌", PaymentMethod.VIRTUAL_ACCOUNT),
     ("카드", PaymentMethod.CARD),
@@ -44,6 +47,17 @@ def key_text(text: str, most: int) -> str:
     return f"{plain[: most - 9]}~{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
 
+def option_key(option: str, sku: str) -> str:
+    """옵션의 연결 기준: the option's text; where the channel names no option, the code that stands for one."""
+    return key_text(option or sku, LONGEST_OPTION)
+
+
+def our_sku(row: FileRow) -> str:
+    """우리 품목코드: the option's own code, or the product's where there are no options (domain.md 5 row 25)."""
+    plain = "" if row.get("option_name") else row.get("product_sku")
+    return str(row.get("option_code") or plain or "")[:60]
+
+
 def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
     """품목 초안: one row's line, or the Korean reason why there is none. The product's key falls back to its name."""
     quantity = row.get("quantity")
@@ -64,13 +78,15 @@ def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
         discount_amount=discount,
         channel_number=row.get("line_number") or "",
         channel_product=key_text(str(row.get("product_code") or name), LONGEST_PRODUCT),
-        channel_option=key_text(option, LONGEST_OPTION),
+        channel_option=option_key(option, our_sku(row)),
     ), ""
 
 
 def _prices(row: FileRow, quantity: int) -> tuple[int, int, str]:
     """Won of one unit and of the line's discounts; the file's own total of the line is kept to the won."""
     amount, discount, total = row.get("line_amount"), row.get("line_discount"), row.get("line_total")
+    if (said := row.get("unit_price")) is not None and said < 0:
+        return 0, 0, NEGATIVE_PRICE.format(price=said)
     if amount is not None:
         price = -(-amount // quantity)
     elif row.get("unit_price") is not None:
@@ -79,7 +95,7 @@ def _prices(row: FileRow, quantity: int) -> tuple[int, int, str]:
     else:
         return 0, 0, "판매가를 입력하세요."
     if price < 0:
-        return 0, 0, f"판매가는 0원 이상이어야 합니다. 지금은 {price:,}원입니다."
+        return 0, 0, NEGATIVE_PRICE.format(price=price)
     # A price that does not divide by the quantity: the odd won are a discount of the line.
     odd = price * quantity - amount
     if total is None:
@@ -138,7 +154,7 @@ def _payment(facts: Mapping[str, Any], ordered_at: datetime, reading: Reading) -
     named = _method(facts.get("payment_method") or "")
     if paid_at is None and not is_prepaid:
         return named if named and named not in PREPAID_METHODS else PaymentMethod.BANK_TRANSFER, None
-    # The channel took the money, whichever way: we have no account movement of our own to match.
+    # A deposit that the channel took is no deposit to us: we have no account movement of our own to match.
     method = named if named in PREPAID_METHODS else PaymentMethod.MARKET
     return method or PaymentMethod.MARKET, paid_at or ordered_at
 

@@ -8,7 +8,7 @@ waited for. Comparing xmin alone does not do: an older transaction may hold the 
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,8 @@ class FeedEvent:
     line: str
     from_code: str
     to_code: str
+    benefits: Mapping[str, Any] | None = None
+    """Coupon and points (won) that this change gave back (RESTORED) or spent again (USED)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def _shown(events: Sequence[Any]) -> list[FeedEvent]:
             line=numbers.get(event.subject_id, "") if event.subject == OrderLine.event_subject else "",
             from_code=_code(event.from_state),
             to_code=_code(event.to_state),
+            benefits=(event.data or {}).get("benefits"),
         )
         for event in events
     ]

@@ -11,13 +11,17 @@ from typing import Any
 
 from channels.adapters.layouts import BY_KEY, Layout, Pick, Rule, Standing
 from channels.adapters.statuses import standing
-from channels.services.drafting import line_draft, order_draft
+from channels.services.drafting import line_draft, order_draft, our_sku
 from channels.services.limits import draft_problem, line_problem
 from channels.services.reading import FileRow, Reading
 from core.korean import josa
 from orders.services.intake import LineDraft, OrderDraft
 
 NO_NUMBER = "주문번호가 비어 있습니다. 주문번호를 입력하세요."
+NO_SHARE = (
+    "취소했거나 이미 보낸 품목을 뺀 주문이라 주문 금액을 나눌 수 없습니다. "
+    "주문 직접 등록에서 남은 품목을 입력해 주세요."
+)
 _LEFT_OUT = {
     Standing.UNPAID: "아직 결제하지 않은 주문입니다. 결제한 뒤 다시 올려 주세요.",
     Standing.SHIPPED: "이미 발송한 주문입니다. 새로 등록하지 않습니다.",
@@ -32,8 +36,8 @@ _YES = frozenset({"Y", "YES", "TRUE", "1", "예", "있음"})
 class FileOrder:
     """파일의 주문: its rows in the order of the file and what is to become of each.
 
-    `refused` maps row numbers to reasons; `draft` is None when no row is left; `skus` are our codes by line of the
-    draft; `ask` is a question that a person must answer first.
+    `refused` maps row numbers to reasons, `is_part` says that the channel canceled or sent some of it; `draft` is None
+    when no row is left; `skus` are our codes by line of the draft; `ask` is a question that a person must answer first.
     """
 
     number: str
@@ -43,6 +47,7 @@ class FileOrder:
     draft: OrderDraft | None = None
     skus: list[str] = field(default_factory=list)
     ask: str = ""
+    is_part: bool = False
 
 
 def file_orders(reading: Reading, rows: Iterable[FileRow], *, at: datetime) -> list[FileOrder]:
@@ -66,6 +71,7 @@ def _judge(order: FileOrder, reading: Reading, *, at: datetime) -> None:
         reason = "" if row.error else _left_out(row, reading.layout)
         if reason:
             order.refused[row.number] = reason
+            order.is_part = True
         else:
             order.taken.append(row)
     _drop_twins(order)
@@ -162,8 +168,8 @@ def _draft(order: FileOrder, facts: dict[str, Any], reading: Reading, *, at: dat
     if errors:
         _refuse_whole(order, errors)
         return
-    if order.refused and any(facts.get(key) for key in _WHOLE_ORDER_AMOUNTS):
-        problem = "일부 품목이 취소된 주문이라 주문 금액을 나눌 수 없습니다. 직접 등록해 주세요."
+    if order.is_part and any(facts.get(key) for key in _WHOLE_ORDER_AMOUNTS):
+        problem = NO_SHARE
     else:
         order.draft, problem = order_draft(order.number, facts, lines, order.taken, reading)
     if order.draft is not None and not problem:
@@ -172,12 +178,6 @@ def _draft(order: FileOrder, facts: dict[str, Any], reading: Reading, *, at: dat
         _refuse_whole(order, dict.fromkeys((row.number for row in order.taken), problem))
     else:
         order.skus = [our_sku(row) for row in order.taken]
-
-
-def our_sku(row: FileRow) -> str:
-    """우리 품목코드: the option's own code, or the product's where there are no options (domain.md 5 row 25)."""
-    plain = "" if row.get("option_name") else row.get("product_sku")
-    return str(row.get("option_code") or plain or "")[:60]
 
 
 def _refuse_repeated_lines(orders: Iterable[FileOrder]) -> None:

@@ -1,7 +1,7 @@
 """주문 파일 접수: a file's rows with their verdicts, and the same rows stored; one judgement serves both."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -10,8 +10,10 @@ from channels.models import OrderProfile
 from channels.services.drafting import from_json, line_to_json, to_json
 from channels.services.grouping import FileOrder, file_orders
 from channels.services.limits import due_amount
-from channels.services.placing import Incoming, known_orders, listings_of, place_orders
+from channels.services.placing import Incoming, known_orders, place_orders
 from channels.services.reading import FileRow, Reading, file_rows
+from channels.services.telling import Known, asked_of, tell
+from core.excel import Table, returned_cell
 from core.failpoints import declare, failpoint
 from core.jobs.items import Verdict
 from core.jobs.uploads import UploadRow
@@ -19,7 +21,6 @@ from core.models import Job, JobItem, Source
 from core.money import won
 from orders.models import Order, OrderLine, SalesChannel
 from orders.services.intake import LineDraft, OrderDraft, lines_state
-from products.services.lookup import variants_by_sku
 
 AFTER_PLACING = declare("import_after_placing", "orders of a chunk are stored; verdicts and commit are not")
 
@@ -36,11 +37,11 @@ def judged_rows(reading: Reading, *, at: datetime) -> Iterator[UploadRow]:
     drafts = [order for order in orders if order.draft is not None]
     known = known_orders(channel, [order.number for order in drafts])
     stored_lines = _line_numbers(known.values())
-    connected = _connected_keys(channel, drafts)
+    told = _told(channel, drafts)
     creates = creates_products(reading.profile)
     for group, order in enumerate(orders, start=1):
         stored = known.get(order.number) if order.draft is not None else None
-        rows = _rows_of(order, reading, stored, stored_lines, connected, creates=creates)
+        rows = _rows_of(order, reading, stored, stored_lines, told, creates=creates)
         # Negative: rows of an order stay together in a chunk, and no row of ours is meant.
         yield from (_with_group(row, -group) for row in rows)
 
@@ -137,17 +138,17 @@ def _line_numbers(orders: Iterable[Order]) -> dict[int, set[str]]:
     return found
 
 
-def _connected_keys(channel: SalesChannel, orders: Sequence[FileOrder]) -> set[tuple[str, str]]:
-    """Which products of the file are known already, by listing or by our own code; two queries."""
-    wanted = {
-        (line.channel_product, line.channel_option): sku
-        for order in orders
-        if order.draft is not None
-        for line, sku in zip(order.draft.lines, order.skus, strict=True)
-    }
-    listed = set(listings_of(channel, list(wanted)))
-    codes = variants_by_sku({sku for key, sku in wanted.items() if sku and key not in listed})
-    return listed | {key for key, sku in wanted.items() if sku in codes}
+def _told(channel: SalesChannel, orders: Sequence[FileOrder]) -> Known:
+    """What is known of the products of the file; two queries."""
+    return tell(
+        channel,
+        (
+            asked_of(line, sku)
+            for order in orders
+            if order.draft is not None
+            for line, sku in zip(order.draft.lines, order.skus, strict=True)
+        ),
+    )
 
 
 def _rows_of(
@@ -155,7 +156,7 @@ def _rows_of(
     reading: Reading,
     stored: Order | None,
     stored_lines: Mapping[int, set[str]],
-    connected: set[tuple[str, str]],
+    told: Known,
     *,
     creates: bool,
 ) -> Iterator[UploadRow]:
@@ -172,7 +173,7 @@ def _rows_of(
             data = shown | {"plan": KNOWN.format(number=stored.number)}
             yield UploadRow(row.number, data, error=error, is_same=not error)
             continue
-        is_connected = (line.channel_product, line.channel_option) in connected
+        is_connected = told.variant(asked_of(line, sku), creates=creates) is not None
         data = shown | {"n": len(order.taken), "line": line_to_json(line), "plan": _plan(order.draft, line)}
         data["plan"] += "" if is_connected else (" · 새 상품 등록" if creates else " · 품목 연결 대기")
         data |= {"order": to_json(order.draft)} if not place else {}
@@ -190,14 +191,19 @@ def _shown(order: FileOrder, row: FileRow, reading: Reading) -> dict[str, Any]:
     return {
         "number": order.number or "",
         "product": str(row.get("product_name") or "")[:80],
-        "cells": [_plain(cell) for cell in reading.table.rows[row.index]],
+        "cells": [stored_cell(reading.table, row.index, at) for at in range(reading.table.width)],
     }
 
 
-def _plain(cell: Any) -> Any:
-    if isinstance(cell, datetime):
-        return cell.strftime("%Y-%m-%d %H:%M:%S")
-    return cell.isoformat() if isinstance(cell, date) else cell
+def stored_cell(table: Table, index: int, column: int) -> Any:
+    """셀 보관: a cell of the person's sheet as JSON, for the error file; a date stays one and is no text afterwards."""
+    cell = returned_cell(table, index, column)
+    return {"date": cell.isoformat()} if isinstance(cell, datetime) else cell
+
+
+def restored_cell(stored: Any) -> Any:
+    """셀 되살리기: the cell out of its stored form."""
+    return datetime.fromisoformat(stored["date"]) if isinstance(stored, dict) else stored
 
 
 def _with_group(row: UploadRow, group: int) -> UploadRow:

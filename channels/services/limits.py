@@ -12,6 +12,8 @@ from orders.services.intake import LineDraft, OrderDraft
 MOST_LINES = 200
 MOST_QUANTITY = 99_999
 MOST_PRICE = 999_999_999
+MOST_ORDER = 999_999_999_999
+"""Won: no order is worth more, and every program that reads JSON keeps such a number exactly (2^53)."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=KST)
 AHEAD = timedelta(days=1)
 """Clocks differ; an order of next week is a mistake."""
@@ -69,6 +71,9 @@ def _money_problems(draft: OrderDraft) -> Iterator[str]:
     amounts = (draft.discount_amount, draft.coupon_amount, draft.points_amount, draft.shipping_fee_amount)
     if any(not 0 <= amount <= MOST_PRICE for amount in amounts):
         yield f"할인, 쿠폰, 적립금, 배송비는 0원부터 {MOST_PRICE:,}원까지 접수합니다."
+    goods = sum(line.unit_price * line.quantity for line in draft.lines)
+    if goods > MOST_ORDER:
+        yield f"한 주문의 상품 금액은 {MOST_ORDER:,}원까지 접수합니다. 지금은 {goods:,}원입니다."
     if due_amount(draft) < 0:
         yield "할인과 쿠폰, 적립금이 주문 금액보다 큽니다. 금액을 확인하세요."
 

@@ -10,18 +10,17 @@ from typing import Any
 from django.db import connection, transaction
 
 from channels.models import ChannelListing
+from channels.services.telling import Asked, Key, Known, asked_of, is_decided, listings_of, tell
 from core.locks import locking
 from core.models import Job
 from orders.models import Order, SalesChannel
 from orders.services.intake import Intake, LineDraft, OrderDraft, create_orders
 from payments.services.openings import open_payments
 from products.services.drafts import clean_code
-from products.services.lookup import variants_by_sku
 from products.services.unknown import WantedVariant, get_or_create_variants
 
 BATCH = 500
 """Orders of one round of statements."""
-Key = tuple[str, str]
 
 _COUNT_USES = """
     UPDATE channels_channellisting l SET use_count = l.use_count + v.times
@@ -86,13 +85,6 @@ def known_orders(channel: SalesChannel, numbers: Sequence[str]) -> dict[str, Ord
     return {order.channel_number: order for order in stored}
 
 
-def listings_of(channel: SalesChannel, keys: Sequence[Key]) -> dict[Key, ChannelListing]:
-    """기억한 연결: what a channel means by these (product, option) pairs; one query."""
-    rows = ChannelListing.objects.filter(channel=channel, product__in={product for product, _ in keys})
-    wanted = set(keys)
-    return {(row.product, row.option): row for row in rows if (row.product, row.option) in wanted}
-
-
 def _place(
     channel: SalesChannel,
     part: Sequence[Incoming],
@@ -106,7 +98,7 @@ def _place(
     known = known_orders(channel, [one.draft.channel_number for one in part])
     fresh = [one for one in part if one.draft.channel_number not in known]
     variants = _variants(channel, fresh, actor=actor, at=at, creates=creates)
-    drafts = [replace(one.draft, lines=tuple(_connected(line, variants) for line in one.draft.lines)) for one in fresh]
+    drafts = [_connected(one, variants) for one in fresh]
     with transaction.atomic():
         intake = create_orders(channel=channel, drafts=drafts, actor=actor, at=at, source=source, batch=batch)
         open_payments(orders=list(intake.created.values()), at=at, actor=actor)
@@ -114,42 +106,41 @@ def _place(
     return intake
 
 
-def _connected(line: LineDraft, variants: Mapping[Key, int]) -> LineDraft:
-    found = variants.get((line.channel_product, line.channel_option))
-    return line if line.variant_id or found is None else replace(line, variant_id=found)
+def _asked(one: Incoming) -> list[tuple[LineDraft, Asked]]:
+    return [(line, asked_of(line, one.sku(place))) for place, line in enumerate(one.draft.lines)]
+
+
+def _connected(one: Incoming, variants: Mapping[Asked, int]) -> OrderDraft:
+    lines = (
+        line if line.variant_id or asked not in variants else replace(line, variant_id=variants[asked])
+        for line, asked in _asked(one)
+    )
+    return replace(one.draft, lines=tuple(lines))
 
 
 def _variants(
     channel: SalesChannel, incoming: Sequence[Incoming], *, actor: Any, at: datetime, creates: bool
-) -> dict[Key, int]:
-    """Variants by listing key: what staff have decided wins, then our own codes, then new products."""
-    asked: dict[Key, tuple[LineDraft, str]] = {}
-    uses: Counter[Key] = Counter()
+) -> dict[Asked, int]:
+    """Variants of the lines that name none themselves; new products where nothing is known and `creates`."""
+    uses: Counter[Asked] = Counter()
+    lines: dict[Asked, LineDraft] = {}
     for one in incoming:
-        for at_line, line in enumerate(one.draft.lines):
-            if line.variant_id is None and line.channel_product:
-                key = line.channel_product, line.channel_option
-                uses[key] += 1
-                if key not in asked or not asked[key][1]:
-                    asked[key] = line, one.sku(at_line)
-    if not asked:
+        for line, asked in _asked(one):
+            if line.variant_id is None and (asked.product or asked.sku):
+                uses[asked] += 1
+                lines.setdefault(asked, line)
+    if not lines:
         return {}
-    listings = listings_of(channel, list(asked))
-    found = {key: listing.variant_id for key, listing in listings.items()}
-    found |= _by_code({key: sku for key, (_, sku) in asked.items() if sku and key not in found})
+    known = tell(channel, lines)
+    told = {asked: known.variant(asked, creates=creates) for asked in lines}
+    found = {asked: variant for asked, variant in told.items() if variant is not None}
     if creates:
-        missing = {key: _wanted(channel, line, sku) for key, (line, sku) in asked.items() if key not in found}
+        missing = {one: _wanted(channel, lines[one], one.sku) for one in lines if one not in found and one.product}
         made = get_or_create_variants(wanted=set(missing.values()), at=at, actor=actor)
-        found |= {key: made[one] for key, one in missing.items()}
-    new = {key: found[key] for key in found if key not in listings}
-    _remember(channel, {key: (asked[key][0], variant) for key, variant in new.items()})
-    _count_uses(channel, {key: times for key, times in uses.items() if key in found})
+        found |= {asked: made[wanted] for asked, wanted in missing.items()}
+    _remember(channel, known, {asked: (lines[asked], variant) for asked, variant in found.items()})
+    _count_uses(channel, found, uses)
     return found
-
-
-def _by_code(skus: Mapping[Key, str]) -> dict[Key, int]:
-    known = variants_by_sku(set(skus.values())) if skus else {}
-    return {key: known[sku] for key, sku in skus.items() if sku in known}
 
 
 def _wanted(channel: SalesChannel, line: LineDraft, sku: str) -> WantedVariant:
@@ -170,7 +161,20 @@ def _product_code(channel: SalesChannel, product: str) -> str:
     return plain if plain == raw else f"{plain[:31]}-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
 
 
-def _remember(channel: SalesChannel, new: Mapping[Key, tuple[LineDraft, int]]) -> None:
+def _remember(channel: SalesChannel, known: Known, found: Mapping[Asked, tuple[LineDraft, int]]) -> None:
+    """Keep what each key means where all of its lines mean the same; forget what was learned and has proved wrong."""
+    meant: dict[Key, set[int]] = {}
+    for asked, (_, variant) in found.items():
+        meant.setdefault(asked.key, set()).add(variant)
+    wrong = [
+        row.pk
+        for key, row in known.listings.items()
+        if not is_decided(row) and (key in known.unclear or meant.get(key, set()) - {row.variant_id})
+    ]
+    if wrong:
+        ChannelListing.objects.filter(pk__in=wrong).delete()
+    clear = {key for key, variants in meant.items() if key[0] and len(variants) == 1}
+    new = {asked.key: one for asked, one in found.items() if asked.key in clear - known.unclear - set(known.listings)}
     ChannelListing.objects.bulk_create(
         (
             ChannelListing(
@@ -187,8 +191,14 @@ def _remember(channel: SalesChannel, new: Mapping[Key, tuple[LineDraft, int]]) -
     )
 
 
-def _count_uses(channel: SalesChannel, uses: Mapping[Key, int]) -> None:
-    """The caller holds the channel's lock."""
-    listings = sorted(listings_of(channel, list(uses)).items(), key=lambda item: item[1].pk)
+def _count_uses(channel: SalesChannel, found: Mapping[Asked, int], uses: Mapping[Asked, int]) -> None:
+    """Lines that came in as their listing says. The caller holds the channel's lock."""
+    listings = listings_of(channel, [asked.key for asked in found])
+    times: Counter[int] = Counter()
+    for asked, variant in found.items():
+        listing = listings.get(asked.key)
+        if listing is not None and listing.variant_id == variant:
+            times[listing.pk] += uses[asked]
+    ids = sorted(times)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT_USES, [[row.pk for _, row in listings], [uses[key] for key, _ in listings]])
+        cursor.execute(_COUNT_USES, [ids, [times[pk] for pk in ids]])

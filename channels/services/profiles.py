@@ -10,7 +10,8 @@ from channels.adapters.layouts import BY_KEY, Rule
 from channels.models import OrderProfile, ProfileKind
 from channels.services.reading import missing_fields
 from core.excel import Header, fingerprint, match_columns
-from core.exceptions import Conflict, DomainError
+from core.exceptions import Conflict, DomainError, NotFound
+from core.models import Job, JobState
 from orders.models import SalesChannel
 
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -83,4 +84,26 @@ def save_mapping(*, name: str, channel: SalesChannel, header: Header, mapping: C
             profile, _ = OrderProfile.objects.update_or_create(fingerprint=fingerprint(header), defaults=facts)
     except IntegrityError:
         raise Conflict("같은 이름의 양식이 있습니다. 다른 이름을 입력하세요.", code="name_taken") from None
+    return profile
+
+
+def mapped_profile(job: Job) -> OrderProfile | None:
+    """맞춘 양식: the profile of staff's own making by which the file of a preview was read, None for a known layout."""
+    if job.state != JobState.PREVIEW:
+        return None
+    pk = job.params.get("options", {}).get("profile")
+    return OrderProfile.objects.select_related("channel").filter(pk=pk, kind=ProfileKind.CUSTOM).first()
+
+
+def delete_profile(*, profile_id: int, channel_id: int) -> OrderProfile:
+    """양식 삭제: forget a mapping; the sender's next file asks for its columns again. Orders keep what they have.
+
+    Raises NotFound for a known layout, which is no mapping, and for a profile of another channel.
+    """
+    with transaction.atomic():
+        found = OrderProfile.objects.filter(pk=profile_id, channel=channel_id, kind=ProfileKind.CUSTOM)
+        profile = found.select_for_update().first()
+        if profile is None:
+            raise NotFound("이미 삭제했거나 이 판매채널의 맞춘 양식이 아닙니다. 화면을 새로 고쳐 확인하세요.")
+        profile.delete()
     return profile

@@ -26,6 +26,14 @@ _READERS = {
     Reads.MOMENT: read_value.datetime_,
 }
 _BAD_FIXED = "고정값을 읽을 수 없습니다."
+UNKNOWN = "처음 보는 양식입니다. 열을 한 번 맞춰 주면 다음 파일부터 자동으로 읽습니다."
+UNLIKE = (
+    "'{name}' 양식과 비슷하지만 필요한 열이 없습니다: {lacking}. 열을 한 번 맞춰 주면 다음 파일부터 자동으로 읽습니다."
+)
+MISMATCH = (
+    "'{name}' 양식에 필요한 열이 파일에 없습니다: {lacking}. "
+    "다른 양식을 고르거나 '자동으로 찾기'로 올려 열을 직접 맞춰 주세요."
+)
 _AMOUNT = "금액은 12,300처럼 숫자로 입력하세요."
 
 
@@ -41,6 +49,10 @@ class LayoutMismatch(DomainError):
 
     code = "layout_mismatch"
     status = 422
+
+    def __init__(self, name: str, lacking: Sequence[str]) -> None:
+        super().__init__(MISMATCH.format(name=name, lacking=", ".join(lacking)))
+        self.lacking = tuple(lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +94,26 @@ class FileRow:
 def recognise(table: Table, *, profile: OrderProfile | None = None) -> Reading:
     """양식 찾기: the given profile, a known layout by its names, or the sender's remembered one.
 
+    A file that looks like a known layout and lacks columns of it is for its remembered mapping, or for the person.
     Raises UnknownLayout when nothing fits, LayoutMismatch when the given profile does not, FileProblem without header.
     """
     if profile is not None:
         return _with(table, profile)
+    unlike = ""
     for kind, layout in LAYOUTS.items():
         header = _header_of(table, layout)
         if header is not None:
             known = OrderProfile.objects.select_related("channel").filter(kind=kind)
             found = known.order_by("-is_default", "pk").first()
             if found is not None:
-                return _with(table, found, header=header)
+                try:
+                    return _with(table, found, header=header)
+                except LayoutMismatch as mismatch:
+                    unlike = unlike or UNLIKE.format(name=found.name, lacking=", ".join(mismatch.lacking))
     remembered = OrderProfile.objects.select_related("channel")
     sender = remembered.filter(fingerprint=fingerprint(find_header(table))).first()
     if sender is None:
-        raise UnknownLayout("처음 보는 양식입니다. 열을 한 번 맞춰 주면 다음 파일부터 자동으로 읽습니다.")
+        raise UnknownLayout(unlike or UNKNOWN)
     return _with(table, sender)
 
 
@@ -124,8 +141,7 @@ def _with(table: Table, profile: OrderProfile, *, header: Header | None = None) 
             places[key] = (labels[normalize(rule.column)],)
     reading = Reading(table, header, profile, layout, rules, places)
     if lacking := missing_fields({key for key in rules if key in places or rules[key].fixed}):
-        names = ", ".join(lacking)
-        raise LayoutMismatch(f"'{profile.name}' 양식에 필요한 열이 파일에 없습니다: {names}. 양식을 바꿔 주세요.")
+        raise LayoutMismatch(profile.name, lacking)
     return reading
 
 

@@ -1,21 +1,25 @@
 """자사몰 연동: what a channel's storefront asks of its own orders, and never of anybody else's."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from channels.services.limits import draft_problem, due_amount
 from channels.services.placing import Incoming, place_orders
 from core.exceptions import Conflict, DomainError, NotFound
 from core.models import Source
 from core.state import Outcome
+from orders.events import RECIPIENT_CHANGED
 from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
-from orders.states import CANCELED_CODE, CODE, LOCK_BIT, CanceledBy, ConfirmedBy, LineState, LockKind
+from orders.states import ConfirmedBy, LineState
 from payments.services import issuing
 
-HELD = LOCK_BIT[LockKind.HOLD]
+_SAID = (
+    "payment_method", "delivery_method", "buyer_name", "buyer_phone", "buyer_email", "recipient_name",
+    "recipient_phone", "recipient_phone2", "zip_code", "address1", "address2", "delivery_note",
+)  # fmt: skip
+"""What a storefront says of an order beside its lines and amounts: with another value it is another order."""
 
 
 class OrderRefused(DomainError):
@@ -34,7 +38,7 @@ class PurchaseRefused(Conflict):
 def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) -> tuple[Order, bool]:
     """주문 접수: the stored order, and whether it is new; the same order again is the stored one.
 
-    Raises OrderRefused, and Conflict when the number is known with other lines or another amount.
+    Raises OrderRefused, and Conflict when the number is known with other lines, amounts, people, address or payment.
     """
     problem = draft_problem(incoming.draft, at=at)
     if problem:
@@ -54,16 +58,26 @@ def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) ->
     known = placed.known[number]
     if not _is_same(known, incoming.draft):
         raise Conflict(
-            f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {known.number}", code="order_differs"
+            f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {known.number}을 조회해 비교하고, "
+            "새 주문이면 다른 채널 주문번호로 보내세요.",
+            code="order_differs",
         )
     return known, False
 
 
 def _is_same(order: Order, draft: OrderDraft) -> bool:
-    """As it was received: lines that staff have split since then still add up."""
+    """As it was received: lines that staff have split and recipient facts that they have changed since still match."""
     stored = OrderLine.objects.filter(order=order).exclude(state=LineState.MOVED)
     units = sum(stored.values_list("quantity", flat=True))
-    return order.due_amount == due_amount(draft) and units == sum(line.quantity for line in draft.lines)
+    if order.due_amount != due_amount(draft) or units != sum(line.quantity for line in draft.lines):
+        return False
+    different = {name for name in _SAID if getattr(order, name) != getattr(draft, name)}
+    return not different or different <= _changed_by_staff(order)
+
+
+def _changed_by_staff(order: Order) -> set[str]:
+    changes = order.events.filter(kind=RECIPIENT_CHANGED).values_list("data", flat=True)
+    return {name for data in changes for name in (data or {}).get("fields", ())}
 
 
 def open_account_now(*, channel: SalesChannel, number: str, at: datetime) -> Order:
@@ -107,20 +121,3 @@ def confirm_purchase(
         first = min(outcome.refused)
         raise PurchaseRefused(f"{names[first]}: {outcome.refused[first]}")
     return order, outcome
-
-
-def line_code(line: Any) -> str:
-    """공개 코드 of a line: the Cafe24 codes N00 to N50, with N21, N22 and C47 to C49 (architecture.md 3)."""
-    if line.open_locks & HELD and line.state in {LineState.PREPARING, LineState.READY}:
-        return "N22"
-    if line.state == LineState.READY and line.standby_at is not None:
-        return "N21"
-    if line.state == LineState.CANCELED_UNPAID and line.canceled_by:
-        return CANCELED_CODE[CanceledBy(line.canceled_by)]
-    return CODE[LineState(line.state)]
-
-
-def order_code(order: Order, lines: Sequence[Any]) -> str:
-    """공개 코드 of an order: that of its stored stage; of a line where the line says more."""
-    codes = {line_code(line) for line in lines if line.state == order.stage}
-    return codes.pop() if len(codes) == 1 else CODE[LineState(order.stage)]

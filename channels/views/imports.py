@@ -9,19 +9,21 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from accounts.models import User
+from channels.adapters.layouts import Rule
 from channels.forms import ColumnsForm, ImportForm
-from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports
-from channels.services import held
-from channels.services.profiles import ColumnMapping, save_mapping, suggest_columns
+from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_imports, unread_page
+from channels.services.profiles import ColumnMapping, mapped_profile, save_mapping, suggest_columns
 from channels.services.reading import UnknownLayout, header_for_mapping
 from channels.uploads import OrderFile, open_import
-from core.excel import FileProblem, Table, clean_name, read_table
+from core.excel import ASKS_PASSWORD, FileProblem, Table, clean_name, read_table
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import runner, start
-from core.models import Job, JobState
+from core.jobs import files, held, runner, start
+from core.models import Job, JobItem, JobState
 
-ASKS_PASSWORD = frozenset({"file_password", "file_password_wrong"})
+REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
+THROWN_AWAY = "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요."
+NO_REMAP = "열을 다시 맞출 수 없습니다. 직접 맞춘 양식으로 읽은 미리보기에서만 할 수 있습니다. 파일을 다시 올려 주세요."
 
 
 class ImportOrders(PermissionRequired):
@@ -75,6 +77,9 @@ class MapColumns(PermissionRequired):
         staff = staff_of(request)
         try:
             file = held.find(request.POST.get("held", ""), actor=staff)
+        except DomainError as error:
+            return _upload_page(request, ImportForm(), status=error.status, error=error.message)
+        try:
             table = read_table(
                 file.content,
                 filename=file.name,
@@ -82,8 +87,8 @@ class MapColumns(PermissionRequired):
                 sheet=request.POST.get("sheet") or None,
             )
             header = header_for_mapping(table)
-        except DomainError as error:
-            return _upload_page(request, ImportForm(), status=error.status, error=error.message)
+        except FileProblem as problem:
+            return _unread_columns(request, file, problem)
         form = ColumnsForm(request.POST, labels=header.labels)
         if not form.is_valid():
             return _columns_page(request, form, table, status=422)
@@ -101,7 +106,45 @@ class MapColumns(PermissionRequired):
             form.add_error(None, error.message)
             return _columns_page(request, form, table, status=error.status)
         held.drop(file)
+        _discard(form.cleaned_data["preview"], staff)
         return redirect("channels:import_preview", uuid=job.uuid)
+
+
+class RemapColumns(PermissionRequired):
+    """열 다시 맞추기: the columns as they were remembered, for the file being looked at; saving renews them."""
+
+    permission = "orders.import"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = _job(uuid)
+        profile = mapped_profile(job)
+        path = files.path_of(job.file_path) if job.file_path else None
+        if profile is None or path is None:
+            return _preview_page(request, job, error=NO_REMAP, status=409)
+        file = held.hold(content=path.read_bytes(), name=job.file_name, actor=staff_of(request))
+        options = job.params["options"]
+        initial: dict[str, Any] = {
+            "held": file.token,
+            "sheet": options["sheet"],
+            "preview": job.uuid,
+            "name": profile.name,
+            "channel": profile.channel_id,
+            "is_prepaid": profile.defaults.get("is_prepaid", False),
+            "creates_products": profile.defaults.get("creates_products", False),
+        }
+        rules = {key: Rule.from_json(rule) for key, rule in profile.mapping.items()}
+        try:
+            table = read_table(file.content, filename=file.name, sheet=options["sheet"] or None)
+            labels = header_for_mapping(table).labels
+        except FileProblem:
+            # Its password is stored nowhere: the names are known, the rest comes with the password.
+            labels = tuple(options["header"])
+            form = ColumnsForm(initial=initial | ColumnsForm.shown_rules(rules, labels=labels), labels=labels)
+            context = unread_page(file.name, form, labels=labels) | {"intro": REMAP, "locked": True}
+            return render(request, "channels/columns.html", context)
+        form = ColumnsForm(initial=initial | ColumnsForm.shown_rules(rules, labels=labels), labels=labels)
+        return _columns_page(request, form, table, intro=REMAP)
 
 
 class ImportPreview(PermissionRequired):
@@ -111,13 +154,14 @@ class ImportPreview(PermissionRequired):
 
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
+        if _is_thrown_away(job):
+            return _upload_page(request, ImportForm(), status=404, error=THROWN_AWAY)
         kind = request.GET.get("rows", "all")
         after = request.GET.get("after", "0")
         if kind not in ROW_KINDS or not (after.isascii() and after.isdecimal() and len(after) < 10):
             text = "주소에 알 수 없는 조회 조건이 있습니다. 미리보기를 다시 여세요."
             return render(request, "400.html", {"error_text": text}, status=400)
-        context = import_page(job, kind=kind, after=int(after))
-        return render(request, "channels/preview.html", context)
+        return _preview_page(request, job, kind=kind, after=int(after))
 
 
 class ApplyImport(PermissionRequired):
@@ -128,12 +172,13 @@ class ApplyImport(PermissionRequired):
 
     def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
+        if _is_thrown_away(job):
+            return _upload_page(request, ImportForm(), status=409, error=THROWN_AWAY)
         ticked = None if request.POST.get("with_questions") == "on" else ()
         try:
             lease = start.confirm(job_id=job.pk, actor=staff_of(request), at=timezone.now(), ticked=ticked)
         except DomainError as error:
-            context = import_page(_job(uuid), kind="all", after=0) | {"error_text": error.message}
-            return render(request, "channels/preview.html", context, status=error.status)
+            return _preview_page(request, _job(uuid), error=error.message, status=error.status)
         if lease is not None:
             runner.run(lease, patient=False)
         return redirect("channels:import_preview", uuid=job.uuid)
@@ -157,6 +202,25 @@ def _job(uuid: UUID) -> Job:
     if job is None:
         raise Http404
     return job
+
+
+def _preview_page(
+    request: HttpRequest, job: Job, *, kind: str = "all", after: int = 0, error: str = "", status: int = 200
+) -> HttpResponse:
+    context = import_page(job, kind=kind, after=after) | {"error_text": error, "may_remap": bool(mapped_profile(job))}
+    return render(request, "channels/preview.html", context, status=status)
+
+
+def _is_thrown_away(job: Job) -> bool:
+    """Whether somebody pressed 그만두기; work that was stopped keeps its rows."""
+    return job.state == JobState.CANCELED and not JobItem.objects.filter(job=job).exists()
+
+
+def _discard(uuid: UUID | None, staff: User) -> None:
+    """The preview whose columns were wrong: nobody shall apply it by mistake."""
+    job = Job.objects.filter(uuid=uuid, act=OrderFile.name, state=JobState.PREVIEW).first() if uuid else None
+    if job is not None:
+        start.cancel(job_id=job.pk, actor=staff, at=timezone.now())
 
 
 def _held(form: ImportForm, staff: User) -> held.HeldFile:
@@ -229,3 +293,11 @@ def _columns_page(
 ) -> HttpResponse:
     context = mapping_page(table, form) | {"intro": intro}
     return render(request, "channels/columns.html", context, status=status)
+
+
+def _unread_columns(request: HttpRequest, file: held.HeldFile, problem: FileProblem) -> HttpResponse:
+    """The same inputs again, with the names that the page sent along: without the password nobody can read them."""
+    labels = request.POST.getlist("label")
+    form = ColumnsForm(request.POST, labels=labels)
+    form.add_error("password" if problem.code in ASKS_PASSWORD else None, problem.message)
+    return render(request, "channels/columns.html", unread_page(file.name, form, labels=labels), status=422)

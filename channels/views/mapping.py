@@ -26,7 +26,7 @@ class MappingPage(PermissionRequired):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         tab, page = request.GET.get("tab", "waiting"), request.GET.get("page", "1")
-        is_page = page.isascii() and page.isdecimal() and 1 <= int(page[:6]) <= MOST_PAGES
+        is_page = page.isascii() and page.isdecimal() and len(page) < 6 and 1 <= int(page) <= MOST_PAGES
         if tab not in TABS or not is_page or set(request.GET) - {"tab", "page", "q"}:
             text = "주소에 알 수 없는 조회 조건이 있습니다. 품목 연결을 다시 여세요."
             return render(request, "400.html", {"error_text": text}, status=400)
@@ -106,7 +106,7 @@ def _search(request: HttpRequest) -> str:
 
 def _lost(request: HttpRequest, text: str, *, status: int = 404) -> HttpResponse:
     template = f"{status}.html" if status in {400, 404, 409} else "400.html"
-    return render(request, template, {"error_text": text}, status=status)
+    return render(request, template, {"error_text": text, "error_status": status}, status=status)
 
 
 def _listing(request: HttpRequest, pk: int, *, error: str = "", status: int = 200) -> HttpResponse:

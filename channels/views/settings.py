@@ -8,8 +8,9 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, staff_of
 from channels.forms import ChannelForm
 from channels.models import ApiKey, OrderProfile
-from channels.pages.settings import channel_rows, key_rows
+from channels.pages.settings import channel_rows, key_rows, mapped_profiles
 from channels.services.keys import make_key, revoke_key
+from channels.services.profiles import delete_profile
 from channels.services.shops import ChannelFacts, create_channel, edit_channel
 from core.exceptions import DomainError
 from orders.models import SalesChannel
@@ -59,14 +60,7 @@ class ChannelEdit(PermissionRequired):
         channel = SalesChannel.objects.filter(pk=pk).first()
         if channel is None:
             return _lost(request)
-        profile = OrderProfile.objects.filter(channel=channel, is_default=True).first()
-        initial = {
-            "name": channel.name,
-            "is_active": channel.is_active,
-            "creates_products": channel.creates_products,
-            "profile": profile.pk if profile else None,
-        }
-        return _edit_page(request, channel, ChannelForm(initial=initial, channel=channel))
+        return _edit_page(request, channel, _form_of(channel))
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         channel = SalesChannel.objects.filter(pk=pk).first()
@@ -94,7 +88,11 @@ class KeyCreate(PermissionRequired):
         channel = SalesChannel.objects.filter(pk=pk).first()
         if channel is None:
             return _lost(request)
-        _, token = make_key(channel=channel, actor=staff_of(request), at=timezone.now())
+        try:
+            _, token = make_key(channel=channel, actor=staff_of(request), at=timezone.now())
+        except DomainError as error:
+            messages.error(request, error.message)
+            return _edit_page(request, channel, _form_of(channel), status=error.status)
         answer = render(request, "channels/key.html", {"title": "API 키 발급", "channel": channel, "token": token})
         answer["Cache-Control"] = "no-store"
         return answer
@@ -114,9 +112,35 @@ class KeyRevoke(PermissionRequired):
         return redirect("channels:channel", pk=pk)
 
 
+class ProfileDelete(PermissionRequired):
+    """양식 삭제: forgets a mapping that staff made."""
+
+    permission = "channels.edit"
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, pk: int, profile_id: int) -> HttpResponse:
+        try:
+            profile = delete_profile(profile_id=profile_id, channel_id=pk)
+        except DomainError as error:
+            return render(request, "404.html", {"error_text": error.message}, status=error.status)
+        messages.success(request, f"'{profile.name}' 양식을 삭제했습니다. 이 양식의 파일은 열을 다시 맞춰야 합니다.")
+        return redirect("channels:channel", pk=pk)
+
+
 def _facts(form: ChannelForm) -> ChannelFacts:
     data = form.cleaned_data
     return ChannelFacts(data["name"], data["is_active"], data["creates_products"])
+
+
+def _form_of(channel: SalesChannel) -> ChannelForm:
+    profile = OrderProfile.objects.filter(channel=channel, is_default=True).first()
+    initial = {
+        "name": channel.name,
+        "is_active": channel.is_active,
+        "creates_products": channel.creates_products,
+        "profile": profile.pk if profile else None,
+    }
+    return ChannelForm(initial=initial, channel=channel)
 
 
 def _create_page(request: HttpRequest, form: ChannelForm, *, status: int = 200) -> HttpResponse:
@@ -131,6 +155,7 @@ def _edit_page(request: HttpRequest, channel: SalesChannel, form: ChannelForm, *
         "channel": channel,
         "form": form,
         "keys": key_rows(channel),
+        "profiles": mapped_profiles(channel),
     }
     return render(request, "channels/channel.html", context, status=status)
 

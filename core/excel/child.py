@@ -34,9 +34,9 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def read(data: bytes, *, password: str, sheet: str | None) -> Grid:
+def read(data: bytes, *, password: str, sheet: str | None, suffix: str) -> Grid:
     """파일 읽기: one sheet of whatever the bytes are. Raises FileProblem."""
-    kind = sniff(data)
+    kind = sniff(data, suffix=suffix)
     if kind == "csv":
         return read_csv(data)
     if kind == "html":
@@ -87,8 +87,7 @@ def main(source: BinaryIO, target: BinaryIO) -> int:
     """Read, answer, exit code 0; a MemoryError is an answer too."""
     options = json.loads(source.readline())
     try:
-        answers = lines(read(source.read(), password=options["password"], sheet=options["sheet"]))
-        for answer in answers:
+        for answer in lines(read(source.read(), **options)):
             target.write(json.dumps(answer, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
     except FileProblem as problem:
         target.write(json.dumps({"problem": problem.code, "facts": problem.facts}).encode() + b"\n")

@@ -9,6 +9,9 @@ MAX_CELL = 32_767
 EXPONENT = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{1,3}")
 """How Excel writes a long number into text: 6.25E+11. Product codes such as 1E10 have no plus sign."""
 
+ERROR_VALUES = frozenset({"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NAME?", "#NULL!"})
+"""What Excel shows instead of a value; the same words stand as text where a sheet was saved as CSV or pasted."""
+
 # Everything XML 1.0 forbids. Tab and line feed stay; a carriage return is folded into a line feed before this.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Bidirectional overrides turn "fdp.exe" into "exe.pdf" on screen.

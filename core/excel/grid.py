@@ -11,7 +11,7 @@ from typing import Any
 import python_calamine as calamine
 
 from core.excel import limits
-from core.excel.cleaning import EXPONENT, MAX_CELL, clean_text
+from core.excel.cleaning import ERROR_VALUES, EXPONENT, MAX_CELL, clean_text
 from core.excel.package import Package, cell_marks
 from core.excel.problems import FileProblem
 
@@ -92,8 +92,11 @@ class Grid:
         self._text += len(text)
         if self._text > limits.MAX_TEXT:
             raise FileProblem("file_too_much_text")
-        if len(text) < 32 and EXPONENT.fullmatch(text.strip()):
-            self.problems[index, column] = "exponent"
+        if len(text) < 32:
+            if EXPONENT.fullmatch(text.strip()):
+                self.problems[index, column] = "exponent"
+            elif text[:1] == "#" and text.strip() in ERROR_VALUES:
+                self.problems[index, column] = "error"
         return text or None
 
     def mark(self, marks: dict[tuple[int, int], str]) -> None:

@@ -144,11 +144,11 @@ def content_types(count: int) -> str:
     )
 
 
-def sheet_head(widths: Sequence[int], *, selected: bool) -> str:
-    """Start of a worksheet: frozen first row and column widths (1 to 255 characters)."""
+def sheet_head(widths: Sequence[int], styles: Sequence[int], *, selected: bool) -> str:
+    """Start of a worksheet: frozen first row, column widths (1 to 255 characters), the style of cells yet to come."""
     columns = "".join(
-        f'<col min="{i}" max="{i}" width="{min(max(width, 1), 255)}" customWidth="1"/>'
-        for i, width in enumerate(widths, start=1)
+        f'<col min="{i}" max="{i}" width="{min(max(width, 1), 255)}" style="{style}" customWidth="1"/>'
+        for i, (width, style) in enumerate(zip(widths, styles, strict=True), start=1)
     )
     selection = ' tabSelected="1"' if selected else ""
     return (

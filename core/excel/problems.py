@@ -30,8 +30,11 @@ FILE_SENTENCES: dict[str, str] = {
     "file_sheet": "고른 시트가 파일에 없습니다. 시트를 다시 골라 주세요.",
     "file_memory": "파일을 읽는 데 메모리가 너무 많이 필요해 멈췄습니다. " + _COPY_ROWS,
     "file_time": "파일을 읽는 데 시간이 너무 오래 걸려 멈췄습니다. " + _COPY_ROWS,
-    "file_no_header": "열 이름을 찾지 못했습니다. 열 이름이 있는 행과 필요한 열을 골라 주세요.",
+    "file_no_header": "열 이름을 찾지 못했습니다. 앞 30행 안에 열 이름을 한 행으로 적어 다시 올려 주세요.",
 }
+
+ASKS_PASSWORD = frozenset({"file_password", "file_password_wrong"})
+"""Problems that go away when the person types the password of the file."""
 
 CELL_SENTENCES: dict[str, str] = {
     "precision": "16자리 이상의 숫자라 뒷자리가 사라졌습니다. 엑셀에서 셀 서식을 텍스트로 바꾸고 다시 입력해 주세요.",
@@ -48,6 +51,8 @@ class FileProblem(DomainError):
 
     `code` is a key of FILE_SENTENCES, `message` the Korean sentence: what, why, what to do.
     """
+
+    status = 422
 
     def __init__(self, code: str, **facts: str | int) -> None:
         super().__init__(FILE_SENTENCES[code].format(**facts), code=code)

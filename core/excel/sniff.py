@@ -37,9 +37,15 @@ _MARKUP = re.compile(rb"<(!doctype\s+html|html|head|body|table|meta|style|!--)",
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def sniff(data: bytes) -> str:
+TABLE_NAMES = frozenset({"", ".csv", ".xls", ".xlsx", ".xlsb", ".ods", ".html", ".htm"})
+"""Endings under which people and markets send a table as text; a script or a note is text too, and no table."""
+
+
+def sniff(data: bytes, *, suffix: str = "") -> str:
     """파일 종류: xlsx, xlsb, ods, xls, locked (encrypted), html or csv.
 
+    Workbooks are told by their content alone. Any text could be a CSV, so there `suffix`, the ending of the file's
+    name, decides whether it claims to be a table.
     Raises FileProblem: file_empty, file_type (with what it is instead), file_macro, file_broken.
     """
     if not data.strip(b" \t\r\n\x00"):
@@ -53,7 +59,10 @@ def sniff(data: bytes) -> str:
     for magic, found in _FOREIGN:
         if data.startswith(magic) and (len(magic) > 2 or b"\x00" in data[:64]):
             raise FileProblem("file_type", found=found)
-    return _text_kind(data)
+    kind = _text_kind(data)
+    if suffix.lower() not in TABLE_NAMES:
+        raise FileProblem("file_type", found=f"{suffix.lower()} 파일")
+    return kind
 
 
 def _package_kind(data: bytes) -> str:

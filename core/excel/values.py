@@ -193,7 +193,7 @@ def _parse_moment(written: str) -> datetime | None:
         return None
     try:
         return _at(datetime(int(match["y"]), int(month), int(day)), clock)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

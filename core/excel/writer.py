@@ -33,6 +33,7 @@ class _Spec(NamedTuple):
     text: str  # what stands between the row number and the text
     whole: str  # the same for a whole number; empty where numbers become text
     convert: _Convert  # anything that is neither str nor None
+    empty: str  # what stands behind the row number of a cell without text; nothing where numbers stay numbers
 
 
 def stream_xlsx(
@@ -45,10 +46,11 @@ def stream_xlsx(
     """엑셀 내려받기: the workbook as pieces of bytes, pulled from `rows` as they are sent.
 
     Each row has one value per column: str, int, bool, Decimal, float, date, datetime (aware ones are shown in KST, to
-    the second) or None. Text is always a text cell, whatever it begins with; characters XML forbids are dropped; text
-    above 32,767 characters is cut and ends in …; whole numbers of 16 digits and more become text. `properties` are
-    stored as custom document properties. Raises ValueError without columns or for a row of another length; the stream
-    then ends early and is no valid file. Source: domain.md 5 rows 2, 3, 5; reliability.md T12.
+    the second) or None. Text is always a text cell, whatever it begins with, and empty cells of text columns have the
+    text format; characters XML forbids are dropped; text above 32,767 characters is cut and ends in …; whole numbers
+    of 16 digits and more become text. `properties` are stored as custom document properties.
+    Raises ValueError without columns or for a row of another length; the stream then ends early and is no valid file.
+    Source: domain.md 5 rows 2, 3, 5; reliability.md T12.
     """
     if not columns:
         raise ValueError("a sheet needs at least one column")
@@ -129,7 +131,9 @@ class _Sheet:
 
     def pieces(self, rows: Iterator[Sequence[Any]]) -> Iterator[bytes]:
         specs = [_spec(index, column.kind) for index, column in enumerate(self._columns)]
-        yield parts.sheet_head([column.width for column in self._columns], selected=self._selected).encode()
+        # The ground of a mark belongs to the cells that say something.
+        styles = [parts.STYLES[Kind.TEXT if one.kind is Kind.MARK else one.kind] for one in self._columns]
+        yield parts.sheet_head([one.width for one in self._columns], styles, selected=self._selected).encode()
         yield _header_row(self._columns).encode()
         number, size, batch = 1, 0, []
         for row in rows:
@@ -165,13 +169,16 @@ def _row_xml(row: Sequence[Any], specs: Sequence[_Spec], number: int) -> str:
     # One look at all the texts of the row is several times cheaper than one at each cell; few rows need more.
     plain = _is_plain("|".join([value for value in row if value.__class__ is str]))
     cells = []
-    for value, (before, text, whole, convert) in zip(row, specs, strict=True):
-        if value.__class__ is str and plain:
-            if value:
-                cells.append(f"{before}{number}{text}{value}</t></is></c>")
+    for value, (before, text, whole, convert, empty) in zip(row, specs, strict=True):
+        if value is None or value == "":
+            # A number typed into an empty cell of a text column keeps its leading zeros and its last digits.
+            if empty:
+                cells.append(f"{before}{number}{empty}")
+        elif value.__class__ is str and plain:
+            cells.append(f"{before}{number}{text}{value}</t></is></c>")
         elif whole and value.__class__ is int and -_EXACT < value < _EXACT:
             cells.append(f"{before}{number}{whole}{value}</v></c>")
-        elif value is not None:
+        else:
             cells.append(convert(value, before, number))
     return f'<row r="{number}">{"".join(cells)}</row>'
 
@@ -201,11 +208,15 @@ def _safe(text: str) -> str:
 def _spec(index: int, kind: Kind) -> _Spec:
     style = parts.STYLES[Kind.MARK if kind is Kind.MARK else Kind.TEXT]
     before_text = f'" s="{style}" t="inlineStr"><is><t'
+    is_text = kind in (Kind.TEXT, Kind.MARK)
+    empty = f'" s="{style}"/>' if kind is Kind.TEXT else ""
     before_number = f'" s="{parts.STYLES[Kind.WON if kind is Kind.WON else Kind.INTEGER]}"><v>'
 
     def as_text(value: Any, before: str, number: int) -> str:
         text = _safe(value if isinstance(value, str) else str(value))
-        return f'{before}{number}{before_text} xml:space="preserve">{text}</t></is></c>' if text else ""
+        if text:
+            return f'{before}{number}{before_text} xml:space="preserve">{text}</t></is></c>'
+        return f"{before}{number}{empty}" if empty else ""
 
     def as_number(value: Any, before: str, number: int) -> str:
         if isinstance(value, Decimal):
@@ -236,12 +247,12 @@ def _spec(index: int, kind: Kind) -> _Spec:
             return parts.STYLES[kind]
         return parts.STYLES[Kind.DATETIME if isinstance(value, datetime) else Kind.DATE]
 
-    is_text = kind in (Kind.TEXT, Kind.MARK)
     return _Spec(
         before=f'<c r="{parts.column_letters(index)}',
         text=f"{before_text}>",
         whole="" if is_text else before_number,
         convert=as_text if is_text else as_any,
+        empty=empty,
     )
 
 

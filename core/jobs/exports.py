@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
@@ -19,6 +19,7 @@ from core.jobs import files
 from core.jobs.lease import LEASE, Lease, LeaseLost, renew
 from core.jobs.lifecycle import advance, lock_job
 from core.models import Job, JobKind
+from core.registry import ByName
 
 log = logging.getLogger("core.jobs")
 
@@ -43,16 +44,8 @@ class Export(ABC):
         log.info("export %s of job %s handed out", self.name, job.pk)
 
 
-ExportClass = TypeVar("ExportClass", bound=type[Export])
-EXPORTS: dict[str, Export] = {}
-
-
-def register(export: ExportClass) -> ExportClass:
-    """내려받기 등록: class decorator; twice the same name is a mistake."""
-    if export.name in EXPORTS:
-        raise ValueError(f"export {export.name} is registered twice")
-    EXPORTS[export.name] = export()
-    return export
+EXPORTS: ByName[Export] = ByName()
+register = EXPORTS.register
 
 
 def get_export(name: str) -> Export | None:

@@ -5,11 +5,12 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 
+from core.calendar import KST
 from core.events import KINDS, event_model
 from core.korean import josa
 
 Phrase = Callable[[str, str], str]
-"""Makes a sentence of who ("이도윤 님이") and what ("배송중으로 바꿨습니다")."""
+"""Makes a sentence of when and who ("11-22 14:03에 이도윤 님이") and what ("배송중으로 바꿨습니다")."""
 
 
 def since_the_screen(who: str, what: str) -> str:
@@ -26,7 +27,7 @@ def changed_rows(model: Any, ids: Collection[int], phrase: Phrase) -> dict[int, 
     """바뀐 대상: a sentence per row of a machine, from its own newest event. One query."""
     events = event_model().objects.filter(subject=getattr(model, "event_subject", ""), subject_id__in=list(ids))
     newest = events.select_related("actor").order_by("subject_id", "-version").distinct("subject_id")
-    found = {event.subject_id: phrase(who_did(event), _what(event, model)) for event in newest}
+    found = {event.subject_id: phrase(_when_and_who(event), _what(event, model)) for event in newest}
     return {pk: found.get(pk, _unknown(phrase)) for pk in ids}
 
 
@@ -34,13 +35,17 @@ def changed_orders(model: Any, orders: Mapping[int, int], phrase: Phrase) -> dic
     """바뀐 주문: a sentence per base row, from the newest event of its order (base id to order id). One query."""
     events = event_model().objects.filter(order_id__in=set(orders.values()))
     newest = events.select_related("actor").order_by("order_id", "-id").distinct("order_id")
-    found = {event.order_id: phrase(who_did(event), _what(event, model)) for event in newest}
+    found = {event.order_id: phrase(_when_and_who(event), _what(event, model)) for event in newest}
     return {base: found.get(order, _unknown(phrase)) for base, order in orders.items()}
 
 
 def who_did(event: Any) -> str:
     """누가: "이도윤 님이", or "시스템이" for what nobody pressed."""
     return f"{event.actor.display_name} 님이" if event.actor else "시스템이"
+
+
+def _when_and_who(event: Any) -> str:
+    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who_did(event)}"
 
 
 def _what(event: Any, model: Any) -> str:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Count
 
 from core.chunks import CHUNK
+from core.lookups import id_array, text_array
 from core.models import ItemResult, Job, JobItem, JobKind
 
 SHOWN_REASONS = 5
@@ -67,16 +68,18 @@ def write_items(job: Job, rows: Sequence[tuple[NewItem, ItemResult]]) -> None:
             _INSERT,
             [
                 job.pk,
-                [item.target_id for item, _ in rows],
-                [item.group_id for item, _ in rows],
-                [item.seen_version for item, _ in rows],
-                [item.row_number for item, _ in rows],
-                [result.value for _, result in rows],
-                [item.reason for item, _ in rows],
-                [json.dumps(item.data, ensure_ascii=False) if item.data else None for item, _ in rows],
+                id_array(item.target_id for item, _ in rows),
+                id_array(item.group_id for item, _ in rows),
+                id_array(item.seen_version for item, _ in rows),
+                id_array(item.row_number for item, _ in rows),
+                text_array(result.value for _, result in rows),
+                text_array(item.reason for item, _ in rows),
+                text_array(_JSON(item.data) if item.data else None for item, _ in rows),
             ],
         )
 
+
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 _INSERT = """
 INSERT INTO core_jobitem (job_id, target_id, group_id, seen_version, row_number, result, reason, data)
@@ -107,11 +110,11 @@ def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
             " FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::bigint[])"
             " AS v(id, result, reason, made_version, target_id) WHERE i.id = v.id",
             [
-                [pk for pk, _ in rows],
-                [str(ItemResult.REFUSED if verdict.reason else ItemResult.OK) for _, verdict in rows],
-                [verdict.reason for _, verdict in rows],
-                [verdict.made_version for _, verdict in rows],
-                [verdict.target_id for _, verdict in rows],
+                id_array(pk for pk, _ in rows),
+                text_array(str(ItemResult.REFUSED if verdict.reason else ItemResult.OK) for _, verdict in rows),
+                text_array(verdict.reason for _, verdict in rows),
+                id_array(verdict.made_version for _, verdict in rows),
+                id_array(verdict.target_id for _, verdict in rows),
             ],
         )
 

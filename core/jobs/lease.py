@@ -1,14 +1,18 @@
 """The lease of a job: who may write for it, told by a number that rises with every new holder."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from core.jobs.lifecycle import advance, lock_job
+from core.locks import LockTimeout, locking
 from core.models import Job, JobState
+
+log = logging.getLogger("core.jobs")
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -35,17 +39,31 @@ def claim(*, job_id: int, at: datetime) -> Lease | None:
     """작업 맡기: the lease of a waiting job, or of one whose holder fell silent; None when it is not to be had.
 
     A job that was taken up five times without finishing a chunk is given up (FAILED). The clock is the database's.
+    A row that somebody holds for a moment (a second confirmation of the same job) is waited for: the message that woke
+    this worker up is spent, and the next one comes only half a minute later.
     """
-    with transaction.atomic():
-        job = lock_job(job_id, skip_locked=True)
-        if job is None or not Job.objects.filter(DUE, pk=job_id).exists():
-            return None
-        if job.attempts >= MAX_ATTEMPTS:
-            if job.state == JobState.QUEUED:
-                advance(job, Job.start, at=at)
-            advance(job, Job.fail, at=at, error=DIED_TOO_OFTEN)
-            return None
+    if not _is_due(job_id):
+        return None
+    try:
+        with locking():
+            job = lock_job(job_id)
+            return _take_due(job, at=at) if job is not None and _is_due(job_id) else None
+    except LockTimeout:
+        log.warning("job %s stayed locked; it is told again", job_id)
+        return None
+
+
+def _is_due(job_id: int) -> bool:
+    return Job.objects.filter(DUE, pk=job_id).exists()
+
+
+def _take_due(job: Job, *, at: datetime) -> Lease | None:
+    if job.attempts < MAX_ATTEMPTS:
         return take(job, at=at)
+    if job.state == JobState.QUEUED:
+        advance(job, Job.start, at=at)
+    advance(job, Job.fail, at=at, error=DIED_TOO_OFTEN)
+    return None
 
 
 def is_silent(job: Job) -> bool:

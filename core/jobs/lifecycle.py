@@ -31,9 +31,9 @@ _KINDS = {
 }
 
 
-def lock_job(pk: int, *, skip_locked: bool = False) -> Job | None:
-    """작업 잠금: the row with its person, locked FOR NO KEY UPDATE; None when it is gone, or locked and skipped."""
-    rows = Job.objects.select_for_update(of=("self",), no_key=True, skip_locked=skip_locked)
+def lock_job(pk: int) -> Job | None:
+    """작업 잠금: the row with its person, locked FOR NO KEY UPDATE; None when it is gone."""
+    rows = Job.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("actor").filter(pk=pk).first()
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db.models import Model
 
-from core.actions import ActPage
+from core.actions import ActPage, BulkAction
 from core.events import event_model
+from core.exceptions import DomainError
 from core.jobs.selection import BadSelection
 from core.lists import get_page
 
@@ -29,6 +30,10 @@ class OrderRows:
     def __init__(self) -> None:
         self.model = order_model()
 
+    def offers(self, action: BulkAction) -> bool:
+        """처리 가능한 화면: an order has lines in any state; the act looks at each."""
+        return True
+
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과: there is none. Raises BadSelection."""
         raise BadSelection(UNKNOWN_PAGE)
@@ -42,8 +47,18 @@ class OrderRows:
         return {pk: pk for pk in base_ids}
 
 
-def base_rows(name: str, *, user: Any) -> ActPage:
-    """기준 행 찾기: by the name of a list that the person may see, or of the order's own page. Raises BadSelection."""
+class NotOffered(DomainError):
+    """없는 처리: the list has no such button."""
+
+    code = "not_offered"
+    status = 404
+
+
+def base_rows(name: str, *, action: BulkAction, user: Any) -> ActPage:
+    """기준 행 찾기: by the name of a list that the person may see, or of the order's own page.
+
+    Raises BadSelection, and NotOffered when the list's rows are nothing that the act could be done to.
+    """
     try:
         page = get_page(name)
     except LookupError:
@@ -52,6 +67,8 @@ def base_rows(name: str, *, user: Any) -> ActPage:
         raise BadSelection(UNKNOWN_PAGE) from None
     if not user.has_perm(page.permission):
         raise BadSelection(UNKNOWN_PAGE)
+    if not page.offers(action):
+        raise NotOffered(f"{page.title}에서는 할 수 없는 처리입니다: {action.label}. 화면을 새로고침하세요.")
     return page
 
 

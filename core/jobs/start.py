@@ -45,6 +45,7 @@ def confirm(
             return None
         _check_confirmable(job, actor=actor, at=at)
         if job.kind == JobKind.UPLOAD:
+            uploads.refuse_partly_wrong(job)
             uploads.settle_questions(job=job, ticked=ticked)
         pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING)
         targets = list(pending.values_list("target_id", flat=True))

@@ -17,6 +17,7 @@ from core.state import one_preview, previewing
 
 TOO_LATE = "처리한 지 30분이 지나 되돌릴 수 없습니다."
 NOT_UNDOABLE = "되돌릴 수 없는 처리입니다."
+NOTHING_TO_UNDO = "되돌릴 수 있는 내 작업이 없습니다. 처리한 뒤 30분까지 되돌릴 수 있습니다."
 NOT_FINISHED = "아직 끝나지 않은 작업은 되돌릴 수 없습니다."
 
 
@@ -40,6 +41,15 @@ def check_right(job: Job, *, actor: Any) -> None:
     needed = action.permission if job.actor_id == actor.pk else action.undo_permission or action.permission
     if not actor.has_perm(needed):
         raise NotAllowed("다른 직원이 처리한 작업은 되돌릴 권한이 없습니다. 처리한 직원이나 대표에게 요청하세요.")
+
+
+def last_undoable(*, actor: Any, at: datetime) -> Job:
+    """마지막 처리: the newest batch of this person that can still be undone (ux.md 2.7, key U). Raises Conflict."""
+    mine = Job.objects.filter(actor_id=actor.pk, state__in=FINISHED, undo_until__gte=at, params__undoable=True)
+    found = mine.exclude(kind=JobKind.UNDO).filter(done__gt=0).order_by("-pk").first()
+    if found is None:
+        raise Conflict(NOTHING_TO_UNDO, code="not_undoable")
+    return found
 
 
 def open_undo(*, job: Job, actor: Any, at: datetime) -> Job:

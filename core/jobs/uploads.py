@@ -11,15 +11,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from core.actions import Act
-from core.calendar import KST
+from core.calendar import short
 from core.chunks import PIECE
 from core.excel.columns import Column, Kind
 from core.excel.writer import stream_xlsx
@@ -27,8 +27,11 @@ from core.exceptions import Conflict
 from core.jobs import files
 from core.jobs.items import NewItem, Verdict, write_items
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.registry import ByName
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
+EXCLUDED = "직접 제외했습니다."
+WHOLE = "오류가 있는 행이 {:,}건 있어 아무 행도 반영하지 않았습니다. 오류를 고친 파일을 다시 올리세요."
 NOT_TICKED = "확인이 필요한 행을 고르지 않아 반영하지 않았습니다."
 
 log = logging.getLogger("core.jobs")
@@ -83,24 +86,20 @@ class Upload(Act):
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the refused rows with the reason; an app that keeps the person's own sheet overrides it."""
         columns = [*self.columns, Column("reason", "오류 내용", Kind.MARK, 50)]
-        refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
         rows = (
             [*((item.data or {}).get(column.key) for column in self.columns), item.reason]
-            for item in refused.order_by("row_number").iterator(chunk_size=PIECE)
+            for item in refused_rows(job).order_by("row_number").iterator(chunk_size=PIECE)
         )
         return stream_xlsx(columns, rows, sheet="오류")
 
 
-UploadClass = TypeVar("UploadClass", bound=type[Upload])
-UPLOADS: dict[str, Upload] = {}
+def refused_rows(job: Job) -> QuerySet[JobItem]:
+    """오류 행: the rows that were left out; neither those that may still be applied nor those that change nothing."""
+    return JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
 
 
-def register(upload: UploadClass) -> UploadClass:
-    """파일 올리기 등록: class decorator; twice the same name is a mistake."""
-    if upload.name in UPLOADS:
-        raise ValueError(f"upload {upload.name} is registered twice")
-    UPLOADS[upload.name] = upload()
-    return upload
+UPLOADS: ByName[Upload] = ByName()
+register = UPLOADS.register
 
 
 def get_upload(name: str) -> Upload | None:
@@ -173,10 +172,25 @@ def upload_counts(job: Job) -> UploadCounts:
         return UploadCounts(*(int(number) for number in cursor.fetchone()))
 
 
-def exclude_rows(*, job: Job, row_numbers: Collection[int], reason: str = "직접 제외했습니다.") -> int:
+def exclude_rows(*, job: Job, row_numbers: Collection[int], reason: str = EXCLUDED) -> int:
     """행 제외: leave rows of a preview out by hand; returns how many."""
     rows = JobItem.objects.filter(job=job, job__state=JobState.PREVIEW, row_number__in=list(row_numbers))
     return rows.filter(result=ItemResult.PENDING).update(result=ItemResult.REFUSED, reason=reason)
+
+
+def stopping_errors(job: Job) -> int:
+    """막는 오류: wrong rows of a preview that was sent with the option `whole`; what a person left out is none."""
+    if not (job.params.get("options") or {}).get("whole"):
+        return 0
+    refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__contains={"same": True})
+    return refused.exclude(reason=EXCLUDED).count()
+
+
+def refuse_partly_wrong(job: Job) -> None:
+    """전체 취소: a file sent with the option `whole` is applied without errors or not at all. Raises Conflict."""
+    errors = stopping_errors(job)
+    if errors:
+        raise Conflict(WHOLE.format(errors), code="has_errors")
 
 
 def settle_questions(*, job: Job, ticked: Collection[int] | None) -> None:
@@ -192,9 +206,9 @@ def refuse_applied(*, act: str, digest: str, but: Job | None = None) -> None:
     rivals = Job.objects.filter(kind=JobKind.UPLOAD, act=act, file_hash=digest, state__in=APPLIED_STATES)
     rival = rivals.exclude(pk=but.pk if but else 0).select_related("actor").order_by("-pk").first()
     if rival is not None:
-        when = (rival.started_at or rival.finished_at or timezone.now()).astimezone(KST)
+        when = rival.started_at or rival.finished_at or timezone.now()
         who = f"{rival.actor.display_name} 님이" if rival.actor else "시스템이"
-        raise AlreadyApplied(f"이 파일은 {when:%m-%d %H:%M}에 {who} 이미 반영했습니다.")
+        raise AlreadyApplied(f"이 파일은 {short(when)}에 {who} 이미 반영했습니다.")
 
 
 def one_at_a_time(digest: str) -> None:

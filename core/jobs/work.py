@@ -26,6 +26,13 @@ class UnknownAct(Exception):
     """The act that a job names is not registered (any more)."""
 
 
+class NoLongerValid(DomainError):
+    """입력값 무효: what was filled in at the confirmation cannot be used when the job runs."""
+
+    code = "no_longer_valid"
+    status = 422
+
+
 class Work(Protocol):
     """처리 내용 of one kind of job."""
 
@@ -65,7 +72,10 @@ class ActWork:
         self.is_undoable = action.is_undoable
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
-        data = form_values(self.action, job.params.get("form"))
+        try:
+            data = form_values(self.action, job.params.get("form"))
+        except NoLongerValid as error:
+            return {item.pk: Verdict(error.message) for item in items}
         return on_unchanged(
             self.action,
             items,
@@ -120,13 +130,18 @@ class UploadWork:
 
 
 def form_values(action: BulkAction, stored: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
-    """입력값: the form of an act cleaned again out of what was posted; stand-ins while nobody has filled it in."""
+    """입력값: the form of an act cleaned again out of what was posted; stand-ins while nobody has filled it in.
+
+    Raises NoLongerValid when what a person filled in cannot be used any more (a date that has passed by now): an act
+    never runs with stand-ins in its place.
+    """
     if action.form_class is None:
         return {}
     if stored is not None:
         form = action.form_class(as_query(stored))
         if form.is_valid():
             return dict(form.cleaned_data)
+        raise NoLongerValid(next(str(error) for errors in form.errors.values() for error in errors))
     blank = action.form_class()
     return {name: blank.get_initial_for_field(field, name) for name, field in blank.fields.items()} | dict(
         action.preview_data
@@ -156,7 +171,8 @@ def on_unchanged(
 ) -> dict[int, Verdict]:
     """바뀌지 않은 대상에만: run `act` on the targets with the seen version and turn its outcome into verdicts.
 
-    The versions are compared once before, to leave out what changed, and once after under the locks that `act` took.
+    The versions are compared once before, to leave out what changed, and once after under the locks that `act` took;
+    what was refused because it changed in between says who changed it.
     Raises ChangedMeanwhile when a row moved in between; the chunk's transaction must then start over.
     """
     verdicts = {pk: Verdict(reason) for pk, reason in stale_items(action, items, phrase).items()}
@@ -173,12 +189,12 @@ def on_unchanged(
     made = made_versions(action.model, outcome.changes, {pk: item.seen_version for pk, item in fresh.items()})
     if not made.keys() <= fresh.keys():
         raise RuntimeError(f"{action.name} moved rows that nobody confirmed: {sorted(made.keys() - fresh.keys())[:5]}")
-    for pk, item in fresh.items():
-        if pk in made:
-            verdicts[item.pk] = Verdict(made_version=made[pk])
-        else:
-            verdicts[item.pk] = Verdict(outcome.refused.get(pk, NOT_POSSIBLE))
-    return verdicts
+    verdicts |= {item.pk: Verdict(made_version=made[pk]) for pk, item in fresh.items() if pk in made}
+    left = {pk: item for pk, item in fresh.items() if pk not in made}
+    # Who lost a race hears of the winner, not only of the state that the winner left behind.
+    lost = stale_items(action, list(left.values()), phrase) if left else {}
+    refused = {item.pk: outcome.refused.get(pk, NOT_POSSIBLE) for pk, item in left.items()}
+    return verdicts | {pk: Verdict(lost.get(pk, reason)) for pk, reason in refused.items()}
 
 
 def _siblings(items: Sequence[JobItem], left_out: Mapping[int, Verdict]) -> dict[int, Verdict]:

@@ -69,7 +69,8 @@ def open_job(query: ListQuery, *, reason: str, rows: int) -> Job:
         file_name=file_name(query),
         total=rows,
         params={
-            "query": query.text_of_state,
+            # The columns are kept beside it: a view that is deleted meanwhile is not missed.
+            "query": query.url(view=None).partition("?")[2],
             "columns": [column.key for column in query.columns()],
             "reason": reason,
             "at": query.at.isoformat(),

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
-from core.actions import MORE, PRIMARY, SECONDARY, actions_for
+from core.actions import MORE, PRIMARY, SECONDARY, BulkAction, actions_for
+from core.exceptions import NotFound
 from core.jobs.exports import EXPORTS
 from core.lists import views
 from core.lists.declare import DateBasis, Group, ListColumn, ListTab, SearchArm, placed
@@ -43,7 +44,6 @@ class RowHead(NamedTuple):
     version: int
     number: str
     state: str
-    url: str
     css: str = ""
 
 
@@ -197,6 +197,10 @@ class ListPage:
 
     # What bulk acts ask of a page (core.actions.ActPage)
 
+    def offers(self, action: BulkAction) -> bool:
+        """처리 가능한 목록: whether rows of this list stand in states of the act."""
+        return not self.states.isdisjoint(action.states)
+
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과 모두: (id, version) of every row the query string finds, without rows created after `as_of`.
 
@@ -219,8 +223,15 @@ class ListPage:
     # What is made of the declaration
 
     def query(self, params: Any, *, user: Any, at: datetime) -> ListQuery:
-        """목록 조회: read a query string (text or QueryDict). Raises BadParameter, BadCursor."""
-        return ListQuery(self, params, user=user, at=at)
+        """목록 조회: read a query string (text or QueryDict).
+
+        Raises BadParameter, BadCursor, and NotFound for a saved view that is not the person's to see.
+        """
+        found = ListQuery(self, params, user=user, at=at)
+        # A view that was deleted is only forgotten: the list that showed it is still open and asks again.
+        if found.view_id and found.saved_view is None and views.is_kept(found.view_id):
+            raise NotFound("보기를 찾을 수 없습니다. 공유하지 않은 보기입니다. 메뉴에서 목록을 다시 여세요.")
+        return found
 
     def forget(self) -> None:
         """Read the registry again: somebody added to this page."""

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 
-from core.calendar import kst_day_range
+from core.calendar import FIRST_DAY, LAST_DAY, kst_day_range
 
 TODAY, YESTERDAY, ALL, TYPED = "today", "yesterday", "all", ""
 PERIODS = (
@@ -21,7 +21,6 @@ PERIODS = (
 PERIOD_LABELS = dict(PERIODS)
 DATE_FORMAT = "날짜는 2025-11-21처럼 입력하세요."
 REVERSED = "시작일이 종료일보다 늦습니다."
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)

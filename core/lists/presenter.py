@@ -1,5 +1,6 @@
 """목록 화면 만들기: a query becomes the finished view that the template prints."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,8 @@ def _search(query: ListQuery) -> Search:
     typed = {name: query.params.get(name, "").strip() for name in ("from", "to")}
     is_typed = any(typed.values())
     return Search(
-        q=query.text,
+        # A field of one line would glue together what stands on several.
+        q=re.sub(r"[\r\n\t]+", ", ", query.text),
         kind=query.kind,
         kinds=list(({"": "통합검색"} | {arm.kind: arm.label for arm in query.arms}).items()) if query.arms else [],
         basis=query.basis,
@@ -127,7 +129,7 @@ def _chips(query: ListQuery, described: Sequence[tuple[str, str]]) -> list[Chip]
     if query.text:
         label = next((arm.label for arm in query.arms if arm.kind == query.kind), "검색어")
         shown = query.text if len(query.text) <= CHIP_LENGTH else f"{query.text[:CHIP_LENGTH]}…"
-        chips.append(Chip(f"{label}: {shown}", query.url(q=None, kind=None)))
+        chips.append(Chip(f"{label}: {shown}", query.url(q=None, qs=None, kind=None)))
     if query.page.bases and not {"from", "to"} & set(query.errors) and {"period", "from", "to"} & set(state):
         label = query.page.bases[query.basis].label
         chips.append(Chip(f"{label}: {query.period.text}", query.url(period=None, from_=None, to=None)))

@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 
 from core.calendar import kst_date
 from core.exceptions import DomainError
-from core.lists import views
+from core.lists import searches, views
 from core.lists.counting import Counts, count
 from core.lists.declare import Group, ListColumn, SearchArm
 from core.lists.filters import ListFilterSet
@@ -28,7 +28,7 @@ from core.paging import SIZES, Cursor, Keyset, Sort, decode, fetch
 if TYPE_CHECKING:
     from core.lists.page import ListPage
 
-CHOSEN = ("tab", "basis", "period", "from", "to", "kind", "q")
+CHOSEN = ("tab", "basis", "period", "from", "to", "kind", "q", "qs")
 SHOWN = ("sort", "size", "view")
 PASSING = ("after", "before", "page", "exact", "open")
 """Parameters of one moment: they never go into a saved view or a link."""
@@ -74,6 +74,9 @@ class ListQuery:
         self.page_number = self._number("page", most=MOST_PAGES) or 1
         self.view_id = self._number("view", most=2**62)
         self.text = self.params.get("q", "").strip()
+        self.token = "" if self.text else self.params.get("qs", "").strip()
+        """Stands in addresses for a text that is too long for them."""
+        self.text = self.text or self._stored_text()
         self.kind = self._choice("kind", [arm.kind for arm in self.arms], default="")
         self.search = self._read_search()
         self.period = self._read_period()
@@ -129,7 +132,8 @@ class ListQuery:
     @property
     def is_narrowed(self) -> bool:
         """Whether a search or a filter beside period and tab is on."""
-        return bool(self.text) or any(self.params.get(name, "").strip() for name in self.page.filter_names)
+        filters = (self.params.get(name, "").strip() for name in self.page.filter_names)
+        return bool(self.text or self.token) or any(filters)
 
     @property
     def is_unfiltered(self) -> bool:
@@ -209,7 +213,12 @@ class ListQuery:
             values = [value.strip() for value in self.params.getlist(name) if value.strip()]
             if values and values != [defaults.get(name)]:
                 state[name] = values
-        if "kind" in state and "q" not in state:
+        if self.token:
+            state |= {"qs": [self.token]}
+            state.pop("q", None)
+        else:
+            state.pop("qs", None)
+        if "kind" in state and not {"q", "qs"} & set(state):
             del state["kind"]
         return state
 
@@ -232,6 +241,12 @@ class ListQuery:
         query = "&".join(pairs.values())
         return f"{self.page.url}?{query}" if query else self.page.url
 
+    def keep_search(self) -> bool:
+        """긴 검색어 맡기기: from now on a short key stands for a long text; False when the text cannot be kept."""
+        if not self.token and searches.is_long(self.text):
+            self.token = searches.keep(self.text, at=self.at)
+        return self.token != searches.UNKEPT
+
     @property
     def filters_url(self) -> str:
         """Where the form of the extra filters is asked for: this list with its tab, so that 초기화 stays there."""
@@ -242,8 +257,18 @@ class ListQuery:
         """The normalised query string: it names the same rows when it is opened again."""
         return "&".join(self._encoded.values())
 
+    @property
+    def text_in_full(self) -> str:
+        """The same for the log: with the words themselves, which outlast their key."""
+        if not self.token:
+            return self.text_of_state
+        pairs = {name: text for name, text in self._encoded.items() if name != "qs"}
+        return "&".join([*pairs.values(), urlencode({"q": self.text})])
+
     def _refuse_unknown(self) -> None:
         known = RESERVED | self.page.filter_names
+        if self.user is None:
+            known -= {"qs"}
         for name, values in self.params.lists():
             if name not in known:
                 raise BadParameter(f"이 목록에 없는 조건입니다: {_printable(name)}. 조건을 지우고 다시 조회하세요.")
@@ -270,6 +295,12 @@ class ListQuery:
     def _own_size(self) -> int:
         size = getattr(self.user, "page_size", DEFAULT_SIZE)
         return size if size in SIZES else DEFAULT_SIZE
+
+    def _stored_text(self) -> str:
+        text = searches.read(self.token) if self.token else ""
+        if text is None:
+            self.errors["q"] = searches.GONE
+        return text or ""
 
     def _read_search(self) -> Search:
         if not self.text:

@@ -43,7 +43,7 @@ def _row(page: "ListPage", group: Group, openings: Sequence[tuple[ListColumn, st
         number, state = page.line_head(line) if line is not None else (head.number, head.state)
         trs.append(Tr(number, state, SafeString("".join(cells))))
     css = f"{head.css} moved".strip() if note else head.css
-    return Row(head.id, head.version, head.number, head.state, css, head.url, head.number, tuple(trs))
+    return Row(head.id, head.version, head.number, head.state, css, head.number, tuple(trs))
 
 
 def _line_check(line: Any) -> str:

@@ -106,7 +106,6 @@ class Row:
     number: str
     state: str
     css: str
-    url: str
     name_for_checkbox: str
     trs: tuple[Tr, ...]
 
@@ -123,7 +122,7 @@ class Row:
         )
         parts = [
             f'<tbody id="row-{self.id}"{css} data-order="{number}" data-id="{self.id}" data-version="{self.version}"'
-            f' data-state="{state}" data-url="{escape(self.url)}">'
+            f' data-state="{state}">'
         ]
         for tr in self.trs:
             parts.append(f'<tr data-line="{escape(tr.line_number)}" data-state="{escape(tr.state)}">')

@@ -28,6 +28,11 @@ def visible(page: str, user: Any) -> QuerySet[SavedView]:
     return SavedView.objects.filter(mine | Q(is_shared=True), page=page).order_by("name", "pk")
 
 
+def is_kept(view_id: int) -> bool:
+    """보기 여부: whether somebody, anybody, keeps such a view."""
+    return SavedView.objects.filter(pk=view_id).exists()
+
+
 def save_view(
     *, page: str, name: str, query: str, columns: Sequence[str] | None, owner: Any, is_shared: bool
 ) -> SavedView:

@@ -7,6 +7,7 @@ from core.models.events import AbstractDelivery, AbstractEvent, DeliveryState, S
 from core.models.jobs import ItemResult, Job, JobItem, JobKind, JobState, SlotRun
 from core.models.layout import SenderLayout
 from core.models.message import Message
+from core.models.searches import StoredSearch
 from core.models.setting import Setting, SettingChange
 from core.models.views import SavedView
 
@@ -28,5 +29,6 @@ __all__ = [
     "SettingChange",
     "SlotRun",
     "Source",
+    "StoredSearch",
     "TimeStamped",
 ]

@@ -6,13 +6,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from django import template
-from django.forms import BoundField
+from django.forms import BaseForm, BoundField
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import get_script_prefix
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+
+from core.form_words import stale_text
 
 register = template.Library()
 
@@ -97,7 +99,7 @@ def _icon(name: str, label: str) -> SafeString:
 @register.simple_tag
 def carried(page: Any) -> SafeString:
     """조회 조건: hidden fields for what the search form does not ask itself; tab, sort and size survive a search."""
-    asked = {"q", "kind", "basis", "period", "from", "to", "after", "before", "page", "open", "exact"}
+    asked = {"q", "qs", "kind", "basis", "period", "from", "to", "after", "before", "page", "open", "exact"}
     if page.filters:
         asked |= {field.html_name for field in page.filters}
     pairs = [pair for pair in parse_qsl(page.full_query or "") if pair[0] not in asked]
@@ -178,3 +180,9 @@ def described(field: BoundField) -> SafeString:
     if notes:
         attrs["aria-describedby"] = " ".join(notes)
     return SafeString(field.as_widget(attrs=attrs))
+
+
+@register.filter
+def stale(form: BaseForm) -> str:
+    """숨은 입력의 오류: the sentence for hidden inputs, which have no label and no place of their own."""
+    return stale_text(form)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from core.actions import Act, ActPage, BulkAction, get_action
+from core.calendar import FIRST_DAY, LAST_DAY
 from core.exceptions import NotFound
 from core.jobs import items, runner, start
 from core.jobs.pages import base_rows
@@ -40,7 +41,7 @@ class ActView(GatedView):
         refused = refusal(request, action.permission)
         if refused is not None:
             return refused
-        at, page = timezone.now(), base_rows(request.POST.get("page", ""), user=request.user)
+        at, page = timezone.now(), base_rows(request.POST.get("page", ""), action=action, user=request.user)
         form = posted_form(action, request.POST)
         job = open_act(
             action=action,
@@ -51,7 +52,8 @@ class ActView(GatedView):
             form=posted_values(form) if form is not None and form.is_valid() else None,
         )
         if needs_dialog(job, action, items.counts(job)):
-            return answer_preview(request, job, form=form)
+            is_wrong = form is not None and not form.is_valid()
+            return answer_preview(request, job, form=form, status=422 if is_wrong else 200)
         run_confirmed(job, actor=request.user, at=at)
         return answer_result(request, job, is_changed=True)
 
@@ -114,11 +116,18 @@ def needs_dialog(job: Job, action: BulkAction, counts: items.Counts) -> bool:
 def answer_preview(
     request: HttpRequest, job: Job, *, form: forms.Form | None = None, typed_error: str = "", status: int = 200
 ) -> HttpResponse:
-    """미리보기 응답: the dialog for htmx, else the page of the job, which holds the same form."""
+    """미리보기 응답: the dialog for htmx, else the page of the job, which holds the same form.
+
+    409 when nothing of the selection is possible any more: the dialog says why, and the list is to be read again.
+    """
     if not is_fragment(request) and status == 200:
         return HttpResponseRedirect(reverse("core:job", args=[job.uuid]))
     context = confirm_context(request, job, form=form) | {"typed_error": typed_error}
-    return render(request, "generic/_confirm.html", context, status=status)
+    is_possible = bool(context["preview"].possible)
+    answer = render(request, "generic/_confirm.html", context, status=status if is_possible else 409)
+    if not is_possible:
+        answer["HX-Trigger"] = CHANGED
+    return answer
 
 
 def confirm_context(request: HttpRequest, job: Job, *, form: forms.Form | None = None) -> dict[str, Any]:
@@ -141,11 +150,13 @@ def confirm_context(request: HttpRequest, job: Job, *, form: forms.Form | None =
 
 
 def answer_result(request: HttpRequest, job: Job, *, is_changed: bool = False) -> HttpResponse:
-    """결과 응답: the strip for htmx, else the page of the job."""
+    """결과 응답: the strip for htmx, else the page of the job; 409 when every row had changed since the preview."""
     if not is_fragment(request):
         return HttpResponseRedirect(reverse("core:job", args=[job.uuid]))
     job.refresh_from_db()
-    answer = render(request, "generic/_strip.html", {"result": result_of(job, at=timezone.now())})
+    is_lost = is_changed and not job.is_open and not job.done and bool(job.failed)
+    result = result_of(job, at=timezone.now())
+    answer = render(request, "generic/_strip.html", {"result": result}, status=409 if is_lost else 200)
     answer["HX-Retarget"] = "#strip"
     if is_changed:
         answer["HX-Trigger"] = CHANGED
@@ -221,6 +232,7 @@ def _instant(text: str) -> datetime:
         found = parse_datetime(text.replace(" ", "+"))
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None:
+    # A year is in hand at both ends: zones and tolerances are added to the instant later.
+    if found is None or found.tzinfo is None or not FIRST_DAY.year <= found.year <= LAST_DAY.year:
         raise BadSelection("목록을 연 시각을 알 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
     return found

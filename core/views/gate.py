@@ -53,4 +53,5 @@ def refuse(request: HttpRequest, error: DomainError, *, job: Job | None = None) 
         status = error.status if error.status == 409 else 422
         return render(request, "generic/_strip.html", {"result": refusal_result(error.message, job=job)}, status=status)
     status = error.status if error.status in {400, 403, 404, 409} else 400
-    return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+    context = {"error_text": error.message, "error_status": error.status}
+    return render(request, f"{status}.html", context, status=error.status)

@@ -1,5 +1,6 @@
 """작업 현황: every bulk act, upload and export; progress, undo, stop, resume, failed rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from core.jobs import files, items, start
 from core.jobs.exports import get_export
 from core.jobs.failed import failed_file, failed_rows
 from core.jobs.shown import preview_of, result_of, upload_preview
-from core.jobs.undo import open_undo
+from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
@@ -173,6 +174,14 @@ class UndoView(GatedView):
         return answer_preview(request, open_undo(job=job, actor=request.user, at=timezone.now()))
 
 
+class LastUndoView(UndoView):
+    """마지막 처리 되돌리기: the preview of undoing what this person did last, wherever the result was shown."""
+
+    def post(self, request: HttpRequest, uuid: UUID | None = None) -> HttpResponse:
+        job = last_undoable(actor=request.user, at=timezone.now())
+        return super().post(request, uuid or job.uuid)
+
+
 class UndoApplyView(GatedView):
     """되돌리기 확인: of the newest preview that this person made for the job."""
 
@@ -186,32 +195,31 @@ class UndoApplyView(GatedView):
         return apply(request, undo)
 
 
-class CancelView(GatedView):
+class ChangeView(GatedView):
+    """작업 바꾸기: a change of a running or stopped job by whoever may do its act."""
+
+    http_method_names = ["post", "options"]
+    change: Callable[..., Any]
+
+    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        job = find_job(request, uuid)
+        refused = refusal(request, permission_of(job))
+        if refused is not None:
+            return refused
+        self.change(job_id=job.pk, actor=request.user, at=timezone.now())
+        return answer_result(request, job)
+
+
+class CancelView(ChangeView):
     """여기서 멈추기."""
 
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = find_job(request, uuid)
-        refused = refusal(request, permission_of(job))
-        if refused is not None:
-            return refused
-        start.cancel(job_id=job.pk, actor=request.user, at=timezone.now())
-        return answer_result(request, job)
+    change = staticmethod(start.cancel)
 
 
-class ResumeView(GatedView):
+class ResumeView(ChangeView):
     """이어서 처리."""
 
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = find_job(request, uuid)
-        refused = refusal(request, permission_of(job))
-        if refused is not None:
-            return refused
-        start.resume(job_id=job.pk, actor=request.user, at=timezone.now())
-        return answer_result(request, job)
+    change = staticmethod(start.resume)
 
 
 class FailedFileView(GatedView):

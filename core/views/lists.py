@@ -70,6 +70,12 @@ class ListView(View):
         return self.page.query(params, user=self.request.user, at=timezone.now())
 
 
+class SeeOther(HttpResponseRedirect):
+    """조회로 이동: what was posted is to be read at another address, by GET whatever the browser."""
+
+    status_code = 303
+
+
 class PageView(ListView):
     """목록: the full page, the list alone when htmx swaps it, or the fields of 상세조건 when they are opened."""
 
@@ -82,6 +88,13 @@ class PageView(ListView):
             joint = "&" if view.query else ""
             return HttpResponseRedirect(f"{self.page.url}?{view.query}{joint}view={view.pk}")
         return answer_list(request, self.read(request.GET))
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """조회: to the address of the conditions; a search too long for an address is kept under a short key."""
+        params = request.POST.copy()
+        params.pop("csrfmiddlewaretoken", None)
+        query = self.read(params)
+        return SeeOther(query.url()) if query.keep_search() else answer_list(request, query)
 
 
 class PollView(ListView):
@@ -210,10 +223,10 @@ class OneView(ListView):
 
 
 def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -> HttpResponse:
-    """목록 응답: the list alone for htmx with target `list`, else the whole page."""
+    """목록 응답: the list alone for htmx with target `list`, else the whole page; 400 when a condition is wrong."""
     is_fragment = fragment or (request.headers.get("HX-Request") and request.headers.get("HX-Target") == "list")
     template = "generic/_list.html" if is_fragment else "generic/list.html"
-    return render(request, template, {"page": present(query)})
+    return render(request, template, {"page": present(query)}, status=400 if query.errors else 200)
 
 
 def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
@@ -221,7 +234,8 @@ def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     if request.headers.get("HX-Request") or "text/html" not in request.headers.get("Accept", "text/html"):
         return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
     status = error.status if error.status in {400, 403, 404, 409} else 400
-    return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+    context = {"error_text": error.message, "error_status": error.status}
+    return render(request, f"{status}.html", context, status=error.status)
 
 
 def _polled(request: HttpRequest) -> tuple[list[int], datetime]:

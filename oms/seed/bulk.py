@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from django.db import connection
 
 from oms.seed.loader import Loader
-from orders.models import LineLock, Order, OrderEvent, OrderLine, OrderSearch
+from orders.models import BenefitEntry, LineLock, Order, OrderEvent, OrderLine, OrderSearch
 from payments.models import LedgerEntry, Payment
 from products.models import StockMovement
 from shipping.models import Parcel, ParcelLine, Shipment, ShipmentLine, TrackingEvent, TrackingPoll
 
 LARGE = (
-    Order, OrderLine, OrderSearch, OrderEvent, LineLock, Payment, LedgerEntry, StockMovement, Shipment, ShipmentLine,
-    Parcel, ParcelLine, TrackingEvent, TrackingPoll,
+    Order, OrderLine, OrderSearch, OrderEvent, LineLock, BenefitEntry, Payment, LedgerEntry, StockMovement, Shipment,
+    ShipmentLine, Parcel, ParcelLine, TrackingEvent, TrackingPoll,
 )  # fmt: skip
 
 # Primary keys stay: rows come in the order of their ids, and foreign keys of small tables hang on them.

@@ -1,9 +1,13 @@
 """데모 쇼핑몰: staff to log in as, work in every step, and parcels that the sandbox moves."""
 
+import logging
+import os
 from datetime import datetime, timedelta
 
 from accounts.models import User
 from accounts.services import DEMO_STAFF, create_demo_staff
+from core.http import Client, HttpProblem
+from oms.roles import SANDBOXES
 from oms.seed.loader import Say
 from oms.seed.plan import demo_plan
 from oms.seed.shop import seed_shop
@@ -11,7 +15,7 @@ from orders.models import Order
 from orders.states import DeliveryMethod
 from payments.models import BankAccount
 from shipping.couriers import COURIERS
-from shipping.models import Shipment, ShipmentStep, TrackingAccount, WaybillDraft
+from shipping.models import Parcel, Shipment, ShipmentStep, TrackingAccount, TrackingEvent, WaybillDraft
 from shipping.services.polling import SOURCE
 from shipping.waybills import with_check_digit
 
@@ -20,6 +24,8 @@ SANDBOX_URL = "http://127.0.0.1:8010"
 SANDBOX_SPEED = 300
 """The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
 DRAFTS = 12
+
+log = logging.getLogger("oms.seed")
 
 
 def prepare_demo(*, at: datetime, say: Say) -> bool:
@@ -40,6 +46,7 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
         return False
     seed_shop(demo_plan(at=at), say=say)
     _draft_waybills(at=at)
+    _tell_sandbox()
     return True
 
 
@@ -49,6 +56,40 @@ def _open_bank_account() -> None:
         account = BankAccount(code="main", bank="국민은행", holder="데모 쇼핑몰")
         account.set_number("00000012345678")
         account.save()
+
+
+def _tell_sandbox() -> None:
+    """Scans of seeded parcels become the sandbox's own: asked about them again, it would invent a second life.
+
+    Only whoever has started the sandbox for this shop says where it is; another shop's books are not touched.
+    """
+    [tracker] = [box for box in SANDBOXES if box.name == "tracker"]
+    base_url = os.environ.get(tracker.url_setting)
+    if not base_url:
+        return
+    client = Client(base_url, allow_loopback=True)
+    try:
+        answer = client.request("POST", "/__control/parcels", json={"parcels": _scanned_parcels()})
+        if answer.status != 200:
+            raise HttpProblem(f"status {answer.status}: {answer.text()[:200]}")
+    except HttpProblem as problem:
+        log.warning("the sandbox does not know the scans of the demo: %s", problem)
+    finally:
+        client.close()
+
+
+def _scanned_parcels() -> list[dict[str, object]]:
+    """Parcels with what their courier has told, as the control API of the sandbox takes them."""
+    told: dict[int, list[dict[str, str]]] = {}
+    for event in TrackingEvent.objects.order_by("parcel", "seq", "pk"):
+        scan = {"code": event.raw_code, "name": event.raw_text, "place": event.place}
+        moment = {"at": event.at.isoformat()} if event.at else {}
+        told.setdefault(event.parcel_id, []).append(moment | scan)
+    return [
+        {"carrier": carrier, "number": parcel.waybill, "timeline": told[parcel.pk]}
+        for parcel in Parcel.objects.filter(pk__in=told).order_by("pk")
+        if (carrier := COURIERS[parcel.courier].code(SOURCE))
+    ]
 
 
 def _draft_waybills(*, at: datetime) -> None:

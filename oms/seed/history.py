@@ -75,6 +75,7 @@ def write(load: Loader, *, staff: dict[str, int]) -> None:
             "actor_id": "k.actor",
             "source": "k.door",
             "reason": _reason(),
+            "data": "e.data",
         },
         f"""
         FROM (SELECT row_number() OVER (ORDER BY at, k, subject_id) AS place, * FROM ({_all(load, staff)}) x) e
@@ -86,25 +87,30 @@ def write(load: Loader, *, staff: dict[str, int]) -> None:
 
 def _reason() -> str:
     held = f"pg_temp.pick({texts(people.HOLD_REASONS)}, pg_temp.u(e.order_id, 60))"
-    return f"CASE e.k WHEN 9 THEN {held} WHEN 7 THEN '입금기한이 지났습니다.' WHEN 16 THEN '수령 확인' ELSE '' END"
+    return f"CASE e.k WHEN 9 THEN {held} WHEN 7 THEN {quoted(people.OVERDUE)} WHEN 16 THEN '수령 확인' ELSE '' END"
 
 
 def _all(load: Loader, staff: dict[str, int]) -> str:
-    """Every event as (k, at, order_id, subject_id, version)."""
+    """Every event as (k, at, order_id, subject_id, version, data)."""
     payment = load.base(Payment)
+    benefits = (
+        "jsonb_build_object('benefits', jsonb_build_object('act', 'RESTORED', 'coupon', l.coupon, 'points', l.points))"
+    )
     memos = f"""
         UNION ALL
-        SELECT 22, m.created_at, m.order_id, m.order_id, 2
+        SELECT 22, m.created_at, m.order_id, m.order_id, 2, NULL::jsonb
         FROM orders_staffmemo m JOIN seed_order o ON o.id = m.order_id WHERE pg_temp.u(o.i, 80) < {MEMO_SHARE}
     """
     return f"""
         SELECT CASE WHEN is_later THEN 1 ELSE 2 END AS k, created_at AS at, id AS order_id, id AS subject_id,
-               1 AS version FROM seed_order
+               1 AS version, NULL::jsonb AS data FROM seed_order
         UNION ALL
-        SELECT CASE WHEN method = 'BANK_TRANSFER' THEN 4 ELSE 3 END, COALESCE(paid_e, created_at), id, {payment} + i, 1
+        SELECT CASE WHEN method = 'BANK_TRANSFER' THEN 4 ELSE 3 END, COALESCE(paid_e, created_at), id, {payment} + i, 1,
+               NULL
         FROM seed_order WHERE paid_at IS NOT NULL
         UNION ALL
-        SELECT e.k, e.at, l.order_id, l.id, e.version
+        SELECT e.k, e.at, l.order_id, l.id, e.version,
+               CASE WHEN e.k = 7 AND l.coupon + l.points > 0 THEN {benefits} END
         FROM seed_line l JOIN seed_order o USING (i) LEFT JOIN seed_group g ON g.q = l.q
         CROSS JOIN LATERAL (VALUES
             (CASE WHEN o.method = 'BANK_TRANSFER' THEN 5 ELSE 6 END, l.paid_e, l.v_paid),
@@ -114,7 +120,7 @@ def _all(load: Loader, staff: dict[str, int]) -> str:
             (CASE WHEN g.is_by_buyer THEN 18 ELSE 17 END, l.conf_e, l.version)) AS e(k, at, version)
         WHERE e.at IS NOT NULL
         UNION ALL
-        SELECT e.k, e.at, g.order_id, p.id, e.version
+        SELECT e.k, e.at, g.order_id, p.id, e.version, NULL
         FROM seed_parcel p JOIN seed_group g USING (q)
         CROSS JOIN LATERAL (VALUES (19, g.wb_e, 0), (20, g.ship_e, 1), (21, g.told_e, 2)) AS e(k, at, version)
         WHERE e.at IS NOT NULL

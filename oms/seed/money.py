@@ -1,8 +1,9 @@
 """Payments with their ledger, and the stock with its ledger."""
 
 from core.models import DeliveryState
-from oms.seed.loader import Loader
-from orders.models import Delivery, Order
+from oms.seed.loader import Loader, quoted
+from oms.seed.people import OVERDUE
+from orders.models import BenefitEntry, Delivery, Order
 from payments.models import LedgerEntry, Payment
 from products.models import StockLevel, StockMovement
 from products.services import stock
@@ -47,6 +48,32 @@ def write_payments(load: Loader, *, staff: dict[str, int]) -> None:
         },
         f"{orders} WHERE o.paid_at IS NOT NULL",
         "원장",
+    )
+
+
+def write_benefits(load: Loader) -> None:
+    """쿠폰·적립금 원장 적재: used when the order came, given back when it ended unpaid."""
+    base = load.base(BenefitEntry)
+    load.insert(
+        BenefitEntry,
+        {
+            "id": f"{base} + row_number() OVER (ORDER BY e.at, o.i, k.kind)",
+            "order_id": "o.id",
+            "kind": "k.kind",
+            "act": "e.act",
+            "seq": "1",
+            "amount": "k.amount",
+            "at": "e.at",
+            "reason": "e.reason",
+        },
+        f"""
+        FROM seed_order o JOIN {Order._meta.db_table} d ON d.id = o.id
+        CROSS JOIN LATERAL (VALUES ('COUPON', d.coupon_amount), ('POINTS', d.points_amount)) AS k(kind, amount)
+        CROSS JOIN LATERAL (VALUES ('USED', o.created_at, ''), ('RESTORED', o.cancel_e, {quoted(OVERDUE)}))
+                AS e(act, at, reason)
+        WHERE k.amount > 0 AND e.at IS NOT NULL
+        """,
+        "쿠폰·적립금 원장",
     )
 
 

@@ -43,6 +43,7 @@ def seed_shop(plan: Plan, *, say: Say, append: bool = False, strip: bool | None 
             money.count_stock(load)
             orders.write(load, staff=staff)
             money.write_payments(load, staff=staff)
+            money.write_benefits(load)
             money.write_stock(load)
             shipping.write(load)
             history.write(load, staff=staff)

@@ -1,20 +1,24 @@
 """Forms of the settings: they validate, they never save."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.core.signing import BadSignature, dumps, loads
+from django.utils import timezone
 
-from core.calendar import public_holidays
+from core.calendar import kst_date, public_holidays
+from core.forms import DayField
 from core.korean import josa
 from core.models.calendar import HolidayKind
 from core.settings_registry import Declared
 from orders.models import SalesChannel
 from orders.models.channel import DeadlineKind
 
-DATE = "날짜는 2025-11-21처럼 입력하세요."
 FIRST_YEAR, LAST_YEAR = 2020, 2060
+HOLIDAY_RANGE = f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다."
+RULE_WITHIN = timedelta(days=3653)
 SALT = "oms.shop.settings"
 STALE = "화면을 연 지 오래되어 저장하지 못했습니다. 화면을 새로 고친 뒤 다시 입력하세요."
 
@@ -31,7 +35,6 @@ class SettingsForm(forms.Form):
         for one in declared:
             field = one.form_field()
             field.initial = values[one.key]
-            _speak(field, one)
             self.fields[one.key] = field
 
     def clean_was(self) -> dict[str, Any]:
@@ -48,21 +51,8 @@ class SettingsForm(forms.Form):
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
 
 
-def _speak(field: forms.Field, declared: Declared) -> None:
-    """Sentences that name the field and its limits."""
-    field.error_messages["required"] = f"{josa(declared.label, '을/를')} 입력하세요."
-    if isinstance(field, forms.IntegerField):
-        limits = f"{declared.minimum}부터 {declared.maximum}까지의 숫자로 입력하세요."
-        field.error_messages["invalid"] = limits
-        for validator in field.validators:
-            validator.message = limits  # type: ignore[attr-defined]
-        field.widget.attrs |= {"inputmode": "numeric"}
-
-
-def _date(label: str) -> forms.DateField:
-    return forms.DateField(
-        label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요.", "invalid": DATE}
-    )
+def _date(label: str, **words: str) -> DayField:
+    return DayField(label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요."} | words)
 
 
 class RuleForm(forms.Form):
@@ -90,6 +80,13 @@ class RuleForm(forms.Form):
     )
     valid_from = _date("적용 시작일")
 
+    def clean_valid_from(self) -> date:
+        day: date = self.cleaned_data["valid_from"]
+        today = kst_date(timezone.now())
+        if abs(day - today) > RULE_WITHIN:
+            raise forms.ValidationError("적용 시작일은 오늘의 앞뒤 10년 안에서 고르세요.")
+        return day
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         channel: Any = self.fields["channel"]
@@ -99,14 +96,14 @@ class RuleForm(forms.Form):
 class HolidayForm(forms.Form):
     """휴일: a day on which the shop rests although others work, or the other way round."""
 
-    day = _date("날짜")
+    day = _date("날짜", range=HOLIDAY_RANGE)
     kind = forms.ChoiceField(label="구분", choices=HolidayKind.choices)
     name = forms.CharField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
 
     def clean_day(self) -> Any:
         day = self.cleaned_data["day"]
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다.")
+            raise forms.ValidationError(HOLIDAY_RANGE)
         return day
 
     def clean(self) -> dict[str, Any]:

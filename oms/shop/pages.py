@@ -111,6 +111,8 @@ def words(value: Any, declared: Declared | None = None) -> str:
         return "없음"
     if isinstance(value, Mapping):
         return _described(value)
+    if isinstance(value, list):
+        return ", ".join(words(one, declared) for one in value)
     if declared is not None and declared.choices:
         return dict(declared.choices).get(str(value), str(value))
     if isinstance(value, bool):

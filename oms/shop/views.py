@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import LOGIN_ONLY, PermissionRequired, refusal, staff_of
-from core.calendar import clear_holiday, kst_date, set_holiday
+from core.calendar import clear_holiday, kst_date, set_holiday, short
 from core.exceptions import Conflict, DomainError, NotFound
 from core.korean import josa
 from core.models import Holiday, SettingChange
@@ -106,9 +106,10 @@ def _refuse_overwriting(changes: Mapping[str, Any], shown: Mapping[str, Any]) ->
             continue
         last = SettingChange.objects.filter(key=key).select_related("actor").order_by("-at", "-pk").first()
         who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"  # type: ignore[union-attr]
+        when = f"{short(last.at)}에 " if last else ""
         declared = next(one for one in declared_settings() if one.key == key)
         value = josa(words(now[key], declared), "으로/로")
-        raise Conflict(f"{declared.label}: {who} 먼저 {value} 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.")
+        raise Conflict(f"{declared.label}: {when}{who} 먼저 {value} 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.")
 
 
 class ShopPage(GroupPage):

@@ -1,5 +1,6 @@
 """Tables of orders, one file per subject."""
 
+from orders.models.benefit import BenefitEntry
 from orders.models.channel import DeadlineKind, DeadlineRule, SalesChannel
 from orders.models.event import Delivery, OrderEvent
 from orders.models.line import OrderLine
@@ -9,6 +10,7 @@ from orders.models.order import Order, StepDelta
 from orders.models.search import OrderSearch
 
 __all__ = [
+    "BenefitEntry",
     "DeadlineKind",
     "DeadlineRule",
     "DelayNotice",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from core.calendar import KST
+from core.calendar import short
 from core.models import TimeStamped
 from core.state import Condition, StateField, StateGuard, condition, transition
 from core.triggers import state_triggers, told_triggers
@@ -190,7 +190,7 @@ class OrderLine(StateGuard, TimeStamped):
     def wrong_state_reason(self, sources: Sequence[str]) -> str:
         """A canceled line says when and by whom it was canceled; the others where they stand."""
         if self.state == LineState.CANCELED_UNPAID and self.canceled_at is not None:
-            moment = self.canceled_at.astimezone(KST).strftime("%m-%d %H:%M")
+            moment = short(self.canceled_at)
             return f"이미 취소된 주문입니다. {moment}에 취소했습니다({self.get_canceled_by_display()})."
         return super().wrong_state_reason(sources)
 
@@ -212,8 +212,15 @@ class OrderLine(StateGuard, TimeStamped):
     @transition(
         state, source=S.AWAITING_PAYMENT, target=S.PREPARING, conditions=[is_paid_in_full], custom={"label": "입금확인"}
     )
-    def confirm_payment(self, *, at: datetime, ship_by: datetime) -> None:
-        self.paid_at, self.ship_by = at, ship_by
+    def confirm_payment(
+        self,
+        *,
+        at: datetime,
+        ship_by: datetime,
+        paid_at: datetime | None = None,
+        acknowledged_at: datetime | None = None,
+    ) -> None:
+        self.paid_at, self.ship_by, self.acknowledged_at = paid_at or at, ship_by, acknowledged_at
 
     @transition(
         state,
@@ -233,8 +240,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[nothing_is_paid, Unlocked("cancel_unpaid")],
         custom={"label": "입금전취소"},
     )
-    def cancel_unpaid(self, *, at: datetime, by: str) -> None:
-        self.canceled_at, self.canceled_by = at, by
+    def cancel_unpaid(self, *, at: datetime, by: str, canceled_at: datetime | None = None) -> None:
+        self.canceled_at, self.canceled_by = canceled_at or at, by
 
     # T19, without a claim: a line of which nothing has left the house
     @transition(
@@ -301,6 +308,9 @@ class OrderLine(StateGuard, TimeStamped):
         state, source=S.READY, target=S.PREPARING, conditions=[has_no_waybill], custom={"label": "상품준비중으로"}
     )
     def return_to_preparing(self, *, at: datetime) -> None:
+        # A 발주확인 that 배송준비중 처리 gave along goes with it; one that somebody pressed before stays.
+        if self.acknowledged_at == self.ready_at:
+            self.acknowledged_at = None
         self.ready_at = None
 
     # T9, T10: facts that shipping writes downward
@@ -326,8 +336,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("ship"), has_waybill_if_needed],
         custom={"label": "배송중 처리"},
     )
-    def ship(self, *, at: datetime) -> None:
-        self.shipped_at = at
+    def ship(self, *, at: datetime, shipped_at: datetime | None = None) -> None:
+        self.shipped_at = shipped_at or at
 
     @transition(state, source=S.SHIPPING, target=S.READY, conditions=[is_not_picked_up], custom={"label": "배송취소"})
     def unship(self, *, at: datetime) -> None:
@@ -350,8 +360,8 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("confirm_purchase")],
         custom={"label": "구매확정 처리"},
     )
-    def confirm_purchase(self, *, at: datetime, by: str) -> None:
-        self.confirmed_at, self.confirmed_by = at, by
+    def confirm_purchase(self, *, at: datetime, by: str, confirmed_at: datetime | None = None) -> None:
+        self.confirmed_at, self.confirmed_by = confirmed_at or at, by
 
     @transition(
         state,

@@ -7,19 +7,21 @@ from typing import Any
 
 from django.db.models import F
 
-from core.calendar import kst_date, kst_day_range
+from core.calendar import KST, kst_date, kst_day_range
 from core.events import record
 from core.exceptions import Conflict, DomainError, NotAllowed
 from core.models import Job
 from core.state import Change, Outcome, missing, move
 from orders import events
-from orders.models import DelayNotice, Order, OrderLine, StaffMemo
+from orders.models import DelayNotice, Order, OrderEvent, OrderLine, StaffMemo
 from orders.search import store_search
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
-from orders.states import LineState, LockKind
+from orders.states import CLOSED, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
+DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
+SAME_PRESS = timedelta(seconds=10)
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
 
 
@@ -42,22 +44,23 @@ def change_recipient(
     """배송지 변경: new recipient facts for an order that has not left the house.
 
     Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address.
-    Raises Conflict with the name of the other person when the order changed since `expected_version`, DomainError when
-    a line is already on its way. Source: domain.md 1.3 (배송지 변경), 5 row 13.
+    Raises Conflict with the name of the other person when the recipient changed since `expected_version` and is not
+    what is wanted now, DomainError when a line is already on its way or the order has ended. Whatever else happened to
+    the order meanwhile (a memo, a payment) is no conflict. Source: domain.md 1.3 (배송지 변경), 5 row 13.
     """
     with locked_orders([order_id], actor=actor) as (orders, lines):
         order = _one(orders)
-        if order.version != expected_version:
-            raise Conflict(_changed_by(order))
-        if any(line.state in ON_THE_WAY for line in lines):
-            raise DomainError(
-                "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요.", code="shipped"
-            )
         old = {name: getattr(order, name) for name in Recipient.__slots__}
         new = {name: getattr(recipient, name) for name in Recipient.__slots__}
         changed = {name: [old[name], value] for name, value in new.items() if old[name] != value}
         if not changed:
             return order
+        rival = _last_recipient_change(order, since=expected_version)
+        if rival is not None:
+            raise Conflict(_changed_by(rival))
+        final = address_is_final(lines)
+        if final is not None:
+            raise final
         _update(order, new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
@@ -71,10 +74,28 @@ def change_recipient(
     return order
 
 
+def address_is_final(lines: Collection[OrderLine]) -> DomainError | None:
+    """배송지를 바꿀 수 없는 이유: the refusal for an order with these lines, None while its address may change."""
+    if any(line.state in ON_THE_WAY for line in lines):
+        text = "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다. 택배사에 연락해 주세요."
+        return DomainError(text, code="shipped")
+    if all(line.state in CLOSED for line in lines):
+        return DomainError("끝난 주문이라 배송지를 바꿀 수 없습니다. 화면을 새로 고치세요.", code="order_ended")
+    return None
+
+
 def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datetime) -> StaffMemo:
-    """메모 작성: a note on an order; adding never conflicts with anybody."""
+    """메모 작성: a note on an order; adding never conflicts with anybody.
+
+    The same words by the same person within a few seconds are one press of the button: the first memo is returned.
+    """
     with locked_orders([order_id], actor=actor) as (orders, _):
         order = _one(orders)
+        same = StaffMemo.objects.filter(
+            order=order, author=actor, text=text, is_pinned=is_pinned, deleted_at__isnull=True
+        ).filter(created_at__range=(at - SAME_PRESS, at + SAME_PRESS))
+        if (earlier := same.order_by("pk").first()) is not None:
+            return earlier
         memo = StaffMemo.objects.create(order=order, author=actor, text=text, is_pinned=is_pinned)
         _update(order, {"has_memo": True})
         _record_order(order, events.MEMO_ADDED, at=at, actor=actor, data={"memo": memo.pk})
@@ -83,18 +104,29 @@ def add_memo(*, order_id: int, text: str, is_pinned: bool, actor: Any, at: datet
 
 def delete_memo(*, memo_id: int, order_number: str, actor: Any, at: datetime) -> None:
     """메모 삭제: only one's own; the row stays, marked."""
-    mine = StaffMemo.objects.filter(pk=memo_id, order__number=order_number, deleted_at__isnull=True)
-    memo = mine.first()
+    memo = _own_memo(memo_id, order_number, actor=actor)
+    with locked_orders([memo.order_id], actor=actor) as (orders, _):
+        order = _one(orders)
+        # Looked at again under the lock: of several presses at once one deletes.
+        memo = _own_memo(memo_id, order_number, actor=actor)
+        StaffMemo.objects.filter(pk=memo.pk).update(deleted_at=at)
+        rest = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).exists()
+        _update(order, {"has_memo": rest})
+        _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
+
+
+def _own_memo(memo_id: int, order_number: str, *, actor: Any) -> StaffMemo:
+    memo = StaffMemo.objects.filter(pk=memo_id, order__number=order_number, deleted_at__isnull=True).first()
     if memo is None:
         raise DomainError("메모를 찾을 수 없습니다. 화면을 새로 고치세요.", code="memo_not_found")
     if memo.author_id != actor.pk:
         raise NotAllowed("다른 사람이 쓴 메모는 지울 수 없습니다.")
-    with locked_orders([memo.order_id], actor=actor) as (orders, _):
-        order = _one(orders)
-        StaffMemo.objects.filter(pk=memo_id).update(deleted_at=at)
-        rest = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).exists()
-        _update(order, {"has_memo": rest})
-        _record_order(order, events.MEMO_DELETED, at=at, actor=actor, data={"memo": memo.pk})
+    return memo
+
+
+def is_delay_possible(day: date, *, today: date) -> bool:
+    """발송예정일 범위: whether a new date of dispatch may be promised (domain.md 2.3)."""
+    return today <= day <= today + timedelta(days=MAX_DELAY_DAYS)
 
 
 def notify_delay(
@@ -109,11 +141,9 @@ def notify_delay(
     source: str = "",
 ) -> Outcome:
     """발송지연 안내: once per line, at most 90 days ahead, later than the present 발송기한 (domain.md 2.3, T18)."""
+    if not is_delay_possible(new_date, today=kst_date(at)):
+        raise DomainError(DELAY_RANGE, code="delay_out_of_range")
     _, new_ship_by = kst_day_range(new_date)
-    if new_date < kst_date(at):
-        raise DomainError("발송예정일은 오늘이나 그 뒤의 날짜여야 합니다.", code="delay_in_the_past")
-    if new_date > kst_date(at) + timedelta(days=MAX_DELAY_DAYS):
-        raise DomainError(f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요.", code="delay_too_far")
     with locked_lines(line_ids, actor=actor) as lines:
         old = {line.pk: line.ship_by for line in lines}
         not_later = {
@@ -151,7 +181,12 @@ def _record_order(order: Order, kind: Any, *, data: Mapping[str, Any], **facts: 
     record(outcome, kind, data={order.pk: data}, **facts)
 
 
-def _changed_by(order: Order) -> str:
-    last = order.events.select_related("actor").order_by("-id").first()
-    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"
-    return f"{who} 먼저 수정했습니다. 내 값과 비교해 주세요."
+def _last_recipient_change(order: Order, *, since: int) -> OrderEvent | None:
+    """The newest change of the recipient after a version of the order; None when it stands as that version had it."""
+    changes = order.events.filter(kind=events.RECIPIENT_CHANGED.code, subject_id=order.pk, version__gt=since)
+    return changes.select_related("actor").order_by("-version").first()
+
+
+def _changed_by(event: OrderEvent) -> str:
+    who = f"{event.actor.display_name} 님이" if event.actor else "시스템이"
+    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who} 먼저 수정했습니다. 내 값과 비교해 주세요."

@@ -22,6 +22,7 @@ from orders.deadlines import Deadlines
 from orders.models import LineLock, Order, OrderLine, SalesChannel
 from orders.rollup import roll_up
 from orders.search import store_search
+from orders.services import benefits
 from orders.services.verdicts import judge_stock
 from orders.states import LOCK_BIT, PREPAID_METHODS, DeliveryMethod, LineState, LockKind, PaymentMethod
 from products.services import stock
@@ -110,6 +111,7 @@ def create_orders(
         lines = _insert_lines(orders, fresh, at=at)
         _lock_unmapped(lines, at=at)
         stock.add_demand(lines, at=at)
+        benefits.use(orders=orders, at=at, actor=actor, batch=batch)
         roll_up({order.pk for order in orders})
         judge_stock(lines)
         store_search(orders)

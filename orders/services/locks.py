@@ -12,6 +12,8 @@ from orders.models import LineLock, OrderLine
 from orders.services.locking import NOT_FOUND, locked_lines
 from orders.states import LOCK_BIT, LockKind
 
+NEVER_HELD = "배송보류를 한 적이 없는 품목입니다."
+
 
 def hold(
     *,
@@ -50,6 +52,32 @@ def release_hold(
             reason=reason,
             undoable=True,
         )
+    return outcome
+
+
+def hold_again(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None) -> Outcome:
+    """보류 해제 되돌리기: the lines are held again for the reason and until the date of their last hold (T17)."""
+    with locked_lines(line_ids, actor=actor) as lines:
+        ended = LineLock.objects.filter(line__in=lines, kind=LockKind.HOLD, released_at__isnull=False)
+        last = {lock.line_id: lock for lock in ended.order_by("line_id", "-pk").distinct("line_id")}
+        never = {line.pk: NEVER_HELD for line in lines if line.pk not in last}
+        reasons = {pk: {"reason": lock.reason} for pk, lock in last.items()}
+        outcome = move(lines, OrderLine.hold, at=at, per_row=reasons, refuse=never)
+        outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
+        LineLock.objects.bulk_create(
+            LineLock(
+                line=line,
+                kind=LockKind.HOLD,
+                reason=last[line.pk].reason,
+                until=last[line.pk].until,
+                placed_at=at,
+                placed_by=actor,
+            )
+            for line in outcome.moved
+        )
+        for reason in sorted({line.hold_reason for line in outcome.moved}):
+            mine = Outcome(changes=[change for change in outcome.changes if change.row.hold_reason == reason])
+            record(mine, events.LINE_HELD, at=at, actor=actor, batch=batch, reason=reason, undoable=True)
     return outcome
 
 

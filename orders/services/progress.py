@@ -15,9 +15,10 @@ from core.state import Outcome, explain, missing, move
 from orders import events
 from orders.deadlines import Deadlines
 from orders.models import Order, OrderLine
+from orders.services import before, benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
-from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
+from orders.states import BenefitAct, CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
@@ -31,10 +32,12 @@ def confirm_payment(
     batch: Job | None = None,
     source: str = "",
     reason: str = "",
+    put_back: Mapping[int, before.Facts] | None = None,
 ) -> Outcome:
     """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한.
 
-    The caller wrote the deposit and `Order.paid_amount` in the same transaction. Source: domain.md T3.
+    The caller wrote the deposit and `Order.paid_amount` in the same transaction. `put_back` are the moments and the
+    deadline that an undone 입금확인 취소 had erased, by line. Source: domain.md T3.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
@@ -44,7 +47,9 @@ def confirm_payment(
             OrderLine.confirm_payment,
             at=at,
             per_row={
-                line.pk: {"ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)} for line in waiting
+                line.pk: (put_back or {}).get(line.pk)
+                or {"ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)}
+                for line in waiting
             },
         )
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
@@ -63,8 +68,11 @@ def revert_payment(
 ) -> Outcome:
     """입금확인 취소: all lines in 상품준비중 go back to 입금대기, if none has gone further. Source: domain.md T5."""
     with locked_orders(order_ids, actor=actor) as (_, lines):
-        outcome = move([line for line in lines if line.state == LineState.PREPARING], OrderLine.revert_payment, at=at)
-        _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        paid = [line for line in lines if line.state == LineState.PREPARING]
+        facts = before.kept(paid, "paid_at", "ship_by", "acknowledged_at")
+        outcome = move(paid, OrderLine.revert_payment, at=at)
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 
@@ -77,35 +85,67 @@ def cancel_unpaid(
     reason: str = "",
     batch: Job | None = None,
     source: str = "",
+    put_back: Mapping[int, before.Facts] | None = None,
 ) -> Outcome:
-    """입금전취소: unpaid lines are canceled and their stock demand is dropped. Source: domain.md T4 (C47, C48, C49)."""
+    """입금전취소: unpaid lines are canceled, their stock demand is dropped, coupon and points go back to the buyer.
+
+    `put_back` says, by line, when and by whom a revived line that is closed again had been canceled. Source: domain.md
+    T4 (C47, C48, C49), A05.
+    """
     with locked_orders(order_ids, actor=actor) as (_, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         # An order is canceled whole or not at all: half of it would still be due.
         stopped = {line.order_id: text for line in waiting if (text := explain(line, OrderLine.cancel_unpaid))}
         refuse = {line.pk: stopped[line.order_id] for line in waiting if line.order_id in stopped}
-        outcome = move(waiting, OrderLine.cancel_unpaid, at=at, by=by, refuse=refuse)
+        ends = {
+            pk: {"by": CanceledBy(facts["canceled_by"]), "canceled_at": facts["canceled_at"]}
+            for pk, facts in (put_back or {}).items()
+        }
+        per_row = {line.pk: ends.get(line.pk, {"by": by}) for line in waiting}
+        outcome = move(waiting, OrderLine.cancel_unpaid, at=at, per_row=per_row, refuse=refuse)
         stock.drop_demand(outcome.moved, at=at)
-        _record(outcome, events.LINE_CANCELED_UNPAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        benefits.restore(orders=benefits.orders_of(outcome.moved), at=at, actor=actor, batch=batch, reason=reason)
+        told = benefits.told_by_lines(outcome.moved, BenefitAct.RESTORED)
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_CANCELED_UNPAID, at=at, batch=batch, data=told, **who)
     return outcome
 
 
 def revive(
-    *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None = None,
+    source: str = "",
+    checks_stock: bool = False,
 ) -> Outcome:
-    """되살리기: canceled unpaid lines wait for payment and ask for stock again (architecture.md 3, T24)."""
+    """되살리기: canceled unpaid lines wait for payment, ask for stock and use coupon and points again (T24).
+
+    With `checks_stock` an order is refused, whole, when free stock does not cover one of its lines: nobody should be
+    asked to pay for what is sold out. Undo of a cancel does not ask: it puts back what stood before.
+    """
     with locked_orders(order_ids, actor=actor) as (_, lines):
         canceled = [line for line in lines if line.state == LineState.CANCELED_UNPAID]
-        outcome = move(canceled, OrderLine.revive, at=at)
+        short = stock.shortages(canceled) if checks_stock else {}
+        stopped = {line.order_id: short[line.pk] for line in canceled if line.pk in short}
+        refuse = {line.pk: stopped[line.order_id] for line in canceled if line.order_id in stopped}
+        ended = before.kept(canceled, "canceled_at", "canceled_by")
+        outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
         stock.add_demand(outcome.moved, at=at)
-        _renew_deposit_deadlines({line.order_id: line.order for line in outcome.moved}, at=at)
-        _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        orders = benefits.orders_of(outcome.moved)
+        _renew_deposit_deadlines(orders, at=at)
+        benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
+        used = benefits.told_by_lines(outcome.moved, BenefitAct.USED)
+        told = {pk: facts | used.get(pk, {}) for pk, facts in ended.items()}
+        _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome
 
 
-def _renew_deposit_deadlines(orders: Mapping[int, Order], *, at: datetime) -> None:
+def _renew_deposit_deadlines(orders: Sequence[Order], *, at: datetime) -> None:
     """A revived order whose 입금기한 is over gets a new one, or the next 자동취소 would end it again."""
-    late = [order for order in orders.values() if order.deposit_by is not None and order.deposit_by <= at]
+    late = [order for order in orders if order.deposit_by is not None and order.deposit_by <= at]
     deadlines = Deadlines({order.channel_id for order in late})
     for order in late:
         order.deposit_by = deadlines.deposit_by(order.channel_id, at)
@@ -203,13 +243,14 @@ def ship(
     batch: Job | None = None,
     source: str = "",
     held: Mapping[int, OrderLine] | None = None,
+    put_back: Mapping[int, before.Facts] | None = None,
 ) -> Outcome:
     """배송중 처리: the goods leave the house; both on-hand and allocated stock fall. Source: domain.md T11.
 
-    `held` as in `locked_lines`.
+    `held` as in `locked_lines`; `put_back` says, by line, when it had left before an undone 배송취소.
     """
     with locked_lines(line_ids, actor=actor, held=held) as lines:
-        outcome = _move(lines, line_ids, OrderLine.ship, at=at)
+        outcome = _move(lines, line_ids, OrderLine.ship, at=at, per_row=put_back)
         stock.ship_out(outcome.moved, at=at)
         _record(outcome, events.LINE_SHIPPED, at=at, actor=actor, batch=batch, source=source)
     return outcome
@@ -220,9 +261,12 @@ def unship(
 ) -> Outcome:
     """배송취소: back to 배송준비중 while the courier has not scanned it; stock returns allocated (domain.md T12)."""
     with locked_lines(line_ids, actor=actor) as lines:
+        facts = before.kept(lines, "shipped_at")
         outcome = _move(lines, line_ids, OrderLine.unship, at=at)
         stock.take_back(outcome.moved, at=at)
-        _record(outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        _record(
+            outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
+        )
     return outcome
 
 
@@ -235,8 +279,12 @@ def deliver(
     batch: Job | None = None,
     source: str = "",
     reason: str = "",
+    put_back: Mapping[int, before.Facts] | None = None,
 ) -> Outcome:
-    """배송완료 처리: `delivered_at` maps line ids to the proven moment; sets the 구매확정 예정 (domain.md T13)."""
+    """배송완료 처리: `delivered_at` maps line ids to the proven moment; sets the 구매확정 예정 (domain.md T13).
+
+    `put_back` says, by line, when and by whom it had been delivered before an undone 배송완료 취소.
+    """
     days = timedelta(days=int(get_setting("auto_confirm_days")))
     with locked_lines(delivered_at.keys(), actor=actor) as lines:
         outcome = _move(
@@ -244,11 +292,20 @@ def deliver(
             delivered_at.keys(),
             OrderLine.deliver,
             at=at,
-            by=by,
-            per_row={pk: {"delivered_at": moment, "confirm_by": moment + days} for pk, moment in delivered_at.items()},
+            per_row={
+                pk: {"by": by, "delivered_at": moment, "confirm_by": moment + days}
+                for pk, moment in delivered_at.items()
+            }
+            | {
+                pk: {"by": DeliveredBy(facts["delivered_by"])} | {name: facts[name] for name in _DELIVERED}
+                for pk, facts in (put_back or {}).items()
+            },
         )
         _record(outcome, events.LINE_DELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
+
+
+_DELIVERED = ("delivered_at", "confirm_by")
 
 
 def undeliver(
@@ -256,8 +313,11 @@ def undeliver(
 ) -> Outcome:
     """배송완료 취소: back to 배송중, refused after 구매확정. Source: domain.md T14."""
     with locked_lines(line_ids, actor=actor) as lines:
+        facts = before.kept(lines, "delivered_by", *_DELIVERED)
         outcome = _move(lines, line_ids, OrderLine.undeliver, at=at)
-        _record(outcome, events.LINE_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        _record(
+            outcome, events.LINE_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
+        )
     return outcome
 
 
@@ -270,10 +330,19 @@ def confirm_purchase(
     batch: Job | None = None,
     source: str = "",
     reason: str = "",
+    put_back: Mapping[int, before.Facts] | None = None,
 ) -> Outcome:
-    """구매확정 처리 by staff or by the buyer through the API. Source: domain.md T15."""
+    """구매확정 처리 by staff or by the buyer through the API. Source: domain.md T15.
+
+    `put_back` says, by line, when and by whom it had been confirmed before an undone 구매확정 철회.
+    """
+    known = {
+        pk: {"by": ConfirmedBy(facts["confirmed_by"]), "confirmed_at": facts["confirmed_at"]}
+        for pk, facts in (put_back or {}).items()
+    }
     with locked_lines(line_ids, actor=actor) as lines:
-        outcome = _move(lines, line_ids, OrderLine.confirm_purchase, at=at, by=by)
+        per_row = {line.pk: known.get(line.pk, {"by": by}) for line in lines}
+        outcome = _move(lines, line_ids, OrderLine.confirm_purchase, at=at, per_row=per_row)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
 
@@ -299,12 +368,12 @@ def revoke_confirmation(
     with locked_lines(line_ids, actor=actor) as lines:
         delivered = [line for line in lines if line.delivered_at is not None]
         on_the_way = [line for line in lines if line.delivered_at is None]
+        facts = before.kept(lines, "confirmed_at", "confirmed_by")
         outcome = move(delivered, OrderLine.revoke_confirmation, at=at)
         outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at))
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
-        _record(
-            outcome, events.LINE_CONFIRMATION_REVOKED, at=at, actor=actor, batch=batch, source=source, reason=reason
-        )
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_CONFIRMATION_REVOKED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 

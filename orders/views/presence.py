@@ -6,23 +6,34 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core import presence
+from core.jobs.history import changed_orders, since_the_screen
 from core.presence import Viewer
 from orders.models import Order
 
 
 class PresenceView(PermissionRequired):
-    """보고 있는 사람: a heartbeat of the person and the names of the others; changes no row."""
+    """보고 있는 사람: a heartbeat of the person, the names of the others, and who changed what is shown; writes no row.
+
+    `version` is that of the order on the page; without it nothing is said about changes.
+    """
 
     permission = "orders.view"
 
     def get(self, request: HttpRequest, number: str) -> HttpResponse:
-        order = Order.objects.filter(number=number).only("pk").first()
+        order = Order.objects.filter(number=number).only("pk", "number", "version").first()
         if order is None:
             raise Http404
         person = staff_of(request)
         me = Viewer(person.pk, person.display_name, is_editing="editing" in request.GET)
         others = presence.beat(subject=f"order:{order.pk}", viewer=me, at=timezone.now())
-        return render(request, "orders/_presence.html", {"order": order, "sentence": sentence(others)})
+        context = {"order": order, "sentence": sentence(others), "changed": _changed(order, request.GET.get("version"))}
+        return render(request, "orders/_presence.html", context)
+
+
+def _changed(order: Order, shown: str | None) -> str:
+    if shown is None or shown == str(order.version):
+        return ""
+    return changed_orders(Order, {order.pk: order.pk}, since_the_screen)[order.pk]
 
 
 def sentence(others: list[Viewer]) -> str:

@@ -15,7 +15,7 @@ import core.state
 class Migration(migrations.Migration):
     dependencies = [
         ("core", "0005_told"),
-        ("orders", "0010_cancel_before_shipping"),
+        ("orders", "0012_cancel_before_shipping"),
         ("payments", "0004_bank_deposits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -9,7 +9,7 @@ import core.state
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0010_cancel_before_shipping"),
+        ("orders", "0012_cancel_before_shipping"),
         ("payments", "0006_reconciliation"),
     ]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.events import record
 from core.exceptions import Conflict, DomainError
+from core.jobs.history import changed_rows, since_the_screen
 from core.locks import locked
 from core.models import Job
 from core.state import Outcome, missing, move
@@ -31,7 +32,7 @@ from payments.states import DepositState, EntryKind, ProblemKind
 
 NOT_FOUND = "입금내역을 찾을 수 없습니다. 목록을 새로 고치세요."
 DONE_ALREADY = "이미 처리한 입금입니다. 화면을 새로 고친 뒤 확인하세요."
-CHANGED = "화면을 연 뒤 입금내역이 바뀌었습니다. 후보 주문을 다시 확인하세요."
+LOOK_AGAIN = "후보 주문을 다시 확인하세요."
 NO_ORDER = "연결할 주문을 고르세요."
 BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
 BEFORE_PACKING = frozenset({LineState.AWAITING_PAYMENT, LineState.PREPARING, LineState.CANCELED_UNPAID})
@@ -112,7 +113,8 @@ def _queued(deposit_id: int, seen_version: int | None) -> BankDeposit:
     if deposit.state != DepositState.QUEUED:
         raise Conflict(DONE_ALREADY, code="deposit_done")
     if seen_version is not None and deposit.version != seen_version:
-        raise Conflict(CHANGED, code="deposit_changed")
+        changed = changed_rows(BankDeposit, [deposit.pk], since_the_screen)[deposit.pk]
+        raise Conflict(f"{changed} {LOOK_AGAIN}", code="deposit_changed")
     return deposit
 
 

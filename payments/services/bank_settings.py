@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from core.exceptions import Conflict, NotFound
 from core.masking import mask_account
-from core.settings_registry import note_change
+from core.settings_registry import last_changed, note_change
 from payments.models import BankAccount, PgAccount
 
 HISTORY: Final = "bank_account"
@@ -18,7 +18,7 @@ LABELS: Final = {
 }  # fmt: skip
 TAKEN: Final = "이미 쓰고 있는 코드입니다. 다른 코드를 입력하세요."
 FEED_TAKEN: Final = "다른 입금계좌가 이미 이 알림 서비스를 씁니다. 그 계좌에서 먼저 해제하세요."
-STALE: Final = "화면을 연 뒤 다른 직원이 이 계좌를 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
+STALE: Final = "화면을 연 뒤 {who} 이 계좌를 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
 NOT_FOUND: Final = "입금계좌를 찾을 수 없습니다. 목록에서 다시 고르세요."
 
 
@@ -60,7 +60,7 @@ def edit_bank_account(
         if account is None:
             raise NotFound(NOT_FOUND)
         if account.updated_at != seen_at:
-            raise Conflict(STALE, code="stale")
+            raise Conflict(STALE.format(who=last_changed(f"{HISTORY}:{account.code}:")), code="stale")
         _refuse_taken(given, code="", other_than=account_id)
         changes = [(one.name, getattr(account, one.name), getattr(given, one.name)) for one in fields(BankFacts)]
         if number and number != account.number():

@@ -4,7 +4,7 @@ Every service locks orders, lines, payments in this order, books the ledger, wri
 the orders app move its lines; all in one transaction. Source: domain.md 1.2, T2 to T5, T24; architecture.md 3.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from core.models import Job
 from core.state import Outcome
 from orders.models import Order, OrderLine
 from orders.services import progress
+from orders.services.before import Facts
 from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment
@@ -23,12 +24,18 @@ NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서
 
 
 def confirm_manually(
-    *, order_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, reason: str = ""
+    *,
+    order_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    reason: str = "",
+    put_back: Mapping[int, Facts] | None = None,
 ) -> Outcome:
     """입금확인: book the open amount as MANUAL and move the order's lines to 상품준비중.
 
     Refused (per line of the order): already confirmed, canceled meanwhile, or the ledger holds another sum than
-    nothing; then the difference is named. Source: domain.md A02.
+    nothing; then the difference is named. `put_back` as in `progress.confirm_payment`. Source: domain.md A02.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         payments = payments_of(orders)
@@ -46,7 +53,12 @@ def confirm_manually(
             reason=reason,
         )
         outcome = progress.confirm_payment(
-            order_ids=[order.pk for order in payable], actor=actor, at=at, batch=batch, reason=reason
+            order_ids=[order.pk for order in payable],
+            actor=actor,
+            at=at,
+            batch=batch,
+            reason=reason,
+            put_back=put_back,
         )
         if outcome.refused:
             raise RuntimeError(f"booked orders were refused: {outcome.refused}")

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from core.exceptions import Conflict, NotFound
-from core.settings_registry import note_change
+from core.settings_registry import last_changed, note_change
 from payments.adapters.base import Denied, NotAtPg, PgProblem, Ref
 from payments.adapters.registry import PGS
 from payments.models import PgAccount
@@ -23,7 +23,7 @@ NOWHERE = "20000101-0000000-0"
 HISTORY = "pg_account"
 TAKEN = "이미 쓰고 있는 코드입니다. 다른 코드를 입력하세요."
 ONE_ISSUES = "{name} 계정이 이미 가상계좌를 발급합니다. 그 계정에서 먼저 끄세요."
-STALE = "화면을 연 뒤 다른 직원이 이 계정을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
+STALE = "화면을 연 뒤 {who} 이 계정을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
 NOT_FOUND = "PG 계정을 찾을 수 없습니다. 목록에서 다시 고르세요."
 LABELS: Mapping[str, str] = {
     "name": "이름", "merchant_id": "상점 아이디", "base_url": "주소", "charset": "문자셋", "checks_ip": "IP 확인",
@@ -102,7 +102,7 @@ def edit_account(
     with transaction.atomic():
         account = _locked(account_id)
         if account.updated_at != seen_at:
-            raise Conflict(STALE, code="stale")
+            raise Conflict(STALE.format(who=last_changed(f"{HISTORY}:{account.code}:")), code="stale")
         before = facts(account)
         if given.issues_accounts and not before.issues_accounts:
             _refuse_second_issuer(given, other_than=account_id)

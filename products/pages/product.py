@@ -11,7 +11,6 @@ from products.models import MovementKind, Product, StockMovement, Variant
 from products.services.lookup import available
 
 LEDGER_PAGE = 50
-VARIANTS_PER_FORM = 50
 
 
 @dataclass(frozen=True, slots=True)

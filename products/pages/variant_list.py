@@ -121,7 +121,7 @@ COLUMNS = (
     ListColumn(
         "sku",
         "품목코드",
-        cell=lambda group, line: cells.link(group.record.url, group.record.sku, css="number"),
+        cell=lambda group, line: cells.opener(group.record.url, group.record.sku),
         plain=lambda group, line: group.record.sku,
         width=20,
         sort="sku",
@@ -231,7 +231,7 @@ class VariantList(ListPage):
 
     def head(self, group: Group) -> RowHead:
         record = group.record
-        return RowHead(record.id, record.version, record.sku, record.sale_state, record.url)
+        return RowHead(record.id, record.version, record.sku, record.sale_state)
 
     def tools(self, query: ListQuery) -> list[Tool]:
         found = []

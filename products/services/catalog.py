@@ -21,6 +21,7 @@ from products.models import Product, StockLevel, Variant
 from products.services.drafts import (
     MOST_VARIANTS,
     CatalogRefused,
+    CodeTaken,
     ProductDraft,
     VariantDraft,
     code_problems,
@@ -51,13 +52,13 @@ class VariantEdit:
 def create_products(*, drafts: Sequence[ProductDraft], at: datetime, actor: User | None) -> list[Product]:
     """상품 등록: store products with their variants and empty stock levels, all or none.
 
-    Raises CatalogRefused with the reasons by product code, LockTimeout.
+    Raises CatalogRefused with the reasons by product code, CodeTaken when nothing but codes is in the way, LockTimeout.
     """
-    problems = {draft.code: problem for draft in drafts if (problem := draft_problem(draft))}
-    problems |= code_problems([draft.code for draft in drafts])
-    problems |= sku_problems([(draft.code, variant.sku) for draft in drafts for variant in draft.variants])
-    if problems:
-        raise CatalogRefused(problems)
+    wrong = {draft.code: problem for draft in drafts if (problem := draft_problem(draft))}
+    taken = code_problems([draft.code for draft in drafts])
+    taken |= sku_problems([(draft.code, variant.sku) for draft in drafts for variant in draft.variants])
+    if wrong or taken:
+        raise (CatalogRefused if wrong else CodeTaken)(wrong | taken)
     with _storing(actor, drafts[0].code if drafts else ""):
         products = Product.objects.bulk_create(
             [
@@ -121,9 +122,7 @@ def _storing(actor: User | None, code: str) -> Iterator[None]:
         with locking(actor=actor):
             yield
     except IntegrityError as error:
-        raise CatalogRefused(
-            {code: "방금 다른 상품이나 품목이 같은 코드로 저장되었습니다. 코드를 확인하세요."}
-        ) from error
+        raise CodeTaken({code: "방금 다른 상품이나 품목이 같은 코드로 저장되었습니다. 코드를 확인하세요."}) from error
 
 
 def _refuse_edit(

@@ -13,6 +13,7 @@ from django.db import connection
 
 from accounts.models import User
 from accounts.roles import Role
+from core.calendar import short
 from core.events import record
 from core.exceptions import Conflict, DomainError
 from core.locks import locking
@@ -153,7 +154,7 @@ def _refusal(
         return "품목을 찾을 수 없습니다."
     target = wanted(level)
     if seen is not None and seen != level.version:
-        return f"화면을 연 뒤 실재고가 {level.on_hand:,}개로 바뀌었습니다. 다시 확인하고 입력하세요."
+        return _overtaken(level)
     if not 0 <= target <= MOST_ON_HAND:
         return f"실재고는 0개부터 {MOST_ON_HAND:,}개까지 입력할 수 있습니다."
     if target < level.allocated:
@@ -161,6 +162,19 @@ def _refusal(
     if actor is not None and abs(target - level.on_hand) > LARGE_CORRECTION and actor.role != Role.OWNER:
         return f"한 번에 {LARGE_CORRECTION}개를 넘는 재고 변경은 {Role.OWNER.label}만 할 수 있습니다."
     return ""
+
+
+def _overtaken(level: StockLevel) -> str:
+    last = (
+        StockMovement.objects.filter(variant_id=level.pk)
+        .exclude(on_hand=0)
+        .select_related("actor")
+        .order_by("-pk")
+        .first()
+    )
+    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"  # type: ignore[union-attr]
+    when = f"{short(last.at)}에 " if last else ""
+    return f"화면을 연 뒤 {when}{who} 재고를 바꿔 실재고가 {level.on_hand:,}개입니다. 다시 확인하고 입력하세요."
 
 
 def _write(

@@ -29,6 +29,13 @@ class CatalogRefused(DomainError):
         self.problems = problems
 
 
+class CodeTaken(CatalogRefused):
+    """이미 쓰는 코드: another product or variant has the same code, perhaps for a moment only."""
+
+    code = "code_taken"
+    status = 409
+
+
 @dataclass(frozen=True, slots=True)
 class VariantDraft:
     """품목 초안: an empty sku is derived from the product's code; price in won, weight in grams."""

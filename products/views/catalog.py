@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
-from products.forms import NewVariantFormSet, ProductEditForm, ProductForm, VariantFormSet
+from products.forms import VARIANTS_PER_FORM, NewVariantFormSet, ProductEditForm, ProductForm, VariantFormSet
 from products.models import Product, SaleState, Variant
-from products.pages.product import VARIANTS_PER_FORM, find_product, ledger, variant_rows, variants_of
+from products.pages.product import find_product, ledger, variant_rows, variants_of
 from products.pages.variant_list import SALE_CSS
 from products.services.catalog import VariantEdit, create_products, edit_product
 from products.services.drafts import ProductDraft, VariantDraft
@@ -121,6 +121,8 @@ class ProductEdit(PermissionRequired):
         variants = VariantFormSet(request.POST, prefix="variant")
         added = _new_variants(product, request.POST)
         if not all([form.is_valid(), variants.is_valid(), added.is_valid()]):
+            for problem in dict.fromkeys([*variants.non_form_errors(), *added.non_form_errors()]):
+                form.add_error(None, problem)
             return _edit_page(request, product, form, variants, added, status=422)
         try:
             edit_product(
@@ -187,5 +189,5 @@ def _edit_page(
 
 
 def _pk(row: Any) -> int:
-    value = row["pk"].value()
-    return int(value) if str(value).isdecimal() else 0
+    text = str(row["pk"].value())
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
-from core.excel import FileProblem, clean_name
+from accounts.models import User
+from core.excel import ASKS_PASSWORD, FileProblem, clean_name, read_table
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import runner, start
+from core.jobs import held, runner, start
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.views.lists import XLSX
@@ -58,21 +59,29 @@ class StockUploadPage(PermissionRequired):
         form = StockFileForm(request.POST, request.FILES)
         if not form.is_valid():
             return _form_page(request, form, status=422)
-        file = form.cleaned_data["file"]
+        staff = staff_of(request)
         try:
-            if file.size > MAX_BYTES:
-                raise FileProblem("file_too_large")
+            file = _held(form, staff)
+        except DomainError as error:
+            form.add_error("file", error.message)
+            return _form_page(request, form, status=error.status)
+        try:
+            table = read_table(file.content, filename=file.name, password=form.cleaned_data["password"])
             job = open_upload(
-                upload=UPLOAD,
-                actor=staff_of(request),
-                file_name=clean_name(file.name),
-                content=file.chunks(),
+                upload=StockUpload(table),
+                actor=staff,
+                file_name=file.name,
+                content=[file.content],
                 at=timezone.now(),
                 options={"reason": form.cleaned_data["reason"]},
             )
         except DomainError as error:
+            if error.code in ASKS_PASSWORD:
+                return _ask_password(request, form, file, error.message)
+            held.drop(file)
             form.add_error("file", error.message)
             return _form_page(request, form, status=error.status)
+        held.drop(file)
         return redirect("products:stock_preview", uuid=job.uuid)
 
 
@@ -126,11 +135,29 @@ def _gone(request: HttpRequest) -> HttpResponse:
     return render(request, "404.html", {"error_text": text}, status=404)
 
 
+def _held(form: StockFileForm, staff: User) -> held.HeldFile:
+    upload = form.cleaned_data["file"]
+    if not upload:
+        return held.find(form.cleaned_data["held"], actor=staff)
+    if upload.size > MAX_BYTES:
+        raise FileProblem("file_too_large")
+    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
+
+
+def _ask_password(request: HttpRequest, form: StockFileForm, file: held.HeldFile, message: str) -> HttpResponse:
+    """The same form once more, with the file kept until its password comes."""
+    again = StockFileForm({"held": file.token, "reason": form.cleaned_data["reason"]})
+    again.full_clean()
+    again.add_error("password", message)
+    return _form_page(request, again, status=422)
+
+
 def _form_page(request: HttpRequest, form: StockFileForm, *, status: int = 200) -> HttpResponse:
     context = {
         "title": "재고 파일 올리기",
         "form": form,
         "submit_label": "미리보기",
+        "is_held": "password" in form.errors,
         "cancel_url": reverse("products:products"),
     }
     return render(request, "products/upload.html", context, status=status)

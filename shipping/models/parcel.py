@@ -85,6 +85,10 @@ class Parcel(StateGuard, TimeStamped):
     def deliver(self, *, at: datetime, delivered_at: datetime) -> None:
         self.delivered_at = delivered_at
 
+    @transition(state, source=P.HANDED_OVER, target=P.DELIVERED, custom={"label": "배송완료 취소 되돌리기"})
+    def deliver_again(self, *, at: datetime, delivered_at: datetime) -> None:
+        self.delivered_at, self.refused_delivery_at = delivered_at, None
+
     @transition(state, source=P.DELIVERED, target=P.HANDED_OVER, custom={"label": "배송완료 취소"})
     def undeliver(self, *, at: datetime) -> None:
         self.refused_delivery_at = self.delivered_at if self.stage == TrackingStage.DELIVERED else None

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from core.calendar import KST
+from core.calendar import short
+from core.lookups import AmongTexts
 from orders.models import Order, OrderLine
 from orders.states import CLOSED, LineState
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
@@ -62,16 +63,16 @@ def _of(pattern: re.Pattern[str], numbers: Iterable[str]) -> list[str]:
 
 
 def _by_shipment(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    return Shipment.objects.filter(number__in=numbers).values_list("number", "pk", "step") if numbers else []
+    return Shipment.objects.filter(AmongTexts("number", numbers)).values_list("number", "pk", "step") if numbers else []
 
 
 def _by_line(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    items = ShipmentLine.objects.filter(line__number__in=numbers)
+    items = ShipmentLine.objects.filter(AmongTexts("line__number", numbers))
     return items.values_list("line__number", "shipment_id", "shipment__step") if numbers else []
 
 
 def _by_order(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    rows = Shipment.objects.filter(order__number__in=numbers)
+    rows = Shipment.objects.filter(AmongTexts("order__number", numbers))
     return rows.values_list("order__number", "pk", "step") if numbers else []
 
 
@@ -92,7 +93,7 @@ def _without_shipment(numbers: Collection[str]) -> dict[str, str]:
         reasons[number] = standing(LineState(stage))
     rows = OrderLine.objects.filter(number__in=_of(_LINE, numbers)).values_list("number", "state", "canceled_at")
     for number, state, canceled_at in rows:
-        when = f" {canceled_at.astimezone(KST):%m-%d %H:%M}에" if canceled_at else ""
+        when = f" {short(canceled_at)}에" if canceled_at else ""
         is_canceled = state in CLOSED and canceled_at
         reasons[number] = f"이미 취소된 주문입니다.{when} 취소했습니다." if is_canceled else standing(LineState(state))
     return reasons

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from core.calendar import KST
+from core.calendar import short
 from core.events import event_model
 from orders.models import OrderLine
 from orders.states import CLOSED, LineState
@@ -29,7 +29,7 @@ def not_ready(shipment_ids: Collection[int]) -> dict[int, str]:
 def _sentence(line: OrderLine, who: dict[int, str]) -> str:
     if line.state not in CANCELED:
         return f"배송준비중 주문이 아닙니다. 지금 상태: {line.state_label}"
-    when = f"{line.canceled_at.astimezone(KST):%m-%d %H:%M}에 " if line.canceled_at else ""
+    when = f"{short(line.canceled_at)}에 " if line.canceled_at else ""
     return f"이미 취소된 주문입니다. {who.get(line.pk, '시스템이')} {when}취소했습니다."
 
 

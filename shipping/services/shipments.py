@@ -16,19 +16,20 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from core.events import record
-from core.locks import locked
-from core.lookups import Among
+from core.locks import locked_by
+from core.lookups import Among, id_array
 from core.models import Job
 from core.numbering import shipment_number
 from core.state import Outcome, explain, move
+from orders import events as orders_events
 from orders.models import OrderLine
-from orders.services import progress
+from orders.services import before, progress
 from orders.services.locking import locked_lines
 from orders.states import CLOSED, DeliveredBy
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine
 from shipping.models.parcel import LIVE
-from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments
+from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
 from shipping.services import polling
 from shipping.states import ParcelState
 
@@ -64,13 +65,14 @@ class Locked:
 
 
 @contextmanager
-def locked_shipments(line_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+def locked_shipments(
+    line_ids: Collection[int], *, actor: Any = None, order_ids: Collection[int] | None = None
+) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
-    with locked_lines(line_ids, actor=actor) as lines:
-        items = ShipmentLine.objects.filter(Among("line_id", line_ids), is_live=True)
-        shipment_of_line = dict(items.values_list("line_id", "shipment_id"))
-        shipments = {s.pk: s for s in locked(Shipment.objects.filter(Among("pk", set(shipment_of_line.values()))))}
-        parcels = locked(Parcel.objects.filter(Among("shipment_id", shipments)).exclude(state=ParcelState.VOID))
+    with locked_lines(line_ids, actor=actor, order_ids=order_ids) as lines:
+        shipment_of_line = shipments_of_lines(line_ids)
+        shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
+        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -80,6 +82,23 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     """Ids of the live lines of these shipments."""
     items = ShipmentLine.objects.filter(Among("shipment_id", shipment_ids), is_live=True)
     return list(items.order_by("line_id").values_list("line_id", flat=True))
+
+
+_NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
+_ORDERS = """
+SELECT i.line_id, l.order_id FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
+WHERE i.shipment_id = ANY(%s::bigint[]) AND i.is_live
+"""
+
+
+@contextmanager
+def locked_whole(shipment_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+    """The live lines of these shipments, locked with them like `locked_shipments`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDERS, [id_array(shipment_ids)])
+        order_of = dict(cursor.fetchall())
+    with locked_shipments(sorted(order_of), actor=actor, order_ids=set(order_of.values())) as rows:
+        yield rows
 
 
 def make_ready(
@@ -131,13 +150,15 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     """배송중 처리: a shipment leaves with all its lines and parcels, or not at all. Source: domain.md T11.
 
     When one line of a shipment is refused the others are too, with the reason of the first: a shipment travels whole.
+    As the undo of 배송취소 it had left when it left before, so that nobody is told a second time.
     """
     line_ids = lines_of_whole_shipments(line_ids)
+    put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
         refused = _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
-        outcome = progress.ship(line_ids=good, held=rows.lines, **facts)
+        outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
         outcome.refused |= refused
         shipped = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
@@ -216,6 +237,35 @@ def deliver_by_hand(
     return outcome
 
 
+def deliver_again(
+    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """배송완료 취소 되돌리기: the whole shipment has arrived again, when and by whose word it had before (T14)."""
+    line_ids = lines_of_whole_shipments(line_ids)
+    with locked_shipments(line_ids, actor=actor) as rows:
+        refused = _refusals_by_shipment(rows, OrderLine.deliver)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = progress.deliver(
+            delivered_at=dict.fromkeys(good, at),
+            by=DeliveredBy.STAFF,
+            actor=actor,
+            at=at,
+            batch=batch,
+            reason=reason,
+            put_back=before.of_undone(batch, orders_events.LINE_UNDELIVERED, model=OrderLine, ids=good),
+        )
+        outcome.refused |= refused
+        done = rows.shipments_of(outcome.moved)
+        parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
+        ids = [parcel.pk for parcel in parcels]
+        known = before.of_undone(batch, events.PARCEL_UNDELIVERED, model=Parcel, ids=ids)
+        moments = {pk: {"delivered_at": known.get(pk, {}).get("delivered_at") or at} for pk in ids}
+        arrived = move(parcels, Parcel.deliver_again, at=at, per_row=moments)
+        record(arrived, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, reason=reason)
+        polling.stop(parcels=arrived.moved)
+    return outcome
+
+
 def undeliver(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
@@ -231,13 +281,17 @@ def undeliver(
         outcome.refused |= refused
         back = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
+        facts = before.kept(parcels, "delivered_at")
         undone = move(parcels, Parcel.undeliver, at=at)
-        record(undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        record(
+            undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
+        )
         polling.start(parcels=undone.moved, at=at)
     return outcome
 
 
 __all__ = [
-    "Locked", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments", "make_ready",
-    "return_to_preparing", "ship", "undeliver", "unship",
+    "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
+    "locked_whole",
+    "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip

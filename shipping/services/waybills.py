@@ -15,6 +15,7 @@ from core.events import event_model, record
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.korean import josa
+from core.lookups import Among, id_array, text_array
 from core.models import Job
 from core.state import Change, Outcome, explain, is_preview, move
 from orders.models import OrderLine
@@ -23,15 +24,23 @@ from orders.services.locks import release_lock
 from orders.states import CLOSED, LOCK_BIT, LineState, LockKind
 from shipping import events
 from shipping.couriers import COURIERS, UnknownCourier
-from shipping.models import Parcel, Shipment, WaybillDraft
+from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
-from shipping.services.shipments import Locked, lines_of, lines_of_whole_shipments, locked_shipments, ship, unship
+from shipping.services.shipments import (
+    Locked,
+    lines_of,
+    lines_of_whole_shipments,
+    locked_shipments,
+    locked_whole,
+    ship,
+    unship,
+)
 from shipping.states import DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 배송방법을 확인하세요."
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하세요."
 NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
 NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."
@@ -88,7 +97,7 @@ def register_waybills(
 def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) -> Registered:
     result = Registered()
     facts |= {"actor": actor}
-    with locked_shipments(lines_of(entries.keys()), actor=actor) as rows:
+    with locked_whole(entries.keys(), actor=actor) as rows:
         numbers = _checked(entries, rows, result)
         old = _replaced(numbers, entries, rows, result)
         if not is_preview():
@@ -102,8 +111,12 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
         data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
         # Lines whose old number was voided a moment ago have moved since they were read.
         held = None if old else rows.lines
-        result.outcome.merge(progress.register_waybill(line_ids=fresh, data=data, held=held, **facts))
-        _insert(numbers, entries, rows, **facts)
+        # The parcels come first: the lines' move then sums up each shipment once, with its number.
+        parcels = _insert(numbers, entries, rows, at=facts["at"])
+        done = progress.register_waybill(line_ids=fresh, data=data, held=held, **facts)
+        result.outcome.merge(done)
+        _tell(parcels, **facts)
+        refresh_parcels({parcel.shipment_id for parcel in parcels} - rows.shipments_of(done.moved))
         result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
     result.refused |= dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
@@ -184,10 +197,17 @@ def _shipment_refusal(shipment: Shipment, rows: Locked) -> str | None:
     return next((text for line in lines if (text := explain(line, OrderLine.register_waybill))), None)
 
 
+_USED = """
+SELECT p.courier, p.waybill, p.shipment_id, o.number
+FROM shipping_parcel p JOIN shipping_shipment s ON s.id = p.shipment_id JOIN orders_order o ON o.id = s.order_id
+WHERE p.waybill = ANY(%s::text[]) AND p.state = ANY(%s::text[])
+"""
+
+
 def _used_elsewhere(numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry]) -> dict[int, str]:
-    live = Parcel.objects.filter(waybill__in=set(numbers.values()), state__in=LIVE)
-    rows = live.values_list("courier", "waybill", "shipment_id", "shipment__order__number")
-    used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_USED, [text_array(numbers.values()), text_array(LIVE)])
+        used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in cursor.fetchall()}
     return {
         pk: f"다른 주문 {mine[1]}에서 쓰고 있는 송장번호입니다."
         for pk, number in numbers.items()
@@ -233,17 +253,20 @@ SELECT v.parcel_id, v.line_id, v.quantity
 FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(parcel_id, line_id, quantity)
 """
 
+_FORGET_DRAFTS = "DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%s::bigint[])"
+
 
 def _insert(
-    numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime, **facts: Any
-) -> None:
+    numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime
+) -> list[Parcel]:
+    """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
     if is_preview() or not numbers:
-        return
+        return []
     values: dict[str, Any] = {
         "at": at,
-        "shipments": list(numbers),
-        "couriers": [entries[pk].courier for pk in numbers],
-        "numbers": list(numbers.values()),
+        "shipments": id_array(numbers),
+        "couriers": text_array(entries[pk].courier for pk in numbers),
+        "numbers": text_array(numbers.values()),
     }
     with connection.cursor() as cursor:
         cursor.execute(_PARCELS, values)
@@ -254,16 +277,20 @@ def _insert(
             for line_id in rows.lines_of[shipment_id]
             if _is_open(rows.lines[line_id])
         ]
-        cursor.execute(_CONTENTS, [list(column) for column in zip(*contents, strict=True)])
+        cursor.execute(_CONTENTS, [id_array(column) for column in zip(*contents, strict=True)])
+        cursor.execute(_FORGET_DRAFTS, [values["shipments"]])
     names = ("id", "shipment_id", "courier", "waybill", "state", "version")
     parcels = [Parcel.from_db(None, names, (*row, ParcelState.NUMBERED, 0)) for row in made]
     for parcel in parcels:
         parcel.shipment = rows.shipments[parcel.shipment_id]
+    return parcels
+
+
+def _tell(parcels: Collection[Parcel], **facts: Any) -> None:
+    """송장 등록 in the history of the new parcels."""
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
-    data = {p.pk: {"courier": p.courier, "waybill": p.waybill} for p in parcels}
-    record(Outcome(changes=changes), events.PARCEL_NUMBERED, at=at, data=data, **facts)
-    refresh_parcels(numbers)
-    WaybillDraft.objects.filter(shipment__in=numbers).delete()
+    data = {parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill} for parcel in parcels}
+    record(Outcome(changes=changes), events.PARCEL_NUMBERED, data=data, **facts)
 
 
 def void_waybills(
@@ -312,7 +339,9 @@ def _replaced_by(batch: Job | None, rows: Locked) -> set[int]:
     """Shipments whose earlier number the undone batch had voided: nobody can bring that one back."""
     if batch is None or batch.undoes_id is None:
         return set()
-    voided = event_model().objects.filter(batch_id=batch.undoes_id, kind=events.PARCEL_VOIDED.code, subject="parcel")
+    # By their orders: the whole batch would be read again for each chunk.
+    mine = event_model().objects.filter(Among("order_id", {s.order_id for s in rows.shipments.values()}))
+    voided = mine.filter(batch_id=batch.undoes_id, kind=events.PARCEL_VOIDED.code, subject="parcel")
     parcels = Parcel.objects.filter(pk__in=voided.values("subject_id"), shipment__in=rows.shipments)
     return set(parcels.values_list("shipment_id", flat=True))
 

@@ -1,6 +1,6 @@
 """송장 파일의 열 맞추기: a person says once which column is what; the sender's next file is read without asking."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.signing import BadSignature, dumps, loads
@@ -66,7 +66,8 @@ def read_unknown(
             if problem.code != "file_no_header":
                 raise
     token = _keep(request, name, content, options)
-    return _page(request, token, name, table, header, form=_form(header, options), is_locked=bool(password))
+    form = _form(header, options, is_locked=bool(password))
+    return _page(request, token, name, header.labels, form=form, sample=_sample(table, header))
 
 
 def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
@@ -86,8 +87,8 @@ def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
         raise Conflict(LOCKED, code="file_locked") if "password" in problem.code else problem from None
     header = plain_header(table)
     token = _keep(request, job.file_name, content, options | {"instead_of": job.pk})
-    form = _form(header, options)
-    return _page(request, token, job.file_name, table, header, form=form, intro=AGAIN, status=200)
+    form, sample = _form(header, options), _sample(table, header)
+    return _page(request, token, job.file_name, header.labels, form=form, sample=sample, intro=AGAIN, status=200)
 
 
 def map_columns(request: HttpRequest) -> HttpResponse | None:
@@ -101,9 +102,12 @@ def map_columns(request: HttpRequest) -> HttpResponse | None:
     if path is None:
         return None
     content = path.read_bytes()
-    table = read_table(content, filename=name, password=password)
-    header = plain_header(table)
-    form = ColumnsForm(request.POST, labels=header.labels, found={})
+    try:
+        table = read_table(content, filename=name, password=password)
+        header = plain_header(table)
+    except FileProblem as problem:
+        return _unread(request, token, name, problem)
+    form = ColumnsForm(request.POST, labels=header.labels, found={}, is_locked="password" in request.POST)
     if form.is_valid():
         try:
             answer = _open_mapped(request, form, header, name, content, options=options, password=password)
@@ -112,7 +116,15 @@ def map_columns(request: HttpRequest) -> HttpResponse | None:
         else:
             files.remove(stored)
             return answer
-    return _page(request, token, name, table, header, form=form, is_locked=bool(password))
+    return _page(request, token, name, header.labels, form=form, sample=_sample(table, header))
+
+
+def _unread(request: HttpRequest, token: str, name: str, problem: FileProblem) -> HttpResponse:
+    """The same inputs again, with the names that the page sent along: without the password nobody can read them."""
+    labels, is_password = request.POST.getlist("label"), "password" in problem.code
+    form = ColumnsForm(request.POST, labels=labels, found={}, is_locked=is_password or "password" in request.POST)
+    form.add_error("password" if is_password else None, problem.message)
+    return _page(request, token, name, labels, form=form)
 
 
 def layout_id(job: Job) -> int:
@@ -143,10 +155,10 @@ def _keep(request: HttpRequest, name: str, content: bytes, options: Mapping[str,
     return dumps([stored, name, staff_of(request).pk, dict(options)], salt=SALT)
 
 
-def _form(header: Header, options: Mapping[str, Any]) -> ColumnsForm:
+def _form(header: Header, options: Mapping[str, Any], *, is_locked: bool = False) -> ColumnsForm:
     found = options.get("columns") or _known(header.labels)
     sender = options.get("sender") or courier_name(options["courier"])
-    return ColumnsForm(labels=header.labels, found=found, initial={"sender": sender})
+    return ColumnsForm(labels=header.labels, found=found, is_locked=is_locked, initial={"sender": sender})
 
 
 def _known(labels: Iterable[str]) -> dict[str, str]:
@@ -154,9 +166,14 @@ def _known(labels: Iterable[str]) -> dict[str, str]:
     return {key: label for key, names in TARGETS.items() for label in labels if label in names}
 
 
+def _sample(table: Table, header: Header) -> list[list[str]]:
+    rows = table.rows[header.index + 1 :][:SAMPLE_ROWS]
+    return [["" if cell is None else str(cell) for cell in row] for row in rows]
+
+
 def _page(
-    request: HttpRequest, token: str, name: str, table: Table, header: Header, *, form: ColumnsForm,
-    is_locked: bool = False, intro: str = UNKNOWN, status: int = 422,
+    request: HttpRequest, token: str, name: str, labels: Sequence[str], *, form: ColumnsForm,
+    sample: Sequence[Sequence[str]] = (), intro: str = UNKNOWN, status: int = 422,
 ) -> HttpResponse:  # fmt: skip
     context = {
         "title": "열 맞추기",
@@ -165,11 +182,8 @@ def _page(
         "form": form,
         "action_url": UPLOAD_URL,
         "token": token,
-        "has_password": is_locked,
-        "labels": header.labels,
-        "sample": [
-            ["" if cell is None else str(cell) for cell in row] for row in table.rows[header.index + 1 :][:SAMPLE_ROWS]
-        ],
+        "labels": labels,
+        "sample": sample,
         "cancel_url": UPLOAD_URL,
     }
     return render(request, "shipping/columns.html", context, status=status)

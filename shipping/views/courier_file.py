@@ -125,7 +125,7 @@ def _file(
         purpose=reason,
         subjects=list(orders),
         row_count=len(ids),
-        detail={"template": template.name, "batch": batch, "query": query.text_of_state},
+        detail={"template": template.name, "batch": batch, "query": query.text_in_full},
     )
     file.seek(0)
     name = quote(f"송장 {template.name} {at.astimezone(KST):%Y%m%d-%H%M}.xlsx")

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.jobs.shown import result_of
-from core.jobs.uploads import UploadCounts, upload_counts
+from core.jobs.uploads import UploadCounts, stopping_errors, upload_counts
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import OrderLine
 from orders.states import LineState
@@ -56,6 +56,7 @@ def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
         "is_open": is_open,
         "is_running": job.is_open,
         "ships": ships,
+        "stopped_by": stopping_errors(job) if is_open else 0,
         "layout": _layout(job),
         "verb": "배송중 처리" if ships else "송장 등록",
         "tabs": _tabs(counts, show) if is_open else [],

@@ -5,12 +5,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
+from core.calendar import short
 from core.exceptions import DomainError
 from core.settings_registry import get_settings, set_setting
-from orders.timeline import short
 from shipping.adapters.tracker_delivery import CLOUD_URL
 from shipping.forms import ShippingSettingsForm, TrackingAccountForm
 from shipping.services.accounts import check_account, save_account, state_of, tracking_account
+from shipping.services.sources import address_of
 
 EDIT = "settings.edit"
 NO_ACCOUNT = "먼저 배송조회 계정을 저장하세요."
@@ -81,6 +82,7 @@ def _page(
         "account_form": account_form or TrackingAccountForm(initial=initial),
         "account": account,
         "state": state_of(account),
+        "asked": address_of(account) if account else "",
         "has_key": bool(account and account.api_key),
         "last_ok": short(account.last_ok_at) if account else "",
         "last_error": account.last_error if account else "",

@@ -1,8 +1,10 @@
 """엑셀 양식: the list of templates and the editor of one; columns move by buttons, without a script."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
@@ -18,6 +20,15 @@ PREVIEW_ROWS = 5
 START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)
 UNKNOWN = "엑셀 양식을 찾을 수 없습니다."
 WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있습니다. 표시한 열을 고치세요."
+
+
+@dataclass(frozen=True, slots=True)
+class Rearranged:
+    """옮긴 열: the columns, and the control that keeps the focus: up, down, remove or header of the row `place`."""
+
+    columns: list[dict[str, str]]
+    control: str
+    place: int
 
 
 class TemplateList(PermissionRequired):
@@ -61,7 +72,7 @@ class TemplateEditor(PermissionRequired):
         seen = int(version) if version.isascii() and version.isdecimal() and len(version) < 9 else -1
         moved = rearranged(request.POST, columns)
         if moved is not None:
-            return _editor(request, template, form, moved, seen=seen, is_dirty=True)
+            return _editor(request, template, form, moved.columns, seen=seen, moved=moved)
         wrong = not all(TemplateColumnForm(one).is_valid() for one in columns)
         if wrong or not form.is_valid():
             if wrong:
@@ -73,6 +84,7 @@ class TemplateEditor(PermissionRequired):
         except DomainError as error:
             form.add_error(None, error.message)
             return _editor(request, template, form, columns, seen=seen, status=error.status)
+        messages.success(request, "저장했습니다.")
         return redirect("shipping:template", pk=pk)
 
 
@@ -105,20 +117,29 @@ def posted_columns(posted: QueryDict) -> list[dict[str, str]]:
     return [{"header": header, "field": field, "fixed": fixed} for header, field, fixed in rows]
 
 
-def rearranged(posted: QueryDict, columns: list[dict[str, str]]) -> list[dict[str, str]] | None:
-    """열 옮기기: the columns after ▲, ▼, 빼기 or 열 추가; None when something else was pressed."""
+def rearranged(posted: QueryDict, columns: list[dict[str, str]]) -> Rearranged | None:
+    """열 옮기기: the columns after ▲, ▼, 빼기, 열 추가 or a drop; None when something else was pressed."""
+    last = len(columns) - 1
     if "add" in posted:
-        return [*columns, {"header": "", "field": "", "fixed": ""}]
-    for act, step in (("up", -1), ("down", 1), ("remove", 0)):
-        text = posted.get(act, "")
-        if not (text.isascii() and text.isdecimal() and len(text) < 4 and int(text) < len(columns)):
+        return Rearranged([*columns, {"header": "", "field": "", "fixed": ""}], "header", last + 1)
+    for act in ("up", "down", "remove", "move"):
+        start, _, end = posted.get(act, "").partition("-")
+        if not (_is_place(start, last) and (act != "move" or _is_place(end, last))):
             continue
-        place, moved = int(text), list(columns)
+        place, moved = int(start), list(columns)
         one = moved.pop(place)
-        if step:
-            moved.insert(max(place + step, 0), one)
-        return moved
+        if act == "remove":
+            return Rearranged(moved, act, min(place, last - 1))
+        target = int(end) if act == "move" else min(max(place + (1 if act == "down" else -1), 0), last)
+        moved.insert(target, one)
+        # The way back stays pressable at both ends.
+        ends = {0: "down", last: "up"}
+        return Rearranged(moved, ends.get(target, "up" if target < place else "down"), target)
     return None
+
+
+def _is_place(text: str, last: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= last
 
 
 def _name(pk: int) -> str:
@@ -151,12 +172,14 @@ def _list(request: HttpRequest, form: TemplateNameForm, *, status: int = 200) ->
 
 def _editor(
     request: HttpRequest, template: ExcelTemplate, form: TemplateForm, columns: Sequence[dict[str, str]], *,
-    seen: int, status: int = 200, is_dirty: bool = False,
+    seen: int, status: int = 200, moved: Rearranged | None = None,
 ) -> HttpResponse:  # fmt: skip
     rows = [
         TemplateColumnForm(one if form.is_bound else None, initial=one, auto_id=f"column{place}_%s")
         for place, one in enumerate(columns)
     ]
+    if moved and moved.control == "header":
+        rows[moved.place].fields["header"].widget.attrs["autofocus"] = True
     shown = ExcelTemplate(
         name=template.name, columns=list(columns), row_per=_of(form, template, "row_per"),
         join_text=_of(form, template, "join_text"),
@@ -168,8 +191,7 @@ def _editor(
         "seen": seen,
         "form": form,
         "columns": rows,
-        "last": len(rows) - 1,
-        "is_dirty": is_dirty,
+        "moved": moved,
         "headers": [one["header"] for one in columns],
         "preview": _preview(shown),
     }

@@ -45,7 +45,7 @@ class WaybillUploadPage(PermissionRequired):
         if not form.is_valid():
             return _form_page(request, form, status=422)
         cleaned = form.cleaned_data
-        options = {"courier": cleaned["courier"], "ship": cleaned["ship"]}
+        options = {name: cleaned[name] for name in ("courier", "ship", "whole")}
         try:
             name, content = _content(cleaned)
             return _read(request, name, content, options, password=cleaned["password"])

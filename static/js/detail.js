@@ -14,12 +14,16 @@ function address(number) {
 
 let top = 0;
 
+// The link that names the row is the address of what it opens.
+const urlOf = (row) => $("a[data-open]", row)?.getAttribute("href");
+
 export function show(row) {
+  if (!urlOf(row)) return;
   putCursor(row);
   address(row.dataset.order);
-  panel().dataset.url = row.dataset.url;
+  panel().dataset.url = urlOf(row);
   top = 0;
-  return htmx.ajax("GET", row.dataset.url, { target: "#detail", swap: "innerHTML" });
+  return htmx.ajax("GET", urlOf(row), { target: "#detail", swap: "innerHTML" });
 }
 
 export function hide() {
@@ -33,11 +37,10 @@ export function hide() {
 onClick("[data-close-detail]", hide);
 
 // Under 1024 px the order opens as a full page.
-onClick(".scroller tbody[data-url] a[href]", (link, event) => {
-  const row = link.closest("tbody");
-  if (!panel() || innerWidth < 1024 || !plain(event) || new URL(link.href).pathname !== new URL(row.dataset.url, location).pathname) return;
+onClick(".scroller tbody[data-id] a[data-open]", (link, event) => {
+  if (!panel() || innerWidth < 1024 || !plain(event)) return;
   event.preventDefault();
-  show(row);
+  show(link.closest("tbody"));
 });
 
 on("htmx:afterSwap", ({ detail }) => {
@@ -48,12 +51,19 @@ on("htmx:afterSwap", ({ detail }) => {
   top = 0;
 });
 
+onClick("[data-reopen]", (link, event) => {
+  if (!isOpen()) return;
+  event.preventDefault();
+  reread();
+});
+
 // After a change the open order is read again with the list, also when it left the list, and stays where it was scrolled.
-on("oms:changed", () => {
-  if (!isOpen() || !panel().dataset.url) return;
+on("oms:changed", () => isOpen() && panel().dataset.url && reread());
+
+function reread() {
   top = $(".detail-body", panel())?.scrollTop ?? 0;
   htmx.ajax("GET", panel().dataset.url, { target: "#detail", swap: "innerHTML" });
-});
+}
 
 const wanted = new URLSearchParams(location.search).get("open");
 if (wanted && panel()) {

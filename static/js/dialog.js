@@ -1,11 +1,18 @@
 // Native dialogs: opened by a button or by a fragment that lands in #dialog; the focus goes back where it was.
-import { $, on, onClick } from "./dom.js";
+import { $, $$, on, onClick } from "./dom.js";
 
 let opener = null;
 
 export function open(dialog) {
   if (!dialog || dialog.open) return;
   if (!dialog.contains(document.activeElement)) opener = document.activeElement;
+  // What is seldom opened waits in a template: it is no part of the page until then.
+  const kept = $("template", dialog);
+  if (kept) {
+    kept.replaceWith(kept.content);
+    htmx.process(dialog);
+  }
+  for (const one of $$("[data-needs]", dialog)) one.hidden = !$(one.dataset.needs);
   dialog.showModal();
   const first = $("[role=alert], [autofocus], .body input:not([type=hidden]), .body select, .body textarea, [type=submit]:not(:disabled)", dialog);
   first?.focus();

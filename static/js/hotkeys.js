@@ -2,14 +2,13 @@
 import { $, $$, on, refresh, typing } from "./dom.js";
 import { hide, isOpen, show } from "./detail.js";
 import { open } from "./dialog.js";
-import { openPalette } from "./palette.js";
 import { clear, cursorRow, linkOf, pickAll, pickPage, putCursor, range, rows, selection, size, toggle } from "./select.js";
 
 // Some input methods on Linux give no code: the letter tells the key.
 const JAMO = "ㅁㅠㅊㅇㄷㄹㅎㅗㅑㅓㅏㅣㅡㅜㅐㅔㅂㄱㄴㅅㅕㅍㅈㅌㅛㅋ";
 const SIGNS = { "/": "Slash", "?": "Slash", "[": "BracketLeft", "]": "BracketRight", " ": "Space" };
 
-export function codeOf({ code, key }) {
+function codeOf({ code, key }) {
   if (code) return code;
   const place = JAMO.indexOf(key);
   if (key.length === 1 && place >= 0) return `Key${String.fromCharCode(65 + place)}`;
@@ -23,7 +22,7 @@ let goUntil = 0;
 
 function go(code) {
   const digit = code.match(/^(?:Digit|Numpad)([0-7])$/)?.[1];
-  const links = [...document.querySelectorAll(".sidebar a")];
+  const links = $$(".sidebar a");
   const link =
     digit === undefined
       ? links.find((one) => one.pathname.endsWith(GO[code] || " "))
@@ -80,7 +79,17 @@ function focusOn(...selectors) {
   return false;
 }
 
-const emptyWaybill = () => [...document.querySelectorAll("input[data-waybill]:not(:disabled)")].find((one) => !one.value || one.ariaInvalid === "true");
+const emptyWaybill = () => $$("input[data-waybill]:not(:disabled)").find((one) => !one.value || one.ariaInvalid === "true");
+
+// It is open before its module is there: what is typed meanwhile is found as well, and presses no keys of the list.
+function openPalette() {
+  const field = $("#palette-q");
+  field.value = "";
+  open($("#palette"));
+  field.focus();
+  import("./palette.js").then(({ find }) => find());
+  return true;
+}
 
 const KEYS = {
   KeyJ: (e) => step(1, e.shiftKey),
@@ -91,11 +100,11 @@ const KEYS = {
   KeyO: () => cursorRow() && (show(cursorRow()), true),
   KeyS: () => pressMain(),
   KeyE: () => press('[data-key="E"]', '[data-tool="download"], [data-tool="export"], [data-tool="excel"]'),
-  KeyP: () => press('[data-key="P"]', '[data-action*="print"], [data-tool="print"]'),
   KeyH: () => press('[data-key="H"]', '[data-action="hold"]'),
   KeyM: () => press('[data-key="M"]') || focusOn("#detail textarea[name=text], #detail textarea"),
   KeyW: () => emptyWaybill() && (emptyWaybill().focus(), true),
-  KeyU: () => press("[data-undo]"),
+  // After a reload the result is gone from the screen: the server knows what this person did last.
+  KeyU: () => press("[data-undo]") || (htmx.ajax("POST", "/jobs/undo/", { target: "#dialog", swap: "innerHTML" }), true),
   KeyR: () => $("#list") && (refresh(), true),
   BracketLeft: () => press('.pager a[rel="prev"]'),
   BracketRight: () => press('.pager a[rel="next"]'),
@@ -124,7 +133,7 @@ function selectEverything() {
 function handle(event) {
   const code = codeOf(event);
   const command = event.ctrlKey || event.metaKey;
-  if (command && !event.altKey && code === "KeyK") return $("#palette") && (openPalette(), true);
+  if (command && !event.altKey && code === "KeyK") return $("#palette") && openPalette();
   if (event.key === "Enter" && typing(event.target)) {
     // Windows sends Enter twice while Hangul is being composed; the first one must not search.
     if (event.isComposing || event.keyCode === 229) return event.target.matches("input");

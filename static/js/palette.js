@@ -1,12 +1,11 @@
-// Command palette: menus, actions of the screen, order numbers; Korean is found by its initial consonants too.
+// Command palette, fetched when it is opened first: menus, actions of the screen, order numbers; Korean is found by its initial consonants too.
 import { $, $$, on } from "./dom.js";
-import { open } from "./dialog.js";
 
 const INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ";
 let found = [];
 let at = 0;
 
-export const initials = (text) =>
+const initials = (text) =>
   [...text].map((c) => (c >= "가" && c <= "힣" ? INITIALS[Math.floor((c.charCodeAt(0) - 0xac00) / 588)] : c)).join("");
 
 function commands() {
@@ -55,20 +54,14 @@ function choose(i) {
   command?.run();
 }
 
-export function openPalette() {
-  $("#palette-q").value = "";
-  found = search("");
+export function find() {
+  found = search($("#palette-q").value);
   at = 0;
   render();
-  open($("#palette"));
-  $("#palette-q").focus();
 }
 
 on("input", ({ target }) => {
-  if (target.id !== "palette-q") return;
-  found = search(target.value);
-  at = 0;
-  render();
+  if (target.id === "palette-q") find();
 });
 
 on("keydown", (event) => {

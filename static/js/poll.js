@@ -26,7 +26,9 @@ function countsUrl() {
 function presenceUrl() {
   const place = $("[data-presence]");
   if (!place) return null;
-  return place.dataset.presence + ($("form.dirty, #dialog[open] form") ? "?editing" : "");
+  const query = new URLSearchParams({ version: $("[data-version-shown]").dataset.versionShown });
+  if ($("form.dirty, #dialog[open] form")) query.set("editing", "");
+  return `${place.dataset.presence}?${query}`;
 }
 
 function listUrl() {

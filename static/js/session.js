@@ -3,7 +3,7 @@ import { $, csrf, notify, on, refresh } from "./dom.js";
 
 let shownAt = new Date();
 const clock = () => shownAt.toLocaleTimeString("ko-KR", { hour: "2-digit", minute: "2-digit", hour12: false });
-const quiet = (detail) => detail.elt?.closest?.("[data-quiet], #poll-sink, .sidebar, [data-poll]");
+const quiet = (detail) => detail.elt?.closest?.("#poll-sink, .sidebar, [data-poll]");
 
 on("htmx:configRequest", ({ detail }) => {
   if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrf();

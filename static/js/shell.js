@@ -1,7 +1,8 @@
 // Small behaviours of the shell: preferences, drop-down menus, toggles, copying, the size select, closing the strip.
-import { $, $$, notify, on, onClick, post } from "./dom.js";
+import { $, $$, csrf, notify, on, onClick, post } from "./dom.js";
 
 const root = document.documentElement;
+const LONGEST_ADDRESS = 1500;
 
 onClick("[data-pref]", async (button) => {
   const { pref } = button.dataset;
@@ -52,6 +53,17 @@ on("change", ({ target }) => {
 on("htmx:configRequest", ({ detail }) => {
   if (!detail.elt.matches("[data-drop-empty]")) return;
   for (const [key, value] of Object.entries(detail.parameters)) if (value === "") delete detail.parameters[key];
+  // More numbers than an address can hold are posted; the answer leads to a short address.
+  if (new URLSearchParams(detail.parameters).toString().length <= LONGEST_ADDRESS) return;
+  Object.assign(detail, { verb: "post", useUrlParams: false });
+  Object.assign(detail.headers, { "X-CSRFToken": csrf(), "Content-Type": "application/x-www-form-urlencoded" });
+});
+
+on("submit", ({ target }) => {
+  if (!target.matches(".find") || encodeURIComponent(target.elements.q.value).length <= LONGEST_ADDRESS) return;
+  target.method = "post";
+  const token = target.elements.csrfmiddlewaretoken ?? target.appendChild(document.createElement("input"));
+  Object.assign(token, { type: "hidden", name: "csrfmiddlewaretoken", value: csrf() });
 });
 
 // Numbers copied from a sheet arrive as lines; one-line fields would glue them together.

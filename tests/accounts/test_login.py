@@ -164,6 +164,13 @@ def test_an_invited_person_without_password_stays_out(make_staff, client):
         "javascript:alert(1)",
         "http:evil.example",
         "\t//evil.example",
+        "abc",
+        "0",
+        "-1",
+        "orders",
+        "orders:list",
+        "https://testserver/me/",
+        "/" + "a" * 5_000,
     ],
 )
 def test_log_in_never_leads_to_another_site(person, client, target):
@@ -175,6 +182,11 @@ def test_log_in_never_leads_to_another_site(person, client, target):
 @given(st.text(max_size=30))
 def test_any_next_is_shown_safely(db, target):
     assert Client().get("/login/", {"next": target}).status_code == 200
+
+
+@pytest.mark.parametrize("target", ["abc", "0", "-1", "orders", "accounts:login"])
+def test_a_person_who_is_in_and_a_name_that_is_no_path(sign_in, target):
+    assert sign_in(Role.CS).get("/login/", {"next": target})["Location"] == "/"
 
 
 def test_a_person_who_is_in_is_sent_on(sign_in):

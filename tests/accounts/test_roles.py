@@ -20,7 +20,8 @@ MATRIX = """
     orders.split                OCL
     orders.memo                 OCLF
     orders.delay                OC
-    orders.reveal               OCA
+    orders.find_people          OCA
+    orders.reveal               OC
     orders.export               OC
     orders.confirm_purchase     OC
     orders.revoke_confirmation  OC

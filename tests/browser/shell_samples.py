@@ -82,7 +82,7 @@ def cells(n: int, line: int, lines: int, moved: bool) -> SafeString:
     tag = SafeString('<span class="tag t-today">오늘까지</span>') if n % 5 == 4 else SafeString("")
     marks = SafeString('<span class="tag">묶음 2</span> <span class="tag t-memo">메모</span>') if n % 6 == 1 else ""
     return format_html(
-        '<td class="no"{span}><a href="/orders/{no}/">{no}</a>'
+        '<td class="no"{span}><a href="/orders/{no}/" data-open>{no}</a>'
         '<span class="sub">11-21 14:{minute} · {shop}</span></td>'
         '<td class="nowrap"{span}>{who}</td>{row}'
         '<td class="num"{span}><b>{total}원</b><span class="sub">{pay}</span></td>'

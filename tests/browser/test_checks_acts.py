@@ -4,15 +4,18 @@ Every test takes rows of its own; comments name the checks.
 """
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import openpyxl
 import pytest
+from django.db import connections
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from core.actions import get_action
 from core.jobs import lease, runner
-from core.models import Job, JobKind, JobState
+from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from orders.models import Order, OrderLine
 from orders.states import BIT_IN_STOCK, LineState
 from shipping.models import Parcel, ShipmentStep
@@ -125,7 +128,9 @@ def test_a_colleagues_move_is_seen_and_keeps_scroll_focus_and_text(
     console_errors.clear()
 
 
-def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(seeded, browser, list_at, free):  # check 18
+def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(  # check 18
+    seeded, browser, list_at, free, console_errors
+):
     order = next(free["stocked"])
     page = list_at(PREPARING, "logistics")
     other = seeded.open(colleague(browser, seeded), PREPARING)
@@ -134,10 +139,15 @@ def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(seeded,
     other.context.close()
     version = OrderLine.objects.get(order=order).version
     box(page, order.pk).check()
-    page.locator(".acts [data-action=make-ready]").click()
+    with page.expect_response("**/acts/make-ready/") as answer:
+        page.locator(".acts [data-action=make-ready]").click()
+    assert answer.value.status == 409
     expect(page.locator("#dialog")).to_contain_text("박지우 님이")
     expect(page.locator("#dialog button[type=submit]")).to_be_disabled()
+    assert page.locator("#dialog").get_by_text("되돌릴 수 있습니다").count() == 0
     page.locator("#dialog [data-close]").first.click()
+    expect(page.locator(f"#row-{order.pk}[data-version='{Order.objects.get(pk=order.pk).version}']")).to_be_visible()
+    console_errors.clear()
     line = OrderLine.objects.get(order=order)
     assert (line.state, line.version, line.hold_reason) == (S.PREPARING, version, "동료가 먼저")
 
@@ -262,9 +272,8 @@ def rows_of(content):
     return [[cell.value for cell in row] for row in sheet.iter_rows()]
 
 
-def test_a_large_job_shows_its_progress_and_can_be_stopped(seeded, list_at):  # check 36
-    paid_orders(205, stock=0, code="MANY")
-    page = list_at("/orders/preparing/?q=홍길동")
+def many_acknowledged(page):
+    """발주확인 of more than 200 orders, confirmed: a job that waits for its worker."""
     page.locator("#check-page").check()
     page.get_by_role("button", name="모두 선택").click()
     page.locator(".acts [data-action=acknowledge]").click()
@@ -273,12 +282,56 @@ def test_a_large_job_shows_its_progress_and_can_be_stopped(seeded, list_at):  # 
     job = Job.objects.filter(act="acknowledge", kind=JobKind.ACT).latest("pk")
     assert (job.state, job.done) == (JobState.QUEUED, 0)
     assert job.total > 200
+    return job
+
+
+def test_a_large_job_shows_its_progress_and_survives_a_reload(seeded, list_at):  # check 36
+    paid_orders(205, stock=0, code="MANY")
+    page = list_at("/orders/preparing/?q=홍길동")
+    job = many_acknowledged(page)
     seeded.open(page, f"/jobs/{job.uuid}/")
     expect(page.locator("main")).to_contain_text(f"0 / {job.total:,}건 처리 중")
     runner.run(lease.claim(job_id=job.pk, at=timezone.now()))
     expect(page.locator("#strip")).to_contain_text("발주확인했습니다.")
     job = reloaded(job)
     assert (job.done + job.failed, job.state in {JobState.DONE, JobState.PARTIAL}) == (job.total, True)
+
+
+def work_through(job):
+    """What a worker does, in a thread with a connection of its own."""
+    try:
+        runner.run(lease.claim(job_id=job.pk, at=timezone.now()))
+    finally:
+        connections.close_all()
+
+
+def test_a_running_job_is_stopped_before_its_next_chunk_and_taken_up_again(seeded, list_at, monkeypatch):  # check 36
+    paid_orders(205, stock=0, code="STOPPED")
+    page = list_at("/orders/preparing/?q=홍길동&tab=unacknowledged")
+    job = many_acknowledged(page)
+    seeded.open(page, f"/jobs/{job.uuid}/")
+    monkeypatch.setattr(get_action("acknowledge"), "chunk", 60)
+    monkeypatch.setenv("OMS_FAILPOINTS", f"{runner.AFTER_COMMIT}=sleep:4000")
+    with ThreadPoolExecutor(1) as worker:
+        running = worker.submit(work_through, job)
+        expect(page.locator("#strip")).to_contain_text(f"60 / {job.total:,}건 처리 중")
+        page.get_by_role("button", name="여기서 멈추기").click()
+        settled(page)
+        assert reloaded(job).cancel_requested
+        running.result(timeout=30)
+    job = reloaded(job)
+    assert (job.state, job.done + job.failed) == (JobState.CANCELED, 60)
+    items = JobItem.objects.filter(job=job)
+    done = items.filter(result=ItemResult.OK).values("target_id")
+    rest = items.filter(result=ItemResult.PENDING).values("target_id")
+    assert (done.count(), rest.count()) == (60, job.total - 60)
+    expect(page.locator("#strip").get_by_role("button", name="이어서 처리")).to_be_visible()
+    monkeypatch.setenv("OMS_FAILPOINTS", "")
+    page.locator("#strip").get_by_role("button", name="이어서 처리").click()
+    settled(page)
+    runner.run(lease.claim(job_id=job.pk, at=timezone.now()))
+    expect(page.locator("#strip")).to_contain_text("발주확인했습니다.")
+    assert (reloaded(job).done, reloaded(job).state) == (job.total, JobState.DONE)
 
 
 @pytest.mark.parametrize("path", ["/orders/", "/orders/awaiting-payment/", "/orders/ready/", "/orders/confirmed/"])

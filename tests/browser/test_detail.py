@@ -9,7 +9,7 @@ from accounts.models import AccessLog
 from accounts.roles import Role
 from orders.models import Order, StaffMemo
 from orders.services import locks
-from orders.services.changes import add_memo
+from orders.services.changes import Recipient, add_memo, change_recipient
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
 from tests.fixtures.orders import reloaded
 
@@ -117,7 +117,15 @@ def test_the_address_changes_and_a_colleagues_change_is_compared(page, opened, m
     dialog = page.locator("#dialog")
     dialog.get_by_label("수령자").wait_for()
     colleague = make_staff(Role.CS, display_name="이도윤")
-    add_memo(order_id=opened.pk, text="먼저 저장", is_pinned=False, actor=colleague, at=timezone.now())
+    present = reloaded(opened)
+    recipient = Recipient(**{name: getattr(present, name) for name in Recipient.__slots__} | {"address2": "202호"})
+    change_recipient(
+        order_id=opened.pk,
+        recipient=recipient,
+        expected_version=present.version,
+        actor=colleague,
+        at=timezone.now(),
+    )
     dialog.get_by_label("수령자").fill("이새로")
     dialog.get_by_label("상세주소").fill("205동 101호")
     dialog.get_by_role("button", name="배송지 저장").click()

@@ -86,7 +86,7 @@ PAGES = {
 }
 SMALL = """() => [...document.querySelectorAll('a, button, select, summary, input')].filter(e => {
   const own = e.closest('label') || e, r = own.getBoundingClientRect();
-  const inText = e.closest('p, .skip, .visually-hidden, .strip, td, th, dd, dl, li, .line-note, .alert, .sub, .help');
+  const inText = e.closest('p, .skip, .strip, td, th, dd, dl, li, .line-note, .alert, .sub, .help');
   return e.checkVisibility() && !e.ariaHidden && e.type !== 'hidden' && r.width && !inText
     && (r.width < 24 || r.height < 24);
 }).map(e => e.outerHTML.slice(0, 100))"""
@@ -99,6 +99,20 @@ EDGES = """() => { const found = {};
     const cell = b.closest('td'), range = document.createRange(); range.selectNodeContents(b);
     const column = Math.round(cell.getBoundingClientRect().left);
     (found[column] ||= []).push([b.textContent.trim(), range.getBoundingClientRect().right]);
+  } return found; }"""
+
+# Words of letters and digits, Korean ones too, that stand on two lines inside a table cell.
+BROKEN = """() => { const found = [];
+  for (const cell of document.querySelectorAll('td:not(.free), th')) {
+    if (!cell.checkVisibility()) continue;
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode())
+     for (const { 0: word, index } of texts.currentNode.data.matchAll(/[\\w가-힣][\\w가-힣.,:-]+/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, index);
+      range.setEnd(texts.currentNode, index + word.length);
+      if (new Set([...range.getClientRects()].map(one => Math.round(one.top))).size > 1) found.push(word);
+    }
   } return found; }"""
 
 
@@ -143,19 +157,20 @@ def violations(page):
     return found
 
 
-def sideways(page):
-    """Widths at which the page scrolls sideways."""
+def misfits(page):
+    """Widths at which the page scrolls sideways, and words that are broken within a table."""
     found = []
     for width, height in ((1280, 800), (1440, 900)):
         page.set_viewport_size({"width": width, "height": height})
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(width)
+        found += page.evaluate(BROKEN)
     return found
 
 
 def check(page):
     """What every page must be, whatever it shows."""
-    assert sideways(page) == []
+    assert misfits(page) == []
     assert page.evaluate(SMALL) == []
     assert re.findall(WORDS, page.locator("body").inner_text()) == []
     for column in page.evaluate(EDGES).values():

@@ -12,6 +12,7 @@ from core.state import Change, Outcome
 from orders import events
 from orders.models import Order, OrderEvent, SalesChannel
 from orders.services import progress
+from orders.states import CanceledBy
 from tests.channels.conftest import order_body
 from tests.fixtures.orders import NOW
 
@@ -47,6 +48,20 @@ def test_pages_join_without_a_gap_and_other_channels_are_passed_over(api, channe
         after, more = page["next"], page["more"]
     assert seen == mine
     assert after == OrderEvent.objects.latest("pk").pk
+
+
+def test_the_storefront_hears_what_coupon_and_points_a_canceled_order_gave_back(api, channel, make_order, make_variant):
+    lines = [(make_variant(on_hand=5), 1), (make_variant(on_hand=5), 3)]
+    order = make_order(on=channel, lines=lines, coupon_amount=3_001, points_amount=700)
+    progress.cancel_unpaid(order_ids=[order.pk], actor=None, at=NOW, by=CanceledBy.DEADLINE)
+    progress.revive(order_ids=[order.pk], actor=None, at=NOW, reason="늦은 입금")
+    told = [(one["kind"], one["benefits"]) for one in api.get("/events").json()["events"]]
+    assert told[0] == ("order.received", None)
+    for kind, act in (("line.canceled_unpaid", "RESTORED"), ("line.revived", "USED")):
+        mine = [benefits for one, benefits in told if one == kind]
+        assert [benefits["act"] for benefits in mine] == [act, act]
+        assert sum(benefits["coupon"] for benefits in mine) == 3_001
+        assert sum(benefits["points"] for benefits in mine) == 700
 
 
 def test_odd_parameters_are_refused(api):

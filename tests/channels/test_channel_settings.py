@@ -1,11 +1,13 @@
 """설정 · 판매채널: create, edit, default layout, API keys."""
 
+import html
+
 import pytest
 from django.test import Client
 
 from accounts.roles import Role
 from channels.models import ApiKey, OrderProfile
-from orders.models import SalesChannel
+from orders.models import OrderEvent, SalesChannel
 from tests.channels.conftest import Api, order_body
 
 URL = "/settings/channels/"
@@ -86,3 +88,29 @@ def test_only_the_owner_may_change_channels(role, sees, sign_in):
 def test_missing_channels_are_said_to_be_missing(client):
     assert client.get(f"{URL}999999/").status_code == 404
     assert client.post(f"{URL}999999/keys/").status_code == 404
+
+
+def test_no_key_is_made_for_a_channel_that_is_switched_off(client, channel):
+    SalesChannel.objects.filter(pk=channel.pk).update(is_active=False)
+    answer = client.post(f"{URL}{channel.pk}/keys/")
+    assert answer.status_code == 409
+    assert "사용하지 않는 판매채널이라 API 키를 발급하지 않았습니다." in html.unescape(answer.content.decode())
+    assert not ApiKey.objects.exists()
+    assert not OrderEvent.objects.exists()
+
+
+def test_a_mapping_is_deleted_and_a_known_layout_never(client, channel, sign_in):
+    own = OrderProfile.objects.create(name="해외 매장", channel=channel, fingerprint="f")
+    known = OrderProfile.objects.get(kind="CAFE24")
+    page = client.get(f"/settings/channels/{channel.pk}/").content.decode()
+    assert f'data-profile="{own.pk}"' in page
+    assert f'data-profile="{known.pk}"' not in client.get(f"/settings/channels/{known.channel_id}/").content.decode()
+    assert sign_in(Role.CS).post(f"/settings/channels/{channel.pk}/profiles/{own.pk}/delete/").status_code == 403
+    other = SalesChannel.objects.get(code="smartstore").pk
+    for channel_id, profile in ((known.channel_id, known), (other, own)):
+        refused = client.post(f"/settings/channels/{channel_id}/profiles/{profile.pk}/delete/")
+        assert refused.status_code == 404
+    assert OrderProfile.objects.filter(pk__in=[own.pk, known.pk]).count() == 2
+    done = client.post(f"/settings/channels/{channel.pk}/profiles/{own.pk}/delete/", follow=True)
+    assert "&#x27;해외 매장&#x27; 양식을 삭제했습니다." in done.content.decode()
+    assert not OrderProfile.objects.filter(pk=own.pk).exists()

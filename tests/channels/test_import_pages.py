@@ -8,11 +8,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from channels.models import OrderProfile
-from core.excel import read_table
-from core.models import Job
+from core.excel import encrypt
+from core.models import Job, JobState
 from orders.models import Order, SalesChannel
 from tests.channels.files import plain, smartstore, smartstore_row
 from tests.fixtures.files import saved
@@ -63,6 +62,10 @@ def test_upload_preview_apply_and_the_same_file_again(owner):
     assert not Order.objects.exists()
     done = owner.post(f"{answer['Location']}apply/", follow=True)
     assert "2행 가운데 1행을 등록했습니다." in done.content.decode()
+    order = Order.objects.get()
+    assert f'<a href="/orders/{order.number}/">{order.number}</a>' in done.content.decode()
+    for kind, number in (("all", 2), ("done", 1), ("error", 1), ("same", 0)):
+        assert f'data-count="rows-{kind}">{number}<' in done.content.decode(), kind
     assert Order.objects.count() == 1
     owner.post(f"{answer['Location']}apply/")
     assert Order.objects.count() == 1
@@ -93,6 +96,35 @@ def test_a_file_that_another_person_holds_is_not_found(owner, sign_in):
     assert stranger.status_code == 404
     assert "파일을 다시 골라" in stranger.content.decode()
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("password", "sentence"), [("5678", "암호가 맞지 않아"), ("", "암호가 걸린 파일입니다.")])
+def test_a_wrong_password_on_the_column_page_loses_nothing(password, sentence, owner, channel):
+    locked = encrypt(plain(SHOP), "1234")
+    asked = send(owner, locked, name="superstore.xlsx", password="1234")
+    chosen = columns_of(asked) | {
+        "label": list(asked.context["labels"]),
+        "name": "해외 매장",
+        "channel": str(channel.pk),
+        "line_amount_factor": "1350.5",
+        "address1_column": "City",
+        "ordered_at_date_format": "%m/%d/%Y",
+        "recipient_name_column": "Customer Name",
+    }
+    assert all(f'name="label" value="{label}"' in asked.content.decode() for label in chosen["label"])
+    wrong = owner.post(f"{URL}columns/", chosen | {"password": password})
+    page = wrong.content.decode()
+    assert wrong.status_code == 422
+    assert sentence in wrong.context["form"].errors["password"][0]
+    assert 'id="id_password_error"' in page
+    assert "Claire Gute" not in page
+    assert list(wrong.context["form"].errors) == ["password"]
+    assert not Job.objects.exists()
+    assert not OrderProfile.objects.filter(name="해외 매장").exists()
+    again = columns_of(wrong) | {"label": list(wrong.context["labels"]), "password": "1234"}
+    assert again == chosen | {"password": "1234"}
+    assert owner.post(f"{URL}columns/", again).status_code == 302
+    assert Job.objects.get().total == 2
 
 
 def test_the_sheet_is_asked_for_when_there_are_several(owner):
@@ -139,6 +171,99 @@ def test_an_unknown_layout_is_mapped_once_and_then_known(owner, channel):
     assert Job.objects.latest("pk").params["options"]["profile_name"] == "해외 매장"
 
 
+NEAR = [
+    ["주문번호", "수령인", "수량", "물건이름", "배송지", "단가", "날짜", "연락처"],
+    ["N-1", "김수령", 2, "양말", "서울 중구 세종대로 110", 5000, "2026-09-20", "010-2222-3333"],
+]
+
+
+def test_a_file_that_only_looks_like_a_known_layout_is_mapped_once_and_then_known(owner, channel):
+    asked = send(owner, plain(NEAR))
+    assert asked.status_code == 200
+    page = asked.content.decode()
+    assert "&#x27;카페24 주문&#x27; 양식과 비슷하지만 필요한 열이 없습니다: 상품명, " in page
+    chosen = columns_of(asked) | {
+        "name": "비슷한 양식",
+        "channel": str(channel.pk),
+        "product_name_column": "물건이름",
+        "address1_column": "배송지",
+        "ordered_at_column": "날짜",
+    }
+    assert owner.post(f"{URL}columns/", chosen).status_code == 302
+    assert send(owner, plain([NEAR[0], ["N-2", *NEAR[1][1:]]])).status_code == 302
+    assert Job.objects.latest("pk").params["options"]["profile_name"] == "비슷한 양식"
+    profile = OrderProfile.objects.get(kind="CAFE24")
+    wrong = send(owner, plain(NEAR), profile=profile.pk)
+    assert wrong.status_code == 422
+    assert "&#x27;자동으로 찾기&#x27;로 올려 열을 직접 맞춰 주세요." in wrong.content.decode()
+
+
+def mapped(owner: Client, channel: SalesChannel, rows: list[list[Any]], *, password: str = "") -> str:
+    """The preview of a file whose columns were mapped, with the buyer's city as the recipient."""
+    data = encrypt(plain(rows), password) if password else plain(rows)
+    asked = send(owner, data, name="superstore.xlsx", password=password)
+    chosen = columns_of(asked) | {
+        "name": "해외 매장",
+        "channel": str(channel.pk),
+        "line_amount_factor": "1350.5",
+        "ordered_at_date_format": "%m/%d/%Y",
+        "recipient_name_column": "City",
+        "address1_column": "City",
+        "password": password,
+    }
+    answer = owner.post(f"{URL}columns/", chosen)
+    assert answer.status_code == 302, answer.context["form"].errors
+    return str(answer["Location"])
+
+
+def test_a_wrong_mapping_is_corrected_from_the_preview(owner, channel):
+    place = mapped(owner, channel, SHOP)
+    first = Job.objects.get()
+    assert 'data-action="remap-columns"' in owner.get(place).content.decode()
+    asked = owner.post(f"{place}columns/")
+    assert asked.status_code == 200
+    chosen = columns_of(asked)
+    assert chosen["recipient_name_column"] == "City"
+    assert (chosen["line_amount_factor"], chosen["ordered_at_date_format"]) == ("1350.5", "%m/%d/%Y")
+    assert (chosen["name"], chosen["channel"]) == ("해외 매장", str(channel.pk))
+    assert "Claire Gute" in asked.content.decode()
+    again = owner.post(f"{URL}columns/", chosen | {"recipient_name_column": "Customer Name"})
+    assert again.status_code == 302
+    first.refresh_from_db()
+    assert first.state == JobState.CANCELED
+    assert OrderProfile.objects.filter(kind="CUSTOM").count() == 1
+    owner.post(f"{again['Location']}apply/")
+    assert Order.objects.get().recipient_name == "Claire Gute"
+    second = send(owner, plain([SHOP[0], ["CA-2", *SHOP[1][1:]]]))
+    owner.post(f"{second['Location']}apply/")
+    assert set(Order.objects.values_list("recipient_name", flat=True)) == {"Claire Gute"}
+
+
+def test_a_locked_file_is_mapped_again_with_its_password(owner, channel):
+    place = mapped(owner, channel, SHOP, password="1234")
+    asked = owner.post(f"{place}columns/")
+    assert asked.status_code == 200
+    assert 'name="password"' in asked.content.decode()
+    assert "Claire Gute" not in asked.content.decode()
+    chosen = columns_of(asked) | {"recipient_name_column": "Customer Name", "label": list(asked.context["labels"])}
+    assert owner.post(f"{URL}columns/", chosen).status_code == 422
+    assert OrderProfile.objects.get(kind="CUSTOM").mapping["recipient_name"] == {"column": "City"}
+    assert owner.post(f"{URL}columns/", chosen | {"password": "1234"}).status_code == 302
+    assert OrderProfile.objects.get(kind="CUSTOM").mapping["recipient_name"] == {"column": "Customer Name"}
+
+
+def test_only_a_preview_of_mapped_columns_can_be_mapped_again(owner, channel, sign_in):
+    place = send(owner, smartstore([smartstore_row(1)]))["Location"]
+    assert 'data-action="remap-columns"' not in owner.get(place).content.decode()
+    answer = owner.post(f"{place}columns/")
+    assert answer.status_code == 409
+    assert "열을 다시 맞출 수 없습니다." in answer.content.decode()
+    own = mapped(owner, channel, SHOP)
+    assert sign_in(Role.LOGISTICS).post(f"{own}columns/").status_code == 403
+    owner.post(f"{own}apply/")
+    assert owner.post(f"{own}columns/").status_code == 409
+
+
 def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner, channel):
     asked = send(owner, plain(SHOP))
     chosen = columns_of(asked) | {"name": "빠진 양식", "channel": str(channel.pk), "order_number_column": ""}
@@ -149,38 +274,6 @@ def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner
     assert answer.status_code == 422
     assert not OrderProfile.objects.filter(kind="CUSTOM").exists()
     assert not Job.objects.exists()
-
-
-def test_an_error_file_is_the_persons_own_sheet_with_a_reason(owner):
-    rows = [smartstore_row(1), smartstore_row(2, 수량="0"), smartstore_row(3, 우편번호="123456789")]
-    place = send(owner, smartstore(rows))["Location"]
-    owner.post(f"{place}apply/")
-    answer = owner.get(f"/jobs/{Job.objects.get().uuid}/failed.xlsx")
-    assert answer.status_code == 200
-    table = read_table(b"".join(answer.streaming_content), filename="failed.xlsx")
-    assert table.rows[0][:2] == ["상품주문번호", "주문번호"]
-    assert table.rows[0][-1] == "오류 내용"
-    assert [row[-1] for row in table.rows[1:]] == [
-        "수량은 1개 이상이어야 합니다. 지금은 0개입니다.",
-        "우편번호: 우편번호는 숫자 5자리여야 합니다. 지금은 9자리입니다.",
-    ]
-    assert [row[0] for row in table.rows[1:]] == ["2026092000000002", "2026092000000003"]
-    log = AccessLog.objects.get(action=AccessAction.EXPORT)
-    assert (log.row_count, log.purpose) == (2, "주문 파일 올리기 오류 파일")
-
-
-def test_the_corrected_error_file_imports_only_the_rest(owner):
-    rows = [smartstore_row(1), smartstore_row(2, 수량="0")]
-    place = send(owner, smartstore(rows))["Location"]
-    owner.post(f"{place}apply/")
-    answer = owner.get(f"/jobs/{Job.objects.get().uuid}/failed.xlsx")
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content)))
-    sheet = book.active
-    names = [cell.value for cell in sheet[1]]
-    sheet.cell(2, names.index("수량") + 1).value = 2
-    place = send(owner, saved(book))["Location"]
-    owner.post(f"{place}apply/")
-    assert Order.objects.count() == 2
 
 
 @pytest.mark.parametrize("role", [Role.LOGISTICS, Role.FINANCE, Role.VIEWER, Role.AUDITOR])
@@ -218,5 +311,9 @@ def test_an_inactive_channel_takes_nothing(owner):
 def test_throwing_a_preview_away_leaves_nothing_to_apply(owner):
     place = send(owner, smartstore([smartstore_row(1)]))["Location"]
     owner.post(f"{place}cancel/")
-    owner.post(f"{place}apply/")
+    answer = owner.post(f"{place}apply/")
+    assert answer.status_code == 409
+    assert "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요." in answer.content.decode()
+    assert "1행 가운데 0행" not in answer.content.decode()
+    assert owner.get(place).status_code == 404
     assert not Order.objects.exists()

@@ -1,9 +1,10 @@
-"""Order files in real processes: twice at once, killed on the way, taken up again; and how many questions they ask."""
+"""Order files in real processes: sixteen at once, killed on the way, taken up again; how many questions they ask."""
 
 import os
 import signal
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,16 @@ from payments.models import LedgerEntry
 from tests.channels.conftest import apply_job
 from tests.channels.files import smartstore, smartstore_row
 from tests.infra.processes import worker_database_url
+from tests.infra.races import race
+
+RACERS = 16
 
 
-def shop_file(number: int, *, first: int = 1) -> bytes:
-    """A file of orders of two lines each."""
+def shop_file(number: int, *, first: int = 1, note: str = "") -> bytes:
+    """A file of orders of two lines each; with another `note` it is another file of the same orders."""
     rows = []
     for n in range(first, first + number):
-        same = {"주문번호": f"2026092077{n:06d}", "배송비 묶음번호": f"B{n}"}
+        same = {"주문번호": f"2026092077{n:06d}", "배송비 묶음번호": f"B{n}", "판매자 내부코드1": note}
         rows += [smartstore_row(2 * n, **same), smartstore_row(2 * n + 1, **same, 상품번호="99", 상품명="양말")]
     return smartstore(rows)
 
@@ -55,17 +59,31 @@ def nothing_twice() -> None:
     assert [*applied_rows(), *connected_lines(), *answered_requests()] == []
 
 
+LATE = ("이미 반영했습니다.", "등록할 행이 없습니다.", "등록 0행 · 제외 120행")
+"""What those hear who were not first: of the file, of its rows in the preview, of its rows when they are applied."""
+
+
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
-def test_two_processes_with_the_same_file_store_each_order_once(tmp_path):
-    path = tmp_path / "주문.xlsx"
-    path.write_bytes(shop_file(150))
-    both = [run(path), run(path)]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert Order.objects.count() == 150, said
+@pytest.mark.parametrize("files", [1, 16])
+def test_sixteen_processes_with_the_same_orders_store_each_once(files, tmp_path):
+    paths = [tmp_path / f"주문 {n}.xlsx" for n in range(files)]
+    for n, path in enumerate(paths):
+        path.write_bytes(shop_file(60, note=f"{n}"))
+
+    def load(path: Path) -> str:
+        out = StringIO()
+        try:
+            call_command("oms_import", str(path), stdout=out)
+        except CommandError as refused:
+            out.write(str(refused))
+        return out.getvalue()
+
+    said = race([lambda n=n: load(paths[n % files]) for n in range(RACERS)])
+    assert Order.objects.count() == 60, said
     nothing_twice()
-    assert sorted(process.returncode for process in both) in ([0, 0], [0, 1])
-    assert sum("등록 300행" in text for text in said) == 1, said
+    assert sum("등록 120행" in text for text in said) == 1, said
+    assert [text for text in said if "등록 120행" not in text and not any(late in text for late in LATE)] == []
 
 
 @pytest.mark.processes

@@ -1,5 +1,6 @@
 """주문 직접 등록: lines by search, amounts, one order per form however often the button is pressed."""
 
+import re
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.test import Client
 
 from accounts.roles import Role
 from channels.models import ChannelListing, IdempotencyKey
+from core.form_words import STALE
 from orders.models import Order, OrderEvent, SalesChannel
 from orders.states import LineState
 from payments.models import Payment
@@ -136,11 +138,11 @@ def test_a_search_adds_and_removes_lines_and_keeps_what_was_typed(client, make_v
         ({"line-TOTAL_FORMS": "0"}, "품목을 하나 이상 추가하세요."),
         ({"discount_amount": "99,999"}, "할인과 쿠폰, 적립금이 주문 금액보다 큽니다."),
         ({"channel": "0"}, "없는 판매채널입니다."),
-        ({"payment_method": "FREE"}, "FREE"),
-        ({"key": "x"}, ""),
+        ({"payment_method": "FREE"}, "고를 수 없는 값입니다. 목록에 있는 값에서 다시 고르세요."),
+        ({"key": "x"}, STALE),
         ({"delivery_note": "가" * 501}, "500"),
         ({"line-TOTAL_FORMS": "99999"}, ""),
-        ({"line-TOTAL_FORMS": "x"}, ""),
+        ({"line-TOTAL_FORMS": "x"}, STALE),
     ],
 )
 def test_bad_input_is_refused_with_a_sentence_and_nothing_stored(client, make_variant, fields, text):
@@ -149,6 +151,15 @@ def test_bad_input_is_refused_with_a_sentence_and_nothing_stored(client, make_va
     assert text in answer.content.decode()
     assert not Order.objects.exists()
     assert not IdempotencyKey.objects.exists()
+
+
+@pytest.mark.parametrize("fields", [{"key": "x"}, {"line-TOTAL_FORMS": "x"}, {"key": ""}])
+def test_hidden_inputs_are_spoken_of_in_korean_and_once(client, make_variant, fields):
+    page = client.post(URL, typed(make_variant()) | fields).content.decode()
+    text = re.sub(r"<[^>]+>", " ", page.split("<main")[1])
+    assert text.count(STALE) == 1
+    assert not {"Key", "TOTAL_FORMS", "ManagementForm", "hidden"} & set(re.findall(r"[A-Za-z_]+", text))
+    assert not Order.objects.exists()
 
 
 def test_fields_that_the_form_does_not_have_change_nothing(client, make_variant):

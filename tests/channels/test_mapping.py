@@ -157,7 +157,15 @@ def test_inactive_and_unknown_variants_are_refused(waiting, shop, sign_in, make_
     for variant, status in ((off.pk, 400), (10**9, 404), ("x", 422), ("", 422), (2**70, 422)):
         assert client.post(f"{URL}connect/", group | {"variant": variant}).status_code == status
     assert client.get(f"{URL}connect/").status_code == 404
-    for query in ("?tab=x", "?page=0", "?page=x", "?page=99999999999", "?zz=1"):
+    for query in (
+        "?tab=x",
+        "?page=0",
+        "?page=x",
+        "?page=99999999999",
+        "?page=000001" + "9" * 20,
+        "?page=10001",
+        "?zz=1",
+    ):
         assert client.get(URL + query).status_code == 400
     assert not ChannelListing.objects.exists()
     assert not OrderLine.objects.filter(variant__isnull=False).exists()

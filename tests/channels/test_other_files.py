@@ -114,6 +114,41 @@ def test_cafe24_codes_canceled_and_refunded_rows_are_left_out(preview):
     assert found[3][2] == "환불한 주문입니다. 등록하지 않습니다."
 
 
+def test_the_same_line_twice_in_a_cafe24_file_is_one_line(load):
+    job = load(cafe24([cafe24_row(1), cafe24_row(1)]))
+    assert [(result, reason) for _, result, reason in verdicts(job)] == [
+        (ItemResult.OK, ""),
+        (REFUSED, "파일의 2행과 같은 품목입니다. 한 번만 등록합니다."),
+    ]
+    order = Order.objects.get()
+    assert (order.lines.count(), order.due_amount) == (1, 33_000)
+
+
+def test_a_line_twice_with_amounts_of_two_is_refused_for_the_amount(preview):
+    twice = {"총 주문금액": 63000, "결제금액": 63000}
+    job = preview(cafe24([cafe24_row(1, **twice), cafe24_row(1, **twice)]))
+    assert verdicts(job)[0][2] == (
+        "결제금액 63,000원이 계산한 금액 33,000원보다 큽니다. 배송비와 할인 열을 확인하세요."
+    )
+    assert not Order.objects.exists()
+
+
+def test_the_rest_of_a_partly_canceled_cafe24_order_has_no_amounts_of_its_own(preview):
+    other = {"품목별 주문번호": "20260920-0000001-02", "주문 상태": "취소완료"}
+    columns = [*CAFE24, "주문 상태"]
+    job = preview(cafe24([cafe24_row(1), cafe24_row(1, **other)], columns=columns))
+    assert verdicts(job)[0][2].startswith("취소했거나 이미 보낸 품목을 뺀 주문이라 주문 금액을 나눌 수 없습니다.")
+    assert not Order.objects.exists()
+
+
+def test_a_negative_price_beside_a_good_amount_is_refused(preview):
+    job = preview(cafe24([cafe24_row(1, 판매가=-5)]))
+    assert [(result, reason) for _, result, reason in verdicts(job)] == [
+        (REFUSED, "판매가는 0원 이상이어야 합니다. 지금은 -5원입니다.")
+    ]
+    assert not Order.objects.exists()
+
+
 def test_sabangnet_rows_are_prepaid_and_their_codes_are_read(load):
     job = load(sabangnet([sabangnet_row(1), sabangnet_row(2, order_status="010"), sabangnet_row(3, order_status="7")]))
     assert [result for _, result, _ in verdicts(job)] == [ItemResult.OK, REFUSED, REFUSED]

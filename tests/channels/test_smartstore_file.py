@@ -10,7 +10,8 @@ from core.excel import FileProblem
 from core.models import ItemResult
 from orders.models import Order, OrderEvent, OrderLine
 from orders.states import LineState, PaymentMethod
-from payments.models import LedgerEntry
+from payments.models import LedgerEntry, Payment
+from payments.states import PaymentState
 from tests.channels.conftest import verdicts
 from tests.channels.files import SMARTSTORE, smartstore, smartstore_row
 
@@ -41,6 +42,25 @@ def test_a_paid_row_becomes_a_paid_order_with_every_fact(load):
     assert line.locks.get().kind == "MAPPING"
     assert LedgerEntry.objects.get().amount == 33_000
     assert OrderEvent.objects.get(kind="order.received").source == "UPLOAD"
+
+
+@pytest.mark.parametrize(
+    ("said", "method"),
+    [
+        ("신용카드", PaymentMethod.CARD),
+        ("신용카드 간편결제", PaymentMethod.EASY_PAY),
+        ("네이버페이 포인트", PaymentMethod.EASY_PAY),
+        ("무통장입금", PaymentMethod.MARKET),
+        ("휴대폰", PaymentMethod.MARKET),
+        ("", PaymentMethod.MARKET),
+    ],
+)
+def test_the_payment_method_of_the_file_is_kept_where_it_is_prepaid(said, method, load):
+    load(smartstore([smartstore_row(1, 결제수단=said)]))
+    order = Order.objects.get()
+    assert (order.payment_method, order.paid_amount, order.due_amount) == (method, 33_000, 33_000)
+    payment = Payment.objects.get()
+    assert (payment.method, payment.state) == (method, PaymentState.PAID)
 
 
 def test_rows_of_one_order_are_one_order_and_a_bundle_pays_shipping_once(load):

@@ -169,7 +169,7 @@ def test_lines_of_one_order_are_judged_together(hold_act: TestHold, make_lines: 
     assert items.group_count(job) == 2
 
 
-def test_an_order_that_changed_since_the_screen_names_who_and_what(
+def test_an_order_that_changed_since_the_screen_names_when_who_and_what(
     hold_act: TestHold, make_lines: LineMaker, make_staff: Callable[..., User], staff: User
 ) -> None:
     first, second = make_lines(2)
@@ -178,7 +178,7 @@ def test_an_order_that_changed_since_the_screen_names_who_and_what(
     hold_lines([first.pk], actor=colleague, at=NOW)
     job = open_act(action=hold_act, page=OrderRows(), selection=seen, actor=staff, at=LATER)
     assert tally(job) == (1, 0, 1)
-    assert reasons_of(job) == {"화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류).": 1}
+    assert reasons_of(job) == {"화면을 연 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(배송보류).": 1}
     assert reloaded(first).version == 1
 
 
@@ -189,7 +189,7 @@ def test_a_change_of_state_is_told_as_the_new_state(hold_act: TestHold, make_lin
         outcome = move(locked_rows([line.pk]), OrderLine.revert_payment, at=NOW)
         record(outcome, events.LINE_PAYMENT_REVERTED, at=NOW)
     job = open_act(action=hold_act, page=OrderRows(), selection=seen, actor=staff, at=LATER)
-    assert reasons_of(job) == {"화면을 연 뒤 시스템이 입금대기로 바꿨습니다.": 1}
+    assert reasons_of(job) == {"화면을 연 뒤 09-21 11:00에 시스템이 입금대기로 바꿨습니다.": 1}
 
 
 def test_a_row_that_is_gone_is_refused(hold_act: TestHold, make_lines: LineMaker, staff: User) -> None:

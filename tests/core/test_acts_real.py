@@ -80,3 +80,22 @@ def test_a_button_that_does_not_fit_leaves_everything_as_it_is(
     answer = client.post("/acts/make-ready/", {"page": "orders", "mode": "ids", "rows": f"{order.pk}:{order.version}"})
     assert "지금은 할 수 없는 상태입니다: 배송준비중 처리" in answer.content.decode()
     assert (line_of(order).state, line_of(order).version) == (S.AWAITING_PAYMENT, 0)
+
+
+@pytest.mark.parametrize(("name", "page"), [("acknowledge", "products"), ("confirm-payment", "preparing")])
+@pytest.mark.parametrize("mode", ["ids", "filter"])
+def test_an_act_on_a_list_that_does_not_offer_it_is_refused(
+    make_order: Callable[..., Order],
+    sign_in: Callable[..., Client],
+    staff: User,
+    name: str,
+    page: str,
+    mode: str,
+) -> None:
+    line = line_of(make_order(paid=name == "acknowledge"))
+    fields = {"page": page, "mode": mode, "rows": "1:1", "query": "", "as_of": "2026-11-21T00:00:00+09:00"}
+    answer = sign_in(staff).post(f"/acts/{name}/", fields)
+    assert answer.status_code == 404
+    assert f"할 수 없는 처리입니다: {ACTIONS[name].label}." in answer.content.decode()
+    assert not Job.objects.exists()
+    assert reloaded(line).version == line.version

@@ -113,14 +113,14 @@ def test_a_second_confirmation_shows_the_first_result(
     assert OrderEvent.objects.filter(kind="line.held").count() == 2
 
 
-def test_a_stale_row_is_excluded_with_who_and_what(
+def test_a_stale_row_is_excluded_with_when_who_and_what(
     hold_act: TestHold, make_lines: LineMaker, client: Client, make_staff: Callable[..., User]
 ) -> None:
     [line] = make_lines(1)
     seen = rows_of([line])
     hold_lines([line.pk], actor=make_staff(Role.CS, display_name="이도윤"), at=NOW)
     answer = press(client, [line], rows=seen)
-    assert "화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류)." in text_of(answer)
+    assert "화면을 연 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(배송보류)." in text_of(answer)
     assert re.search(r'type="submit"[^>]* disabled', answer.content.decode())
     refused = client.post(f"/acts/{job_of(answer).uuid}/apply/")
     assert (refused.status_code, "처리할 수 있는 행이 없습니다." in text_of(refused)) == (409, True)
@@ -314,6 +314,22 @@ def test_a_colleagues_preview_is_not_confirmed(
 def test_an_unknown_act_is_not_there(client: Client, make_lines: LineMaker) -> None:
     assert press(client, make_lines(1), act="no-such-act").status_code == 422
     assert client.get("/acts/test-hold/").status_code == 405
+
+
+def test_a_refusal_as_a_page_prints_its_own_status(
+    hold_act: TestHold, make_lines: LineMaker, sign_in: SignIn, staff: User
+) -> None:
+    [line] = make_lines(1)
+    browser = sign_in(staff)
+    unreadable = press(browser, [line], page="preparing", mode="filter", rows="", query="from=2026-13-45&basis=ordered")
+    assert unreadable.status_code not in (200, 302)
+    code = re.search(r'<p class="code">(\d+)</p>', unreadable.content.decode())
+    assert code is not None
+    assert int(code.group(1)) == unreadable.status_code
+    wrong = browser.post("/orders/excel/?from=2026-13-45&basis=ordered", {"reason": "확인"})
+    assert wrong.status_code == 422
+    assert '<p class="code">422</p>' in wrong.content.decode()
+    assert reloaded(line).version == 0
 
 
 def test_without_htmx_the_job_page_holds_the_confirmation(

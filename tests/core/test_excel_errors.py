@@ -12,6 +12,7 @@ from core.excel import (
     Column,
     FileProblem,
     Kind,
+    Problem,
     Replacement,
     decrypt,
     encrypt,
@@ -51,6 +52,15 @@ def test_values_of_the_error_file_keep_their_types_and_long_numbers_are_shown_in
     assert [cell.value for cell in sheet[2]][:5] == FIRST
     assert [cell.number_format for cell in sheet[2]][:3] == ["@", "0", "@"]
     assert sheet["C2"].data_type != "f"
+
+
+@pytest.mark.parametrize("cell", ['<c r="A2"><v>5.2185312345678E+17</v></c>', '<c r="A2"><f>1+1</f></c>', "#N/A"])
+def test_a_cell_that_cannot_be_read_is_refused_again_when_it_comes_back(cell):
+    second = cells(cell, row=2) if cell[:1] == "#" else f'<row r="2">{cell}</row>'
+    table = read_table(raw_xlsx(cells("주문번호") + second), filename="a.xlsx")
+    for _ in range(2):
+        assert isinstance(table.cell(1, 0), Problem)
+        table = read_table(b"".join(stream_errors(table, header_index=0, failed={1: "이유"})), filename="a.xlsx")
 
 
 def test_only_failed_rows_are_kept_in_the_order_of_the_file():

@@ -185,6 +185,15 @@ def test_a_hostile_file_is_refused_with_its_own_sentence(name):
     assert caught.value.message.endswith(".")
 
 
+@pytest.mark.parametrize("name", ["a.exe", "e.txt", "목록.TSV", "b.py", "c.json"])
+@pytest.mark.parametrize("data", ["배송번호,송장번호\nD-1,680000000011\n".encode(), b"<table><td>1</td></table>"])
+def test_text_that_does_not_claim_to_be_a_table_is_refused_by_its_name(name, data):
+    with pytest.raises(FileProblem) as caught:
+        read_table(data, filename=name)
+    assert (caught.value.code, caught.value.facts) == ("file_type", {"found": f".{name.split('.')[1].lower()} 파일"})
+    assert caught.value.message.startswith("xlsx, xls, csv 파일만 올릴 수 있습니다.")
+
+
 def test_the_sentences_name_the_numbers():
     with pytest.raises(FileProblem) as caught:
         read_table(_many_numbers(60_000), filename="a.xlsx")

@@ -318,3 +318,17 @@ def test_any_text_comes_back_as_it_went(rows):
     found = {number: [*row, None, None, None][:3] for number, row in zip(table.numbers, table.rows, strict=True)}
     del found[1]
     assert found == expected
+
+
+def test_empty_cells_of_text_columns_have_the_text_format_and_no_others_are_written():
+    columns = [Column("a", "값"), Column("b", "금액", Kind.WON), Column("c", "오류", Kind.MARK)]
+    data = written(columns, [["", None, ""], [None, 5, "틀림"], ["\x01", None, None]])
+    sheet = openpyxl.load_workbook(io.BytesIO(data)).active
+    assert [sheet.cell(row, 1).number_format for row in (2, 3, 4)] == ["@", "@", "@"]
+    assert [sheet.column_dimensions[name].number_format for name in "ABC"] == ["@", "#,##0", "@"]
+    assert sheet.column_dimensions["C"].fill.fill_type is None
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        xml = package.read("xl/worksheets/sheet1.xml").decode()
+    assert re.findall(r'<c r="(\w+)"[^>]*/>', xml) == ["A2", "A3", "A4"]
+    assert by_calamine(data)[2] == ["", 5, "틀림"]
+    assert read_table(data, filename="a.xlsx").rows == [["값", "금액", "오류"], [None, 5, "틀림"]]

@@ -189,7 +189,8 @@ def test_a_batch_is_undone_over_its_own_preview(
     preview = htmx.post(f"/jobs/{job.uuid}/undo/")
     assert "data-dialog" in preview.content.decode()
     assert "2건을 되돌립니다" in text_of(preview)
-    assert "처리한 뒤 이도윤 님이 내용을 바꿨습니다(보류 해제). 1건" in text_of(preview)
+    when = r"처리한 뒤 \d\d-\d\d \d\d:\d\d에 이도윤 님이 내용을 바꿨습니다\(보류 해제\)\. 1건"
+    assert re.search(when, text_of(preview))
     assert f'hx-post="/jobs/{job.uuid}/undo/apply/"' in preview.content.decode()
     done = htmx.post(f"/jobs/{job.uuid}/undo/apply/")
     assert "3건 중 2건을 되돌렸습니다. 1건은 되돌릴 수 없습니다." in text_of(done)

@@ -157,8 +157,31 @@ def test_a_row_that_moved_after_the_preview_is_left_out(
     hold_lines([first.pk], actor=make_staff(Role.CS, display_name="이도윤"), at=LATER)
     done = confirmed(job, actor=staff)
     assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
-    assert items.reasons(job) == [("화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류).", 1)]
+    assert items.reasons(job) == [("화면을 연 뒤 09-21 11:01에 이도윤 님이 내용을 바꿨습니다(배송보류).", 1)]
     assert [reloaded(line).version for line in (first, second)] == [1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_a_colleague_wins_between_look_and_lock_says_who(
+    hold_act: TestHold, make_lines: LineMaker, staff: User, make_staff: Callable[..., User]
+) -> None:
+    lines = make_lines(2)
+    job, colleague = previewed(hold_act, lines, actor=staff), make_staff(Role.CS, display_name="이도윤")
+
+    def win() -> None:
+        hold_lines([lines[0].pk], actor=colleague, at=LATER)
+        connection.close()
+
+    def race(ids: Collection[int]) -> None:
+        thread = threading.Thread(target=win)
+        thread.start()
+        thread.join()
+        hold_act.before = None
+
+    hold_act.before = race
+    done = confirmed(job, actor=staff)
+    assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
+    assert items.reasons(job) == [("화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류).", 1)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -190,7 +213,7 @@ def test_a_row_that_moves_between_look_and_lock_is_left_out_too(
     hold_act.before = race
     done = confirmed(job, actor=staff)
     assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
-    assert items.reasons(job) == [("화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(발주확인).", 1)]
+    assert items.reasons(job) == [("화면을 연 뒤 09-21 11:01에 이도윤 님이 내용을 바꿨습니다(발주확인).", 1)]
     assert [reloaded(line).version for line in lines] == [1, 1]
     assert [reloaded(line).open_locks for line in lines] == [0, 2]
 

@@ -4,7 +4,10 @@ import pytest
 
 from accounts.roles import Role
 from core.exceptions import Conflict, NotFound
+from core.jobs.exports import Heartbeat
+from core.jobs.lease import Lease
 from core.lists import lists, views
+from core.lists.export import ListExport, open_job
 from core.lists.presenter import present
 from core.models import SavedView
 from tests.fixtures.order_rows import NOW
@@ -124,3 +127,31 @@ def test_a_wrong_value_of_an_extra_filter_shows_the_fields_with_the_reason(sign_
     assert page.context["page"].filters_open
     assert not page.context["page"].rows
     assert "data-src=" not in page.content.decode()
+
+
+def test_a_private_view_of_a_colleague_is_not_there(sign_in, make_staff, some_orders):
+    me, colleague = make_staff(Role.CS), make_staff(Role.CS)
+    private = save(colleague, query="mark=memo", columns=["buyer"])
+    browser = sign_in(me)
+    answer = browser.get(f"/orders/preparing/?view={private.pk}")
+    assert answer.status_code == 404
+    assert "공유하지 않은 보기입니다." in answer.content.decode()
+    assert private.name not in answer.content.decode()
+    assert browser.get(f"/orders/preparing/?view={2**40}").status_code == 200
+    shared = save(colleague, name="함께 보기", is_shared=True)
+    assert browser.get(f"/orders/preparing/?view={shared.pk}").status_code == 200
+    assert browser.get(f"/orders/?view={shared.pk}").status_code == 404
+    assert sign_in(colleague).get(f"/orders/preparing/?view={private.pk}").status_code == 200
+
+
+def test_a_file_that_is_written_later_does_not_miss_a_view_that_was_deleted(make_staff, some_orders):
+    me = make_staff(Role.OWNER)
+    view = save(me, query="tab=in-stock", columns=["people"])
+    asked = lists.page(PAGE).query(f"tab=in-stock&view={view.pk}", user=me, at=NOW)
+    job = open_job(asked, reason="정산 확인", rows=1)
+    views.delete_view(view_id=view.pk, page=PAGE, owner=me)
+    assert job.params["query"] == "tab=in-stock"
+    assert "people" in job.params["columns"]
+    assert b"".join(
+        ListExport(lists.page(PAGE)).pieces(job=job, at=NOW, progress=Heartbeat(Lease(job.pk, 1)))
+    ).startswith(b"PK")

@@ -9,7 +9,7 @@ from core.lists.view import Row, Tr
 def row(css: str, lines: int) -> Row:
     cells = SafeString("<td>수건 &lt;대&gt;</td>")
     trs = tuple(Tr(f"20251121-0000001-0{line + 1}", "READY", cells) for line in range(lines))
-    return Row(7, 3, "20251121-0000001", "READY", css, "/orders/20251121-0000001/", "20251121-0000001", trs)
+    return Row(7, 3, "20251121-0000001", "READY", css, "20251121-0000001", trs)
 
 
 def test_the_row_drawn_in_python_equals_the_row_template():

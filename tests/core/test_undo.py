@@ -72,7 +72,7 @@ def test_what_somebody_changed_since_is_left_alone_and_named(
     batch = held_batch(hold_act, lines, actor=staff)
     release_lines([lines[0].pk], actor=make_staff(Role.CS, display_name="이도윤"), at=NOW)
     taken_back = open_undo(job=batch, actor=staff, at=soon(batch))
-    assert items.reasons(taken_back) == [("처리한 뒤 이도윤 님이 내용을 바꿨습니다(보류 해제).", 1)]
+    assert items.reasons(taken_back) == [("처리한 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(보류 해제).", 1)]
     done = confirmed(taken_back, actor=staff)
     assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
     assert [reloaded(line).version for line in lines] == [2, 2]
@@ -198,3 +198,20 @@ def test_a_large_undo_goes_through_a_worker(
     assert work_on(taken_back).state == JobState.DONE
     assert reloaded(batch).state == JobState.UNDONE
     assert locks(lines) == [0] * 7
+
+
+def test_the_last_batch_of_a_person_is_theirs_undoable_and_not_older_than_half_an_hour(
+    hold_act: TestHold, make_lines: LineMaker, staff: User, make_staff: Callable[..., User]
+) -> None:
+    lines = make_lines(3)
+    first, second = held_batch(hold_act, lines[:1], actor=staff), held_batch(hold_act, lines[1:2], actor=staff)
+    colleague = make_staff(Role.CS)
+    held_batch(hold_act, lines[2:], actor=colleague)
+    assert undo.last_undoable(actor=staff, at=soon(second)) == second
+    confirmed(open_undo(job=second, actor=staff, at=soon(second)), actor=staff)
+    assert undo.last_undoable(actor=staff, at=soon(first)) == first
+    assert first.finished_at is not None
+    with pytest.raises(Conflict) as caught:
+        undo.last_undoable(actor=staff, at=first.finished_at + timedelta(minutes=31))
+    assert caught.value.message == undo.NOTHING_TO_UNDO
+    assert locks(lines) == [2, 0, 2]

@@ -155,7 +155,8 @@ def test_a_row_that_moved_since_the_preview_is_refused(
     hold_lines([first.pk], actor=make_staff(Role.CS, display_name="이도윤"), at=NOW)
     done = confirmed(job, actor=staff)
     assert (done.done, done.failed) == (1, 1)
-    assert JobItem.objects.get(job=job, row_number=1).reason == "화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류)."
+    reason = JobItem.objects.get(job=job, row_number=1).reason
+    assert reason == "화면을 연 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(배송보류)."
     assert reloaded(first).version == 1
 
 

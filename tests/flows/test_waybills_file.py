@@ -123,8 +123,8 @@ def test_a10_two_hundred_rows(make_shipments, make_numbered, canceled, staff):
     book = openpyxl.load_workbook(io.BytesIO(b"".join(get_upload("waybill-upload").error_file(job))))
     cells = [[cell.value for cell in row] for row in book.active.iter_rows()]
     assert cells[0] == ["고객주문번호", "택배사", "운송장번호", "오류 내용"]
-    assert len(cells) == 11
-    assert cells[6] == [more[2].number, CJ, waybill_number(702), "배송보류 중입니다. 사유: 고객 부재, 9/28 이후"]
+    # The sheet's row r is rows[r - 2]; an empty cell comes back as None.
+    assert cells[1:] == [[*(value or None for value in rows[row - 2]), told[row]] for row in sorted(told)]
 
     with pytest.raises(AlreadyApplied) as refused:
         upload(content, actor=staff)
@@ -156,7 +156,8 @@ def test_a14_a_held_shipment_takes_no_number_and_keeps_its_deadline(make_shipmen
         ("", "송장번호가 없습니다."),
         (
             "직접수령",
-            "송장번호 칸에 '직접수령'이 적혀 있습니다. 배송방법을 방문수령으로 바꾸거나 송장번호를 입력하세요.",
+            "송장번호 칸에 '직접수령'이 적혀 있습니다. "
+            "택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요.",
         ),
         ("재고소진", "송장번호 칸에 '재고소진'이 적혀 있습니다. 배송을 보류하거나 송장번호를 입력하세요."),
         ("12345", "송장번호는 숫자 10 또는 12자리여야 합니다. 지금은 5자리입니다."),
@@ -302,3 +303,51 @@ def test_two_people_with_the_same_file_at_once_apply_it_once(make_shipments, mak
     assert [text for text in told if "이미 반영했습니다" in text]
     assert Parcel.objects.count() == 30
     assert Job.objects.filter(state=JobState.DONE).count() == 1
+
+
+def test_one_number_for_two_recipients_makes_all_of_its_rows_errors(make_shipments, staff):
+    [one] = make_shipments(1, recipient_name="김하은")
+    [two] = make_shipments(1, recipient_name="이도윤")
+    [other] = make_shipments(1)
+    rows = [[one.number, CJ, waybill_number(0)], [other.number, CJ, waybill_number(1)]]
+    rows += [[two.number, CJ, waybill_number(0)], [one.number, CJ, waybill_number(2)]]
+    before = snapshot()
+    job = upload(sheet(rows), actor=staff)
+    found = upload_counts(job)
+    assert (found.ready, found.ask, found.error) == (1, 0, 3)
+    assert {row: reason for row, (_, reason) in verdicts(job).items() if reason} == {
+        2: "파일의 4행과 송장번호가 같습니다.",
+        4: "파일의 2행과 송장번호가 같습니다.",
+        5: "파일의 2행과 같은 배송건입니다.",
+    }
+    assert snapshot() == before
+    apply(job, actor=staff)
+    assert [one.has_waybill for one in again([one, two, other])] == [False, False, True]
+
+
+def test_one_number_for_two_shipments_of_one_recipient_says_that_each_needs_its_own(make_shipments, staff):
+    made = make_shipments(3)
+    job = upload(sheet([[one.number, CJ, waybill_number(0)] for one in made]), actor=staff)
+    assert upload_counts(job).error == 3
+    told = verdicts(job)
+    assert told[2][1].startswith("파일의 3행과 송장번호가 같습니다. 받는 분이 같아도")
+    assert told[3][1] == told[4][1] != told[2][1]
+    assert not Parcel.objects.exists()
+
+
+def test_a_file_that_must_be_whole_is_not_applied_with_a_single_error(make_shipments, staff):
+    made = make_shipments(2)
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)] + [["D-20200101-0000001-00", CJ, "1"]]
+    job = upload(sheet(rows), actor=staff, whole=True)
+    before = snapshot()
+    with pytest.raises(Conflict) as caught:
+        apply(job, actor=staff)
+    assert caught.value.message == (
+        "오류가 있는 행이 1건 있어 아무 행도 반영하지 않았습니다. 오류를 고친 파일을 다시 올리세요."
+    )
+    assert snapshot() == before
+    assert reloaded(job).state == JobState.PREVIEW
+    good = upload(sheet(rows[:2]), actor=staff, whole=True)
+    exclude_rows(job=good, row_numbers=[3])
+    assert apply(good, actor=staff).done == 1
+    assert [one.has_waybill for one in again(made)] == [True, False]

@@ -1,5 +1,7 @@
 """Error pages: Korean, with what to do; a sentence alone for fragments; nothing of the inside is told."""
 
+import re
+
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpResponse
@@ -7,10 +9,12 @@ from django.urls import path
 
 from core.exceptions import Conflict, DomainError
 from oms import urls as shop_urls
+from orders.models import StaffMemo
 
 WORDS = {
     "domain": DomainError("재고가 3개 부족합니다."),
     "conflict": Conflict("이도윤 님이 먼저 수정했습니다."),
+    "late": Conflict("30분이 지나 되돌릴 수 없습니다."),
     "missing": Http404("상품을 찾을 수 없습니다."),
     "foreign": Http404("No Order matches the given query."),
     "denied": PermissionDenied("no"),
@@ -78,7 +82,50 @@ def test_an_address_that_does_not_exist_offers_a_search(client):
 def test_a_form_without_its_token_is_refused_in_korean(client):
     answer = client.post("/form/")
     assert answer.status_code == 403
-    assert "화면을 새로 고친 뒤 다시 시도하세요." in answer.content.decode()
+    shown = answer.content.decode()
+    assert "화면을 연 지 오래되었습니다." in shown
+    assert "화면을 새로 고친 뒤 다시 시도하세요" in shown
+    assert "권한" not in re.sub(r"<nav.*?</nav>", "", shown, flags=re.DOTALL)
+    fragment = client.post("/form/", headers={"HX-Request": "true"})
+    assert fragment.content.decode().endswith("화면을 새로 고친 뒤 다시 시도하세요.")
+
+
+def test_a_refusal_says_its_own_reason_and_blames_nobody(client):
+    shown = client.get("/fail/late/").content.decode()
+    assert "30분이 지나 되돌릴 수 없습니다." in shown
+    assert "먼저 수정" not in shown
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+def test_what_is_too_large_is_named_so(sign_in, staff, make_order, tokens):
+    order = make_order()
+    client = sign_in(staff, enforce_csrf_checks=tokens)
+    client.cookies["csrftoken"] = "a" * 32
+    answer = client.post(f"/orders/{order.number}/memos/", {"text": "가" * (5 << 20)})
+    assert answer.status_code == 413
+    assert "한 번에 12MB까지 보낼 수 있어" in answer.content.decode()
+    assert not StaffMemo.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [("get", "/acts/ship/", "POST, OPTIONS"), ("post", "/orders/", "GET"), ("put", "/orders/", "GET"),
+     ("delete", "/orders/", "GET"), ("patch", "/", "GET")],
+)  # fmt: skip
+def test_a_wrong_method_is_answered_with_a_sentence(sign_in, staff, method, address, allowed):
+    client = sign_in(staff)
+    answer = getattr(client, method)(address)
+    assert (answer.status_code, answer["Allow"][: len(allowed)]) == (405, allowed)
+    shown = answer.content.decode()
+    assert "화면의 단추를 눌러 처리하세요." in shown
+    assert "<html" in shown
+    fragment = getattr(client, method)(address, headers={"HX-Request": "true"})
+    assert fragment.content.decode().startswith("주소를 직접 열거나")
+
+
+def test_a_wrong_method_of_the_api_is_answered_in_json(sign_in, staff):
+    answer = sign_in(staff).put("/api/v1/orders")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
 def test_a_failure_is_logged_under_the_number_that_is_shown(client, caplog):

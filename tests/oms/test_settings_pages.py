@@ -92,7 +92,7 @@ def test_what_a_colleague_changed_meanwhile_is_not_overwritten(client, make_staf
     set_setting(key="shop_name", value="산 상점", actor=other, at=datetime(2026, 9, 21, tzinfo=KST))
     answer = client.post("/settings/shop/", values)
     assert answer.status_code == 409
-    assert "쇼핑몰 이름: 이도윤 님이 먼저 산 상점으로 바꿨습니다." in body(answer)
+    assert "쇼핑몰 이름: 09-21 00:00에 이도윤 님이 먼저 산 상점으로 바꿨습니다." in body(answer)
     assert (get_setting("shop_name"), get_setting("undo_hold_minutes")) == ("산 상점", 5)
 
 

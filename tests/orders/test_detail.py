@@ -8,24 +8,15 @@ from django.utils import timezone
 from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from core.masking import mask_name
-from orders.models import LineLock, Order, OrderEvent, OrderLine, StaffMemo
+from orders.models import Order, OrderEvent, OrderLine, StaffMemo
 from orders.services import locks
 from orders.services.changes import add_memo
-from orders.states import LineState, LockKind
-from tests.fixtures.orders import NOW, reloaded
+from orders.states import LineState
+from tests.fixtures.orders import ADDRESS, NOW, reloaded
 
 S = LineState
 HX = {"HX-Request": "true"}
 SLIDE = HX | {"HX-Target": "detail"}
-ADDRESS = {
-    "recipient_name": "이새로",
-    "recipient_phone": "010-2222-3333",
-    "recipient_phone2": "",
-    "zip_code": "04524",
-    "address1": "서울 중구 세종대로 110",
-    "address2": "3층",
-    "delivery_note": "문 앞",
-}
 
 
 @pytest.fixture
@@ -114,7 +105,7 @@ def test_each_role_sees_the_order_and_only_its_own_buttons(make_order, sign_in, 
     shown = body(sign_in(role).get(url(order)))
     assert ('data-action="confirm-payment"' in shown) is (role in {Role.OWNER, Role.CS, Role.FINANCE})
     assert ('data-action="cancel-unpaid"' in shown) is (role in {Role.OWNER, Role.CS})
-    assert ("data-reveal" in shown) is (role in {Role.OWNER, Role.CS, Role.AUDITOR})
+    assert ("data-reveal" in shown) is (role in {Role.OWNER, Role.CS})
     assert ("data-change-recipient" in shown) is (role in {Role.OWNER, Role.CS})
     assert ('id="memo-text"' in shown) is (role in {Role.OWNER, Role.CS, Role.LOGISTICS, Role.FINANCE})
 
@@ -122,7 +113,7 @@ def test_each_role_sees_the_order_and_only_its_own_buttons(make_order, sign_in, 
 @pytest.mark.parametrize(
     ("rest", "allowed"),
     [
-        ("reveal/", {Role.OWNER, Role.CS, Role.AUDITOR}),
+        ("reveal/", {Role.OWNER, Role.CS}),
         ("recipient/", {Role.OWNER, Role.CS}),
         ("memos/", {Role.OWNER, Role.CS, Role.LOGISTICS, Role.FINANCE}),
     ],
@@ -256,105 +247,6 @@ def test_nothing_is_shown_when_the_log_cannot_be_written(make_order, client, mon
     answer = client.post(url(order, "reveal/"), {"reason": "고객 문의 전화"}, headers=HX)
     assert answer.status_code == 500
     assert "김수령" not in body(answer)
-
-
-# Address
-
-
-def change(client, order, version=None, **more):
-    values = {**ADDRESS, "version": order.version if version is None else version}
-    return client.post(url(order, "recipient/"), values | more, headers=HX)
-
-
-def test_the_address_changes_and_the_history_says_what(make_order, client, staff):
-    order = make_order()
-    form = client.get(url(order, "recipient/"), headers=HX)
-    assert "data-dialog" in body(form)
-    assert "김수령" in body(form)
-    assert AccessLog.objects.get().purpose == "배송지 변경"
-    saved = change(client, order)
-    assert (saved.status_code, saved["HX-Trigger"]) == (200, "oms:changed")
-    assert "배송지를 바꿨습니다." in body(saved)
-    now = reloaded(order)
-    assert (now.recipient_name, now.recipient_phone, now.zip_code) == ("이새로", "01022223333", "04524")
-    assert not LineLock.objects.exists()
-    history = text_of(client.get(url(order)))
-    assert "배송지 변경" in history
-    assert "우편번호" in history
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "sentence"),
-    [
-        ("recipient_name", "", "수령자를 입력하세요."),
-        ("recipient_phone", "123", "전화번호 형식이 아닙니다. 010-1234-5678처럼 입력하세요."),
-        ("zip_code", "1234", "우편번호는 숫자 5자리로 입력하세요."),
-        ("zip_code", "１２３４５", "우편번호는 숫자 5자리로 입력하세요."),
-        ("address1", "", "주소를 입력하세요."),
-    ],
-)
-def test_a_wrong_address_is_refused_with_a_sentence(make_order, client, field, value, sentence):
-    order = make_order()
-    refused = change(client, order, **{field: value})
-    assert refused.status_code == 422
-    assert sentence in body(refused)
-    assert reloaded(order).version == order.version
-
-
-def test_a_registered_waybill_locks_the_line_until_it_is_registered_again(make_numbered, client):
-    [shipment] = make_numbered(1)
-    order = Order.objects.get(pk=shipment.order_id)
-    change(client, order)
-    lock = LineLock.objects.get()
-    assert (lock.kind, lock.released_at) == (LockKind.ADDRESS, None)
-    shown = text_of(client.get(url(order)))
-    assert "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요." in shown
-    assert OrderLine.objects.get(order=order).state == S.READY
-
-
-def test_only_the_note_changes_without_a_lock(make_numbered, client):
-    [shipment] = make_numbered(1)
-    order = Order.objects.get(pk=shipment.order_id)
-    same = {name: getattr(order, name) for name in ADDRESS if name != "delivery_note"}
-    change(client, order, **same)
-    assert reloaded(order).delivery_note == "문 앞"
-    assert not LineLock.objects.exists()
-
-
-def test_a_newer_version_opens_the_comparison_and_saving_again_is_a_decision(make_order, client, make_staff):
-    order = make_order()
-    other = make_staff(Role.CS, display_name="이도윤")
-    add_memo(order_id=order.pk, text="먼저 저장", is_pinned=False, actor=other, at=timezone.now())
-    conflict = change(client, order)
-    assert conflict.status_code == 409
-    shown = text_of(conflict)
-    assert "이도윤 님이 먼저 수정했습니다. 내 값과 비교해 주세요." in shown
-    assert "서울 강남구 테헤란로 4321" in shown
-    assert "서울 중구 세종대로 110" in shown
-    assert reloaded(order).recipient_name == "김수령"
-    version = re.search(r'name="version" value="(\d+)"', body(conflict)).group(1)
-    assert version == str(reloaded(order).version)
-    assert change(client, order, version=version).status_code == 200
-    assert reloaded(order).recipient_name == "이새로"
-
-
-def test_as_a_page_the_comparison_stands_on_its_own(make_order, client, staff):
-    order = make_order()
-    add_memo(order_id=order.pk, text="먼저 저장", is_pinned=False, actor=staff, at=timezone.now())
-    conflict = client.post(url(order, "recipient/"), {**ADDRESS, "version": order.version})
-    assert conflict.status_code == 409
-    assert "<html" in body(conflict)
-    saved = client.post(url(order, "recipient/"), {**ADDRESS, "version": reloaded(order).version})
-    assert saved.headers["Location"] == url(order)
-
-
-def test_an_order_on_its_way_keeps_its_address(make_sent, client):
-    [shipment] = make_sent(1)
-    order = Order.objects.get(pk=shipment.order_id)
-    assert "data-change-recipient" not in body(client.get(url(order)))
-    refused = change(client, order)
-    assert "이미 출고한 품목이 있어 배송지를 바꿀 수 없습니다." in body(refused)
-    assert reloaded(order).recipient_name == "김수령"
 
 
 # History and cost

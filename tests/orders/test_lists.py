@@ -228,12 +228,15 @@ def test_unknown_and_hostile_parameters_are_bad_requests(sign_in, some_orders):
 WRONG = (
     ("from=2026-11-20&to=2026-11-01", "시작일이 종료일보다 늦습니다."),
     ("from=어느날", "날짜는 2025-11-21처럼 입력하세요."),
+    ("from=13월", "날짜는 2025-11-21처럼 입력하세요."),
     ("from=9999-12-31", "날짜는 2025-11-21처럼 입력하세요."),
     ("to=0001-01-01", "날짜는 2025-11-21처럼 입력하세요."),
     ("q=가", "검색어를 두 글자 이상 입력하세요."),
     ("q=%00홍길동", "검색어에 쓸 수 없는 글자가 있습니다."),
     ("q=12", "숫자는 연락처 뒤 4자리부터 찾을 수 있습니다."),
+    ("q=%00", "검색어에 쓸 수 없는 글자가 있습니다."),
     ("amount_min=-5", ""),
+    ("amount_min=x", ""),
     ("amount_min=1e99", ""),
     ("amount_max=NaN", ""),
     ("lines_min=abc", ""),
@@ -247,9 +250,11 @@ def test_wrong_values_give_a_sentence_and_no_rows(sign_in, some_orders):
     browser = sign_in(Role.OWNER)
     for params, sentence in WRONG:
         response = browser.get(f"/orders/?{params}")
-        assert response.status_code == 200
+        assert response.status_code == 400
         view = response.context["page"]
         assert view.errors, params
+        part = browser.get(f"/orders/?{params}", headers={"HX-Request": "true", "HX-Target": "list"})
+        assert (part.status_code, "<html" in part.content.decode()) == (400, False)
         assert (view.rows, view.total.count) == ([], 0)
         assert sentence in response.content.decode()
         with pytest.raises(ListRefused):

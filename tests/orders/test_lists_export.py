@@ -8,13 +8,13 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from accounts.models import AccessAction, AccessLog
-from accounts.roles import Role
+from accounts.roles import PERSONAL_EXPORT_ROWS, Role
 from core.jobs import lease, runner
 from core.lists import ListRefused, lists
 from core.lists.export import TooManyRows, snapshot, write_export
 from core.models import Job, JobKind, JobState
 from core.views import lists as views
-from orders.models import Order
+from orders.models import Order, OrderLine
 from tests.fixtures.order_rows import NOW, fill_orders
 
 
@@ -73,3 +73,43 @@ def test_a_file_that_would_be_too_long_is_refused(some_orders, monkeypatch):
 def test_a_wrong_condition_never_becomes_a_file(some_orders):
     with pytest.raises(ListRefused):
         write_export(lists.page("orders").query("from=x", user=None, at=NOW), io.BytesIO())
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.CS, 403), (Role.OWNER, 200)])
+def test_cs_takes_500_rows_with_personal_data_away_and_no_more(role, status, stored_orders, sign_in, monkeypatch):
+    """reliability.md 4.1: above the limit a second person decides; the owner is not limited."""
+    lines = OrderLine.objects.filter(order__in=Order.objects.all()).count()
+    monkeypatch.setitem(PERSONAL_EXPORT_ROWS, Role.CS, lines - 1)
+    browser = sign_in(role)
+    url = "/orders/excel/?period=all"
+    assert browser.get(url).status_code == status
+    answer = browser.post(url, {"reason": "고객 문의 확인"})
+    assert answer.status_code == status
+    assert AccessLog.objects.filter(action=AccessAction.EXPORT).count() == (status == 200)
+    assert not Job.objects.exists()
+    if status == 403:
+        text = answer.content.decode()
+        assert f"CS 역할이 한 번에 {lines - 1:,}행까지 내려받을 수 있습니다. 지금 파일은 {lines:,}행입니다." in text
+        assert "기간이나 조건을 줄이거나 대표에게 내려받아 달라고 요청하세요." in text
+        monkeypatch.setitem(PERSONAL_EXPORT_ROWS, Role.CS, lines)
+        assert browser.post(url, {"reason": "고객 문의 확인"}).status_code == 200
+
+
+def test_cs_does_not_take_the_large_file_of_somebody_else(stored_orders, sign_in, monkeypatch):
+    monkeypatch.setattr(views, "AT_ONCE", 100)
+    monkeypatch.setitem(PERSONAL_EXPORT_ROWS, Role.CS, 5)
+    owner = sign_in(Role.OWNER)
+    owner.post("/orders/excel/?period=all&tab=confirmed", {"reason": "정산 확인"})
+    job = Job.objects.get()
+    taken = lease.claim(job_id=job.pk, at=timezone.now())
+    assert taken is not None
+    runner.run(taken)
+    answer = sign_in(Role.CS).get(f"/jobs/{job.uuid}/file/")
+    assert answer.status_code == 403
+    assert "대표에게 내려받아 달라고 요청하세요." in answer.content.decode()
+    assert not AccessLog.objects.filter(action=AccessAction.EXPORT).exists()
+    assert owner.get(f"/jobs/{job.uuid}/file/").status_code == 200
+
+
+def test_the_limit_of_cs_is_that_of_the_matrix():
+    assert dict(PERSONAL_EXPORT_ROWS) == {Role.CS: 500}

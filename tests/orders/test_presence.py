@@ -56,6 +56,19 @@ def test_two_windows_of_one_person_are_nobody_else(valkey, make_order, make_staf
     assert [poll(first, order), poll(second, order, "?editing"), poll(first, order)] == ["", "", ""]
 
 
+def test_an_order_that_moved_on_says_so_to_who_has_it_open(valkey, make_order, people):
+    haeun, doyun = people
+    order = make_order()
+    url = f"/orders/{order.number}/poll/?version={order.version}"
+    assert "data-changed" not in doyun.get(url, headers=HX).content.decode()
+    haeun.post(f"/orders/{order.number}/memos/", {"text": "전화 주세요"}, headers=HX)
+    said = doyun.get(url, headers=HX).content.decode()
+    assert "data-changed" in said
+    assert "김하은 님이 내용을 바꿨습니다(" in said
+    for unclear in ("?version=x", "?version=99999999999999999999"):
+        assert "data-changed" in doyun.get(f"/orders/{order.number}/poll/{unclear}", headers=HX).content.decode()
+
+
 def test_who_stops_asking_fades(valkey, db):
     redis_client(valkey.url, timeout=2).flushall()
     one, two = Viewer(1, "김하은", False), Viewer(2, "이도윤", False)

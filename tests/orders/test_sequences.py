@@ -75,7 +75,7 @@ def test_a_new_verdict_does_not_make_a_screen_stale(make_order, make_variant, li
 
 def test_a_date_in_the_past_is_no_delay_notice(make_order, lines_of, staff):
     [line] = lines_of(make_order(paid=True))
-    with pytest.raises(DomainError, match="오늘이나 그 뒤"):
+    with pytest.raises(DomainError, match="오늘부터 90일 안"):
         changes.notify_delay(
             line_ids=[line.pk], new_date=(NOW - timedelta(days=1)).date(), delay_reason="ETC", detail="", actor=staff,
             at=NOW,

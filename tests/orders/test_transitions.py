@@ -1,12 +1,23 @@
 """The graph of the line: what is legal, what is not, and that code and database agree about it."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from core.state import StateGuard
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks, progress
-from orders.states import FIRST_STATES, LINE_MOVES, LOCKS, CanceledBy, ConfirmedBy, DeliveredBy, LineState, LockKind
+from orders.states import (
+    BIT_UNACKNOWLEDGED,
+    FIRST_STATES,
+    LINE_MOVES,
+    CanceledBy,
+    ConfirmedBy,
+    DeliveredBy,
+    LineState,
+    LockKind,
+)
 from payments.services.manual import confirm_manually
 from products.models import StockLevel
 from shipping.services import shipments
@@ -124,6 +135,23 @@ def test_a_line_without_a_waybill_does_not_leave_the_house(make_order, lines_of,
     assert StockLevel.objects.get(variant=line.variant_id).allocated == 1
 
 
+@pytest.mark.parametrize("pressed", [False, True])
+def test_taking_배송준비중_back_leaves_발주확인_as_it_was(make_order, lines_of, staff, pressed):
+    order = make_order(paid=True)
+    ids = [line.pk for line in lines_of(order)]
+    if pressed:
+        progress.acknowledge(line_ids=ids, actor=staff, at=NOW)
+    before = [line.acknowledged_at for line in lines_of(order)]
+    assert before == [NOW if pressed else None] * len(ids)
+    later = NOW + timedelta(minutes=5)
+    shipments.make_ready(line_ids=ids, actor=staff, at=later)
+    assert [line.acknowledged_at for line in lines_of(order)] == [NOW if pressed else later] * len(ids)
+    outcome = shipments.return_to_preparing(line_ids=ids, actor=staff, at=later + timedelta(minutes=1))
+    assert len(outcome.moved) == len(ids)
+    assert [line.acknowledged_at for line in lines_of(order)] == before
+    assert bool(reloaded(order).steps & BIT_UNACKNOWLEDGED) is not pressed
+
+
 def test_short_stock_keeps_a_line_in_preparing(make_order, make_variant, lines_of, staff):
     [line] = lines_of(make_order(lines=[(make_variant(on_hand=1), 3)], paid=True))
     assert_refused(shipments.make_ready(line_ids=[line.pk], actor=staff, at=NOW), line, "재고가 2개 부족합니다.")
@@ -135,8 +163,20 @@ def test_an_unmapped_line_is_not_packed(make_order, lines_of, staff):
     assert_refused(shipments.make_ready(line_ids=[line.pk], actor=staff, at=NOW), line, "연결되지 않은 상품입니다.")
 
 
-@pytest.mark.parametrize(("kind", "blocked"), [(kind, blocked) for kind, _, blocked, _ in LOCKS])
-def test_each_lock_blocks_exactly_the_transitions_of_its_row(make_order, lines_of, kind, blocked):
+# Written out from domain.md 3.3 (guards of T4, T7, T9, T11, T15), 3.4 (parcel lock) and architecture.md 3, not read
+# from the table under test.
+BLOCKED = {
+    LockKind.CLAIM: {"make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days"},
+    LockKind.HOLD: {"make_ready", "register_waybill", "ship"},
+    LockKind.PAYMENT: {"make_ready", "register_waybill", "ship", "confirm_after_days"},
+    LockKind.MAPPING: {"make_ready"},
+    LockKind.ADDRESS: {"ship"},
+    LockKind.DEPOSIT_PENDING: {"cancel_unpaid"},
+}
+
+
+@pytest.mark.parametrize(("kind", "blocked"), BLOCKED.items())
+def test_each_lock_blocks_exactly_the_transitions_that_the_rules_name(make_order, lines_of, kind, blocked):
     [line] = lines_of(make_order(paid=True))
     locks.place_lock(line_ids=[line.pk], kind=kind, actor=None, at=NOW, reason="시험")
     [line] = lines_of(line.order)
@@ -146,7 +186,28 @@ def test_each_lock_blocks_exactly_the_transitions_of_its_row(make_order, lines_o
         for guard in one.conditions
         if getattr(guard, "transition_name", "") and not guard(line)
     }
-    assert guarded == set(blocked)
+    assert guarded == blocked
+
+
+def test_the_rules_name_every_kind_of_lock():
+    assert set(BLOCKED) == set(LockKind)
+
+
+def test_a_cancel_request_stops_the_shipping_of_a_numbered_line_and_of_its_whole_shipment(make_numbered, staff):
+    """T11 with an open cancel request (domain.md 3.3, "Not allowed"; A12)."""
+    [shipment] = make_numbered(1, lines=2)
+    first, second = OrderLine.objects.filter(order=shipment.order_id).order_by("seq")
+    locks.place_lock(line_ids=[first.pk], kind=LockKind.CLAIM, actor=staff, at=NOW, reason="취소 신청")
+    first, stock = reloaded(first), list(StockLevel.objects.order_by("pk").values())
+    outcome = _ship(staff, [first.pk, second.pk])
+    sentence = "취소·반품·교환 신청이 있어 처리할 수 없습니다."
+    for line in (first, second):
+        assert_refused(outcome, line, sentence)
+        assert line.shipped_at is None
+    assert list(StockLevel.objects.order_by("pk").values()) == stock
+    assert not OrderEvent.objects.filter(kind__in=["line.shipped", "parcel.handed_over"]).exists()
+    locks.release_lock(line_ids=[first.pk], kind=LockKind.CLAIM, actor=staff, at=NOW)
+    assert {line.state for line in _ship(staff, [first.pk, second.pk]).moved} == {S.SHIPPING}
 
 
 def test_a_canceled_line_is_final_for_everything_but_revival(make_order, lines_of, staff):

@@ -8,9 +8,9 @@ from core import relay
 from core.calendar import KST
 from core.models import Message
 from core.slots import run_slot
-from orders.models import OrderEvent, OrderLine
+from orders.models import BenefitEntry, OrderEvent, OrderLine
 from orders.services import locks
-from orders.states import CANCELED_CODE, LineState, LockKind
+from orders.states import CANCELED_CODE, BenefitAct, LineState, LockKind
 from payments.services.overdue import overdue_orders
 from payments.tasks import cancel_unpaid_overdue
 from products.models import StockLevel
@@ -34,6 +34,15 @@ def two(make_order, make_variant, staff):
     return first, reloaded(second)
 
 
+SPENT = [("COUPON", "USED", 1, 1_000), ("POINTS", "USED", 1, 500)]
+
+
+def ledger(order):
+    """Rows of the coupon and points ledger of an order, in the order they were written."""
+    rows = BenefitEntry.objects.filter(order=order).order_by("pk")
+    return sorted(rows.values_list("kind", "act", "seq", "amount"), key=lambda row: (row[2], row[1] != "USED", row[0]))
+
+
 def line_of(order):
     return OrderLine.objects.get(order=order)
 
@@ -43,6 +52,7 @@ def test_the_job_cancels_the_first_and_skips_the_second_with_a_reason(two, caplo
     first, second = two
     version = second.version
     assert StockLevel.objects.get(variant=line_of(first).variant).demand == 2
+    assert ledger(first) == ledger(second) == SPENT
 
     assert cancel_unpaid_overdue(at=RUN) == 1
 
@@ -51,9 +61,14 @@ def test_the_job_cancels_the_first_and_skips_the_second_with_a_reason(two, caplo
     assert StockLevel.objects.get(variant=line.variant).demand == 0
     event = OrderEvent.objects.get(kind="line.canceled_unpaid")
     assert (event.at, event.actor, event.reason) == (RUN, None, "입금기한이 지났습니다.")
+    assert event.data == {"benefits": {"act": "RESTORED", "coupon": 1_000, "points": 500}}
+    assert ledger(first) == [*SPENT, ("COUPON", "RESTORED", 1, 1_000), ("POINTS", "RESTORED", 1, 500)]
+    given = BenefitEntry.objects.filter(act=BenefitAct.RESTORED)
+    assert {(one.at, one.actor, one.reason) for one in given} == {(RUN, None, "입금기한이 지났습니다.")}
     kept = line_of(second)
     assert (kept.state, reloaded(second).version) == (LineState.AWAITING_PAYMENT, version)
     assert StockLevel.objects.get(variant=kept.variant).demand == 2
+    assert ledger(second) == SPENT
     assert f"line {kept.pk} is not canceled: {WAITS}" in caplog.text
     assert broken() == []
 
@@ -69,6 +84,7 @@ def test_running_again_changes_nothing_and_the_buyer_is_told_once(two):
     cancel_unpaid_overdue(at=RUN)
     assert cancel_unpaid_overdue(at=RUN + timedelta(minutes=1)) == 0
     relay.run_once(at=RUN + timedelta(minutes=10))
+    assert len(ledger(two[0])) == 4
     assert Message.objects.filter(template="order_canceled").count() == 1
     assert "입금기한이 지났습니다" in Message.objects.get(template="order_canceled").body
 

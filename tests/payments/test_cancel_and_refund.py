@@ -4,7 +4,7 @@ import pytest
 
 from core.settings_registry import set_setting
 from core.state import previewing
-from orders.models import OrderEvent, OrderLine
+from orders.models import BenefitEntry, OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import Fault, LineState, LockKind, PaymentMethod
 from payments.models import Payment, Refund, RefundCalculation
@@ -214,3 +214,59 @@ def test_one_bad_order_does_not_stop_the_others(make_order, lines_of, cancel, st
     assert (states(good), states(bad)) == ([S.CANCELED], [S.PREPARING])
     assert Refund.objects.get().order == good
     assert broken() == []
+
+
+BENEFITS = {"coupon_amount": 3_001, "points_amount": 700}
+USED = [("COUPON", "USED", 3_001), ("POINTS", "USED", 700)]
+BACK = [("COUPON", "RESTORED", 3_001), ("POINTS", "RESTORED", 700)]
+
+
+@pytest.fixture
+def with_benefits(make_order, make_variant):
+    """A paid order of two lines, to which coupon and points have their shares."""
+    lines = [(make_variant(on_hand=5), 1), (make_variant(on_hand=5), 2)]
+    return make_order(lines=lines, paid=True, price=30_000, **BENEFITS)
+
+
+def benefits_of(order):
+    return list(BenefitEntry.objects.filter(order=order).order_by("pk").values_list("kind", "act", "amount"))
+
+
+def told(order):
+    """(coupon, points) that the events of the order say were given back."""
+    data = [event.data["benefits"] for event in OrderEvent.objects.filter(order=order, data__has_key="benefits")]
+    assert {one["act"] for one in data} <= {"RESTORED"}
+    return sum(one["coupon"] for one in data), sum(one["points"] for one in data)
+
+
+def test_a_whole_cancel_gives_coupon_and_points_back(with_benefits, lines_of, cancel, staff):
+    cancel(lines_of(with_benefits))
+    assert benefits_of(with_benefits) == USED + BACK
+    row = BenefitEntry.objects.filter(act="RESTORED").first()
+    assert (row.at, row.actor, row.reason) == (NOW, staff, "고객 요청")
+    assert told(with_benefits) == (3_001, 700)
+    assert RefundCalculation.objects.get().restores_coupon
+    assert broken() == []
+
+
+def test_line_by_line_they_come_back_whole_with_the_last_line(with_benefits, lines_of, cancel):
+    first, second = lines_of(with_benefits)
+    cancel([first])
+    assert benefits_of(with_benefits) == USED
+    assert told(with_benefits) == (0, 0)
+    assert broken() == []
+    cancel([second])
+    assert benefits_of(with_benefits) == USED + BACK
+    assert told(with_benefits) == (3_001, 700)
+    assert sum(RefundCalculation.objects.values_list("points", flat=True)) == 700
+    assert broken() == []
+
+
+def test_a_preview_and_a_refused_cancel_give_nothing_back(with_benefits, lines_of, cancel, staff):
+    lines = lines_of(with_benefits)
+    with previewing():
+        cancel(lines)
+    locks.place_lock(line_ids=[line.pk for line in lines], kind=LockKind.CLAIM, actor=staff, at=NOW, reason="시험")
+    assert len(cancel(lines).refused) == 2
+    assert benefits_of(with_benefits) == USED
+    assert_untouched(with_benefits)

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Role
+from core.form_words import STALE
 from orders.models import OrderEvent
 from products.models import Product, StockLevel, StockMovement, Variant
 from products.pages.product import ledger
@@ -162,7 +163,7 @@ def test_a_product_is_registered_with_every_combination(sign_in):
 @pytest.mark.parametrize(
     ("change", "status", "sentence"),
     [
-        ({"code": "TEE"}, 400, "상품코드 TEE는 이미 쓰고 있습니다. 다른 코드를 입력하세요."),
+        ({"code": "TEE"}, 409, "상품코드 TEE는 이미 쓰고 있습니다. 다른 코드를 입력하세요."),
         ({"code": "a b/c"}, 400, "빈칸과 / 없이 40자까지 입력하세요."),
         ({"code": ""}, 422, "상품코드를 입력하세요."),
         ({"name": "\x00"}, 422, ""),
@@ -218,14 +219,20 @@ def test_a_product_is_edited_and_grows_by_an_option(tee, sign_in):
     ("change", "status", "sentence"),
     [
         ({"version": "7"}, 409, "먼저 수정했습니다. 내 값과 비교해 주세요."),
-        ({"version": "x"}, 422, ""),
+        ({"version": "x"}, 422, STALE),
         ({"variant-0-pk": "999999"}, 404, "이 상품에 없는 품목입니다"),
         ({"variant-0-sku": ""}, 422, "품목코드를 입력하세요."),
         ({"variant-0-sku": "TEE-02"}, 400, "품목코드 TEE-02가 두 번 들어 있습니다."),
         ({"variant-0-weight_grams": "-3"}, 422, ""),
         ({"new-0-option_0": "M"}, 400, "품목이 이미 있습니다."),
         ({"new-0-sku": "NO-OPTION"}, 400, "품목마다 옵션 값 1개를 모두 입력하세요."),
-        ({"variant-TOTAL_FORMS": "x"}, 422, ""),
+        ({"variant-TOTAL_FORMS": "x"}, 422, "입력한 줄을 알아볼 수 없습니다."),
+        ({"variant-TOTAL_FORMS": "１２３"}, 422, "입력한 줄을 알아볼 수 없습니다."),
+        ({"variant-TOTAL_FORMS": "3"}, 422, ""),
+        ({"variant-TOTAL_FORMS": "1" * 5_000}, 422, "입력한 줄을 알아볼 수 없습니다."),
+        ({"new-TOTAL_FORMS": "1500"}, 422, "입력한 줄을 알아볼 수 없습니다."),
+        ({"variant-0-pk": "9" * 5_000}, 422, ""),
+        ({"variant-0-pk": "９"}, 404, "이 상품에 없는 품목입니다"),
     ],
 )
 def test_a_bad_edit_is_answered_with_a_sentence(tee, sign_in, change, status, sentence):
@@ -236,6 +243,14 @@ def test_a_bad_edit_is_answered_with_a_sentence(tee, sign_in, change, status, se
     assert answer.status_code == status
     assert sentence in answer.content.decode()
     assert everything() == before
+
+
+def test_a_garbage_number_of_rows_makes_no_more_forms_than_a_page_has(tee, sign_in):
+    client = sign_in(Role.CS)
+    data = form_data(client, "/products/TEE/edit/") | {"variant-TOTAL_FORMS": "9" * 9, "new-TOTAL_FORMS": "9" * 9}
+    answer = client.post("/products/TEE/edit/", data)
+    assert answer.status_code == 422
+    assert (len(answer.context["variants"].forms), len(answer.context["added"].forms)) == (50, 20)
 
 
 def test_many_variants_are_edited_fifty_at_a_time(tee, sign_in, make_variant):
@@ -290,7 +305,7 @@ def test_a_count_on_a_page_that_is_out_of_date_is_refused(tee, sign_in):
     before = everything()
     answer = client.post("/products/TEE/stock/", data)
     assert answer.status_code == 422
-    assert "화면을 연 뒤 실재고가 7개로 바뀌었습니다. 다시 확인하고 입력하세요." in answer.content.decode()
+    assert "시스템이 재고를 바꿔 실재고가 7개입니다. 다시 확인하고 입력하세요." in answer.content.decode()
     assert everything() == before
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import InternalError, connection, transaction
 
 from accounts.models import User
+from core.calendar import short
 from core.locks import LockTimeout
 from core.models.events import Source
 from core.state import previewing
@@ -134,7 +135,10 @@ def test_a_figure_seen_before_somebody_else_changed_it_is_refused(make_variant, 
     assert correct(variant, 9, actor=logistics, seen={variant.pk: seen}).refused == {}
     before = snapshot()
     outcome = correct(variant, 8, actor=logistics, seen={variant.pk: seen}, reference="count-2")
-    assert outcome.refused == {variant.pk: "화면을 연 뒤 실재고가 9개로 바뀌었습니다. 다시 확인하고 입력하세요."}
+    assert outcome.refused == {
+        variant.pk: f"화면을 연 뒤 {short(STOCK_DAY)}에 {logistics.display_name} 님이 재고를 바꿔 실재고가 9개입니다."
+        " 다시 확인하고 입력하세요."
+    }
     assert snapshot() == before
 
 

@@ -115,12 +115,32 @@ def test_the_error_file_holds_exactly_the_refused_rows(shelf, sign_in):
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     rows = list(sheet.iter_rows(values_only=True))
     assert rows[0] == ("품목 코드", "실재고", "사유", "오류 내용")
-    assert [row[0] for row in rows[1:]] == ["S-3", "S-4", "S-9", "S-1", None, "S-4", None, "S-4"]
+    assert [row[0] for row in rows[1:]] == ["S-3", "S-4", "S-9", "S-1", None, "S-4", "#N/A", "S-4"]
     assert rows[2][3] == "사유를 입력하세요. 재고 이력에 남습니다."
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert stored() == before
     again = send(client, content, name="오류.xlsx", reason="실사")
     assert JobItem.objects.filter(job__uuid=again.url.split("/")[-2], result="PENDING").count() == 2
+
+
+def test_an_error_file_sent_back_uncorrected_is_refused_again(shelf, sign_in, make_variant):
+    make_variant(on_hand=1, sku="521853123456780032")
+    rows = [["품목코드", "실재고", "사유"], [5.2185312345678e17, 3, "실사"], ["S-1", "=1+1", "실사"]]
+    rows.append(["S-2", 5, "=1+1"])
+    client = sign_in(Role.OWNER)
+    before = stored()
+    url = send(client, files.xlsx(rows), reason="다시 셈").url
+    content = b"".join(client.get(f"{url}errors.xlsx").streaming_content)
+    again = send(client, content, name="오류.xlsx", reason="다시 셈").url
+    items = JobItem.objects.filter(job__uuid=again.split("/")[-2])
+    assert [item.result for item in items] == ["REFUSED"] * 3, [item.reason for item in items]
+    Job.objects.update(file_path="gone.xlsx")
+    content = b"".join(client.get(f"{again}errors.xlsx").streaming_content)
+    again = send(client, content, name="오류 2.xlsx", reason="다시 셈").url
+    items = JobItem.objects.filter(job__uuid=again.split("/")[-2])
+    assert [item.result for item in items] == ["REFUSED"] * 3, [item.reason for item in items]
+    client.post(again)
+    assert stored() == before
 
 
 def test_a_level_that_moved_since_the_preview_is_refused(shelf, sign_in):
@@ -130,7 +150,9 @@ def test_a_level_that_moved_since_the_preview_is_refused(shelf, sign_in):
     assert client.post(url).status_code == 302
     assert [figures(variant)[0] for variant in shelf] == [11, 20, 5, 7]
     reasons = JobItem.objects.filter(target_id=shelf[0].pk).values_list("reason", flat=True)
-    assert list(reasons) == ["화면을 연 뒤 실재고가 11개로 바뀌었습니다. 다시 확인하고 입력하세요."]
+    assert [reason.split("에 ", 1)[1] for reason in reasons] == [
+        "시스템이 재고를 바꿔 실재고가 11개입니다. 다시 확인하고 입력하세요."
+    ]
 
 
 def test_a_preview_that_is_thrown_away_changes_nothing(shelf, sign_in):
@@ -178,18 +200,23 @@ def many(rows):
 @pytest.mark.parametrize(
     ("name", "content", "status", "sentence"),
     [
-        ("empty.xlsx", b"", 400, "파일에 내용이 없습니다."),
-        ("nul.csv", b"\x00" * 5_000, 400, "파일에 내용이 없습니다."),
-        ("photo.xlsx", b"\x89PNG\r\n\x1a\n" + files.noise(500), 400, "그림 파일"),
-        ("random.xlsx", b"PK\x03\x04" + files.noise(5_000), 400, "다시 올려 주세요."),
-        ("cut.xlsx", files.xlsx()[:900], 400, "다시 올려 주세요."),
-        ("macro.xlsx", files.patched(files.xlsx(), xl__vbaProject_dot_bin=b"\xd0\xcf"), 400, "매크로가 든 파일"),
-        ("locked.xlsx", files.locked(files.xlsx(ROWS), "비밀"), 400, "암호가 걸린 파일입니다."),
-        ("other.xlsx", files.xlsx(), 400, "열 이름을 찾지 못했습니다."),
-        ("no-figures.xlsx", files.xlsx([["품목코드", "상품명"], ["S-1", "x"]]), 400, "열 이름을 찾지 못했습니다."),
-        ("long.csv", b"a,b\n" * 60_000, 400, "50,000행까지"),
+        ("empty.xlsx", b"", 422, "파일에 내용이 없습니다."),
+        ("nul.csv", b"\x00" * 5_000, 422, "파일에 내용이 없습니다."),
+        ("photo.xlsx", b"\x89PNG\r\n\x1a\n" + files.noise(500), 422, "그림 파일"),
+        ("random.xlsx", b"PK\x03\x04" + files.noise(5_000), 422, "다시 올려 주세요."),
+        ("cut.xlsx", files.xlsx()[:900], 422, "다시 올려 주세요."),
+        ("macro.xlsx", files.patched(files.xlsx(), xl__vbaProject_dot_bin=b"\xd0\xcf"), 422, "매크로가 든 파일"),
+        ("locked.xlsx", files.locked(files.xlsx(ROWS), "비밀"), 422, "암호가 걸린 파일입니다."),
+        ("other.xlsx", files.xlsx(), 422, "&#x27;품목코드&#x27;, &#x27;실재고&#x27; 열을 찾지 못했습니다."),
+        (
+            "no-figures.xlsx",
+            files.xlsx([["품목코드", "상품명"], ["S-1", "x"]]),
+            422,
+            "파일에서 &#x27;실재고&#x27; 열을",
+        ),
+        ("long.csv", b"a,b\n" * 60_000, 422, "50,000행까지"),
         ("big.csv", b"x" * (20 * 2**20 + 1), 413, "20MB까지"),
-        ("../../etc/passwd", b"", 400, "파일에 내용이 없습니다."),
+        ("../../etc/passwd", b"", 422, "파일에 내용이 없습니다."),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(shelf, sign_in, name, content, status, sentence):
@@ -199,6 +226,29 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(shelf, sign_in, n
     assert sentence in answer.content.decode()
     assert stored() == before
     assert not Job.objects.exists()
+
+
+def test_a_locked_file_is_kept_until_its_password_comes(shelf, sign_in):
+    client, before = sign_in(Role.OWNER), stored()
+    asked = send(client, files.locked(files.xlsx(ROWS), "비밀 1"), reason="9월 실사")
+    assert asked.status_code == 422
+    assert 'type="password"' in asked.content.decode()
+    token = asked.context["form"].data["held"]
+    wrong = client.post(UPLOAD, {"held": token, "password": "아님", "reason": "9월 실사"})
+    assert wrong.status_code == 422
+    assert "암호가 맞지 않아" in wrong.content.decode()
+    stranger = sign_in(Role.LOGISTICS).post(UPLOAD, {"held": token, "password": "비밀 1"})
+    assert stranger.status_code == 404
+    assert not Job.objects.exists()
+    right = client.post(UPLOAD, {"held": token, "password": "비밀 1", "reason": "9월 실사"})
+    assert right.status_code == 302
+    assert "비밀 1" not in str(Job.objects.get().params)
+    assert stored() == before
+    content = b"".join(client.get(f"{right.url}errors.xlsx").streaming_content)
+    rows = list(openpyxl.load_workbook(io.BytesIO(content)).active.iter_rows(values_only=True))
+    assert [row[0] for row in rows[1:4]] == ["S-3", "S-9", "S-1"]
+    assert client.post(right.url).status_code == 302
+    assert figures(shelf[0])[0] == 12
 
 
 def test_no_file_is_answered_with_a_sentence(shelf, sign_in):

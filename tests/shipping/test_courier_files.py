@@ -50,16 +50,30 @@ def test_a09_two_hundred_parcels_for_cj(make_shipments, logistics, cj):
     assert headers == [one.replace("/", ",") for one in CJ_HEADERS.split(", ")]
     assert headers.count("품목명") == 2
     assert len(rows) == 201
-    by_name = dict(zip(headers, rows[1], strict=True))
-    assert (by_name["받는분우편번호"].value, by_name["받는분우편번호"].data_type) == ("06234", "s")
-    assert by_name["받는분전화번호"].value == "010-1234-5678"
-    assert by_name["배송메세지1"].value == "=1+1 문 앞"
+    for row in rows[1:]:
+        by_name = dict(zip(headers, row, strict=True))
+        cells = [by_name[name] for name in ("받는분우편번호", "받는분전화번호", "배송메세지1")]
+        assert [cell.value for cell in cells] == ["06234", "010-1234-5678", "=1+1 문 앞"]
+        assert [cell.data_type for cell in cells] == ["s", "s", "s"]
+        assert [cell.number_format for cell in cells] == ["@", "@", "@"]
     assert not any(cell.data_type == "f" for row in rows for cell in row)
     assert sorted(row[8].value for row in rows[1:]) == sorted(one.number for one in made)
     plain = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
     assert len(plain) == 201
-    assert plain[1][5] == "06234"
-    assert plain[1][13] == "=1+1 문 앞"
+    assert {(row[3], row[5], row[13]) for row in plain[1:]} == {("010-1234-5678", "06234", "=1+1 문 앞")}
+
+
+def test_a_number_typed_into_the_empty_waybill_cells_stays_text(make_shipments, logistics, cj):
+    make_shipments(3)
+    _, content = download(logistics, cj)
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    by_name = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, 5):
+        for name in ("운송장번호", "집하예정일", "기본운임"):
+            cell = sheet.cell(row, by_name[name])
+            assert (cell.value, cell.number_format) == (None, "@"), name
+    # Rows that a person adds below take the format of their column.
+    assert sheet.column_dimensions[sheet.cell(1, by_name["운송장번호"]).column_letter].number_format == "@"
 
 
 def test_the_download_is_written_down_and_named_in_the_file(make_shipments, logistics, cj):
@@ -134,6 +148,11 @@ def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj
     assert [one["header"].value() for one in moved] == ["나", "가"]
     assert len(logistics.post(url, fields | columns | {"add": "1"}).context["columns"]) == 3
     assert len(logistics.post(url, fields | columns | {"remove": "1"}).context["columns"]) == 1
+    dragged = logistics.post(url, fields | columns | {"move": "1-0"})
+    assert [one["header"].value() for one in dragged.context["columns"]] == ["나", "가"]
+    assert (dragged.context["moved"].control, dragged.context["moved"].place) == ("down", 0)
+    for wrong in ("1-2", "2-0", "-1", "a-b", "9999-0"):
+        assert logistics.post(url, fields | columns | {"move": wrong, "name": ""}).status_code == 422
     cj.refresh_from_db()
     assert len(cj.columns) == 17
     assert logistics.post(url, fields | columns).status_code == 302

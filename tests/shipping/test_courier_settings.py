@@ -10,7 +10,7 @@ URL = "/settings/couriers/"
 
 
 def options(**changes):
-    values = {"default_courier": "HANJIN", "used_couriers": "CJGLS,HANJIN", "sender_name": "우리 물류"}
+    values = {"default_courier": "HANJIN", "offered_couriers": ["CJGLS", "HANJIN"], "sender_name": "우리 물류"}
     return values | {"sender_phone": "02-1234-5678", "sender_zip": "06234", "sender_address": "서울"} | changes
 
 
@@ -63,6 +63,13 @@ def test_the_connection_is_tried_at_the_real_sandbox(owner, tracker):
     assert "응답을 받지 못했습니다." in owner.post(URL, {"part": "test"}).content.decode()
 
 
+def test_the_page_says_when_the_server_asks_elsewhere(owner, monkeypatch):
+    TrackingAccount.objects.create(code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery")
+    assert "실제 조회 주소" not in owner.get(URL).content.decode()
+    monkeypatch.setenv("OMS_TRACKER_DELIVERY_BASE_URL", "http://127.0.0.1:8133")
+    assert "http://127.0.0.1:8133 (서버 환경 변수가 정한 주소)" in owner.get(URL).content.decode()
+
+
 def test_a_new_key_gives_a_blocked_account_another_chance(owner):
     TrackingAccount.objects.create(
         code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery", state=AccountState.BLOCKED
@@ -77,14 +84,14 @@ def test_options_are_checked_and_kept(owner):
     assert owner.post(URL, options()).status_code == 302
     assert (get_setting("default_courier"), get_setting("sender_zip")) == ("HANJIN", "06234")
     for changes, message in (
-        ({"used_couriers": "CJGLS,없음"}, "택배사 표에 없는 코드"),
+        ({"offered_couriers": ["CJGLS", "없음"]}, "쓰는 택배사: 목록에 없는 값입니다."),
         ({"sender_phone": "12"}, "전화번호는 02-1234-5678처럼"),
         ({"sender_zip": "1234"}, "우편번호는 숫자 5자리로"),
     ):
         answer = owner.post(URL, options(**changes))
         assert answer.status_code == 422
         assert message in answer.content.decode()
-    assert get_setting("used_couriers") == "CJGLS,HANJIN"
+    assert get_setting("offered_couriers") == ["CJGLS", "HANJIN"]
 
 
 def test_the_auditor_looks_and_others_do_not(sign_in):

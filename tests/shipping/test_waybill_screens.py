@@ -59,6 +59,21 @@ def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     assert "이미 반영했습니다." in refused.content.decode()
 
 
+def test_a_file_that_must_be_whole_says_so_and_is_not_applied_with_an_error(make_shipments, logistics):
+    [one] = make_shipments(1)
+    content = book([[one.number, CJ, waybill_number(0)], ["D-20200101-0000001-00", CJ, "1"]])
+    assert "하나라도 오류면 전체 취소" in logistics.get(UPLOAD).content.decode()
+    address = send(logistics, content, whole="on")["Location"]
+    html = logistics.get(address).content.decode()
+    assert "오류가 있는 행이 1건 있어 이 파일은 반영할 수 없습니다." in html
+    assert 'data-action="apply" disabled' in html
+    answer = logistics.post(address)
+    assert answer.status_code == 409
+    assert "아무 행도 반영하지 않았습니다." in answer.content.decode()
+    assert not Parcel.objects.exists()
+    assert Job.objects.get(kind="UPLOAD").state == JobState.PREVIEW
+
+
 def test_a_pasted_range_without_a_header_is_a_file_too(make_shipments, logistics):
     made = make_shipments(2)
     text = "\n".join(f"{one.number}\t{waybill_number(i)}" for i, one in enumerate(made))
@@ -178,6 +193,28 @@ def test_a_locked_file_with_remembered_columns_needs_only_its_password(make_ship
     assert [one.waybill for one in again([first, second])] == ["", waybill_number(1)]
 
 
+def test_a_wrong_password_on_the_column_page_loses_nothing(make_shipments, logistics):
+    [shipment] = make_shipments(1)
+    locked = encrypt(book([[shipment.number, waybill_number(0), "메모"]], headers=UNKNOWN), "1234")
+    asked = send(logistics, locked, password="1234")
+    chosen = {"stored": asked.context["token"], "label": list(UNKNOWN), "shipment": "우리 번호",
+              "waybill": "택배 번호", "sender": "새 물류"}  # fmt: skip
+    assert all(f'name="label" value="{label}"' in asked.content.decode() for label in UNKNOWN)
+    for password, sentence in (("5678", "암호가 맞지 않아"), ("", "암호가 걸린 파일입니다.")):
+        wrong = logistics.post(UPLOAD, chosen | {"password": password})
+        form = wrong.context["form"]
+        assert wrong.status_code == 422
+        assert (list(form.errors), sentence in form.errors["password"][0]) == (["password"], True)
+        assert 'id="id_password_error"' in wrong.content.decode()
+        assert {name: form[name].value() for name in ("shipment", "waybill", "sender")} | {
+            "stored": wrong.context["token"], "label": wrong.context["labels"]
+        } == chosen  # fmt: skip
+        assert not Job.objects.exists()
+        assert not WaybillLayout.objects.exists()
+    assert logistics.post(UPLOAD, chosen | {"password": "1234"}).status_code == 302
+    assert Job.objects.get(kind="UPLOAD").total == 1
+
+
 def test_a_kept_file_is_for_its_owner_and_its_token_alone(make_shipments, logistics, sign_in):
     [shipment] = make_shipments(1)
     answer = send(logistics, book([[shipment.number, "1"]], headers=("가", "나")))
@@ -206,6 +243,16 @@ def test_files_that_are_none_are_refused_with_a_sentence(content, status, logist
     answer = send(logistics, content)
     assert answer.status_code == status
     assert "field-error" in answer.content.decode() or "form-errors" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["a.exe", "e.txt"])
+def test_a_text_that_is_no_table_is_refused_before_anybody_looks_for_its_columns(name, logistics):
+    answer = send(logistics, b"echo hello", name=name)
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    assert f"xlsx, xls, csv 파일만 올릴 수 있습니다. 지금 올린 파일은 .{name[2:]} 파일입니다." in html
+    assert "열 이름을 찾지 못했습니다" not in html
     assert not Job.objects.exists()
 
 

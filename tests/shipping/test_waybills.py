@@ -71,10 +71,10 @@ def test_the_worked_examples_are_accepted_without_remark(courier, number):
         (EPOST, "680000000001", "waybill_format", "송장번호는 숫자 13자리여야 합니다. 지금은 12자리입니다."),
     ],
 )
-def test_a_rule_of_a_strict_courier_blocks_but_a_manager_may_force_it(courier, text, code, message):
+def test_a_rule_of_a_strict_courier_blocks_and_shows_the_number(courier, text, code, message):
     verdict = check_waybill(text, courier)
     assert (verdict.level, verdict.code, verdict.message) == (WaybillLevel.BLOCK, code, message)
-    assert (verdict.number, verdict.is_accepted, verdict.can_be_forced) == (text, False, True)
+    assert (verdict.number, verdict.is_accepted) == (text, False)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,10 @@ def test_a_rule_of_a_strict_courier_blocks_but_a_manager_may_force_it(courier, t
         (KDEXP, "1" * 31, "waybill_format", "송장번호는 숫자 10~20자리여야 합니다. 지금은 31자리입니다."),
     ],
 )
-def test_a_cell_without_a_number_is_refused_and_cannot_be_forced(courier, text, code, message):
+def test_a_cell_without_a_number_is_refused(courier, text, code, message):
     verdict = check_waybill(text, courier)
     assert (verdict.number, verdict.level, verdict.code) == ("", WaybillLevel.BLOCK, code)
     assert not verdict.is_accepted
-    assert not verdict.can_be_forced
     if code == "waybill_exponent":
         message = "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요."
     assert message is None or verdict.message == message
@@ -163,15 +162,14 @@ def test_a_doubtful_number_is_accepted_with_a_remark(courier, text, code, messag
 def test_a_status_word_is_a_proposal_of_its_own_kind(text, method):
     verdict = check_waybill(text, CJ)
     assert (verdict.number, verdict.code, verdict.proposed_method) == ("", "waybill_word", method)
-    assert not verdict.can_be_forced
 
 
 def test_the_sentence_of_a_status_word_says_what_to_do():
     assert check_waybill("직접수령", CJ).message == (
-        "송장번호 칸에 '직접수령'이 적혀 있습니다. 배송방법을 방문수령으로 바꾸거나 송장번호를 입력하세요."
+        "송장번호 칸에 '직접수령'이 적혀 있습니다. 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
     )
     assert check_waybill("차량배차", CJ).message == (
-        "송장번호 칸에 '차량배차'가 적혀 있습니다. 배송방법을 직접전달로 바꾸거나 송장번호를 입력하세요."
+        "송장번호 칸에 '차량배차'가 적혀 있습니다. 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
     )
     assert check_waybill("안전재고", CJ).message == (
         "송장번호 칸에 '안전재고'가 적혀 있습니다. 배송을 보류하거나 송장번호를 입력하세요."

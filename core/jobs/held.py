@@ -9,7 +9,7 @@ from django.core import signing
 from core.exceptions import NotFound
 from core.jobs import files
 
-SALT = "channels.held"
+SALT = "core.held"
 LIFETIME = timedelta(hours=24)
 GONE = "올린 파일을 찾을 수 없습니다. 파일을 다시 골라 올려 주세요."
 

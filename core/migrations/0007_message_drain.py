@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("core", "0005_told"),
+        ("core", "0006_stored_searches"),
     ]
 
     operations = [

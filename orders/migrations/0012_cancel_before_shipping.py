@@ -7,7 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0009_counting_indexes"),
+        ("orders", "0011_benefit_ledger"),
     ]
 
     operations = [

@@ -1,0 +1,32 @@
+"""입력 오류 문장: what Django says in words that staff do not use is said in ours, for every form at once.
+
+Django's Korean catalogue writes "abc 이/가 선택가능항목에 없습니다." and "hidden 필드": a particle that nobody chose,
+the wrong value repeated, and a field that nobody sees. A project catalogue would need a compiled file in the
+repository; the default messages of the field classes are data that every field copies when it is made, so they are set
+once, before any form of ours is imported. A field that knows better still says so with `error_messages`.
+"""
+
+from django import forms
+from django.forms.formsets import BaseFormSet
+
+CHOICE = "고를 수 없는 값입니다. 목록에 있는 값에서 다시 고르세요."
+STALE = "화면이 오래되었거나 화면에 든 값이 바뀌었습니다. 화면을 새로 고치고 다시 입력해 주세요."
+"""What is wrong with a hidden input: people can neither see nor correct it."""
+
+_CHOICES = (forms.ChoiceField, forms.MultipleChoiceField, forms.ModelChoiceField, forms.ModelMultipleChoiceField)
+
+
+def use_our_words() -> None:
+    """우리 문장 쓰기: called once when the project starts, before forms are made."""
+    for field in _CHOICES:
+        codes = {"invalid_choice", "invalid_pk_value"} & set(field.default_error_messages) | {"invalid_choice"}
+        field.default_error_messages = {**field.default_error_messages, **dict.fromkeys(codes, CHOICE)}
+    BaseFormSet.default_error_messages = {
+        **BaseFormSet.default_error_messages,
+        "missing_management_form": STALE,
+    }
+
+
+def stale_text(form: forms.BaseForm) -> str:
+    """숨은 입력의 오류: one sentence for all hidden inputs that are wrong, "" when none is."""
+    return STALE if any(field.errors for field in form.hidden_fields()) else ""

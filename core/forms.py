@@ -1,0 +1,27 @@
+"""Fields of forms that every app shares."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+
+from core.calendar import FIRST_DAY, LAST_DAY, OutOfCalendar
+
+DATE = "날짜는 2025-11-21처럼 입력하세요."
+
+
+class DayField(forms.DateField):
+    """날짜: a day between 2000 and 2099; what lies outside is a slip of the hand, and is refused beside its field.
+
+    `error_messages["range"]` replaces the sentence for such a day.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = {"invalid": DATE, "range": OutOfCalendar().message} | kwargs.pop("error_messages", {})
+        super().__init__(error_messages=words, **kwargs)
+
+    def to_python(self, value: Any) -> date | None:
+        day: date | None = super().to_python(value)
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+            raise forms.ValidationError(self.error_messages["range"], code="range")
+        return day

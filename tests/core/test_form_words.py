@@ -1,0 +1,41 @@
+"""What Django says about input, in our words: no doubled particles, no English, nothing about hidden fields."""
+
+import pytest
+from django import forms
+from django.forms import formset_factory
+
+from accounts.models import User
+from accounts.roles import Role
+from core.form_words import CHOICE, STALE, stale_text
+from orders.forms import RecipientForm
+from products.forms import StockFileForm
+
+
+class Choosing(forms.Form):
+    one = forms.ChoiceField(choices=[("a", "가")])
+    typed = forms.TypedChoiceField(choices=[("1", "하나")], coerce=int)
+    many = forms.MultipleChoiceField(choices=[("a", "가")])
+    row = forms.ModelChoiceField(queryset=User.objects.none())
+    rows = forms.ModelMultipleChoiceField(queryset=User.objects.none())
+    own = forms.ChoiceField(choices=[], error_messages={"invalid_choice": "없는 열입니다."})
+
+
+@pytest.mark.django_db
+def test_every_choice_that_is_none_gets_the_same_sentence():
+    form = Choosing({"one": "abc", "typed": "abc", "many": ["abc"], "row": "abc", "rows": ["abc"], "own": "abc"})
+    found = {name: list(errors) for name, errors in form.errors.items()}
+    assert found == dict.fromkeys(["one", "typed", "many", "row", "rows"], [CHOICE]) | {"own": ["없는 열입니다."]}
+
+
+@pytest.mark.parametrize("url", ["/orders/?channel=abc", "/orders/?payment=abc"])
+def test_a_filter_that_has_no_such_choice_names_no_doubled_particle(url, sign_in):
+    page = sign_in(Role.OWNER).get(url).content.decode()
+    assert CHOICE in page
+    assert "이/가" not in page
+
+
+def test_hidden_inputs_have_one_sentence():
+    assert stale_text(RecipientForm({"version": "x"})) == STALE
+    assert stale_text(StockFileForm({})) == ""
+    formset = formset_factory(Choosing)({"form-TOTAL_FORMS": "x"})
+    assert list(formset.non_form_errors()) == [STALE]
