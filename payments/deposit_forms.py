@@ -4,11 +4,13 @@ from typing import Any
 
 from django import forms
 
+from core.fields import FilePasswordField
 from orders.models import Order
 from payments.models import BankAccount
 from payments.services.allocating import Canceled
 
 MOST_ORDERS = 20
+CHOOSE_FILE = "거래내역 파일을 고르세요."
 
 
 class AllocateForm(forms.Form):
@@ -39,7 +41,7 @@ class AllocateForm(forms.Form):
 
 
 class StatementFileForm(forms.Form):
-    """거래내역 파일: as the bank's site gives it."""
+    """거래내역 파일: as the bank's site gives it, or one that is held since its password was asked for."""
 
     account = forms.ModelChoiceField(
         label="입금계좌",
@@ -49,6 +51,16 @@ class StatementFileForm(forms.Form):
     )
     file = forms.FileField(
         label="거래내역 파일",
+        required=False,
         help_text="은행에서 내려받은 xlsx, xls, csv 파일을 그대로 올립니다. 출금은 읽지 않습니다.",
-        error_messages={"required": "거래내역 파일을 고르세요."},
+        allow_empty_file=True,
+        error_messages={"invalid": CHOOSE_FILE},
     )
+    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    password = FilePasswordField(help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
+            self.add_error("file", CHOOSE_FILE)
+        return cleaned

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.files import LoggedUpload
-from core.excel import Column, FileProblem, Kind, read_table
+from core.excel import Column, FileProblem, Kind, Table, read_table
 from core.jobs.items import Verdict
 from core.jobs.uploads import UploadRow, register
 from core.models import Job, JobItem
@@ -22,7 +22,10 @@ ALREADY = "이미 있는 입금내역입니다."
 
 @register
 class StatementUpload(LoggedUpload):
-    """거래내역 올리기."""
+    """거래내역 올리기.
+
+    The file is read before (it may need a password, which is stored nowhere): `StatementUpload(table)` previews it.
+    """
 
     name, label, permission = "statement-upload", "입금내역 등록", "payments.match_deposits"
     model = BankDeposit
@@ -35,10 +38,14 @@ class StatementUpload(LoggedUpload):
         Column("balance", "잔액", Kind.TEXT, 14),
     )
 
+    def __init__(self, table: Table | None = None) -> None:
+        self.table = table
+
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: which rows are new. Raises FileProblem."""
         account = BankAccount.objects.get(pk=options["account"])
-        rows = statement_rows(read_table(path.read_bytes(), filename=path.name), now=timezone.now())
+        table = self.table or read_table(path.read_bytes(), filename=path.name)
+        rows = statement_rows(table, now=timezone.now())
         if not rows:
             raise FileProblem("file_empty")
         return _judged(rows, account)

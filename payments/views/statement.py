@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
+from accounts.models import User
 from core import cells
-from core.excel import FileProblem, clean_name
+from core.excel import ASKS_PASSWORD, FileProblem, clean_name, read_table
 from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import runner, start
+from core.jobs import held, runner, start
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.masking import mask_name, mask_text
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
@@ -62,21 +63,29 @@ class StatementPage(PermissionRequired):
         form = StatementFileForm(request.POST, request.FILES)
         if not form.is_valid():
             return _form_page(request, form, status=422)
-        file = form.cleaned_data["file"]
+        staff = staff_of(request)
         try:
-            if file.size > MAX_BYTES:
-                raise FileProblem("file_too_large")
+            file = _held(form, staff)
+        except DomainError as error:
+            form.add_error("file", error.message)
+            return _form_page(request, form, status=error.status)
+        try:
+            table = read_table(file.content, filename=file.name, password=form.cleaned_data["password"])
             job = open_upload(
-                upload=StatementUpload(),
-                actor=staff_of(request),
-                file_name=clean_name(file.name),
-                content=file.chunks(),
+                upload=StatementUpload(table),
+                actor=staff,
+                file_name=file.name,
+                content=[file.content],
                 at=timezone.now(),
                 options={"account": form.cleaned_data["account"].pk},
             )
         except DomainError as error:
+            if error.code in ASKS_PASSWORD:
+                return _ask_password(request, form, file, error.message)
+            held.drop(file)
             form.add_error("file", error.message)
             return _form_page(request, form, status=error.status)
+        held.drop(file)
         return redirect("payments:statement_preview", uuid=job.uuid)
 
 
@@ -106,6 +115,23 @@ class StatementPreview(PermissionRequired):
         return redirect("payments:statement_preview", uuid=job.uuid)
 
 
+def _held(form: StatementFileForm, staff: User) -> held.HeldFile:
+    upload = form.cleaned_data["file"]
+    if not upload:
+        return held.find(form.cleaned_data["held"], actor=staff)
+    if upload.size > MAX_BYTES:
+        raise FileProblem("file_too_large")
+    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
+
+
+def _ask_password(request: HttpRequest, form: StatementFileForm, file: held.HeldFile, message: str) -> HttpResponse:
+    """The same form once more, with the file kept until its password comes."""
+    again = StatementFileForm({"held": file.token, "account": form.cleaned_data["account"].pk})
+    again.full_clean()
+    again.add_error("password", message)
+    return _form_page(request, again, status=422)
+
+
 def _job(uuid: UUID) -> Job | None:
     rows = Job.objects.select_related("actor").filter(uuid=uuid, kind=JobKind.UPLOAD, act=StatementUpload.name)
     return rows.first()
@@ -119,6 +145,7 @@ def _form_page(request: HttpRequest, form: StatementFileForm, *, status: int = 2
     context = {
         "title": "거래내역 올리기",
         "form": form,
+        "is_held": "password" in form.errors,
         "action_url": reverse("payments:statement"),
         "submit_label": "미리보기",
         "cancel_url": DepositPage.url,

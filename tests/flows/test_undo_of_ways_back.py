@@ -29,7 +29,13 @@ from tests.fixtures.work import confirmed, previewed
 S = LineState
 LATER = NOW + timedelta(days=2)
 REASON = {"reason": ["잘못 눌렀습니다"]}
-NO_UNDO = {"acknowledge", "notify-delay", "void-waybill"}
+MONEY = {
+    "accept-difference", "approve-refund", "attach-notice", "cancel-refund", "close-problem", "hold-refund",
+    "mark-test", "pay-refund", "release-refund", "reopen-deposit", "replay-notice", "retry-refund", "revive-order",
+    "unallocate-deposit", "withdraw-refund",
+}  # fmt: skip
+"""Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""
+NO_UNDO = {"acknowledge", "notify-delay", "void-waybill"} | MONEY
 
 
 def facts(row: Any) -> dict[str, Any]:

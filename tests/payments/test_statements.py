@@ -9,7 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.roles import Role
 from core.calendar import KST
-from core.excel import read_table
+from core.excel import encrypt, read_table
+from core.models import Job
 from payments.excel.statement import statement_rows
 from payments.models import BankDeposit
 from tests.fixtures.orders import NOW
@@ -143,8 +144,26 @@ def test_a77_a_statement_is_looked_at_stored_and_stored_only_once(uploaded, make
 
 def test_a_file_that_is_no_statement_is_refused(uploaded):
     _, answer = uploaded("상품명,수량\n사과,3\n".encode())
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "열 이름을 찾지 못했습니다" in answer.content.decode()
+
+
+def test_a_locked_statement_is_kept_until_its_password_comes(uploaded, bank_account, sign_in):
+    client, asked = uploaded(encrypt(xlsx_of("kb"), "비밀 1"), "거래내역.xlsx")
+    assert asked.status_code == 422
+    assert "암호가 걸린 파일입니다" in asked.content.decode()
+    known = {"account": bank_account.pk, "held": asked.context["form"].data["held"]}
+    url = "/payments/deposits/upload/"
+    wrong = client.post(url, known | {"password": "아님"})
+    assert wrong.status_code == 422
+    assert "암호가 맞지 않아" in wrong.content.decode()
+    assert sign_in(Role.FINANCE).post(url, known | {"password": "비밀 1"}).status_code == 404
+    assert not Job.objects.exists()
+    right = client.post(url, known | {"password": "비밀 1"})
+    assert right.status_code == 302
+    assert "비밀 1" not in str(Job.objects.get().params)
+    assert "입금 1건을 등록했습니다." in client.post(right.url, follow=True).content.decode()
+    assert BankDeposit.objects.get().amount == 39_000
 
 
 @pytest.mark.parametrize("role", list(Role))
