@@ -29,11 +29,9 @@ from payments.notice_columns import (
     REQUEST_COLUMNS,
     NoticeRecord,
     RequestRecord,
-    notice_url,
-    request_url,
 )
 from payments.problem_columns import COLUMNS as PROBLEM_COLUMNS
-from payments.problem_columns import GROUPS, ProblemRecord, problem_url
+from payments.problem_columns import GROUPS, ProblemRecord
 from payments.problem_columns import PATHS as PROBLEM_PATHS
 from payments.states import NoticeState
 
@@ -92,7 +90,7 @@ class NoticePage(ListPage):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, str(row.id), row.state, notice_url(row.id))
+        return RowHead(row.id, row.version, str(row.id), row.state)
 
     def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
         """A notice is no part of an order's history; what it changed is."""
@@ -142,7 +140,7 @@ class RefusedPage(ListPage):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, 0, str(row.id), "", request_url(row.id))
+        return RowHead(row.id, 0, str(row.id), "")
 
     def versions(self, base_ids: Collection[int]) -> dict[int, int]:
         return dict.fromkeys(base_ids, 0)
@@ -188,7 +186,7 @@ class ProblemPage(ListPage):
     def head(self, group: Group) -> RowHead:
         row = group.record
         number = row.order or str(row.id)
-        return RowHead(row.id, row.version, number, DONE if row.resolution else OPEN, problem_url(row.id))
+        return RowHead(row.id, row.version, number, DONE if row.resolution else OPEN)
 
     def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
         """Orders of problems, as far as they have one."""

@@ -30,7 +30,7 @@ from orders.states import LineState, PaymentMethod
 from payments import columns
 from payments.counts import counted
 from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
-from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord, deposit_url
+from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord
 from payments.filters import AwaitingFilter
 from payments.models import BankDeposit, MoneyProblem
 from payments.money_pages import NoticePage, ProblemPage, RefusedPage
@@ -155,7 +155,7 @@ class DepositPage(ListPage):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, str(row.id), row.state, deposit_url(row.id))
+        return RowHead(row.id, row.version, str(row.id), row.state)
 
     def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
         """A deposit belongs to no one order."""

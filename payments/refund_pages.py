@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from accounts.lists import LoggedExport
 from core.events import event_model
 from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, Moved, RowHead, SearchArm, Sort, lists
-from orders.columns import order_url
 from payments.models import Refund
 from payments.refund_columns import COLUMNS, PATHS, RefundRecord
 from payments.states import RefundState, RefundWay
@@ -56,7 +55,7 @@ class RefundPage(LoggedExport):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, row.order_number, row.state, order_url(row.order_number))
+        return RowHead(row.id, row.version, row.order_number, row.state)
 
     def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
         """다른 사람의 처리 of refunds; one query."""

@@ -64,7 +64,8 @@ def _tell_sandbox() -> None:
     Only whoever has started the sandbox for this shop says where it is; another shop's books are not touched.
     """
     [tracker] = [box for box in SANDBOXES if box.name == "tracker"]
-    base_url = os.environ.get(tracker.url_setting)
+    [setting] = tracker.urls
+    base_url = os.environ.get(setting)
     if not base_url:
         return
     client = Client(base_url, allow_loopback=True)
