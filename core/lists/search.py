@@ -103,14 +103,20 @@ def _piece(piece: str, arms: Sequence[SearchArm]) -> tuple[Condition, ...]:
 
 
 def _terms(piece: str) -> list[str]:
-    """A short number behind a word is the number of a house: "관악대로 271" is one part of an address."""
+    """What blanks separate, but for the number of a house ("관악대로 271") and for a name written apart ("김 수령")."""
     terms: list[str] = []
     for term in piece.split():
-        if terms and _HOUSE.fullmatch(term) and not terms[-1][-1].isdigit():
+        if terms and _continues(terms[-1], term):
             terms[-1] += f" {term}"
         else:
             terms.append(term)
     return terms
+
+
+def _continues(before: str, term: str) -> bool:
+    if before[-1].isdigit():
+        return False
+    return bool(_HOUSE.fullmatch(term)) or (1 in (len(before), len(term)) and term.isalpha())
 
 
 def _no_fit(term: str) -> str:

@@ -48,6 +48,16 @@ def test_an_address_is_found_with_the_number_of_its_house(some_orders):
     assert order.number not in found("관악대로 272")
 
 
+def test_a_name_that_is_written_apart_is_found(some_orders):
+    order = Order.objects.order_by("pk")[6]
+    Order.objects.filter(pk=order.pk).update(recipient_name="남 궁민수")
+    order.refresh_from_db()
+    store_search([order])
+    for text in ("남 궁민수", "남궁민수", "남궁 민 수", f"{order.recipient_phone[-4:]} 남 궁민수"):
+        assert order.number in found(text), text
+    assert order.number not in found("남 궁민호")
+
+
 def test_the_old_number_finds_the_orders_that_were_split_off(some_orders):
     old, new = Order.objects.order_by("pk")[:2]
     Order.objects.filter(pk=new.pk).update(root=old, parent=old)
