@@ -59,6 +59,7 @@ class NoStockColumns(DomainError):
     """재고 열 없음: the file has names, and 품목코드 or 실재고 is not among them."""
 
     code = "no_stock_columns"
+    status = 422
 
 
 @register

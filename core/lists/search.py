@@ -24,6 +24,7 @@ ID_CAP = 5_000
 """A search with more hits is not held as ids but checked row by row while the list walks its own index."""
 
 _PIECES = re.compile(r"[\n\r\t,;]+")
+_HOUSE = re.compile(r"\d{1,3}(-\d{1,3})?")
 _SHOWN = 20
 _RANK = {NUMBER: 0, TAIL: 1, WORD: 2}
 
@@ -90,7 +91,7 @@ def _piece_of_kind(piece: str, arms: Sequence[SearchArm]) -> tuple[Condition, ..
 
 def _piece(piece: str, arms: Sequence[SearchArm]) -> tuple[Condition, ...]:
     by_arms: dict[tuple[Any, ...], list[Condition]] = {}
-    for term in piece.split():
+    for term in _terms(piece):
         fits = [(arm, value) for arm in arms if re.fullmatch(arm.pattern, value := arm.normalise(term))]
         if not fits:
             raise SearchRefused(_no_fit(term))
@@ -99,6 +100,23 @@ def _piece(piece: str, arms: Sequence[SearchArm]) -> tuple[Condition, ...]:
         key = (group, term if group == WORD else "")
         by_arms.setdefault(key, []).append(condition)
     return tuple(_widened(conditions) for conditions in by_arms.values())
+
+
+def _terms(piece: str) -> list[str]:
+    """What blanks separate, but for the number of a house ("관악대로 271") and for a name written apart ("김 수령")."""
+    terms: list[str] = []
+    for term in piece.split():
+        if terms and _continues(terms[-1], term):
+            terms[-1] += f" {term}"
+        else:
+            terms.append(term)
+    return terms
+
+
+def _continues(before: str, term: str) -> bool:
+    if before[-1].isdigit():
+        return False
+    return bool(_HOUSE.fullmatch(term)) or (1 in (len(before), len(term)) and term.isalpha())
 
 
 def _no_fit(term: str) -> str:

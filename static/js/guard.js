@@ -14,23 +14,22 @@ on("input", ({ target }) => {
 });
 
 // A plain post would trade the page for the log-in and lose what was typed: whether we are still logged in is asked first.
+let asking, sure;
 on("submit", async (event) => {
   const { target: form, submitter } = event;
   const url = $(".sidebar")?.dataset.countsUrl;
-  if (!url || form.dataset.asked === "yes" || !form.matches("[data-guard][method=post]:not([hx-post])")) return form.classList.remove("dirty");
+  if (sure || !url || !form.matches("[data-guard][method=post]:not([hx-post])")) return form.classList.remove("dirty");
   event.preventDefault();
-  if (form.dataset.asked) return;
-  form.dataset.asked = "asking";
+  if (asking) return;
+  asking = true;
   const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (answer?.status === 401) {
-    delete form.dataset.asked;
-    return askLogin();
-  }
+  asking = false;
+  if (answer?.status === 401) return askLogin();
   // A log-in in another tab has made a new token.
-  if (form.elements.csrfmiddlewaretoken) form.elements.csrfmiddlewaretoken.value = csrf();
-  form.dataset.asked = "yes";
+  form.elements.csrfmiddlewaretoken.value = csrf();
+  sure = true;
   form.requestSubmit(submitter);
-  delete form.dataset.asked;
+  sure = false;
 });
 addEventListener("beforeunload", (event) => {
   if (dirty()) event.preventDefault();

@@ -98,8 +98,8 @@ def test_an_unknown_condition_is_a_bad_request(sign_in, query):
     [
         ({"since": "2026-11-22", "until": "2026-11-21"}, "시작일이 종료일보다 늦습니다."),
         ({"since": "yesterday"}, "날짜"),
-        ({"actor": "999999"}, "올바르게 선택"),
-        ({"action": "STEAL"}, "올바르게 선택"),
+        ({"actor": "999999"}, "목록에 있는 값에서 다시 고르세요."),
+        ({"action": "STEAL"}, "목록에 있는 값에서 다시 고르세요."),
         ({"subject": "a\0"}, "주문번호"),
     ],
 )

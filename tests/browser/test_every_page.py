@@ -234,7 +234,7 @@ def test_the_answer_to_a_form_is_accessible_fits_and_speaks_korean(seeded, names
 
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name != "products"])
-def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page, name):  # check 25
+def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page, console_errors, name):  # check 25
     seeded.open(seeded.enter(page), LISTS[name])
     page.keyboard.press("j")
     page.keyboard.press("o")
@@ -247,6 +247,8 @@ def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page,
     if acts.count():
         acts.first.click()
         page.wait_for_selector("#dialog[open], #strip [data-result]")
+        # The first row may be one that cannot be moved: then the dialog comes with a 409.
+        console_errors[:] = [one for one in console_errors if "409" not in one]
     assert violations(page) == []
 
 

@@ -72,7 +72,8 @@ def test_an_order_is_typed_with_a_line_from_the_search(page, shop, make_variant)
     page.goto(f"{shop}/orders/new/")
     page.get_by_label("우리 품목 검색").fill("CAP")
     page.keyboard.press("Enter")
-    page.locator("tr[data-variant='CAP-1'] [data-action=add-line]").click()
+    with page.expect_navigation():
+        page.locator("tr[data-variant='CAP-1'] [data-action=add-line]").click()
     for label, value in (
         ("주문자 *", "홍길동"), ("수령자 *", "김수령"), ("수령자 연락처", "010-8765-4321"), ("우편번호", "06234"),
         ("주소 *", "서울 강남구 테헤란로 4321"),

@@ -181,7 +181,7 @@ def test_a_row_that_a_colleague_wins_between_look_and_lock_says_who(
     hold_act.before = race
     done = confirmed(job, actor=staff)
     assert (done.state, done.done, done.failed) == (JobState.PARTIAL, 1, 1)
-    assert items.reasons(job) == [("화면을 연 뒤 이도윤 님이 내용을 바꿨습니다(배송보류).", 1)]
+    assert items.reasons(job) == [("화면을 연 뒤 09-21 11:01에 이도윤 님이 내용을 바꿨습니다(배송보류).", 1)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -109,7 +109,7 @@ def test_what_is_too_large_is_named_so(sign_in, staff, make_order, tokens):
 
 @pytest.mark.parametrize(
     ("method", "address", "allowed"),
-    [("get", "/acts/ship/", "POST, OPTIONS"), ("post", "/orders/", "GET"), ("put", "/orders/", "GET"),
+    [("get", "/acts/ship/", "POST, OPTIONS"), ("post", "/", "GET"), ("put", "/orders/", "GET"),
      ("delete", "/orders/", "GET"), ("patch", "/", "GET")],
 )  # fmt: skip
 def test_a_wrong_method_is_answered_with_a_sentence(sign_in, staff, method, address, allowed):

@@ -6,7 +6,7 @@ from accounts.roles import Role
 from core.lists import lists
 from core.lists.search import MOST_VALUES, SearchRefused, parse
 from orders.models import Order, OrderLine
-from orders.search import folded, search_row
+from orders.search import folded, search_row, store_search
 from tests.fixtures.order_rows import NOW
 
 ARMS = lists.page("orders").all_arms
@@ -36,6 +36,26 @@ def test_numbers_of_every_kind_find_their_order_without_a_period(some_orders):
     assert found(line.number) == {order.number}
     assert found(order.channel_number, kind="channel-order") == {order.number}
     assert order.number in found(order.number[:8])
+
+
+def test_an_address_is_found_with_the_number_of_its_house(some_orders):
+    order = Order.objects.order_by("pk")[5]
+    Order.objects.filter(pk=order.pk).update(address1="서울 관악구 관악대로 271 3층")
+    order.refresh_from_db()
+    store_search([order])
+    assert order.number in found("관악대로 271")
+    assert order.number in found(f"관악대로 271 {order.recipient_phone[-4:]}")
+    assert order.number not in found("관악대로 272")
+
+
+def test_a_name_that_is_written_apart_is_found(some_orders):
+    order = Order.objects.order_by("pk")[6]
+    Order.objects.filter(pk=order.pk).update(recipient_name="남 궁민수")
+    order.refresh_from_db()
+    store_search([order])
+    for text in ("남 궁민수", "남궁민수", "남궁 민 수", f"{order.recipient_phone[-4:]} 남 궁민수"):
+        assert order.number in found(text), text
+    assert order.number not in found("남 궁민호")
 
 
 def test_the_old_number_finds_the_orders_that_were_split_off(some_orders):

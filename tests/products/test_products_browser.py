@@ -67,7 +67,7 @@ def test_a_stock_file_is_looked_at_and_applied(page, shop, tee, tmp_path):
     path.write_bytes(files.xlsx([["품목코드", "실재고", "사유"], ["TEE-01", 12, "실사"], ["NO", 1, "실사"]]))
     page.goto(f"{shop}/products/")
     page.locator("[data-tool=upload]").click()
-    page.get_by_label("파일").set_input_files(path)
+    page.locator("#id_file").set_input_files(path)
     page.get_by_role("button", name="미리보기").click()
     apply = page.locator("[data-action=apply]")
     assert apply.inner_text() == "반영 가능한 1건 재고 반영"
@@ -90,7 +90,7 @@ def test_the_pages_have_no_accessibility_violation(page, shop, tee, theme, tmp_p
     for url in ("", "new/", "TEE/", "TEE/edit/", "TEE/stock/", "stock/upload/"):
         page.goto(f"{shop}/products/{url}")
         assert violations(page) == [], url
-    page.get_by_label("파일").set_input_files(path)
+    page.locator("#id_file").set_input_files(path)
     page.get_by_role("button", name="미리보기").click()
     page.wait_for_selector("[data-action=apply]")
     assert violations(page) == []
