@@ -2,11 +2,13 @@
 
 from playwright.sync_api import Locator, Page
 
+from tests.browser.steps import until
+
 
 def opened(page: Page, shell: str, query: str = "") -> Page:
     """The sample list, loaded and quiet."""
     page.goto(f"{shell}/orders/ready/{query}")
-    page.wait_for_function("window.htmx && document.querySelector('.list-card')")
+    until(page, "window.htmx && document.querySelector('.list-card')")
     page.wait_for_load_state("networkidle")
     return page
 

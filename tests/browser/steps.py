@@ -1,5 +1,6 @@
 """Steps on the real lists of a seeded shop, and more work for it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
@@ -31,6 +32,23 @@ def settled(page: Page) -> None:
     """Nothing is on its way any more."""
     page.wait_for_load_state("networkidle")
     expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+
+
+def until(page: Page, expression: str) -> None:
+    """Waits for an expression of the page; `wait_for_function` evaluates text in the page, which the CSP refuses."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(expression)
+
+
+def travel(page: Page, way: Callable[[], object]) -> None:
+    """Back or forward in the history: the list is asked for anew, and nothing is read of the page that is left."""
+    page.evaluate("document.documentElement.dataset.leftBehind = 1")
+    way()
+    expect(page.locator("html[data-left-behind]")).to_have_count(0)
+    settled(page)
 
 
 def box(page: Page, row_id: str | int) -> Locator:

@@ -5,7 +5,7 @@ import gzip
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.steps import paid_orders, settled
+from tests.browser.steps import paid_orders, settled, until
 
 pytestmark = pytest.mark.browser
 
@@ -66,4 +66,4 @@ def test_shifts_are_seen_where_there_are_any(shop, page: Page) -> None:
     page.add_init_script(f"({SHIFTS})()")
     shop.open(shop.enter(page), "/orders/?period=all&size=50")
     page.evaluate("document.querySelector('.page-head').style.marginTop = '300px'")
-    page.wait_for_function("window.shifts > 0.02")
+    until(page, "window.shifts > 0.02")

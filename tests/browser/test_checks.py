@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from orders.models import Order, OrderLine
-from tests.browser.steps import hold, ids, settled
+from tests.browser.steps import hold, ids, settled, travel
 from tests.flows.working_day import Clerk, number
 
 pytestmark = pytest.mark.browser
@@ -78,8 +78,7 @@ def test_back_and_forward_restore_rows_and_tab_and_nothing_is_stored(list_at):  
         seen.append((ids(page), page.evaluate(NOW)))
     assert len({tuple(rows) for rows, _ in seen}) == 3
     for way, wanted in ((page.go_back, seen[1]), (page.go_back, seen[0]), (page.go_forward, seen[1])):
-        way()
-        settled(page)
+        travel(page, way)
         assert (ids(page), page.evaluate(NOW)) == wanted
     assert page.evaluate("JSON.stringify(localStorage).length + JSON.stringify(sessionStorage).length") < 1024
 

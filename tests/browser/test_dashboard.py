@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from core.models import Job, JobKind, JobState
 from core.settings_registry import get_setting
@@ -49,8 +50,10 @@ def test_every_card_leads_to_a_list_of_that_many_rows(page, shop):
     assert {"money-short", "money-over"} < set(keys)
     for key in keys:
         shown = number(page.locator(f"[data-count='card-{key}']").inner_text())
-        page.locator(f"[data-card='{key}']").click()
-        page.wait_for_load_state()
+        card = page.locator(f"[data-card='{key}']")
+        target = card.get_attribute("href")
+        card.click()
+        page.wait_for_url(f"{shop}{target}")
         if key in {"failed-jobs", "dead"}:
             assert page.locator("tbody tr").count() == shown
         else:
@@ -67,9 +70,7 @@ def test_the_numbers_renew_themselves_while_the_page_is_open(page, shop, staff):
     locks.hold(line_ids=[line.pk], actor=staff, at=timezone.now(), reason="색상 확인")
     with page.expect_response(lambda answer: answer.url == f"{shop}/"):
         page.clock.run_for(61_000)
-    page.wait_for_function(
-        f"document.querySelector('[data-count=card-held]').textContent.trim() === '{before + 1:,}건'"
-    )
+    expect(page.locator("[data-count='card-held']")).to_have_text(f"{before + 1:,}건")
     assert page.locator("[data-live]").count() == 1
 
 

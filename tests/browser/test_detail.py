@@ -11,6 +11,7 @@ from orders.models import Order, StaffMemo
 from orders.services import locks
 from orders.services.changes import Recipient, add_memo, change_recipient
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
+from tests.browser.steps import until
 from tests.fixtures.orders import reloaded
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -72,7 +73,7 @@ def test_a_memo_is_saved_without_a_jump_and_the_order_can_be_acted_on_at_once(pa
     with page.expect_response(lambda answer: answer.url.endswith(f"/orders/{opened.number}/")):
         page.get_by_role("button", name="메모 저장").click()
     page.locator("[data-memo]", has_text="사은품 확인").wait_for()
-    page.wait_for_function("document.querySelector('#detail .detail-body').scrollTop > 0")
+    until(page, "document.querySelector('#detail .detail-body').scrollTop > 0")
     assert page.locator("#memo-text").input_value() == ""
     assert StaffMemo.objects.get().author == staff
     page.locator("#detail [data-action=acknowledge]").click()

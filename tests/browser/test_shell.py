@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.shell_page import box, opened
 from tests.browser.shell_urls import SEEN, TEST, seen
+from tests.browser.steps import until
 
 pytestmark = pytest.mark.browser
 
@@ -254,7 +255,7 @@ def test_scripts_of_our_own_are_fetched_where_they_are_used(page, shell):
 
 def test_a_page_without_a_list_is_read_again_after_an_act_and_keeps_its_result(page, shell):
     page.goto(f"{shell}/jobs/")
-    page.wait_for_function("window.htmx")
+    until(page, "window.htmx")
     page.evaluate("document.querySelector('#strip').innerHTML = '<p>결과</p>'")
     with page.expect_response("**/jobs/"):
         page.evaluate("document.dispatchEvent(new Event('oms:changed'))")
