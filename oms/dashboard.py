@@ -24,8 +24,8 @@ from core.models.events import DeliveryState
 from core.views.jobs import job_row
 from oms.context import step_counts
 from orders.models import Order
-from payments.money_pages import open_sums
-from payments.problem_columns import GROUPS
+from payments.columns.problems import GROUPS
+from payments.pages.problems import open_sums
 
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10

@@ -3,8 +3,11 @@
 from django.urls import path
 
 from accounts.lists import list_urls
-from payments.money_pages import NoticePage, ProblemPage, RefusedPage
-from payments.pages import AwaitingPaymentPage, DepositPage, RefundPage
+from payments.pages.awaiting import AwaitingPaymentPage
+from payments.pages.deposits import DepositPage
+from payments.pages.notices import NoticePage, RefusedPage
+from payments.pages.problems import ProblemPage
+from payments.pages.refunds import RefundPage
 from payments.views.bank_accounts import BankAccountCreate, BankAccountEdit, BankAccountList
 from payments.views.box import SyncNow, VirtualReveal
 from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
-from payments.bank_forms import BankAccountForm
-from payments.bank_rows import bank_account_rows
+from payments.details.bank_accounts import bank_account_rows
+from payments.details.pg_accounts import change_rows
+from payments.forms.bank_accounts import BankAccountForm
 from payments.models import BankAccount
-from payments.pg_rows import change_rows
 from payments.services import bank_settings
 
 EDIT = "settings.edit"

@@ -13,8 +13,8 @@ from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.views.gate import is_fragment, refuse
 from core.views.lists import refused
-from payments.deposit_detail import detail_context, find_deposit
-from payments.deposit_forms import AllocateForm
+from payments.details.deposit import detail_context, find_deposit
+from payments.forms.deposits import AllocateForm
 from payments.services.allocating import allocate
 from payments.services.deposits import match_deposits
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import Conflict, DomainError
 from core.views.lists import refused
+from payments.columns.problems import problem_url
+from payments.details.problem import REFUND, find_problem, problem_context
+from payments.forms.problems import RefundForm
 from payments.models import MoneyProblem
-from payments.money_forms import RefundForm
-from payments.problem_columns import problem_url
-from payments.problem_detail import REFUND, find_problem, problem_context
 from payments.services import resolving
 from payments.views.notices import shown
 

@@ -20,9 +20,9 @@ from core.jobs import held, runner, start
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.masking import mask_name, mask_text
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
-from payments.deposit_forms import StatementFileForm
+from payments.forms.deposits import StatementFileForm
 from payments.models import BankAccount
-from payments.pages import DepositPage
+from payments.pages.deposits import DepositPage
 from payments.uploads import StatementUpload
 
 ROWS = 100

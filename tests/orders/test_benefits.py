@@ -15,7 +15,7 @@ from orders.services import benefits, progress
 from orders.services.locking import locked_orders
 from orders.states import BenefitKind, CanceledBy, LineState
 from orders.timeline import timeline
-from payments.actions import CancelUnpaid
+from payments.actions.payments import CancelUnpaid
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.work import confirmed, previewed
 

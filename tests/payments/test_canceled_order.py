@@ -11,7 +11,7 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.services.changes import Recipient, change_recipient
 from orders.states import CanceledBy, LineState
-from payments.actions import Revive
+from payments.actions.payments import Revive
 from payments.tasks import cancel_unpaid_overdue
 from products.models import StockLevel
 from products.services import stock

@@ -13,8 +13,8 @@ from core.lists.export import write_export
 from core.lists.presenter import present
 from orders.models import OrderLine
 from orders.states import LineState
+from payments.forms.refunds import CancelForm, RetryForm
 from payments.models import Refund
-from payments.refund_forms import CancelForm, RetryForm
 from payments.services import refunds
 from payments.services.refunds import Ask
 from payments.states import RefundState

@@ -1,58 +1,19 @@
-"""Buttons on refunds, and 주문취소(환불) on paid lines."""
+"""Buttons on refunds: 환불 승인, 이체 완료, 환불보류 and its release, 환불 다시 신청, 환불 철회."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, PRIMARY, SECONDARY, BulkAction, register
-from core.events import EventKind
 from core.state import Outcome
-from orders import events
-from orders.actions import LineAction
 from orders.forms import ReasonForm
-from orders.states import Fault, LineState
+from orders.states import LineState
+from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
-from payments.refund_forms import CancelForm, RetryForm
-from payments.services import canceling, refund_by_hand, refunds
+from payments.services import refund_by_hand, refunds
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
-
-
-@register
-class CancelAndRefund(LineAction):
-    """주문취소(환불): paid lines before shipping, and the money that goes back for them (T19)."""
-
-    name, label, permission = "cancel-refund", "주문취소(환불)", "orders.cancel"
-    states = (S.PREPARING, S.READY)
-    becomes = "취소완료"
-    form_class = CancelForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전", "fault": Fault.SELLER, "account": None}
-    style = DANGER
-    is_destructive = True
-    sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CANCELED,)
-
-    def apply(
-        self,
-        ids: Collection[int],
-        *,
-        actor: Any,
-        at: datetime,
-        batch: Any,
-        reason: str,
-        fault: str,
-        account: RefundAccount | None,
-        **parts: Any,
-    ) -> Outcome:
-        return canceling.cancel_and_refund(
-            line_ids=ids, fault=Fault(fault), reason=reason, account=account, actor=actor, at=at, batch=batch
-        )
-
-    def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        by_buyer, by_seller = sums.get(Fault.BUYER, 0), sums.get(Fault.SELLER, 0)
-        if by_buyer == by_seller:
-            return [f"환불액은 모두 {by_seller:,}원입니다."]
-        return [f"환불액은 고객 귀책이면 {by_buyer:,}원, 판매자 귀책이면 {by_seller:,}원입니다."]
 
 
 class RefundAction(BulkAction):

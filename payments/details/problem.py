@@ -9,9 +9,9 @@ from core.exceptions import NotFound
 from core.lists import Button
 from orders.columns import order_url
 from orders.states import CSS, LineState
+from payments.columns.notices import notice_url
+from payments.columns.problems import age, problem_url, sentence
 from payments.models import MoneyProblem
-from payments.notice_columns import notice_url
-from payments.problem_columns import age, problem_url, sentence
 from payments.services.refunds import needs_account
 from payments.services.resolving import GAPS, LATE, NOT_FOUND, TOO_MUCH
 from payments.states import ProblemKind, Resolution

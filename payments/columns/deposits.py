@@ -42,7 +42,7 @@ class DepositRecord(NamedTuple):
     note: str
 
 
-DEPOSIT_PATHS = {"bank": "account__bank"}
+PATHS = {"bank": "account__bank"}
 
 
 def deposit_url(pk: int) -> str:

@@ -1,9 +1,9 @@
-"""Filters of the webhook inbox and of the list of exceptional money; names equal the query string and never change."""
+"""Filters of the webhook inbox; names equal the query string and never change."""
 
 from core.lists import Choices, ListFilterSet
 from payments.models import PgAccount
 from payments.notice_words import KINDS
-from payments.states import NoticeState, ProblemKind
+from payments.states import NoticeState
 
 
 def account_choices() -> list[tuple[str, str]]:
@@ -24,9 +24,3 @@ class RequestFilter(ListFilterSet):
     """거절된 요청 상세조건."""
 
     account = Choices(label="PG 계정", field_name="account", choices=account_choices)
-
-
-class ProblemFilter(ListFilterSet):
-    """예외 입금 상세조건."""
-
-    kind = Choices(label="종류", field_name="kind", choices=ProblemKind.choices)

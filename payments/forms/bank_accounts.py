@@ -11,8 +11,8 @@ from core.korean import josa
 from core.masking import mask_account
 from payments.adapters.registry import FEEDS
 from payments.banks import BANK_NAMES
+from payments.forms.pg_accounts import CODE
 from payments.models import BankAccount, PgAccount
-from payments.pg_forms import CODE
 from payments.services.bank_settings import STALE, BankFacts
 
 NUMBER: Final = re.compile(r"[0-9]{6,20}", re.ASCII)

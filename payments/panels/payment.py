@@ -10,12 +10,9 @@ from core.calendar import short
 from core.masking import mask_name
 from core.panels import Panel, register
 from orders.states import CLOSED, LineState
-from payments import refund_panel
+from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
 from payments.models import LedgerEntry, Payment
-from payments.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
 from payments.states import PaymentState
-
-__all__ = ["PaymentPanel", "refund_panel", "sums"]  # importing it registers it
 
 
 @register

@@ -13,8 +13,8 @@ from core.masking import mask_name, mask_text
 from orders.columns import order_url
 from orders.models import Order, OrderLine
 from orders.states import CSS, LineState
-from payments.deposit_columns import CSS as DEPOSIT_CSS
-from payments.deposit_columns import deposit_url
+from payments.columns.deposits import CSS as DEPOSIT_CSS
+from payments.columns.deposits import deposit_url
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate
 from payments.services.allocating import NOT_FOUND
 from payments.states import DepositState, MatchGrade

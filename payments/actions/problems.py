@@ -1,58 +1,19 @@
-"""Buttons of the webhook inbox and of the list of exceptional money."""
+"""Buttons on money that does not fit: 차액 인정, 주문 되살림, 주문에 연결, PG 시험으로 표시, 조치 없음."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
-from core.actions import DANGER, MORE, PRIMARY, SECONDARY, BulkAction, register
+from core.actions import DANGER, MORE, SECONDARY, BulkAction, register
 from core.state import Outcome
 from orders.forms import ReasonForm
-from payments.models import MoneyProblem, PgNotice
-from payments.money_forms import AttachForm
-from payments.services import replaying, resolving
-from payments.states import NoticeState
+from payments.forms.problems import AttachForm
+from payments.models import MoneyProblem
+from payments.services import resolving
 
-N = NoticeState
 RESOLVE = "payments.resolve_problem"
 OPEN = "OPEN"
 WAITING = {"reason": "확인 전"}
-
-
-@register
-class ReplayNotice(BulkAction):
-    """다시 처리: the preview asks the PGs and says what would change."""
-
-    name, label, permission = "replay-notice", "다시 처리", "payments.replay_event"
-    model = PgNotice
-    unit = "notice"
-    states = (N.PROCESSED, N.IGNORED, N.REJECTED, N.PARKED, N.DEAD)
-    style = PRIMARY
-
-    def ask_first(self, ids: Collection[int], *, at: datetime) -> Mapping[str, Any]:
-        return {"forecasts": replaying.forecast(replaying.ask(ids), at=at)}
-
-    def apply(
-        self,
-        ids: Collection[int],
-        *,
-        actor: Any,
-        at: datetime,
-        batch: Any,
-        forecasts: Mapping[int, replaying.Forecast] | None = None,
-    ) -> Outcome:
-        return replaying.replay(notice_ids=ids, actor=actor, at=at, batch=batch, forecasts=forecasts)
-
-    def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        found = []
-        if sums.get("in"):
-            found.append(f"입금 {sums['in']:,}원이 원장에 더해집니다.")
-        if sums.get("out"):
-            found.append(f"{sums['out']:,}원이 원장에서 빠집니다.")
-        if sums.get("same"):
-            found.append(f"결제 {sums['same']:,}건은 PG와 원장이 같아 바뀌는 내용이 없습니다.")
-        if sums.get("unknown"):
-            found.append(f"결제 {sums['unknown']:,}건은 PG에서 확인하지 못했거나 사람이 확인해야 합니다.")
-        return found
 
 
 class ProblemAction(BulkAction):

@@ -10,8 +10,8 @@ from django.db.models import Count, Max, OuterRef, Subquery
 from core import cells
 from core.models import SettingChange
 from payments.adapters.registry import FEEDS
+from payments.forms.pg_accounts import OPTIONS, PROVIDERS
 from payments.models import PgAccount, PgRequest
-from payments.pg_forms import OPTIONS, PROVIDERS
 from payments.services.pg_settings import HISTORY, LABELS, shown_key
 
 DENIED_DAYS = 7

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
-from core.actions import DANGER, MORE, PRIMARY, BulkAction, register
+from core.actions import DANGER, MORE, PRIMARY, register
 from core.events import EventKind
 from core.state import Outcome
 from orders import events
@@ -13,14 +13,10 @@ from orders.forms import ReasonForm
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
-from payments import money_actions, refund_actions
-from payments.models import BankDeposit
-from payments.services import allocating, manual
-from payments.states import DepositState
+from payments.services import manual
 
 S = LineState
 UNDO_REASON = "되돌리기"
-__all__ = ["money_actions", "refund_actions"]  # importing them registers them
 
 
 def order_ids_of(line_ids: Collection[int]) -> list[int]:
@@ -127,56 +123,3 @@ class Revive(LineAction):
             batch=batch,
             put_back=put_back,
         )
-
-
-class DepositAction(BulkAction):
-    """입금내역 처리의 바탕: acts on rows of bank statements, each with a reason that stays in the history."""
-
-    model = BankDeposit
-    unit = "deposit"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
-
-
-@register
-class IgnoreDeposit(DepositAction):
-    """무시: money that is for no order."""
-
-    name, label, permission = "ignore-deposit", "무시", "payments.match_deposits"
-    states = (DepositState.QUEUED,)
-    becomes = "무시"
-    is_undoable = True
-    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
-
-    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.ignore(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
-
-    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.reopen(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
-
-
-@register
-class ReopenDeposit(DepositAction):
-    """무시 취소."""
-
-    name, label, permission = "reopen-deposit", "무시 취소", "payments.match_deposits"
-    states = (DepositState.IGNORED,)
-    becomes = "확인 필요"
-    style = MORE
-
-    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.reopen(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
-
-
-@register
-class UnallocateDeposit(DepositAction):
-    """연결 취소: the orders of the deposits wait for money again."""
-
-    name, label, permission = "unallocate-deposit", "연결 취소", "payments.revert"
-    states = (DepositState.MATCHED, DepositState.ALLOCATED)
-    becomes = "확인 필요"
-    style = DANGER
-    is_destructive = True
-
-    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

@@ -8,7 +8,7 @@ from core import cells
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from orders.columns import order_url
-from payments.notice_columns import notice_url
+from payments.columns.notices import notice_url
 from payments.states import ProblemKind, Resolution
 
 K = ProblemKind

@@ -1,12 +1,11 @@
-"""웹훅 수신함 and 미확인·예외 입금: what PGs told us, and money that does not fit."""
+"""웹훅 수신함: what PGs told us, and what we turned away."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
-from core.events import event_model
 from core.lists import (
     NUMBER,
     DateBasis,
@@ -21,31 +20,15 @@ from core.lists import (
     Tool,
     lists,
 )
-from payments.models import MoneyProblem, PgNotice, PgRequest
-from payments.money_filters import NoticeFilter, ProblemFilter, RequestFilter
-from payments.notice_columns import (
-    NOTICE_COLUMNS,
-    PATHS,
-    REQUEST_COLUMNS,
-    NoticeRecord,
-    RequestRecord,
-)
-from payments.problem_columns import COLUMNS as PROBLEM_COLUMNS
-from payments.problem_columns import GROUPS, ProblemRecord
-from payments.problem_columns import PATHS as PROBLEM_PATHS
+from payments.columns.notices import NOTICE_COLUMNS, PATHS, REQUEST_COLUMNS, NoticeRecord, RequestRecord
+from payments.filters.notices import NoticeFilter, RequestFilter
+from payments.models import PgNotice, PgRequest
+from payments.pages.moved import moved_rows
 from payments.states import NoticeState
 
 N = NoticeState
-OPEN, DONE = "OPEN", "DONE"
-"""States of a problem as its acts know them."""
 REFERENCE = r"(?=(?:\D*\d){6})[0-9A-Za-z_-]{6,64}"
-
-
-def _moved(subject: str, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-    events = event_model().objects.filter(subject=subject, subject_id__in=ids, at__gt=since)
-    newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
-    rows = newest.values_list("subject_id", "actor__display_name")
-    return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
+"""What a PG or a person may call an order."""
 
 
 def _notices_of(values: Sequence[str]) -> QuerySet[Any]:
@@ -53,10 +36,6 @@ def _notices_of(values: Sequence[str]) -> QuerySet[Any]:
     for value in values:
         found |= Q(order_ref__startswith=value)
     return PgNotice.objects.filter(found).values_list("pk")
-
-
-def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
-    return MoneyProblem.objects.filter(Q(order__number__in=values) | Q(notice__order_ref__in=values)).values_list("pk")
 
 
 @lists.register
@@ -98,7 +77,7 @@ class NoticePage(ListPage):
 
     def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
         """다른 사람이 다시 처리한 알림; one query."""
-        return _moved("notice", ids, since=since, user=user)
+        return moved_rows("notice", ids, since=since, user=user)
 
     def tools(self, query: ListQuery) -> list[Tool]:
         return [Tool("거절된 요청", RefusedPage.url, "refused"), *super().tools(query)]
@@ -154,60 +133,3 @@ class RefusedPage(ListPage):
 
     def tools(self, query: ListQuery) -> list[Tool]:
         return [Tool("받은 알림", NoticePage.url, "notices"), *super().tools(query)]
-
-
-@lists.register
-class ProblemPage(ListPage):
-    """미확인·예외 입금: money that does not fit, the oldest first; a person decides."""
-
-    name, title, url, permission = "problems", "미확인·예외 입금", "/payments/problems/", "payments.view_problems"
-    subtitle = "주문과 맞지 않는 돈을 확인합니다"
-    unit = "예외"
-    model, record, paths = MoneyProblem, ProblemRecord, PROBLEM_PATHS
-    created_field = "found_at"
-    states = frozenset({OPEN})
-    filterset_class = ProblemFilter
-    sorts: ClassVar[dict[str, Sort]] = {
-        "found_at": Sort("오래된 순", ("found_at",)),
-        "-found_at": Sort("최근 순", ("-found_at",)),
-        "-amount": Sort("금액 큰순", ("-amount",)),
-        "amount": Sort("금액 작은순", ("amount",)),
-    }
-    bases: ClassVar[dict[str, DateBasis]] = {"found": DateBasis("발견일", "found_at")}
-    tabs = (
-        ListTab("open", "처리 전", Q(resolved_at=None)),
-        *(ListTab(key, label, Q(resolved_at=None, kind__in=list(kinds))) for key, label, kinds in GROUPS),
-        ListTab("done", "처리 완료", Q(resolved_at__isnull=False)),
-    )
-    columns = PROBLEM_COLUMNS
-    arms = (SearchArm("order", "주문번호", REFERENCE, _problems_of, group=NUMBER),)
-    empty_text = "확인할 예외 입금이 없습니다. 주문과 맞지 않는 돈이 들어오면 여기에 나타납니다."
-
-    def head(self, group: Group) -> RowHead:
-        row = group.record
-        number = row.order or str(row.id)
-        return RowHead(row.id, row.version, number, DONE if row.resolution else OPEN)
-
-    def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
-        """Orders of problems, as far as they have one."""
-        rows = MoneyProblem.objects.filter(pk__in=base_ids, order__isnull=False)
-        return dict(rows.values_list("pk", "order_id"))
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람이 처리한 예외; one query."""
-        return _moved("problem", ids, since=since, user=user)
-
-
-def open_sums() -> Mapping[str, tuple[int, int]]:
-    """처리 전 예외 by group of the list: (rows, won); one query."""
-    rows = MoneyProblem.objects.filter(resolved_at=None).order_by().values("kind")
-    by_kind = {
-        kind: (n, won)
-        for kind, n, won in rows.annotate(n=Count("pk"), won=Sum("amount")).values_list("kind", "n", "won")
-    }
-    found = {}
-    for key, _, kinds in GROUPS:
-        mine = [by_kind[kind] for kind in kinds if kind in by_kind]
-        if mine:
-            found[key] = (sum(n for n, _ in mine), sum(won for _, won in mine))
-    return found

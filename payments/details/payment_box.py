@@ -7,10 +7,10 @@ from typing import Any
 from core import cells
 from core.masking import mask_account, mask_name
 from payments.banks import bank_at
+from payments.columns.notices import notice_url
+from payments.columns.problems import problem_url, sentence
 from payments.models import MoneyProblem, Payment, PgNotice, VirtualAccount
-from payments.notice_columns import notice_url
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.problem_columns import problem_url, sentence
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 
 MOST_NOTICES = 5

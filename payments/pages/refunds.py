@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from django.db.models import Q, QuerySet
 
 from accounts.lists import LoggedExport
-from core.events import event_model
 from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, Moved, RowHead, SearchArm, Sort, lists
+from payments.columns.refunds import COLUMNS, PATHS, RefundRecord
 from payments.models import Refund
-from payments.refund_columns import COLUMNS, PATHS, RefundRecord
+from payments.pages.moved import moved_rows
 from payments.states import RefundState, RefundWay
 
 R = RefundState
@@ -59,10 +59,7 @@ class RefundPage(LoggedExport):
 
     def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
         """다른 사람의 처리 of refunds; one query."""
-        events = event_model().objects.filter(subject="refund", subject_id__in=ids, at__gt=since)
-        newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
-        rows = newest.values_list("subject_id", "actor__display_name")
-        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
+        return moved_rows("refund", ids, since=since, user=user)
 
     def notices(self, query: ListQuery) -> list[str]:
         """What the file for the bank is good for."""

@@ -1,0 +1,1 @@
+"""Contents of single things, finished for their templates: a deposit, a notice, a problem, a PG account."""

@@ -1,0 +1,1 @@
+"""상세조건 of the lists of payments."""

@@ -1,0 +1,1 @@
+"""Forms of payments: they validate, they never save."""

@@ -1,0 +1,105 @@
+"""자동입금확인: what came into our accounts."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+
+from core.lists import (
+    NUMBER,
+    WORD,
+    DateBasis,
+    Group,
+    ListPage,
+    ListQuery,
+    ListTab,
+    Moved,
+    RowHead,
+    SearchArm,
+    Sort,
+    Tool,
+    lists,
+)
+from payments.columns.deposits import COLUMNS, PATHS, DepositRecord
+from payments.models import BankDeposit
+from payments.names import name_key
+from payments.pages.moved import moved_rows
+from payments.states import DepositReason, DepositState
+
+
+def _queued(*reasons: DepositReason) -> Q:
+    return Q(state=DepositState.QUEUED, reason__in=list(reasons))
+
+
+D = DepositReason
+BY_HAND = (
+    D.NO_ORDER, D.NAME_DIFFERS, D.NAME_WEAK, D.NAME_AMBIGUOUS, D.SEVERAL_ORDERS, D.ALREADY_CONFIRMED, D.UNDONE,
+)  # fmt: skip
+
+
+def _by_amount(values: Sequence[str]) -> QuerySet[Any]:
+    wanted = [int(value) for value in values]
+    return BankDeposit.objects.filter(amount__in=wanted).values_list("pk")
+
+
+def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
+    found = Q()
+    for value in values:
+        found |= Q(name_key__contains=name_key(value))
+    return BankDeposit.objects.filter(found).values_list("pk")
+
+
+@lists.register
+class DepositPage(ListPage):
+    """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
+
+    name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"
+    subtitle = "통장에 들어온 돈을 주문에 연결합니다"
+    unit = "입금"
+    model, record, paths = BankDeposit, DepositRecord, PATHS
+    states = frozenset(state.value for state in DepositState)
+    sorts: ClassVar[dict[str, Sort]] = {
+        "-at": Sort("최근 입금순", ("-at",)),
+        "at": Sort("오래된 입금순", ("at",)),
+        "-amount": Sort("입금액 큰순", ("-amount",)),
+        "amount": Sort("입금액 작은순", ("amount",)),
+    }
+    bases: ClassVar[dict[str, DateBasis]] = {"at": DateBasis("거래일", "at")}
+    tabs = (
+        ListTab("manual", "수동매칭", _queued(*BY_HAND)),
+        ListTab("under", "부분입금", _queued(D.UNDERPAID)),
+        ListTab("over", "초과입금", _queued(D.OVERPAID)),
+        ListTab("late", "취소 후 입금", _queued(D.LATE_AFTER_CANCEL)),
+        ListTab("auto", "자동확인", Q(state=DepositState.MATCHED)),
+        ListTab("done", "처리완료", Q(state__in=[DepositState.ALLOCATED, DepositState.IGNORED, DepositState.REFUNDED])),
+        ListTab("all", "전체"),
+    )
+    columns = COLUMNS
+    arms = (
+        SearchArm("amount", "입금액", r"[0-9]{3,13}", _by_amount, group=NUMBER),
+        SearchArm("depositor", "입금자", r".{2,}", _by_depositor, group=WORD, hint="입금자는 두 글자 이상 입력하세요."),
+    )
+    empty_text = "확인할 입금이 없습니다. 은행의 거래내역 파일을 올리면 여기에 나타납니다."
+
+    def head(self, group: Group) -> RowHead:
+        row = group.record
+        return RowHead(row.id, row.version, str(row.id), row.state)
+
+    def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
+        """A deposit belongs to no one order."""
+        return {}
+
+    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
+        """다른 사람의 처리 of deposits; one query."""
+        return moved_rows("deposit", ids, since=since, user=user)
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """What still is to be looked at: the list fills by itself."""
+        new = BankDeposit.objects.filter(state=DepositState.NEW).count()
+        return [f"입금 {new:,}건의 주문을 찾고 있습니다. 잠시 뒤 목록을 새로 고치세요."] if new else []
+
+    def tools(self, query: ListQuery) -> list[Tool]:
+        may = query.user is not None and query.user.has_perm("payments.match_deposits")
+        upload = [Tool("거래내역 올리기", "/payments/deposits/upload/", "upload")] if may else []
+        return [*upload, *super().tools(query)]
