@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from core.calendar import FIRST_DAY, LAST_DAY, OutOfCalendar
+from core.excel.protect import MAX_PASSWORD
 
 DATE = "날짜는 2025-11-21처럼 입력하세요."
 
@@ -25,3 +26,14 @@ class DayField(forms.DateField):
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError(self.error_messages["range"], code="range")
         return day
+
+
+class FilePasswordField(forms.CharField):
+    """파일 암호: of a locked workbook, taken to the letter and stored nowhere.
+
+    `is_shown_again` puts it back into its field while a file needs several steps.
+    """
+
+    def __init__(self, *, label: str = "파일 암호", is_shown_again: bool = False, **kwargs: Any) -> None:
+        widget = forms.PasswordInput(render_value=is_shown_again, attrs={"autocomplete": "off"})
+        super().__init__(label=label, required=False, max_length=MAX_PASSWORD, strip=False, widget=widget, **kwargs)

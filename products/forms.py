@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from core.fields import FilePasswordField
+from core.forms import FilePasswordField
 from core.korean import josa
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from core.fields import FilePasswordField
+from core.forms import FilePasswordField
 from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS

@@ -10,7 +10,7 @@ from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
 from channels.forms.fields import required
 from channels.models import OrderProfile
 from core.excel import normalize
-from core.fields import FilePasswordField
+from core.forms import FilePasswordField
 from orders.models import SalesChannel
 
 DATE_FORMATS = (

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from core.fields import FilePasswordField
+from core.forms import FilePasswordField
 from orders.models import Order
 from payments.models import BankAccount
 from payments.services.allocating import Canceled

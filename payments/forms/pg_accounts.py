@@ -1,16 +1,13 @@
 """PG 계정 입력: keys are written and never shown."""
 
 import ipaddress
-import re
-from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils.dateparse import parse_datetime
 
-from core.korean import josa
 from payments.adapters.registry import FEEDS, PGS
 from payments.banks import banks_at
+from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
 from payments.services.pg_settings import STALE, AccountFacts, facts
 
@@ -27,17 +24,12 @@ OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 """Extra keys by PG, under the names that its adapter reads."""
 CHARSETS = (("utf-8", "UTF-8"), ("cp949", "CP949 (EUC-KR)"))
 KEPT = "비워 두면 지금 값을 그대로 씁니다."
-CODE = re.compile(r"[a-z][a-z0-9-]{1,19}")
 MOST_IPS = 50
 
 
 def _key(label: str, **facts: Any) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"})
     return forms.CharField(label=label, max_length=300, required=False, widget=widget, **facts)
-
-
-def _required(label: str) -> dict[str, str]:
-    return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
 class ProviderForm(forms.Form):
@@ -50,20 +42,18 @@ class ProviderForm(forms.Form):
     )
 
 
-class PgAccountForm(forms.Form):
-    """PG 계정: one form for a new account (with `code`) and a known one (with what the screen saw)."""
+class PgAccountForm(AccountSettingsForm):
+    """PG 계정: one form for a new account and a known one."""
 
-    code = forms.CharField(
-        label="코드", max_length=20, error_messages=_required("코드"), help_text="영문 소문자와 숫자, 예: toss-main"
-    )
-    name = forms.CharField(label="이름", max_length=40, error_messages=_required("이름"))
-    merchant_id = forms.CharField(label="상점 아이디", max_length=64, error_messages=_required("상점 아이디"))
+    stale = STALE
+    name = forms.CharField(label="이름", max_length=40, error_messages=required("이름"))
+    merchant_id = forms.CharField(label="상점 아이디", max_length=64, error_messages=required("상점 아이디"))
     key = _key("키")
     base_url = forms.URLField(
         label="PG 주소",
         max_length=200,
         assume_scheme="https",
-        error_messages=_required("PG 주소") | {"invalid": "https://로 시작하는 주소를 입력하세요."},
+        error_messages=required("PG 주소") | {"invalid": "https://로 시작하는 주소를 입력하세요."},
     )
     is_sandbox = forms.BooleanField(
         label="샌드박스", required=False, help_text="이 컴퓨터의 시험용 PG만 http 주소를 쓸 수 있습니다."
@@ -86,16 +76,16 @@ class PgAccountForm(forms.Form):
     )
     bank = forms.ChoiceField(label="발급 은행", required=False)
     is_active = forms.BooleanField(label="사용", required=False, help_text="끄면 알림을 받지 않습니다.")
-    seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, provider: str, account: PgAccount | None = None, **kwargs: Any) -> None:
         self.account, self.provider, self.pg = account, provider, PROVIDERS[provider]
         kwargs["initial"] = self._initial() | kwargs.get("initial", {})
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, account=account, **kwargs)
         self.fields["key"].required = account is None
         self.fields["key"].error_messages["required"] = "키를 입력하세요."
-        if account is not None:
-            del self.fields["code"]
+        if account is None:
+            self.fields["code"].help_text = "영문 소문자와 숫자, 예: toss-main"
+        else:
             self.fields["key"].label, self.fields["key"].help_text = (
                 "새 키",
                 f"{KEPT} 새 키를 넣어도 지금 키는 이전 키로 남습니다.",
@@ -122,12 +112,6 @@ class PgAccountForm(forms.Form):
         found = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
         return found | {"ips": "\n".join(stored.ips), "seen": self.account.updated_at.isoformat()}
 
-    def clean_code(self) -> str:
-        code: str = self.cleaned_data["code"]
-        if not CODE.fullmatch(code):
-            raise forms.ValidationError("코드는 영문 소문자로 시작하고 소문자, 숫자, -만 씁니다.")
-        return code
-
     def clean_ips(self) -> tuple[str, ...]:
         texts = self.cleaned_data["ips"].replace(",", "\n").split()
         for text in texts:
@@ -138,17 +122,6 @@ class PgAccountForm(forms.Form):
         if len(texts) > MOST_IPS:
             raise forms.ValidationError(f"허용 IP는 {MOST_IPS}개까지 등록할 수 있습니다.")
         return tuple(dict.fromkeys(texts))
-
-    def clean_seen(self) -> datetime | None:
-        if self.account is None:
-            return None
-        try:
-            found = parse_datetime(self.cleaned_data["seen"])
-        except ValueError:
-            found = None
-        if found is None:
-            raise forms.ValidationError(STALE)
-        return found
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -1,4 +1,4 @@
-"""Forms of refunds: they validate, they never save."""
+"""Forms of refunds: where the money goes, and why."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ from django import forms
 from orders.forms import ReasonForm
 from orders.states import Fault
 from payments.adapters.banks import CHOICES
+from payments.forms.fields import AccountNumberField
 from payments.models import RefundAccount
 from payments.states import RefundWay
 
+ACCOUNT_FIELDS = ("bank", "number", "holder")
 ACCOUNT_HELP = "무통장입금과 가상계좌는 환불계좌가 필요합니다. 카드와 간편결제는 비워 두세요."
 
 
@@ -17,28 +19,25 @@ class AccountForm(forms.Form):
     """환불계좌: all three facts, or none."""
 
     bank = forms.ChoiceField(label="환불 은행", choices=[("", "고르지 않음"), *CHOICES], required=False)
-    number = forms.CharField(
-        label="계좌번호", max_length=30, required=False, help_text=ACCOUNT_HELP,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )  # fmt: skip
+    number = AccountNumberField(required=False, help_text=ACCOUNT_HELP)
     holder = forms.CharField(
         label="예금주", max_length=60, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
 
-    def clean_number(self) -> str:
-        digits = "".join(letter for letter in self.cleaned_data["number"] if letter not in " -")
-        if digits and not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 20):
-            raise forms.ValidationError("계좌번호는 숫자 6~20자리로 입력하세요.")
-        return digits
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        facts = [cleaned.pop(name, "") for name in ("bank", "number", "holder")]
+        facts = [cleaned.pop(name, "") for name in ACCOUNT_FIELDS]
         if any(facts) and not all(facts) and not self.errors:
             raise forms.ValidationError("환불계좌는 은행, 계좌번호, 예금주를 모두 입력하세요.")
         bank, number, holder = facts
         cleaned["account"] = RefundAccount(bank=bank, number=number, holder=holder.strip()) if all(facts) else None
         return cleaned
+
+
+class RefundForm(AccountForm, ReasonForm):
+    """환불 신청: where the money goes, when it cannot go back the way it came."""
+
+    field_order = ("reason", *ACCOUNT_FIELDS)
 
 
 class CancelForm(AccountForm, ReasonForm):
@@ -50,11 +49,11 @@ class CancelForm(AccountForm, ReasonForm):
         initial=Fault.SELLER,
         help_text="고객 귀책으로 일부만 취소해 무료배송 기준에 못 미치면 배송비를 뺍니다.",
     )
-    field_order = ("reason", "fault", "bank", "number", "holder")
+    field_order = ("reason", "fault", *ACCOUNT_FIELDS)
 
 
 class RetryForm(AccountForm):
     """환불 다시 신청: another way or account, where the first did not work."""
 
     way = forms.ChoiceField(label="환불 방법", choices=[("", "그대로"), *RefundWay.choices], required=False)
-    field_order = ("way", "bank", "number", "holder")
+    field_order = ("way", *ACCOUNT_FIELDS)

@@ -12,7 +12,7 @@ from core.exceptions import Conflict, DomainError
 from core.views.lists import refused
 from payments.columns.problems import problem_url
 from payments.details.problem import REFUND, find_problem, problem_context
-from payments.forms.problems import RefundForm
+from payments.forms.refunds import RefundForm
 from payments.models import MoneyProblem
 from payments.services import resolving
 from payments.views.notices import shown

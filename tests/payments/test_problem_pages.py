@@ -159,6 +159,9 @@ def test_money_that_is_too_much_is_asked_back(problem, sign_in):
     bad = client.post(f"{URL}{one.pk}/refund/", {"reason": "초과입금", "bank": "088"})
     assert bad.status_code == 422
     assert "환불계좌는 은행, 계좌번호, 예금주를 모두 입력하세요." in bad.content.decode()
+    no_number = client.post(f"{URL}{one.pk}/refund/", account | {"number": "110-12a-456789", "reason": "초과입금"})
+    assert no_number.status_code == 422
+    assert "계좌번호는 숫자 6~20자리로 입력하세요." in no_number.content.decode()
     missing = client.post(f"{URL}{one.pk}/refund/", {"reason": "초과입금"})
     assert missing.status_code == 409
     assert "환불계좌를 입력하세요" in missing.content.decode()
