@@ -1,4 +1,4 @@
-"""미처리 비우기: rows that wait outside the event table, drained by the relay role, each kind in a thread of its own.
+"""미처리 비우기: rows that wait outside the event table, drained by the relay role, each kind in a loop of its own.
 
     @drain(channel="oms_notices")
     def drain_notices(*, at: datetime) -> int: ...
@@ -7,21 +7,16 @@ A drain is called at every NOTIFY of its channel and once a second, until it ret
 that two relays share the work. A slow outside service holds up its own drain and nothing else.
 """
 
-import logging
-import select
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db import connection
 from django.utils import timezone
 
-log = logging.getLogger("core.drains")
-
-EVERY = 1.0
-LONGEST_PAUSE = 30.0
+from core.loops import Loop
+from core.registry import ByName
 
 
 class Work(Protocol):
@@ -34,23 +29,25 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """비우기: the function and the channel that wakes it up."""
+    """비우기: the function under its dotted name, and the channel that wakes it up."""
 
+    name: str
     channel: str
     work: Work
 
+    def loop(self) -> Loop:
+        """되풀이 of the drain."""
+        return Loop(f"drain {self.name}", self.channel, lambda: self.work(at=timezone.now()))
 
-DRAINS: dict[str, Drain] = {}
+
+DRAINS: ByName[Drain] = ByName()
 
 
 def drain(*, channel: str) -> Callable[[Work], Work]:
-    """비우기 등록: decorator for a function of an app's `tasks.py`."""
+    """비우기 등록: decorator for a function of an app's `drains.py`."""
 
     def register(work: Work) -> Work:
-        name = f"{work.__module__}.{work.__name__}"
-        if name in DRAINS:
-            raise ValueError(f"drain {name} is registered twice")
-        DRAINS[name] = Drain(channel, work)
+        DRAINS.add(Drain(f"{work.__module__}.{work.__name__}", channel, work))
         return work
 
     return register
@@ -69,39 +66,3 @@ def run_all(*, at: datetime | None = None) -> int:
         while taken := one.work(at=at or timezone.now()):
             total += taken
     return total
-
-
-def start(*, stop: threading.Event) -> list[threading.Thread]:
-    """비우기 시작: one thread for each; they end when `stop` is set."""
-    threads = []
-    for name, one in DRAINS.items():
-        thread = threading.Thread(target=_run, args=(name, one, stop), name=f"drain {name}", daemon=True)
-        thread.start()
-        threads.append(thread)
-    return threads
-
-
-def _run(name: str, one: Drain, stop: threading.Event) -> None:
-    pause = EVERY
-    while not stop.is_set():
-        try:
-            # Listening before looking: what is stored in between is either seen or heard.
-            with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {one.channel}")
-            while not stop.is_set() and one.work(at=timezone.now()):
-                pass
-            pause = EVERY
-            _wait()
-        except Exception:
-            pause = min(LONGEST_PAUSE, pause * 2)
-            log.exception("drain %s failed; again in %s s", name, pause)
-            connection.close()
-            stop.wait(pause)
-    connection.close()
-
-
-def _wait() -> None:
-    raw: Any = connection.connection
-    select.select([raw], [], [], EVERY)
-    raw.poll()
-    raw.notifies.clear()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from django.utils.module_loading import autodiscover_modules
 
+from core.registry import ByName
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -28,7 +30,7 @@ class Invariant:
     check: Callable[[], Iterable[Violation]]
 
 
-_declared: dict[str, Invariant] = {}
+_declared: ByName[Invariant] = ByName()
 
 
 def invariant(
@@ -38,9 +40,7 @@ def invariant(
 
     def register(check: Callable[[], Iterable[Violation]]) -> Callable[[], Iterable[Violation]]:
         name = f"{check.__module__}.{check.__qualname__}"
-        if name in _declared:
-            raise ValueError(f"invariant check {name} is declared twice")
-        _declared[name] = Invariant(code, promise, name, check)
+        _declared.add(Invariant(code, promise, name, check))
         return check
 
     return register

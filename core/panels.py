@@ -14,11 +14,13 @@ from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from core.registry import ByName
+
 
 class Panel(ABC):
     """상자: one section of the order detail."""
 
-    key: ClassVar[str]
+    name: ClassVar[str]
     title: ClassVar[str]
     template: ClassVar[str]
     position: ClassVar[int]
@@ -34,20 +36,13 @@ class Panel(ABC):
 class Drawn:
     """A panel with its finished HTML."""
 
-    key: str
+    name: str
     title: str
     html: SafeString
 
 
-PANELS: dict[str, Panel] = {}
-
-
-def register(panel: type[Panel]) -> type[Panel]:
-    """상자 등록: class decorator; twice the same key is a mistake."""
-    if panel.key in PANELS:
-        raise ValueError(f"panel {panel.key} is registered twice")
-    PANELS[panel.key] = panel()
-    return panel
+PANELS: ByName[Panel] = ByName()
+register = PANELS.register
 
 
 def draw(order: Any, *, request: HttpRequest, at: datetime) -> list[Drawn]:
@@ -60,5 +55,5 @@ def draw(order: Any, *, request: HttpRequest, at: datetime) -> list[Drawn]:
         if context is not None:
             # Without the request: its context processors would ask for the menu again for every box.
             html = render_to_string(panel.template, {"order": order, "csrf_token": token, **context})
-            drawn.append(Drawn(panel.key, panel.title, html))
+            drawn.append(Drawn(panel.name, panel.title, html))
     return drawn

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -13,18 +13,40 @@ MODULES = ("options", "events", "handlers", "actions", "uploads", "exports", "pa
 lists of lower apps, what the relay drains."""
 
 
-Contribution = TypeVar("Contribution")
+class Named(Protocol):
+    """What a register holds."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the register."""
+
+
+Contribution = TypeVar("Contribution", bound=Named)
 Kind = TypeVar("Kind", bound=type[Any])
 
 
 class ByName(dict[str, Contribution]):
-    """등록부: one object of each class that apps register, by its `name`."""
+    """등록부: what apps contribute, each by its `name`; twice the same name is a mistake."""
+
+    @classmethod
+    def of(cls, *some: Contribution) -> "ByName[Contribution]":
+        """등록부 of contributions that are known beforehand."""
+        found: ByName[Contribution] = cls()
+        for one in some:
+            found.add(one)
+        return found
+
+    def add(self, one: Contribution) -> Contribution:
+        """등록. Raises ValueError when the name is taken."""
+        name = one.name
+        if name in self:
+            raise ValueError(f"{type(one).__name__}: {name} is registered twice")
+        self[name] = one
+        return one
 
     def register(self, kind: Kind) -> Kind:
-        """등록: class decorator; twice the same name is a mistake."""
-        if kind.name in self:
-            raise ValueError(f"{kind.__name__}: {kind.name} is registered twice")
-        self[kind.name] = kind()
+        """등록: class decorator; one object of the class is added."""
+        self.add(kind())
         return kind
 
 

@@ -6,10 +6,8 @@ the dead-letter screen; it blocks later deliveries of the same subscriber and or
 """
 
 import logging
-import select
-import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +16,7 @@ from django.utils import timezone
 
 from core.events import CHANNEL, SUBSCRIBERS, delivery_model, event_model, notify
 from core.failpoints import declare, failpoint
+from core.loops import EVERY, Loop
 from core.models.events import DeliveryState
 from core.state import Change
 
@@ -46,18 +45,8 @@ def run_once(*, at: datetime | None = None, limit: int = 10_000) -> int:
     return tried
 
 
-def run_forever(*, stop: Callable[[], bool]) -> None:
-    """Drain, then sleep until a NOTIFY arrives or a second has passed; survives a lost database connection."""
-    while not stop():
-        try:
-            _listen()
-            while not stop():
-                run_once()
-                _wait(seconds=1.0)
-        except Exception:
-            log.exception("relay lost its connection; trying again")
-            connection.close()
-            time.sleep(1)
+LOOP = Loop("relay", CHANNEL, run_once, longest_pause=EVERY)
+"""Deliver, then sleep until something is told; survives a lost database connection."""
 
 
 def _due_ids(at: datetime) -> list[int]:
@@ -204,16 +193,3 @@ def _events_of(batch: Any, changes: Sequence[Change]) -> set[int]:
         mine = event_model().objects.filter(batch=batch, subject=subject, subject_id__in=ids)
         found.update(mine.values_list("pk", flat=True))
     return found
-
-
-def _listen() -> None:
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {CHANNEL}")
-
-
-def _wait(*, seconds: float) -> None:
-    raw: Any = connection.connection
-    select.select([raw], [], [], seconds)
-    raw.poll()
-    raw.notifies.clear()

@@ -25,7 +25,7 @@ from orders.why import why_line, why_order
 class LinesPanel(Panel):
     """품목: every line with its state, amounts and why it stands there."""
 
-    key, title, template, position = "lines", "품목", "orders/panels/lines.html", 10
+    name, title, template, position = "lines", "품목", "orders/panels/lines.html", 10
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
         lines = order.detail_lines
@@ -76,7 +76,7 @@ class RecipientPanel(Panel):
     (reliability.md 4.1).
     """
 
-    key, title, template, position = "recipient", "받는 분", "orders/panels/recipient.html", 30
+    name, title, template, position = "recipient", "받는 분", "orders/panels/recipient.html", 30
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
         address = f"{order.address1} {order.address2}".strip()
@@ -115,7 +115,7 @@ def _packs(order: Any, request: HttpRequest) -> bool:
 class MemoPanel(Panel):
     """메모: notes of staff, pinned ones first."""
 
-    key, title, template, position = "memo", "메모", "orders/panels/memo.html", 60
+    name, title, template, position = "memo", "메모", "orders/panels/memo.html", 60
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
         memos = StaffMemo.objects.filter(order=order, deleted_at__isnull=True).select_related("author")
@@ -139,7 +139,7 @@ class MemoPanel(Panel):
 class HistoryPanel(Panel):
     """처리 이력: who did what, when and why."""
 
-    key, title, template, position = "history", "처리 이력", "orders/panels/history.html", 50
+    name, title, template, position = "history", "처리 이력", "orders/panels/history.html", 50
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
         return {"entries": timeline(order, order.detail_lines)}

@@ -20,7 +20,7 @@ SHOWN_EVENTS = 20
 class ShippingPanel(Panel):
     """배송: every 배송번호 of the order with its boxes; void numbers stay visible, greyed."""
 
-    key, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
+    name, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         shipments = list(Shipment.objects.filter(order=order).order_by("seq"))

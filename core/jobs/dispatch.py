@@ -5,30 +5,22 @@ wait says so by NOTIFY; once a second the table is looked at anyway. What a work
 a minute (the broker was emptied, the worker died) is told again. Source: F28 to F31, F33.
 """
 
-import logging
-import select
-import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
 
 from celery import current_app
-from django.db import connection
 from django.utils import timezone
 
 from core import slots
 from core.jobs.lease import DUE
 from core.jobs.lifecycle import CHANNEL
+from core.loops import Loop
 from core.models import Job
-
-log = logging.getLogger("core.dispatch")
 
 REPEAT_AFTER = 30.0
 """Seconds after which an unanswered wake-up is sent again."""
 MISSED_EVERY = 30.0
-LONGEST_PAUSE = 30.0
-LOOK_EVERY = 1.0
 
 Send = Callable[[str, dict[str, object]], None]
 
@@ -73,33 +65,7 @@ def _waits(key: str, due: Collection[str]) -> bool:
     return key in due or not key.startswith("job ")
 
 
-def run_forever(*, stop: threading.Event, send: Send = send) -> None:
+def loop(send: Send = send) -> Loop:
     """배차 계속: at every NOTIFY and once a second; longer pauses while the broker or the database is away."""
-    dispatcher, pause = Dispatcher(send), LOOK_EVERY
-    try:
-        while not stop.is_set():
-            try:
-                # Listening before looking: what is queued in between is either seen or heard.
-                _listen()
-                dispatcher.tell(at=timezone.now())
-                pause = LOOK_EVERY
-                _wait()
-            except Exception as error:
-                pause = min(LONGEST_PAUSE, pause * 2)
-                log.warning("cannot wake workers up: %s", type(error).__name__, extra={"data": {"pause": pause}})
-                connection.close()
-                stop.wait(pause)
-    finally:
-        connection.close()
-
-
-def _listen() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {CHANNEL}")
-
-
-def _wait() -> None:
-    raw: Any = connection.connection
-    select.select([raw], [], [], LOOK_EVERY)
-    raw.poll()
-    raw.notifies.clear()
+    dispatcher = Dispatcher(send)
+    return Loop("dispatch", CHANNEL, lambda: dispatcher.tell(at=timezone.now()), names_error_only=True)

@@ -1,8 +1,8 @@
 """The PGs that an account can be opened for, by the name it is stored under."""
 
-from collections.abc import Mapping
 from typing import Final
 
+from core.registry import ByName
 from payments.adapters.base import Pg
 from payments.adapters.inicis import INICIS
 from payments.adapters.nicepay import NICEPAY
@@ -11,8 +11,7 @@ from payments.adapters.payaction import PAYACTION
 from payments.adapters.portone import PORTONE
 from payments.adapters.toss import TOSS
 
-_ALL: Final[tuple[Pg, ...]] = (TOSS, PORTONE, NICEPAY, NICEPAY_FORM, INICIS)
-
-PGS: Final[Mapping[str, Pg]] = {pg.name: pg for pg in _ALL}
-FEEDS: Final[Mapping[str, Pg]] = {PAYACTION.name: PAYACTION}
+PGS: Final[ByName[Pg]] = ByName.of(TOSS, PORTONE, NICEPAY, NICEPAY_FORM, INICIS)
+FEEDS: Final[ByName[Pg]] = ByName.of(PAYACTION)
 """Services that only tell what came into our bank accounts."""
+PROVIDERS: Final[ByName[Pg]] = ByName.of(*PGS.values(), *FEEDS.values())

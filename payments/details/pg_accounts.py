@@ -9,8 +9,8 @@ from django.db.models import Count, Max, OuterRef, Subquery
 
 from core import cells
 from core.models import SettingChange
-from payments.adapters.registry import FEEDS
-from payments.forms.pg_accounts import OPTIONS, PROVIDERS
+from payments.adapters.registry import FEEDS, PROVIDERS
+from payments.forms.pg_accounts import OPTIONS
 from payments.models import PgAccount, PgRequest
 from payments.services.pg_settings import HISTORY, LABELS, shown_key
 

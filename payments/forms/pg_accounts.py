@@ -5,13 +5,12 @@ from typing import Any
 
 from django import forms
 
-from payments.adapters.registry import FEEDS, PGS
+from payments.adapters.registry import PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
 from payments.services.pg_settings import STALE, AccountFacts, facts
 
-PROVIDERS = {**PGS, **FEEDS}
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
     "nicepay": (("client_key", "클라이언트 키"),),

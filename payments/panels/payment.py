@@ -19,7 +19,7 @@ from payments.states import PaymentState
 class PaymentPanel(Panel):
     """결제: amount due, paid and still open, and every row of the ledger with who and why."""
 
-    key, title, template, position = "payment", "결제", "payments/panels/payment.html", 20
+    name, title, template, position = "payment", "결제", "payments/panels/payment.html", 20
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         entries = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")

@@ -16,7 +16,7 @@ from payments.states import RefundState
 class RefundPanel(Panel):
     """환불: what goes back, how far it is, and how it was computed; empty for an order without any."""
 
-    key, title, template, position = "refund", "환불", "payments/panels/refund.html", 21
+    name, title, template, position = "refund", "환불", "payments/panels/refund.html", 21
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         refunds = list(Refund.objects.filter(order=order).select_related("requested_by").order_by("-id"))

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 from core.http import Client
 from core.sealing import unseal
 from payments.adapters.base import Account, Pg
-from payments.adapters.registry import FEEDS, PGS
+from payments.adapters.registry import PROVIDERS
 from payments.models import Payment, PgAccount
 from payments.models.account import PURPOSE
 
@@ -58,7 +58,7 @@ def _mark(token: str) -> str:
 
 def pg_of(account: PgAccount) -> Pg:
     """어댑터 of an account."""
-    return PGS.get(account.provider) or FEEDS[account.provider]
+    return PROVIDERS[account.provider]
 
 
 def facts_of(account: PgAccount) -> Account:

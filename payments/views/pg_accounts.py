@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
+from payments.adapters.registry import PROVIDERS
 from payments.details.pg_accounts import account_context, account_rows, webhook_path
-from payments.forms.pg_accounts import PROVIDERS, PgAccountForm, ProviderForm
+from payments.forms.pg_accounts import PgAccountForm, ProviderForm
 from payments.models import PgAccount
 from payments.services import pg_settings
 

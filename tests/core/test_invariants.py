@@ -4,11 +4,12 @@ import pytest
 
 from core import invariants
 from core.invariants import Violation, declared_invariants, find_violations, invariant
+from core.registry import ByName
 
 
 @pytest.fixture
 def empty_register(monkeypatch):
-    monkeypatch.setattr(invariants, "_declared", {})
+    monkeypatch.setattr(invariants, "_declared", ByName())
 
 
 def test_checks_run_by_code_and_name_their_violations(empty_register):
@@ -32,5 +33,5 @@ def test_a_check_is_declared_once(empty_register):
         return []
 
     invariant("INV-99", "nothing")(check)
-    with pytest.raises(ValueError, match="declared twice"):
+    with pytest.raises(ValueError, match="registered twice"):
         invariant("INV-98", "again")(check)

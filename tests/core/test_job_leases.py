@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.models import User
 from accounts.roles import Role
+from core import loops
 from core.exceptions import Conflict
 from core.jobs import dispatch, lease, runner, start, sweep
 from core.jobs.lease import LeaseLost, claim, renew, take
@@ -282,13 +283,10 @@ def test_a_job_that_waits_again_is_told_again_at_once(hold_act: TestHold, make_l
 def test_a_job_is_told_when_it_is_queued_and_not_when_somebody_looks(
     hold_act: TestHold, make_lines: LineMaker, staff: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "LOOK_EVERY", 600.0)
+    monkeypatch.setattr(loops, "EVERY", 600.0)
     told: Queue[dict[str, object]] = Queue()
     ending = threading.Event()
-    thread = threading.Thread(
-        target=dispatch.run_forever, kwargs={"stop": ending, "send": lambda task, kwargs: told.put(kwargs)}, daemon=True
-    )
-    thread.start()
+    thread = dispatch.loop(lambda task, kwargs: told.put(kwargs)).start(stop=ending)
     try:
         # Every periodic job was missed: the first look is over when the last of them was told.
         assert "job" in [told.get(timeout=30) for _ in PERIODIC][-1]

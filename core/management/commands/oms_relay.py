@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from core import drains
+from core import relay
+from core.drains import DRAINS, run_all
 from core.jobs import dispatch
-from core.relay import run_forever, run_once
 
 
 class Command(BaseCommand):
@@ -19,17 +19,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            drained = drains.run_all()
-            self.stdout.write(f"{run_once()} deliveries, {drained} other rows")
+            drained = run_all()
+            self.stdout.write(f"{relay.run_once()} deliveries, {drained} other rows")
             return
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda n, _frame: stopping.append(n))
         ending = threading.Event()
-        dispatcher = threading.Thread(target=dispatch.run_forever, kwargs={"stop": ending}, daemon=True)
-        dispatcher.start()
-        draining = drains.start(stop=ending)
-        run_forever(stop=lambda: bool(stopping))
+        loops = [dispatch.loop(), *(one.loop() for one in DRAINS.values())]
+        threads = [one.start(stop=ending) for one in loops]
+        relay.LOOP.run(stop=lambda: bool(stopping))
         ending.set()
-        for thread in (dispatcher, *draining):
+        for thread in threads:
             thread.join(timeout=5)
