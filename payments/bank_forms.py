@@ -7,13 +7,14 @@ from typing import Any, Final
 from django import forms
 from django.utils.dateparse import parse_datetime
 
+from core.form_words import STALE
 from core.korean import josa
 from core.masking import mask_account
 from payments.adapters.registry import FEEDS
 from payments.banks import BANK_NAMES
 from payments.models import BankAccount, PgAccount
 from payments.pg_forms import CODE
-from payments.services.bank_settings import STALE, BankFacts
+from payments.services.bank_settings import BankFacts
 
 NUMBER: Final = re.compile(r"[0-9]{6,20}", re.ASCII)
 

@@ -8,11 +8,12 @@ from typing import Any
 from django import forms
 from django.utils.dateparse import parse_datetime
 
+from core.form_words import STALE
 from core.korean import josa
 from payments.adapters.registry import FEEDS, PGS
 from payments.banks import banks_at
 from payments.models import PgAccount
-from payments.services.pg_settings import STALE, AccountFacts, facts
+from payments.services.pg_settings import AccountFacts, facts
 
 PROVIDERS = {**PGS, **FEEDS}
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
