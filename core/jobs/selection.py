@@ -16,7 +16,7 @@ from core.jobs.items import NewItem, busy_targets, chunks, insert_items
 from core.jobs.retry import retrying
 from core.jobs.work import NOT_POSSIBLE, form_values
 from core.models import Job, JobKind
-from core.state import one_preview, previewing
+from core.state import StateGuard, one_preview, previewing
 
 MAX_IDS = 2_000
 """Ids in one request (ux.md 2.4)."""
@@ -151,7 +151,7 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     orders = dict(page.order_ids([*changed, *without])) if changed or without else {}
     reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
     reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))
-    reasons |= changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
+    reasons |= _who_changed(action, page, changed, orders)
     reasons |= dict.fromkeys(without, f"지금은 할 수 없는 상태입니다: {action.label}")
     out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
     targets = [NewItem(pk, base, version) for pk, (base, version) in found.items()]
@@ -160,6 +160,15 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     single, single_out = _single_lines(action, selection.lines)
     chosen = {item.target_id for item in targets}
     return [*targets, *(item for item in single if item.target_id not in chosen)], [*out, *single_out]
+
+
+def _who_changed(
+    action: BulkAction, page: ActPage, changed: Collection[int], orders: Mapping[int, int]
+) -> dict[int, str]:
+    if changed and page.model is action.model and issubclass(page.model, StateGuard):
+        # A machine of its own: each of its versions has its own event.
+        return changed_rows(page.model, changed, since_the_screen)
+    return changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
 
 
 def _single_lines(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:

@@ -9,13 +9,12 @@ from payments.adapters.registry import FEEDS
 from payments.banks import BANK_NAMES
 from payments.forms.fields import AccountNumberField, AccountSettingsForm, required
 from payments.models import BankAccount, PgAccount
-from payments.services.bank_settings import STALE, BankFacts
+from payments.services.bank_settings import BankFacts
 
 
 class BankAccountForm(AccountSettingsForm):
     """입금계좌: one form for a new account and a known one."""
 
-    stale = STALE
     bank = forms.ChoiceField(
         label="은행",
         error_messages={"required": "은행을 고르세요.", "invalid_choice": "목록에 없는 은행입니다. 다시 고르세요."},

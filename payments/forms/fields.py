@@ -2,11 +2,12 @@
 
 import re
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django import forms
 from django.utils.dateparse import parse_datetime
 
+from core.form_words import STALE
 from core.korean import josa
 
 CODE: Final = re.compile(r"[a-z][a-z0-9-]{1,19}")
@@ -36,8 +37,6 @@ class AccountNumberField(forms.CharField):
 class AccountSettingsForm(forms.Form):
     """계정 설정의 바탕: one form for a new account (with `code`) and a known one (with what the screen saw)."""
 
-    stale: ClassVar[str]
-    """What to say when the screen does not know what it saw."""
     code = forms.CharField(label="코드", max_length=20, error_messages=required("코드"))
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
@@ -61,5 +60,5 @@ class AccountSettingsForm(forms.Form):
         except ValueError:
             found = None
         if found is None:
-            raise forms.ValidationError(self.stale)
+            raise forms.ValidationError(STALE)
         return found

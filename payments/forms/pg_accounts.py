@@ -9,7 +9,7 @@ from payments.adapters.registry import PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
-from payments.services.pg_settings import STALE, AccountFacts, facts
+from payments.services.pg_settings import AccountFacts, facts
 
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
@@ -44,7 +44,6 @@ class ProviderForm(forms.Form):
 class PgAccountForm(AccountSettingsForm):
     """PG 계정: one form for a new account and a known one."""
 
-    stale = STALE
     name = forms.CharField(label="이름", max_length=40, error_messages=required("이름"))
     merchant_id = forms.CharField(label="상점 아이디", max_length=64, error_messages=required("상점 아이디"))
     key = _key("키")

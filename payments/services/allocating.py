@@ -31,7 +31,6 @@ from payments.services.sharing import Need, shares_of
 from payments.states import DepositState, EntryKind, ProblemKind
 
 NOT_FOUND = "입금내역을 찾을 수 없습니다. 목록을 새로 고치세요."
-DONE_ALREADY = "이미 처리한 입금입니다. 화면을 새로 고친 뒤 확인하세요."
 LOOK_AGAIN = "후보 주문을 다시 확인하세요."
 NO_ORDER = "연결할 주문을 고르세요."
 BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
@@ -111,11 +110,15 @@ def _queued(deposit_id: int, seen_version: int | None) -> BankDeposit:
         raise DomainError(NOT_FOUND, code="deposit_not_found")
     deposit = rows[0]
     if deposit.state != DepositState.QUEUED:
-        raise Conflict(DONE_ALREADY, code="deposit_done")
+        raise Conflict(changed_rows(BankDeposit, [deposit.pk], _done_already)[deposit.pk], code="deposit_done")
     if seen_version is not None and deposit.version != seen_version:
         changed = changed_rows(BankDeposit, [deposit.pk], since_the_screen)[deposit.pk]
         raise Conflict(f"{changed} {LOOK_AGAIN}", code="deposit_changed")
     return deposit
+
+
+def _done_already(who: str, what: str) -> str:
+    return f"이미 처리한 입금입니다. {who} {what}."
 
 
 def _chosen(

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import TransactionTestCase
 
 from core.broker import Valkey
 from core.embedded import Postgres
+from tests.infra.at_first import FirstRows
 
 _servers: list[Postgres] = []
+_first: list[FirstRows] = []
 
 
 def is_controller(config: pytest.Config) -> bool:
@@ -83,9 +85,16 @@ def _use(name: str) -> None:
 
 
 def restore() -> None:
-    """Give this worker a fresh copy of the template: rows written by migrations are there, ids start at 1 again."""
+    """The database of this worker as it was at first: rows written by migrations are there, ids start at 1 again."""
     connection.close()
-    _copy(TEMPLATE, MINE)
+    try:
+        is_restored = bool(_first) and _first[0].restore()
+    except DatabaseError:
+        is_restored = False
+    finally:
+        connection.close()
+    if not is_restored:
+        _copy(TEMPLATE, MINE)
 
 
 @pytest.fixture(scope="session")
@@ -93,8 +102,9 @@ def django_db_setup(django_test_environment: None, django_db_blocker) -> Iterato
     """Replaces pytest-django's set-up, which would migrate once per worker."""
     with django_db_blocker.unblock():
         _migrate_template()
-        restore()
+        _copy(TEMPLATE, MINE)
         _use(MINE)
+        _first.extend(found for found in [FirstRows.read()] if found)
     with pytest.MonkeyPatch.context() as patch:
         # Django empties every table after a test with real transactions; that would also take what migrations wrote.
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: restore())

@@ -182,11 +182,18 @@ def test_connected_money_cannot_be_ignored(make_order, came_in, matched, staff):
 def test_a_stale_screen_and_a_second_press_are_refused(make_order, queued, staff):
     order = make_order(price=39_000)
     deposit = queued(39_000, "홍길")
-    with pytest.raises(Conflict, match="바뀌었습니다"):
+    with pytest.raises(Conflict) as stale:
         give(deposit, order, staff=staff, seen_version=deposit.version - 1)
+    assert stale.value.message == (
+        "화면을 연 뒤 09-21 13:00에 시스템이 확인 필요로 바꿨습니다. 후보 주문을 다시 확인하세요."
+    )
+    assert (entries(), reloaded(deposit).version) == ([], deposit.version)
     give(deposit, order, staff=staff)
-    with pytest.raises(Conflict, match="이미 처리한"):
+    with pytest.raises(Conflict) as second:
         give(deposit, order, staff=staff)
+    assert second.value.message == (
+        f"이미 처리한 입금입니다. 09-21 14:00에 {staff.display_name} 님이 직접 연결로 바꿨습니다."
+    )
     assert entries() == [("DEPOSIT", 39_000)]
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from accounts.roles import Role
+from core.calendar import KST
 from core.models import SettingChange
 from payments.models import BankAccount, PgAccount
 
@@ -114,15 +115,18 @@ def test_an_edit_keeps_the_number_that_is_not_typed_again(account, sign_in):
     assert "변경 이력" in page
 
 
-def test_the_second_of_two_people_does_not_overwrite(account, sign_in):
-    stale, client, url = given(account, holder="늦은 이름"), sign_in(Role.OWNER), f"{URL}{account.pk}/"
+def test_the_second_of_two_people_does_not_overwrite(account, sign_in, staff):
+    stale, client, url = given(account, holder="늦은 이름"), sign_in(staff), f"{URL}{account.pk}/"
     client.post(url, given(account, holder="먼저 이름"))
+    when = SettingChange.objects.get().at.astimezone(KST)
     answer = client.post(url, stale)
     assert answer.status_code == 409
-    assert "다른 직원이 이 계좌를 바꿨습니다" in answer.content.decode()
+    who = f"{when:%m-%d %H:%M}에 {staff.display_name} 님이"
+    assert f"화면을 연 뒤 {who} 이 계좌를 바꿨습니다." in answer.content.decode()
     assert edited(account).holder == "먼저 이름"
     broken = client.post(url, given(account, holder="늦은 이름", seen="어제"))
     assert broken.status_code == 422
+    assert "화면이 오래되었거나 화면에 든 값이 바뀌었습니다." in broken.content.decode()
     assert edited(account).holder == "먼저 이름"
 
 

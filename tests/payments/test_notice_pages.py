@@ -136,4 +136,5 @@ def test_an_unknown_notice_or_request_is_not_found(sign_in):
 
 def test_a_wrong_filter_is_refused_in_korean(sign_in):
     answer = sign_in(Role.OWNER).get(f"{URL}?state=NONE")
-    assert "올바르게 선택해 주세요" in answer.content.decode()
+    assert answer.status_code == 400
+    assert "고를 수 없는 값입니다." in answer.content.decode()

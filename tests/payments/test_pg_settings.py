@@ -3,6 +3,7 @@
 import pytest
 
 from accounts.roles import Role
+from core.calendar import KST
 from core.models import SettingChange
 from payments.models import PgAccount
 
@@ -104,12 +105,17 @@ def test_a_new_key_keeps_the_previous_one_until_it_is_dropped(account, sign_in):
     assert "지울 이전 키가 없습니다." in again.content.decode()
 
 
-def test_the_second_of_two_people_does_not_overwrite(account, sign_in):
-    stale, client = given(account, name="늦은 이름"), sign_in(Role.OWNER)
+def test_the_second_of_two_people_does_not_overwrite(account, sign_in, staff):
+    stale, client = given(account, name="늦은 이름"), sign_in(staff)
     client.post(f"{URL}{account.pk}/", given(account, name="먼저 이름"))
+    when = SettingChange.objects.get().at.astimezone(KST)
     answer = client.post(f"{URL}{account.pk}/", stale)
     assert answer.status_code == 409
-    assert "다른 직원이 이 계정을 바꿨습니다" in answer.content.decode()
+    who = f"{when:%m-%d %H:%M}에 {staff.display_name} 님이"
+    assert f"화면을 연 뒤 {who} 이 계정을 바꿨습니다." in answer.content.decode()
+    broken = client.post(f"{URL}{account.pk}/", given(account, name="늦은 이름", seen="어제"))
+    assert broken.status_code == 422
+    assert "화면이 오래되었거나 화면에 든 값이 바뀌었습니다." in broken.content.decode()
     assert edited(account).name == "먼저 이름"
 
 

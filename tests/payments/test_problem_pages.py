@@ -128,12 +128,13 @@ def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sig
     press(sign_in(first), "close-problem", "problems", rows, reason="고객과 통화함")
     apply_url = opened.split('hx-post="')[1].split('"')[0]
     answer = second.post(apply_url, {"reason": "인정"}, headers={"HX-Request": "true"})
-    assert answer.status_code == 200
+    assert answer.status_code == 409
     assert (fresh(one).resolution, fresh(one).resolved_by) == (Resolution.NOTHING, first)
     assert stage(one) == LineState.AWAITING_PAYMENT
     assert not LedgerEntry.objects.filter(kind=EntryKind.MANUAL).exists()
     again, _ = press(second, "close-problem", "problems", rows, reason="다시")
-    assert "이재무 님이" in again.content.decode()
+    assert again.status_code == 409
+    assert "이재무 님이 내용을 바꿨습니다(예외 입금 처리)." in again.content.decode()
 
 
 def test_a_revived_order_goes_on_because_its_money_is_there(problem, sign_in, press):

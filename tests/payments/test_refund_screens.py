@@ -125,7 +125,7 @@ def test_a_cancel_out_of_the_dialog_shows_in_the_box_of_the_order(make_order, cl
     [
         ({"bank": "004"}, "모두 입력하세요"),
         ({"bank": "004", "number": "12a4567", "holder": "홍길동"}, "숫자 6~20자리"),
-        ({"bank": "999", "number": "1234567", "holder": "홍길동"}, "999"),
+        ({"bank": "999", "number": "1234567", "holder": "홍길동"}, "고를 수 없는 값입니다."),
     ],
 )
 def test_half_an_account_is_no_account(facts, error):
