@@ -60,6 +60,9 @@ class LineAction(BulkAction):
         taken = OrderLine.objects.filter(pk__in=target_ids).exclude(order_id__in=free)
         return set(taken.values_list("pk", flat=True))
 
+    def takes(self, base: Any) -> bool:
+        return base is Order or base in LINES_OF
+
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         if page.model in LINES_OF:
             base_of_line = LINES_OF[page.model](base_ids)
