@@ -151,6 +151,13 @@ class BulkAction(Act):
         """
         return {}
 
+    def takes(self, base: type[models.Model]) -> bool:
+        """기준 행: whether rows of a table lead to the act's target rows; unless overridden they are the same.
+
+        States alone do not tell: several tables call one of theirs IGNORED.
+        """
+        return base is self.model
+
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         """대상: target rows of base rows as {target id: (base id, version)}; unless overridden the base rows."""
         rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")
@@ -166,8 +173,12 @@ def get_action(name: str) -> BulkAction | None:
     return ACTIONS.get(name)
 
 
-def actions_for(page_states: Iterable[str], user: Any) -> list[BulkAction]:
-    """처리 버튼: the acts that fit one of the states and that the person may do; primary first, destructive last."""
-    states = set(page_states)
-    found = [each for each in ACTIONS.values() if states & set(each.states) and user.has_perm(each.permission)]
+def actions_for(base: type[models.Model], states: Iterable[str], user: Any) -> list[BulkAction]:
+    """처리 버튼: the acts on rows of a table that fit one of the states and that the person may do.
+
+    Primary ones first, destructive ones last.
+    """
+    wanted = set(states)
+    found = [one for one in ACTIONS.values() if one.takes(base) and wanted & set(one.states)]
+    found = [one for one in found if user.has_perm(one.permission)]
     return sorted(found, key=lambda each: _RANK.get(each.style, 1))

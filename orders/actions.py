@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
+from django.forms import Form
+
 from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
 from core.calendar import kst_date
 from core.events import EventKind
@@ -20,6 +22,9 @@ from orders.services import before, changes, locks, progress
 from orders.states import ConfirmedBy, LineState
 
 S = LineState
+UNDO_REASON = "되돌리기"
+BEFORE_REASON = "확인 전"
+"""Stands in a preview for the reason that nobody has typed yet."""
 LinesOf = Callable[[Collection[int]], Mapping[int, int]]
 LINES_OF: dict[Any, LinesOf] = {}
 """Table of base rows -> function from ids of such rows to {line id: base id}; orders need no entry."""
@@ -35,6 +40,13 @@ def lines_of(model: Any) -> Callable[[LinesOf], LinesOf]:
     return declare
 
 
+class Reasoned:
+    """사유가 있는 처리: asks for a reason that stays in the history; named before the act's other base."""
+
+    form_class: ClassVar[type[Form] | None] = ReasonForm
+    preview_data: ClassVar[Mapping[str, Any]] = {"reason": BEFORE_REASON}
+
+
 class LineAction(BulkAction):
     """An act on lines: the lines of the chosen orders or shipments that stand in the act's states."""
 
@@ -47,6 +59,9 @@ class LineAction(BulkAction):
         free = {order.pk for order in locked(Order.objects.filter(pk__in=orders), skip_locked=True)}
         taken = OrderLine.objects.filter(pk__in=target_ids).exclude(order_id__in=free)
         return set(taken.values_list("pk", flat=True))
+
+    def takes(self, base: Any) -> bool:
+        return base is Order or base in LINES_OF
 
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         if page.model in LINES_OF:
@@ -80,7 +95,7 @@ class Hold(LineAction):
     name, label, permission = "hold", "배송보류", "orders.hold"
     states = (S.PREPARING, S.READY)
     form_class = HoldForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
+    preview_data: ClassVar[dict[str, Any]] = {"reason": BEFORE_REASON}
     is_undoable = True
     hotkey = "H"
 
@@ -150,7 +165,7 @@ class ConfirmPurchase(LineAction):
     becomes = "구매확정"
     style = PRIMARY
     is_undoable = True
-    undo_data: ClassVar[dict[str, Any]] = {"reason": "되돌리기"}
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CONFIRMED,)
     hotkey = "S"
 
@@ -162,18 +177,16 @@ class ConfirmPurchase(LineAction):
 
 
 @register
-class RevokeConfirmation(LineAction):
+class RevokeConfirmation(Reasoned, LineAction):
     """구매확정 철회, with a reason."""
 
     name, label, permission = "revoke-confirmation", "구매확정 철회", "orders.revoke_confirmation"
     states = (S.CONFIRMED,)
     becomes = "배송완료"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     undo_permission = "orders.confirm_purchase"
     is_destructive = True
     is_undoable = True
-    undo_data: ClassVar[dict[str, Any]] = {"reason": "되돌리기"}
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return progress.revoke_confirmation(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

@@ -75,7 +75,7 @@ def badges_of(lines: Sequence[Any]) -> list[dict[str, str]]:
 
 def buttons_of(lines: Sequence[Any], user: Any) -> list[Button]:
     """처리 단추: one primary, a few beside it, the others under 더 보기, the destructive last."""
-    acts = [act for act in actions_for({line.state for line in lines}, user) if _fits(act, lines)]
+    acts = [act for act in actions_for(Order, {line.state for line in lines}, user) if _fits(act, lines)]
     found, primaries, beside = [], 0, 0
     for act in acts:
         style = act.style

@@ -8,8 +8,7 @@ from core.actions import MORE, PRIMARY, SECONDARY, register
 from core.events import EventKind
 from core.state import Outcome
 from orders import events
-from orders.actions import LineAction, lines_of
-from orders.forms import ReasonForm
+from orders.actions import UNDO_REASON, LineAction, Reasoned, lines_of
 from orders.models import OrderLine
 from orders.states import LineState
 from shipping.models import Shipment, ShipmentLine
@@ -17,7 +16,6 @@ from shipping.services import shipments, waybills
 from shipping.services.drafts import drafted_entries
 
 S = LineState
-UNDO_REASON = "되돌리기"
 NO_DRAFT = "송장번호가 없습니다."
 SAME = "이미 등록된 송장번호입니다."
 
@@ -102,14 +100,12 @@ class RegisterWaybill(LineAction):
 
 
 @register
-class VoidWaybill(LineAction):
+class VoidWaybill(Reasoned, LineAction):
     """송장 삭제, with a reason; the number is not used again."""
 
     name, label, permission = "void-waybill", "송장 삭제", "shipping.register_waybill"
     states = (S.READY,)
     is_whole = True
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = MORE
     is_destructive = True
 
@@ -140,15 +136,13 @@ class Ship(LineAction):
 
 
 @register
-class Unship(LineAction):
+class Unship(Reasoned, LineAction):
     """배송취소, with a reason; refused once the courier has scanned a box."""
 
     name, label, permission = "unship", "배송취소", "shipping.unship"
     states = (S.SHIPPING,)
     is_whole = True
     becomes = "배송준비중"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     undo_permission = "shipping.ship"
     style = MORE
     is_destructive = True
@@ -163,15 +157,13 @@ class Unship(LineAction):
 
 
 @register
-class Deliver(LineAction):
+class Deliver(Reasoned, LineAction):
     """배송완료 처리 by hand, with a reason."""
 
     name, label, permission = "deliver", "배송완료 처리", "shipping.deliver"
     states = (S.SHIPPING,)
     is_whole = True
     becomes = "배송완료"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = PRIMARY
     is_undoable = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
@@ -186,15 +178,13 @@ class Deliver(LineAction):
 
 
 @register
-class Undeliver(LineAction):
+class Undeliver(Reasoned, LineAction):
     """배송완료 취소, with a reason."""
 
     name, label, permission = "undeliver", "배송완료 취소", "shipping.deliver"
     states = (S.DELIVERED,)
     is_whole = True
     becomes = "배송중"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = MORE
     is_destructive = True
     is_undoable = True

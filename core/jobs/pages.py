@@ -10,7 +10,7 @@ from core.actions import ActPage, BulkAction
 from core.events import event_model
 from core.exceptions import DomainError
 from core.jobs.selection import BadSelection
-from core.lists import get_page
+from core.lists import ListPage, get_page
 
 DETAIL_PAGES = frozenset({"", "detail", "order", "order-detail", "order_detail"})
 UNKNOWN_PAGE = "알 수 없는 화면입니다. 화면을 새로고침하세요."
@@ -25,14 +25,14 @@ def order_model() -> type[Model]:
 class OrderRows:
     """주문 한 건의 화면: its base rows are orders; there is no list to select from."""
 
-    name, url, permission = "order", "", ""
+    name, title, url = "order", "주문 상세", ""
 
     def __init__(self) -> None:
         self.model = order_model()
 
     def offers(self, action: BulkAction) -> bool:
         """처리 가능한 화면: an order has lines in any state; the act looks at each."""
-        return True
+        return action.takes(self.model)
 
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과: there is none. Raises BadSelection."""
@@ -59,6 +59,13 @@ def base_rows(name: str, *, action: BulkAction, user: Any) -> ActPage:
 
     Raises BadSelection, and NotOffered when the list's rows are nothing that the act could be done to.
     """
+    page = _page(name, user)
+    if not page.offers(action):
+        raise NotOffered(f"{page.title}에서는 할 수 없는 처리입니다: {action.label}. 화면을 새로고침하세요.")
+    return page
+
+
+def _page(name: str, user: Any) -> ListPage | OrderRows:
     try:
         page = get_page(name)
     except LookupError:
@@ -67,8 +74,6 @@ def base_rows(name: str, *, action: BulkAction, user: Any) -> ActPage:
         raise BadSelection(UNKNOWN_PAGE) from None
     if not user.has_perm(page.permission):
         raise BadSelection(UNKNOWN_PAGE)
-    if not page.offers(action):
-        raise NotOffered(f"{page.title}에서는 할 수 없는 처리입니다: {action.label}. 화면을 새로고침하세요.")
     return page
 
 

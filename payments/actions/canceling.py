@@ -8,7 +8,7 @@ from core.actions import DANGER, register
 from core.events import EventKind
 from core.state import Outcome
 from orders import events
-from orders.actions import LineAction
+from orders.actions import BEFORE_REASON, LineAction
 from orders.states import Fault, LineState
 from payments.forms.refunds import CancelForm
 from payments.models import RefundAccount
@@ -26,7 +26,7 @@ class CancelAndRefund(LineAction):
     states = (S.PREPARING, S.READY)
     becomes = "취소완료"
     form_class = CancelForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전", "fault": Fault.SELLER, "account": None}
+    preview_data: ClassVar[dict[str, Any]] = {"reason": BEFORE_REASON, "fault": Fault.SELLER, "account": None}
     style = DANGER
     is_destructive = True
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CANCELED,)

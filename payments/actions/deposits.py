@@ -6,20 +6,17 @@ from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, BulkAction, register
 from core.state import Outcome
-from orders.forms import ReasonForm
-from payments.actions.payments import UNDO_REASON
+from orders.actions import UNDO_REASON, Reasoned
 from payments.models import BankDeposit
 from payments.services import allocating
 from payments.states import DepositState
 
 
-class DepositAction(BulkAction):
+class DepositAction(Reasoned, BulkAction):
     """입금내역 처리의 바탕: acts on rows of bank statements, each with a reason that stays in the history."""
 
     model = BankDeposit
     unit = "deposit"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
 
 
 @register

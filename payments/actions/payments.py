@@ -8,15 +8,13 @@ from core.actions import DANGER, MORE, PRIMARY, register
 from core.events import EventKind
 from core.state import Outcome
 from orders import events
-from orders.actions import LineAction
-from orders.forms import ReasonForm
+from orders.actions import UNDO_REASON, LineAction, Reasoned
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
 from payments.services import manual
 
 S = LineState
-UNDO_REASON = "되돌리기"
 
 
 def order_ids_of(line_ids: Collection[int]) -> list[int]:
@@ -46,15 +44,13 @@ class ConfirmPayment(LineAction):
 
 
 @register
-class RevertPayment(LineAction):
+class RevertPayment(Reasoned, LineAction):
     """입금확인 취소, with a reason."""
 
     name, label, permission = "revert-payment", "입금확인 취소", "payments.revert"
     states = (S.PREPARING,)
     is_whole = True
     becomes = "입금대기"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     undo_permission = "orders.confirm_payment"
     style = MORE
     is_destructive = True
@@ -72,15 +68,13 @@ class RevertPayment(LineAction):
 
 
 @register
-class CancelUnpaid(LineAction):
+class CancelUnpaid(Reasoned, LineAction):
     """입금전취소 by staff (C49)."""
 
     name, label, permission = "cancel-unpaid", "입금전취소", "orders.cancel_unpaid"
     states = (S.AWAITING_PAYMENT,)
     is_whole = True
     becomes = "입금전취소"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = DANGER
     is_destructive = True
     is_undoable = True
@@ -96,15 +90,13 @@ class CancelUnpaid(LineAction):
 
 
 @register
-class Revive(LineAction):
+class Revive(Reasoned, LineAction):
     """되살리기, with a reason: an order that ended unpaid waits for its money again, if the stock is still there."""
 
     name, label, permission = "revive", "되살리기", "orders.cancel_unpaid"
     states = (S.CANCELED_UNPAID,)
     is_whole = True
     becomes = "입금대기"
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = MORE
     is_undoable = True
 

@@ -2,28 +2,25 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from core.actions import DANGER, MORE, SECONDARY, BulkAction, register
 from core.state import Outcome
-from orders.forms import ReasonForm
+from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
 from payments.services import resolving
 
 RESOLVE = "payments.resolve_problem"
 OPEN = "OPEN"
-WAITING = {"reason": "확인 전"}
 
 
-class ProblemAction(BulkAction):
+class ProblemAction(Reasoned, BulkAction):
     """예외 처리의 바탕: a decision with a reason that stays in the history."""
 
     model = MoneyProblem
     unit = "problem"
     states = (OPEN,)
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = WAITING
 
     def groups(self, target_ids: Collection[int]) -> dict[int, int]:
         """A problem stands for itself, whether it has an order or not."""

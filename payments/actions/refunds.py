@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, PRIMARY, SECONDARY, BulkAction, register
 from core.state import Outcome
-from orders.forms import ReasonForm
+from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
@@ -50,13 +50,11 @@ class PayOutRefund(RefundAction):
 
 
 @register
-class HoldRefund(RefundAction):
+class HoldRefund(Reasoned, RefundAction):
     """환불보류, with a reason."""
 
     name, label, permission = "hold-refund", "환불보류", "payments.approve_refund"
     states = (R.DRAFT, R.APPROVED)
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return refunds.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -99,13 +97,11 @@ class RetryRefund(RefundAction):
 
 
 @register
-class WithdrawRefund(RefundAction):
+class WithdrawRefund(Reasoned, RefundAction):
     """환불 철회, with a reason: the money stays."""
 
     name, label, permission = "withdraw-refund", "환불 철회", "payments.request_refund"
     states = (R.DRAFT, R.HELD, R.APPROVED, R.FAILED)
-    form_class = ReasonForm
-    preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
     style = DANGER
     is_destructive = True
 

@@ -124,7 +124,7 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
             {"who": f"{one.actor.display_name} 님" if one.actor else "시스템", "when": cells.full_time(one.at)}
             for one in replays
         ],
-        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({notice.state}, user)],
+        "buttons": [Button(one.name, one.label, one.style) for one in actions_for(PgNotice, {notice.state}, user)],
         "rows": f"{notice.pk}:{notice.claim}",
         "page_name": "notices",
     }

@@ -59,15 +59,15 @@ def test_a_page_offers_the_acts_of_its_states_and_the_persons_rights(
     hold_act: TestHold, make_staff: Callable[..., User]
 ) -> None:
     owner, viewer = make_staff(Role.OWNER), make_staff(Role.VIEWER)
-    names = [act.name for act in actions_for({LineState.PREPARING}, owner)]
+    names = [act.name for act in actions_for(Order, {LineState.PREPARING}, owner)]
     assert "test-hold" in names
-    assert "test-hold" not in [act.name for act in actions_for({LineState.CONFIRMED}, owner)]
-    assert actions_for({LineState.PREPARING}, viewer) == []
+    assert "test-hold" not in [act.name for act in actions_for(Order, {LineState.CONFIRMED}, owner)]
+    assert actions_for(Order, {LineState.PREPARING}, viewer) == []
 
 
 def test_primary_acts_come_first_and_destructive_ones_last(make_staff: Callable[..., User]) -> None:
     rank = {"primary": 0, "secondary": 1, "more": 2, "danger": 3}
-    found = [rank[act.style] for act in actions_for(set(LineState), make_staff(Role.OWNER))]
+    found = [rank[act.style] for act in actions_for(Order, set(LineState), make_staff(Role.OWNER))]
     assert found == sorted(found)
     assert len(found) > 5
 

@@ -11,11 +11,13 @@ from django.utils import timezone
 from accounts.roles import Role
 from core.lists import lists
 from core.lists.presenter import present
+from core.models import Job
 from orders.models import OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import BankDeposit, LedgerEntry
-from payments.states import DepositState
+from payments.services import allocating
+from payments.states import DepositState, NoticeState
 from tests.fixtures.orders import broken, reloaded
 
 URL = "/payments/deposits/"
@@ -136,6 +138,29 @@ def test_bulk_acts_ask_for_a_reason_and_are_recorded(queue, sign_in):
     act("unallocate-deposit", found["auto"], "다른 주문 돈")
     assert reloaded(found["auto"]).state == DepositState.QUEUED
     assert broken() == []
+
+
+def test_an_act_of_another_table_is_not_offered_for_a_state_of_the_same_name(queue, sign_in, make_order):
+    """무시 is a state of deposits and of notices: a deposit must not be taken for the notice with its number."""
+    _, found = queue
+    one, client = found["manual"], sign_in(Role.OWNER, headers=HX)
+    allocating.ignore(deposit_ids=[one.pk], actor=None, at=timezone.now(), reason="이자", batch=None)
+    assert NoticeState.IGNORED == DepositState.IGNORED
+    for url, here, elsewhere in (
+        (URL, "reopen-deposit", "replay-notice"),
+        (f"{URL}{one.pk}/", "reopen-deposit", "replay-notice"),
+        ("/payments/notices/", "replay-notice", "reopen-deposit"),
+    ):
+        shown = client.get(url, headers=HX).content.decode()
+        assert f'data-action="{here}"' in shown, url
+        assert f'data-action="{elsewhere}"' not in shown, url
+    order = make_order()
+    for page, row in (("deposits", one), ("order", order)):
+        chosen = {"page": page, "mode": "ids", "rows": f"{row.pk}:{reloaded(row).version}"}
+        answer = client.post("/acts/replay-notice/", chosen)
+        assert answer.status_code == 422
+        assert "할 수 없는 처리입니다: 다시 처리" in text_of(answer)
+    assert not Job.objects.filter(act="replay-notice").exists()
 
 
 @pytest.mark.parametrize("role", [Role.CS, Role.VIEWER, Role.LOGISTICS, Role.AUDITOR])
