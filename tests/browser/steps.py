@@ -36,7 +36,7 @@ def settled(page: Page) -> None:
 
 def until(page: Page, expression: str) -> None:
     """Waits for an expression of the page; `wait_for_function` evaluates text in the page, which the CSP refuses."""
-    for _ in range(100):
+    for _ in range(300):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(100)

@@ -6,6 +6,7 @@ Every test takes rows of its own; comments name the checks.
 import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import openpyxl
 import pytest
@@ -16,6 +17,7 @@ from playwright.sync_api import Page, expect
 from core.actions import get_action
 from core.jobs import lease, runner
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.processes import wait_until
 from orders.models import Order, OrderLine
 from orders.states import BIT_IN_STOCK, LineState
 from shipping.models import Parcel, ShipmentStep
@@ -278,7 +280,7 @@ def many_acknowledged(page):
     page.get_by_role("button", name="모두 선택").click()
     page.locator(".acts [data-action=acknowledge]").click()
     page.locator("#dialog button[type=submit]").click()
-    expect(page.locator("#strip")).to_contain_text("건 처리 중", timeout=3_000)
+    expect(page.locator("#strip")).to_contain_text("건 처리 중")
     job = Job.objects.filter(act="acknowledge", kind=JobKind.ACT).latest("pk")
     assert (job.state, job.done) == (JobState.QUEUED, 0)
     assert job.total > 200
@@ -311,14 +313,16 @@ def test_a_running_job_is_stopped_before_its_next_chunk_and_taken_up_again(seede
     job = many_acknowledged(page)
     seeded.open(page, f"/jobs/{job.uuid}/")
     monkeypatch.setattr(get_action("acknowledge"), "chunk", 60)
-    monkeypatch.setenv("OMS_FAILPOINTS", f"{runner.AFTER_COMMIT}=sleep:4000")
+    pressed = Event()
+    monkeypatch.setattr(runner, "failpoint", lambda name: name == runner.AFTER_COMMIT and pressed.wait(120))
     with ThreadPoolExecutor(1) as worker:
         running = worker.submit(work_through, job)
         expect(page.locator("#strip")).to_contain_text(f"60 / {job.total:,}건 처리 중")
         page.get_by_role("button", name="여기서 멈추기").click()
-        settled(page)
-        assert reloaded(job).cancel_requested
-        running.result(timeout=30)
+        is_stopping = wait_until(lambda: reloaded(job).cancel_requested, timeout=60)
+        pressed.set()
+        running.result(timeout=60)
+    assert is_stopping
     job = reloaded(job)
     assert (job.state, job.done + job.failed) == (JobState.CANCELED, 60)
     items = JobItem.objects.filter(job=job)
@@ -326,7 +330,6 @@ def test_a_running_job_is_stopped_before_its_next_chunk_and_taken_up_again(seede
     rest = items.filter(result=ItemResult.PENDING).values("target_id")
     assert (done.count(), rest.count()) == (60, job.total - 60)
     expect(page.locator("#strip").get_by_role("button", name="이어서 처리")).to_be_visible()
-    monkeypatch.setenv("OMS_FAILPOINTS", "")
     page.locator("#strip").get_by_role("button", name="이어서 처리").click()
     settled(page)
     runner.run(lease.claim(job_id=job.pk, at=timezone.now()))

@@ -55,7 +55,7 @@ def test_every_card_leads_to_a_list_of_that_many_rows(page, shop):
         card.click()
         page.wait_for_url(f"{shop}{target}")
         if key in {"failed-jobs", "dead"}:
-            assert page.locator("tbody tr").count() == shown
+            expect(page.locator("tbody tr")).to_have_count(shown)
         else:
             assert number(page.locator(".list-card").get_attribute("data-total")) == shown, key
         page.go_back()
@@ -107,8 +107,8 @@ def test_a_setting_is_saved_and_leaving_unsaved_asks_first(page, shop):
     assert page.locator(".dirty-note").is_visible()
     asked = []
     page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    page.get_by_role("link", name="대시보드").click(no_wait_after=True)
-    page.wait_for_timeout(300)
+    with page.expect_event("dialog"):
+        page.get_by_role("link", name="대시보드").click(no_wait_after=True)
     assert asked == ["beforeunload"]
     page.get_by_role("button", name="저장", exact=True).click()
     page.get_by_text("저장했습니다.").wait_for()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from accounts.models import AccessLog
 from accounts.roles import Role
@@ -159,7 +160,7 @@ def test_hold_by_key_moves_through_the_dialog_and_shows_why(page, opened):
     page.locator("#dialog [type=submit]").click()
     assert "배송보류했습니다." in result(page)
     page.locator("#detail [data-why]", has_text="배송보류 중입니다. 사유: 색상 확인").wait_for()
-    assert page.locator("#detail [data-action=hold]").count() == 0
+    expect(page.locator("#detail [data-action=hold]")).to_have_count(0)
 
 
 def test_the_full_page_works_alone(page, shop, orders):

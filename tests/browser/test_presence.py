@@ -2,6 +2,7 @@
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from accounts.models import User
 from accounts.roles import Role
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_a_colleague_with_the_order_open_is_named_in_its_head(
     browser, page, live_server, valkey, make_order, make_staff, sign_in, theme
 ):
-    redis_client(valkey.url, timeout=2).flushall()
+    redis_client(valkey.url, timeout=20).flushall()
     order = make_order(at=timezone.now())
     me, colleague = (make_staff(Role.CS, display_name=name) for name in ("이도윤", "김하은"))
     User.objects.update(prefs={"theme": theme})
@@ -29,9 +30,9 @@ def test_a_colleague_with_the_order_open_is_named_in_its_head(
     page.goto(f"{shop}/orders/?period=all&open={order.number}")
     page.locator("#detail [data-presence]", has_text="김하은 님이 보고 있습니다").wait_for()
     assert (violations(page), overflow(page)) == ([], [])
-    other.locator("[data-presence]", has_text="이도윤 님이 보고 있습니다").wait_for(timeout=20_000)
+    other.locator("[data-presence]", has_text="이도윤 님이 보고 있습니다").wait_for(timeout=60_000)
     page.keyboard.press("Escape")
-    assert page.locator("[data-presence]").count() == 0
+    expect(page.locator("[data-presence]")).to_have_count(0)
     other.context.close()
 
 
@@ -43,11 +44,11 @@ def test_an_open_order_that_a_colleague_moved_says_who_and_opens_again(
     page.goto(f"{shop}/orders/?period=all&open={order.number}")
     page.locator("#detail [data-why]").wait_for()
     confirm_manually(order_ids=[order.pk], actor=make_staff(Role.FINANCE, display_name="이서연"), at=timezone.now())
-    page.locator("#detail [data-changed]", has_text="이서연 님이").wait_for(timeout=20_000)
+    page.locator("#detail [data-changed]", has_text="이서연 님이").wait_for(timeout=60_000)
     assert (violations(page), overflow(page)) == ([], [])
     page.get_by_role("link", name="다시 열기").click()
     page.locator("#detail .badge", has_text="상품준비중").first.wait_for()
-    assert page.locator("#detail [data-changed]").count() == 0
+    expect(page.locator("#detail [data-changed]")).to_have_count(0)
     assert page.get_by_role("button", name="입금확인", exact=True).count() == 0
 
 

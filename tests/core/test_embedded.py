@@ -100,7 +100,7 @@ def test_a_postmaster_that_outlived_its_parent_is_replaced(folder, postgres):
 def test_a_lock_file_that_names_a_strangers_process_does_not_stop_the_start(postgres):
     postgres.start()
     kill(postgres)
-    processes.wait_until(lambda: not processes.working_in(postgres.folder), timeout=15)
+    processes.wait_until(lambda: not processes.working_in(postgres.folder), timeout=120)
     pid_file = postgres.folder / "postmaster.pid"
     pid_file.write_text("\n".join([str(os.getpid()), *pid_file.read_text().splitlines()[1:]]))
     postgres.start()
@@ -310,10 +310,10 @@ def test_a_child_dies_with_a_parent_that_was_killed(tmp_path):
         (tmp_path / "pid").write_text(str(started.pid))
         time.sleep(60)
         os._exit(0)
-    assert processes.wait_until(lambda: (tmp_path / "pid").exists(), timeout=10)
+    assert processes.wait_until(lambda: (tmp_path / "pid").exists(), timeout=120)
     time.sleep(0.2)
     child = int((tmp_path / "pid").read_text())
     assert processes.is_running(child)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    assert processes.wait_until(lambda: not processes.is_running(child), timeout=10)
+    assert processes.wait_until(lambda: not processes.is_running(child), timeout=120)

@@ -171,7 +171,7 @@ def test_a_slow_drip_under_tls_ends_at_the_total_deadline(serve, certificate):
     started = time.monotonic()
     with pytest.raises(Timeout):
         client.request("GET", "/")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
 
 
 def test_a_handshake_that_never_comes_times_out_and_nothing_was_sent(certificate):

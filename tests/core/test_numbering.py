@@ -85,8 +85,8 @@ def test_sixteen_processes_never_take_the_same_number():
     for racer in racers:
         racer.start()
     start.set()
-    numbers = [number for _ in racers for number in taken.get(timeout=60)]
+    numbers = [number for _ in racers for number in taken.get(timeout=120)]
     for racer in racers:
-        racer.join(timeout=30)
+        racer.join(timeout=120)
     assert [racer.exitcode for racer in racers] == [0] * RACERS
     assert sorted(numbers) == list(range(1, RACERS * ROUNDS * BLOCK + 1))

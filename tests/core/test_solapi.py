@@ -98,7 +98,7 @@ def test_a_number_that_is_none_and_a_gateway_that_is_away_are_refusals(solapi):
 def test_a_relay_that_dies_sends_nothing_twice_and_hides_nothing(solapi, processes, point, taken):
     news()
     doomed = processes.start("relay", env={**solapi.env, "OMS_FAILPOINTS": f"{point}=kill"})
-    assert system.wait_until(lambda: not doomed.is_alive, timeout=60), doomed.log()
+    assert system.wait_until(lambda: not doomed.is_alive, timeout=120), doomed.log()
     assert len(solapi.taken()) == taken
     claimed = Message.objects.get()
     assert (claimed.status, claimed.attempts) == (MessageStatus.QUEUED, 1)
@@ -112,5 +112,5 @@ def test_a_real_relay_hands_messages_over(solapi, processes):
     processes.start("relay", env=solapi.env)
     for number in range(30):
         news(number)
-    assert system.wait_until(lambda: len(solapi.taken()) == 30, timeout=60)
-    assert system.wait_until(lambda: Message.objects.filter(status=MessageStatus.SENT).count() == 30, timeout=30)
+    assert system.wait_until(lambda: len(solapi.taken()) == 30, timeout=120)
+    assert system.wait_until(lambda: Message.objects.filter(status=MessageStatus.SENT).count() == 30, timeout=120)

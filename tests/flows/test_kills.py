@@ -78,7 +78,7 @@ def send_order(url: str, token: str) -> tuple[int, dict]:
     """The same order under the same key, whoever asks how often."""
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k-1", "Content-Type": "application/json"}
     asked = urllib.request.Request(f"{url}/api/v1/orders", json.dumps(order_body()).encode(), headers)
-    with urllib.request.urlopen(asked, timeout=30) as answer:
+    with urllib.request.urlopen(asked, timeout=120) as answer:
         return answer.status, json.load(answer)
 
 

@@ -124,12 +124,12 @@ def test_a_process_killed_between_number_and_shipping_leaves_neither(make_shipme
     }
     code = KILLED % (shipment.pk, waybill_number(0))
     command = [sys.executable, "-c", code]
-    died = subprocess.run(command, env=env, cwd=settings.BASE_DIR, capture_output=True, timeout=60, check=False)
+    died = subprocess.run(command, env=env, cwd=settings.BASE_DIR, capture_output=True, timeout=240, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert not Parcel.objects.exists()
     assert OrderEvent.objects.count() == events
     assert again([shipment])[0].step == "READY"
     env["OMS_FAILPOINTS"] = ""
-    done = subprocess.run(command, env=env, cwd=settings.BASE_DIR, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, env=env, cwd=settings.BASE_DIR, capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert (again([shipment])[0].step, Parcel.objects.get().state) == ("SHIPPING", "HANDED_OVER")

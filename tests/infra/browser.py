@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -18,6 +18,8 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
+PATIENCE = 30_000
+"""Milliseconds: on a busy machine a page takes its time; whoever waits longer than that waits for nothing."""
 REPORT_CSP = """
 document.addEventListener("securitypolicyviolation", e =>
   console.error(`CSP: ${e.violatedDirective} refused ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`));
@@ -28,6 +30,7 @@ document.addEventListener("securitypolicyviolation", e =>
 def browser() -> Iterator[Browser]:
     executable = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     assert executable, "No Chromium on PATH. Run `make test` as root, or: apt-get install chromium fonts-nanum"
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
         yield chromium
@@ -53,7 +56,7 @@ def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
         reduced_motion="reduce",
         accept_downloads=True,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(REPORT_CSP)
 
     def heard(message: ConsoleMessage) -> None:

@@ -33,12 +33,12 @@ class RunningPgs:
         self.port = int(self.base_url.rsplit(":", 1)[1])
 
     def client(self, pg: str, **options: Any) -> Client:
-        """The outgoing client of an account at this PG, with short times."""
-        return Client(f"{self.base_url}/{pg}", allow_loopback=True, **{"timeout": (2, 2), **options})
+        """The outgoing client of an account at this PG; as patient as ours, for a busy machine is no fault."""
+        return Client(f"{self.base_url}/{pg}", allow_loopback=True, **{"timeout": (5, 30), **options})
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None):
         """Status and bytes of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
             connection.request(method, path, data, headers or {})
@@ -82,7 +82,7 @@ class RunningPgs:
         """Notices, oldest first."""
         return self.read("notices", **query)
 
-    def wait_for(self, found: Callable[[], Any], *, seconds: float = 10) -> Any:
+    def wait_for(self, found: Callable[[], Any], *, seconds: float = 60) -> Any:
         """What `found` returns once it is true."""
         until = time.monotonic() + seconds
         while not (value := found()):
@@ -100,7 +100,7 @@ class RunningPgs:
     def stop(self) -> int:
         """End it politely; returns its exit code."""
         self.process.terminate()
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=60)
         self.process.stdout.close()
         return code
 

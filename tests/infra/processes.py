@@ -74,9 +74,9 @@ class Running:
             self.process.wait()
 
     def stop(self) -> int:
-        return system.stop(self.process, grace=20)
+        return system.stop(self.process, grace=60)
 
-    def wait_ready(self, timeout: float = 30.0) -> "Running":
+    def wait_ready(self, timeout: float = 120.0) -> "Running":
         ready = system.wait_until(lambda: status_of(f"{self.url}/readyz") == 200 or not self.is_alive, timeout=timeout)
         assert ready, f"{self.role} did not become ready:\n{self.log()}"
         assert self.is_alive, f"{self.role} died:\n{self.log()}"

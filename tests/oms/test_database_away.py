@@ -25,7 +25,7 @@ def asked(url, **headers):
 
 def test_without_a_database_every_request_hears_when_to_come_back(processes: Processes):
     web = processes.start("web", env={"DATABASE_URL": NOWHERE})
-    assert system.wait_until(lambda: status_of(f"{web.url}/healthz") == 200, timeout=30), web.log()
+    assert system.wait_until(lambda: status_of(f"{web.url}/healthz") == 200, timeout=120), web.log()
     status, headers, page = asked(f"{web.url}/orders/")
     assert (status, headers["Retry-After"], headers["Cache-Control"]) == (503, "5", "no-store")
     assert "잠시 뒤 다시 시도하세요." in page

@@ -117,7 +117,7 @@ def test_without_a_broker_money_still_comes_in(pg_shop, caught, processes):  # A
     web = processes.start("web", env=nowhere).wait_ready()
     processes.start("relay", env=nowhere)
     assert [post.to(web.url) for post in posts] == [200] * len(posts)
-    assert system.wait_until(lambda: reloaded(order).stage == PREPARING, timeout=30)
+    assert system.wait_until(lambda: reloaded(order).stage == PREPARING, timeout=60)
     paid_once(order)
 
 

@@ -29,12 +29,12 @@ SPICE = [
 
 def judged(case, request):
     """Notice or refusal, in no time; anything else fails the test."""
-    started, refusal, found = time.perf_counter(), "", None
+    started, refusal, found = time.thread_time(), "", None
     try:
         found = case.read(request)
     except Rejected as rejected:
         refusal = rejected.reason
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     assert isinstance(found, Notice) or 0 < len(refusal) <= 40
     if found:
         stored(found)
@@ -132,10 +132,10 @@ def test_fields_of_any_value_are_judged(case):
     ids=range(12),
 )
 def test_no_body_of_64_kib_takes_long(body):
-    started = time.perf_counter()
+    started = time.thread_time()
     with contextlib.suppress(BadJson):
         parse(body)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @fuzz

@@ -225,9 +225,10 @@ def test_refunded_already_is_for_the_inquiry_to_judge(paid, refund):
 
 
 def test_done_and_then_silent_is_unknown_and_was_done_once(pgs, paid, refund, fetch):
-    pgs.fault("hang", pg="inicis", path="*efund*", after_work=True, seconds=5)
+    pgs.fault("hang", pg="inicis", path="*efund*", after_work=True, seconds=20)
     with pytest.raises(OutcomeUnknown):
-        refund(paid, timeout=(1, 0.5))
+        refund(paid, timeout=(5, 0.5))
+    pgs.wait_for(lambda: pgs.payment("inicis", ORDER)["refunded_amount"])
     assert sum(move.amount for move in fetch(paid).refunds) == 33000
     assert len(refunds_that_arrived(pgs)) == 1
 
@@ -264,7 +265,7 @@ def answer_of(**changes):
 @pytest.mark.parametrize(
     "fault",
     [
-        {"kind": "hang", "seconds": 3},
+        {"kind": "hang", "seconds": 0.3},
         {"kind": "status", "status": 503},
         {"kind": "html"},
         {"kind": "empty"},
@@ -281,7 +282,7 @@ def answer_of(**changes):
 def test_a_broken_answer_of_an_inquiry_is_unavailable(pgs, fetch, fault):
     pgs.fault(pg="inicis", times=2, **fault)
     with pytest.raises(Unavailable):
-        fetch(Ref(order_ref=ORDER, payment_ref="T"), timeout=(1, 0.5))
+        fetch(Ref(order_ref=ORDER, payment_ref="T"))
 
 
 @pytest.mark.parametrize(

@@ -196,9 +196,10 @@ def test_refunded_already_is_for_the_re_query_to_judge(paid, refund):
 
 
 def test_done_and_then_silent_is_unknown_and_was_done_once(pgs, paid, refund, fetch):
-    pgs.fault("hang", pg="nicepay", method="POST", after_work=True, seconds=5)
+    pgs.fault("hang", pg="nicepay", method="POST", after_work=True, seconds=20)
     with pytest.raises(OutcomeUnknown):
-        refund(paid, timeout=(1, 0.5))
+        refund(paid, timeout=(5, 0.5))
+    pgs.wait_for(lambda: pgs.payment("nicepay", ORDER)["refunded_amount"])
     assert sum(move.amount for move in fetch(paid).refunds) == 33000
     assert len(cancels(pgs)) == 1
 
@@ -216,7 +217,7 @@ def test_a_broken_answer_of_a_refund_is_unknown_and_nothing_is_sent_again(pgs, p
 @pytest.mark.parametrize(
     "fault",
     [
-        {"kind": "hang", "seconds": 3},
+        {"kind": "hang", "seconds": 0.3},
         {"kind": "status", "status": 500},
         {"kind": "status", "status": 503, "body": "<html>", "content_type": "text/html"},
         {"kind": "status", "status": 429},
@@ -237,7 +238,7 @@ def test_a_broken_answer_of_a_refund_is_unknown_and_nothing_is_sent_again(pgs, p
 def test_a_broken_answer_of_an_inquiry_is_unavailable(pgs, paid, fetch, fault):
     pgs.fault(pg="nicepay", times=2, **fault)
     with pytest.raises(Unavailable):
-        fetch(paid, timeout=(1, 0.5))
+        fetch(paid)
 
 
 def test_no_connection_is_unavailable_even_for_a_refund(pgs, paid):

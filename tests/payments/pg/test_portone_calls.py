@@ -31,7 +31,7 @@ REF = Ref(order_ref=ORDER)
 
 @pytest.fixture
 def client(pgs):
-    client = pgs.client("portone", timeout=(2, 5))
+    client = pgs.client("portone")
     yield client
     client.close()
 

@@ -27,7 +27,7 @@ ACCOUNT = BankAccount(bank="20", number="110-123-456789", holder="홍길동")
 
 @pytest.fixture
 def client(pgs):
-    client = pgs.client("toss", timeout=(2, 5))
+    client = pgs.client("toss")
     yield client
     client.close()
 
