@@ -70,7 +70,8 @@ def _stored(message: Message) -> bool:
     names, marks = ", ".join(f'"{field.column}"' for field in fields), ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {Message._meta.db_table} ({names}) VALUES ({marks}) ON CONFLICT (key) DO NOTHING RETURNING id",
+            f"INSERT INTO {Message._meta.db_table} ({names}) VALUES ({marks})"
+            " ON CONFLICT (key) DO NOTHING RETURNING id",
             [field.get_db_prep_save(field.pre_save(message, add=True), connection) for field in fields],
         )
         found = cursor.fetchone()

@@ -109,7 +109,7 @@ def _begin(pk: int, at: datetime) -> bool:
 
 
 def _taken(pk: int, at: datetime) -> Any:
-    """The delivery as it is now, locked and marked as done by one statement; both are undone with the handler's work."""
+    """The delivery as it is now, locked and marked as done by one statement, which falls with the handler's work."""
     model = delivery_model()
     fields = model._meta.concrete_fields
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
