@@ -49,16 +49,34 @@ def send(*, template: str, to: str, context: Mapping[str, Any], key: str, at: da
     value the text shows.
     """
     body = render(template, context)
-    facts = {"template": template, "to": to, "body": body, "next_try_at": at}
-    message, is_new = Message.objects.get_or_create(key=key, defaults=facts)
-    if is_new and _backend_name() == STANDARD_BACKEND:
-        # No gateway is asked, so nothing can be unknown.
-        log_backend(message)
-        _sent(message, f"log-{message.pk}", at=at)
-        message.refresh_from_db()
-    elif is_new:
+    has_gateway = _backend_name() != STANDARD_BACKEND
+    message = Message(key=key, template=template, to=to, body=body, next_try_at=at)
+    if not has_gateway:
+        # Nobody is asked, so nothing can be unknown.
+        message.status, message.attempts, message.next_try_at = MessageStatus.SENT, 1, None
+        message.sent_at = message.claimed_at = at
+    if not _stored(message):
+        return Message.objects.get(key=key)
+    if has_gateway:
         notify(CHANNEL)
+    else:
+        log_backend(message)
     return message
+
+
+def _stored(message: Message) -> bool:
+    """One statement; False when its key is there already."""
+    fields = [field for field in Message._meta.concrete_fields if not field.primary_key]
+    names, marks = ", ".join(f'"{field.column}"' for field in fields), ", ".join(["%s"] * len(fields))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Message._meta.db_table} ({names}) VALUES ({marks})"
+            " ON CONFLICT (key) DO NOTHING RETURNING id",
+            [field.get_db_prep_save(field.pre_save(message, add=True), connection) for field in fields],
+        )
+        found = cursor.fetchone()
+    message.pk = found[0] if found else None
+    return found is not None
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:

@@ -219,8 +219,10 @@ class OrderLine(StateGuard, TimeStamped):
         ship_by: datetime,
         paid_at: datetime | None = None,
         acknowledged_at: datetime | None = None,
+        stock_verdict: str = "",
     ) -> None:
         self.paid_at, self.ship_by, self.acknowledged_at = paid_at or at, ship_by, acknowledged_at
+        self.stock_verdict = stock_verdict
 
     @transition(
         state,

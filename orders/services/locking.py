@@ -1,6 +1,6 @@
 """Locked lines with their locked orders: the door through which every order service reads."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,9 +44,22 @@ def locked_lines(
 
 @contextmanager
 def locked_orders(
-    order_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
+    order_ids: Collection[int],
+    *,
+    actor: Any = None,
+    skip_locked: bool = False,
+    held: Sequence[OrderLine] | None = None,
 ) -> Iterator[tuple[list[Order], list[OrderLine]]]:
-    """Orders by id and all their lines, locked in that order; waits, or skips, like `locked_lines`."""
+    """Orders by id and all their lines, locked in that order; waits, or skips, like `locked_lines`.
+
+    `held` are all lines of these orders, and maybe of others, that the caller has locked with their orders in this
+    transaction and not moved since: they are not read a second time.
+    """
+    if held is not None:
+        wanted = set(order_ids)
+        lines = [line for line in held if line.order_id in wanted]
+        yield list({line.order_id: line.order for line in lines}.values()), lines
+        return
     with locking(actor=actor):
         orders = _orders(order_ids, skip_locked=skip_locked)
         yield list(orders.values()), _lines(locked_by(OrderLine, orders, key="order_id"), orders)

@@ -33,27 +33,26 @@ def confirm_payment(
     source: str = "",
     reason: str = "",
     put_back: Mapping[int, before.Facts] | None = None,
+    held: Sequence[OrderLine] | None = None,
 ) -> Outcome:
-    """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한.
+    """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한 and 재고 판정.
 
     The caller wrote the deposit and `Order.paid_amount` in the same transaction. `put_back` are the moments and the
-    deadline that an undone 입금확인 취소 had erased, by line. Source: domain.md T3.
+    deadline that an undone 입금확인 취소 had erased, by line; `held` as in `locked_orders`. Source: domain.md T3.
     """
-    with locked_orders(order_ids, actor=actor) as (orders, lines):
+    with locked_orders(order_ids, actor=actor, held=held) as (orders, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         deadlines = Deadlines({order.channel_id for order in orders})
-        outcome = move(
-            waiting,
-            OrderLine.confirm_payment,
-            at=at,
-            per_row={
-                line.pk: (put_back or {}).get(line.pk)
-                or {"ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)}
-                for line in waiting
-            },
-        )
+        # Judged before they move: afterwards it would take a second write of every line and order.
+        verdicts = stock.verdicts(waiting)
+        facts: dict[int, before.Facts] = {}
+        for line in waiting:
+            known = (put_back or {}).get(line.pk) or {
+                "ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)
+            }
+            facts[line.pk] = {**known, "stock_verdict": verdicts.get(line.pk, "")}
+        outcome = move(waiting, OrderLine.confirm_payment, at=at, per_row=facts)
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
-        judge_stock(outcome.moved)
     return outcome
 
 

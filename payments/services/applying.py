@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from core.bulk import update_rows
 from core.models import Source
 from orders.models import Order, OrderLine
 from orders.services import locks, progress
@@ -97,7 +98,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         for payment in touched:
             payment.synced_at = found[payment.pk].asked_at
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
-        Payment.objects.bulk_update(touched, ["synced_at", "payment_ref"])
+        update_rows(touched, ["synced_at", "payment_ref"])
         keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
         moved |= _follow(touched, lines, found, before, at=at)
         verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
@@ -209,7 +210,7 @@ def _follow(
     by_order: dict[int, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_order[line.order_id].append(line)
-    plan = _Plan()
+    plan = _Plan(lines)
     for payment in payments:
         plan.add(payment, by_order[payment.order_id], found[payment.pk].snapshot, before[payment.pk], at=at)
     return plan.carry_out(at=at)
@@ -217,7 +218,9 @@ def _follow(
 
 @dataclass(slots=True)
 class _Plan:
+    lines: Sequence[OrderLine]
     confirm: list[Order] = field(default_factory=list)
+    fitting: list[Payment] = field(default_factory=list)
     revert: list[Order] = field(default_factory=list)
     cancel: list[tuple[Order, PgState]] = field(default_factory=list)
     lock: list[OrderLine] = field(default_factory=list)
@@ -247,13 +250,13 @@ class _Plan:
     def _waiting(self, payment: Payment, snapshot: Snapshot, *, paid: int, due: int, at: datetime) -> None:
         if paid >= due:
             self.confirm.append(payment.order)
-            problems.settle(payment, [ProblemKind.UNDERPAID], at=at)
+            self.fitting.append(payment)
             if paid > due:
                 problems.open_for(payment, ProblemKind.OVERPAID, amount=paid - due, at=at)
         elif paid > 0:
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=due - paid, at=at)
         else:
-            problems.settle(payment, [ProblemKind.UNDERPAID], at=at)
+            self.fitting.append(payment)
             if snapshot.state in ENDED_AT_PG:
                 self.cancel.append((payment.order, snapshot.state))
 
@@ -280,9 +283,10 @@ class _Plan:
 
     def carry_out(self, *, at: datetime) -> set[int]:
         moved: set[int] = set()
+        problems.settle_all(self.fitting, [ProblemKind.UNDERPAID], at=at)
         if self.confirm:
             ids = [order.pk for order in self.confirm]
-            outcome = progress.confirm_payment(order_ids=ids, actor=None, at=at, source=Source.PG)
+            outcome = progress.confirm_payment(order_ids=ids, actor=None, at=at, source=Source.PG, held=self.lines)
             moved |= {line.order_id for line in outcome.moved}
         if self.revert:
             ids = [order.pk for order in self.revert]

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from core.events import record
-from core.locks import locked
+from core.locks import locked_by
 from core.models import Job
 from core.state import move
 from orders.models import Order
@@ -22,7 +22,7 @@ from payments.states import PAID_BACK, EntryKind
 
 def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
     """결제 of locked orders, locked, by order id; each carries its locked order."""
-    found = {p.order_id: p for p in locked(Payment.objects.filter(order__in=orders))}
+    found = {p.order_id: p for p in locked_by(Payment, [order.pk for order in orders], key="order_id")}
     for order in orders:
         if order.pk in found:
             found[order.pk].order = order

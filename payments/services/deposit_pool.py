@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 
+from core.lookups import id_array, text_array
 from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
@@ -25,8 +26,8 @@ _OPEN = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
 WHERE (o.steps & {BIT[LineState.AWAITING_PAYMENT]}) <> 0 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}'
 AND o.due_amount > o.paid_amount
-AND (o.due_amount - o.paid_amount = ANY(%(amounts)s) OR o.depositor_name = ANY(%(names)s)
-     OR o.buyer_name = ANY(%(names)s) OR {NOT_PLAIN.format(name="o.depositor_name")}
+AND (o.due_amount - o.paid_amount = ANY(%(amounts)s::bigint[]) OR o.depositor_name = ANY(%(names)s::text[])
+     OR o.buyer_name = ANY(%(names)s::text[]) OR {NOT_PLAIN.format(name="o.depositor_name")}
      OR {NOT_PLAIN.format(name="o.buyer_name")})
 ORDER BY o.ordered_at, o.id
 """
@@ -34,7 +35,7 @@ _CANCELED = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
 WHERE (o.steps & {ENDED_BITS}) <> 0 AND (o.steps & {BIT[LineState.CANCELED_UNPAID]}) <> 0
 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}' AND o.ordered_at >= %(from)s
-AND o.due_amount - o.paid_amount = ANY(%(amounts)s) ORDER BY o.ordered_at, o.id
+AND o.due_amount - o.paid_amount = ANY(%(amounts)s::bigint[]) ORDER BY o.ordered_at, o.id
 """
 # By hand, or because a service that watches the account said so without showing the row.
 _CONFIRMED = f"""
@@ -42,13 +43,13 @@ SELECT {_COLUMNS.format(amount="c.total")} FROM (
   SELECT p.order_id, sum(e.amount) AS total FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
   WHERE p.method = '{PaymentMethod.BANK_TRANSFER}' AND e.kind IN ('MANUAL', 'MANUAL_REVERSAL') AND e.payment_id IN (
     SELECT payment_id FROM payments_ledgerentry
-    WHERE kind = 'MANUAL' AND amount = ANY(%(amounts)s) AND at >= %(from)s)
+    WHERE kind = 'MANUAL' AND amount = ANY(%(amounts)s::bigint[]) AND at >= %(from)s)
   GROUP BY p.order_id
   UNION ALL
   SELECT p.order_id, a.amount FROM payments_bankdeposit d JOIN payments_depositallocation a ON a.deposit_id = d.id
   JOIN payments_payment p ON p.id = a.payment_id
-  WHERE d.source = 'FEED' AND d.balance IS NULL AND a.voided_at IS NULL AND d.amount = ANY(%(amounts)s)
-  AND d.at >= %(from)s AND d.id <> ALL(%(mine)s)
+  WHERE d.source = 'FEED' AND d.balance IS NULL AND a.voided_at IS NULL AND d.amount = ANY(%(amounts)s::bigint[])
+  AND d.at >= %(from)s AND d.id <> ALL(%(mine)s::bigint[])
 ) c JOIN orders_order o ON o.id = c.order_id WHERE c.total > 0 ORDER BY o.ordered_at, o.id
 """
 
@@ -59,9 +60,10 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         return Book()
     first = min(deposit.at for deposit in deposits)
     facts: dict[str, Any] = {
-        "amounts": list({deposit.amount for deposit in deposits}),
-        "names": list({deposit.name_key for deposit in deposits if deposit.name_key}),
-        "mine": [deposit.pk for deposit in deposits],
+        # As numbers of another width, or without a type, they would be compared one by one instead of by a hash.
+        "amounts": id_array({deposit.amount for deposit in deposits}),
+        "names": text_array({deposit.name_key for deposit in deposits if deposit.name_key}),
+        "mine": id_array(deposit.pk for deposit in deposits),
     }
     # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
     book = Book.of(map(row_of, deposits), _orders(_OPEN, facts, Standing.OPEN))

@@ -25,7 +25,7 @@ from orders.services.locking import locked_orders
 from orders.states import BIT, LineState
 from payments import events
 from payments.matching import Verdict, decide, holds
-from payments.models import BankDeposit, DepositAllocation, DepositCandidate, MoneyProblem, Payment
+from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Payment
 from payments.services import bank, problems
 from payments.services.booking import book, payments_of
 from payments.services.deposit_locks import keep_in_step
@@ -89,7 +89,7 @@ def _settle(ids: Sequence[int], verdicts: Mapping[int, Verdict], result: Matched
         sure = [one for one in fresh if one.pk in paying]
         unsure = [one for one in fresh if one.pk not in paying]
         _remember(fresh, verdicts)
-        _pay(sure, {one.pk: payments[paying[one.pk]] for one in sure}, verdicts, at=at)
+        _pay(sure, {one.pk: payments[paying[one.pk]] for one in sure}, verdicts, held=lines, at=at)
         _queue(unsure, verdicts, at=at, actor=actor)
         touched = {order_id for one in fresh for order_id in needed[one.pk]}
         keep_in_step(order_ids=touched, actor=actor, at=at)
@@ -162,7 +162,12 @@ def _remember(deposits: Sequence[BankDeposit], verdicts: Mapping[int, Verdict]) 
 
 
 def _pay(
-    deposits: Sequence[BankDeposit], payments: Mapping[int, Payment], verdicts: Mapping[int, Verdict], *, at: datetime
+    deposits: Sequence[BankDeposit],
+    payments: Mapping[int, Payment],
+    verdicts: Mapping[int, Verdict],
+    *,
+    held: Sequence[OrderLine],
+    at: datetime,
 ) -> None:
     if not deposits:
         return
@@ -185,14 +190,11 @@ def _pay(
     record(move(deposits, BankDeposit.match, at=at, per_row=explained), events.DEPOSIT_MATCHED, at=at)
     paid = [payment.order_id for _, payment, _ in pairs]
     outcome = progress.confirm_payment(
-        order_ids=paid, actor=None, at=at, source=Source.TASK, reason=events.DEPOSIT_MATCHED.label
+        order_ids=paid, actor=None, at=at, source=Source.TASK, reason=events.DEPOSIT_MATCHED.label, held=held
     )
     if outcome.refused:
         raise RuntimeError(f"orders with their money were refused: {outcome.refused}")
-    mine = Among("payment_id", [payment.pk for _, payment, _ in pairs])
-    short = MoneyProblem.objects.filter(mine, kind=ProblemKind.UNDERPAID, resolved_at=None)
-    for problem in short.select_related("payment"):
-        problems.settle(problem.payment, [ProblemKind.UNDERPAID], at=at)  # type: ignore[arg-type]
+    problems.settle_all([payment for _, payment, _ in pairs], [ProblemKind.UNDERPAID], at=at)
 
 
 def references_of(deposits: Sequence[BankDeposit]) -> dict[int, str]:

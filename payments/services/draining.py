@@ -234,6 +234,7 @@ def _is_replaced(notice: PgNotice) -> bool:
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:
     """Marks only what is still ours: a claim that ran out belongs to somebody else."""
+    rows: list[tuple[Any, ...]] = []
     for notice in notices:
         verdict = verdicts[notice.pk]
         state, due = verdict.state, None
@@ -244,9 +245,19 @@ def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, a
                 state = NoticeState.DEAD
                 log.error("notice %s is dead: %s", notice.pk, verdict.reason)
                 due = None
-        changes: dict[str, Any] = {"state": state, "reason": verdict.reason, "last_error": verdict.error}
-        changes |= {"due_at": due} if due else {"finished_at": at}
-        if due and verdict.reason in SOON_AGAIN:
-            # Our own haste is no failure of the notice.
-            changes["attempts"] = notice.attempts - 1
-        PgNotice.objects.filter(pk=notice.pk, claim=notice.claim, finished_at=None).update(**changes)
+        # Our own haste is no failure of the notice.
+        attempts = notice.attempts - (due is not None and verdict.reason in SOON_AGAIN)
+        ended = None if due else at
+        rows.append((notice.pk, notice.claim, str(state), verdict.reason, verdict.error, due, ended, attempts))
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_FINISH, [list(column) for column in zip(*rows, strict=True)])
+
+
+_FINISH = """
+UPDATE payments_pgnotice n SET state = v.state, reason = v.reason, last_error = v.error,
+    due_at = COALESCE(v.due, n.due_at), finished_at = v.ended, attempts = v.attempts
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+            %s::int[]) AS v(id, claim, state, reason, error, due, ended, attempts)
+WHERE n.id = v.id AND n.claim = v.claim AND n.finished_at IS NULL
+"""

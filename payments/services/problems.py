@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q
-
+from core.lookups import Among
 from payments.models import MoneyProblem, Payment
 from payments.states import ProblemKind, Resolution
 
@@ -27,6 +26,13 @@ def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, 
 
 def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) -> None:
     """저절로 해결: the money fits again."""
-    MoneyProblem.objects.filter(Q(payment=payment, kind__in=list(kinds), resolved_at=None)).update(
-        resolution=Resolution.FITS, resolved_at=at, updated_at=at
-    )
+    settle_all([payment], kinds, at=at)
+
+
+def settle_all(payments: Collection[Payment], kinds: Collection[ProblemKind], *, at: datetime) -> None:
+    """저절로 해결 of several payments at once."""
+    if payments:
+        mine = Among("payment_id", [payment.pk for payment in payments])
+        MoneyProblem.objects.filter(mine, kind__in=list(kinds), resolved_at=None).update(
+            resolution=Resolution.FITS, resolved_at=at, updated_at=at
+        )
