@@ -19,6 +19,7 @@ from payments.adapters.base import PgState, Snapshot
 from payments.models import LedgerEntry, Payment
 from payments.services import problems, refund_booking
 from payments.services.booking import book, payments_of
+from payments.services.pg_accounts import pg_of
 from payments.services.receipts import keep_receipts
 from payments.states import EntryKind, NoticeState, ProblemKind
 
@@ -149,11 +150,21 @@ def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | 
     if snapshot.currency != "KRW":
         problems.open_for(payment, ProblemKind.CURRENCY, amount=snapshot.amount, at=at, detail=snapshot.currency)
         return Applied(NoticeState.PARKED, "currency")
-    if snapshot.amount != payment.amount or snapshot.order_ref not in {"", payment.order_ref}:
+    if not _is_ours(payment, snapshot):
         detail = f"PG {snapshot.amount:,}원, 우리 {payment.amount:,}원"
         problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=snapshot.amount, at=at, detail=detail)
         return Applied(NoticeState.PARKED, "mismatch_with_pg")
     return None
+
+
+def _is_ours(payment: Payment, snapshot: Snapshot) -> bool:
+    """The payment that we asked for? Where the bank takes any sum, a PG calls what came in the amount."""
+    if snapshot.order_ref not in {"", payment.order_ref}:
+        return False
+    if snapshot.amount == payment.amount:
+        return True
+    takes_any = payment.account is not None and not pg_of(payment.account).capabilities.is_exact_amount
+    return takes_any and snapshot.amount == sum(one.amount for one in snapshot.deposits)
 
 
 def _books(payments: Sequence[Payment]) -> dict[int, _Books]:

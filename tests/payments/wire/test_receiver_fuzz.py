@@ -1,0 +1,141 @@
+"""No bytes make the receiver fail or move money: broken notices against every endpoint, by socket and in process.
+
+OMS_FUZZ_REQUESTS tells how many go through the whole receiver in process per endpoint; `make soak` sends 100,000. The
+adapters alone are proven by tests/payments/pg/test_fuzz.py.
+"""
+
+import gc
+import http.client
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from core import drains
+from payments.models import BankDeposit, MoneyProblem, PgAccount, PgNotice, PgRequest
+from tests.payments.pg.every import CASES
+from tests.payments.wire.golden_shop import SENT_BY, effects, golden_shop
+from tests.payments.wire.mutants import Samples, mutants, samples_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REQUESTS = int(os.environ.get("OMS_FUZZ_REQUESTS", "300"))
+BY_SOCKET = 300
+ANSWERS = {200, 400, 401, 403, 413, 415}
+STEPS = 20
+MOST_GROWTH = 32 * 2**20
+"""Bytes that a process may grow by after its first tenth of the work."""
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.pg.name)
+
+
+def moved(before):
+    """What changed of money and orders; a notice may ask for a person, it never does so for an order."""
+    now = effects()
+    return {name for name in before if name != "problems" and now[name] != before[name]}
+
+
+def memory():
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Every refusal is a line of the log, which pytest would keep in memory."""
+    for name in ("django.request", "payments.notices"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+
+
+@every_case
+def test_by_socket_nothing_fails_and_nothing_moves(pg_shop, case):
+    shop = golden_shop(pg_shop, case)
+    before = effects()
+    statuses, wrong = by_socket(pg_shop.url, shop.path, samples_of(case, at=timezone.now()), case)
+    shop.settle()
+    assert wrong == []
+    assert set(statuses) <= ANSWERS, statuses
+    assert PgRequest.objects.filter(status__isnull=True).count() == 0
+    assert PgRequest.objects.count() == BY_SOCKET
+    assert moved(before) == set()
+    assert not MoneyProblem.objects.filter(order__isnull=False).exists()
+
+
+def by_socket(url, path, samples, case):
+    """Sends them all over one connection; statuses, and answers that are not in the words of the PG."""
+    connection, statuses, wrong = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20), Counter(), []
+    for one in mutants(samples, seed=7, count=BY_SOCKET):
+        headers = {name: value.encode() for name, value in one.headers.items()} | {SENT_BY: one.client_ip}
+        connection.request("POST", path, one.body, headers)
+        answer = connection.getresponse()
+        said = (answer.headers["Content-Type"], answer.read())
+        statuses[answer.status] += 1
+        expected = (case.ack[1:] if answer.status == 200 else case.failure) if case else said
+        if said != expected:
+            wrong.append((answer.status, said, one.body[:200]))
+    connection.close()
+    return statuses, wrong
+
+
+@every_case
+def test_in_process_nothing_fails_nothing_moves_and_memory_stays(pg_shop, case, client):
+    shop = golden_shop(pg_shop, case)
+    before, statuses, kept, began = effects(), Counter(), 0, time.perf_counter()
+    requests = mutants(samples_of(case, at=timezone.now()), seed=11, count=REQUESTS)
+    for number in range(STEPS):
+        for one in islice(requests, REQUESTS // STEPS):
+            headers = {**one.headers, SENT_BY: one.client_ip}
+            kind = headers.pop("content-type", "")
+            # What the receiver raises comes through here.
+            statuses[client.generic("POST", shop.path, one.body, kind, headers=headers).status_code] += 1
+        shop.settle()
+        kept += PgNotice.objects.count()
+        assert moved(before) == set()
+        forget()
+        if number == STEPS // 10:
+            grown_from = memory()
+    assert set(statuses) <= ANSWERS, statuses
+    assert sum(statuses.values()) == REQUESTS
+    grown = memory() - grown_from
+    assert grown < MOST_GROWTH
+    rate = REQUESTS / (time.perf_counter() - began)
+    sys.stdout.write(
+        f"\n{case.pg.name}: {REQUESTS:,} requests, {rate:.0f}/s, answers {dict(sorted(statuses.items()))}, "
+        f"{kept:,} notices kept, memory {grown / 2**20:+.1f} MiB\n"
+    )
+
+
+def forget():
+    """Keep the inbox small, so that it is the receiver that is measured; what waits for a person has no order."""
+    assert not MoneyProblem.objects.filter(order__isnull=False).exists()
+    MoneyProblem.objects.all().delete()
+    PgRequest.objects.all().delete()
+    PgNotice.objects.all().delete()
+
+
+def test_the_feed_of_bank_rows_does_not_fail_either(pg_shop, make_order, bank_account):
+    make_order(price=33_000)
+    account = PgAccount(code="payaction", name="x", provider="payaction", merchant_id="mall-1", base_url="https://x")
+    account.set_secrets("wh-key")
+    account.save()
+    bank_account.feed = account
+    bank_account.save()
+    at = timezone.now().isoformat()
+    told = [
+        {"order_number": "x", "order_status": "매칭완료", "processing_date": at},
+        {"transaction_type": "deposited", "amount": 12_345, "transaction_name": "홍길동", "transaction_date": at},
+    ]
+    keys = {"content-type": "application/json", "x-webhook-key": "wh-key", "x-trace-id": "t", "x-mall-id": "mall-1"}
+    samples = Samples([json.dumps(one, ensure_ascii=False).encode() for one in told], keys)
+    before = effects()
+    path = f"/payments/bank-feed/{account.endpoint_token}/"
+    statuses, _ = by_socket(pg_shop.url, path, samples, None)
+    drains.run_all()
+    assert set(statuses) <= ANSWERS, statuses
+    assert moved(before) == set()
+    assert not BankDeposit.objects.exclude(amount=12_345).filter(allocated_amount__gt=0).exists()
