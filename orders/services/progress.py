@@ -18,7 +18,7 @@ from orders.models import Order, OrderLine
 from orders.services import before, benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
-from orders.states import BenefitAct, CanceledBy, ConfirmedBy, DeliveredBy, LineState
+from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
@@ -104,8 +104,7 @@ def cancel_unpaid(
         per_row = {line.pk: ends.get(line.pk, {"by": by}) for line in waiting}
         outcome = move(waiting, OrderLine.cancel_unpaid, at=at, per_row=per_row, refuse=refuse)
         stock.drop_demand(outcome.moved, at=at)
-        benefits.restore(orders=benefits.orders_of(outcome.moved), at=at, actor=actor, batch=batch, reason=reason)
-        told = benefits.told_by_lines(outcome.moved, BenefitAct.RESTORED)
+        told = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_CANCELED_UNPAID, at=at, batch=batch, data=told, **who)
     return outcome
@@ -134,10 +133,8 @@ def revive(
         ended = before.kept(canceled, "canceled_at", "canceled_by")
         outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
         stock.add_demand(outcome.moved, at=at)
-        orders = benefits.orders_of(outcome.moved)
-        _renew_deposit_deadlines(orders, at=at)
-        benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
-        used = benefits.told_by_lines(outcome.moved, BenefitAct.USED)
+        _renew_deposit_deadlines(list({line.order_id: line.order for line in outcome.moved}.values()), at=at)
+        used = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         told = {pk: facts | used.get(pk, {}) for pk, facts in ended.items()}
         _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome
