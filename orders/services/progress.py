@@ -33,28 +33,38 @@ def confirm_payment(
     source: str = "",
     reason: str = "",
     put_back: Mapping[int, before.Facts] | None = None,
+    paid_at: Mapping[int, datetime] | None = None,
+    promised_from: datetime | None = None,
 ) -> Outcome:
     """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한.
 
-    The caller wrote the deposit and `Order.paid_amount` in the same transaction. `put_back` are the moments and the
-    deadline that an undone 입금확인 취소 had erased, by line. Source: domain.md T3.
+    The caller wrote the deposit and `Order.paid_amount` in the same transaction. `paid_at` says by order when the money
+    came in, by the clock of PG or bank; the 발송기한 counts from it, or for revived orders from `promised_from`.
+    `put_back` are the moments and the deadline that an undone 입금확인 취소 had erased, by line. Source: domain.md T3,
+    payments.md 5.6.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         deadlines = Deadlines({order.channel_id for order in orders})
-        outcome = move(
-            waiting,
-            OrderLine.confirm_payment,
-            at=at,
-            per_row={
-                line.pk: (put_back or {}).get(line.pk)
-                or {"ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)}
-                for line in waiting
-            },
-        )
+        came = {order.pk: _paid_at(order, (paid_at or {}).get(order.pk), at) for order in orders}
+        rows = {
+            line.pk: (put_back or {}).get(line.pk)
+            or {
+                "paid_at": came[line.order_id],
+                "ship_by": line.ship_by
+                or deadlines.ship_by(line.order.channel_id, promised_from or came[line.order_id]),
+            }
+            for line in waiting
+        }
+        outcome = move(waiting, OrderLine.confirm_payment, at=at, per_row=rows)
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
         judge_stock(outcome.moved)
     return outcome
+
+
+def _paid_at(order: Order, told: datetime | None, at: datetime) -> datetime:
+    """결제일시: as PG or bank tell it, some of them by the minute; neither in the future nor before the order."""
+    return min(max(told, order.ordered_at.replace(second=0, microsecond=0)), at) if told else at
 
 
 def revert_payment(
