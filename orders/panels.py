@@ -1,5 +1,6 @@
 """Boxes of the order detail that orders itself knows: lines, recipient, memos, history."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +33,7 @@ class LinesPanel(Panel):
         said = why_order(lines, at=at)
         return {
             "lines": [_line(line, at, said=said.sentence if said else "") for line in lines],
-            "sums": _sums(order),
+            "sums": _sums(order, lines),
         }
 
 
@@ -56,13 +57,16 @@ def _line(line: Any, at: datetime, *, said: str) -> dict[str, Any]:
     }
 
 
-def _sums(order: Any) -> list[tuple[str, int]]:
-    given_back = " (돌려줌)" if order.stage in WITHOUT_BENEFITS else ""
+def _sums(order: Any, lines: Sequence[Any]) -> list[tuple[str, int]]:
+    is_over = order.stage in WITHOUT_BENEFITS
+    points = sum(line.points_share for line in lines if line.state in WITHOUT_BENEFITS)
+    coupon_back = " (돌려줌)" if is_over else ""
+    points_back = coupon_back or (f" ({points:,}원 돌려줌)" if points else "")
     rows = [
         ("상품금액", order.goods_amount),
         ("할인", -order.discount_amount),
-        (f"쿠폰{given_back}", -order.coupon_amount),
-        (f"적립금{given_back}", -order.points_amount),
+        (f"쿠폰{coupon_back}", -order.coupon_amount),
+        (f"적립금{points_back}", -order.points_amount),
         ("배송비", order.shipping_fee_amount),
     ]
     return [(label, amount) for label, amount in rows if amount or label == "상품금액"]

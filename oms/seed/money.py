@@ -29,7 +29,7 @@ def write_payments(load: Loader, *, staff: dict[str, int]) -> None:
             "balance": "d.paid_amount",
             "state": "CASE WHEN o.paid_at IS NULL THEN 'PENDING' ELSE 'PAID' END",
             "version": "(o.paid_at IS NOT NULL)::int",
-            "settled_at": "CASE WHEN o.paid_at IS NOT NULL THEN COALESCE(o.paid_e, o.created_at) END",
+            "paid_at": "o.paid_at",
         },
         f"{orders} ORDER BY o.i",
         "결제",

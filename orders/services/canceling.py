@@ -1,7 +1,7 @@
 """T19 without a claim: lines of 상품준비중 and 배송준비중 are canceled before anything of them leaves the house.
 
 The money is no business of this app: payments calls this inside the transaction that asks for the refund. Coupon and
-points are: they go back with the last line of their order.
+points are: points go back with each line, a coupon with the last line of its order.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from orders import events
 from orders.models import OrderLine
 from orders.services import benefits
 from orders.services.locking import NOT_FOUND, locked_lines
-from orders.states import BenefitAct, CanceledBy, LineState
+from orders.states import CanceledBy, LineState
 from products.services import stock
 
 
@@ -41,8 +41,7 @@ def cancel_before_shipping(
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
         stock.release([line for line in outcome.moved if line.pk in allocated], at=at)
         stock.drop_demand(outcome.moved, at=at)
-        ended = benefits.ended(outcome.moved)
-        benefits.restore(orders=ended, at=at, actor=actor, batch=batch, reason=reason)
+        told = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         record(
             outcome,
             events.LINE_CANCELED,
@@ -51,7 +50,7 @@ def cancel_before_shipping(
             batch=batch,
             source=source,
             reason=reason,
-            data=benefits.told_by_orders(outcome.moved, ended, BenefitAct.RESTORED),
+            data=told,
             undoable=False,
         )
     return outcome

@@ -18,7 +18,7 @@ from orders.models import Order, OrderLine
 from orders.services import before, benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
-from orders.states import BenefitAct, CanceledBy, ConfirmedBy, DeliveredBy, LineState
+from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
@@ -34,26 +34,35 @@ def confirm_payment(
     reason: str = "",
     put_back: Mapping[int, before.Facts] | None = None,
     held: Sequence[OrderLine] | None = None,
+    paid_at: Mapping[int, datetime] | None = None,
+    promised_from: datetime | None = None,
 ) -> Outcome:
     """입금확인: all unpaid lines of fully paid orders go to 상품준비중 and get their 발송기한 and 재고 판정.
 
-    The caller wrote the deposit and `Order.paid_amount` in the same transaction. `put_back` are the moments and the
-    deadline that an undone 입금확인 취소 had erased, by line; `held` as in `locked_orders`. Source: domain.md T3.
+    The caller wrote the deposit and `Order.paid_amount` in the same transaction. `paid_at` says by order when the money
+    came in, by the clock of PG or bank; the 발송기한 counts from it, or for revived orders from `promised_from`.
+    `put_back` are the moments and the deadline that an undone 입금확인 취소 had erased, by line; `held` as in
+    `locked_orders`. Source: domain.md T3, payments.md 5.6.
     """
     with locked_orders(order_ids, actor=actor, held=held) as (orders, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         deadlines = Deadlines({order.channel_id for order in orders})
+        came = {order.pk: _paid_at(order, (paid_at or {}).get(order.pk), at) for order in orders}
         # Judged before they move: afterwards it would take a second write of every line and order.
         verdicts = stock.verdicts(waiting)
         facts: dict[int, before.Facts] = {}
         for line in waiting:
-            known = (put_back or {}).get(line.pk) or {
-                "ship_by": line.ship_by or deadlines.ship_by(line.order.channel_id, at)
-            }
+            promised = line.ship_by or deadlines.ship_by(line.order.channel_id, promised_from or came[line.order_id])
+            known = (put_back or {}).get(line.pk) or {"paid_at": came[line.order_id], "ship_by": promised}
             facts[line.pk] = {**known, "stock_verdict": verdicts.get(line.pk, "")}
         outcome = move(waiting, OrderLine.confirm_payment, at=at, per_row=facts)
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
+
+
+def _paid_at(order: Order, told: datetime | None, at: datetime) -> datetime:
+    """결제일시: as PG or bank tell it, some of them by the minute; neither in the future nor before the order."""
+    return min(max(told, order.ordered_at.replace(second=0, microsecond=0)), at) if told else at
 
 
 def revert_payment(
@@ -103,8 +112,7 @@ def cancel_unpaid(
         per_row = {line.pk: ends.get(line.pk, {"by": by}) for line in waiting}
         outcome = move(waiting, OrderLine.cancel_unpaid, at=at, per_row=per_row, refuse=refuse)
         stock.drop_demand(outcome.moved, at=at)
-        benefits.restore(orders=benefits.orders_of(outcome.moved), at=at, actor=actor, batch=batch, reason=reason)
-        told = benefits.told_by_lines(outcome.moved, BenefitAct.RESTORED)
+        told = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_CANCELED_UNPAID, at=at, batch=batch, data=told, **who)
     return outcome
@@ -133,10 +141,8 @@ def revive(
         ended = before.kept(canceled, "canceled_at", "canceled_by")
         outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
         stock.add_demand(outcome.moved, at=at)
-        orders = benefits.orders_of(outcome.moved)
-        _renew_deposit_deadlines(orders, at=at)
-        benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
-        used = benefits.told_by_lines(outcome.moved, BenefitAct.USED)
+        _renew_deposit_deadlines(list({line.order_id: line.order for line in outcome.moved}.values()), at=at)
+        used = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         told = {pk: facts | used.get(pk, {}) for pk, facts in ended.items()}
         _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome

@@ -34,7 +34,8 @@ class Payment(StateGuard, TimeStamped):
     # When the fetch began whose answer was applied last: an older answer is not applied over it.
     synced_at = models.DateTimeField("PG 대조 일시", null=True, blank=True)
     state = StateField("상태", choices=PaymentState.choices, default=PaymentState.PENDING)
-    settled_at = models.DateTimeField("완료일시", null=True, blank=True)
+    # When the money that was enough came in: by the clock of the PG or the bank, not when we heard of it.
+    paid_at = models.DateTimeField("입금일시", null=True, blank=True)
 
     class Meta:
         verbose_name = "결제"
@@ -55,10 +56,16 @@ class Payment(StateGuard, TimeStamped):
         return f"{self.order_id} {self.method} {self.amount:,}원"
 
     @transition(state, source=tuple(PaymentState), target=RETURN_VALUE(*PaymentState), custom={"label": "원장 반영"})
-    def settle(self, *, at: datetime, balance: int, refunded: int) -> PaymentState:
+    def settle(
+        self, *, at: datetime, balance: int, refunded: int, came_at: datetime | None = None, replaces: bool = False
+    ) -> PaymentState:
         self.balance, self.refunded = balance, refunded
-        self.settled_at = at if balance == self.amount else None
-        return state_of(balance, self.amount, refunded)
+        found = state_of(balance, self.amount, refunded)
+        if found in {PaymentState.PENDING, PaymentState.PARTIAL}:
+            self.paid_at = None
+        elif self.paid_at is None or (replaces and came_at):
+            self.paid_at = min(came_at or at, at)
+        return found
 
     @classmethod
     def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:

@@ -30,6 +30,7 @@ class PaymentPanel(Panel):
             "state": PaymentState.CANCELED.label if unpaid else payments[0].get_state_display() if payments else "",
             "depositor": mask_name(order.depositor_name),
             "deposit_by": short(order.deposit_by),
+            "paid_at": short(payments[0].paid_at) if payments else "",
             **sums(order, payments),
             "pgs": pg_rows(payments, user=user, at=at),
             "problems": problem_rows(order, at=at),

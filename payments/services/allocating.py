@@ -92,7 +92,7 @@ def allocate(
             _all_moved(progress.revive(order_ids=ids, actor=actor, at=at, reason=REVIVED))
             for one in gone:
                 one.is_canceled, one.is_unpaid = False, True
-        _give(deposit, found, shares, actor=actor, at=at)
+        _give(deposit, found, shares, revived={one.order.pk for one in gone}, actor=actor, at=at)
         record(
             move([deposit], BankDeposit.allocate, at=at, actor=actor),
             events.DEPOSIT_ALLOCATED,
@@ -168,13 +168,20 @@ def _differs(amount: int, wanted: int) -> str:
 
 
 def _give(
-    deposit: BankDeposit, found: Sequence[_Order], shares: Mapping[int, int], *, actor: Any, at: datetime
+    deposit: BankDeposit,
+    found: Sequence[_Order],
+    shares: Mapping[int, int],
+    *,
+    revived: Collection[int],
+    actor: Any,
+    at: datetime,
 ) -> None:
     reference = references_of([deposit])[deposit.pk]
     rows = [(one.payment, EntryKind.DEPOSIT, reference, shares[one.order.pk]) for one in found]
     # The same money: what staff had confirmed by hand is what the bank shows now.
     rows += [(one.payment, EntryKind.MANUAL_REVERSAL, reference, -one.by_hand) for one in found if one.by_hand]
-    book(rows, at=at, actor=actor, reason=events.DEPOSIT_ALLOCATED.label)
+    facts: dict[str, Any] = {"actor": actor, "at": at, "reason": events.DEPOSIT_ALLOCATED.label}
+    book(rows, came_at={one.payment.pk: deposit.at for one in found}, **facts)
     DepositAllocation.objects.bulk_create(
         DepositAllocation(
             deposit=deposit,
@@ -188,8 +195,10 @@ def _give(
         for one in found
     )
     paid = [one.order.pk for one in found if one.order.open_amount <= 0 and one.is_unpaid]
-    if paid:
-        _all_moved(progress.confirm_payment(order_ids=paid, actor=actor, at=at, reason=events.DEPOSIT_ALLOCATED.label))
+    told = {one.order.pk: deposit.at for one in found}
+    for ids, promised_from in (([pk for pk in paid if pk not in revived], None), (sorted({*paid} & {*revived}), at)):
+        if ids:
+            _all_moved(progress.confirm_payment(order_ids=ids, paid_at=told, promised_from=promised_from, **facts))
     for one in found:
         if one.is_canceled:
             problems.open_for(one.payment, ProblemKind.LATE_AFTER_CANCEL, amount=one.order.paid_amount, at=at)

@@ -5,9 +5,10 @@ them ends in the same state. Source: payments.md 5.5, 5.6.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from core.bulk import update_rows
 from core.models import Source
@@ -31,6 +32,7 @@ BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
 GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
 REVERSED = "은행이 입금을 취소했습니다."
 CANCELED_AT_PG = "PG에서 취소한 결제입니다."
+IN_TIME = "입금기한 안에 들어온 입금입니다."
 EXPIRED_AT_PG = "가상계좌의 입금기한이 지났습니다."
 
 
@@ -91,7 +93,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         moved, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
         if moved:
             lines = _read_again(orders)
-        book(rows, at=at, source=Source.PG, reason=reason)
+        book(rows, at=at, source=Source.PG, reason=reason, came_at=_came_at(found))
         # A refund of our own that is under way is no news to the order.
         for payment_id, won in refund_booking.recognise(rows, at=at).items():
             before[payment_id] -= won
@@ -123,7 +125,7 @@ def _come_and_gone(
     if not both:
         return set(), list(rows)
     first = [row for row in rows if row[0].pk in both and row[1] not in GOING_OUT]
-    book(first, at=at, source=Source.PG)
+    book(first, at=at, source=Source.PG, came_at=_came_at(found))
     unrefunded = {
         pk: replace(found[pk], snapshot=replace(found[pk].snapshot, refunds=(), state=PgState.PAID)) for pk in both
     }
@@ -132,6 +134,12 @@ def _come_and_gone(
         if payment.pk in both:
             before[payment.pk] = payment.order.paid_amount
     return moved, [row for row in rows if row not in first]
+
+
+def _came_at(found: Mapping[int, Fetched]) -> dict[int, datetime]:
+    """입금일시 of payments by the PG's own clock: that of the last deposit that stands."""
+    moments = {pk: [move.at for move in one.snapshot.deposits if move.at] for pk, one in found.items()}
+    return {pk: max(some) for pk, some in moments.items() if some}
 
 
 def _read_again(orders: Sequence[Order]) -> list[OrderLine]:
@@ -221,7 +229,7 @@ def _follow(
     by_order: dict[int, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_order[line.order_id].append(line)
-    plan = _Plan(lines)
+    plan = _Plan(lines, _came_at(found))
     for payment in payments:
         plan.add(payment, by_order[payment.order_id], found[payment.pk].snapshot, before[payment.pk], at=at)
     return plan.carry_out(at=at)
@@ -230,6 +238,8 @@ def _follow(
 @dataclass(slots=True)
 class _Plan:
     lines: Sequence[OrderLine]
+    came_at: Mapping[int, datetime]
+    revive: list[tuple[Payment, int]] = field(default_factory=list)
     confirm: list[Order] = field(default_factory=list)
     fitting: list[Payment] = field(default_factory=list)
     revert: list[Order] = field(default_factory=list)
@@ -249,6 +259,9 @@ class _Plan:
         elif S.CANCELED_UNPAID in states and paid > before:
             canceled_by = {line.canceled_by for line in lines if line.state == S.CANCELED_UNPAID}
             late = CanceledBy.DEADLINE in canceled_by
+            if late and paid >= due and self._was_in_time(payment):
+                self.revive.append((payment, paid))
+                return
             kind = ProblemKind.LATE_AFTER_EXPIRE if late else ProblemKind.LATE_AFTER_CANCEL
             problems.open_for(payment, kind, amount=paid, at=at)
         elif S.CANCELED_UNPAID in states and not paid:
@@ -257,6 +270,11 @@ class _Plan:
             problems.open_for(payment, ProblemKind.DUPLICATE_DEPOSIT, amount=paid - due, at=at)
         elif paid < before and paid < due:
             self._fallen(payment, lines, snapshot, states, at=at)
+
+    def _was_in_time(self, payment: Payment) -> bool:
+        """Whether the money had come in before the 입금기한, and only the news was late: then it wins (F47)."""
+        came, end = self.came_at.get(payment.pk), payment.order.deposit_by
+        return came is not None and end is not None and came <= end
 
     def _waiting(self, payment: Payment, snapshot: Snapshot, *, paid: int, due: int, at: datetime) -> None:
         if paid >= due:
@@ -293,11 +311,12 @@ class _Plan:
         problems.open_for(payment, kind, amount=lost, at=at)
 
     def carry_out(self, *, at: datetime) -> set[int]:
-        moved: set[int] = set()
         problems.settle_all(self.fitting, [ProblemKind.UNDERPAID], at=at)
+        moved = self._bring_back(at=at)
         if self.confirm:
             ids = [order.pk for order in self.confirm]
-            outcome = progress.confirm_payment(order_ids=ids, actor=None, at=at, source=Source.PG, held=self.lines)
+            facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.PG}
+            outcome = progress.confirm_payment(order_ids=ids, paid_at=self._paid_at(), held=self.lines, **facts)
             moved |= {line.order_id for line in outcome.moved}
         if self.revert:
             ids = [order.pk for order in self.revert]
@@ -319,3 +338,23 @@ class _Plan:
             )
             moved |= {line.order_id for line in outcome.moved}
         return {self.payment_of[pk] for pk in moved}
+
+    def _paid_at(self) -> dict[int, datetime]:
+        return {pk: self.came_at[mine] for pk, mine in self.payment_of.items() if mine in self.came_at}
+
+    def _bring_back(self, *, at: datetime) -> set[int]:
+        """T24 of orders that 자동취소 ended although their money was there in time; sold out ones wait for a person."""
+        if not self.revive:
+            return set()
+        facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.PG, "reason": IN_TIME}
+        ids = [payment.order_id for payment, _ in self.revive]
+        revived = progress.revive(order_ids=ids, checks_stock=True, **facts)
+        back = {line.order_id for line in revived.moved}
+        progress.confirm_payment(order_ids=back, paid_at=self._paid_at(), promised_from=at, **facts)
+        for payment, paid in self.revive:
+            if payment.order_id not in back:
+                why = next(iter(revived.refused.values()), "")
+                problems.open_for(payment, ProblemKind.LATE_AFTER_EXPIRE, amount=paid, at=at, detail=f"{IN_TIME} {why}")
+            elif paid > payment.order.due_amount:
+                problems.open_for(payment, ProblemKind.OVERPAID, amount=paid - payment.order.due_amount, at=at)
+        return back

@@ -4,7 +4,7 @@ Callers hold the orders and their lines; payments are locked here, after them (a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,10 +37,13 @@ def book(
     batch: Job | None = None,
     reason: str = "",
     source: str = "",
+    came_at: Mapping[int, datetime] | None = None,
 ) -> None:
     """장부 기입: write ledger rows, settle their payments and bring `Order.paid_amount` along.
 
     A row is (payment, kind, reference, signed won); payments are locked, carry their locked order, and may come twice.
+    `came_at` says by payment id when PG or bank got the money; where it takes the place of a booking by hand, that
+    moment does too.
     """
     if not rows:
         return
@@ -63,8 +66,15 @@ def book(
         delta[payment.pk] += amount
         back[payment.pk] -= amount if kind in PAID_BACK else 0
     payments = list({payment.pk: payment for payment, *_ in rows}.values())
+    replaced = {payment.pk for payment, kind, *_ in rows if kind == EntryKind.MANUAL_REVERSAL}
     sums = {
-        one.pk: {"balance": one.balance + delta[one.pk], "refunded": one.refunded + back[one.pk]} for one in payments
+        one.pk: {
+            "balance": one.balance + delta[one.pk],
+            "refunded": one.refunded + back[one.pk],
+            "came_at": (came_at or {}).get(one.pk),
+            "replaces": one.pk in replaced,
+        }
+        for one in payments
     }
     outcome = move(payments, Payment.settle, at=at, per_row=sums)
     record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason, source=source)

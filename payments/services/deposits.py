@@ -173,7 +173,8 @@ def _pay(
         return
     references = references_of(deposits)
     pairs = [(one, payments[one.pk], references[one.pk]) for one in deposits]
-    book([(payment, EntryKind.DEPOSIT, ref, one.amount) for one, payment, ref in pairs], at=at, source=Source.TASK)
+    rows = [(payment, EntryKind.DEPOSIT, ref, one.amount) for one, payment, ref in pairs]
+    book(rows, at=at, source=Source.TASK, came_at={payment.pk: one.at for one, payment, _ in pairs})
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO payments_depositallocation (deposit_id, payment_id, amount, reference, at, replaced_amount)"
@@ -189,8 +190,15 @@ def _pay(
     explained = {one.pk: {"explained": verdicts[one.pk].explained[:200]} for one in deposits}
     record(move(deposits, BankDeposit.match, at=at, per_row=explained), events.DEPOSIT_MATCHED, at=at)
     paid = [payment.order_id for _, payment, _ in pairs]
+    told = {payment.order_id: one.at for one, payment, _ in pairs}
     outcome = progress.confirm_payment(
-        order_ids=paid, actor=None, at=at, source=Source.TASK, reason=events.DEPOSIT_MATCHED.label, held=held
+        order_ids=paid,
+        actor=None,
+        at=at,
+        source=Source.TASK,
+        reason=events.DEPOSIT_MATCHED.label,
+        held=held,
+        paid_at=told,
     )
     if outcome.refused:
         raise RuntimeError(f"orders with their money were refused: {outcome.refused}")

@@ -28,5 +28,7 @@ def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -
     )
     record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
     prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
-    book([(p, EntryKind.PREPAID, p.order.channel_number, p.amount) for p in prepaid], at=at, actor=actor, batch=None)
+    rows = [(one, EntryKind.PREPAID, one.order.channel_number, one.amount) for one in prepaid]
+    told = {one.pk: one.order.paid_at for one in prepaid if one.order.paid_at is not None}
+    book(rows, at=at, actor=actor, came_at=told)
     return list(payments)

@@ -170,7 +170,10 @@ def revive_order(
     def act(good: list[_Case]) -> Mapping[int, str]:
         ids = [case.order.pk for case in good if case.order is not None]
         revived = progress.revive(order_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
-        progress.confirm_payment(order_ids=ids, actor=actor, at=at, batch=batch, reason=reason)
+        told = {c.order.pk: c.payment.paid_at for c in good if c.order and c.payment and c.payment.paid_at}
+        progress.confirm_payment(
+            order_ids=ids, actor=actor, at=at, batch=batch, reason=reason, paid_at=told, promised_from=at
+        )
         refused = {
             line.order_id: revived.refused[line.pk] for c in good for line in c.lines if line.pk in revived.refused
         }

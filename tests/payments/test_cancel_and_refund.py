@@ -249,14 +249,19 @@ def test_a_whole_cancel_gives_coupon_and_points_back(with_benefits, lines_of, ca
     assert broken() == []
 
 
-def test_line_by_line_they_come_back_whole_with_the_last_line(with_benefits, lines_of, cancel):
+def test_points_come_back_line_by_line_and_the_coupon_with_the_last_line(with_benefits, lines_of, cancel, staff):
     first, second = lines_of(with_benefits)
     cancel([first])
-    assert benefits_of(with_benefits) == USED
-    assert told(with_benefits) == (0, 0)
+    assert (first.points_share, second.points_share) == (233, 467)
+    assert benefits_of(with_benefits) == [*USED, ("POINTS", "RESTORED", 233)]
+    assert told(with_benefits) == (0, 233)
+    row = BenefitEntry.objects.get(act="RESTORED")
+    assert (row.seq, row.at, row.actor, row.reason) == (1, NOW, staff, "고객 요청")
+    assert RefundCalculation.objects.get().points == 233
     assert broken() == []
     cancel([second])
-    assert benefits_of(with_benefits) == USED + BACK
+    rest = [("COUPON", "RESTORED", 3_001), ("POINTS", "RESTORED", 467)]
+    assert benefits_of(with_benefits) == [*USED, ("POINTS", "RESTORED", 233), *rest]
     assert told(with_benefits) == (3_001, 700)
     assert sum(RefundCalculation.objects.values_list("points", flat=True)) == 700
     assert broken() == []

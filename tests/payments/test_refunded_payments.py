@@ -62,7 +62,7 @@ def test_the_state_of_a_payment_follows_what_came_and_what_went_back(booked, row
     payment = Payment.objects.get(order=booked(rows))
     assert (payment.state, payment.refunded) == (state, refunded)
     assert payment.balance == sum(won for _, won in rows) == payment.order.paid_amount
-    assert (payment.settled_at is not None) == (state == S.PAID)
+    assert (payment.paid_at is None) == (state in {S.PENDING, S.PARTIAL})
     assert list(check_ledger()) == []
 
 
