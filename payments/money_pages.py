@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from accounts.lists import LoggedExport
 from core.events import event_model
 from core.lists import (
     NUMBER,
     DateBasis,
     Group,
-    ListPage,
     ListQuery,
     ListTab,
     Moved,
@@ -36,6 +36,8 @@ from payments.problem_columns import PATHS as PROBLEM_PATHS
 from payments.states import NoticeState
 
 N = NoticeState
+STUCK = Q(state__in=[N.PARKED, N.DEAD])
+"""확인할 알림: a person must look at it, or nobody could apply it in all its attempts."""
 OPEN, DONE = "OPEN", "DONE"
 """States of a problem as its acts know them."""
 REFERENCE = r"(?=(?:\D*\d){6})[0-9A-Za-z_-]{6,64}"
@@ -60,11 +62,12 @@ def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class NoticePage(ListPage):
+class NoticePage(LoggedExport):
     """웹훅 수신함: every event that a PG told us, however often, and what became of it."""
 
     name, title, url, permission = "notices", "웹훅 수신함", "/payments/notices/", "payments.view_notices"
     subtitle = "PG가 보낸 알림과 처리 결과입니다"
+    export_permission = "payments.export"
     unit = "알림"
     model, record, paths = PgNotice, NoticeRecord, PATHS
     created_field = "received_at"
@@ -81,8 +84,8 @@ class NoticePage(ListPage):
         ListTab("waiting", "처리 전", Q(state__in=[N.RECEIVED, N.RETRY])),
         ListTab("applied", "반영", Q(state=N.PROCESSED)),
         ListTab("same", "변경 없음", Q(state__in=[N.IGNORED, N.TEST])),
-        ListTab("parked", "확인 필요", Q(state=N.PARKED)),
-        ListTab("failed", "거절·실패", Q(state__in=[N.REJECTED, N.DEAD])),
+        ListTab("parked", "확인 필요", STUCK),
+        ListTab("failed", "거절", Q(state=N.REJECTED)),
     )
     columns = NOTICE_COLUMNS
     arms = (SearchArm("order_ref", "주문 참조", REFERENCE, _notices_of, group=NUMBER),)
@@ -105,7 +108,7 @@ class NoticePage(ListPage):
 
 
 @lists.register
-class RefusedPage(ListPage):
+class RefusedPage(LoggedExport):
     """거절된 요청: HTTP requests that never became a notice, and why."""
 
     name, title, url, permission = (
@@ -115,6 +118,7 @@ class RefusedPage(ListPage):
         "payments.view_notices",
     )
     subtitle = "알림으로 받아들이지 않은 요청입니다"
+    export_permission = "payments.export"
     unit = "요청"
     model, record, paths = PgRequest, RequestRecord, PATHS
     created_field = "at"
@@ -157,11 +161,12 @@ class RefusedPage(ListPage):
 
 
 @lists.register
-class ProblemPage(ListPage):
+class ProblemPage(LoggedExport):
     """미확인·예외 입금: money that does not fit, the oldest first; a person decides."""
 
     name, title, url, permission = "problems", "미확인·예외 입금", "/payments/problems/", "payments.view_problems"
     subtitle = "주문과 맞지 않는 돈을 확인합니다"
+    export_permission = "payments.export"
     unit = "예외"
     model, record, paths = MoneyProblem, ProblemRecord, PROBLEM_PATHS
     created_field = "found_at"
@@ -196,6 +201,11 @@ class ProblemPage(ListPage):
     def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
         """다른 사람이 처리한 예외; one query."""
         return _moved("problem", ids, since=since, user=user)
+
+
+def stuck_notices() -> QuerySet[Any]:
+    """확인할 알림: those that did not get through and wait for a person."""
+    return PgNotice.objects.filter(STUCK)
 
 
 def open_sums() -> Mapping[str, tuple[int, int]]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from accounts.lists import LoggedExport
 from core.calendar import kst_date, kst_day_range
 from core.events import event_model
 from core.lists import (
@@ -14,7 +15,6 @@ from core.lists import (
     WORD,
     DateBasis,
     Group,
-    ListPage,
     ListQuery,
     ListTab,
     Moved,
@@ -25,20 +25,30 @@ from core.lists import (
     lists,
 )
 from orders import columns as order_columns
-from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
-from orders.states import LineState, PaymentMethod
+from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage, with_lock
+from orders.states import BIT, LineState, LockKind, PaymentMethod
 from payments import columns
 from payments.counts import counted
 from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
 from payments.deposit_columns import DEPOSIT_PATHS, DepositRecord
 from payments.filters import AwaitingFilter
 from payments.models import BankDeposit, MoneyProblem
-from payments.money_pages import NoticePage, ProblemPage, RefusedPage
+from payments.money_pages import NoticePage, ProblemPage, RefusedPage, stuck_notices
 from payments.names import name_key
+from payments.receipt_pages import ReceiptPage, ReconciliationPage
 from payments.refund_pages import RefundPage, waiting_refunds
 from payments.states import DepositReason, DepositState
 
-__all__ = ["AwaitingPaymentPage", "DepositPage", "NoticePage", "ProblemPage", "RefundPage", "RefusedPage"]
+__all__ = [
+    "AwaitingPaymentPage",
+    "DepositPage",
+    "NoticePage",
+    "ProblemPage",
+    "ReceiptPage",
+    "ReconciliationPage",
+    "RefundPage",
+    "RefusedPage",
+]
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 
@@ -51,6 +61,12 @@ def overdue(at: datetime) -> Q:
 def due_today(at: datetime) -> Q:
     """기한 오늘: the 입금기한 lies before 24:00 of today in Seoul."""
     return Q(deposit_by__gt=at, deposit_by__lt=kst_day_range(kst_date(at))[1])
+
+
+MATCHING = with_lock(LineState.AWAITING_PAYMENT, LockKind.DEPOSIT_PENDING, BIT[LineState.AWAITING_PAYMENT])
+"""수동매칭 필요: a deposit that waits for a person may belong to the order."""
+DIFFERENT = Q(paid_amount__gt=0) & ~Q(paid_amount=F("due_amount"))
+"""금액 불일치: money has come in, and it is not what is due."""
 
 
 @lists.register
@@ -77,6 +93,8 @@ class AwaitingPaymentPage(OrderStepPage):
         ListTab("account", "가상계좌", Q(payment_method=PaymentMethod.VIRTUAL_ACCOUNT)),
         ListTab("today", "기한 오늘", due_today),
         ListTab("overdue", "기한 지남", overdue),
+        ListTab("matching", "수동매칭 필요", MATCHING),
+        ListTab("difference", "금액 불일치", DIFFERENT),
     )
     columns = (
         order_columns.NUMBER,
@@ -97,6 +115,11 @@ class AwaitingPaymentPage(OrderStepPage):
         order_columns.NOTE,
     )
     empty_text = "입금을 기다리는 주문이 없습니다. 무통장입금과 가상계좌 주문이 들어오면 여기에 나타납니다."
+
+    def tools(self, query: ListQuery) -> list[Tool]:
+        may = query.user is not None and query.user.has_perm(DepositPage.permission)
+        deposits = [Tool(DepositPage.title, DepositPage.url, "deposits")] if may else []
+        return [*deposits, *super().tools(query)]
 
 
 def _queued(*reasons: DepositReason) -> Q:
@@ -122,11 +145,12 @@ def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class DepositPage(ListPage):
+class DepositPage(LoggedExport):
     """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
 
     name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"
     subtitle = "통장에 들어온 돈을 주문에 연결합니다"
+    export_permission = "payments.export"
     unit = "입금"
     model, record, paths = BankDeposit, DepositRecord, DEPOSIT_PATHS
     states = frozenset(state.value for state in DepositState)
@@ -179,13 +203,14 @@ class DepositPage(ListPage):
         return [*upload, *super().tools(query)]
 
 
-@lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name)
+@lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name, NoticePage.name)
 def payment_counts(names: Collection[str]) -> dict[str, int]:
-    """메뉴 건수: deposits, refunds and exceptional money that wait for a person."""
+    """메뉴 건수: deposits, refunds, exceptional money and notices that wait for a person."""
     waiting = {
         DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED),
         RefundPage.name: waiting_refunds(),
         ProblemPage.name: MoneyProblem.objects.filter(resolved_at=None),
+        NoticePage.name: stuck_notices(),
     }
     asked = {name: rows for name, rows in waiting.items() if name in names}
     return counted(asked) if asked else {}

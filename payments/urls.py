@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.lists import list_urls
 from payments.money_pages import NoticePage, ProblemPage, RefusedPage
 from payments.pages import AwaitingPaymentPage, DepositPage, RefundPage
+from payments.receipt_pages import ReceiptPage, ReconciliationPage
 from payments.views.bank_accounts import BankAccountCreate, BankAccountEdit, BankAccountList
 from payments.views.box import SyncNow, VirtualReveal
 from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch
@@ -27,6 +28,8 @@ urlpatterns = [
     *list_urls(NoticePage),
     *list_urls(RefusedPage),
     *list_urls(ProblemPage),
+    *list_urls(ReceiptPage),
+    *list_urls(ReconciliationPage),
     path("payments/notices/<int:pk>/", NoticeDetail.as_view(), name="notice"),
     path("payments/notices/refused/<int:pk>/", RequestDetail.as_view(), name="request"),
     path("payments/notices/requests/<int:pk>/body/", BodyReveal.as_view(), name="body_reveal"),

@@ -25,6 +25,7 @@ NOTICE_STATES = {
     "HELD": "붙잡음",
     "NO_URL": "주소 없음",
 }
+NOTICE = "알림"
 _LIMIT = 100
 _TYPE = "text/html; charset=utf-8"
 
@@ -102,9 +103,13 @@ class Page:
             ("청구 금액", f"{payment.amount:,}원"),
             ("입금 금액", f"{payment.paid_amount:,}원" if payment.paid_amount else ""),
             ("환불 금액", f"{payment.refunded_amount:,}원 {refund}" if payment.refunded_amount else ""),
-            ("알림", notice),
+            (NOTICE, notice),
         ]
-        shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts if value)
+        shown = "".join(
+            f"<div{' class=wide' if name == NOTICE else ''}><dt>{name}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in facts
+            if value
+        )
         return (
             f'<li data-order="{escape(payment.order_ref)}" data-state="{payment.state}">'
             f'<h2>{escape(dialect.label)} <span class="badge {css}">{label}</span></h2>'
@@ -164,6 +169,7 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 0; } p { 
 ul { list-style: none; margin: 16px 0; padding: 0; display: grid; gap: 12px; }
 li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 8px 16px; margin: 12px 0; }
+dl .wide { grid-column: 1 / -1; }
 dt { font-size: 13px; color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 form { display: flex; flex-wrap: wrap; align-items: end; gap: 8px; margin-top: 8px; }
