@@ -25,8 +25,9 @@ from core.lists import (
     lists,
 )
 from orders import columns as order_columns
-from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage, with_lock
-from orders.states import BIT, LineState, LockKind, PaymentMethod
+from orders.models import OrderLine
+from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
+from orders.states import LOCK_BIT, LineState, LockKind, PaymentMethod
 from payments import columns
 from payments.counts import counted
 from payments.deposit_columns import COLUMNS as DEPOSIT_COLUMNS
@@ -63,8 +64,11 @@ def due_today(at: datetime) -> Q:
     return Q(deposit_by__gt=at, deposit_by__lt=kst_day_range(kst_date(at))[1])
 
 
-MATCHING = with_lock(LineState.AWAITING_PAYMENT, LockKind.DEPOSIT_PENDING, BIT[LineState.AWAITING_PAYMENT])
-"""수동매칭 필요: a deposit that waits for a person may belong to the order."""
+_HELD = OrderLine.objects.filter(
+    state=LineState.AWAITING_PAYMENT, open_locks__gt=0, open_locks__bit=LOCK_BIT[LockKind.DEPOSIT_PENDING]
+)
+MATCHING = Q(pk__in=_HELD.order_by().values("order"))
+"""수동매칭 필요: a deposit that waits for a person may belong to the order; locked lines are few and found first."""
 DIFFERENT = Q(paid_amount__gt=0) & ~Q(paid_amount=F("due_amount"))
 """금액 불일치: money has come in, and it is not what is due."""
 

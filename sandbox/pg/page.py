@@ -25,7 +25,7 @@ NOTICE_STATES = {
     "HELD": "붙잡음",
     "NO_URL": "주소 없음",
 }
-NOTICE = "알림"
+NOTICE, FORCED, CLOSED = "알림", "pay-forced", ("CANCELED", "EXPIRED")
 _LIMIT = 100
 _TYPE = "text/html; charset=utf-8"
 
@@ -52,13 +52,15 @@ class Page:
 
     def _do(self, values: Mapping[str, str]) -> str:
         number, act = int(values["id"]), values["act"]
-        if act in {"pay", "pay-other"}:
+        if act in {"pay", "pay-other", FORCED}:
             payment = self._bank.books.payment(number)
             if payment is None:
                 raise BankRefusal("UNKNOWN_PAYMENT", "없는 결제입니다.")
             amount = int(values["amount"].replace(",", ""))
             name = values.get("name", "").strip() or payment.buyer
-            self._bank.deposit(number, amount, name)
+            if act == FORCED and amount < 1:
+                raise ValueError("a deposit is at least one won")
+            (self._bank.force_deposit if act == FORCED else self._bank.deposit)(number, amount, name)
             return f"{payment.order_ref}: {amount:,}원을 {name} 이름으로 입금했습니다."
         if act == "reverse":
             return f"{self._bank.reverse(number).order_ref}: 은행이 입금을 취소했습니다."
@@ -113,36 +115,50 @@ class Page:
         return (
             f'<li data-order="{escape(payment.order_ref)}" data-state="{payment.state}">'
             f'<h2>{escape(dialect.label)} <span class="badge {css}">{label}</span></h2>'
-            f"<p>{escape(payment.title)}</p><dl>{shown}</dl>{_forms(payment, search)}</li>"
+            f"<p>{escape(payment.title)}</p><dl>{shown}</dl>{self._forms(payment, search)}</li>"
         )
+
+    def _forms(self, payment: Payment, search: str) -> str:
+        start = _start(payment, search)
+        forms = [_pay(payment, start), self._other(payment, start)] if payment.method != CARD else []
+        others: list[tuple[str, str]] = []
+        if payment.standing_deposits and not payment.of_kind(REFUND):
+            others.append(("reverse", "은행 취소"))
+        if payment.state == "WAITING" and not payment.paid_amount:
+            others.append(("expire", "기한 지남"))
+        if payment.refund_state(0) == "PENDING":
+            others.append(("fail-refund", "환불 실패"))
+        if others:
+            forms.append(start + "".join(_button(act, label) for act, label in others) + "</form>")
+        return "".join(forms)
+
+    def _other(self, payment: Payment, start: str) -> str:
+        """다른 금액; and the deposit that a bank should refuse, because staff meet it all the same."""
+        is_closed, acts, note = payment.state in CLOSED, [], ""
+        if not is_closed:
+            acts.append(_button("pay-other", "다른 금액 입금"))
+        if is_closed or self._bank.is_exact(payment):
+            acts.append(_button(FORCED, "거절하지 않고 입금"))
+            rule = "닫힌 계좌라 입금을 거절합니다" if is_closed else "청구 금액만 한 번 받습니다"
+            note = f"<p>은행은 {rule}. 예외를 시험하려면 '거절하지 않고 입금'을 누르세요.</p>"
+        form = start + _money_fields(payment.buyer, "") + "".join(acts) + "</form>"
+        return f"<details><summary>{'닫힌 계좌에 입금' if is_closed else '다른 금액'}</summary>{note}{form}</details>"
 
 
 def _fits(payment: Payment, search: str) -> bool:
     return not search or any(search in text for text in (payment.order_ref, payment.account_number, payment.buyer))
 
 
-def _forms(payment: Payment, search: str) -> str:
+def _start(payment: Payment, search: str) -> str:
     action = "/" + (f"?{urlencode({'q': search})}" if search else "")
-    start = f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{payment.id}">'
-    forms = []
-    if payment.state not in ("CANCELED", "EXPIRED") and payment.method != CARD:
-        rest = max(payment.amount - payment.paid_amount, 0)
-        if rest:
-            forms.append(
-                start + _money_fields(payment.buyer, str(rest)) + _button("pay", "입금하기", "main") + "</form>"
-            )
-        other = start + _money_fields(payment.buyer, "") + _button("pay-other", "다른 금액 입금") + "</form>"
-        forms.append(f"<details><summary>다른 금액</summary>{other}</details>")
-    others: list[tuple[str, str]] = []
-    if payment.standing_deposits and not payment.of_kind(REFUND):
-        others.append(("reverse", "은행 취소"))
-    if payment.state == "WAITING" and not payment.paid_amount:
-        others.append(("expire", "기한 지남"))
-    if payment.refund_state(0) == "PENDING":
-        others.append(("fail-refund", "환불 실패"))
-    if others:
-        forms.append(start + "".join(_button(act, label) for act, label in others) + "</form>")
-    return "".join(forms)
+    return f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{payment.id}">'
+
+
+def _pay(payment: Payment, start: str) -> str:
+    rest = max(payment.amount - payment.paid_amount, 0)
+    if payment.state in CLOSED or not rest:
+        return ""
+    return start + _money_fields(payment.buyer, str(rest)) + _button("pay", "입금하기", "main") + "</form>"
 
 
 def _money_fields(name: str, amount: str) -> str:
