@@ -135,6 +135,17 @@ class BulkAction(Act):
     """Values that stand in for the form's while nobody has filled it in yet."""
     style: ClassVar[str] = SECONDARY
     hotkey: ClassVar[str] = ""
+    stands_alone: ClassVar[bool] = False
+    """Its target rows are the rows of the list: it fits lists of its own model only, and they fit no other acts.
+
+    Machines share names of states; without it a row of one table would be taken for the row of another.
+    """
+
+    def fits(self, model: type[models.Model] | None) -> bool:
+        """어울리는 목록: whether base rows of a table may be given to the act."""
+        if self.stands_alone:
+            return self.model is model
+        return not any(each.stands_alone and each.model is model for each in ACTIONS.values())
 
     @abstractmethod
     def apply(self, *args: Any, **kwargs: Any) -> Outcome:
@@ -166,8 +177,12 @@ def get_action(name: str) -> BulkAction | None:
     return ACTIONS.get(name)
 
 
-def actions_for(page_states: Iterable[str], user: Any) -> list[BulkAction]:
-    """처리 버튼: the acts that fit one of the states and that the person may do; primary first, destructive last."""
+def actions_for(page_states: Iterable[str], user: Any, *, model: type[models.Model] | None = None) -> list[BulkAction]:
+    """처리 버튼: the acts that fit the table and one of the states, and that the person may do.
+
+    `model` is the table of the rows where they are no rows of orders. Primary acts come first, destructive ones last.
+    """
     states = set(page_states)
-    found = [each for each in ACTIONS.values() if states & set(each.states) and user.has_perm(each.permission)]
+    fitting = [each for each in ACTIONS.values() if states & set(each.states) and each.fits(model)]
+    found = [each for each in fitting if user.has_perm(each.permission)]
     return sorted(found, key=lambda each: _RANK.get(each.style, 1))

@@ -134,6 +134,7 @@ class DepositAction(BulkAction):
 
     model = BankDeposit
     unit = "deposit"
+    stands_alone = True
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": "확인 전"}
 

@@ -66,7 +66,9 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "has_canceled": any(one.is_canceled for one in candidates),
         "links": links_of(deposit),
         "may_match": waits and user.has_perm(MATCH),
-        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({deposit.state}, user)],
+        "buttons": [
+            Button(one.name, one.label, one.style) for one in actions_for({deposit.state}, user, model=BankDeposit)
+        ],
         "rows": f"{deposit.pk}:{deposit.version}",
         "page_name": "deposits",
         "decided": cells.short_time(deposit.decided_at, at),

@@ -25,6 +25,7 @@ class ReplayNotice(BulkAction):
     name, label, permission = "replay-notice", "다시 처리", "payments.replay_event"
     model = PgNotice
     unit = "notice"
+    stands_alone = True
     states = (N.PROCESSED, N.IGNORED, N.REJECTED, N.PARKED, N.DEAD)
     style = PRIMARY
 
@@ -60,6 +61,7 @@ class ProblemAction(BulkAction):
 
     model = MoneyProblem
     unit = "problem"
+    stands_alone = True
     states = (OPEN,)
     form_class = ReasonForm
     preview_data: ClassVar[dict[str, Any]] = WAITING

@@ -113,7 +113,7 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
         "due": cells.full_time(notice.due_at) if notice.finished_at is None else "",
         "depositor": mask_name(notice.depositor),
         "order": {"number": payment.order.number, "url": order_url(payment.order.number)} if payment else None,
-        "fields": list(flat(notice.fields)),
+        "fields": [(name, value) for name, value in flat(notice.fields) if value],
         "requests": request_rows(requests[:MOST_REQUESTS], charset),
         "request_count": count,
         "problems": [
@@ -124,7 +124,9 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
             {"who": f"{one.actor.display_name} 님" if one.actor else "시스템", "when": cells.full_time(one.at)}
             for one in replays
         ],
-        "buttons": [Button(one.name, one.label, one.style) for one in actions_for({notice.state}, user)],
+        "buttons": [
+            Button(one.name, one.label, one.style) for one in actions_for({notice.state}, user, model=PgNotice)
+        ],
         "rows": f"{notice.pk}:{notice.claim}",
         "page_name": "notices",
     }

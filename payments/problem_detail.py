@@ -73,6 +73,6 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
 def _buttons(problem: MoneyProblem, user: Any) -> list[Button]:
     return [
         Button(one.name, one.label, one.style)
-        for one in actions_for({"OPEN"}, user)
+        for one in actions_for({"OPEN"}, user, model=MoneyProblem)
         if problem.kind in ONLY_FOR.get(one.name, {problem.kind})
     ]

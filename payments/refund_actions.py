@@ -60,6 +60,7 @@ class RefundAction(BulkAction):
 
     model = Refund
     unit = "refund"
+    stands_alone = True
 
 
 @register

@@ -32,7 +32,7 @@ class OrderRows:
 
     def offers(self, action: BulkAction) -> bool:
         """처리 가능한 화면: an order has lines in any state; the act looks at each."""
-        return True
+        return action.fits(self.model)
 
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과: there is none. Raises BadSelection."""
@@ -62,9 +62,11 @@ def base_rows(name: str, *, action: BulkAction, user: Any) -> ActPage:
     try:
         page = get_page(name)
     except LookupError:
-        if name in DETAIL_PAGES:
-            return OrderRows()
-        raise BadSelection(UNKNOWN_PAGE) from None
+        if name not in DETAIL_PAGES:
+            raise BadSelection(UNKNOWN_PAGE) from None
+        if not action.fits(order_model()):
+            raise NotOffered(f"주문 화면에서는 할 수 없는 처리입니다: {action.label}. 화면을 새로고침하세요.") from None
+        return OrderRows()
     if not user.has_perm(page.permission):
         raise BadSelection(UNKNOWN_PAGE)
     if not page.offers(action):

@@ -191,7 +191,7 @@ class ListPage:
         return _placed(
             [
                 Button(action.name, action.label, action.style, hotkey=action.hotkey)
-                for action in actions_for(self.states, user)
+                for action in actions_for(self.states, user, model=self.model)
             ]
         )
 
@@ -199,7 +199,7 @@ class ListPage:
 
     def offers(self, action: BulkAction) -> bool:
         """처리 가능한 목록: whether rows of this list stand in states of the act."""
-        return not self.states.isdisjoint(action.states)
+        return action.fits(self.model) and not self.states.isdisjoint(action.states)
 
     def selection(self, query: str, as_of: datetime, user: Any) -> list[tuple[int, int]]:
         """조회 결과 모두: (id, version) of every row the query string finds, without rows created after `as_of`.

@@ -133,16 +133,15 @@ class Page:
         return "".join(forms)
 
     def _other(self, payment: Payment, start: str) -> str:
-        """다른 금액; and the deposit that a bank should refuse, because staff meet it all the same."""
-        is_closed, acts, note = payment.state in CLOSED, [], ""
-        if not is_closed:
-            acts.append(_button("pay-other", "다른 금액 입금"))
-        if is_closed or self._bank.is_exact(payment):
-            acts.append(_button(FORCED, "거절하지 않고 입금"))
-            rule = "닫힌 계좌라 입금을 거절합니다" if is_closed else "청구 금액만 한 번 받습니다"
-            note = f"<p>은행은 {rule}. 예외를 시험하려면 '거절하지 않고 입금'을 누르세요.</p>"
-        form = start + _money_fields(payment.buyer, "") + "".join(acts) + "</form>"
-        return f"<details><summary>{'닫힌 계좌에 입금' if is_closed else '다른 금액'}</summary>{note}{form}</details>"
+        """다른 금액; and a deposit into a closed account, which a bank should refuse and staff meet all the same."""
+        if payment.state in CLOSED:
+            title, act = "닫힌 계좌에 입금", _button(FORCED, "거절하지 않고 입금")
+            note = "<p>은행은 보통 닫힌 계좌의 입금을 거절합니다. 취소한 뒤 들어온 돈을 시험할 때만 씁니다.</p>"
+        else:
+            title, act = "다른 금액", _button("pay-other", "다른 금액 입금")
+            note = "<p>이 은행은 청구 금액만 한 번 받습니다.</p>" if self._bank.is_exact(payment) else ""
+        form = start + _money_fields(payment.buyer, "") + act + "</form>"
+        return f"<details><summary>{title}</summary>{note}{form}</details>"
 
 
 def _fits(payment: Payment, search: str) -> bool:
