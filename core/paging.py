@@ -8,12 +8,12 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, DateTimeField, F, Func, Model, QuerySet, Value
-from django.utils.dateparse import parse_datetime
+from django.db.models import BooleanField, DateField, DateTimeField, F, Func, Model, QuerySet, Value
+from django.utils.dateparse import parse_date, parse_datetime
 
 from core.exceptions import DomainError
 
@@ -95,7 +95,7 @@ class _Beyond(Func):
 
 def encode(values: Sequence[Any], pk: int) -> str:
     """커서 글자: URL-safe text of a row's place."""
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps([*plain, pk], separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -131,6 +131,11 @@ def _parsed(field: Any, value: Any) -> Any:
         if at is None or at.tzinfo is None or not 1970 <= at.year <= 2200:
             raise ValueError("not an instant")
         return at
+    if isinstance(field, DateField):
+        day = parse_date(value)
+        if day is None or not 1970 <= day.year <= 2200:
+            raise ValueError("not a day")
+        return day
     if isinstance(value, bool | list | dict) or (isinstance(value, str) and "\x00" in value):
         raise ValueError("not a column value")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

@@ -52,6 +52,11 @@ EXCEPTIONS = (
     Watched("unmapped", "품목 연결", "orders", "mark=unmapped&period=all"),
     Watched("tracking", "추적 오류", "shipping", "tab=error&period=all", DANGER),
 )
+MONEY = (
+    Watched("matching", "수동매칭", "deposits", "tab=manual"),
+    Watched("refund-draft", "환불 승인 대기", "refunds", "tab=draft"),
+    Watched("refund-failed", "환불 실패", "refunds", "tab=failed", DANGER),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Dashboard(PermissionRequired):
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
             "exceptions": list(exception_cards(user, at)),
+            "money": list(money_cards(request, user, at)),
             "jobs": last_jobs(user, at),
             "may_see_jobs": user.has_perm("jobs.view"),
             "bars": bars,
@@ -120,14 +126,24 @@ def exception_cards(user: User, at: datetime) -> Iterator[Card]:
     if user.has_perm("orders.view"):
         for watched in EXCEPTIONS:
             yield _card(watched, user, at)
-    if user.has_perm("payments.view_problems"):
-        yield from problem_cards()
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
     if user.has_perm("deadletters.view"):
         dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
         yield _plain("dead", "미발송 전달", dead, "전달", "/dead-letters/")
+
+
+def money_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]:
+    """입금·환불 카드: deposits, refunds, exceptional money and notices that wait for a person."""
+    for watched in MONEY:
+        if user.has_perm(lists.page(watched.page).permission):
+            yield _card(watched, user, at)
+    if user.has_perm("payments.view_problems"):
+        yield from problem_cards()
+    if user.has_perm("payments.view_notices"):
+        stuck, url = step_counts(request)["notices"], lists.page("notices").url
+        yield _plain("stuck-notices", "확인할 알림", stuck, "알림", f"{url}?tab=parked&period=all")
 
 
 def problem_cards() -> Iterator[Card]:

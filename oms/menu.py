@@ -52,9 +52,17 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
+        ),
+    ),
+    (
+        "입금·환불",
+        (
             Entry("자동입금확인", "/payments/deposits/", "payments.view_deposits", count="deposits"),
             Entry("환불 관리", "/payments/refunds/", "payments.view_refund", count="refunds"),
             Entry("미확인·예외 입금", "/payments/problems/", "payments.view_problems", count="problems"),
+            Entry("웹훅 수신함", "/payments/notices/", "payments.view_notices", count="notices"),
+            Entry("PG 대사", "/payments/reconciliations/", "payments.view_reconciliations"),
+            Entry("현금영수증", "/payments/receipts/", "payments.view_receipts"),
         ),
     ),
     (
@@ -69,7 +77,6 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "관리",
         (
-            Entry("웹훅 수신함", "/payments/notices/", "payments.view_notices"),
             Entry("작업 현황", "/jobs/", "jobs.view"),
             Entry("실패한 전달", "/dead-letters/", "deadletters.view"),
             Entry("엑셀 양식", "/excel/templates/", "templates.edit"),

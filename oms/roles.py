@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
@@ -18,13 +18,17 @@ PGS = ("toss", "portone", "nicepay", "nicepay-form", "inicis")
 class Sandbox:
     """A stand-in for an outside service, run beside the demo shop.
 
-    `urls` tells our side where it listens: name of the environment variable to the path behind its address.
+    `urls` tells our side where it listens: name of the environment variable to the path behind its address. `variables`
+    are what else our side needs to speak to it; they replace others, so that no demo ever reaches a real service.
+    `page` says what a person finds at its address; empty when there is nothing to see.
     """
 
     name: str
     module: str
     port_offset: int
     urls: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    page: str = ""
 
 
 SANDBOXES = (
@@ -37,6 +41,21 @@ SANDBOXES = (
             "OMS_PG_SANDBOX_URL": "",
             **{f"OMS_{pg.upper().replace('-', '_')}_BASE_URL": f"/{pg}" for pg in PGS},
         },
+        page="pay virtual accounts",
+    ),
+    Sandbox(
+        "solapi",
+        "sandbox.solapi",
+        12,
+        {"OMS_SOLAPI_BASE_URL": ""},
+        {
+            "OMS_MESSAGE_BACKEND": "core.gateways.solapi.send_text",
+            # Those of the sandbox's own account.
+            "OMS_SOLAPI_KEY": "NCSDEMO000000000",
+            "OMS_SOLAPI_SECRET": "DEMOSECRET0000000000000000000000",
+            "OMS_SOLAPI_FROM": "0212345678",
+        },
+        page="messages to buyers",
     ),
 )
 

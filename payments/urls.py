@@ -7,6 +7,7 @@ from payments.pages.awaiting import AwaitingPaymentPage
 from payments.pages.deposits import DepositPage
 from payments.pages.notices import NoticePage, RefusedPage
 from payments.pages.problems import ProblemPage
+from payments.pages.receipts import ReceiptPage, ReconciliationPage
 from payments.pages.refunds import RefundPage
 from payments.views.bank_accounts import BankAccountCreate, BankAccountEdit, BankAccountList
 from payments.views.box import SyncNow, VirtualReveal
@@ -30,6 +31,8 @@ urlpatterns = [
     *list_urls(NoticePage),
     *list_urls(RefusedPage),
     *list_urls(ProblemPage),
+    *list_urls(ReceiptPage),
+    *list_urls(ReconciliationPage),
     path("payments/notices/<int:pk>/", NoticeDetail.as_view(), name="notice"),
     path("payments/notices/refused/<int:pk>/", RequestDetail.as_view(), name="request"),
     path("payments/notices/requests/<int:pk>/body/", BodyReveal.as_view(), name="body_reveal"),

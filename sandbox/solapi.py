@@ -1,8 +1,9 @@
-"""Twin of Solapi on loopback: python -m sandbox.solapi --port 4200 [--key K --secret S].
+"""Twin of Solapi on loopback: python -m sandbox.solapi --port 4200 [--key K --secret S] [--state FILE].
 
 POST /messages/v4/send-many/detail as Solapi documents it, with its HMAC of date and salt: a wrong signature, a date
 more than 15 minutes off or a salt that came before is refused. GET /control/messages lists what was taken; POST
 /control/faults {kind: refuse|status|drop|number, after_work, times} arranges what goes wrong; POST /control/reset.
+The page at / shows what a buyer would read on the phone. With --state the messages survive a kill.
 """
 
 import argparse
@@ -11,12 +12,17 @@ import hmac
 import json
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from sandbox.solapi_page import shown
 
 HOST = "127.0.0.1"
 DEMO_KEY, DEMO_SECRET = "NCSDEMO000000000", "DEMOSECRET0000000000000000000000"  # noqa: S105 - of nobody's account
@@ -39,17 +45,26 @@ class Solapi(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, *, key: str, secret: str) -> None:
+    def __init__(self, port: int, *, key: str, secret: str, state: Path | None = None) -> None:
         super().__init__((HOST, port), Handler)
         self.key, self.secret = key, secret
         self.lock = threading.Lock()
-        self.reset()
+        self.salts: set[str] = set()
+        self.faults: list[dict[str, Any]] = []
+        self._books = sqlite3.connect(state or ":memory:", check_same_thread=False, isolation_level=None)
+        self._books.execute("CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, facts TEXT NOT NULL)")
 
     def reset(self) -> None:
         """Nothing sent, nothing wrong."""
-        self.salts: set[str] = set()
-        self.messages: list[dict[str, Any]] = []
-        self.faults: list[dict[str, Any]] = []
+        with self.lock:
+            self.salts, self.faults = set(), []
+            self._books.execute("DELETE FROM message")
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What was sent, the oldest first."""
+        with self.lock:
+            rows = self._books.execute("SELECT facts FROM message ORDER BY id").fetchall()
+        return [json.loads(facts) for (facts,) in rows]
 
     def check(self, header: str) -> None:
         """Raise Refusal for a request that is not of the account."""
@@ -92,9 +107,13 @@ class Solapi(ThreadingHTTPServer):
                 failed.append(self._failed(text, mid))
                 continue
             kind = "SMS" if len(str(text["text"]).encode("cp949", "replace")) <= SMS_BYTES else "LMS"
-            taken.append({**text, "messageId": mid, "groupId": group, "type": kind})
+            taken.append(
+                {**text, "messageId": mid, "groupId": group, "type": kind, "at": datetime.now(UTC).isoformat()}
+            )
         with self.lock:
-            self.messages += taken
+            # One statement, so that a kill leaves all of them or none.
+            rows = json.dumps([json.dumps(one, ensure_ascii=False) for one in taken])
+            self._books.execute("INSERT INTO message (facts) SELECT value FROM json_each(?)", [rows])
         listed = [_item(one) for one in taken] if values.get("showMessageList") else None
         return {"groupInfo": self._group(group, len(taken), len(failed), values), "failedMessageList": failed,
                 **({"messageList": listed} if listed is not None else {})}  # fmt: skip
@@ -123,12 +142,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         """What was sent."""
-        if self.path == "/control/messages":
-            self._say(200, self.server.messages)
-        elif self.path == "/healthz":
-            self._say(200, {"status": "ok"})
-        else:
-            self._say(404, {"errorCode": "ResourceNotFound", "errorMessage": "없는 주소입니다."})
+        parts = urlsplit(self.path)
+        match parts.path:
+            case "/":
+                search = parse_qs(parts.query).get("q", [""])[0].strip()
+                self._send_bytes(200, shown(self.server.messages(), search).encode(), "text/html; charset=utf-8")
+            case "/control/messages":
+                self._say(200, self.server.messages())
+            case "/healthz":
+                self._say(200, {"status": "ok"})
+            case _:
+                self._say(404, {"errorCode": "ResourceNotFound", "errorMessage": "없는 주소입니다."})
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         """Send, or arrange."""
@@ -171,9 +195,11 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _say(self, status: int, values: Any) -> None:
-        body = json.dumps(values, ensure_ascii=False).encode()
+        self._send_bytes(status, json.dumps(values, ensure_ascii=False).encode(), "application/json; charset=utf-8")
+
+    def _send_bytes(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -193,8 +219,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
     parser.add_argument("--key", default=DEMO_KEY)
     parser.add_argument("--secret", default=DEMO_SECRET)
+    parser.add_argument("--state", type=Path, help="SQLite file that keeps the messages; without it they are forgotten")
     options = parser.parse_args(arguments)
-    server = Solapi(options.port, key=options.key, secret=options.secret)
+    server = Solapi(options.port, key=options.key, secret=options.secret, state=options.state)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"listening on http://{HOST}:{server.server_address[1]}", flush=True)

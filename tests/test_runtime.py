@@ -69,7 +69,8 @@ def parts_of(shop: Running) -> dict[str, int]:
     for pid in children_of(shop.process.pid):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         names = (
-            "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "postgres", "valkey-server",
+            "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "sandbox.solapi", "postgres",
+            "valkey-server",
         )  # fmt: skip
         name = next((name for name in names if any(name in word for word in words)), words[0])
         found[name] = pid
@@ -96,7 +97,17 @@ def test_up_starts_everything_prints_the_address_and_stops_cleanly(shop, shop_fo
     assert system.wait_until(lambda: f"Ready: {running.url}/" in running.log(), timeout=READY)
     assert "owner, cs, logistics, finance, viewer, auditor; the password is demo" in running.log()
     parts = parts_of(running)
-    expected = {"postgres", "valkey-server", "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg"}
+    expected = {
+        "postgres",
+        "valkey-server",
+        "gunicorn",
+        "worker",
+        "oms_relay",
+        "beat",
+        "sandbox.tracker",
+        "sandbox.pg",
+        "sandbox.solapi",
+    }
     assert set(parts) == expected
     answer = json.load(urllib.request.urlopen(f"{running.url}/readyz"))
     assert answer == {"status": "ok", "database": "ok", "migrations": "ok", "broker": "ok"}

@@ -90,7 +90,7 @@ class Order(TimeStamped):
                 fields=["deposit_by", "id"],
                 name="order_step_awaiting",
                 condition=Q(steps__bit=BIT[LineState.AWAITING_PAYMENT]),
-                include=["steps", "line_count", "ordered_at", "payment_method"],
+                include=["steps", "line_count", "ordered_at", "payment_method", "paid_amount", "due_amount"],
             ),
             models.Index(
                 fields=["next_due_at", "id"],

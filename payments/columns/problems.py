@@ -69,7 +69,7 @@ def sentence(kind: str) -> str:
 
 
 def age(since: datetime, now: datetime) -> str:
-    """나이: `3일`, `5시간`, `12분`."""
+    """경과: `3일`, `5시간`, `12분`."""
     minutes = max(0, int((now - since).total_seconds() // 60))
     if minutes >= 48 * 60:
         return f"{minutes // (24 * 60)}일"
@@ -106,7 +106,7 @@ COLUMNS = (
         css="num nowrap", sort="amount",
     ),
     ListColumn(
-        "found_at", "나이",
+        "found_at", "경과",
         lambda g, _: cells.two_lines(age(g.record.found_at, g.now), cells.short_time(g.record.found_at, g.now)),
         lambda g, _: g.record.found_at, kind=Kind.DATETIME, css="nowrap", sort="found_at", width=19,
     ),

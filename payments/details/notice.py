@@ -113,7 +113,7 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
         "due": cells.full_time(notice.due_at) if notice.finished_at is None else "",
         "depositor": mask_name(notice.depositor),
         "order": {"number": payment.order.number, "url": order_url(payment.order.number)} if payment else None,
-        "fields": list(flat(notice.fields)),
+        "fields": [(name, value) for name, value in flat(notice.fields) if value],
         "requests": request_rows(requests[:MOST_REQUESTS], charset),
         "request_count": count,
         "problems": [

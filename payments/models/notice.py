@@ -48,6 +48,7 @@ class PgNotice(models.Model):
             models.Index(fields=["due_at", "id"], name="notice_due", condition=Q(state__in=["RECEIVED", "RETRY"])),
             models.Index(fields=["-received_at", "-id"], name="notice_newest"),
             models.Index(fields=["order_ref"], name="notice_order_ref"),
+            models.Index(fields=["id"], name="notice_stuck", condition=Q(state__in=["PARKED", "DEAD"])),
         ]
 
     def __str__(self) -> str:

@@ -55,6 +55,7 @@ class CashReceipt(TimeStamped):
             models.UniqueConstraint(fields=["payment", "reference"], name="cash_receipt_once"),
             models.CheckConstraint(condition=Q(state__in=ReceiptState.values), name="cash_receipt_state_known"),
         ]
+        indexes = [models.Index(fields=["-found_at", "-id"], name="cash_receipt_newest")]
 
     def __str__(self) -> str:
         return f"{self.reference} {self.amount:,}원"

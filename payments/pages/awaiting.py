@@ -4,15 +4,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from core.calendar import kst_date, kst_day_range
-from core.lists import DateBasis, ListTab, Sort, lists
+from core.lists import DateBasis, ListQuery, ListTab, Sort, Tool, lists
 from orders import columns as order_columns
+from orders.models import OrderLine
 from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
-from orders.states import LineState, PaymentMethod
+from orders.states import LOCK_BIT, LineState, LockKind, PaymentMethod
 from payments.columns import awaiting as columns
 from payments.filters.awaiting import AwaitingFilter
+from payments.pages.deposits import DepositPage
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
 
@@ -25,6 +27,15 @@ def overdue(at: datetime) -> Q:
 def due_today(at: datetime) -> Q:
     """기한 오늘: the 입금기한 lies before 24:00 of today in Seoul."""
     return Q(deposit_by__gt=at, deposit_by__lt=kst_day_range(kst_date(at))[1])
+
+
+_HELD = OrderLine.objects.filter(
+    state=LineState.AWAITING_PAYMENT, open_locks__gt=0, open_locks__bit=LOCK_BIT[LockKind.DEPOSIT_PENDING]
+)
+MATCHING = Q(pk__in=_HELD.order_by().values("order"))
+"""수동매칭 필요: a deposit that waits for a person may belong to the order; locked lines are few and found first."""
+DIFFERENT = Q(paid_amount__gt=0) & ~Q(paid_amount=F("due_amount"))
+"""금액 불일치: money has come in, and it is not what is due."""
 
 
 @lists.register
@@ -51,6 +62,8 @@ class AwaitingPaymentPage(OrderStepPage):
         ListTab("account", "가상계좌", Q(payment_method=PaymentMethod.VIRTUAL_ACCOUNT)),
         ListTab("today", "기한 오늘", due_today),
         ListTab("overdue", "기한 지남", overdue),
+        ListTab("matching", "수동매칭 필요", MATCHING),
+        ListTab("difference", "금액 불일치", DIFFERENT),
     )
     columns = (
         order_columns.NUMBER,
@@ -71,3 +84,8 @@ class AwaitingPaymentPage(OrderStepPage):
         order_columns.NOTE,
     )
     empty_text = "입금을 기다리는 주문이 없습니다. 무통장입금과 가상계좌 주문이 들어오면 여기에 나타납니다."
+
+    def tools(self, query: ListQuery) -> list[Tool]:
+        may = query.user is not None and query.user.has_perm(DepositPage.permission)
+        deposits = [Tool(DepositPage.title, DepositPage.url, "deposits")] if may else []
+        return [*deposits, *super().tools(query)]

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from core.lists import lists
 from payments.models import BankDeposit, MoneyProblem
 from payments.pages.deposits import DepositPage
+from payments.pages.notices import NoticePage, stuck_notices
 from payments.pages.problems import ProblemPage
 from payments.pages.refunds import RefundPage, waiting_refunds
 from payments.states import DepositState
@@ -27,13 +28,14 @@ def counted(waiting: Mapping[str, QuerySet[Any, Any]]) -> dict[str, int]:
         return dict(zip(waiting, cursor.fetchone(), strict=True))
 
 
-@lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name)
+@lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name, NoticePage.name)
 def payment_counts(names: Collection[str]) -> dict[str, int]:
-    """메뉴 건수: deposits, refunds and exceptional money that wait for a person."""
+    """메뉴 건수: deposits, refunds, exceptional money and notices that wait for a person."""
     waiting = {
         DepositPage.name: BankDeposit.objects.filter(state=DepositState.QUEUED),
         RefundPage.name: waiting_refunds(),
         ProblemPage.name: MoneyProblem.objects.filter(resolved_at=None),
+        NoticePage.name: stuck_notices(),
     }
     asked = {name: rows for name, rows in waiting.items() if name in names}
     return counted(asked) if asked else {}

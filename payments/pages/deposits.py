@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
+from accounts.lists import LoggedExport
 from core.lists import (
     NUMBER,
     WORD,
     DateBasis,
     Group,
-    ListPage,
     ListQuery,
     ListTab,
     Moved,
@@ -51,11 +51,12 @@ def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class DepositPage(ListPage):
+class DepositPage(LoggedExport):
     """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
 
     name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"
     subtitle = "통장에 들어온 돈을 주문에 연결합니다"
+    export_permission = "payments.export"
     unit = "입금"
     model, record, paths = BankDeposit, DepositRecord, PATHS
     states = frozenset(state.value for state in DepositState)

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
+from accounts.lists import LoggedExport
 from core.lists import (
     NUMBER,
     DateBasis,
     Group,
-    ListPage,
     ListQuery,
     ListTab,
     Moved,
@@ -27,6 +27,8 @@ from payments.pages.moved import moved_rows
 from payments.states import NoticeState
 
 N = NoticeState
+STUCK = Q(state__in=[N.PARKED, N.DEAD])
+"""확인할 알림: a person must look at it, or nobody could apply it in all its attempts."""
 REFERENCE = r"(?=(?:\D*\d){6})[0-9A-Za-z_-]{6,64}"
 """What a PG or a person may call an order."""
 
@@ -39,11 +41,12 @@ def _notices_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class NoticePage(ListPage):
+class NoticePage(LoggedExport):
     """웹훅 수신함: every event that a PG told us, however often, and what became of it."""
 
     name, title, url, permission = "notices", "웹훅 수신함", "/payments/notices/", "payments.view_notices"
     subtitle = "PG가 보낸 알림과 처리 결과입니다"
+    export_permission = "payments.export"
     unit = "알림"
     model, record, paths = PgNotice, NoticeRecord, PATHS
     created_field = "received_at"
@@ -60,8 +63,8 @@ class NoticePage(ListPage):
         ListTab("waiting", "처리 전", Q(state__in=[N.RECEIVED, N.RETRY])),
         ListTab("applied", "반영", Q(state=N.PROCESSED)),
         ListTab("same", "변경 없음", Q(state__in=[N.IGNORED, N.TEST])),
-        ListTab("parked", "확인 필요", Q(state=N.PARKED)),
-        ListTab("failed", "거절·실패", Q(state__in=[N.REJECTED, N.DEAD])),
+        ListTab("parked", "확인 필요", STUCK),
+        ListTab("failed", "거절", Q(state=N.REJECTED)),
     )
     columns = NOTICE_COLUMNS
     arms = (SearchArm("order_ref", "주문 참조", REFERENCE, _notices_of, group=NUMBER),)
@@ -84,7 +87,7 @@ class NoticePage(ListPage):
 
 
 @lists.register
-class RefusedPage(ListPage):
+class RefusedPage(LoggedExport):
     """거절된 요청: HTTP requests that never became a notice, and why."""
 
     name, title, url, permission = (
@@ -94,6 +97,7 @@ class RefusedPage(ListPage):
         "payments.view_notices",
     )
     subtitle = "알림으로 받아들이지 않은 요청입니다"
+    export_permission = "payments.export"
     unit = "요청"
     model, record, paths = PgRequest, RequestRecord, PATHS
     created_field = "at"
@@ -133,3 +137,8 @@ class RefusedPage(ListPage):
 
     def tools(self, query: ListQuery) -> list[Tool]:
         return [Tool("받은 알림", NoticePage.url, "notices"), *super().tools(query)]
+
+
+def stuck_notices() -> QuerySet[Any]:
+    """확인할 알림: those that did not get through and wait for a person."""
+    return PgNotice.objects.filter(STUCK)

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from core.lists import NUMBER, DateBasis, Group, ListPage, ListTab, Moved, RowHead, SearchArm, Sort, lists
+from accounts.lists import LoggedExport
+from core.lists import NUMBER, DateBasis, Group, ListTab, Moved, RowHead, SearchArm, Sort, lists
 from payments.columns.problems import COLUMNS, GROUPS, PATHS, ProblemRecord
 from payments.filters.problems import ProblemFilter
 from payments.models import MoneyProblem
@@ -22,11 +23,12 @@ def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class ProblemPage(ListPage):
+class ProblemPage(LoggedExport):
     """미확인·예외 입금: money that does not fit, the oldest first; a person decides."""
 
     name, title, url, permission = "problems", "미확인·예외 입금", "/payments/problems/", "payments.view_problems"
     subtitle = "주문과 맞지 않는 돈을 확인합니다"
+    export_permission = "payments.export"
     unit = "예외"
     model, record, paths = MoneyProblem, ProblemRecord, PATHS
     created_field = "found_at"

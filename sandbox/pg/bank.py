@@ -83,8 +83,7 @@ class Bank:
         """입금. Raises BankRefusal CLOSED, BAD_AMOUNT, ALREADY_PAID."""
         with self.books.writing():
             payment = self._fresh(payment_id)
-            shop = self._shop(payment)
-            is_exact = shop.options.get("is_exact_amount", self._dialects[payment.pg].is_exact_amount)
+            is_exact = self.is_exact(payment)
             if payment.state in (CANCELED, EXPIRED):
                 raise BankRefusal("CLOSED", "닫힌 계좌라 입금할 수 없습니다.")
             if is_exact and payment.standing_deposits:
@@ -94,6 +93,10 @@ class Bank:
             self._take(payment, amount, name)
         self.sender.wake()
         return payment
+
+    def is_exact(self, payment: Payment) -> bool:
+        """Whether the bank takes the sum asked for, once, and nothing else."""
+        return bool(self._shop(payment).options.get("is_exact_amount", self._dialects[payment.pg].is_exact_amount))
 
     def force_deposit(self, payment_id: int, amount: int, name: str) -> Payment:
         """A deposit that the bank should have refused: into a closed account, of another sum, once more."""

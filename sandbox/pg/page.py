@@ -25,6 +25,7 @@ NOTICE_STATES = {
     "HELD": "붙잡음",
     "NO_URL": "주소 없음",
 }
+NOTICE, FORCED, CLOSED = "알림", "pay-forced", ("CANCELED", "EXPIRED")
 _LIMIT = 100
 _TYPE = "text/html; charset=utf-8"
 
@@ -51,13 +52,15 @@ class Page:
 
     def _do(self, values: Mapping[str, str]) -> str:
         number, act = int(values["id"]), values["act"]
-        if act in {"pay", "pay-other"}:
+        if act in {"pay", "pay-other", FORCED}:
             payment = self._bank.books.payment(number)
             if payment is None:
                 raise BankRefusal("UNKNOWN_PAYMENT", "없는 결제입니다.")
             amount = int(values["amount"].replace(",", ""))
             name = values.get("name", "").strip() or payment.buyer
-            self._bank.deposit(number, amount, name)
+            if act == FORCED and amount < 1:
+                raise ValueError("a deposit is at least one won")
+            (self._bank.force_deposit if act == FORCED else self._bank.deposit)(number, amount, name)
             return f"{payment.order_ref}: {amount:,}원을 {name} 이름으로 입금했습니다."
         if act == "reverse":
             return f"{self._bank.reverse(number).order_ref}: 은행이 입금을 취소했습니다."
@@ -102,42 +105,59 @@ class Page:
             ("청구 금액", f"{payment.amount:,}원"),
             ("입금 금액", f"{payment.paid_amount:,}원" if payment.paid_amount else ""),
             ("환불 금액", f"{payment.refunded_amount:,}원 {refund}" if payment.refunded_amount else ""),
-            ("알림", notice),
+            (NOTICE, notice),
         ]
-        shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts if value)
+        shown = "".join(
+            f"<div{' class=wide' if name == NOTICE else ''}><dt>{name}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in facts
+            if value
+        )
         return (
             f'<li data-order="{escape(payment.order_ref)}" data-state="{payment.state}">'
             f'<h2>{escape(dialect.label)} <span class="badge {css}">{label}</span></h2>'
-            f"<p>{escape(payment.title)}</p><dl>{shown}</dl>{_forms(payment, search)}</li>"
+            f"<p>{escape(payment.title)}</p><dl>{shown}</dl>{self._forms(payment, search)}</li>"
         )
+
+    def _forms(self, payment: Payment, search: str) -> str:
+        start = _start(payment, search)
+        forms = [_pay(payment, start), self._other(payment, start)] if payment.method != CARD else []
+        others: list[tuple[str, str]] = []
+        if payment.standing_deposits and not payment.of_kind(REFUND):
+            others.append(("reverse", "은행 취소"))
+        if payment.state == "WAITING" and not payment.paid_amount:
+            others.append(("expire", "기한 지남"))
+        if payment.refund_state(0) == "PENDING":
+            others.append(("fail-refund", "환불 실패"))
+        if others:
+            forms.append(start + "".join(_button(act, label) for act, label in others) + "</form>")
+        return "".join(forms)
+
+    def _other(self, payment: Payment, start: str) -> str:
+        """다른 금액; and a deposit into a closed account, which a bank should refuse and staff meet all the same."""
+        if payment.state in CLOSED:
+            title, act = "닫힌 계좌에 입금", _button(FORCED, "거절하지 않고 입금")
+            note = "<p>은행은 보통 닫힌 계좌의 입금을 거절합니다. 취소한 뒤 들어온 돈을 시험할 때만 씁니다.</p>"
+        else:
+            title, act = "다른 금액", _button("pay-other", "다른 금액 입금")
+            note = "<p>이 은행은 청구 금액만 한 번 받습니다.</p>" if self._bank.is_exact(payment) else ""
+        form = start + _money_fields(payment.buyer, "") + act + "</form>"
+        return f"<details><summary>{title}</summary>{note}{form}</details>"
 
 
 def _fits(payment: Payment, search: str) -> bool:
     return not search or any(search in text for text in (payment.order_ref, payment.account_number, payment.buyer))
 
 
-def _forms(payment: Payment, search: str) -> str:
+def _start(payment: Payment, search: str) -> str:
     action = "/" + (f"?{urlencode({'q': search})}" if search else "")
-    start = f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{payment.id}">'
-    forms = []
-    if payment.state not in ("CANCELED", "EXPIRED") and payment.method != CARD:
-        rest = max(payment.amount - payment.paid_amount, 0)
-        if rest:
-            forms.append(
-                start + _money_fields(payment.buyer, str(rest)) + _button("pay", "입금하기", "main") + "</form>"
-            )
-        other = start + _money_fields(payment.buyer, "") + _button("pay-other", "다른 금액 입금") + "</form>"
-        forms.append(f"<details><summary>다른 금액</summary>{other}</details>")
-    others: list[tuple[str, str]] = []
-    if payment.standing_deposits and not payment.of_kind(REFUND):
-        others.append(("reverse", "은행 취소"))
-    if payment.state == "WAITING" and not payment.paid_amount:
-        others.append(("expire", "기한 지남"))
-    if payment.refund_state(0) == "PENDING":
-        others.append(("fail-refund", "환불 실패"))
-    if others:
-        forms.append(start + "".join(_button(act, label) for act, label in others) + "</form>")
-    return "".join(forms)
+    return f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{payment.id}">'
+
+
+def _pay(payment: Payment, start: str) -> str:
+    rest = max(payment.amount - payment.paid_amount, 0)
+    if payment.state in CLOSED or not rest:
+        return ""
+    return start + _money_fields(payment.buyer, str(rest)) + _button("pay", "입금하기", "main") + "</form>"
 
 
 def _money_fields(name: str, amount: str) -> str:
@@ -164,6 +184,7 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 0; } p { 
 ul { list-style: none; margin: 16px 0; padding: 0; display: grid; gap: 12px; }
 li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 8px 16px; margin: 12px 0; }
+dl .wide { grid-column: 1 / -1; }
 dt { font-size: 13px; color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 form { display: flex; flex-wrap: wrap; align-items: end; gap: 8px; margin-top: 8px; }

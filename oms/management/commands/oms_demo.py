@@ -21,8 +21,9 @@ class Command(BaseCommand):
         if settings.OMS_ENV not in DEMO_ENVIRONMENTS:
             raise CommandError("데모 데이터는 데모 환경(OMS_ENV=demo)에서만 만들 수 있습니다.")
         lines: list[str] = []
-        if prepare_demo(at=timezone.now().replace(microsecond=0), say=lines.append):
+        at = timezone.now().replace(microsecond=0)
+        if prepare_demo(at=at, say=lines.append):
             self.stdout.write(lines[-1])
-        connect_pgs(port=options["port"], say=self.stderr.write)
+        connect_pgs(port=options["port"], at=at, say=self.stderr.write)
         if options["verbosity"] > 1:
             self.stdout.write("\n".join(lines))

@@ -66,6 +66,7 @@ class Command(BaseCommand):
             raise CommandError("--demo needs OMS_ENV=demo: it makes accounts with an open password.")
         self.lock = RunLock(settings.OMS_DATA_DIR)
         self.supervisor = Supervisor(STOP_ORDER)
+        self.sandbox_pages: dict[str, str] = {}
         if "MAKELEVEL" in os.environ:
             # Started by make: a kill -9 of make must not leave the shop running behind the terminal.
             processes.die_with_parent(signal.SIGTERM)
@@ -169,9 +170,12 @@ class Command(BaseCommand):
             port = _free_port(self.port + sandbox.port_offset)
             for name, path in sandbox.urls.items():
                 os.environ.setdefault(name, f"http://127.0.0.1:{port}{path}")
+            os.environ.update(sandbox.variables)
             self._start(sandbox.name, roles.sandbox_command(sandbox, port=port), dict(os.environ))
             if not processes.wait_until(partial(_is_healthy, port), timeout=20):
                 raise CommandError(f"The sandbox {sandbox.name} does not answer on port {port}.")
+            if sandbox.page:
+                self.sandbox_pages[sandbox.page] = f"http://127.0.0.1:{port}/"
 
     def _fill_demo(self) -> None:
         if "oms_demo" in get_commands():
@@ -229,6 +233,8 @@ class Command(BaseCommand):
         self.stdout.write(f"\nReady: {self.address}")
         if settings.OMS_ENV == "demo":
             self.stdout.write(f"Log in as {DEMO_ACCOUNTS}; the password is demo. This machine only.")
+            for page, address in self.sandbox_pages.items():
+                self.stdout.write(f"Sandbox: {address} ({page})")
         self.stdout.write("Ctrl-C stops it.\n")
         self.stdout.flush()
 
