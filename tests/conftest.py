@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 pytest_plugins = [
@@ -10,3 +12,5 @@ pytest_plugins = [
     for path in sorted((HERE / folder).glob("*.py"))
     if path.stem != "__init__"
 ]
+# They import each other: whichever comes first must not load another one unchanged.
+pytest.register_assert_rewrite(*pytest_plugins)
