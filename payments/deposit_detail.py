@@ -16,10 +16,11 @@ from orders.states import CSS, LineState
 from payments.deposit_columns import CSS as DEPOSIT_CSS
 from payments.deposit_columns import deposit_url
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate
+from payments.money_forms import RefundForm
 from payments.services.allocating import NOT_FOUND
 from payments.states import DepositState, MatchGrade
 
-MATCH = "payments.match_deposits"
+MATCH, RETURN = "payments.match_deposits", "payments.request_refund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "has_canceled": any(one.is_canceled for one in candidates),
         "links": links_of(deposit),
         "may_match": waits and user.has_perm(MATCH),
+        "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
+        "return_form": RefundForm(),
         "buttons": [Button(one.name, one.label, one.style) for one in actions_for({deposit.state}, user)],
         "rows": f"{deposit.pk}:{deposit.version}",
         "page_name": "deposits",

@@ -12,7 +12,8 @@ from core.korean import josa
 from payments.adapters.registry import FEEDS, PGS
 from payments.banks import banks_at
 from payments.models import PgAccount
-from payments.services.pg_settings import STALE, AccountFacts, facts
+from payments.services.pg_accounts import sandboxes_count
+from payments.services.pg_settings import NO_SANDBOX, STALE, AccountFacts, facts
 
 PROVIDERS = {**PGS, **FEEDS}
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -153,6 +154,8 @@ class PgAccountForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         url, is_sandbox = cleaned.get("base_url", ""), cleaned.get("is_sandbox")
+        if is_sandbox and cleaned.get("is_active") and not sandboxes_count():
+            self.add_error("is_sandbox", NO_SANDBOX)
         if url and not url.startswith("https://") and not is_sandbox:
             self.add_error("base_url", "PG 주소는 https://로 시작해야 합니다. 키가 그대로 보이지 않게 합니다.")
         if cleaned.get("issues_accounts") and not cleaned.get("bank"):
