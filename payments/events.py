@@ -6,6 +6,7 @@ PAYMENT_SETTLED = kind("payment.settled", "원장 반영")
 DEPOSIT_AWAITED = kind("payment.awaited", "입금 안내")
 VIRTUAL_ISSUED = kind("virtual.issued", "가상계좌 발급")
 NOTICE_REPLAYED = kind("notice.replayed", "알림 다시 처리")
+PROBLEM_ASKED = kind("problem.asked", "차액 인정 신청")
 PROBLEM_RESOLVED = kind("problem.resolved", "예외 입금 처리")
 
 DEPOSIT_MATCHED = kind("deposit.matched", "자동입금확인")
