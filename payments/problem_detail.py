@@ -69,7 +69,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         and user.has_perm(REFUND),
         "needs_account": problem.payment is not None and needs_account(problem.payment),
         "buttons": _buttons(problem, user) if is_open else [],
-        "rows": f"{problem.pk}:{0 if is_open else 1}",
+        "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
     }
 

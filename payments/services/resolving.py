@@ -113,7 +113,7 @@ def _resolve(
         MoneyProblem.objects.filter(pk__in=[case.problem.pk for case in good]).update(
             resolution=resolution, memo=reason[:300], resolved_by=actor, resolved_at=at, updated_at=at
         )
-        outcome.changes = [Change(case.problem, "OPEN", resolution, 1) for case in good]
+        outcome.changes = [Change(case.problem, "OPEN", resolution, case.problem.asks + 1) for case in good]
         data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
         record(outcome, events.PROBLEM_RESOLVED, at=at, actor=actor, batch=batch, reason=reason, data=data)
     return outcome
@@ -148,8 +148,7 @@ def ask_to_accept(
         for one in outcome.possible:
             facts = {"asked_by": actor, "asked_at": at, "asked_amount": one.amount, "asks": one.asks + 1}
             MoneyProblem.objects.filter(pk=one.pk).update(updated_at=at, **facts)
-            # Version 1 is the decision itself.
-            outcome.changes.append(Change(one, "OPEN", "OPEN", one.asks + 2))
+            outcome.changes.append(Change(one, "OPEN", "OPEN", one.asks + 1))
         data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
         record(outcome, events.PROBLEM_ASKED, at=at, actor=actor, batch=batch, reason=reason, data=data)
     return outcome

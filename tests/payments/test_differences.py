@@ -1,4 +1,4 @@
-"""차액 인정 by two people: one asks, another accepts, of the same sum and within three days (reliability.md 4.1, 4.2)."""
+"""차액 인정 by two people: one asks, another accepts the same sum within three days (reliability.md 4.1, 4.2)."""
 
 from datetime import timedelta
 
@@ -137,6 +137,6 @@ def test_the_screen_offers_both_and_names_who_asked(short, staff, make_staff, si
     page = client.get(f"/payments/problems/{one.pk}/").content.decode()
     assert f"{asker.display_name} 님" in page
     assert 'data-action="accept-difference"' in page
-    _, answer = press(client, "accept-difference", "problems", [(one.pk, 0)], reason="인정")
+    _, answer = press(client, "accept-difference", "problems", [(one.pk, 1)], reason="인정")
     assert answer.status_code == 200
     assert reloaded(one).resolution == Resolution.ACCEPTED

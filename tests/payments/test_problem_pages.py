@@ -104,7 +104,7 @@ def ask(one, actor):
 def test_an_accepted_shortage_is_booked_by_hand_and_the_order_goes_on(problem, make_staff, sign_in, press):
     one = problem(K.UNDERPAID, 7_000)
     ask(one, make_staff(Role.FINANCE))
-    _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 0)], reason="택배 지연 보상")
+    _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 1)], reason="택배 지연 보상")
     assert answer.status_code == 200
     assert stage(one) == LineState.PREPARING
     rows = LedgerEntry.objects.filter(payment=one.payment).order_by("pk").values_list("kind", "amount", "reason")
@@ -129,10 +129,10 @@ def test_a_reason_is_asked_for(problem, sign_in, press):
 def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sign_in, press):
     one, first = problem(K.UNDERPAID, 7_000), make_staff(Role.FINANCE, display_name="이재무")
     second = sign_in(Role.OWNER)
-    rows = [(one.pk, 0)]
+    rows = [(one.pk, 1)]
     ask(one, first)
     opened = second.post(
-        "/acts/accept-difference/", {"page": "problems", "mode": "ids", "rows": f"{one.pk}:0"},
+        "/acts/accept-difference/", {"page": "problems", "mode": "ids", "rows": f"{one.pk}:1"},
         headers={"HX-Request": "true"},
     ).content.decode()  # fmt: skip
     press(sign_in(first), "close-problem", "problems", rows, reason="고객과 통화함")
