@@ -13,6 +13,13 @@ from orders.models import Order
 CORRECTION = "order_corrected"
 
 
+def recipient_of(order: Order) -> str:
+    """알림 받는 곳: phone or e-mail address of the buyer; empty for nobody, and where the market tells its buyers."""
+    if not order.channel.notifies_buyers:
+        return ""
+    return order.buyer_phone or order.recipient_phone or order.buyer_email
+
+
 def notify_buyer(
     delivery: Any,
     *,
@@ -24,10 +31,10 @@ def notify_buyer(
     """알림: send the text of a delivery to the buyer of its order; a correction tells that it was taken back.
 
     The key holds the delivery's first event, so a handler that runs twice sends once; or the `moment` that the text
-    tells of, so that what is undone back to that moment is not told again. Orders without a phone or an e-mail address
-    get nothing.
+    tells of, so that what is undone back to that moment is not told again. Orders without a phone or an e-mail address,
+    and those of markets that tell their buyers themselves get nothing.
     """
-    to = order.buyer_phone or order.recipient_phone or order.buyer_email
+    to = recipient_of(order)
     if not to:
         return
     text = CORRECTION if delivery.is_correction else template

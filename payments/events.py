@@ -3,8 +3,10 @@
 from core.events import kind
 
 PAYMENT_SETTLED = kind("payment.settled", "원장 반영")
+DEPOSIT_AWAITED = kind("payment.awaited", "입금 안내")
 VIRTUAL_ISSUED = kind("virtual.issued", "가상계좌 발급")
 NOTICE_REPLAYED = kind("notice.replayed", "알림 다시 처리")
+PROBLEM_ASKED = kind("problem.asked", "차액 인정 신청")
 PROBLEM_RESOLVED = kind("problem.resolved", "예외 입금 처리")
 
 DEPOSIT_MATCHED = kind("deposit.matched", "자동입금확인")
@@ -12,6 +14,9 @@ DEPOSIT_QUEUED = kind("deposit.queued", "입금 확인 필요")
 DEPOSIT_ALLOCATED = kind("deposit.allocated", "입금 연결")
 DEPOSIT_UNALLOCATED = kind("deposit.unallocated", "입금 연결 취소")
 DEPOSIT_IGNORED = kind("deposit.ignored", "입금 무시")
+DEPOSIT_RETURNING = kind("deposit.returning", "입금 반환 신청")
+DEPOSIT_RETURNED = kind("deposit.returned", "입금 반환")
+DEPOSIT_KEPT = kind("deposit.kept", "입금 반환 철회")
 DEPOSIT_REOPENED = kind("deposit.reopened", "입금 다시 확인")
 
 REFUND_REQUESTED = kind("refund.requested", "환불 신청")

@@ -3,7 +3,7 @@
 A handler may run twice, late, or after the opposite event; it looks at the present state first.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -14,10 +14,10 @@ from core.settings_registry import get_setting
 from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import notify_buyer
-from orders.states import LineState
+from orders.states import LineState, PaymentMethod
 from payments.banks import bank_at
-from payments.events import REFUND_COMPLETED, VIRTUAL_ISSUED
-from payments.models import Refund, VirtualAccount
+from payments.events import DEPOSIT_AWAITED, REFUND_COMPLETED, VIRTUAL_ISSUED
+from payments.models import BankAccount, Refund, VirtualAccount
 from payments.services import closing
 from payments.states import RefundState, VirtualState
 
@@ -39,24 +39,54 @@ def reopen_account(delivery: Any) -> None:
 @on(VIRTUAL_ISSUED, holds=True)
 def tell_account(delivery: Any) -> None:
     """입금 안내: the account that the PG has opened, while the order still waits for money."""
+    _tell_account(delivery)
+
+
+@on(DEPOSIT_AWAITED)
+def tell_bank_account(delivery: Any) -> None:
+    """입금 안내 of 무통장입금: the shop's own account, while the order still waits for money."""
+    _tell_account(delivery)
+
+
+@on(events.LINE_REVIVED, holds=True)
+def tell_account_again(delivery: Any) -> None:
+    """입금 안내 of a revived order, which the buyer believes canceled; an undone cancel has nothing to add."""
+    event = OrderEvent.objects.select_related("batch").get(pk=delivery.event_ids[0])
+    if event.batch is None or event.batch.undoes_id is None:
+        _tell_account(delivery, revived_at=event.at)
+
+
+def _tell_account(delivery: Any, *, revived_at: datetime | None = None) -> None:
+    """Once for the opening of an account and once for each revival that keeps it."""
     order = Order.objects.get(pk=delivery.order_id)
-    issued = VirtualAccount.objects.filter(payment__order=order, state=VirtualState.ISSUED)
-    virtual = issued.select_related("payment__account").first()
-    if virtual is None or virtual.payment.account is None or order.stage != LineState.AWAITING_PAYMENT:
+    if delivery.is_correction:
+        notify_buyer(delivery, template="deposit_account", order=order)
         return
-    facts = {
-        "bank": bank_at(virtual.payment.account.provider, virtual.bank),
-        "account": virtual.number,
-        "holder": virtual.holder,
-        "amount": f"{order.open_amount:,}",
-        "due": f"{virtual.due_at.astimezone(KST):%Y-%m-%d %H:%M}",
-    }
-    notify_buyer(delivery, template="deposit_account", order=order, facts=facts)
+    if order.stage != LineState.AWAITING_PAYMENT or order.open_amount <= 0:
+        return
+    if order.payment_method == PaymentMethod.BANK_TRANSFER:
+        account = BankAccount.objects.filter(is_active=True).order_by("pk").first()
+        if account is None or order.deposit_by is None:
+            return
+        where = {"bank": account.bank, "account": account.number(), "holder": account.holder}
+        due, moment = order.deposit_by, revived_at
+    else:
+        issued = VirtualAccount.objects.filter(payment__order=order, state=VirtualState.ISSUED)
+        virtual = issued.select_related("payment__account").first()
+        if virtual is None or virtual.payment.account is None or virtual.issued_at is None:
+            return
+        bank = bank_at(virtual.payment.account.provider, virtual.bank)
+        where = {"bank": bank, "account": virtual.number, "holder": virtual.holder}
+        due, moment = virtual.due_at, max(filter(None, (virtual.issued_at, revived_at)))
+    facts = where | {"amount": f"{order.open_amount:,}", "due": f"{due.astimezone(KST):%Y-%m-%d %H:%M}"}
+    notify_buyer(delivery, template="deposit_account", order=order, facts=facts, moment=moment)
 
 
 @on(REFUND_COMPLETED, holds=True)
 def tell_refunded(delivery: Any) -> None:
-    """환불 알림: what went back to the buyer."""
+    """환불 알림: what went back to the buyer; of a deposit for no order nobody knows whom to tell."""
+    if delivery.order_id is None:
+        return
     order = Order.objects.get(pk=delivery.order_id)
     refunds = OrderEvent.objects.filter(pk__in=delivery.event_ids).values_list("subject_id", flat=True)
     won = sum(one.amount for one in Refund.objects.filter(pk__in=refunds, state=RefundState.COMPLETED))

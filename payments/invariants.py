@@ -45,8 +45,16 @@ def check_ledger() -> Iterable[Violation]:
 _REFUNDS = f"""
 SELECT r.id, r.state, r.amount, e.kind, e.amount FROM payments_refund r
 LEFT JOIN payments_ledgerentry e ON e.id = r.entry_id
-WHERE r.state IN ('ACCEPTED', 'COMPLETED')
+WHERE r.state IN ('ACCEPTED', 'COMPLETED') AND r.deposit_id IS NULL
   AND (e.id IS NULL OR e.payment_id <> r.payment_id OR e.amount <> -r.amount OR e.kind NOT IN ('REFUND', 'PAID_OUT'))
+LIMIT {MOST}
+"""
+_RETURNS = f"""
+SELECT d.id, d.state, d.amount, r.state, r.amount FROM payments_bankdeposit d
+FULL JOIN (SELECT * FROM payments_refund WHERE deposit_id IS NOT NULL AND state <> 'WITHDRAWN') r ON r.deposit_id = d.id
+WHERE (d.state IN ('RETURNING', 'REFUNDED') OR r.id IS NOT NULL)
+  AND (r.id IS NULL OR r.amount <> d.amount
+       OR d.state <> CASE WHEN r.state = 'COMPLETED' THEN 'REFUNDED' ELSE 'RETURNING' END)
 LIMIT {MOST}
 """
 _UNEXPLAINED = f"""
@@ -69,6 +77,9 @@ def check_refunds() -> Iterable[Violation]:
         cursor.execute(_REFUNDS)
         for pk, state, amount, kind, booked in cursor.fetchall():
             yield Violation("INV-03", f"refund {pk}", f"{state} of {amount}, ledger says {kind} {booked}")
+        cursor.execute(_RETURNS)
+        for pk, state, amount, refund, sent in cursor.fetchall():
+            yield Violation("INV-03", f"deposit {pk}", f"{state} {amount}, its return is {refund} {sent}")
         cursor.execute(_UNEXPLAINED)
         for pk, amount in cursor.fetchall():
             yield Violation("INV-03", f"ledger row {pk}", f"{amount} sent by staff without a refund")

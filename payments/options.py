@@ -28,6 +28,17 @@ SECOND_A_DAY = declare(
         help="한 사람이 하루에 신청한 환불이 이 금액을 넘으면 그 뒤의 환불은 다른 직원이 승인합니다.",
     )
 )
+DIFFERENCE_FROM = declare(
+    Declared(
+        "difference_second_from",
+        "다른 사람이 인정하는 차액(원)",
+        "입금",
+        default=0,
+        minimum=0,
+        maximum=1_000_000_000,
+        help="부족하거나 남는 금액이 이 금액부터면 신청한 직원과 다른 직원이 인정합니다. 0이면 모든 차액이 그렇습니다.",
+    )
+)
 COUPON_RULE = declare(
     Declared(
         "refund_coupon_rule",

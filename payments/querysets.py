@@ -14,9 +14,9 @@ class Claimed(models.Manager[Any]):
 
 
 class Resolved(models.Manager[Any]):
-    """예외: `version` is 0 while nobody has decided, then 1."""
+    """예외: `version` counts how often 차액 인정 was asked for, and the decision."""
 
     def get_queryset(self) -> QuerySet[Any]:
         is_open = When(resolved_at__isnull=True, then=Value(0))
         version = Case(is_open, default=Value(1), output_field=models.IntegerField())
-        return super().get_queryset().annotate(version=version)
+        return super().get_queryset().annotate(version=F("asks") + version)

@@ -99,7 +99,8 @@ class DepositState(models.TextChoices):
     QUEUED = "QUEUED", "확인 필요"
     ALLOCATED = "ALLOCATED", "직접 연결"
     IGNORED = "IGNORED", "무시"
-    REFUNDED = "REFUNDED", "환불"
+    RETURNING = "RETURNING", "반환 중"
+    REFUNDED = "REFUNDED", "반환"
 
 
 class DepositSource(models.TextChoices):
@@ -142,6 +143,9 @@ DEPOSIT_MOVES = (
     (DepositState.MATCHED, DepositState.QUEUED),
     (DepositState.ALLOCATED, DepositState.QUEUED),
     (DepositState.IGNORED, DepositState.QUEUED),
+    (DepositState.QUEUED, DepositState.RETURNING),
+    (DepositState.RETURNING, DepositState.REFUNDED),
+    (DepositState.RETURNING, DepositState.QUEUED),
 )
 
 

@@ -13,7 +13,7 @@ from core.messaging import send
 from core.settings_registry import get_setting
 from orders import events
 from orders.models import Order, OrderEvent
-from orders.notices import CORRECTION
+from orders.notices import CORRECTION, recipient_of
 from orders.states import LineState
 from shipping.columns import courier_name
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
@@ -55,7 +55,7 @@ def _shipments(delivery: Any) -> list[Shipment]:
     """The shipments of the lines that the delivery tells of, as they stand now."""
     lines = OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="line").values("subject_id")
     items = ShipmentLine.objects.filter(line__in=lines, is_live=True).values("shipment_id")
-    return list(Shipment.objects.filter(pk__in=items).select_related("order").order_by("pk"))
+    return list(Shipment.objects.filter(pk__in=items).select_related("order__channel").order_by("pk"))
 
 
 def _carrier(shipment: Shipment) -> str:
@@ -68,7 +68,7 @@ def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[st
     A correction goes out once for what it takes back.
     """
     order: Order = shipment.order
-    to = order.buyer_phone or order.recipient_phone or order.buyer_email
+    to = recipient_of(order)
     if not to:
         return
     text = CORRECTION if delivery.is_correction else template

@@ -28,6 +28,12 @@ class ChannelForm(forms.Form):
         required=False,
         help_text="끄면 모르는 상품의 주문은 품목 연결에서 기다립니다.",
     )
+    notifies_buyers = forms.BooleanField(
+        label="구매자에게 알림",
+        required=False,
+        initial=True,
+        help_text="구매자에게 직접 알리는 마켓이면 끕니다. 끄면 입금, 발송, 취소, 환불 알림을 보내지 않습니다.",
+    )
     profile = forms.ModelChoiceField(
         label="기본 양식",
         queryset=OrderProfile.objects.none(),

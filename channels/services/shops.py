@@ -19,6 +19,7 @@ class ChannelFacts:
     name: str
     is_active: bool
     creates_products: bool
+    notifies_buyers: bool = True
 
 
 def create_channel(*, code: str, facts: ChannelFacts) -> SalesChannel:
@@ -30,6 +31,7 @@ def create_channel(*, code: str, facts: ChannelFacts) -> SalesChannel:
                 name=facts.name,
                 is_active=facts.is_active,
                 creates_products=facts.creates_products,
+                notifies_buyers=facts.notifies_buyers,
             )
     except IntegrityError:
         raise Conflict(TAKEN, code="code_taken") from None
@@ -43,8 +45,8 @@ def edit_channel(*, channel_id: int, facts: ChannelFacts, profile: OrderProfile 
             raise NotFound("판매채널을 찾을 수 없습니다.")
         assert isinstance(channel, SalesChannel)
         channel.name, channel.is_active = facts.name, facts.is_active
-        channel.creates_products = facts.creates_products
-        channel.save(update_fields=["name", "is_active", "creates_products", "updated_at"])
+        channel.creates_products, channel.notifies_buyers = facts.creates_products, facts.notifies_buyers
+        channel.save(update_fields=["name", "is_active", "creates_products", "notifies_buyers", "updated_at"])
         OrderProfile.objects.filter(channel=channel, is_default=True).update(is_default=False)
         if profile is not None:
             OrderProfile.objects.filter(pk=profile.pk, channel=channel).update(is_default=True)

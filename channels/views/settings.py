@@ -129,7 +129,7 @@ class ProfileDelete(PermissionRequired):
 
 def _facts(form: ChannelForm) -> ChannelFacts:
     data = form.cleaned_data
-    return ChannelFacts(data["name"], data["is_active"], data["creates_products"])
+    return ChannelFacts(data["name"], data["is_active"], data["creates_products"], data["notifies_buyers"])
 
 
 def _form_of(channel: SalesChannel) -> ChannelForm:
@@ -138,6 +138,7 @@ def _form_of(channel: SalesChannel) -> ChannelForm:
         "name": channel.name,
         "is_active": channel.is_active,
         "creates_products": channel.creates_products,
+        "notifies_buyers": channel.notifies_buyers,
         "profile": profile.pk if profile else None,
     }
     return ChannelForm(initial=initial, channel=channel)

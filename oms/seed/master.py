@@ -18,13 +18,15 @@ from products.services.catalog import create_products
 from products.services.drafts import ProductDraft, VariantDraft
 
 CHANNELS = (("mall", "자사몰"), ("smartstore", "스마트스토어"), ("coupang", "쿠팡"))
+OWN = frozenset({"mall"})
+"""Channels whose buyers hear from us; markets tell theirs themselves."""
 PREFIXES = (("F", FASHION), ("E", FOOD), ("L", LIVING))
 
 
 def channels() -> dict[str, int]:
     """판매채널: ids by code; missing ones are created."""
     for code, name in CHANNELS:
-        SalesChannel.objects.get_or_create(code=code, defaults={"name": name})
+        SalesChannel.objects.get_or_create(code=code, defaults={"name": name, "notifies_buyers": code in OWN})
     return dict(SalesChannel.objects.filter(code__in=dict(CHANNELS)).values_list("code", "pk"))
 
 

@@ -11,6 +11,8 @@ class SalesChannel(TimeStamped):
     code = models.SlugField("코드", max_length=20, unique=True)
     name = models.CharField("이름", max_length=40)
     is_active = models.BooleanField("사용", default=True)
+    # Markets tell their buyers themselves; whoever has paid there must not hear of us twice.
+    notifies_buyers = models.BooleanField("구매자에게 알림", default=True, db_default=True)
     creates_products = models.BooleanField("모르는 상품을 새로 등록", default=False)
 
     class Meta:

@@ -28,6 +28,23 @@ class ProblemAction(Reasoned, BulkAction):
 
 
 @register
+class AskDifference(ProblemAction):
+    """차액 인정 신청: the first of two people."""
+
+    name, label, permission = "ask-difference", "차액 인정 신청", RESOLVE
+    style = SECONDARY
+
+    def will(self) -> str:
+        return "차액 인정을 신청합니다"
+
+    def did(self) -> str:
+        return "차액 인정을 신청했습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return resolving.ask_to_accept(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
 class AcceptDifference(ProblemAction):
     """차액 인정: a missing rest is booked by hand and the order goes on; a surplus stays with the order."""
 

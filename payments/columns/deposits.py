@@ -19,9 +19,11 @@ CSS = {
     DepositState.QUEUED: "s-awaiting",
     DepositState.ALLOCATED: "s-delivered",
     DepositState.IGNORED: "s-closed",
+    DepositState.RETURNING: "s-ready",
     DepositState.REFUNDED: "s-closed",
 }
 _REASON, _SOURCE = dict(DepositReason.choices), dict(DepositSource.choices)
+NOTED = frozenset({DepositState.IGNORED, DepositState.RETURNING, DepositState.REFUNDED})
 
 
 class DepositRecord(NamedTuple):
@@ -68,7 +70,7 @@ def _why(group: Group, _: Any) -> str:
     row = group.record
     if row.reason:
         return cells.two_lines(_REASON[row.reason], row.explained)
-    return cells.text(row.note if row.state == DepositState.IGNORED else row.explained)
+    return cells.text(row.note if row.state in NOTED else row.explained)
 
 
 def _why_text(row: DepositRecord) -> str:

@@ -13,6 +13,7 @@ from core.sealing import unseal
 from orders.columns import order_url
 from orders.states import PaymentMethod
 from payments.adapters.banks import bank_name
+from payments.columns.deposits import deposit_url
 from payments.models.refund import PURPOSE, RefundAccount
 from payments.states import RefundState, RefundWay
 
@@ -27,6 +28,7 @@ CSS = {
     RefundState.FAILED: "s-awaiting",
     RefundState.WITHDRAWN: "s-closed",
 }
+RETURN = "입금 반환"
 _WAY, _METHOD = dict(RefundWay.choices), dict(PaymentMethod.choices)
 
 
@@ -36,9 +38,11 @@ class RefundRecord(NamedTuple):
     id: int
     version: int
     requested_at: datetime
-    order_number: str
-    buyer: str
-    method: str
+    order_number: str | None
+    deposit_id: int | None
+    payer: str | None
+    buyer: str | None
+    method: str | None
     amount: int
     way: str
     state: str
@@ -55,6 +59,7 @@ class RefundRecord(NamedTuple):
 
 PATHS = {
     "order_number": "order__number",
+    "payer": "deposit__depositor",
     "buyer": "order__buyer_name",
     "method": "payment__method",
     "requester": "requested_by__display_name",
@@ -102,6 +107,17 @@ def _state(group: Group, _: Any) -> str:
     return cells.joined([badge, cells.tags([cells.Tag("다른 직원 승인", "t-hold")])]) if waits else badge
 
 
+def _subject(record: RefundRecord) -> str:
+    """주문, or the deposit that goes back because it is for no order."""
+    if record.order_number:
+        return cells.link(order_url(record.order_number), record.order_number, css="number")
+    return cells.link(deposit_url(record.deposit_id or 0), RETURN)
+
+
+def _buyer(record: RefundRecord) -> str:
+    return record.buyer or record.payer or ""
+
+
 def _people(record: RefundRecord) -> str:
     return record.requester or "시스템"
 
@@ -109,11 +125,10 @@ def _people(record: RefundRecord) -> str:
 COLUMNS = (
     ListColumn(
         "order", "주문번호",
-        lambda g, _: cells.link(order_url(g.record.order_number), g.record.order_number, css="number"),
-        lambda g, _: g.record.order_number, css="nowrap", width=18,
+        lambda g, _: _subject(g.record), lambda g, _: g.record.order_number or RETURN, css="nowrap", width=18,
     ),
     ListColumn(
-        "amount", "환불액", lambda g, _: cells.won_and(g.record.amount, _METHOD[g.record.method]),
+        "amount", "환불액", lambda g, _: cells.won_and(g.record.amount, _METHOD.get(g.record.method or "", RETURN)),
         lambda g, _: g.record.amount, kind=Kind.WON, css="num nowrap", sort="amount",
     ),
     ListColumn("state", "상태", _state, lambda g, _: RefundState(g.record.state).label),
@@ -127,8 +142,8 @@ COLUMNS = (
         ),
     ),
     ListColumn(
-        "buyer", "주문자", lambda g, _: cells.text(mask_name(g.record.buyer)), lambda g, _: g.record.buyer,
-        personal=True, masked=lambda g, _: mask_name(g.record.buyer),
+        "buyer", "주문자", lambda g, _: cells.text(mask_name(_buyer(g.record))), lambda g, _: _buyer(g.record),
+        personal=True, masked=lambda g, _: mask_name(_buyer(g.record)),
     ),
     ListColumn("reason", "사유", lambda g, _: cells.text(g.record.reason), lambda g, _: g.record.reason, width=30),
     ListColumn(

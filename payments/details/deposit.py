@@ -15,11 +15,12 @@ from orders.models import Order, OrderLine
 from orders.states import CSS, LineState
 from payments.columns.deposits import CSS as DEPOSIT_CSS
 from payments.columns.deposits import deposit_url
+from payments.forms.refunds import RefundForm
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate
 from payments.services.allocating import NOT_FOUND
 from payments.states import DepositState, MatchGrade
 
-MATCH = "payments.match_deposits"
+MATCH, RETURN = "payments.match_deposits", "payments.request_refund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "has_canceled": any(one.is_canceled for one in candidates),
         "links": links_of(deposit),
         "may_match": waits and user.has_perm(MATCH),
+        "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
+        "return_form": RefundForm(),
         "buttons": [Button(one.name, one.label, one.style) for one in actions_for(BankDeposit, {deposit.state}, user)],
         "rows": f"{deposit.pk}:{deposit.version}",
         "page_name": "deposits",

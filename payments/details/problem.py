@@ -17,6 +17,7 @@ from payments.services.resolving import GAPS, LATE, NOT_FOUND, TOO_MUCH
 from payments.states import ProblemKind, Resolution
 
 ONLY_FOR = {
+    "ask-difference": GAPS,
     "accept-difference": GAPS,
     "revive-order": LATE,
     "attach-notice": frozenset({ProblemKind.UNKNOWN_ORDER}),
@@ -28,7 +29,7 @@ RESOLVE, REFUND = "payments.resolve_problem", "payments.request_refund"
 
 def find_problem(pk: int) -> MoneyProblem:
     """예외 찾기. Raises NotFound."""
-    rows = MoneyProblem.objects.select_related("order", "payment__order", "notice__account", "resolved_by")
+    rows = MoneyProblem.objects.select_related("order", "payment__order", "notice__account", "resolved_by", "asked_by")
     found: MoneyProblem | None = rows.filter(pk=pk).first()
     if found is None:
         raise NotFound(NOT_FOUND)
@@ -58,6 +59,9 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "notice": problem.notice,
         "notice_url": notice_url(problem.notice_id) if problem.notice_id else "",
         "decided": "" if is_open else f"{who} · {cells.full_time(problem.resolved_at)}",
+        "asked": f"{problem.asked_by.display_name} 님 · {cells.full_time(problem.asked_at)}"
+        if is_open and problem.asked_by and problem.asked_amount == problem.amount
+        else "",
         "may_refund": is_open
         and problem.kind in TOO_MUCH
         and problem.payment is not None
@@ -65,7 +69,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         and user.has_perm(REFUND),
         "needs_account": problem.payment is not None and needs_account(problem.payment),
         "buttons": _buttons(problem, user) if is_open else [],
-        "rows": f"{problem.pk}:{0 if is_open else 1}",
+        "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
     }
 

@@ -9,7 +9,8 @@ from payments.adapters.registry import PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
-from payments.services.pg_settings import AccountFacts, facts
+from payments.services.pg_accounts import sandboxes_count
+from payments.services.pg_settings import NO_SANDBOX, AccountFacts, facts
 
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
@@ -124,6 +125,8 @@ class PgAccountForm(AccountSettingsForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         url, is_sandbox = cleaned.get("base_url", ""), cleaned.get("is_sandbox")
+        if is_sandbox and cleaned.get("is_active") and not sandboxes_count():
+            self.add_error("is_sandbox", NO_SANDBOX)
         if url and not url.startswith("https://") and not is_sandbox:
             self.add_error("base_url", "PG 주소는 https://로 시작해야 합니다. 키가 그대로 보이지 않게 합니다.")
         if cleaned.get("issues_accounts") and not cleaned.get("bank"):

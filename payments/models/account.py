@@ -37,12 +37,11 @@ class PgAccount(TimeStamped):
     requeries = models.BooleanField("PG 재조회", default=True)
     # The one account that opens virtual accounts for orders of our own mall; its bank as this PG counts banks.
     issues_accounts = models.BooleanField("가상계좌 발급", default=False)
-    bank = models.CharField("발급 은행", max_length=8, blank=True)
+    bank = models.CharField("발급 은행", max_length=40, blank=True)
     is_sandbox = models.BooleanField("샌드박스", default=False)
     is_active = models.BooleanField("사용", default=True)
     # Until then notices without proof are answered as the PG expects and kept as tests, never applied.
     registering_until = models.DateTimeField("등록 시험", null=True, blank=True)
-    last_notice_at = models.DateTimeField("마지막 수신", null=True, blank=True)
     last_ok_at = models.DateTimeField("마지막 조회 성공", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
 

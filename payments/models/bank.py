@@ -83,6 +83,10 @@ class BankDeposit(StateGuard, TimeStamped):
             models.CheckConstraint(
                 condition=Q(allocated_amount__gte=0, allocated_amount__lte=F("amount")), name="deposit_not_overspent"
             ),
+            # What goes back to its sender is no order's money.
+            models.CheckConstraint(
+                condition=~Q(state__in=[S.RETURNING, S.REFUNDED]) | Q(allocated_amount=0), name="deposit_returned_whole"
+            ),
         ]
         indexes = [
             models.Index(fields=["-at", "-id"], name="deposit_newest"),
@@ -115,6 +119,18 @@ class BankDeposit(StateGuard, TimeStamped):
     @transition(state, source=S.QUEUED, target=S.IGNORED, custom={"label": "무시"})
     def ignore(self, *, at: datetime, actor: Any, note: str) -> None:
         self.decided_at, self.decided_by, self.note = at, actor, note
+
+    @transition(state, source=S.QUEUED, target=S.RETURNING, custom={"label": "반환 신청"})
+    def give_back(self, *, at: datetime, actor: Any, note: str) -> None:
+        self.decided_at, self.decided_by, self.note = at, actor, note[:200]
+
+    @transition(state, source=S.RETURNING, target=S.REFUNDED, custom={"label": "반환"})
+    def returned(self, *, at: datetime, actor: Any) -> None:
+        self.decided_at, self.decided_by = at, actor
+
+    @transition(state, source=S.RETURNING, target=S.QUEUED, custom={"label": "반환 철회"})
+    def keep(self, *, at: datetime, note: str) -> None:
+        self.decided_at, self.decided_by, self.note = None, None, note[:200]
 
     @transition(state, source=[S.MATCHED, S.ALLOCATED, S.IGNORED], target=S.QUEUED, custom={"label": "다시 확인"})
     def reopen(self, *, at: datetime, note: str) -> None:

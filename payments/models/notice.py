@@ -1,5 +1,6 @@
 """Webhook inbox: every HTTP request as it came, and every distinct event among them."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 
@@ -55,10 +56,16 @@ class PgNotice(models.Model):
         return f"{self.account_id} {self.event_key}"
 
 
+_AS_IT_CAME = [
+    "account", "at", "peer_ip", "client_ip", "content_type", "headers", "body", "size", "body_hash",
+]  # fmt: skip
+
+
 class PgRequest(models.Model):
     """받은 요청: the raw bytes of one HTTP request, stored and committed before anything reads them.
 
-    Its verdict (`status`, `reason`, `notice`) follows; a request without one is read again by the sweep.
+    Its verdict (`status`, `reason`, `notice`) follows; a request without one is read again by the sweep. What came in
+    is never changed and never deleted.
     """
 
     account = models.ForeignKey(PgAccount, models.PROTECT, related_name="requests")
@@ -77,6 +84,10 @@ class PgRequest(models.Model):
 
     class Meta:
         verbose_name = "PG 요청"
+        triggers = [
+            pgtrigger.ReadOnly(name="as_it_came", fields=_AS_IT_CAME),
+            pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
+        ]
         indexes = [
             models.Index(fields=["at", "id"], name="request_unread", condition=Q(status=None)),
             models.Index(fields=["-at", "-id"], name="request_newest"),

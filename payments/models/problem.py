@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from core.models import TimeStamped
 from orders.models import Order
@@ -28,6 +28,11 @@ class MoneyProblem(TimeStamped):
     memo = models.CharField("메모", max_length=300, blank=True)
     resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     resolved_at = models.DateTimeField("처리일시", null=True)
+    # 차액 인정 needs two people: who asked for it, when, for which sum, and how often it was asked.
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    asked_at = models.DateTimeField("인정 신청일시", null=True)
+    asked_amount = models.BigIntegerField("인정 신청액", null=True)
+    asks = models.PositiveSmallIntegerField("인정 신청 횟수", default=0, db_default=0)
     objects = Resolved()
 
     class Meta:
@@ -39,6 +44,14 @@ class MoneyProblem(TimeStamped):
             models.CheckConstraint(
                 condition=Q(resolved_at=None, resolution="") | (Q(resolved_at__isnull=False) & ~Q(resolution="")),
                 name="problem_resolved_whole",
+            ),
+            models.CheckConstraint(
+                condition=~Q(resolution=Resolution.ACCEPTED)
+                | Q(asked_by=None)
+                | Q(resolved_by=None)
+                | ~Q(resolved_by=F("asked_by"))
+                | ~Q(asked_amount=F("amount")),
+                name="problem_two_people",
             ),
         ]
         indexes = [models.Index(fields=["-found_at", "-id"], name="problem_open", condition=Q(resolved_at=None))]

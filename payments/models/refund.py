@@ -19,6 +19,7 @@ from core.state import StateField, StateGuard, condition, transition
 from core.triggers import append_only, state_triggers, told_triggers
 from orders.models import Order
 from orders.states import Fault
+from payments.models.bank import BankDeposit
 from payments.models.payment import LedgerEntry, Payment
 from payments.states import REFUND_BOOKED, REFUND_FIRST, REFUND_MOVES, REFUND_OPEN, RefundState, RefundWay
 
@@ -27,13 +28,23 @@ R = RefundState
 _OPEN = ", ".join(f"'{state.value}'" for state in REFUND_OPEN)
 
 _CAPPED = f"""
-    IF TG_OP = 'UPDATE' AND (NEW.amount <> OLD.amount OR NEW.payment_id <> OLD.payment_id) THEN
+    IF TG_OP = 'UPDATE' AND (NEW.amount, NEW.payment_id, NEW.deposit_id)
+       IS DISTINCT FROM (OLD.amount, OLD.payment_id, OLD.deposit_id) THEN
         RAISE EXCEPTION 'refund % may not change its amount or payment', OLD.id USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.state NOT IN ({_OPEN}) OR NEW.entry_id IS NOT NULL THEN
         RETURN NEW;
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.state IN ({_OPEN}) AND OLD.entry_id IS NULL THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.deposit_id IS NOT NULL THEN
+        SELECT amount - allocated_amount INTO held FROM payments_bankdeposit WHERE id = NEW.deposit_id
+           FOR NO KEY UPDATE;
+        IF NEW.amount <> held THEN
+            RAISE EXCEPTION 'return of deposit % would be % of %', NEW.deposit_id, NEW.amount, held
+                USING ERRCODE = 'check_violation';
+        END IF;
         RETURN NEW;
     END IF;
     -- Whoever else opens a refund of this payment waits here and then sees this one.
@@ -102,13 +113,17 @@ class RefundCalculation(models.Model):
 
 
 class Refund(StateGuard, TimeStamped):
-    """환불: won to pay back out of one payment; `key` is its number at the PG, the same however often it is sent."""
+    """환불: won to pay back out of one payment; `key` is its number at the PG, the same however often it is sent.
+
+    Or a bank deposit that goes back to its sender, because it is for no order: then `deposit` stands for both.
+    """
 
     event_subject = "refund"
 
     key = models.UUIDField("환불 번호", unique=True, default=uuid.uuid4)
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
-    order = models.ForeignKey(Order, models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="refunds")
+    order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="refunds")
+    deposit = models.ForeignKey(BankDeposit, models.PROTECT, null=True, related_name="refunds")
     calculation = models.ForeignKey(RefundCalculation, models.PROTECT, null=True, related_name="refunds")
     way = models.CharField("환불 방법", max_length=8, choices=RefundWay.choices)
     amount = models.PositiveBigIntegerField("환불액")
@@ -152,7 +167,16 @@ class Refund(StateGuard, TimeStamped):
             models.CheckConstraint(condition=Q(state__in=RefundState.values), name="refund_state_known"),
             models.CheckConstraint(condition=Q(amount__gte=1), name="refund_amount_positive"),
             models.CheckConstraint(
-                condition=~Q(state__in=REFUND_BOOKED) | Q(entry__isnull=False), name="refund_done_is_booked"
+                condition=~Q(state__in=REFUND_BOOKED) | Q(entry__isnull=False) | Q(deposit__isnull=False),
+                name="refund_done_is_booked",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment__isnull=False, order__isnull=False, deposit=None)
+                | Q(payment=None, order=None, deposit__isnull=False, way=RefundWay.BANK),
+                name="refund_of_one_thing",
+            ),
+            models.UniqueConstraint(
+                fields=["deposit"], condition=~Q(state=R.WITHDRAWN), name="refund_of_a_deposit_once"
             ),
             models.CheckConstraint(
                 condition=Q(needs_second=False)
@@ -176,7 +200,14 @@ class Refund(StateGuard, TimeStamped):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id} {self.amount:,}원"
+        return f"{self.payment_id or self.deposit_id} {self.amount:,}원"
+
+    @property
+    def paid(self) -> Payment:
+        """결제 out of which the money goes; only for refunds that have one."""
+        if self.payment is None:
+            raise ValueError(f"refund {self.pk} is that of a deposit")
+        return self.payment
 
     @property
     def account(self) -> RefundAccount | None:
@@ -236,7 +267,7 @@ class Refund(StateGuard, TimeStamped):
         self.completed_at, self.due_at, self.last_error = at, None, ""
 
     @transition(state, source=R.APPROVED, target=R.COMPLETED, conditions=[is_by_hand], custom={"label": "이체 완료"})
-    def pay_out(self, *, at: datetime, entry_id: int) -> None:
+    def pay_out(self, *, at: datetime, entry_id: int | None) -> None:
         self.completed_at, self.entry_id, self.due_at = at, entry_id, None
 
     @transition(

@@ -15,7 +15,8 @@ class VirtualAccount(TimeStamped):
 
     payment = models.OneToOneField(Payment, models.CASCADE, primary_key=True, related_name="virtual")
     state = models.CharField("발급 상태", max_length=8, choices=VirtualState.choices, default=VirtualState.PENDING)
-    bank = models.CharField("은행 코드", max_length=8)
+    # As the PG counts banks: digits, or a word of PortOne.
+    bank = models.CharField("은행 코드", max_length=40)
     number = models.CharField("계좌번호", max_length=40, blank=True, db_collation="C")
     holder = models.CharField("예금주", max_length=60, blank=True)
     due_at = models.DateTimeField("입금기한")

@@ -33,6 +33,9 @@ def _queued(*reasons: DepositReason) -> Q:
 
 
 D = DepositReason
+DONE_STATES = [
+    DepositState.ALLOCATED, DepositState.IGNORED, DepositState.RETURNING, DepositState.REFUNDED
+]  # fmt: skip
 BY_HAND = (
     D.NO_ORDER, D.NAME_DIFFERS, D.NAME_WEAK, D.NAME_AMBIGUOUS, D.SEVERAL_ORDERS, D.ALREADY_CONFIRMED, D.UNDONE,
 )  # fmt: skip
@@ -73,7 +76,7 @@ class DepositPage(LoggedExport):
         ListTab("over", "초과입금", _queued(D.OVERPAID)),
         ListTab("late", "취소 후 입금", _queued(D.LATE_AFTER_CANCEL)),
         ListTab("auto", "자동확인", Q(state=DepositState.MATCHED)),
-        ListTab("done", "처리완료", Q(state__in=[DepositState.ALLOCATED, DepositState.IGNORED, DepositState.REFUNDED])),
+        ListTab("done", "처리완료", Q(state__in=DONE_STATES)),
         ListTab("all", "전체"),
     )
     columns = COLUMNS

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.lists import LoggedExport
 from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, Moved, RowHead, SearchArm, Sort, lists
-from payments.columns.refunds import COLUMNS, PATHS, RefundRecord
+from payments.columns.refunds import COLUMNS, PATHS, RETURN, RefundRecord
 from payments.models import Refund
 from payments.pages.moved import moved_rows
 from payments.states import RefundState, RefundWay
@@ -55,7 +55,7 @@ class RefundPage(LoggedExport):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, row.order_number, row.state)
+        return RowHead(row.id, row.version, row.order_number or f"{RETURN} {row.deposit_id}", row.state)
 
     def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
         """다른 사람의 처리 of refunds; one query."""

@@ -81,7 +81,7 @@ def allocate(
     chosen = list(dict.fromkeys(order_ids))
     with locked_orders({*chosen, *held}, actor=actor) as (orders, lines):
         payments = payments_of([order for order in orders if order.pk in chosen])
-        deposit = _queued(deposit_id, seen_version)
+        deposit = queued(deposit_id, seen_version)
         found = _chosen(chosen, orders, lines, payments, canceled=canceled)
         shares = shares_of(deposit.amount, [Need(one.order.pk, one.need, one.by_hand > 0) for one in found])
         if not accepts_difference and sum(one.need for one in found) != deposit.amount:
@@ -104,7 +104,8 @@ def allocate(
     return deposit
 
 
-def _queued(deposit_id: int, seen_version: int | None) -> BankDeposit:
+def queued(deposit_id: int, seen_version: int | None) -> BankDeposit:
+    """기다리는 입금, locked, as the screen showed it. Raises Conflict when somebody was faster."""
     rows: list[BankDeposit] = locked(BankDeposit.objects.filter(pk=deposit_id))
     if not rows:
         raise DomainError(NOT_FOUND, code="deposit_not_found")

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from core.events import record
-from core.state import move
+from core.state import Change, Outcome, move
 from orders.models import Order
-from orders.states import PREPAID_METHODS
-from payments.events import PAYMENT_SETTLED
+from orders.states import PREPAID_METHODS, PaymentMethod
+from payments.events import DEPOSIT_AWAITED, PAYMENT_SETTLED
 from payments.models import Payment
 from payments.services.booking import book
-from payments.states import EntryKind
+from payments.states import EntryKind, PaymentState
 
 
 def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -> list[Payment]:
@@ -28,6 +28,10 @@ def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -
     )
     record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
     prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
+    # Who pays into our own account must hear which; a virtual account is told when its PG has opened it.
+    awaited = [one for one in payments if one.method == PaymentMethod.BANK_TRANSFER and one.amount]
+    opened = Outcome(changes=[Change(one, "", PaymentState.PENDING, 0) for one in awaited])
+    record(opened, DEPOSIT_AWAITED, at=at, actor=actor)
     rows = [(one, EntryKind.PREPAID, one.order.channel_number, one.amount) for one in prepaid]
     told = {one.pk: one.order.paid_at for one in prepaid if one.order.paid_at is not None}
     book(rows, at=at, actor=actor, came_at=told)

@@ -4,6 +4,7 @@ import os
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from core.http import Client
@@ -47,10 +48,17 @@ def endpoint(token: str) -> PgAccount | None:
     return account
 
 
+def sandboxes_count() -> bool:
+    """샌드박스 허용: accounts of a sandbox and addresses without TLS are for demo and tests only."""
+    return settings.OMS_ENV != "production"
+
+
 def _mark(token: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT xmin::text || ctid::text FROM payments_pgaccount WHERE endpoint_token = %s AND is_active", [token]
+            "SELECT xmin::text || ctid::text FROM payments_pgaccount WHERE endpoint_token = %s AND is_active"
+            " AND (NOT is_sandbox OR %s)",
+            [token, sandboxes_count()],
         )
         found = cursor.fetchone()
     return found[0] if found else ""
@@ -74,7 +82,10 @@ def facts_of(account: PgAccount) -> Account:
 def client_of(account: PgAccount, timeout: Timeout = PATIENT) -> Client:
     """통신 client of an account's address, one per process; OMS_<CODE>_BASE_URL overrides the address."""
     url = os.environ.get(f"OMS_{account.code.upper().replace('-', '_')}_BASE_URL", account.base_url)
-    loopback = account.is_sandbox and urlsplit(url).scheme == "http"
+    loopback = sandboxes_count() and account.is_sandbox and urlsplit(url).scheme == "http"
+    if not loopback and urlsplit(url).scheme == "http":
+        # A row from another environment: it must neither show its keys nor stop the others.
+        url = f"https{url[4:]}"
     found = _clients.get((url, loopback, timeout))
     if found is None:
         made = Client(url, timeout=timeout, allow_loopback=loopback)

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from core.exceptions import Conflict, NotFound
+from core.exceptions import Conflict, DomainError, NotFound
 from core.settings_registry import last_changed, note_change
 from payments.adapters.base import Denied, NotAtPg, PgProblem, Ref
 from payments.adapters.registry import PGS
 from payments.models import PgAccount
-from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of
+from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of, sandboxes_count
 
 REGISTERING = timedelta(minutes=10)
 NOWHERE = "20000101-0000000-0"
@@ -23,6 +23,7 @@ NOWHERE = "20000101-0000000-0"
 HISTORY = "pg_account"
 TAKEN = "이미 쓰고 있는 코드입니다. 다른 코드를 입력하세요."
 ONE_ISSUES = "{name} 계정이 이미 가상계좌를 발급합니다. 그 계정에서 먼저 끄세요."
+NO_SANDBOX = "운영 환경에서는 샌드박스 계정을 쓸 수 없습니다. 샌드박스를 끄고 https://로 시작하는 PG 주소를 입력하세요."
 STALE = "화면을 연 뒤 {who} 이 계정을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
 NOT_FOUND = "PG 계정을 찾을 수 없습니다. 목록에서 다시 고르세요."
 LABELS: Mapping[str, str] = {
@@ -73,6 +74,7 @@ def create_account(
     *, code: str, provider: str, given: AccountFacts, key: str, options: Mapping[str, str], actor: Any, at: datetime
 ) -> PgAccount:
     """PG 계정 등록. Raises Conflict for a code in use and for a second account that opens virtual accounts."""
+    _refuse_sandbox(given)
     account = PgAccount(code=code, provider=provider, **_columns(given))
     account.set_secrets(key, options={name: text for name, text in options.items() if text})
     try:
@@ -99,6 +101,7 @@ def edit_account(
 
     Raises Conflict when somebody changed the account since the screen, or another one opens virtual accounts.
     """
+    _refuse_sandbox(given)
     with transaction.atomic():
         account = _locked(account_id)
         if account.updated_at != seen_at:
@@ -198,6 +201,13 @@ def _with(problem: PgProblem, text: str) -> str:
 def _columns(given: AccountFacts) -> dict[str, Any]:
     used = given if given.issues_accounts else replace(given, bank="")
     return {one.name: getattr(used, one.name) for one in fields(AccountFacts)} | {"ips": list(given.ips)}
+
+
+def _refuse_sandbox(given: AccountFacts) -> None:
+    """In production keys go to a real PG only, and only through TLS; an account that is switched off may stay."""
+    is_open = given.is_sandbox or not given.base_url.startswith("https://")
+    if given.is_active and is_open and not sandboxes_count():
+        raise DomainError(NO_SANDBOX, code="sandbox_in_production")
 
 
 def _refuse_second_issuer(given: AccountFacts, *, other_than: int | None) -> None:

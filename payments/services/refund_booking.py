@@ -20,9 +20,10 @@ from payments import events
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services import problems
 from payments.services.booking import book
-from payments.states import EntryKind, ProblemKind, RefundState
+from payments.states import REFUND_OPEN, EntryKind, ProblemKind, RefundState
 
 CHECK_AFTER = timedelta(hours=1)
+TAKEN_BACK = "신청한 환불을 철회했습니다."
 IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
 Row = tuple[Payment, EntryKind, str, int]
 
@@ -32,7 +33,7 @@ def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datet
 
     A re-query that began before `answered_at` may not know of the refund and must not be applied after this.
     """
-    Payment.objects.filter(Q(synced_at=None) | Q(synced_at__lt=answered_at), pk=refund.payment_id).update(
+    Payment.objects.filter(Q(synced_at=None) | Q(synced_at__lt=answered_at), pk=refund.paid.pk).update(
         synced_at=answered_at
     )
     if refund.state not in IN_FLIGHT:
@@ -43,10 +44,10 @@ def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datet
             arrive(refund, at=at)
         return
     used = reference[:80] or f"R{refund.key.hex}"
-    entry = LedgerEntry.objects.filter(payment=refund.payment, kind=EntryKind.REFUND, reference=used).first()
+    entry = LedgerEntry.objects.filter(payment=refund.paid, kind=EntryKind.REFUND, reference=used).first()
     if entry is None:
-        book([(refund.payment, EntryKind.REFUND, used, -refund.amount)], at=at, reason=refund.reason)
-        entry = LedgerEntry.objects.get(payment=refund.payment, kind=EntryKind.REFUND, reference=used)
+        book([(refund.paid, EntryKind.REFUND, used, -refund.amount)], at=at, reason=refund.reason)
+        entry = LedgerEntry.objects.get(payment=refund.paid, kind=EntryKind.REFUND, reference=used)
     _done(refund, entry=entry, reference=reference, is_final=is_final, at=at)
 
 
@@ -62,8 +63,8 @@ def recognise(rows: Sequence[Row], *, at: datetime) -> dict[int, int]:
     states = [*IN_FLIGHT, RefundState.ACCEPTED]
     open_refunds: dict[int, list[Refund]] = defaultdict(list)
     for refund in locked(Refund.objects.filter(payment__in=payments, state__in=states)):
-        refund.payment = payments[refund.payment_id]
-        open_refunds[refund.payment_id].append(refund)
+        refund.payment = payments[refund.paid.pk]
+        open_refunds[refund.paid.pk].append(refund)
     explained: dict[int, int] = defaultdict(int)
     for payment, kind, reference, amount in mine:
         found = _match(open_refunds[payment.pk], kind, reference, abs(amount))
@@ -93,7 +94,7 @@ def arrive(refund: Refund, *, at: datetime) -> None:
 def bounce(refund: Refund, *, at: datetime) -> None:
     """환불 실패 기장: the bank could not pay out what the PG had taken; the money is with us again (A74)."""
     reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
-    book([(refund.payment, EntryKind.REFUND_FAILED, reference, refund.amount)], at=at, reason=refund.reason)
+    book([(refund.paid, EntryKind.REFUND_FAILED, reference, refund.amount)], at=at, reason=refund.reason)
     fail(refund, error="은행이 환불금을 입금하지 못했습니다. 환불계좌를 확인하세요.", at=at)
 
 
@@ -103,7 +104,7 @@ def fail(refund: Refund, *, error: str, at: datetime) -> None:
     _tell(refund, Refund.fail, events.REFUND_FAILED, at=at, reason=error, error=error[:300])
     if was_accepted:
         problems.open_for(
-            refund.payment, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=f"환불 {refund.key}"
+            refund.paid, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=f"환불 {refund.key}"
         )
 
 
@@ -114,7 +115,7 @@ def _done(refund: Refund, *, entry: LedgerEntry, reference: str, is_final: bool,
         _tell(refund, Refund.complete, events.REFUND_COMPLETED, at=at, data=data, **facts)
     else:
         _tell(refund, Refund.accept, events.REFUND_ACCEPTED, at=at, data=data, due_at=at + CHECK_AFTER, **facts)
-    settle_problems(refund.payment, at=at)
+    settle_problems(refund.paid, at=at)
 
 
 def settle_problems(payment: Payment, *, at: datetime) -> None:
@@ -124,6 +125,18 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
         problems.settle(payment, [ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT], at=at)
     if not order.paid_amount and order.stage == LineState.CANCELED_UNPAID:
         problems.settle(payment, [ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE], at=at)
+
+
+def ask_again(payment: Payment, *, at: datetime) -> None:
+    """예외 다시 등록: a refund of exceptional money was taken back, so that the money waits for a decision again."""
+    order = payment.order
+    if Refund.objects.filter(payment=payment, state__in=REFUND_OPEN).exists():
+        return
+    if order.stage == LineState.CANCELED_UNPAID and order.paid_amount > 0:
+        problems.open_for(payment, ProblemKind.LATE_AFTER_CANCEL, amount=order.paid_amount, at=at, detail=TAKEN_BACK)
+    elif order.paid_amount > order.due_amount:
+        gap = order.paid_amount - order.due_amount
+        problems.open_for(payment, ProblemKind.OVERPAID, amount=gap, at=at, detail=TAKEN_BACK)
 
 
 def _tell(

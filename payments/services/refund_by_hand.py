@@ -9,6 +9,7 @@ from core.models import Job
 from core.state import Outcome, explain, is_preview, missing, move
 from payments import events
 from payments.models import LedgerEntry, Refund
+from payments.services import returning
 from payments.services.booking import book
 from payments.services.refund_booking import settle_problems
 from payments.services.refund_locking import NOT_FOUND, locked_refunds
@@ -25,30 +26,34 @@ def pay_out(
     Refused: not approved, done by a PG, or the payment holds less by now.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
-        left = {refund.payment_id: refund.payment.balance for refund in refunds}
+        out_of = [refund for refund in refunds if refund.deposit is None]
+        left = {refund.paid.pk: refund.paid.balance for refund in out_of}
         refused, good = {}, []
-        for refund in refunds:
+        for refund in out_of:
             if explain(refund, Refund.pay_out) is not None:
                 continue
-            if refund.amount > left[refund.payment_id]:
-                refused[refund.pk] = SPENT.format(balance=left[refund.payment_id])
+            if refund.amount > left[refund.paid.pk]:
+                refused[refund.pk] = SPENT.format(balance=left[refund.paid.pk])
                 continue
-            left[refund.payment_id] -= refund.amount
+            left[refund.paid.pk] -= refund.amount
             good.append(refund)
         rows = {} if is_preview() else _book(good, actor=actor, at=at, batch=batch)
+        rows |= {refund.pk: {"entry_id": None} for refund in refunds if refund.deposit is not None}
         outcome = move(refunds, Refund.pay_out, at=at, refuse=refused, per_row=rows)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in outcome.moved}
         record(outcome, events.REFUND_COMPLETED, at=at, actor=actor, batch=batch, source=source, data=data)
+        returning.finish(outcome.moved, at=at, actor=actor, batch=batch)
         for refund in outcome.moved:
-            settle_problems(refund.payment, at=at)
+            if refund.payment is not None:
+                settle_problems(refund.payment, at=at)
     return outcome
 
 
 def _book(refunds: Collection[Refund], *, actor: Any, at: datetime, batch: Job | None) -> dict[int, dict[str, Any]]:
     """Ledger rows of refunds; the row of each by refund id."""
-    shared = {refund.payment_id: refund.payment for refund in refunds}
-    rows = [(shared[r.payment_id], EntryKind.PAID_OUT, f"R{r.key.hex}", -r.amount) for r in refunds]
+    shared = {refund.paid.pk: refund.paid for refund in refunds}
+    rows = [(shared[r.paid.pk], EntryKind.PAID_OUT, f"R{r.key.hex}", -r.amount) for r in refunds]
     book(rows, at=at, actor=actor, batch=batch)
     found = LedgerEntry.objects.filter(kind=EntryKind.PAID_OUT, reference__in=[row[2] for row in rows])
     entries = dict(found.values_list("reference", "pk"))

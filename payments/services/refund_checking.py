@@ -46,10 +46,10 @@ def check_due(*, at: datetime) -> int:
     lost = give_up_leases(at=at)
     refunds = _claim(at)
     if refunds:
-        answers = fetch([refund.payment for refund in refunds])
+        answers = fetch([refund.paid for refund in refunds])
         failpoint(FETCHED)
         for refund in refunds:
-            _judge(refund.pk, answers[refund.payment_id], at=at)
+            _judge(refund.pk, answers[refund.paid.pk], at=at)
     return lost + len(refunds)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from core.locks import locked
 from orders.models import Order
 from orders.services.locking import locked_orders
-from payments.models import LedgerEntry, Payment, Refund
+from payments.models import BankDeposit, LedgerEntry, Payment, Refund
 from payments.states import REFUND_OPEN, EntryKind
 
 NOT_FOUND = "환불 건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
@@ -20,16 +20,24 @@ AT_PG = (EntryKind.DEPOSIT, EntryKind.REVERSAL, EntryKind.REFUND, EntryKind.REFU
 def locked_refunds(
     refund_ids: Collection[int], *, actor: Any = None, skip_locked: bool = False
 ) -> Iterator[list[Refund]]:
-    """환불 by id, locked after orders, lines and payments; each carries its locked payment, that its locked order.
+    """환불 by id, locked after orders, lines and payments; each carries its locked payment, that its locked order, or
+    its locked deposit.
 
     Raises LockTimeout, or leaves out refunds of orders that somebody holds, like `locked_orders`.
     """
-    order_ids = set(Refund.objects.filter(pk__in=refund_ids).values_list("order_id", flat=True))
+    rows = Refund.objects.filter(pk__in=refund_ids, order__isnull=False)
+    order_ids = {pk for pk in rows.values_list("order_id", flat=True) if pk is not None}
     with locked_orders(order_ids, actor=actor, skip_locked=skip_locked) as (orders, _):
         payments = {payment.pk: payment for payment in locked_payments(orders)}
-        refunds: list[Refund] = locked(Refund.objects.filter(pk__in=refund_ids, payment__in=payments))
+        mine = Q(payment__in=payments) | Q(deposit__isnull=False)
+        refunds: list[Refund] = locked(Refund.objects.filter(mine, pk__in=refund_ids))
+        deposit_ids = [refund.deposit_id for refund in refunds if refund.deposit_id is not None]
+        deposits = {one.pk: one for one in locked(BankDeposit.objects.filter(pk__in=deposit_ids))}
         for refund in refunds:
-            refund.payment = payments[refund.payment_id]
+            if refund.payment_id is not None:
+                refund.payment = payments[refund.payment_id]
+            elif refund.deposit_id is not None:
+                refund.deposit = deposits[refund.deposit_id]
         yield refunds
 
 
@@ -45,6 +53,13 @@ def locked_payments(orders: Sequence[Order]) -> list[Payment]:
 def promised(payments: Collection[Payment]) -> dict[int, int]:
     """약속한 환불: won of refunds that are open and not in the ledger, by payment id."""
     rows = Refund.objects.filter(payment__in=payments, state__in=REFUND_OPEN, entry=None).order_by()
+    return dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
+
+
+def totals_at_pg(payments: Collection[Payment]) -> dict[int, int]:
+    """PG 입금액: won that came in through a PG and stand, before any refund, by payment id."""
+    kinds = (EntryKind.DEPOSIT, EntryKind.REVERSAL)
+    rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=kinds).order_by()
     return dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
 
 

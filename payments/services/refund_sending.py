@@ -40,7 +40,7 @@ from payments.services import refund_booking
 from payments.services.applying import Fetched, apply
 from payments.services.draining import fetch
 from payments.services.pg_accounts import client_of, facts_of, pg_of
-from payments.services.refund_locking import balances_at_pg, locked_refunds
+from payments.services.refund_locking import balances_at_pg, locked_refunds, totals_at_pg
 from payments.states import RefundState
 
 log = logging.getLogger("payments.refunds")
@@ -134,19 +134,24 @@ def _begin(at: datetime) -> tuple[list[_Call], int]:
         cursor.execute(_DUE, _facts(at))
         still = {pk for (pk,) in cursor.fetchall()}
         due = [refund for refund in refunds if refund.pk in still]
-        balances = balances_at_pg([refund.payment for refund in due])
+        balances = balances_at_pg([refund.paid for refund in due])
         good, refused = [], 0
         for refund in due:
-            if refund.amount > balances[refund.payment_id]:
-                text = OVER_BALANCE.format(balance=max(0, balances[refund.payment_id]))
+            if refund.amount > balances[refund.paid.pk]:
+                text = OVER_BALANCE.format(balance=max(0, balances[refund.paid.pk]))
                 refund_booking.fail(refund, error=text, at=at)
                 refused += 1
             else:
                 good.append(refund)
         outcome = move(good, Refund.send, at=at, lease=at + LEASE)
         record(outcome, events.REFUND_SENT, at=at, source=Source.TASK)
-        accounts = PgAccount.objects.in_bulk({refund.payment.account_id for refund in outcome.moved})
-        return [_call_of(r, accounts[r.payment.account_id], balances[r.payment_id]) for r in outcome.moved], refused
+        accounts = PgAccount.objects.in_bulk({refund.paid.account_id for refund in outcome.moved})
+        totals = totals_at_pg([refund.paid for refund in outcome.moved])
+        calls = [
+            _call_of(one, accounts[one.paid.account_id], balance=balances[one.paid.pk], total=totals.get(one.paid.pk))
+            for one in outcome.moved
+        ]
+        return calls, refused
 
 
 def repeating() -> list[int]:
@@ -166,11 +171,11 @@ def _facts(at: datetime) -> dict[str, Any]:
     }
 
 
-def _call_of(refund: Refund, account: PgAccount, balance: int) -> _Call:
-    payment, given, pg = refund.payment, refund.account, pg_of(account)
+def _call_of(refund: Refund, account: PgAccount, *, balance: int, total: int | None) -> _Call:
+    payment, given, pg = refund.paid, refund.account, pg_of(account)
     return _Call(
         refund.pk,
-        refund.payment_id,
+        refund.paid.pk,
         refund.version,
         pg.capabilities.repeats_refund_key,
         pg,
@@ -181,6 +186,7 @@ def _call_of(refund: Refund, account: PgAccount, balance: int) -> _Call:
             ref=ref_of(payment),
             amount=refund.amount,
             balance=balance,
+            total=total,
             reason=refund.reason,
             account=BankAccount(bank=code_at(account.provider, given.bank), number=given.number, holder=given.holder)
             if given

@@ -23,6 +23,7 @@ from payments import events
 from payments.models import Payment, Refund, RefundAccount, RefundCalculation
 from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
+from payments.services import refund_booking, returning
 from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised
 from payments.states import RefundState, RefundWay
 
@@ -86,7 +87,7 @@ def request(
     with locked_orders(set(order_ids), actor=actor) as (orders, _):
         payments = {payment.pk: payment for payment in locked_payments(orders)}
         taken = promised(payments.values())
-        watch = _Watch(actor, at)
+        watch = Watch(actor, at)
         for place, ask in enumerate(asked):
             payment = payments.get(ask.payment_id)
             refusal = refusal_of(payment, ask, taken.get(ask.payment_id, 0))
@@ -103,7 +104,7 @@ def request(
         data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in result.refunds}
         facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
         record(opened, events.REFUND_REQUESTED, reason=reason, data=data, **facts)
-        _approve_own(result.refunds, **facts)
+        approve_own(result.refunds, **facts)
     return result
 
 
@@ -125,12 +126,17 @@ def account_refusal(payment: Payment, account: RefundAccount | None, way: Refund
         return None
     if account is None:
         return NO_ACCOUNT
+    return None if is_good_account(account) else BAD_ACCOUNT
+
+
+def is_good_account(account: RefundAccount) -> bool:
+    """환불계좌로 쓸 수 있는지: digits, a bank and a holder."""
     good = account.number.isascii() and account.number.isdigit() and 6 <= len(account.number) <= 20
-    return None if good and account.bank and account.holder.strip() else BAD_ACCOUNT
+    return good and bool(account.bank) and bool(account.holder.strip())
 
 
 @dataclass
-class _Watch:
+class Watch:
     """두 사람 원칙: how much the requester asked for today; the lock keeps two requests of one person apart."""
 
     actor: Any
@@ -151,14 +157,18 @@ class _Watch:
 
     def needs_second(self, payment: Payment, amount: int, account: RefundAccount | None) -> bool:
         """Large, or too many of them today, or to somebody who did not pay. Source: reliability.md D8."""
+        return self.is_two_peoples(payment.order.depositor_name, amount, account)
+
+    def is_two_peoples(self, paid_by: str, amount: int, account: RefundAccount | None) -> bool:
+        """The same for money of which only the name of the sender is known."""
         self.today += amount
-        payer = "".join(payment.order.depositor_name.split())
+        payer = "".join(paid_by.split())
         is_other = account is not None and bool(payer) and "".join(account.holder.split()) != payer
         is_large = amount >= self.limits[SECOND_FROM.key] or self.today > self.limits[SECOND_A_DAY.key]
         return is_large or is_other
 
 
-def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: _Watch) -> Refund:
+def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: Watch) -> Refund:
     account = ask.account if needs_account(payment) else None
     return Refund(
         payment=payment,
@@ -174,8 +184,8 @@ def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: _Watch
     )
 
 
-def _approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **facts: Any) -> None:
-    """What needs no second person is approved by who asked for it, when that person may."""
+def approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **facts: Any) -> None:
+    """바로 승인: what needs no second person is approved by who asked for it, when that person may."""
     free = [refund for refund in refunds if not refund.needs_second]
     if actor is not None and free and actor.has_perm(APPROVE):
         outcome = move(free, Refund.approve, at=at, by_id=actor.pk)
@@ -229,6 +239,10 @@ def withdraw(
         outcome = move(refunds, Refund.withdraw, at=at)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
+        returning.keep(outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
+        for refund in outcome.moved:
+            if refund.calculation_id is None and refund.payment is not None:
+                refund_booking.ask_again(refund.payment, at=at)
     return outcome
 
 
@@ -247,9 +261,11 @@ def retry(
     Needs its approval anew. Refused when its money was paid back otherwise meanwhile.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
-        taken = promised([refund.payment for refund in refunds])
-        watch, refused, rows = _Watch(actor, at), {}, {}
+        taken = promised([refund.payment for refund in refunds if refund.payment is not None])
+        watch, refused, rows = Watch(actor, at), {}, {}
         for refund in refunds:
+            if refund.payment is None or refund.payment_id is None:
+                continue
             used, given = way or RefundWay(refund.way), account or refund.account
             rest = refund.payment.balance - taken.get(refund.payment_id, 0)
             if refund.amount > rest:
@@ -272,5 +288,5 @@ def retry(
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
         record(outcome, events.REFUND_REOPENED, data=data, **facts)
-        _approve_own(outcome.moved, **facts)
+        approve_own(outcome.moved, **facts)
     return outcome

@@ -7,6 +7,7 @@ from core.messaging import send
 from core.models import Message
 from core.settings_registry import get_setting
 from orders.models import Order
+from orders.notices import recipient_of
 from orders.states import LineState
 
 BEFORE = timedelta(days=1)
@@ -33,11 +34,11 @@ def remind_due(*, at: datetime) -> int:
 def _ending(at: datetime, after: int) -> list[Order]:
     waiting = Order.objects.in_step(LineState.AWAITING_PAYMENT)
     soon = waiting.filter(deposit_by__gt=at, deposit_by__lte=at + BEFORE, ordered_at__lte=at - BEFORE, pk__gt=after)
-    return list(soon.order_by("pk")[:AT_ONCE])
+    return list(soon.filter(channel__notifies_buyers=True).select_related("channel").order_by("pk")[:AT_ONCE])
 
 
 def _remind(order: Order, deposit_by: datetime, key: str, *, at: datetime) -> int:
-    to = order.buyer_phone or order.recipient_phone or order.buyer_email
+    to = recipient_of(order)
     if not to or order.open_amount <= 0:
         return 0
     facts = {

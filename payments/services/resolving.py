@@ -6,13 +6,14 @@ Locks orders, lines, payments, problems in this order. Source: payments.md 5.7, 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core import drains
 from core.events import record
 from core.locks import locked
 from core.models import Job
+from core.settings_registry import get_setting
 from core.state import Change, Outcome, is_preview, missing
 from orders.models import Order, OrderLine
 from orders.services import progress
@@ -20,6 +21,7 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments import events
 from payments.models import MoneyProblem, Payment, PgNotice, RefundAccount
+from payments.options import DIFFERENCE_FROM
 from payments.services import refunds
 from payments.services.booking import book
 from payments.services.receiving import CHANNEL
@@ -32,6 +34,10 @@ LATE = frozenset({K.LATE_AFTER_CANCEL, K.LATE_AFTER_EXPIRE})
 TOO_MUCH = frozenset({K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE})
 NOT_FOUND = "예외 입금을 찾을 수 없습니다. 목록을 새로 고치세요."
 NOT_A_GAP = "부분입금과 초과입금만 차액을 인정할 수 있습니다."
+ASK_FIRST = "두 사람이 확인하는 차액입니다. 먼저 '차액 인정 신청'을 하고 다른 직원이 인정하세요."
+ASKED_ALREADY = "이미 신청한 차액입니다. 다른 직원이 인정하면 반영됩니다."
+OTHER_PERSON = "신청한 사람과 다른 직원이 인정해야 하는 차액입니다."
+ASK_LIFE = timedelta(hours=72)
 NOT_LATE = "취소한 주문에 들어온 입금만 주문을 되살릴 수 있습니다."
 NOT_TOO_MUCH = "돌려줄 돈이 있는 예외가 아닙니다."
 NOT_A_NOTICE = "주문을 찾지 못한 PG 알림만 할 수 있는 처리입니다."
@@ -107,7 +113,7 @@ def _resolve(
         MoneyProblem.objects.filter(pk__in=[case.problem.pk for case in good]).update(
             resolution=resolution, memo=reason[:300], resolved_by=actor, resolved_at=at, updated_at=at
         )
-        outcome.changes = [Change(case.problem, "OPEN", resolution, 1) for case in good]
+        outcome.changes = [Change(case.problem, "OPEN", resolution, case.problem.asks + 1) for case in good]
         data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
         record(outcome, events.PROBLEM_RESOLVED, at=at, actor=actor, batch=batch, reason=reason, data=data)
     return outcome
@@ -122,17 +128,56 @@ def close(*, problem_ids: Collection[int], actor: Any, at: datetime, reason: str
         )  # fmt: skip
 
 
+def ask_to_accept(
+    *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """차액 인정 신청: somebody else may accept the difference within 72 hours, as long as its sum stays the same."""
+    outcome = Outcome()
+    with _locked(problem_ids, actor=actor) as cases:
+        for case in cases:
+            one = case.problem
+            if one.resolved_at or one.kind not in GAPS:
+                outcome.refused[one.pk] = _settled(one) if one.resolved_at else NOT_A_GAP
+            elif _was_asked(one, at) and one.asked_by_id == actor.pk:
+                outcome.refused[one.pk] = ASKED_ALREADY
+            else:
+                outcome.possible.append(one)
+        outcome.refused |= missing(set(problem_ids), [case.problem for case in cases], text=NOT_FOUND)
+        if is_preview():
+            return outcome
+        for one in outcome.possible:
+            facts = {"asked_by": actor, "asked_at": at, "asked_amount": one.amount, "asks": one.asks + 1}
+            MoneyProblem.objects.filter(pk=one.pk).update(updated_at=at, **facts)
+            outcome.changes.append(Change(one, "OPEN", "OPEN", one.asks + 1))
+        data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
+        record(outcome, events.PROBLEM_ASKED, at=at, actor=actor, batch=batch, reason=reason, data=data)
+    return outcome
+
+
+def _was_asked(problem: MoneyProblem, at: datetime) -> bool:
+    """Whether a request stands: of the present sum, not older than three days (reliability.md 4.2)."""
+    is_same = problem.asked_amount == problem.amount
+    return problem.asked_at is not None and is_same and problem.asked_at > at - ASK_LIFE
+
+
 def accept_difference(
     *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
 ) -> Outcome:
     """차액 인정: what is missing is booked by hand and the order goes on; what is too much stays with the order.
 
-    Money that comes in later takes the place of the booking by hand (applying).
+    From a sum on (setting) somebody else must have asked for it. Money that comes in later takes the place of the
+    booking by hand (applying). Source: reliability.md 4.1.
     """
+    limit = get_setting(DIFFERENCE_FROM.key)
 
     def refusal(case: _Case) -> str | None:
         if case.problem.kind not in GAPS or case.payment is None or case.order is None:
             return NOT_A_GAP
+        if abs(case.problem.amount) >= limit:
+            if not _was_asked(case.problem, at):
+                return ASK_FIRST
+            if case.problem.asked_by_id == actor.pk:
+                return OTHER_PERSON
         waits = any(line.state == LineState.AWAITING_PAYMENT for line in case.lines)
         return NOT_WAITING if case.problem.kind == K.UNDERPAID and not waits else None
 

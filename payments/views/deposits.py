@@ -8,14 +8,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from accounts.access import PermissionRequired, staff_of
+from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.views.gate import is_fragment, refuse
 from core.views.lists import refused
-from payments.details.deposit import detail_context, find_deposit
+from payments.details.deposit import RETURN, detail_context, find_deposit
 from payments.forms.deposits import AllocateForm
+from payments.forms.refunds import RefundForm
 from payments.services.allocating import allocate
+from payments.services.deposit_returns import give_back
 from payments.services.deposits import match_deposits
 
 CHANGED = "oms:changed"
@@ -78,6 +80,27 @@ class DepositAllocate(DepositAct):
             canceled=cleaned["canceled"],
         )
         return f"입금 {deposit.amount:,}원을 주문 {len(cleaned['order_ids']):,}건에 연결했습니다."
+
+
+class DepositReturn(DepositAct):
+    """반환 신청: the deposit goes back to its sender. No bulk act: the account must not be kept with a job."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        return refusal(request, RETURN) or super().post(request, pk)
+
+    def act(self, request: HttpRequest, pk: int) -> str:
+        form, version = RefundForm(request.POST), request.POST.get("version", "")
+        if not form.is_valid():
+            raise DomainError(_first_error(form), code="bad_form")
+        refund = give_back(
+            deposit_id=pk,
+            actor=staff_of(request),
+            at=timezone.now(),
+            seen_version=int(version) if version.isascii() and version.isdigit() else None,
+            **form.cleaned_data,
+        )
+        waits = "다른 직원이 승인하면" if refund.needs_second else "승인하고"
+        return f"입금 {refund.amount:,}원의 반환을 신청했습니다. 환불 관리에서 {waits} 이체하세요."
 
 
 class DepositRematch(DepositAct):

@@ -67,6 +67,7 @@ class PortOne(Dialect):
         "WOORI": "우리은행",
         "IBK": "기업은행",
         "NONGHYUP": "농협은행",
+        "STANDARD_CHARTERED": "SC제일은행",
     }
     demo = Shop(
         "portone",

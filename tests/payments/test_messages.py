@@ -5,13 +5,22 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from core import relay
+from core import drains, relay
+from core.calendar import KST
+from core.jobs.undo import open_undo
 from core.models import Message
-from orders.models import Order, OrderEvent
-from payments.models import VirtualAccount
+from orders.models import Delivery, Order, OrderEvent, SalesChannel
+from orders.services import progress
+from orders.states import CanceledBy, Fault
+from payments.actions.payments import CancelUnpaid
+from payments.models import BankAccount, Refund, VirtualAccount
 from payments.services import refund_by_hand
+from payments.services.canceling import cancel_and_refund
+from payments.services.manual import confirm_manually
 from payments.services.reminding import remind_due
 from tests.fixtures.orders import broken, reloaded
+from tests.fixtures.refunds import ACCOUNT
+from tests.fixtures.work import confirmed, previewed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +79,108 @@ def test_a_refund_that_is_done_is_told_once(paid_refund, staff):
         relay.run_once(at=timezone.now() + timedelta(hours=1))
     [message] = told("refund_completed")
     assert "10,000원을 환불했습니다" in message.body
+
+
+@pytest.fixture
+def told_all():
+    """`told_all()`: the relay has handed over everything that is due in an hour; twice, as it may."""
+
+    def run(*, times=2):
+        for _ in range(times):
+            relay.run_once(at=timezone.now() + timedelta(hours=1))
+
+    return run
+
+
+def test_a_bank_transfer_is_told_the_account_of_the_shop_once(make_order, bank_account, told_all):
+    order = make_order(price=39_000, at=timezone.now())
+    told_all()
+    [message] = told("deposit_account")
+    due = reloaded(order).deposit_by.astimezone(KST)
+    facts = f"국민은행 12345678901234, 예금주 가게, 39,000원. {due:%Y-%m-%d %H:%M}까지"
+    assert message.to == "01012345678"
+    assert f"주문 {order.number}의 입금 계좌입니다. {facts}" in message.body
+    assert broken() == []
+
+
+def test_nobody_is_told_an_account_who_has_paid_or_canceled_or_has_none(make_order, bank_account, staff, told_all):
+    paid, gone = make_order(at=timezone.now()), make_order(at=timezone.now())
+    make_order(paid=True)
+    confirm_manually(order_ids=[paid.pk], actor=staff, at=timezone.now())
+    progress.cancel_unpaid(order_ids=[gone.pk], actor=staff, at=timezone.now(), by=CanceledBy.STAFF)
+    told_all()
+    assert told("deposit_account") == []
+    BankAccount.objects.update(is_active=False)
+    make_order(at=timezone.now())
+    told_all()
+    assert told("deposit_account") == []
+
+
+def test_a_revived_order_is_told_its_account_again(make_order, bank_account, staff, told_all):
+    order = make_order(price=39_000, at=timezone.now() - timedelta(days=2))
+    told_all()
+    progress.cancel_unpaid(order_ids=[order.pk], actor=None, at=timezone.now(), by=CanceledBy.DEADLINE)
+    told_all()
+    Order.objects.update(deposit_by=timezone.now() - timedelta(days=1))
+    progress.revive(order_ids=[order.pk], actor=staff, at=timezone.now(), reason="고객 요청")
+    told_all()
+    first, second = told("deposit_account")
+    due = reloaded(order).deposit_by.astimezone(KST)
+    assert f"{due:%Y-%m-%d %H:%M}까지" in second.body
+    assert first.body != second.body
+    assert len(told("order_canceled")) == 1
+
+
+def test_a_revived_order_with_a_kept_virtual_account_is_told_it_again_and_a_new_one_once(pg_shop, staff, told_all):
+    order = pg_shop.order(pg_shop.account("toss"), buyer_phone="01012345678")
+    told_all()
+    [first] = told("deposit_account")
+
+    def end_and_revive():
+        progress.cancel_unpaid(order_ids=[order.pk], actor=staff, at=timezone.now(), by=CanceledBy.STAFF)
+        Order.objects.filter(pk=order.pk).update(deposit_by=timezone.now() + timedelta(days=7))
+
+    end_and_revive()
+    progress.revive(order_ids=[order.pk], actor=staff, at=timezone.now(), reason="고객 요청")
+    told_all()
+    assert [one.body for one in told("deposit_account")] == [first.body, first.body]
+    end_and_revive()
+    told_all()
+    drains.run_all()
+    progress.revive(order_ids=[order.pk], actor=staff, at=timezone.now(), reason="고객 요청")
+    told_all()
+    drains.run_all()
+    told_all()
+    bodies = [one.body for one in told("deposit_account")]
+    assert len(bodies) == 3
+    assert VirtualAccount.objects.get().number in bodies[-1]
+    assert bodies[-1] != first.body
+
+
+def test_an_undone_cancel_tells_no_account_again(make_order, bank_account, staff, told_all):
+    order = make_order(at=timezone.now())
+    told_all()
+    batch = confirmed(previewed(CancelUnpaid(), list(order.lines.all()), actor=staff), actor=staff)
+    confirmed(open_undo(job=batch, actor=staff, at=batch.finished_at), actor=staff)
+    told_all()
+    assert len(told("deposit_account")) == 1
+    assert reloaded(order).stage == "AWAITING_PAYMENT"
+
+
+def test_a_market_tells_its_buyers_itself(make_order, bank_account, staff, told_all, lines_of):
+    market = SalesChannel.objects.create(code="market", name="마켓", notifies_buyers=False)
+    unpaid, canceled, paid = (make_order(on=market, at=timezone.now()) for _ in range(3))
+    confirm_manually(order_ids=[paid.pk], actor=staff, at=timezone.now())
+    progress.cancel_unpaid(order_ids=[canceled.pk], actor=staff, at=timezone.now(), by=CanceledBy.STAFF)
+    asked = cancel_and_refund(
+        line_ids=[line.pk for line in lines_of(paid)], fault=Fault.SELLER, reason="품절", account=ACCOUNT, actor=staff,
+        at=timezone.now(),
+    )  # fmt: skip
+    assert asked.refused == {}
+    refund_by_hand.pay_out(refund_ids=[Refund.objects.get().pk], actor=staff, at=timezone.now())
+    end = timezone.now() + timedelta(hours=20)
+    Order.objects.filter(pk=unpaid.pk).update(deposit_by=end, ordered_at=end - timedelta(days=7))
+    assert remind_due(at=timezone.now()) == 0
+    told_all()
+    assert not Message.objects.exists()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"DONE"}

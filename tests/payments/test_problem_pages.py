@@ -1,6 +1,7 @@
 """미확인·예외 입금 over HTTP: every act, its refusals, and two people at once."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.roles import Role
 from orders.models import OrderEvent
@@ -8,6 +9,7 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
 from payments.services import problems
+from payments.services.resolving import ask_to_accept
 from payments.states import EntryKind, NoticeState, ProblemKind, Resolution
 from tests.fixtures.orders import NOW, reloaded
 
@@ -93,9 +95,16 @@ def test_finance_does_not_accept_a_difference(problem, sign_in, press):
     assert stage(one) == LineState.AWAITING_PAYMENT
 
 
-def test_an_accepted_shortage_is_booked_by_hand_and_the_order_goes_on(problem, sign_in, press):
+def ask(one, actor):
+    """The first of the two people."""
+    outcome = ask_to_accept(problem_ids=[one.pk], actor=actor, at=timezone.now(), reason="고객과 통화함")
+    assert outcome.refused == {}
+
+
+def test_an_accepted_shortage_is_booked_by_hand_and_the_order_goes_on(problem, make_staff, sign_in, press):
     one = problem(K.UNDERPAID, 7_000)
-    _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 0)], reason="택배 지연 보상")
+    ask(one, make_staff(Role.FINANCE))
+    _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 1)], reason="택배 지연 보상")
     assert answer.status_code == 200
     assert stage(one) == LineState.PREPARING
     rows = LedgerEntry.objects.filter(payment=one.payment).order_by("pk").values_list("kind", "amount", "reason")
@@ -120,9 +129,10 @@ def test_a_reason_is_asked_for(problem, sign_in, press):
 def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sign_in, press):
     one, first = problem(K.UNDERPAID, 7_000), make_staff(Role.FINANCE, display_name="이재무")
     second = sign_in(Role.OWNER)
-    rows = [(one.pk, 0)]
+    rows = [(one.pk, 1)]
+    ask(one, first)
     opened = second.post(
-        "/acts/accept-difference/", {"page": "problems", "mode": "ids", "rows": f"{one.pk}:0"},
+        "/acts/accept-difference/", {"page": "problems", "mode": "ids", "rows": f"{one.pk}:1"},
         headers={"HX-Request": "true"},
     ).content.decode()  # fmt: skip
     press(sign_in(first), "close-problem", "problems", rows, reason="고객과 통화함")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payments", "0008_paid_at")]
+    dependencies = [("payments", "0011_difference_by_two")]
 
     operations = [
         AddIndexConcurrently(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("orders", "0014_points_of_canceled_lines")]
+    dependencies = [("orders", "0015_notifies_buyers")]
 
     operations = [
         RemoveIndexConcurrently(model_name="order", name="order_step_awaiting"),
