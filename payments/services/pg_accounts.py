@@ -18,8 +18,15 @@ PATIENT: Timeout = (5, 30)
 """Seconds to connect, and for the whole answer (payments.md 2.4)."""
 HURRIED: Timeout = (1, 3)
 """While a person or a shop waits for the page."""
+MARK = "xmin::text || ctid::text"
+"""In SQL: another one after every write to the row."""
 _clients: dict[tuple[str, bool, Timeout], Client] = {}
 _endpoints: dict[str, tuple[str, PgAccount]] = {}
+
+
+def remembered(token: str) -> tuple[str, PgAccount] | None:
+    """기억하는 계정 of an address with the mark of its row, for one who asks in his own statement whether it holds."""
+    return _endpoints.get(token)
 
 
 def endpoint(token: str) -> PgAccount | None:
@@ -49,9 +56,7 @@ def endpoint(token: str) -> PgAccount | None:
 
 def _mark(token: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT xmin::text || ctid::text FROM payments_pgaccount WHERE endpoint_token = %s AND is_active", [token]
-        )
+        cursor.execute(f"SELECT {MARK} FROM payments_pgaccount WHERE endpoint_token = %s AND is_active", [token])
         found = cursor.fetchone()
     return found[0] if found else ""
 
