@@ -19,8 +19,16 @@ PATIENT: Timeout = (5, 30)
 """Seconds to connect, and for the whole answer (payments.md 2.4)."""
 HURRIED: Timeout = (1, 3)
 """While a person or a shop waits for the page."""
+MARK = "xmin::text || ctid::text"
+"""In SQL: another one after every write to the row."""
 _clients: dict[tuple[str, bool, Timeout], Client] = {}
 _endpoints: dict[str, tuple[str, PgAccount]] = {}
+
+
+def remembered(token: str) -> tuple[str, PgAccount] | None:
+    """기억하는 계정 of an address with the mark of its row, for one who asks in his own statement whether it holds."""
+    known = _endpoints.get(token)
+    return known if known and (sandboxes_count() or not known[1].is_sandbox) else None
 
 
 def endpoint(token: str) -> PgAccount | None:
@@ -56,8 +64,7 @@ def sandboxes_count() -> bool:
 def _mark(token: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT xmin::text || ctid::text FROM payments_pgaccount WHERE endpoint_token = %s AND is_active"
-            " AND (NOT is_sandbox OR %s)",
+            f"SELECT {MARK} FROM payments_pgaccount WHERE endpoint_token = %s AND is_active AND (NOT is_sandbox OR %s)",
             [token, sandboxes_count()],
         )
         found = cursor.fetchone()

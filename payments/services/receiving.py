@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import connection, transaction
 
@@ -17,7 +17,7 @@ from core import drains
 from core.failpoints import declare, failpoint
 from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, Rejected
 from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
-from payments.services.pg_accounts import facts_of, pg_of, secret_of
+from payments.services.pg_accounts import MARK, facts_of, pg_of, secret_of
 from payments.states import NoticeState, ProblemKind
 
 CHANNEL = "oms_notices"
@@ -52,8 +52,19 @@ class Judgement:
     notice_id: int | None = None
 
 
-def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement | None]:
-    """요청 보관: one committed row; the refusal, when the request must not even be read."""
+Stored: TypeAlias = tuple[PgRequest, Judgement | None]
+"""보관한 요청, and the refusal when it must not even be read."""
+
+
+class AccountChanged(Exception):
+    """계정 변경: the account is not the one that is remembered; nothing was stored."""
+
+
+def store(arrival: Arrival, *, account: PgAccount, mark: str = "") -> Stored:
+    """요청 보관: one committed row; the refusal, when the request must not even be read.
+
+    With the `mark` of a remembered account it is stored only while that is in use and unchanged. Raises AccountChanged.
+    """
     refusal = _unreadable(arrival.headers, arrival.content_type, len(arrival.body), pg_of(account))
     body = arrival.body if refusal is None else arrival.body[:KEPT_OF_REFUSED]
     row = PgRequest(
@@ -67,7 +78,7 @@ def store(arrival: Arrival, *, account: PgAccount) -> tuple[PgRequest, Judgement
         size=len(arrival.body),
         body_hash=hashlib.sha256(arrival.body).digest(),
     )
-    row.pk = _store(row)
+    row.pk = _store(row, mark)
     failpoint(STORED)
     return row, refusal
 
@@ -153,17 +164,19 @@ def _milliseconds(began: float) -> int:
     return int((time.perf_counter() - began) * 1000)
 
 
-def _store(row: PgRequest) -> int:
+def _store(row: PgRequest, mark: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO payments_pgrequest (account_id, at, peer_ip, client_ip, content_type, headers, body, size,"
-            " body_hash, reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '') RETURNING id",
+            _STORE.format(unchanged=_UNCHANGED if mark else ""),
             [
-                row.account_id, row.at, row.peer_ip, row.client_ip, row.content_type,
-                json.dumps(row.headers, ensure_ascii=False), bytes(row.body), row.size, bytes(row.body_hash),
+                row.at, row.peer_ip, row.client_ip, row.content_type, json.dumps(row.headers, ensure_ascii=False),
+                bytes(row.body), row.size, bytes(row.body_hash), row.account_id, *([mark] if mark else []),
             ],
         )  # fmt: skip
-        return int(cursor.fetchone()[0])
+        found = cursor.fetchone()
+    if found is None:
+        raise AccountChanged
+    return int(found[0])
 
 
 def _take_at_once(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg, began: float) -> Judgement | None:
@@ -227,6 +240,13 @@ def _values(notice: Notice, row: PgRequest, *, account: PgAccount) -> dict[str, 
     }
 
 
+_STORE = """
+INSERT INTO payments_pgrequest (account_id, at, peer_ip, client_ip, content_type, headers, body, size, body_hash,
+    reason)
+SELECT id, %s, %s::inet, %s::inet, %s, %s::jsonb, %s, %s, %s, '' FROM payments_pgaccount WHERE id = %s{unchanged}
+RETURNING id
+"""
+_UNCHANGED = f" AND is_active AND {MARK} = %s"
 _INSERT = """
 INSERT INTO payments_pgnotice (account_id, event_key, kind, order_ref, payment_ref, amount, occurred_at, depositor,
     is_proven, fields, body_hash, received_at, due_at, state, reason, attempts, claim, last_error)

@@ -40,13 +40,13 @@ def verdicts():
     return list(PgRequest.objects.order_by("pk").values_list("status", "reason", "notice_id"))
 
 
-def test_a_notice_costs_three_statements_new_or_known(account, client):
+def test_a_notice_costs_two_statements_new_or_known(account, client):
     send(client, account, body())
     for ref, reason in (("20260908-0000002-1", ""), ("20260908-0000002-1", "duplicate")):
         with CaptureQueriesContext(connection) as captured:
             assert send(client, account, body(ref)).status_code == 200
         asked = [one["sql"] for one in captured.captured_queries]
-        assert len(asked) == 3, [sql[:140] for sql in asked]
+        assert len(asked) == 2, [sql[:140] for sql in asked]
         assert verdicts()[-1] == (200, reason, PgNotice.objects.latest("pk").pk)
     assert PgNotice.objects.count() == 2
     assert PgRequest.objects.exclude(milliseconds=None).count() == 3
