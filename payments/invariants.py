@@ -123,3 +123,44 @@ def check_deposits() -> Iterable[Violation]:
         cursor.execute(_ALLOCATIONS)
         for pk, amount, total, voided in cursor.fetchall():
             yield Violation("INV-03", f"allocation {pk}", f"{amount}, voided {voided}, ledger says {total}")
+
+
+_LEFT = f"""
+SELECT id, state, reason, due_at FROM payments_pgnotice
+WHERE (state IN ('RECEIVED', 'RETRY')) <> (finished_at IS NULL)
+   OR (state IN ('RECEIVED', 'RETRY') AND due_at < now() - interval '10 minutes')
+LIMIT {MOST}
+"""
+_UNREAD = f"""
+SELECT id, at FROM payments_pgrequest WHERE status IS NULL AND at < now() - interval '10 minutes' LIMIT {MOST}
+"""
+
+
+@invariant("INV-10", "Every request of a PG is read, and every notice has its end or its next try, within ten minutes.")
+def check_notices() -> Iterable[Violation]:
+    """알림 검사: nothing that a PG told us lies about."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT)
+        for pk, state, reason, due in cursor.fetchall():
+            yield Violation("INV-10", f"notice {pk}", f"{state} {reason}, due {due:%Y-%m-%d %H:%M}")
+        cursor.execute(_UNREAD)
+        for pk, at in cursor.fetchall():
+            yield Violation("INV-10", f"request {pk}", f"not read since {at:%Y-%m-%d %H:%M}")
+
+
+_CANCELED_PAID = f"""
+SELECT l.number, l.canceled_at, e.won FROM orders_orderline l
+JOIN LATERAL (SELECT sum(e.amount) AS won FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
+              WHERE p.order_id = l.order_id AND e.at < l.canceled_at) e ON e.won > 0
+WHERE l.state = 'CANCELED_UNPAID' AND l.canceled_by = 'DEADLINE'
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-17", "No order was canceled by its deadline while the ledger held money for it.")
+def check_deadline() -> Iterable[Violation]:
+    """자동취소 검사: canceled lines against the ledger of that moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CANCELED_PAID)
+        for number, at, won in cursor.fetchall():
+            yield Violation("INV-17", str(number), f"canceled {at:%Y-%m-%d %H:%M} with {won} won in the ledger")

@@ -39,6 +39,7 @@ REASONS: Final = {
     "no_answer": "PG가 응답하지 않음",
     "busy": "다른 직원이 주문을 처리 중",
     "stale_answer": "더 새로운 조회가 먼저 반영됨",
+    "waits_its_turn": "PG 조회 차례를 기다림",
     "currency": "원화가 아닌 결제",
     "mismatch_with_pg": "PG와 금액이나 주문번호가 다름",
     "uncleared_cheque": "결제되지 않은 수표",

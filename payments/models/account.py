@@ -42,6 +42,8 @@ class PgAccount(TimeStamped):
     is_active = models.BooleanField("사용", default=True)
     # Until then notices without proof are answered as the PG expects and kept as tests, never applied.
     registering_until = models.DateTimeField("등록 시험", null=True, blank=True)
+    # Until then the questions are given away that its unproven notices may cause (payments/services/asking.py).
+    asks_until = models.DateTimeField("조회 예산", null=True, blank=True, editable=False)
     last_ok_at = models.DateTimeField("마지막 조회 성공", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
 

@@ -20,7 +20,8 @@ from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
 from payments.services import bank_feed
-from payments.services.applying import Applied, Fetched, apply
+from payments.services.applying import UNCHANGED, Applied, Fetched, apply
+from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import client_of, facts_of, pg_of
 from payments.states import NoticeState, ProblemKind
 
@@ -34,8 +35,12 @@ BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 )
 UNKNOWN_TRIES = 4
-SOON = timedelta(seconds=1)
-SOON_AGAIN = frozenset({"busy", "stale_answer"})
+SOON_AGAIN = {
+    "busy": timedelta(seconds=1),
+    "stale_answer": timedelta(seconds=1),
+    "waits_its_turn": timedelta(seconds=2),
+}
+"""Our own haste: what comes again after so long, and counts as no failure of the notice."""
 FETCHED = declare("notice_after_fetch", "the PG has answered; nothing is applied")
 APPLIED = declare("notice_after_apply", "ledger and order are committed; the notices are not marked")
 
@@ -45,6 +50,7 @@ LEASES_LOST = len(BACK_OFF) + 4
 DIED = Applied(NoticeState.DEAD, "process_died")
 NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
+LATER = Applied(NoticeState.RETRY, "waits_its_turn")
 SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
@@ -91,10 +97,14 @@ def drain(*, at: datetime) -> int:
     for group in groups:
         if all(one.kind == Kind.OTHER for one in group.notices):
             verdicts |= {one.pk: IGNORED for one in group.notices}
+        elif group.payment is not None and is_overtaken(group.notices, group.payment):
+            verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
             verdicts |= {one.pk: _unknown(one, at=at) for one in group.notices}
+    for pk in over_budget({pk: group.notices for pk, group in asked.items()}, at=at):
+        verdicts |= {one.pk: LATER for one in asked.pop(pk).notices}
     verdicts |= sync(asked, at=at)
     _finish(notices, verdicts, at=at)
     return len(notices) + len(lost)
@@ -240,7 +250,7 @@ def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, a
         state, due = verdict.state, None
         if state is NoticeState.RETRY:
             soon = verdict.reason in SOON_AGAIN
-            due = at + (SOON if soon else BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1])
+            due = at + (SOON_AGAIN[verdict.reason] if soon else BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1])
             if not soon and notice.attempts > len(BACK_OFF):
                 state = NoticeState.DEAD
                 log.error("notice %s is dead: %s", notice.pk, verdict.reason)

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from core import drains
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 REQUESTS = int(os.environ.get("OMS_FUZZ_REQUESTS", "300"))
 BY_SOCKET = 300
 ANSWERS = {200, 400, 401, 403, 413, 415}
-STEPS = 20
+AT_ONCE = min(500, max(1, REQUESTS // 20))
+"""Requests between two looks at what they did."""
+STEPS = REQUESTS // AT_ONCE
 MOST_GROWTH = 32 * 2**20
 """Bytes that a process may grow by after its first tenth of the work."""
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.pg.name)
@@ -88,7 +91,7 @@ def test_in_process_nothing_fails_nothing_moves_and_memory_stays(pg_shop, case, 
     before, statuses, kept, began = effects(), Counter(), 0, time.perf_counter()
     requests = mutants(samples_of(case, at=timezone.now()), seed=11, count=REQUESTS)
     for number in range(STEPS):
-        for one in islice(requests, REQUESTS // STEPS):
+        for one in islice(requests, AT_ONCE):
             headers = {**one.headers, SENT_BY: one.client_ip}
             kind = headers.pop("content-type", "")
             # What the receiver raises comes through here.
@@ -100,9 +103,9 @@ def test_in_process_nothing_fails_nothing_moves_and_memory_stays(pg_shop, case, 
         if number == STEPS // 10:
             grown_from = memory()
     assert set(statuses) <= ANSWERS, statuses
-    assert sum(statuses.values()) == REQUESTS
+    assert sum(statuses.values()) == STEPS * AT_ONCE
     grown = memory() - grown_from
-    assert grown < MOST_GROWTH
+    assert grown < MOST_GROWTH, f"{grown / 2**20:.1f} MiB"
     rate = REQUESTS / (time.perf_counter() - began)
     sys.stdout.write(
         f"\n{case.pg.name}: {REQUESTS:,} requests, {rate:.0f}/s, answers {dict(sorted(statuses.items()))}, "
@@ -113,9 +116,11 @@ def test_in_process_nothing_fails_nothing_moves_and_memory_stays(pg_shop, case, 
 def forget():
     """Keep the inbox small, so that it is the receiver that is measured; what waits for a person has no order."""
     assert not MoneyProblem.objects.filter(order__isnull=False).exists()
-    MoneyProblem.objects.all().delete()
-    PgRequest.objects.all().delete()
-    PgNotice.objects.all().delete()
+    with connection.cursor() as cursor:
+        # Django would load every row with its body.
+        cursor.execute(
+            "DELETE FROM payments_moneyproblem; DELETE FROM payments_pgrequest; DELETE FROM payments_pgnotice"
+        )
 
 
 def test_the_feed_of_bank_rows_does_not_fail_either(pg_shop, make_order, bank_account):
