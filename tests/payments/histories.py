@@ -66,8 +66,9 @@ class Teller:
         for pg in sorted({one.pg for one in self.histories}):
             self.accounts[pg] = self.shop.account(pg)
         for one in self.histories:
-            one.told = self.shop.order(self.accounts[one.pg])
-            one.untold = self.shop.order(self.accounts[one.pg])
+            one.told = self.shop.opened(self.accounts[one.pg])
+            one.untold = self.shop.opened(self.accounts[one.pg])
+        self.shop.forget()
         self.shop.pgs.fault("hold", times=None)
         self._news()
         for number in range(max(len(one.chapters) for one in self.histories)):

@@ -57,15 +57,16 @@ def test_a_lost_notice_is_found_before_the_account_ends(pg_shop, unheard):  # F2
 
 def test_the_night_compares_three_sums_and_does_so_once(pg_shop, unheard):
     paid, unpaid = unheard(), unheard(is_paid=False)
-    assert run_slot(job="reconcile-week", at=timezone.now())
+    at = timezone.now()
+    assert run_slot(job="reconcile-week", at=at)
     assert pg_shop.state(paid) == (PREPARING, 33_000, PaymentState.PAID)
     assert pg_shop.state(unpaid) == (WAITING, 0, PaymentState.PENDING)
     report = PgReconciliation.objects.get()
-    assert (report.ran_on, report.day) == (kst_date(timezone.now()), kst_date(paid.created_at))
+    assert (report.ran_on, report.day) == (kst_date(at), kst_date(paid.created_at))
     assert (report.payments, report.changed, report.unanswered, report.mismatches) == (2, 1, 0, 0)
     assert (report.pg_sum, report.ledger_sum, report.order_sum) == (33_000, 33_000, 33_000)
-    assert reconciling.reconcile_week(at=timezone.now()) == []
-    assert reconciling.reconcile_week(at=timezone.now() + timedelta(days=1))[0].changed == 0
+    assert reconciling.reconcile_week(at=at) == []
+    assert reconciling.reconcile_week(at=at + timedelta(days=1))[0].changed == 0
     assert PgReconciliation.objects.count() == 2
 
 

@@ -284,7 +284,7 @@ FAULTS = [
     {"kind": "html"},
     {"kind": "empty"},
     {"kind": "truncated"},
-    {"kind": "hang", "seconds": 0.4},
+    {"kind": "hang", "seconds": 0.1},
     {"kind": "drop"},
     {"kind": "drip", "seconds": 0.1},
     {"kind": "delay", "seconds": 20.0},
