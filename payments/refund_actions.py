@@ -75,6 +75,9 @@ class ApproveRefund(RefundAction):
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return refunds.approve(refund_ids=ids, actor=actor, at=at, batch=batch)
 
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+
 
 @register
 class PayOutRefund(RefundAction):
@@ -87,6 +90,9 @@ class PayOutRefund(RefundAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return refund_by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"이체를 마친 환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
 
 
 @register

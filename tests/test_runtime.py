@@ -94,7 +94,17 @@ def test_up_starts_everything_prints_the_address_and_stops_cleanly(shop, shop_fo
     assert system.wait_until(lambda: f"Ready: {running.url}/" in running.log(), timeout=10)
     assert "owner, cs, logistics, finance, viewer, auditor; the password is demo" in running.log()
     parts = parts_of(running)
-    expected = {"postgres", "valkey-server", "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "sandbox.solapi"}
+    expected = {
+        "postgres",
+        "valkey-server",
+        "gunicorn",
+        "worker",
+        "oms_relay",
+        "beat",
+        "sandbox.tracker",
+        "sandbox.pg",
+        "sandbox.solapi",
+    }
     assert set(parts) == expected
     answer = json.load(urllib.request.urlopen(f"{running.url}/readyz"))
     assert answer == {"status": "ok", "database": "ok", "migrations": "ok", "broker": "ok"}

@@ -48,7 +48,11 @@ class DepositAct(PermissionRequired):
         try:
             text = self.act(request, pk)
         except DomainError as error:
-            return refuse(request, error)
+            answer = refuse(request, error)
+            # Beside the form: the strip of the list lies half under the slide-over.
+            answer["HX-Retarget"] = "#deposit-said"
+            answer["HX-Reswap"] = "innerHTML"
+            return answer
         if not is_fragment(request):
             return redirect(reverse("payments:deposit", args=[pk]))
         answer = render(request, "generic/_strip.html", {"result": Result("", ok_text=text)})
