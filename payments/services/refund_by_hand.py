@@ -38,7 +38,7 @@ def pay_out(
         rows = {} if is_preview() else _book(good, actor=actor, at=at, batch=batch)
         outcome = move(refunds, Refund.pay_out, at=at, refuse=refused, per_row=rows)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
-        outcome.sums["won"] = sum(refund.amount for refund in outcome.moved)
+        outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in outcome.moved}
         record(outcome, events.REFUND_COMPLETED, at=at, actor=actor, batch=batch, source=source, data=data)
         for refund in outcome.moved:

@@ -193,7 +193,7 @@ def approve(
     with locked_refunds(refund_ids, actor=actor) as refunds:
         own = {r.pk: SECOND_PERSON for r in refunds if r.needs_second and r.requested_by_id == actor.pk}
         outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
-        outcome.sums["won"] = sum(refund.amount for refund in outcome.moved)
+        outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_APPROVED, at=at, actor=actor, batch=batch, source=source)
         if outcome.moved:
