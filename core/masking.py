@@ -32,21 +32,29 @@ SENSITIVE = re.compile(
     rf"(?P<keep>{ORDER_NUMBER})|(?P<resident>{RESIDENT_NUMBER})|(?P<phone>{PHONE})|(?P<account>{ACCOUNT})"
 )
 ACCOUNT_DIGITS = 10
+MOST_STARS = 6
+_COMPANY = re.compile(r"\((?:주|유|재|사)\)|㈜|주식회사")
 WIDE_DIGITS = {ord(wide): plain for wide, plain in zip("０１２３４５６７８９", "0123456789", strict=True)}
 
 
 def mask_name(name: str) -> str:
-    """이름 가림: 홍길동 -> 홍*동, 홍길 -> 홍*, 남궁민수 -> 남**수, John Smith -> J***."""
+    """이름 가림: 홍길동 -> 홍*동, 홍길 -> 홍*, 남궁민수 -> 남**수, John Smith -> J***, (주)가람상사 -> (주)가**사.
+
+    No more than MOST_STARS stand for the middle of a long name.
+    """
     text = re.sub(r"\s+", "", unicodedata.normalize("NFC", name))
     if not text:
         return ""
+    company = _COMPANY.match(text)
+    if company and len(text) > company.end():
+        return company[0] + mask_name(text[company.end() :])
     if text[0].isascii():
         return text[0] + "***" if len(text) > 1 else "*"
     if len(text) == 1:
         return "*"
     if len(text) == 2:
         return text[0] + "*"
-    return text[0] + "*" * (len(text) - 2) + text[-1]
+    return text[0] + "*" * min(len(text) - 2, MOST_STARS) + text[-1]
 
 
 def mask_phone(text: str) -> str:

@@ -25,6 +25,7 @@ from core.views.jobs import job_row
 from oms.context import step_counts
 from orders.models import Order
 from payments.columns.problems import GROUPS
+from payments.pages.counts import tab_counts
 from payments.pages.problems import open_sums
 
 WARN, DANGER = "warn", "danger"
@@ -98,7 +99,7 @@ class Dashboard(PermissionRequired):
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
             "exceptions": list(exception_cards(user, at)),
-            "money": list(money_cards(request, user, at)),
+            "money": list(money_cards(request, user)),
             "jobs": last_jobs(user, at),
             "may_see_jobs": user.has_perm("jobs.view"),
             "bars": bars,
@@ -134,11 +135,14 @@ def exception_cards(user: User, at: datetime) -> Iterator[Card]:
         yield _plain("dead", "미발송 전달", dead, "전달", "/dead-letters/")
 
 
-def money_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]:
+def money_cards(request: HttpRequest, user: User) -> Iterator[Card]:
     """입금·환불 카드: deposits, refunds, exceptional money and notices that wait for a person."""
-    for watched in MONEY:
-        if user.has_perm(lists.page(watched.page).permission):
-            yield _card(watched, user, at)
+    shown = [one for one in MONEY if user.has_perm(lists.page(one.page).permission)]
+    numbers = tab_counts([(one.page, one.query.removeprefix("tab=")) for one in shown])
+    for watched, number in zip(shown, numbers, strict=True):
+        page = lists.page(watched.page)
+        tone = watched.tone if number else ""
+        yield Card(watched.key, watched.label, f"{number:,}건", page.unit, f"{page.url}?{watched.query}", tone)
     if user.has_perm("payments.view_problems"):
         yield from problem_cards()
     if user.has_perm("payments.view_notices"):

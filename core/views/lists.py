@@ -32,13 +32,16 @@ OVERLAP = timedelta(seconds=15)
 """A change may be committed a little after the instant it carries; rows seen twice do no harm."""
 
 
+LOGGED = "누가 왜 내려받았는지 기록이 남습니다."
+
+
 class ReasonForm(forms.Form):
     """내려받는 이유."""
 
     reason = forms.CharField(
         label="내려받는 이유",
         max_length=200,
-        help_text="개인정보가 들어 있는 파일입니다. 누가 왜 내려받았는지 기록이 남습니다.",
+        help_text=f"개인정보가 들어 있는 파일입니다. {LOGGED}",
         error_messages={"required": "내려받는 이유를 입력하세요."},
     )
 
@@ -150,6 +153,8 @@ class ExcelView(ListView):
     def _form(self, request: HttpRequest, query: ListQuery, form: ReasonForm, *, status: int = 200) -> HttpResponse:
         counts = query.count()
         unit = self.page.line_unit
+        if not any(column.personal for column in self.page.all_columns):
+            form.fields["reason"].help_text = LOGGED
         lines = f", {unit} {counts.lines:,}건" if unit and counts.lines is not None else ""
         context = {
             "title": f"{self.page.title} 내려받기",

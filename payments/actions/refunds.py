@@ -1,6 +1,6 @@
 """Buttons on refunds: 환불 승인, 이체 완료, 환불보류 and its release, 환불 다시 신청, 환불 철회."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -35,6 +35,9 @@ class ApproveRefund(RefundAction):
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return refunds.approve(refund_ids=ids, actor=actor, at=at, batch=batch)
 
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+
 
 @register
 class PayOutRefund(RefundAction):
@@ -47,6 +50,9 @@ class PayOutRefund(RefundAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return refund_by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"이체를 마친 환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
 
 
 @register

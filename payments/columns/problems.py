@@ -69,11 +69,13 @@ def sentence(kind: str) -> str:
 
 
 def age(since: datetime, now: datetime) -> str:
-    """경과: `3일`, `5시간`, `12분`."""
+    """경과: `3일`, `5시간`, `12분`, `방금`."""
     minutes = max(0, int((now - since).total_seconds() // 60))
     if minutes >= 48 * 60:
         return f"{minutes // (24 * 60)}일"
-    return f"{minutes // 60}시간" if minutes >= 60 else f"{minutes}분"
+    if minutes >= 60:
+        return f"{minutes // 60}시간"
+    return f"{minutes}분" if minutes else "방금"
 
 
 def _order(group: Group, _: object) -> str:

@@ -27,7 +27,8 @@ def decoded(body: bytes, charset: str) -> str:
 
 def masked_value(name: str, value: Any) -> str:
     """가린 값 of one field by its name."""
-    text = "" if value is None else str(value)
+    # As JSON writes it.
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if not text:
         return ""
     if _SECRET.search(name):

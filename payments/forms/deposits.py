@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from core.forms import FilePasswordField
+from core.masking import mask_account
 from orders.models import Order
 from payments.models import BankAccount
 from payments.services.allocating import Canceled
@@ -40,10 +41,17 @@ class AllocateForm(forms.Form):
         return cleaned
 
 
+class AccountField(forms.ModelChoiceField):
+    """입금계좌 고르기: by bank, holder and the last digits of the number."""
+
+    def label_from_instance(self, account: Any) -> str:
+        return f"{account.bank} {mask_account(account.number())} {account.holder}"
+
+
 class StatementFileForm(forms.Form):
     """거래내역 파일: as the bank's site gives it, or one that is held since its password was asked for."""
 
-    account = forms.ModelChoiceField(
+    account = AccountField(
         label="입금계좌",
         queryset=BankAccount.objects.filter(is_active=True).order_by("code"),
         empty_label=None,

@@ -14,6 +14,7 @@ from orders.pages import ALL_TAB, ORDERED_AT, OrderStepPage
 from orders.states import LOCK_BIT, LineState, LockKind, PaymentMethod
 from payments.columns import awaiting as columns
 from payments.filters.awaiting import AwaitingFilter
+from payments.models import MoneyProblem
 from payments.pages.deposits import DepositPage
 
 DEPOSIT_BY = DateBasis("입금기한", "deposit_by")
@@ -34,8 +35,9 @@ _HELD = OrderLine.objects.filter(
 )
 MATCHING = Q(pk__in=_HELD.order_by().values("order"))
 """수동매칭 필요: a deposit that waits for a person may belong to the order; locked lines are few and found first."""
-DIFFERENT = Q(paid_amount__gt=0) & ~Q(paid_amount=F("due_amount"))
-"""금액 불일치: money has come in, and it is not what is due."""
+_STRANGE = MoneyProblem.objects.filter(resolved_at=None, order__isnull=False)
+DIFFERENT = (Q(paid_amount__gt=0) & ~Q(paid_amount=F("due_amount"))) | Q(pk__in=_STRANGE.order_by().values("order"))
+"""금액 불일치: money has come in that is not what is due, or that the PG tells otherwise."""
 
 
 @lists.register

@@ -1,6 +1,6 @@
 """메뉴 건수 of payments: every list of waiting work counted by one statement, each through its partial index."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -26,6 +26,15 @@ def counted(waiting: Mapping[str, QuerySet[Any, Any]]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(parts), params)
         return dict(zip(waiting, cursor.fetchone(), strict=True))
+
+
+def tab_counts(tabs: Sequence[tuple[str, str]]) -> list[int]:
+    """탭 건수: rows of (list, tab) pairs whose tabs depend on no instant, in their order; one query, none for none."""
+    waiting = {
+        f"{name}/{key}": page.base().filter(page.tab(key).where) for name, key in tabs for page in [lists.page(name)]
+    }
+    found = counted(waiting) if waiting else {}
+    return [found[f"{name}/{key}"] for name, key in tabs]
 
 
 @lists.counts(DepositPage.name, RefundPage.name, ProblemPage.name, NoticePage.name)

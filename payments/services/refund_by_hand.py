@@ -23,7 +23,7 @@ def pay_out(
 ) -> Outcome:
     """이체 완료: approved refunds that no PG does were paid; books each once under its number.
 
-    Refused: not approved, done by a PG, or the payment holds less by now.
+    Refused: not approved, done by a PG, or the payment holds less by now. `sums` tell the won that were paid.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         out_of = [refund for refund in refunds if refund.deposit is None]
@@ -41,6 +41,7 @@ def pay_out(
         rows |= {refund.pk: {"entry_id": None} for refund in refunds if refund.deposit is not None}
         outcome = move(refunds, Refund.pay_out, at=at, refuse=refused, per_row=rows)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
+        outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         data = {refund.pk: {"amount": refund.amount, "way": str(refund.way)} for refund in outcome.moved}
         record(outcome, events.REFUND_COMPLETED, at=at, actor=actor, batch=batch, source=source, data=data)
         returning.finish(outcome.moved, at=at, actor=actor, batch=batch)

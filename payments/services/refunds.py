@@ -196,10 +196,14 @@ def approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **fact
 def approve(
     *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """환불 승인: from now on the money moves by itself. Refused where another person than the requester must say so."""
+    """환불 승인: from now on the money moves by itself. Refused where another person than the requester must say so.
+
+    `sums` of the outcome tell the won that were approved.
+    """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         own = {r.pk: SECOND_PERSON for r in refunds if r.needs_second and r.requested_by_id == actor.pk}
         outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
+        outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_APPROVED, at=at, actor=actor, batch=batch, source=source)
         if outcome.moved:

@@ -50,11 +50,19 @@ class DepositAct(PermissionRequired):
         try:
             text = self.act(request, pk)
         except DomainError as error:
-            return refuse(request, error)
+            return self.say_beside(request, error) if is_fragment(request) else refuse(request, error)
         if not is_fragment(request):
             return redirect(reverse("payments:deposit", args=[pk]))
         answer = render(request, "generic/_strip.html", {"result": Result("", ok_text=text)})
         answer["HX-Trigger"] = CHANGED
+        return answer
+
+    def say_beside(self, request: HttpRequest, error: DomainError) -> HttpResponseBase:
+        """거절 beside the form: the strip of the list lies half under the slide-over."""
+        context = {"kind": "error", "text": error.message}
+        answer = render(request, "partials/alert.html", context, status=409 if error.status == 409 else 422)
+        answer["HX-Retarget"] = "#deposit-said"
+        answer["HX-Reswap"] = "innerHTML"
         return answer
 
     def act(self, request: HttpRequest, pk: int) -> str:

@@ -4,6 +4,9 @@ import { $, $$, csrf, notify, on, onClick, post } from "./dom.js";
 const root = document.documentElement;
 const LONGEST_ADDRESS = 1500;
 
+// On a low screen the menu scrolls by itself: the entry of this page must be seen.
+$(".sidebar [aria-current]")?.scrollIntoView({ block: "nearest" });
+
 onClick("[data-pref]", async (button) => {
   const { pref } = button.dataset;
   if (pref === "shortcuts") document.body.dataset.shortcuts = button.value;

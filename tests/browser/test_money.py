@@ -7,11 +7,12 @@ from playwright.sync_api import expect
 from accounts.services import create_demo_staff
 from core import drains
 from orders.states import LineState
-from payments.models import Payment, PgNotice
-from payments.services import problems
-from payments.states import ProblemKind
+from payments.models import CashReceipt, Payment, PgNotice
+from payments.services import problems, reconciling, refunds
+from payments.states import ProblemKind, ReceiptPurpose
 from tests.browser.shop import log_in, overflow, violations
 from tests.fixtures.orders import reloaded
+from tests.fixtures.refunds import ACCOUNT
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 POLL = 60_000
@@ -28,6 +29,10 @@ def shop(pg_shop, live_server, sign_in, staff, page):
 
 def test_a_deposit_at_the_bank_leaves_the_open_screen_without_a_reload(shop, pg_shop, page, console_errors):
     url, order = shop
+    board = page.context.new_page()
+    board.goto(f"{url}/orders/preparing/?period=all")
+    board.evaluate("window.stays = true")
+    assert board.locator(f"#row-{order.pk}").count() == 0
     page.goto(f"{url}/orders/awaiting-payment/?period=all")
     row = page.locator(f"#row-{order.pk}")
     assert "우리은행" in row.inner_text()
@@ -50,21 +55,35 @@ def test_a_deposit_at_the_bank_leaves_the_open_screen_without_a_reload(shop, pg_
     assert page.evaluate("window.stays") is True
     assert page.locator("[data-count=menu-awaiting-payment]").inner_text() in {"0", "1"}
 
-    page.goto(f"{url}/orders/preparing/?period=all")
-    page.locator(f"#row-{order.pk}").wait_for()
+    # The colleague's screen of 상품준비중 was open all the time: its refresh swaps rows, and no page is loaded anew.
+    board.bring_to_front()
+    board.locator("[data-tool=refresh]").click()
+    board.locator(f"#row-{order.pk}").wait_for()
+    assert board.evaluate("window.stays") is True
 
 
-def test_the_pages_of_money_are_accessible_and_fit(shop, pg_shop, page, console_errors):
+def test_the_pages_of_money_are_accessible_and_fit(shop, pg_shop, staff, page, console_errors):
     url, order = shop
     pg_shop.deposit(order)
     pg_shop.heard()
     payment = Payment.objects.get(order=order)
     problems.open_for(payment, ProblemKind.OVERPAID, amount=2_000, at=timezone.now(), detail="고객이 두 번 보냄")
     notice, problem = PgNotice.objects.order_by("pk").first(), payment.problems.get()
+    CashReceipt.objects.create(
+        payment=payment, reference="AB0000000012", purpose=ReceiptPurpose.INCOME, masked_number="*******5678",
+        amount=33_000, url="https://pg.example/r/1", found_at=timezone.now(),
+    )  # fmt: skip
+    reconciling.reconcile_week(at=timezone.now())
+    ask = refunds.Ask(payment_id=payment.pk, amount=2_000, account=ACCOUNT)
+    refunds.request(asks=[ask], reason="더 보냄", actor=staff, at=timezone.now())
     for path in (
         "/payments/notices/?period=all",
         f"/payments/notices/{notice.pk}/",
         "/payments/notices/refused/",
+        "/payments/receipts/",
+        "/payments/reconciliations/",
+        "/payments/refunds/?tab=all",
+        "/orders/awaiting-payment/?period=all&tab=difference",
         "/payments/problems/",
         f"/payments/problems/{problem.pk}/",
         "/settings/pg/",

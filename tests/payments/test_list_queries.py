@@ -12,20 +12,30 @@ from django.test.utils import CaptureQueriesContext
 from core.lists import lists
 from core.lists.presenter import present
 from orders.models import Order
-from payments.models import BankDeposit, MoneyProblem, Payment, PgAccount, PgNotice, PgRequest, Refund
+from payments.models import (
+    BankDeposit,
+    CashReceipt,
+    MoneyProblem,
+    Payment,
+    PgAccount,
+    PgNotice,
+    PgReconciliation,
+    PgRequest,
+    Refund,
+)
 from payments.services import problems, refunds
 from payments.services.bank import BankRow, take_in
 from payments.services.manual import confirm_manually
 from payments.services.refunds import Ask
-from payments.states import DepositSource, NoticeState, ProblemKind
+from payments.states import DepositSource, NoticeState, ProblemKind, ReceiptPurpose
 from tests.fixtures.orders import NOW
 from tests.fixtures.refunds import ACCOUNT
 
 COUNTS = json.loads((Path(settings.BASE_DIR) / "tests" / "query_counts.json").read_text())["lists"]
-MONEY = ("deposits", "refunds", "notices", "refused-requests", "problems")
+MONEY = ("deposits", "refunds", "notices", "refused-requests", "problems", "receipts", "reconciliations")
 MODELS = {
     "deposits": BankDeposit, "refunds": Refund, "notices": PgNotice, "refused-requests": PgRequest,
-    "problems": MoneyProblem,
+    "problems": MoneyProblem, "receipts": CashReceipt, "reconciliations": PgReconciliation,
 }  # fmt: skip
 FEW, MANY = 3, 25
 
@@ -87,8 +97,25 @@ def filled(payments, account, bank_account, matched, staff):
         for payment in payments(many):
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=3_000, at=NOW)
 
+    def receipts(many):
+        first = CashReceipt.objects.count()
+        for n, payment in enumerate(payments(many), start=first):
+            CashReceipt.objects.create(
+                payment=payment, reference=f"R{n}", purpose=ReceiptPurpose.INCOME, masked_number="****5678",
+                amount=10_000, found_at=NOW,
+            )  # fmt: skip
+
+    def reconciled(many):
+        first = PgReconciliation.objects.count()
+        for n in range(first, first + many):
+            PgReconciliation.objects.create(
+                ran_on=NOW.date(), account=account, day=NOW.date() - timedelta(days=n), payments=3, unanswered=0,
+                changed=0, mismatches=0, pg_sum=1_000, ledger_sum=1_000, order_sum=1_000, finished_at=NOW,
+            )  # fmt: skip
+
     makers = {
         "deposits": deposits, "refunds": ask_back, "notices": notices, "problems": strange,
+        "receipts": receipts, "reconciliations": reconciled,
         "refused-requests": lambda many: [asked() for _ in range(many)],
     }  # fmt: skip
     return lambda name, many: makers[name](many)
