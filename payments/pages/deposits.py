@@ -1,30 +1,16 @@
 """자동입금확인: what came into our accounts."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
 from accounts.lists import LoggedExport
-from core.lists import (
-    NUMBER,
-    WORD,
-    DateBasis,
-    Group,
-    ListQuery,
-    ListTab,
-    Moved,
-    RowHead,
-    SearchArm,
-    Sort,
-    Tool,
-    lists,
-)
+from core.lists import NUMBER, WORD, DateBasis, ListQuery, ListTab, SearchArm, Sort, Tool, lists
 from payments.columns.deposits import COLUMNS, PATHS, DepositRecord
 from payments.models import BankDeposit
 from payments.names import name_key
-from payments.pages.moved import moved_rows
+from payments.pages.rows import OwnRows
 from payments.states import DepositReason, DepositState
 
 
@@ -54,7 +40,7 @@ def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class DepositPage(LoggedExport):
+class DepositPage(OwnRows, LoggedExport):
     """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
 
     name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"
@@ -85,18 +71,6 @@ class DepositPage(LoggedExport):
         SearchArm("depositor", "입금자", r".{2,}", _by_depositor, group=WORD, hint="입금자는 두 글자 이상 입력하세요."),
     )
     empty_text = "확인할 입금이 없습니다. 은행의 거래내역 파일을 올리면 여기에 나타납니다."
-
-    def head(self, group: Group) -> RowHead:
-        row = group.record
-        return RowHead(row.id, row.version, str(row.id), row.state)
-
-    def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
-        """A deposit belongs to no one order."""
-        return {}
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람의 처리 of deposits; one query."""
-        return moved_rows("deposit", ids, since=since, user=user)
 
     def notices(self, query: ListQuery) -> list[str]:
         """What still is to be looked at: the list fills by itself."""

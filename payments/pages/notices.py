@@ -13,7 +13,6 @@ from core.lists import (
     Group,
     ListQuery,
     ListTab,
-    Moved,
     RowHead,
     SearchArm,
     Sort,
@@ -23,7 +22,7 @@ from core.lists import (
 from payments.columns.notices import NOTICE_COLUMNS, PATHS, REQUEST_COLUMNS, NoticeRecord, RequestRecord
 from payments.filters.notices import NoticeFilter, RequestFilter
 from payments.models import PgNotice, PgRequest
-from payments.pages.moved import moved_rows
+from payments.pages.rows import OwnRows
 from payments.states import NoticeState
 
 N = NoticeState
@@ -41,7 +40,7 @@ def _notices_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class NoticePage(LoggedExport):
+class NoticePage(OwnRows, LoggedExport):
     """웹훅 수신함: every event that a PG told us, however often, and what became of it."""
 
     name, title, url, permission = "notices", "웹훅 수신함", "/payments/notices/", "payments.view_notices"
@@ -69,18 +68,6 @@ class NoticePage(LoggedExport):
     columns = NOTICE_COLUMNS
     arms = (SearchArm("order_ref", "주문 참조", REFERENCE, _notices_of, group=NUMBER),)
     empty_text = "받은 알림이 없습니다. PG 관리자 화면에 웹훅 주소를 등록하면 여기에 나타납니다."
-
-    def head(self, group: Group) -> RowHead:
-        row = group.record
-        return RowHead(row.id, row.version, str(row.id), row.state)
-
-    def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
-        """A notice is no part of an order's history; what it changed is."""
-        return {}
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람이 다시 처리한 알림; one query."""
-        return moved_rows("notice", ids, since=since, user=user)
 
     def tools(self, query: ListQuery) -> list[Tool]:
         return [Tool("거절된 요청", RefusedPage.url, "refused"), *super().tools(query)]

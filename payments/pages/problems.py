@@ -1,18 +1,17 @@
 """미확인·예외 입금: money that does not fit."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.lists import LoggedExport
-from core.lists import NUMBER, DateBasis, Group, ListTab, Moved, RowHead, SearchArm, Sort, lists
+from core.lists import NUMBER, DateBasis, Group, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.problems import COLUMNS, GROUPS, PATHS, ProblemRecord
 from payments.filters.problems import ProblemFilter
 from payments.models import MoneyProblem
-from payments.pages.moved import moved_rows
 from payments.pages.notices import REFERENCE
+from payments.pages.rows import FollowedRows
 
 OPEN, DONE = "OPEN", "DONE"
 """States of a problem as its acts know them."""
@@ -23,7 +22,7 @@ def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class ProblemPage(LoggedExport):
+class ProblemPage(FollowedRows, LoggedExport):
     """미확인·예외 입금: money that does not fit, the oldest first; a person decides."""
 
     name, title, url, permission = "problems", "미확인·예외 입금", "/payments/problems/", "payments.view_problems"
@@ -59,10 +58,6 @@ class ProblemPage(LoggedExport):
         """Orders of problems, as far as they have one."""
         rows = MoneyProblem.objects.filter(pk__in=base_ids, order__isnull=False)
         return dict(rows.values_list("pk", "order_id"))
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람이 처리한 예외; one query."""
-        return moved_rows("problem", ids, since=since, user=user)
 
 
 def open_sums() -> Mapping[str, tuple[int, int]]:

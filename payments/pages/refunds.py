@@ -1,16 +1,15 @@
 """환불 관리: what is to be paid back, who must say so, and the list for the bank."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
 from accounts.lists import LoggedExport
-from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, Moved, RowHead, SearchArm, Sort, lists
+from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.refunds import COLUMNS, PATHS, RETURN, RefundRecord
 from payments.models import Refund
-from payments.pages.moved import moved_rows
+from payments.pages.rows import FollowedRows
 from payments.states import RefundState, RefundWay
 
 R = RefundState
@@ -22,7 +21,7 @@ def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class RefundPage(LoggedExport):
+class RefundPage(FollowedRows, LoggedExport):
     """환불 관리: refunds by what somebody has to do about them; 은행 이체 is the list for the shop's bank."""
 
     name, title, url, permission = "refunds", "환불 관리", "/payments/refunds/", "payments.view_refund"
@@ -56,10 +55,6 @@ class RefundPage(LoggedExport):
     def head(self, group: Group) -> RowHead:
         row = group.record
         return RowHead(row.id, row.version, row.order_number or f"{RETURN} {row.deposit_id}", row.state)
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람의 처리 of refunds; one query."""
-        return moved_rows("refund", ids, since=since, user=user)
 
     def notices(self, query: ListQuery) -> list[str]:
         """What the file for the bank is good for."""

@@ -17,6 +17,7 @@ from core.jobs import shown
 from core.models import Job, JobItem, JobState
 from orders import events
 from orders.models import Delivery, OrderEvent
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.work import HOLD_REASON, LineMaker, TestHold, hold_lines, selected
 
@@ -38,10 +39,6 @@ def rows_of(lines: Any) -> str:
 def press(client: Client, lines: Any, *, act: str = "test-hold", **fields: Any) -> Any:
     values = {"page": "order", "mode": "ids", "rows": rows_of(lines), "query": "", "as_of": "", "expected": "1"}
     return client.post(f"/acts/{act}/", values | fields)
-
-
-def text_of(answer: Any) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 def job_of(answer: Any) -> Job:

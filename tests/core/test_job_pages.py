@@ -22,6 +22,7 @@ from core.models import Job, JobKind, JobState
 from core.models.events import DeliveryState
 from orders import events
 from orders.models import Delivery
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.work import (
     HOLD_REASON,
@@ -49,10 +50,6 @@ def client(sign_in: SignIn, staff: User) -> Client:
 @pytest.fixture
 def htmx(sign_in: SignIn, staff: User) -> Client:
     return sign_in(staff, headers=HX)
-
-
-def text_of(answer: Any) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 def partly(act: TestHold, make_lines: LineMaker, staff: User) -> Job:

@@ -23,6 +23,7 @@ from shipping.models import ExcelTemplate, Parcel, Shipment, TrackingAccount, Tr
 from shipping.services import shipments
 from shipping.states import ParcelState
 from shipping.tasks import poll_tracking
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.products import figures, ledger
 from tests.flows.working_day import (
@@ -36,7 +37,6 @@ from tests.flows.working_day import (
     tell_delivered,
     tell_moving,
     with_numbers,
-    words,
 )  # fmt: skip
 
 FIRST = "680000000011"
@@ -73,14 +73,14 @@ def receive(cs, name, content, *, password=""):
     answer = cs.upload(IMPORT, name, content)
     if password:
         assert answer.status_code == 422
-        assert "암호를 입력하세요" in words(answer)
+        assert "암호를 입력하세요" in text_of(answer)
         held = answer.context["form"].data["held"]
         answer = cs.client.post(IMPORT, {"held": held, "password": password})
-    assert answer.status_code == 302, words(answer)
+    assert answer.status_code == 302, text_of(answer)
     before = Order.objects.count()
     preview = cs.page(answer["Location"])
     assert Order.objects.count() == before
-    return preview, words(cs.client.post(f"{answer['Location']}apply/", follow=True))
+    return preview, text_of(cs.client.post(f"{answer['Location']}apply/", follow=True))
 
 
 def courier_file(logistics):
@@ -96,9 +96,9 @@ def connect_the_shirt(cs, goods):
     assert "오가닉 면 티셔츠" in page
     channel = SalesChannel.objects.get(code="smartstore")
     group = {"channel": channel.pk, "product": UNKNOWN[0], "option": UNKNOWN[1]}
-    assert goods.tee.sku in words(cs.client.get("/products/mapping/connect/", group | {"q": "기본 면"}))
+    assert goods.tee.sku in text_of(cs.client.get("/products/mapping/connect/", group | {"q": "기본 면"}))
     done = cs.client.post("/products/mapping/connect/", group | {"variant": goods.tee.pk}, follow=True)
-    assert "품목 4건을 연결했습니다." in words(done)
+    assert "품목 4건을 연결했습니다." in text_of(done)
 
 
 def test_a_day_from_the_order_file_to_the_purchase_confirmation(clerk, make_variant, tracker, account):
@@ -141,7 +141,7 @@ def test_a_day_from_the_order_file_to_the_purchase_confirmation(clerk, make_vari
     assert len(given) == 8
     assert FIRST in given.values()
     answer = logistics.upload(UPLOAD, "운송장.xlsx", content, courier="CJGLS")
-    assert answer.status_code == 302, words(answer)
+    assert answer.status_code == 302, text_of(answer)
     assert "반영 가능한 8건 송장 등록" in logistics.page(answer["Location"])
     assert not Parcel.objects.exists()
     logistics.client.post(answer["Location"])
@@ -307,7 +307,7 @@ def test_the_same_order_file_again_is_named_and_changes_nothing(clerk, make_vari
     before = (Order.objects.count(), OrderEvent.objects.count(), Job.objects.count())
     answer = cs.upload(IMPORT, "카페24.csv", content)
     assert answer.status_code == 409
-    assert f"{cs.user.display_name} 님이 이미 반영했습니다." in words(answer)
+    assert f"{cs.user.display_name} 님이 이미 반영했습니다." in text_of(answer)
     assert (Order.objects.count(), OrderEvent.objects.count(), Job.objects.count()) == before
 
 
@@ -324,10 +324,10 @@ def test_a_large_press_waits_for_a_worker_and_counts_agree_afterwards(clerk, mak
     answer = logistics.client.post("/acts/ship/", form, headers=hx)
     job = re.search(r"/acts/([0-9a-f-]{36})/apply/", answer.content.decode())[1]
     answer = logistics.client.post(f"/acts/{job}/apply/", headers=hx)
-    assert "0 / 210건 처리 중" in words(answer)
+    assert "0 / 210건 처리 중" in text_of(answer)
     assert states() == {S.READY: 210}
     work_off()
-    assert "210건을 배송중으로 바꿨습니다." in words(logistics.client.get(f"/jobs/{job}/strip/", headers=hx))
+    assert "210건을 배송중으로 바꿨습니다." in text_of(logistics.client.get(f"/jobs/{job}/strip/", headers=hx))
     assert 'data-total="210"' in cs.page("/orders/shipping/?period=all")
     assert len(cs.excel("shipping")) == 210
 

@@ -16,6 +16,7 @@ from core.lists import lists
 from core.models import Job
 from products.models import Variant
 from tests.channels.files import cafe24, cafe24_row, smartstore, smartstore_row
+from tests.fixtures.answers import text_of
 from tests.fixtures.shipments import waybill_number
 
 PASSWORD = "네이버 1234"
@@ -116,11 +117,11 @@ class Clerk:
         assert answer.status_code == 200, answer.content.decode()
         asked, preview = re.search(r"/acts/([0-9a-f-]{36})/apply/", answer.content.decode()), ""
         if asked:
-            preview = words(answer)
+            preview = text_of(answer)
             answer = self.client.post(f"/acts/{asked[1]}/apply/", form, headers=hx)
             assert answer.status_code == 200, answer.content.decode()
         self.pressed.append(Job.objects.filter(act=act).latest("pk"))
-        return preview, words(answer)
+        return preview, text_of(answer)
 
     def upload(self, url: str, name: str, content: bytes, **fields: Any) -> Any:
         """Send a file to an upload screen."""
@@ -158,11 +159,6 @@ class Clerk:
 def number(text: str) -> int:
     """A count as people read it."""
     return int(text.replace(",", "") or 0)
-
-
-def words(answer: Any) -> str:
-    """What an answer says, without its tags."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 def with_numbers(content: bytes, *, first: int = 0) -> tuple[bytes, dict[str, str]]:

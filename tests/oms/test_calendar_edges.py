@@ -11,6 +11,7 @@ from core.jobs import runner, start
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import LineLock, OrderLine
 from orders.models.channel import DeadlineRule
+from tests.fixtures.answers import body
 from tests.fixtures.orders import reloaded
 
 EDGES = ["0001-01-01", "9999-12-31"]
@@ -26,10 +27,6 @@ def client(sign_in, staff):
 def rows(make_order):
     order = make_order(paid=True)
     return f"{order.pk}:{reloaded(order).version}"
-
-
-def body(answer):
-    return answer.content.decode()
 
 
 def press(client, act, rows, **more):

@@ -25,6 +25,7 @@ from payments.models import Payment
 from payments.services import problems
 from payments.states import ProblemKind
 from shipping.models import Shipment
+from tests.fixtures.answers import body
 from tests.fixtures.order_rows import fill_orders
 
 QUERIES = json.loads((Path(settings.BASE_DIR) / "tests" / "query_counts.json").read_text())["dashboard"]
@@ -65,10 +66,6 @@ def parcels(shop, make_sent):
     sent = make_sent(5, at=timezone.now() - timedelta(hours=3))
     Shipment.objects.filter(pk__in=[one.pk for one in sent[:2]]).update(tracking_failed=True)
     return sent
-
-
-def body(answer):
-    return answer.content.decode()
 
 
 def cards(client):

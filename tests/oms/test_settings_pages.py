@@ -11,6 +11,7 @@ from core.models import Holiday, Setting, SettingChange
 from core.settings_registry import get_setting, set_setting
 from orders.deadlines import Deadlines
 from orders.models.channel import DeadlineKind, DeadlineRule
+from tests.fixtures.answers import body
 
 PAGES = ["", "shop/", "deadlines/", "holidays/"]
 
@@ -18,10 +19,6 @@ PAGES = ["", "shop/", "deadlines/", "holidays/"]
 @pytest.fixture
 def client(sign_in, staff):
     return sign_in(staff)
-
-
-def body(answer):
-    return answer.content.decode()
 
 
 def shown(client, page):

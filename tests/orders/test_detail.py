@@ -12,6 +12,7 @@ from orders.models import Order, OrderEvent, OrderLine, StaffMemo
 from orders.services import locks
 from orders.services.changes import add_memo
 from orders.states import LineState
+from tests.fixtures.answers import body, text_of
 from tests.fixtures.orders import ADDRESS, NOW, reloaded
 
 S = LineState
@@ -26,14 +27,6 @@ def client(sign_in, staff):
 
 def url(order, rest=""):
     return f"/orders/{order.number}/{rest}"
-
-
-def body(answer):
-    return answer.content.decode()
-
-
-def text_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body(answer)))
 
 
 def test_opened_directly_it_is_a_page_and_in_the_list_a_fragment(make_order, client):

@@ -12,6 +12,7 @@ from core.calendar import KST
 from orders.models import LineLock, Order, OrderEvent, OrderLine
 from orders.services.changes import Recipient, add_memo, change_recipient
 from orders.states import LineState, LockKind
+from tests.fixtures.answers import body, text_of
 from tests.fixtures.orders import ADDRESS, reloaded
 
 S = LineState
@@ -25,14 +26,6 @@ def client(sign_in, staff):
 
 def url(order, rest=""):
     return f"/orders/{order.number}/{rest}"
-
-
-def body(answer):
-    return answer.content.decode()
-
-
-def text_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body(answer)))
 
 
 def change(client, order, version=None, **more):

@@ -15,6 +15,7 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import LedgerEntry, Payment
 from payments.states import PaymentState
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import broken, reloaded
 
 S = LineState
@@ -43,10 +44,6 @@ def rows_on_screen(client):
 def press(client, name, rows, **fields):
     values = {"page": "awaiting-payment", "mode": "ids", "rows": ",".join(f"{pk}:{v}" for pk, v in rows)}
     return client.post(f"/acts/{name}/", values | fields)
-
-
-def text_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 def apply(client, answer, **fields):

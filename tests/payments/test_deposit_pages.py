@@ -18,6 +18,7 @@ from orders.states import CanceledBy, LineState
 from payments.models import BankDeposit, LedgerEntry
 from payments.services import allocating
 from payments.states import DepositState, NoticeState
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import broken, reloaded
 
 URL = "/payments/deposits/"
@@ -54,10 +55,6 @@ def rows(params):
 def press(client, deposit, *orders, act="allocate", **facts):
     values = {"order": [one.pk for one in orders], "version": deposit.version} | facts
     return client.post(f"{URL}{deposit.pk}/{act}/", values)
-
-
-def text_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 def test_every_tab_holds_its_deposits_and_the_menu_counts_what_waits(queue, sign_in):
