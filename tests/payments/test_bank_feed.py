@@ -1,10 +1,10 @@
 """은행 거래 수신: a wrong key, a repeated trace, another status, and money that comes in by it (A76)."""
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 
 from orders.models import OrderLine
 from orders.states import LineState
@@ -12,13 +12,14 @@ from payments.models import BankDeposit, LedgerEntry, PgAccount, PgNotice, PgReq
 from payments.services import draining
 from payments.states import DepositState
 from tests.fixtures.orders import NOW, broken
+from tests.payments.wire.golden_shop import raw
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = "wh-key-for-tests"
 
 
 @pytest.fixture
-def feed(bank_account):
+def feed(bank_account, live_server):
     account = PgAccount(
         code="payaction", name="페이액션", provider="payaction", merchant_id="mall-1", base_url="https://x"
     )
@@ -26,13 +27,27 @@ def feed(bank_account):
     account.save()
     bank_account.feed = account
     bank_account.save()
+    account.server = live_server.url
     return account
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the feed was answered."""
+
+    status_code: int
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+
 def post(feed, body, *, key=KEY, trace="t-1", slash="/"):
-    headers = {"x-webhook-key": key, "x-trace-id": trace, "x-mall-id": "mall-1"}
-    url = f"/payments/bank-feed/{feed.endpoint_token}{slash}"
-    return Client().post(url, json.dumps(body), content_type="application/json", headers=headers)
+    """One row over a real socket."""
+    headers = {"Content-Type": "application/json", "x-webhook-key": key, "x-trace-id": trace, "x-mall-id": "mall-1"}
+    path = f"/payments/bank-feed/{feed.endpoint_token}{slash}"
+    status, _, said = raw(feed.server, path, json.dumps(body).encode(), headers)
+    return Said(status, said)
 
 
 def matched_order(order, status="매칭완료"):

@@ -23,6 +23,12 @@ def test_histories_end_alike(pg_shop, staff, first):
     teller.play()
     for one in histories:
         assert end_of(one.untold) == end_of(one.told), (one.seed, one.pg, one.chapters)
-    books = teller.books([order for one in histories for order in (one.told, one.untold)])
+    orders = [order for one in histories for order in (one.told, one.untold)]
+    books = teller.books(orders)
     assert {pk: at_pg for pk, (at_pg, _) in books.items()} == {pk: ours for pk, (_, ours) in books.items()}
+    for order in orders:
+        end, (at_pg, ours) = end_of(order), books[order.pk]
+        # What staff had confirmed is the same money as what the PG told of later: it never counts beside it.
+        assert end["paid"] == ours + end["by hand"], (order.number, end)
+        assert not (at_pg and end["by hand"]), (order.number, end)
     assert find_violations() == []
