@@ -113,3 +113,5 @@ def test_a_person_gives_a_reason_and_reads_the_raw_body(shop, pg_shop, page, con
     page.locator('[data-action="replay-notice"]').click()
     page.locator("#dialog[open]").wait_for()
     assert "변경 없음" in page.locator("#dialog").inner_text()
+    # Where nothing would change the preview may answer 409, which the browser notes.
+    console_errors[:] = [one for one in console_errors if "409" not in one]
