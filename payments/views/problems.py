@@ -13,9 +13,13 @@ from core.views.lists import refused
 from payments.columns.problems import problem_url
 from payments.details.problem import REFUND, find_problem, problem_context
 from payments.forms.refunds import RefundForm
-from payments.models import MoneyProblem
+from payments.models import MoneyProblem, Refund
 from payments.services import resolving
+from payments.states import RefundState
 from payments.views.notices import shown
+
+WAITS = "환불을 신청했습니다. 환불 관리에서 승인하면 돈이 나갑니다."
+APPROVED = "환불을 신청하고 승인했습니다. 진행 상황은 환불 관리에서 볼 수 있습니다."
 
 
 class ProblemDetail(PermissionRequired):
@@ -50,7 +54,9 @@ class ProblemRefund(PermissionRequired):
                 return refused(request, error)
             form.add_error(None, error.message)
             return _answer(request, pk, form=form, status=error.status)
-        messages.success(request, "환불을 신청했습니다. 승인하면 돈이 나갑니다.")
+        # Whoever may approve has approved with the asking, unless a second person must.
+        waits = Refund.objects.filter(payment__problems=pk, state=RefundState.DRAFT).exists()
+        messages.success(request, WAITS if waits else APPROVED)
         return redirect(problem_url(pk))
 
 

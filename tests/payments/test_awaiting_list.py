@@ -69,7 +69,7 @@ def test_tabs_follow_the_clock_to_the_second(waiting):
     assert of("bank") == ["soon", "evening", "tomorrow"]
     counts = query().count()
     assert {key: one.number for key, one in counts.tabs.items()} == {
-        "all": 4, "bank": 3, "account": 1, "today": 2, "overdue": 1
+        "all": 4, "bank": 3, "account": 1, "today": 2, "overdue": 1, "matching": 0, "difference": 0,
     }  # fmt: skip
     assert counts.total.number == 4
 
