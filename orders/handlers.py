@@ -38,6 +38,22 @@ def tell_order_canceled(delivery: Any) -> None:
     notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason}, moment=moment)
 
 
+@on(events.LINE_CANCELED, holds=True)
+def tell_lines_canceled(delivery: Any) -> None:
+    """취소 알림 of paid lines: the whole order, or the goods that were canceled now and no others."""
+    order = Order.objects.get(pk=delivery.order_id)
+    ids = OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="line").values("subject_id")
+    lines = list(order.lines.filter(pk__in=ids, state=LineState.CANCELED).order_by("seq"))
+    if not lines:
+        return
+    reason = "고객 요청" if lines[0].canceled_by == CanceledBy.BUYER else "판매자 취소"
+    if order.stage == LineState.CANCELED:
+        notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason})
+    else:
+        goods = lines[0].product_name + (f" 외 {len(lines) - 1}건" if len(lines) > 1 else "")
+        notify_buyer(delivery, template="lines_canceled", order=order, facts={"goods": goods, "reason": reason})
+
+
 @on(events.LINE_DELAYED, holds=True)
 def tell_delay(delivery: Any) -> None:
     """발송지연 안내: the new date and the words staff wrote."""

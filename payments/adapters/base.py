@@ -229,17 +229,12 @@ class IssueAsk:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundAsk:
-    """환불 요청: `key` stays the same however often it is sent; `balance` is what the payment still holds before it.
-
-    `total` is what came in before any refund, None where that is not known: PGs with calls of their own for the whole
-    and for a part need it.
-    """
+    """환불 요청: `key` stays the same however often it is sent; `balance` is what the payment still holds before it."""
 
     key: str
     ref: Ref
     amount: int
     balance: int
-    total: int | None = None
     reason: str
     account: BankAccount | None = None
     phone: str = ""

@@ -107,9 +107,10 @@ def refund(client: Client, *, account: Account, ask: RefundAsk) -> RefundAnswer:
 
 
 def _is_untouched(client: Client, *, account: Account, ask: RefundAsk) -> bool:
-    """Is nothing of the payment refunded yet? What is left of one that was refunded in part must go as a part."""
-    if ask.total is not None:
-        return ask.amount == ask.total
+    """Is nothing of the payment refunded yet? What is left of one that was refunded in part must go as a part.
+
+    Only the PG knows: somebody may have refunded a part in its own console.
+    """
     return not fetch(client, account=account, ref=ask.ref).refunds
 
 

@@ -56,13 +56,6 @@ def promised(payments: Collection[Payment]) -> dict[int, int]:
     return dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
 
 
-def totals_at_pg(payments: Collection[Payment]) -> dict[int, int]:
-    """PG 입금액: won that came in through a PG and stand, before any refund, by payment id."""
-    kinds = (EntryKind.DEPOSIT, EntryKind.REVERSAL)
-    rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=kinds).order_by()
-    return dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
-
-
 def balances_at_pg(payments: Collection[Payment]) -> dict[int, int]:
     """PG 잔액: won that a PG can still pay back, by payment id; what staff booked by hand it knows nothing of."""
     rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).order_by()

@@ -40,7 +40,7 @@ from payments.services import refund_booking
 from payments.services.applying import Fetched, apply
 from payments.services.draining import fetch
 from payments.services.pg_accounts import client_of, facts_of, pg_of
-from payments.services.refund_locking import balances_at_pg, locked_refunds, totals_at_pg
+from payments.services.refund_locking import balances_at_pg, locked_refunds
 from payments.states import RefundState
 
 log = logging.getLogger("payments.refunds")
@@ -146,11 +146,7 @@ def _begin(at: datetime) -> tuple[list[_Call], int]:
         outcome = move(good, Refund.send, at=at, lease=at + LEASE)
         record(outcome, events.REFUND_SENT, at=at, source=Source.TASK)
         accounts = PgAccount.objects.in_bulk({refund.paid.account_id for refund in outcome.moved})
-        totals = totals_at_pg([refund.paid for refund in outcome.moved])
-        calls = [
-            _call_of(one, accounts[one.paid.account_id], balance=balances[one.paid.pk], total=totals.get(one.paid.pk))
-            for one in outcome.moved
-        ]
+        calls = [_call_of(one, accounts[one.paid.account_id], balance=balances[one.paid.pk]) for one in outcome.moved]
         return calls, refused
 
 
@@ -171,7 +167,7 @@ def _facts(at: datetime) -> dict[str, Any]:
     }
 
 
-def _call_of(refund: Refund, account: PgAccount, *, balance: int, total: int | None) -> _Call:
+def _call_of(refund: Refund, account: PgAccount, *, balance: int) -> _Call:
     payment, given, pg = refund.paid, refund.account, pg_of(account)
     return _Call(
         refund.pk,
@@ -186,7 +182,6 @@ def _call_of(refund: Refund, account: PgAccount, *, balance: int, total: int | N
             ref=ref_of(payment),
             amount=refund.amount,
             balance=balance,
-            total=total,
             reason=refund.reason,
             account=BankAccount(bank=code_at(account.provider, given.bank), number=given.number, holder=given.holder)
             if given

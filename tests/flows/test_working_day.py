@@ -103,6 +103,8 @@ def connect_the_shirt(cs, goods):
 
 def test_a_day_from_the_order_file_to_the_purchase_confirmation(clerk, make_variant, tracker, account):
     start = timezone.now()
+    # This shop tells the buyers of its market itself.
+    SalesChannel.objects.update(notifies_buyers=True)
     goods = make_goods(make_variant)
     cs, logistics = clerk(Role.CS), clerk(Role.LOGISTICS)
 

@@ -8,16 +8,13 @@ from accounts.roles import Role
 from core.exceptions import DomainError
 from core.models import SettingChange
 from payments.adapters.base import Unavailable
-from payments.models import LedgerEntry, Payment, PgAccount, PgRequest, VirtualAccount
-from payments.services import pg_accounts, pg_settings, refund_sending, refunds
+from payments.models import PgAccount, PgRequest, VirtualAccount
+from payments.services import pg_accounts, pg_settings, refund_sending
 from payments.services.pg_accounts import endpoint
 from payments.services.pg_settings import NO_SANDBOX, facts
-from payments.services.refund_locking import totals_at_pg
-from payments.services.refunds import Ask
-from payments.states import RefundState, VirtualState
+from payments.states import VirtualState
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.pg_shop import BANKS
-from tests.fixtures.refunds import ACCOUNT
 
 at_pgs = pytest.mark.django_db(transaction=True)
 URL = "/settings/pg/"
@@ -101,24 +98,3 @@ def test_the_longest_bank_of_portone_fits(pg_shop, monkeypatch):
     order = pg_shop.order(pg_shop.account("portone"))
     virtual = VirtualAccount.objects.get(payment__order=order)
     assert (virtual.state, virtual.bank) == (VirtualState.ISSUED, "STANDARD_CHARTERED")
-
-
-@at_pgs
-@pytest.mark.parametrize(("amounts", "looked"), [((33_000,), 0), ((10_000, 23_000), 0)])
-def test_a_refund_says_what_came_in_so_that_the_pg_need_not_be_asked(pg_shop, staff, amounts, looked):
-    """KG Inicis has one call for the whole and another for a part; what is left after a part must go as a part."""
-    order = pg_shop.order(pg_shop.account("inicis"))
-    pg_shop.deposit(order)
-    pg_shop.heard()
-    payment = Payment.objects.get(order=order)
-    assert totals_at_pg([payment]) == {payment.pk: 33_000}
-    for amount in amounts:
-        asked = refunds.request(
-            asks=[Ask(payment_id=payment.pk, amount=amount, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
-        )
-        before = len(pg_shop.pgs.read("calls", pg="inicis"))
-        refund_sending.send_due(at=asked.refunds[0].requested_at)
-        calls = pg_shop.pgs.read("calls", pg="inicis")[before:]
-        assert len(calls) == 1 + looked
-        assert reloaded(asked.refunds[0]).state == RefundState.ACCEPTED
-    assert sum(LedgerEntry.objects.filter(payment=payment).values_list("amount", flat=True)) == 0

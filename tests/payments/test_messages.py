@@ -184,3 +184,24 @@ def test_a_market_tells_its_buyers_itself(make_order, bank_account, staff, told_
     told_all()
     assert not Message.objects.exists()
     assert set(Delivery.objects.values_list("state", flat=True)) == {"DONE"}
+
+
+def test_paid_lines_that_are_canceled_are_told_and_the_last_one_ends_the_order(
+    make_order, make_variant, staff, lines_of, told_all
+):
+    goods = [(make_variant(on_hand=5), 1), (make_variant(on_hand=5), 1)]
+    order = make_order(lines=goods, paid=True, at=timezone.now())
+    first, second = lines_of(order)
+    facts = {"fault": Fault.SELLER, "reason": "창고에서 못 찾음", "actor": staff, "at": timezone.now()}
+    assert cancel_and_refund(line_ids=[first.pk], **facts).refused == {}
+    told_all()
+    [message] = told("lines_canceled")
+    assert f"주문 {order.number}에서 취소한 상품이 있습니다. {first.product_name}, 사유: 판매자 취소" in message.body
+    assert second.product_name not in message.body
+    assert told("order_canceled") == []
+    assert cancel_and_refund(line_ids=[second.pk], **facts).refused == {}
+    told_all()
+    [last] = told("order_canceled")
+    assert f"주문을 취소했습니다. 주문번호 {order.number}, 사유: 판매자 취소" in last.body
+    assert len(told("lines_canceled")) == 1
+    assert not Message.objects.filter(body__contains="창고").exists()

@@ -70,10 +70,8 @@ def fetch(pgs):
 
 @pytest.fixture
 def refund(pgs):
-    def send(ref, *, account=INICIS, to=TO_BUYER, amount=33000, balance=33000, total=33000, **options):
-        ask = RefundAsk(
-            key="k", ref=ref, amount=amount, balance=balance, total=total, reason='고객 "변심"', account=to, at=AT
-        )
+    def send(ref, *, account=INICIS, to=TO_BUYER, amount=33000, balance=33000, **options):
+        ask = RefundAsk(key="k", ref=ref, amount=amount, balance=balance, reason='고객 "변심"', account=to, at=AT)
         return PG.refund(pgs.client("inicis", **options), account=account, ask=ask)
 
     return send
