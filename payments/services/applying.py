@@ -14,6 +14,7 @@ from core.bulk import update_rows
 from core.models import Source
 from orders.models import Order, OrderLine
 from orders.services import locks, progress
+from orders.services.canceling import cancel_before_shipping
 from orders.services.locking import locked_orders
 from orders.states import CanceledBy, LineState, LockKind
 from payments.adapters.base import PgState, Snapshot
@@ -30,9 +31,11 @@ FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
 BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
 # What a bank could not pay out still counts as refunded at the PG (REFUND_FAILED is not among these).
 GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
+ON_THEIR_WAY = frozenset({S.READY, S.SHIPPING, S.DELIVERED, S.CONFIRMED})
 REVERSED = "은행이 입금을 취소했습니다."
 CANCELED_AT_PG = "PG에서 취소한 결제입니다."
 IN_TIME = "입금기한 안에 들어온 입금입니다."
+REFUNDED_AT_PG = "PG에서 전액 환불한 결제입니다."
 EXPIRED_AT_PG = "가상계좌의 입금기한이 지났습니다."
 
 
@@ -244,6 +247,7 @@ class _Plan:
     fitting: list[Payment] = field(default_factory=list)
     revert: list[Order] = field(default_factory=list)
     cancel: list[tuple[Order, PgState]] = field(default_factory=list)
+    end: list[OrderLine] = field(default_factory=list)
     lock: list[OrderLine] = field(default_factory=list)
     payment_of: dict[int, int] = field(default_factory=dict)
 
@@ -298,7 +302,7 @@ class _Plan:
         *,
         at: datetime,
     ) -> None:
-        """The money is gone again: back to 입금대기, or a lock where goods are on their way out."""
+        """The money is gone: back to 입금대기, or the end of the order, or a lock where goods are on their way."""
         lost = payment.order.due_amount - payment.order.paid_amount
         refunded = bool(snapshot.refunds)
         if states == {S.PREPARING} and not refunded:
@@ -306,7 +310,10 @@ class _Plan:
             if not payment.order.paid_amount and snapshot.state in ENDED_AT_PG:
                 self.cancel.append((payment.order, snapshot.state))
             return
-        self.lock += [line for line in lines if line.state in {S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED}]
+        if refunded and not payment.order.paid_amount and states.isdisjoint(ON_THEIR_WAY):
+            self.end += [line for line in lines if line.state == S.PREPARING]
+        else:
+            self.lock += [line for line in lines if line.state in {S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED}]
         kind = ProblemKind.REFUNDED_OUTSIDE if refunded else ProblemKind.REVERSED_AFTER_RELEASE
         problems.open_for(payment, kind, amount=lost, at=at)
 
@@ -332,6 +339,13 @@ class _Plan:
                     order_ids=ids, actor=None, at=at, by=by, reason=reason, source=Source.PG
                 )
                 moved |= {line.order_id for line in outcome.moved}
+        if self.end:
+            outcome = cancel_before_shipping(
+                line_ids=[line.pk for line in self.end], actor=None, at=at, reason=REFUNDED_AT_PG, source=Source.PG
+            )
+            moved |= {line.order_id for line in outcome.moved}
+            # What may not be canceled by itself waits for a person.
+            self.lock += [line for line in self.end if line.pk in outcome.refused]
         if self.lock:
             outcome = locks.place_lock(
                 line_ids=[line.pk for line in self.lock], kind=LockKind.PAYMENT, actor=None, at=at, reason=REVERSED

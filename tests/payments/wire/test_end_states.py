@@ -167,7 +167,7 @@ def test_a57_a_refund_that_is_heard_before_its_deposit_books_both_once(pg_shop):
     assert PgNotice.objects.get(event_key="wh_oms_0001").reason == "no_change"
     assert effects() == ended
     assert ledger(shop.order) == [(EntryKind.DEPOSIT, 33_000), (EntryKind.REFUND, -33_000)]
-    assert pg_shop.state(shop.order)[1:] == (0, PaymentState.REFUNDED)
+    assert pg_shop.state(shop.order) == (LineState.CANCELED, 0, PaymentState.REFUNDED)
     assert [kind for kind, *_ in problems(shop.order)] == [ProblemKind.REFUNDED_OUTSIDE]
 
 
