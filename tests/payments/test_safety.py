@@ -51,6 +51,22 @@ def test_a_request_whose_process_was_killed_is_read_again(pg_shop, caught, proce
     paid_once(order)
 
 
+@pytest.mark.parametrize("point", ["notice_after_fetch", "notice_after_apply"])
+def test_a_drain_that_was_killed_leaves_its_notices_to_the_next(pg_shop, caught, processes, point):
+    order = pg_shop.order(pg_shop.account("toss"))
+    posts = caught(order)
+    assert {post.to(pg_shop.url) for post in posts} == {200}
+    doomed = processes.start("relay", env={"OMS_FAILPOINTS": f"{point}=kill"})
+    assert system.wait_until(lambda: not doomed.is_alive, timeout=60), doomed.log()
+    assert not PgNotice.objects.filter(finished_at__isnull=False).exists()
+    assert draining.drain(at=timezone.now()) == 0, "the lease of the dead one still runs"
+    later = timezone.now() + draining.LEASE + timedelta(seconds=1)
+    while draining.drain(at=later):
+        pass
+    assert not PgNotice.objects.filter(finished_at=None).exists()
+    paid_once(order)
+
+
 def test_the_periodic_job_does_what_the_relay_does(pg_shop, caught):
     order = pg_shop.order(pg_shop.account("toss"))
     for post in caught(order):
