@@ -65,11 +65,6 @@ class PgAccountForm(AccountSettingsForm):
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="한 줄에 하나씩 입력합니다. 비워 두면 PG가 공개한 주소를 씁니다.",
     )
-    requeries = forms.BooleanField(
-        label="알림을 받을 때마다 PG에 다시 확인",
-        required=False,
-        help_text="끄면 알림의 모든 내용이 우리 결제와 같을 때만 반영합니다.",
-    )
     issues_accounts = forms.BooleanField(
         label="가상계좌 발급", required=False, help_text="우리 쇼핑몰 주문의 가상계좌를 이 계정으로 발급합니다."
     )
@@ -104,7 +99,6 @@ class PgAccountForm(AccountSettingsForm):
                 "base_url": self.pg.live_url,
                 "charset": "utf-8" if "application/json" in self.pg.media_types else "cp949",
                 "checks_ip": self.pg.capabilities.needs_ip,
-                "requeries": True,
                 "is_active": True,
             }
         stored = facts(self.account)

@@ -272,7 +272,6 @@ class Migration(migrations.Migration):
                 ("charset", models.CharField(default="cp949", max_length=8, verbose_name="문자셋")),
                 ("checks_ip", models.BooleanField(default=False, verbose_name="IP 확인")),
                 ("ips", models.JSONField(blank=True, default=list, verbose_name="허용 IP")),
-                ("requeries", models.BooleanField(default=True, verbose_name="PG 재조회")),
                 ("issues_accounts", models.BooleanField(default=False, verbose_name="가상계좌 발급")),
                 ("bank", models.CharField(blank=True, max_length=8, verbose_name="발급 은행")),
                 ("is_sandbox", models.BooleanField(default=False, verbose_name="샌드박스")),

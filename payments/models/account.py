@@ -33,8 +33,6 @@ class PgAccount(TimeStamped):
     charset = models.CharField("문자셋", max_length=8, default="cp949")
     checks_ip = models.BooleanField("IP 확인", default=False)
     ips = models.JSONField("허용 IP", default=list, blank=True)
-    # Where staff switched this off, a notice counts only when every one of its facts is that of our payment.
-    requeries = models.BooleanField("PG 재조회", default=True)
     # The one account that opens virtual accounts for orders of our own mall; its bank as this PG counts banks.
     issues_accounts = models.BooleanField("가상계좌 발급", default=False)
     bank = models.CharField("발급 은행", max_length=40, blank=True)

@@ -28,7 +28,7 @@ STALE = "화면을 연 뒤 {who} 이 계정을 바꿨습니다. 화면을 새로
 NOT_FOUND = "PG 계정을 찾을 수 없습니다. 목록에서 다시 고르세요."
 LABELS: Mapping[str, str] = {
     "name": "이름", "merchant_id": "상점 아이디", "base_url": "주소", "charset": "문자셋", "checks_ip": "IP 확인",
-    "ips": "허용 IP", "requeries": "PG 재조회", "issues_accounts": "가상계좌 발급", "bank": "발급 은행",
+    "ips": "허용 IP", "issues_accounts": "가상계좌 발급", "bank": "발급 은행",
     "is_sandbox": "샌드박스", "is_active": "사용", "key": "키", "previous": "이전 키", "options": "추가 키",
     "registering": "등록 시험", "created": "계정 등록",
 }  # fmt: skip
@@ -44,7 +44,6 @@ class AccountFacts:
     charset: str
     checks_ip: bool
     ips: tuple[str, ...]
-    requeries: bool
     issues_accounts: bool
     bank: str
     is_sandbox: bool

@@ -20,7 +20,7 @@ at_pgs = pytest.mark.django_db(transaction=True)
 URL = "/settings/pg/"
 GIVEN = {
     "code": "toss-main", "name": "토스 본점", "merchant_id": "omsmall", "key": "test_sk_first_1234567890",
-    "base_url": "https://pg.example", "charset": "utf-8", "requeries": "on", "is_active": "on",
+    "base_url": "https://pg.example", "charset": "utf-8", "is_active": "on",
 }  # fmt: skip
 
 

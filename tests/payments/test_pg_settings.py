@@ -11,7 +11,7 @@ URL = "/settings/pg/"
 KEY, NEWER = "test_sk_first_1234567890", "test_sk_second_0987654321"
 GIVEN = {
     "code": "toss-main", "name": "토스 본점", "merchant_id": "omsmall", "key": KEY, "base_url": "https://pg.example",
-    "charset": "utf-8", "requeries": "on", "is_active": "on",
+    "charset": "utf-8", "is_active": "on",
 }  # fmt: skip
 
 
