@@ -331,4 +331,4 @@ def holds(verdict: Verdict, candidate: Candidate) -> bool:
 
 
 def _sentence(candidate: Candidate) -> str:
-    return f"{candidate.grade.label} {candidate.score}점: {candidate.words}"
+    return f"{candidate.score}점: {candidate.words}"

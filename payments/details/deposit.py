@@ -33,7 +33,6 @@ class CandidateRow:
     payer: str
     open_amount: int
     score: int
-    grade: str
     words: str
     css: str
     state: str
@@ -94,7 +93,6 @@ def candidates_of(deposit: BankDeposit) -> list[CandidateRow]:
                 payer=mask_name(order.depositor_name or order.buyer_name),
                 open_amount=order.open_amount or order.due_amount,
                 score=one.score,
-                grade=MatchGrade(one.grade).label,
                 words=one.words,
                 css=CSS[state],
                 state=state.label,

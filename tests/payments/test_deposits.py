@@ -48,7 +48,7 @@ def test_a03_one_is_confirmed_once_the_twins_wait_and_the_second_import_changes_
     deposit = BankDeposit.objects.get(amount=39_000)
     assert (entry.kind, entry.reference, entry.amount) == (EntryKind.DEPOSIT, f"bank-{deposit.fingerprint}", 39_000)
     assert deposit.state == DepositState.MATCHED
-    assert deposit.explained == "높음 100점: 금액 같음 · 입금자 같음 · 7일 안 주문"
+    assert deposit.explained == "100점: 금액 같음 · 입금자 같음 · 7일 안 주문"
     waiting = BankDeposit.objects.get(amount=25_000)
     assert (waiting.state, waiting.reason) == (DepositState.QUEUED, DepositReason.NAME_AMBIGUOUS)
     assert list(waiting.candidates.order_by("rank").values_list("order_id", "score")) == [
@@ -136,7 +136,7 @@ def test_an_order_number_in_the_row_is_certain(make_order, came_in, matched):
     make_order(price=39_000, depositor_name="성춘향", buyer_name="성춘향")
     deposit = came_in(39_000, "회사경리", memo=order.number)
     matched()
-    assert reloaded(deposit).explained.startswith("확실 100점: 금액 같음 · 적요에 주문번호")
+    assert reloaded(deposit).explained.startswith("100점: 금액 같음 · 적요에 주문번호")
     assert state_of(order) == {LineState.PREPARING}
 
 
