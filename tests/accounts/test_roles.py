@@ -39,6 +39,9 @@ MATRIX = """
     payments.view_problems      OCFA
     payments.resolve_problem    OF
     payments.accept_difference  O
+    payments.view_receipts      OCFA
+    payments.view_reconciliations OFA
+    payments.export             OF
     shipping.register_waybill   OL
     shipping.export_waybill     OL
     shipping.view_recipient     L
