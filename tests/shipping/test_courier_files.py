@@ -14,6 +14,7 @@ from orders.services import locks
 from orders.states import DeliveryMethod
 from shipping.models import ExcelTemplate
 from shipping.services import shipments
+from shipping.views import courier_file
 from tests.fixtures.orders import NOW
 
 FILE = "/shipping/waybills/file/"
@@ -94,6 +95,18 @@ def test_without_a_reason_nothing_leaves(make_shipments, logistics, cj):
     assert answer.status_code == 422
     assert "내려받는 이유를 입력하세요." in answer.content.decode()
     assert not AccessLog.objects.filter(action=AccessAction.EXPORT).exists()
+
+
+def test_more_than_a_file_may_hold_is_refused_and_nothing_leaves(make_shipments, logistics, cj, monkeypatch):
+    assert courier_file.MOST == 5_000
+    make_shipments(4)
+    monkeypatch.setattr(courier_file, "MOST", 3)
+    answer = logistics.post(f"{FILE}?period=all", {"template": cj.pk, "reason": "송장 출력"})
+    assert answer.status_code == 422
+    assert "한 번에 5,000건까지 내려받을 수 있습니다." in answer.content.decode()
+    assert not AccessLog.objects.filter(action=AccessAction.EXPORT).exists()
+    monkeypatch.setattr(courier_file, "MOST", 4)
+    download(logistics, cj)
 
 
 def test_held_and_other_methods_stay_out_and_a_selection_counts(make_shipments, logistics, cj, staff):
