@@ -243,7 +243,7 @@ def test_compose_relay_and_beat_stay_alive(service, processes, tmp_path):
     running = start_service(processes, service, tmp_path / "data")
     assert system.wait_until(lambda: children_of(running.process.pid) != [], timeout=READY), running.log()
     (child,) = children_of(running.process.pid)
-    system.wait_until(lambda: not system.is_running(child), timeout=READY)
+    system.wait_until(lambda: not system.is_running(child), timeout=5)
     assert children_of(running.process.pid) == [child], running.log()
     assert running.stop() == 0
 
