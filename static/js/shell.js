@@ -1,10 +1,10 @@
-// Small behaviours of the shell: preferences, drop-down menus, toggles, copying, the size select, closing the strip.
+// Small behaviours of the shell.
 import { $, $$, csrf, notify, on, onClick, post } from "./dom.js";
 
 const root = document.documentElement;
 const LONGEST_ADDRESS = 1500;
 
-// On a low screen the menu scrolls by itself: the entry of this page must be seen.
+// A low screen shows the entry of this page.
 $(".sidebar [aria-current]")?.scrollIntoView({ block: "nearest" });
 
 onClick("[data-pref]", async (button) => {
@@ -21,7 +21,7 @@ on("click", (event) => {
     if (!menu.contains(event.target) || event.target.closest(".pop [data-action]")) menu.open = false;
 });
 
-// A panel with an address is empty until it is opened for the first time; it opens with its content, not before.
+// A panel with an address is filled before it opens for the first time.
 onClick("[data-toggle]", async (button) => {
   const panel = document.getElementById(button.dataset.toggle);
   const { src } = panel.dataset;
@@ -69,7 +69,7 @@ on("submit", ({ target }) => {
   Object.assign(token, { type: "hidden", name: "csrfmiddlewaretoken", value: csrf() });
 });
 
-// Numbers copied from a sheet arrive as lines; one-line fields would glue them together.
+// Lines copied from a sheet would be glued together.
 on("paste", (event) => {
   if (!event.target.matches?.("[data-multi], #find")) return;
   const text = event.clipboardData.getData("text").trim();
