@@ -51,7 +51,7 @@ def kinds(params):
 def test_the_newest_stands_first_and_every_kind_is_named_in_korean(happened):
     found = kinds(f"q={happened['first'].number}")
     assert found[:2] == ["line.acknowledged", "line.held"]
-    assert set(found[2:]) == {"line.paid", "payment.settled", "order.received"}
+    assert set(found[2:]) == {"line.paid", "payment.settled", "order.received", "payment.awaited"}
     view = present(query("period=all"))
     shown = " ".join(row.html for row in view.rows)
     for words in (
@@ -72,7 +72,7 @@ def test_the_newest_stands_first_and_every_kind_is_named_in_korean(happened):
 
 
 def test_filters_by_order_person_kind_batch_and_period(happened):
-    assert set(kinds(f"q={happened['second'].number}")) == {"order.received"}
+    assert set(kinds(f"q={happened['second'].number}")) == {"order.received", "payment.awaited"}
     assert kinds(f"actor={happened['cs'].pk}") == ["line.acknowledged", "line.held"]
     assert kinds("act=line.held") == ["line.held"]
     assert kinds(f"batch={happened['batch'].uuid}") == ["line.held"]
