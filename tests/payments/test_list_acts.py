@@ -12,7 +12,7 @@ from tests.fixtures.orders import NOW, reloaded
 OWN = {
     "deposits": {"ignore-deposit", "reopen-deposit", "unallocate-deposit"},
     "notices": {"replay-notice"},
-    "problems": {"accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem"},
+    "problems": {"ask-difference", "accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem"},
     "refunds": {
         "approve-refund", "pay-refund", "hold-refund", "release-refund", "retry-refund", "withdraw-refund",
     },
