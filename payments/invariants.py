@@ -151,7 +151,7 @@ def check_notices() -> Iterable[Violation]:
 _CANCELED_PAID = f"""
 SELECT l.number, l.canceled_at, e.won FROM orders_orderline l
 JOIN LATERAL (SELECT sum(e.amount) AS won FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
-              WHERE p.order_id = l.order_id AND e.at < l.canceled_at) e ON e.won > 0
+              WHERE p.order_id = l.order_id AND e.at <= l.canceled_at) e ON e.won > 0
 WHERE l.state = 'CANCELED_UNPAID' AND l.canceled_by = 'DEADLINE'
 LIMIT {MOST}
 """

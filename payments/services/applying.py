@@ -339,19 +339,25 @@ class _Plan:
                     order_ids=ids, actor=None, at=at, by=by, reason=reason, source=Source.PG
                 )
                 moved |= {line.order_id for line in outcome.moved}
-        if self.end:
-            outcome = cancel_before_shipping(
-                line_ids=[line.pk for line in self.end], actor=None, at=at, reason=REFUNDED_AT_PG, source=Source.PG
-            )
-            moved |= {line.order_id for line in outcome.moved}
-            # What may not be canceled by itself waits for a person.
-            self.lock += [line for line in self.end if line.pk in outcome.refused]
+        moved |= self._end(at=at)
         if self.lock:
             outcome = locks.place_lock(
                 line_ids=[line.pk for line in self.lock], kind=LockKind.PAYMENT, actor=None, at=at, reason=REVERSED
             )
             moved |= {line.order_id for line in outcome.moved}
         return {self.payment_of[pk] for pk in moved}
+
+    def _end(self, *, at: datetime) -> set[int]:
+        """T19 of lines whose whole money the console gave back, at once or in parts that had locked them before."""
+        if not self.end:
+            return set()
+        facts: dict[str, Any] = {"actor": None, "at": at, "reason": REFUNDED_AT_PG}
+        ids = [line.pk for line in self.end]
+        locks.release_lock(line_ids=ids, kind=LockKind.PAYMENT, **facts)
+        outcome = cancel_before_shipping(line_ids=ids, source=Source.PG, **facts)
+        # What may not be canceled by itself waits for a person.
+        self.lock += [line for line in self.end if line.pk in outcome.refused]
+        return {line.order_id for line in outcome.moved}
 
     def _paid_at(self) -> dict[int, datetime]:
         return {pk: self.came_at[mine] for pk, mine in self.payment_of.items() if mine in self.came_at}

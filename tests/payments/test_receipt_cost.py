@@ -3,7 +3,6 @@
 import json
 import threading
 
-import pgtrigger
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +15,7 @@ from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, PgRequest
 from payments.services import pg_accounts, sweeping
 from payments.states import EntryKind
 from tests.fixtures.orders import reloaded
+from tests.fixtures.pg_shop import empty_inbox
 
 
 @pytest.fixture
@@ -100,9 +100,7 @@ def test_two_at_once_wait_for_each_other_and_are_one_event(account, client):
 
     send(client, account, body())
     key = PgNotice.objects.get().event_key
-    with pgtrigger.ignore("payments.PgRequest:kept"):
-        PgRequest.objects.all().delete()
-    PgNotice.objects.all().delete()
+    empty_inbox()
     other = threading.Thread(target=hold)
     other.start()
     assert stored.wait(60)

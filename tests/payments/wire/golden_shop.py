@@ -17,11 +17,11 @@ from core.sealing import seal
 from orders.models import Order, OrderEvent, OrderLine
 from orders.states import PaymentMethod
 from payments.adapters.base import Inbound
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount
 from payments.models.account import PURPOSE
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
-from tests.fixtures.pg_shop import PRICE, PgShop
+from tests.fixtures.pg_shop import PRICE, PgShop, empty_inbox
 from tests.payments.pg.cases import AT, Case
 
 SENT_BY = "X-Sandbox-Client-Ip"
@@ -72,10 +72,8 @@ class GoldenShop:
 
     def empty_inbox(self) -> None:
         """Nothing was told so far."""
-        PgRequest.objects.update(notice=None)
-        PgRequest.objects.all().delete()
         MoneyProblem.objects.all().delete()
-        PgNotice.objects.all().delete()
+        empty_inbox()
 
     def settle(self) -> None:
         """Work on what was told, until nothing is due."""

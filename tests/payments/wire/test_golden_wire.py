@@ -13,6 +13,7 @@ from orders.states import LineState
 from payments.adapters.base import STATUS
 from payments.models import LedgerEntry, MoneyProblem, PgNotice, PgRequest
 from payments.states import NoticeState, PaymentState, ProblemKind
+from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg.every import CASES
 from tests.payments.wire.golden_shop import effects, golden_shop
 
@@ -31,7 +32,7 @@ def test_what_is_not_authentic_or_not_readable_is_refused_and_changes_nothing(pg
     before = effects()
     wrong = {}
     for name, (request, answer) in case.refused.items():
-        PgRequest.objects.all().delete()
+        empty_inbox()
         said = shop.send(request)
         kept = list(PgRequest.objects.values_list("status", "size"))
         expected = ((STATUS[answer], *case.failure), [(STATUS[answer], len(request.body))])

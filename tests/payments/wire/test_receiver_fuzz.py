@@ -15,6 +15,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+import pgtrigger
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -116,7 +117,7 @@ def test_in_process_nothing_fails_nothing_moves_and_memory_stays(pg_shop, case, 
 def forget():
     """Keep the inbox small, so that it is the receiver that is measured; what waits for a person has no order."""
     assert not MoneyProblem.objects.filter(order__isnull=False).exists()
-    with connection.cursor() as cursor:
+    with pgtrigger.ignore("payments.PgRequest:kept"), connection.cursor() as cursor:
         # Django would load every row with its body.
         cursor.execute(
             "DELETE FROM payments_moneyproblem; DELETE FROM payments_pgrequest; DELETE FROM payments_pgnotice"
