@@ -19,6 +19,7 @@ DEPOSIT_RETURNED = kind("deposit.returned", "입금 반환")
 DEPOSIT_KEPT = kind("deposit.kept", "입금 반환 철회")
 DEPOSIT_REOPENED = kind("deposit.reopened", "입금 다시 확인")
 
+REFUND_PREPARED = kind("refund.prepared", "환불 초안")
 REFUND_REQUESTED = kind("refund.requested", "환불 신청")
 REFUND_APPROVED = kind("refund.approved", "환불 승인")
 REFUND_HELD = kind("refund.held", "환불보류")

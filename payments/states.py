@@ -79,6 +79,17 @@ class ProblemKind(models.TextChoices):
     NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "입금자 불분명"
 
 
+LATE_MONEY = frozenset({ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE})
+"""취소 후 입금: money that came for an order that had ended unpaid."""
+
+
+class ProblemStage(models.TextChoices):
+    """예외의 단계, as its acts, lists and history know it."""
+
+    OPEN = "OPEN", "처리 전"
+    DONE = "DONE", "처리 완료"
+
+
 class Resolution(models.TextChoices):
     """예외 처리."""
 

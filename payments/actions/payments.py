@@ -12,7 +12,7 @@ from orders.actions import UNDO_REASON, LineAction, Reasoned
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
-from payments.services import manual
+from payments.services import manual, reviving
 
 S = LineState
 
@@ -86,7 +86,7 @@ class CancelUnpaid(Reasoned, LineAction):
         )
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return progress.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+        return reviving.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
 
 
 @register
@@ -102,7 +102,7 @@ class Revive(Reasoned, LineAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         orders = order_ids_of(ids)
-        return progress.revive(order_ids=orders, actor=actor, at=at, reason=reason, batch=batch, checks_stock=True)
+        return reviving.revive(order_ids=orders, actor=actor, at=at, reason=reason, batch=batch, checks_stock=True)
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         put_back = before.of_undone(batch, events.LINE_REVIVED, model=OrderLine, ids=ids)

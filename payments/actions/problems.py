@@ -10,9 +10,9 @@ from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
 from payments.services import resolving
+from payments.states import ProblemStage
 
 RESOLVE = "payments.resolve_problem"
-OPEN = "OPEN"
 
 
 class ProblemAction(Reasoned, BulkAction):
@@ -20,7 +20,7 @@ class ProblemAction(Reasoned, BulkAction):
 
     model = MoneyProblem
     unit = "problem"
-    states = (OPEN,)
+    states = (ProblemStage.OPEN,)
 
     def groups(self, target_ids: Collection[int]) -> dict[int, int]:
         """A problem stands for itself, whether it has an order or not."""

@@ -9,9 +9,11 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from orders.columns import order_url
 from payments.columns.notices import notice_url
-from payments.states import ProblemKind, Resolution
+from payments.models import Refund
+from payments.states import ProblemKind, RefundState, Resolution
 
 K = ProblemKind
+DRAFTED = "초안, 승인 대기"
 GROUPS: tuple[tuple[str, str, Sequence[ProblemKind]], ...] = (
     ("short", "부분입금", (K.UNDERPAID,)),
     ("over", "초과·이중입금", (K.OVERPAID, K.DUPLICATE_DEPOSIT)),
@@ -58,6 +60,11 @@ class ProblemRecord(NamedTuple):
 PATHS = {"order": "order__number", "who": "resolved_by__display_name"}
 
 
+def refunds_url(number: str) -> str:
+    """환불 관리 of one order."""
+    return f"/payments/refunds/?tab=all&period=all&q={number}"
+
+
 def problem_url(pk: int) -> str:
     """예외 상세 주소."""
     return f"/payments/problems/{pk}/"
@@ -76,6 +83,29 @@ def age(since: datetime, now: datetime) -> str:
     if minutes >= 60:
         return f"{minutes // 60}시간"
     return f"{minutes}분" if minutes else "방금"
+
+
+def _refunds_of(ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """환불 of problems: won and state of the one that was prepared or asked for."""
+    rows = Refund.objects.filter(problem__in=ids).exclude(state=RefundState.WITHDRAWN)
+    return {
+        one.problem_id: (one.amount, DRAFTED if one.is_prepared and one.state == RefundState.DRAFT else one.state_label)
+        for one in rows
+        if one.problem_id is not None
+    }
+
+
+def _refund(group: Group, _: object) -> str:
+    if (found := group.fetched.get("refund")) is None:
+        return cells.EMPTY
+    won, state = cells.won(found[0]), found[1]
+    order = group.record.order
+    return cells.link(refunds_url(order), won, sub=state) if order else cells.two_lines(won, state)
+
+
+def _refund_text(group: Group, _: object) -> str:
+    found = group.fetched.get("refund")
+    return f"{found[0]:,}원 {found[1]}" if found else ""
 
 
 def _order(group: Group, _: object) -> str:
@@ -116,6 +146,9 @@ COLUMNS = (
     ListColumn(
         "detail", "설명", lambda g, _: cells.two_lines(sentence(g.record.kind), g.record.detail),
         lambda g, _: f"{sentence(g.record.kind)} {g.record.detail}".strip(), width=50,
+    ),
+    ListColumn(
+        "refund", "환불", _refund, _refund_text, fetch=_refunds_of, css="nowrap", width=22,
     ),
     ListColumn(
         "state", "처리", _state,

@@ -14,6 +14,7 @@ from orders.columns import order_url
 from orders.states import PaymentMethod
 from payments.adapters.banks import bank_name
 from payments.columns.deposits import deposit_url
+from payments.columns.problems import problem_url
 from payments.models.refund import PURPOSE, RefundAccount
 from payments.states import RefundState, RefundWay
 
@@ -55,6 +56,7 @@ class RefundRecord(NamedTuple):
     reference: str
     key: UUID
     last_error: str
+    problem_id: int | None
 
 
 PATHS = {
@@ -74,10 +76,15 @@ def account_of(record: RefundRecord) -> RefundAccount | None:
 
 
 def _account_cell(group: Group, _: Any) -> str:
-    account = account_of(group.record)
+    account, row = account_of(group.record), group.record
     if account is None:
-        return cells.EMPTY
+        waits = row.problem_id and row.requester is None and row.state == RefundState.DRAFT
+        return cells.link(problem_url(row.problem_id), "환불계좌 입력") if waits and _to_account(row) else cells.EMPTY
     return cells.two_lines(f"{bank_name(account.bank)} {mask_account(account.number)}", mask_name(account.holder))
+
+
+def _to_account(row: RefundRecord) -> bool:
+    return row.way == RefundWay.BANK or row.method == PaymentMethod.VIRTUAL_ACCOUNT
 
 
 def _masked_account(group: Group, _: Any) -> str:

@@ -10,21 +10,21 @@ from core.lists import Button
 from orders.columns import order_url
 from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
-from payments.columns.problems import age, problem_url, sentence
+from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem
 from payments.services.refunds import needs_account
-from payments.services.resolving import GAPS, LATE, NOT_FOUND, TOO_MUCH
-from payments.states import ProblemKind, Resolution
+from payments.services.resolving import GAPS, NOT_FOUND, TOO_MUCH
+from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
     "ask-difference": GAPS,
     "accept-difference": GAPS,
-    "revive-order": LATE,
+    "revive-order": LATE_MONEY,
     "attach-notice": frozenset({ProblemKind.UNKNOWN_ORDER}),
     "mark-test": frozenset({ProblemKind.UNKNOWN_ORDER}),
 }
 """Kinds that an act fits; the others fit every kind."""
-RESOLVE, REFUND = "payments.resolve_problem", "payments.request_refund"
+RESOLVE, REFUND, SEE_REFUNDS = "payments.resolve_problem", "payments.request_refund", "payments.view_refund"
 
 
 def find_problem(pk: int) -> MoneyProblem:
@@ -40,6 +40,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
     """예외 내용: facts, the order, what was decided or what the person may decide."""
     is_open, order = problem.resolved_at is None, problem.order
     who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
+    refund = problem.refunds.exclude(state=RefundState.WITHDRAWN).first()
     return {
         "title": ProblemKind(problem.kind).label,
         "subtitle": f"{problem.amount:,}원",
@@ -67,6 +68,9 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         and problem.payment is not None
         and user.has_perm(RESOLVE)
         and user.has_perm(REFUND),
+        "refund": refund,
+        "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
+        "refund_won": refund.amount if refund and refund.is_prepared else problem.amount,
         "needs_account": problem.payment is not None and needs_account(problem.payment),
         "buttons": _buttons(problem, user) if is_open else [],
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
@@ -77,6 +81,6 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
 def _buttons(problem: MoneyProblem, user: Any) -> list[Button]:
     return [
         Button(one.name, one.label, one.style)
-        for one in actions_for(MoneyProblem, {"OPEN"}, user)
+        for one in actions_for(MoneyProblem, {ProblemStage.OPEN.value}, user)
         if problem.kind in ONLY_FOR.get(one.name, {problem.kind})
     ]

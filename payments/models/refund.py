@@ -21,6 +21,7 @@ from orders.models import Order
 from orders.states import Fault
 from payments.models.bank import BankDeposit
 from payments.models.payment import LedgerEntry, Payment
+from payments.models.problem import MoneyProblem
 from payments.states import REFUND_BOOKED, REFUND_FIRST, REFUND_MOVES, REFUND_OPEN, RefundState, RefundWay
 
 PURPOSE = "refund account"
@@ -125,6 +126,8 @@ class Refund(StateGuard, TimeStamped):
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="refunds")
     deposit = models.ForeignKey(BankDeposit, models.PROTECT, null=True, related_name="refunds")
     calculation = models.ForeignKey(RefundCalculation, models.PROTECT, null=True, related_name="refunds")
+    # The money that did not fit; a refund of late money is prepared before anybody has asked for it.
+    problem = models.ForeignKey(MoneyProblem, models.PROTECT, null=True, related_name="refunds")
     way = models.CharField("환불 방법", max_length=8, choices=RefundWay.choices)
     amount = models.PositiveBigIntegerField("환불액")
     reason = models.CharField("사유", max_length=200)
@@ -178,6 +181,9 @@ class Refund(StateGuard, TimeStamped):
             models.UniqueConstraint(
                 fields=["deposit"], condition=~Q(state=R.WITHDRAWN), name="refund_of_a_deposit_once"
             ),
+            models.UniqueConstraint(
+                fields=["problem"], condition=~Q(state=R.WITHDRAWN), name="refund_of_a_problem_once"
+            ),
             models.CheckConstraint(
                 condition=Q(needs_second=False)
                 | Q(approved_by=None)
@@ -210,6 +216,11 @@ class Refund(StateGuard, TimeStamped):
         return self.payment
 
     @property
+    def is_prepared(self) -> bool:
+        """환불 초안: waits for a person to ask for it; falls away when its money is used otherwise."""
+        return self.problem_id is not None and self.requested_by_id is None
+
+    @property
     def account(self) -> RefundAccount | None:
         """환불계좌 in the clear; None where the money goes back the way it came."""
         return (
@@ -219,6 +230,11 @@ class Refund(StateGuard, TimeStamped):
     @classmethod
     def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
         """Nothing is summed up of refunds; the ledger follows by the services."""
+
+    @transition(state, source=R.DRAFT, target=R.DRAFT, custom={"label": "환불 신청"})
+    def ask(self, *, at: datetime, by_id: int | None, sealed_account: str, needs_second: bool, reason: str) -> None:
+        self.requested_by_id, self.requested_at, self.needs_second = by_id, at, needs_second
+        self.sealed_account, self.reason = sealed_account, reason
 
     @transition(state, source=R.DRAFT, target=R.APPROVED, custom={"label": "환불 승인"})
     def approve(self, *, at: datetime, by_id: int | None) -> None:

@@ -12,9 +12,7 @@ from payments.filters.problems import ProblemFilter
 from payments.models import MoneyProblem
 from payments.pages.notices import REFERENCE
 from payments.pages.rows import FollowedRows
-
-OPEN, DONE = "OPEN", "DONE"
-"""States of a problem as its acts know them."""
+from payments.states import ProblemStage
 
 
 def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
@@ -31,7 +29,7 @@ class ProblemPage(FollowedRows, LoggedExport):
     unit = "예외"
     model, record, paths = MoneyProblem, ProblemRecord, PATHS
     created_field = "found_at"
-    states = frozenset({OPEN})
+    states = frozenset({ProblemStage.OPEN.value})
     filterset_class = ProblemFilter
     sorts: ClassVar[dict[str, Sort]] = {
         "found_at": Sort("오래된 순", ("found_at",)),
@@ -52,7 +50,7 @@ class ProblemPage(FollowedRows, LoggedExport):
     def head(self, group: Group) -> RowHead:
         row = group.record
         number = row.order or str(row.id)
-        return RowHead(row.id, row.version, number, DONE if row.resolution else OPEN)
+        return RowHead(row.id, row.version, number, ProblemStage.DONE if row.resolution else ProblemStage.OPEN)
 
     def order_ids(self, base_ids: Collection[int]) -> dict[int, int]:
         """Orders of problems, as far as they have one."""

@@ -23,7 +23,7 @@ from orders.services.locking import locked_orders
 from orders.states import LineState, PaymentMethod
 from payments import events
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, LedgerEntry, Payment
-from payments.services import problems
+from payments.services import preparing, problems
 from payments.services.booking import book, payments_of
 from payments.services.deposit_locks import keep_in_step
 from payments.services.deposits import references_of
@@ -205,6 +205,7 @@ def _give(
             problems.open_for(one.payment, ProblemKind.LATE_AFTER_CANCEL, amount=one.order.paid_amount, at=at)
         else:
             _tell_difference(one.payment, one.order, at=at)
+    preparing.keep_in_step([one.payment for one in found], at=at, actor=actor)
 
 
 def _tell_difference(payment: Payment, order: Order, *, at: datetime) -> None:
@@ -301,6 +302,7 @@ def _take_back(
     DepositAllocation.objects.filter(pk__in=[one.pk for one in mine]).update(voided_at=at, voided_by=actor)
     for payment in touched:
         _tell_difference(payment, payment.order, at=at)
+    preparing.keep_in_step(touched, at=at, actor=actor)
 
 
 def _hold(mine: Sequence[DepositAllocation]) -> None:

@@ -19,11 +19,11 @@ from orders.services.locking import locked_orders
 from orders.states import CanceledBy, LineState, LockKind
 from payments.adapters.base import PgState, Snapshot
 from payments.models import LedgerEntry, Payment
-from payments.services import problems, refund_booking
+from payments.services import preparing, problems, refund_booking
 from payments.services.booking import book, payments_of
 from payments.services.pg_accounts import pg_of
 from payments.services.receipts import keep_receipts
-from payments.states import EntryKind, NoticeState, ProblemKind
+from payments.states import LATE_MONEY, EntryKind, NoticeState, ProblemKind
 
 S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
@@ -106,7 +106,10 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
         update_rows(touched, ["synced_at", "payment_ref"])
         keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
+        ended = [payment for payment in touched if payment.order.stage == S.CANCELED_UNPAID]
+        late = [payment for payment in ended if payment.order.paid_amount != before[payment.pk]]
         moved |= _follow(touched, lines, found, before, at=at)
+        preparing.keep_in_step(late, at=at, source=Source.PG)
         verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
     return verdicts
 
@@ -269,7 +272,7 @@ class _Plan:
             kind = ProblemKind.LATE_AFTER_EXPIRE if late else ProblemKind.LATE_AFTER_CANCEL
             problems.open_for(payment, kind, amount=paid, at=at)
         elif S.CANCELED_UNPAID in states and not paid:
-            problems.settle(payment, [ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE], at=at)
+            problems.settle(payment, LATE_MONEY, at=at)
         elif paid > before and paid > due:
             problems.open_for(payment, ProblemKind.DUPLICATE_DEPOSIT, amount=paid - due, at=at)
         elif paid < before and paid < due:

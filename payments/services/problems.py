@@ -2,10 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
+from core.events import record
 from core.lookups import Among
+from core.models import Job
+from core.state import Change, Outcome
+from payments import events
 from payments.models import MoneyProblem, Payment
-from payments.states import ProblemKind, Resolution
+from payments.states import ProblemKind, ProblemStage, Resolution
 
 
 def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, detail: str = "") -> None:
@@ -36,3 +41,18 @@ def settle_all(payments: Collection[Payment], kinds: Collection[ProblemKind], *,
         MoneyProblem.objects.filter(mine, kind__in=list(kinds), resolved_at=None).update(
             resolution=Resolution.FITS, resolved_at=at, updated_at=at
         )
+
+
+def decide(
+    outcome: Outcome, resolution: Resolution, *, actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> None:
+    """예외 결정: the possible problems of an outcome end as a person said, with an event for each; callers lock them.
+
+    An act may have settled some of them by itself: the decision stands over it.
+    """
+    MoneyProblem.objects.filter(pk__in=[one.pk for one in outcome.possible]).update(
+        resolution=resolution, memo=reason[:300], resolved_by=actor, resolved_at=at, updated_at=at
+    )
+    outcome.changes = [Change(one, ProblemStage.OPEN, resolution, one.asks + 1) for one in outcome.possible]
+    data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
+    record(outcome, events.PROBLEM_RESOLVED, at=at, actor=actor, batch=batch, reason=reason, data=data)

@@ -20,7 +20,7 @@ from payments import events
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services import problems
 from payments.services.booking import book
-from payments.states import REFUND_OPEN, EntryKind, ProblemKind, RefundState
+from payments.states import LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKind, RefundState
 
 CHECK_AFTER = timedelta(hours=1)
 TAKEN_BACK = "신청한 환불을 철회했습니다."
@@ -124,7 +124,7 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
     if order.paid_amount <= order.due_amount:
         problems.settle(payment, [ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT], at=at)
     if not order.paid_amount and order.stage == LineState.CANCELED_UNPAID:
-        problems.settle(payment, [ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE], at=at)
+        problems.settle(payment, LATE_MONEY, at=at)
 
 
 def ask_again(payment: Payment, *, at: datetime) -> None:

@@ -20,12 +20,12 @@ from core.state import Change, Outcome, is_preview, missing, move
 from orders.services.locking import locked_orders
 from orders.states import PaymentMethod
 from payments import events
-from payments.models import Payment, Refund, RefundAccount, RefundCalculation
+from payments.models import MoneyProblem, Payment, Refund, RefundAccount, RefundCalculation
 from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
-from payments.services import refund_booking, returning
+from payments.services import problems, refund_booking, returning
 from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised
-from payments.states import RefundState, RefundWay
+from payments.states import RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
 APPROVE = "payments.approve_refund"
@@ -35,6 +35,8 @@ TOO_MUCH = "환불 가능 금액을 초과했습니다. 지금 환불할 수 있
 NO_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
 BAD_ACCOUNT = "환불계좌의 계좌번호는 숫자 6~20자리로 입력하고 예금주를 함께 적어 주세요."
 SECOND_PERSON = "신청한 사람과 다른 사람이 승인해야 하는 환불입니다."
+ASK_THERE = "다른 사람의 승인이 필요한 환불입니다. 예외 입금에서 먼저 신청하세요."
+ACCOUNT_THERE = "환불계좌가 없는 환불입니다. 예외 입금에서 환불계좌를 입력하고 신청하세요."
 BANK_METHODS = frozenset({PaymentMethod.BANK_TRANSFER, PaymentMethod.VIRTUAL_ACCOUNT})
 
 
@@ -46,6 +48,7 @@ class Ask:
     amount: int
     account: RefundAccount | None = None
     calculation: RefundCalculation | None = None
+    problem: MoneyProblem | None = None
 
 
 @dataclass(slots=True)
@@ -174,6 +177,7 @@ def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: Watch)
         payment=payment,
         order=payment.order,
         calculation=ask.calculation,
+        problem=ask.problem,
         way=way_of(payment),
         amount=ask.amount,
         reason=reason[:200],
@@ -193,21 +197,64 @@ def approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **fact
         drains.notify(CHANNEL)
 
 
+def adopt(
+    drafts: Collection[Refund],
+    *,
+    actor: Any,
+    at: datetime,
+    reason: str = "",
+    account: RefundAccount | None = None,
+    alone: bool = False,
+    batch: Job | None = None,
+    source: str = "",
+) -> dict[int, str]:
+    """환불 초안 신청: a person asks for what was prepared; the reason for each that stays a draft. They are locked.
+
+    `alone` refuses what one person may not both ask for and approve. Source: payments.md 5.6, reliability.md D8.
+    """
+    if not drafts:
+        return {}
+    watch, refused, rows = Watch(actor, at), {}, {}
+    for draft in drafts:
+        given = account if needs_account(draft.paid) else None
+        needs_second = watch.needs_second(draft.paid, draft.amount, given)
+        if text := account_refusal(draft.paid, given):
+            refused[draft.pk] = ACCOUNT_THERE if alone else text
+        elif alone and needs_second:
+            refused[draft.pk] = ASK_THERE
+        rows[draft.pk] = {
+            "by_id": actor.pk,
+            "sealed_account": sealed(given),
+            "needs_second": needs_second,
+            "reason": reason[:200] or draft.reason,
+        }
+    outcome = move(list(drafts), Refund.ask, at=at, refuse=refused, per_row=rows)
+    data = {draft.pk: {"amount": draft.amount, "way": str(draft.way)} for draft in drafts}
+    record(outcome, events.REFUND_REQUESTED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=data)
+    return outcome.refused
+
+
 def approve(
     *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
     """환불 승인: from now on the money moves by itself. Refused where another person than the requester must say so.
 
-    `sums` of the outcome tell the won that were approved.
+    Who approves a prepared refund has asked for it as well, and decided about its late money; where that takes two
+    people or an account, it is asked for there first. `sums` of the outcome tell the won that were approved.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         own = {r.pk: SECOND_PERSON for r in refunds if r.needs_second and r.requested_by_id == actor.pk}
+        prepared = [refund for refund in refunds if refund.is_prepared]
+        own |= adopt(prepared, alone=True, actor=actor, at=at, batch=batch, source=source)
         outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
         outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_APPROVED, at=at, actor=actor, batch=batch, source=source)
         if outcome.moved:
             drains.notify(CHANNEL)
+            ids = {refund.problem_id for refund in prepared} & {refund.problem_id for refund in outcome.moved}
+            late = Outcome(possible=list(MoneyProblem.objects.filter(pk__in=ids, resolved_at=None).order_by("pk")))
+            problems.decide(late, Resolution.REFUNDED, actor=actor, at=at, reason="", batch=batch)
     return outcome
 
 

@@ -22,16 +22,15 @@ from orders.states import LineState
 from payments import events
 from payments.models import MoneyProblem, Payment, PgNotice, RefundAccount
 from payments.options import DIFFERENCE_FROM
-from payments.services import refunds
+from payments.services import preparing, problems, refunds
 from payments.services.booking import book
 from payments.services.receiving import CHANNEL
 from payments.services.refund_locking import locked_payments
-from payments.states import EntryKind, NoticeState, ProblemKind, Resolution
+from payments.states import LATE_MONEY, EntryKind, NoticeState, ProblemKind, ProblemStage, Resolution
 
 K = ProblemKind
 GAPS = frozenset({K.UNDERPAID, K.OVERPAID})
-LATE = frozenset({K.LATE_AFTER_CANCEL, K.LATE_AFTER_EXPIRE})
-TOO_MUCH = frozenset({K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE})
+TOO_MUCH = frozenset({K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE_MONEY})
 NOT_FOUND = "예외 입금을 찾을 수 없습니다. 목록을 새로 고치세요."
 NOT_A_GAP = "부분입금과 초과입금만 차액을 인정할 수 있습니다."
 ASK_FIRST = "두 사람이 확인하는 차액입니다. 먼저 '차액 인정 신청'을 하고 다른 직원이 인정하세요."
@@ -66,7 +65,7 @@ def _locked(problem_ids: Collection[int], *, actor: Any, more: Collection[int] =
     with locked_orders({*orders_of.values_list("order_id", flat=True), *more}, actor=actor) as (orders, lines):
         payments = {payment.pk: payment for payment in locked_payments(orders)}
         by_id = {order.pk: order for order in orders}
-        problems: list[MoneyProblem] = locked(MoneyProblem.objects.filter(pk__in=problem_ids))
+        found: list[MoneyProblem] = locked(MoneyProblem.objects.filter(pk__in=problem_ids))
         yield [
             _Case(
                 one,
@@ -74,7 +73,7 @@ def _locked(problem_ids: Collection[int], *, actor: Any, more: Collection[int] =
                 by_id.get(one.order_id or 0),
                 [line for line in lines if line.order_id == one.order_id],
             )
-            for one in problems
+            for one in found
         ]
 
 
@@ -103,19 +102,15 @@ def _resolve(
             outcome.refused[case.problem.pk] = text
         else:
             good.append(case)
-    late = dict(act(good) or {}) if good else {}
-    outcome.refused |= late
-    good = [case for case in good if case.problem.pk not in late]
+    unfit = dict(act(good) or {}) if good else {}
+    outcome.refused |= unfit
+    good = [case for case in good if case.problem.pk not in unfit]
     outcome.possible = [case.problem for case in good]
     outcome.refused |= missing(set(asked), [case.problem for case in cases], text=NOT_FOUND)
     if good and not is_preview():
-        # An act may have settled some of them by itself: the decision stands over it.
-        MoneyProblem.objects.filter(pk__in=[case.problem.pk for case in good]).update(
-            resolution=resolution, memo=reason[:300], resolved_by=actor, resolved_at=at, updated_at=at
-        )
-        outcome.changes = [Change(case.problem, "OPEN", resolution, case.problem.asks + 1) for case in good]
-        data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
-        record(outcome, events.PROBLEM_RESOLVED, at=at, actor=actor, batch=batch, reason=reason, data=data)
+        problems.decide(outcome, resolution, actor=actor, at=at, reason=reason, batch=batch)
+        late = [case.payment for case in good if case.payment is not None and case.problem.kind in LATE_MONEY]
+        preparing.keep_in_step(late, actor=actor, at=at, batch=batch)
     return outcome
 
 
@@ -148,7 +143,7 @@ def ask_to_accept(
         for one in outcome.possible:
             facts = {"asked_by": actor, "asked_at": at, "asked_amount": one.amount, "asks": one.asks + 1}
             MoneyProblem.objects.filter(pk=one.pk).update(updated_at=at, **facts)
-            outcome.changes.append(Change(one, "OPEN", "OPEN", one.asks + 1))
+            outcome.changes.append(Change(one, ProblemStage.OPEN, ProblemStage.OPEN, one.asks + 1))
         data = {one.pk: {"kind": one.kind, "amount": one.amount} for one in outcome.possible}
         record(outcome, events.PROBLEM_ASKED, at=at, actor=actor, batch=batch, reason=reason, data=data)
     return outcome
@@ -206,7 +201,7 @@ def revive_order(
     """주문 되살림: the canceled order comes back and, its money being there, goes to 상품준비중 (T24, T3)."""
 
     def refusal(case: _Case) -> str | None:
-        if case.problem.kind not in LATE or case.order is None:
+        if case.problem.kind not in LATE_MONEY or case.order is None:
             return NOT_LATE
         if not any(line.state == LineState.CANCELED_UNPAID for line in case.lines):
             return NOT_LATE
@@ -240,7 +235,10 @@ def refund(
     account: RefundAccount | None = None,
     batch: Job | None = None,
 ) -> Outcome:
-    """환불 신청 of what is too much: one refund for each problem, of its amount (late money: all that is there)."""
+    """환불 신청 of what is too much: one refund for each problem, of its amount.
+
+    Late money has its refund prepared already, of all that is there: the person stands behind that one.
+    """
 
     def refusal(case: _Case) -> str | None:
         if case.problem.kind not in TOO_MUCH:
@@ -250,11 +248,22 @@ def refund(
     def act(good: list[_Case]) -> Mapping[int, str]:
         twice = _twice(good)
         able = [case for case in good if case.problem.pk not in twice]
+        drafts = preparing.drafts_of([c.payment for c in able if c.payment and c.problem.kind in LATE_MONEY])
+        facts: dict[str, Any] = {"actor": actor, "at": at, "reason": reason, "batch": batch}
+        kept = refunds.adopt(list(drafts.values()), account=account, **facts)
+        refunds.approve_own(
+            [one for one in drafts.values() if one.pk not in kept], actor=actor, at=at, batch=batch, source=""
+        )
+        new = [case for case in able if case.problem.payment_id not in drafts]
         asks = [
-            refunds.Ask(payment_id=c.problem.payment_id or 0, amount=c.problem.amount, account=account) for c in able
+            refunds.Ask(
+                payment_id=c.problem.payment_id or 0, amount=c.problem.amount, account=account, problem=c.problem
+            )
+            for c in new
         ]
-        asked = refunds.request(asks=asks, reason=reason, actor=actor, at=at, batch=batch)
-        return twice | {able[place].problem.pk: text for place, text in asked.refused.items()}
+        asked = refunds.request(asks=asks, **facts)
+        unfit = {one.problem_id: kept[one.pk] for one in drafts.values() if one.problem_id and one.pk in kept}
+        return twice | unfit | {new[place].problem.pk: text for place, text in asked.refused.items()}
 
     with _locked(problem_ids, actor=actor) as cases:
         return _resolve(

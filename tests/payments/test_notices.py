@@ -11,9 +11,9 @@ from core import drains
 from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, VirtualAccount
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, Refund, VirtualAccount
 from payments.services import issuing
-from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, VirtualState
+from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, VirtualState
 from tests.fixtures.orders import reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,6 +115,8 @@ def test_money_after_the_order_was_canceled_waits_for_a_person(pg_shop, staff): 
     assert pg_shop.state(order) == (LineState.CANCELED_UNPAID, 33_000, PaymentState.PAID)
     problem = MoneyProblem.objects.get()
     assert (problem.kind, problem.amount, problem.order) == (ProblemKind.LATE_AFTER_CANCEL, 33_000, order)
+    draft = Refund.objects.get()
+    assert (draft.state, draft.amount, draft.problem) == (RefundState.DRAFT, 33_000, problem)
 
 
 def test_an_unknown_order_is_kept_for_half_an_hour_and_then_shown_to_a_person(pg_shop):  # A48
