@@ -11,9 +11,9 @@ from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
 from orders.columns import order_url
+from payments.bodies import CHARSETS, decoded, flat, masked_body
 from payments.columns.notices import notice_url, request_url
 from payments.columns.problems import problem_url
-from payments.details.bodies import CHARSETS, decoded, flat, masked_body
 from payments.models import MoneyProblem, Payment, PgNotice, PgRequest
 from payments.notice_words import CSS, kind_words, reason_words
 from payments.states import NoticeState, ProblemKind

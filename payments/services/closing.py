@@ -20,6 +20,7 @@ from payments.services.booking import payments_of
 from payments.services.draining import apply_each, fetch
 from payments.services.issuing import CHANNEL
 from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.questions import PATIENCE
 from payments.states import VirtualState
 
 log = logging.getLogger("payments.closing")
@@ -112,7 +113,7 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
 
 def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
     """The PG will not close it: money came in, or it is over already."""
-    answer = fetch([virtual.payment])[virtual.pk]
+    answer = fetch([virtual.payment], patience=PATIENCE)[virtual.pk]
     if not isinstance(answer, Fetched):
         _later(virtual, refusal, at=at)
         return

@@ -5,9 +5,10 @@ twice adds nothing. Source: payments.md 5.1, 5.5.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +20,11 @@ from core.failpoints import declare, failpoint
 from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
-from payments.services import bank_feed
+from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.questions import AskedElsewhere
 from payments.states import NoticeState, ProblemKind
 
 log = logging.getLogger("payments.notices")
@@ -142,26 +144,47 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
 
 
-def fetch(payments: Sequence[Payment]) -> dict[int, Fetched | PgProblem]:
-    """PG 조회 of payments, several at a time, outside any transaction; by payment id."""
-    questions = {payment.pk: _question(payment) for payment in payments}
+def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> dict[int, Fetched | PgProblem]:
+    """PG 조회 of payments, several at a time, outside any transaction; by payment id.
+
+    Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
+    """
+    asked = {payment.pk: _question(payment) for payment in payments}
     connection.close_if_unusable_or_obsolete()
+    holder, mine = questions.claim(asked, patience=patience)
+    last = time.monotonic() + questions.START_WITHIN
+    answers: dict[int, Fetched | PgProblem] = {pk: AskedElsewhere() for pk in asked if pk not in mine}
+    ended: set[int] = set()
 
-    def ask(item: tuple[int, _Question]) -> tuple[int, Fetched | PgProblem]:
-        pk, one = item
-        asked_at = timezone.now()
-        try:
-            return pk, Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
-        except PgProblem as problem:
-            return pk, problem
-        except Exception as error:
-            log.exception("payment %s cannot be asked about", pk)
-            return pk, CannotAsk(_words(error))
+    def ask(pk: int) -> Fetched | PgProblem:
+        return AskedElsewhere() if time.monotonic() > last else _ask(pk, asked[pk])
 
-    if len(questions) == 1:
-        return dict([ask(next(iter(questions.items())))])
-    with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
-        return dict(pool.map(ask, questions.items()))
+    try:
+        if len(mine) == 1:
+            return answers | {pk: ask(pk) for pk in mine}
+        with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
+            calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
+            for call in as_completed(calls):
+                answers[calls[call]] = call.result()
+                ended.add(calls[call])
+                # A slow answer holds up no question about another payment.
+                if len(ended) >= CONNECTIONS:
+                    questions.release(holder, ended)
+                    mine, ended = mine - ended, set()
+        return answers
+    finally:
+        questions.release(holder, mine)
+
+
+def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
+    asked_at = timezone.now()
+    try:
+        return Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
+    except PgProblem as problem:
+        return problem
+    except Exception as error:
+        log.exception("payment %s cannot be asked about", pk)
+        return CannotAsk(_words(error))
 
 
 def _question(payment: Payment) -> _Question:
@@ -210,6 +233,8 @@ def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
 def _failed(problem: PgProblem) -> Applied:
     if isinstance(problem, NotAtPg):
         return NOT_AT_PG
+    if isinstance(problem, AskedElsewhere):
+        return LATER
     reason = "denied" if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
     return Applied(NoticeState.RETRY, reason, _words(problem))
 

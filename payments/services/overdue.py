@@ -13,6 +13,7 @@ from payments.adapters.base import NotAtPg, Unavailable
 from payments.models import Payment
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
+from payments.services.questions import PATIENCE
 from payments.states import NoticeState
 
 log = logging.getLogger("payments.overdue")
@@ -53,7 +54,7 @@ def ask_first(*, order_ids: Collection[int], at: datetime, silent: set[int] | No
 def _ask(payments: Collection[Payment], deaf: set[int], *, at: datetime) -> set[int]:
     if not payments:
         return set()
-    answers = fetch(list(payments))
+    answers = fetch(list(payments), patience=PATIENCE)
     verdicts = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
     kept = set()
     for payment in payments:

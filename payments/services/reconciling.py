@@ -14,6 +14,7 @@ from core.calendar import kst_date, kst_day_range
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.applying import FROM_PG, GOING_OUT, Fetched
 from payments.services.draining import apply_each, fetch
+from payments.services.questions import PATIENCE
 from payments.states import NoticeState, PaymentState, VirtualState
 
 log = logging.getLogger("payments.reconciling")
@@ -128,7 +129,7 @@ def _portions(rows: Sequence[Payment], heard: set[int]) -> Iterable[list[Payment
 def _ask(payments: Sequence[Payment], found: Found, *, at: datetime) -> dict[int, Fetched]:
     if not payments:
         return {}
-    answers = {pk: one for pk, one in fetch(payments).items() if isinstance(one, Fetched)}
+    answers = {pk: one for pk, one in fetch(payments, patience=PATIENCE).items() if isinstance(one, Fetched)}
     for pk, verdict in apply_each(list(answers.values()), at=at, reason=REASON).items():
         found.changed += verdict.state == NoticeState.PROCESSED
         found.mismatches += verdict.state == NoticeState.PARKED

@@ -24,6 +24,7 @@ from payments.models import Refund
 from payments.services import refund_booking
 from payments.services.applying import Fetched, apply
 from payments.services.draining import fetch
+from payments.services.questions import PATIENCE, AskedElsewhere
 from payments.services.refund_booking import CHECK_AFTER
 from payments.services.refund_locking import locked_refunds
 from payments.services.refund_sending import ASK_SOON, KEY_LIFE, MOST_REPEATS, QUIET, repeating, words_of
@@ -46,7 +47,7 @@ def check_due(*, at: datetime) -> int:
     lost = give_up_leases(at=at)
     refunds = _claim(at)
     if refunds:
-        answers = fetch([refund.paid for refund in refunds])
+        answers = fetch([refund.paid for refund in refunds], patience=PATIENCE)
         failpoint(FETCHED)
         for refund in refunds:
             _judge(refund.pk, answers[refund.paid.pk], at=at)
@@ -103,7 +104,8 @@ def _judge(refund_id: int, answer: Fetched | PgProblem, *, at: datetime) -> None
                 if isinstance(answer, Fetched):
                     _apply(refund, answer, at=at)
                 else:
-                    _ask_again(refund, at + LATER, error=words_of(answer))
+                    wait = ASK_SOON if isinstance(answer, AskedElsewhere) else LATER
+                    _ask_again(refund, at + wait, error=words_of(answer))
     except LockTimeout:
         log.warning("refund %s: the order is locked; looked at later", refund_id)
 

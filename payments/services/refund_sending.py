@@ -40,6 +40,7 @@ from payments.services import refund_booking
 from payments.services.applying import Fetched, apply
 from payments.services.draining import fetch
 from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.questions import PATIENCE
 from payments.services.refund_locking import balances_at_pg, locked_refunds
 from payments.states import RefundState
 
@@ -106,7 +107,7 @@ def send_due(*, at: datetime) -> int:
 def resync(payment_ids: Collection[int], *, at: datetime) -> None:
     """PG 대조 after a refusal: something happened there that we had not heard of (A75)."""
     payments = list(Payment.objects.filter(pk__in=payment_ids).select_related("account"))
-    good = [one for one in fetch(payments).values() if isinstance(one, Fetched)] if payments else []
+    good = [one for one in fetch(payments, patience=PATIENCE).values() if isinstance(one, Fetched)] if payments else []
     if good:
         apply(good, at=at)
 

@@ -7,6 +7,7 @@ from payments.adapters.base import Denied, NotAtPg, PgProblem
 from payments.models import Payment
 from payments.services import draining
 from payments.services.applying import Fetched, apply
+from payments.services.questions import PATIENCE, AskedElsewhere
 from payments.states import NoticeState
 
 NOT_FOUND = "PG 결제를 찾을 수 없습니다. 화면을 새로 고치세요."
@@ -26,7 +27,7 @@ def sync_now(*, payment_id: int, at: datetime) -> str:
     payment = Payment.objects.select_related("account").filter(pk=payment_id, account__isnull=False).first()
     if payment is None:
         raise NotFound(NOT_FOUND)
-    answer = draining.fetch([payment])[payment.pk]
+    answer = draining.fetch([payment], patience=PATIENCE)[payment.pk]
     if isinstance(answer, PgProblem):
         raise Conflict(_words(answer), code="pg_problem")
     return _told(answer, at=at)
@@ -48,4 +49,6 @@ def _words(problem: PgProblem) -> str:
         return "PG가 모르는 결제입니다. 주문 참조를 확인하세요."
     if isinstance(problem, Denied):
         return "PG가 우리 키를 거절했습니다. 설정의 PG 계정을 확인하세요."
+    if isinstance(problem, AskedElsewhere):
+        return "이 결제를 다른 곳에서 조회하고 있습니다. 잠시 뒤 다시 조회하세요."
     return "PG에서 응답이 없습니다. 잠시 뒤 다시 조회하세요."

@@ -15,7 +15,7 @@ from core.exceptions import DomainError
 from core.views.gate import is_fragment
 from core.views.lists import refused
 from orders.forms import RevealForm
-from payments.details.bodies import decoded
+from payments.bodies import decoded
 from payments.details.notice import charset_of, find_notice, find_request, notice_context, request_context
 
 REVEAL_SECONDS = 30
