@@ -53,6 +53,7 @@ PERMISSIONS = _table(
     ("orders.import", "주문 파일 올리기", (OWNER, CS)),
     ("orders.confirm_payment", "입금확인", (OWNER, CS, FINANCE)),
     ("orders.cancel_unpaid", "입금전취소", (OWNER, CS)),
+    ("payments.resend_account", "입금 안내 재발송", (OWNER, CS, FINANCE)),
     ("orders.acknowledge", "발주확인", (OWNER, CS, LOGISTICS)),
     ("orders.prepare", "배송준비중 처리", (OWNER, CS, LOGISTICS)),
     ("orders.hold", "배송보류와 보류 해제", (OWNER, CS, LOGISTICS)),

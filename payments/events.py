@@ -4,6 +4,7 @@ from core.events import kind
 
 PAYMENT_SETTLED = kind("payment.settled", "원장 반영")
 DEPOSIT_AWAITED = kind("payment.awaited", "입금 대기")
+ACCOUNT_RESENT = kind("payment.account_resent", "입금 안내 재발송")
 VIRTUAL_ISSUED = kind("virtual.issued", "가상계좌 발급")
 NOTICE_REPLAYED = kind("notice.replayed", "알림 다시 처리")
 PROBLEM_ASKED = kind("problem.asked", "차액 인정 신청")

@@ -8,18 +8,17 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.calendar import KST
 from core.events import on
 from core.settings_registry import get_setting
 from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import notify_buyer
-from orders.states import LineState, PaymentMethod
-from payments.banks import bank_at
-from payments.events import DEPOSIT_AWAITED, REFUND_COMPLETED, VIRTUAL_ISSUED
-from payments.models import BankAccount, Refund, VirtualAccount
+from orders.states import LineState
+from payments.events import ACCOUNT_RESENT, DEPOSIT_AWAITED, REFUND_COMPLETED, VIRTUAL_ISSUED
+from payments.models import Refund
 from payments.services import closing
-from payments.states import RefundState, VirtualState
+from payments.services.telling import METHODS, Accounts
+from payments.states import RefundState
 
 
 @on(events.LINE_CANCELED_UNPAID)
@@ -53,33 +52,29 @@ def tell_account_again(delivery: Any) -> None:
     """입금 안내 of a revived order, which the buyer believes canceled; an undone cancel has nothing to add."""
     event = OrderEvent.objects.select_related("batch").get(pk=delivery.event_ids[0])
     if event.batch is None or event.batch.undoes_id is None:
-        _tell_account(delivery, revived_at=event.at)
+        _tell_account(delivery, told_at=event.at)
 
 
-def _tell_account(delivery: Any, *, revived_at: datetime | None = None) -> None:
-    """Once for the opening of an account and once for each revival that keeps it."""
+@on(ACCOUNT_RESENT, holds=True)
+def tell_account_once_more(delivery: Any) -> None:
+    """입금 안내 재발송: staff said so; nothing to say when the money came in meanwhile."""
+    _tell_account(delivery, told_at=OrderEvent.objects.get(pk=delivery.event_ids[0]).at)
+
+
+def _tell_account(delivery: Any, *, told_at: datetime | None = None) -> None:
+    """Once for the opening of an account, and once for each moment after it that asks for it again."""
     order = Order.objects.get(pk=delivery.order_id)
     if delivery.is_correction:
         notify_buyer(delivery, template="deposit_account", order=order)
         return
-    if order.stage != LineState.AWAITING_PAYMENT or order.open_amount <= 0:
+    if order.stage != LineState.AWAITING_PAYMENT or order.open_amount <= 0 or order.payment_method not in METHODS:
         return
-    if order.payment_method == PaymentMethod.BANK_TRANSFER:
-        account = BankAccount.objects.filter(is_active=True).order_by("pk").first()
-        if account is None or order.deposit_by is None:
-            return
-        where = {"bank": account.bank, "account": account.number(), "holder": account.holder}
-        due, moment = order.deposit_by, revived_at
-    else:
-        issued = VirtualAccount.objects.filter(payment__order=order, state=VirtualState.ISSUED)
-        virtual = issued.select_related("payment__account").first()
-        if virtual is None or virtual.payment.account is None or virtual.issued_at is None:
-            return
-        bank = bank_at(virtual.payment.account.provider, virtual.bank)
-        where = {"bank": bank, "account": virtual.number, "holder": virtual.holder}
-        due, moment = virtual.due_at, max(filter(None, (virtual.issued_at, revived_at)))
-    facts = where | {"amount": f"{order.open_amount:,}", "due": f"{due.astimezone(KST):%Y-%m-%d %H:%M}"}
-    notify_buyer(delivery, template="deposit_account", order=order, facts=facts, moment=moment)
+    where = Accounts([order]).of(order)
+    if isinstance(where, str):
+        return
+    moments = [moment for moment in (where.opened_at, told_at) if moment is not None]
+    moment = max(moments) if moments else None
+    notify_buyer(delivery, template="deposit_account", order=order, facts=where.facts, moment=moment)
 
 
 @on(REFUND_COMPLETED, holds=True)

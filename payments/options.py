@@ -39,6 +39,28 @@ DIFFERENCE_FROM = declare(
         help="부족하거나 남는 금액이 이 금액부터면 신청한 직원과 다른 직원이 인정합니다. 0이면 모든 차액이 그렇습니다.",
     )
 )
+AGAIN_AFTER = declare(
+    Declared(
+        "account_again_minutes",
+        "입금 안내를 다시 보내는 간격(분)",
+        "입금",
+        default=60,
+        minimum=1,
+        maximum=1_440,
+        help="직원이 입금 안내를 다시 보낸 주문에는 이 시간이 지나야 또 보낼 수 있습니다.",
+    )
+)
+AGAIN_A_DAY = declare(
+    Declared(
+        "account_again_a_day",
+        "하루에 다시 보내는 입금 안내(건)",
+        "입금",
+        default=3,
+        minimum=1,
+        maximum=20,
+        help="한 주문의 고객에게 직원이 하루에 다시 보낼 수 있는 입금 안내의 수입니다.",
+    )
+)
 COUPON_RULE = declare(
     Declared(
         "refund_coupon_rule",

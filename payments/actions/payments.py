@@ -12,7 +12,8 @@ from orders.actions import UNDO_REASON, LineAction, Reasoned
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
-from payments.services import manual, reviving
+from payments.events import ACCOUNT_RESENT
+from payments.services import manual, reviving, telling
 
 S = LineState
 
@@ -87,6 +88,29 @@ class CancelUnpaid(Reasoned, LineAction):
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return reviving.revive(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
+
+
+@register
+class ResendAccount(LineAction):
+    """입금 안내 재발송: the buyer hears once more where to pay and until when."""
+
+    name, label, permission = "resend-account", "입금 안내 재발송", "payments.resend_account"
+    states = (S.AWAITING_PAYMENT,)
+    is_whole = True
+    style = MORE
+    sends: ClassVar[tuple[EventKind, ...]] = (ACCOUNT_RESENT,)
+
+    def will(self) -> str:
+        return "입금 안내를 다시 보냅니다"
+
+    def did(self) -> str:
+        return "입금 안내를 다시 보냈습니다"
+
+    def did_not(self) -> str:
+        return "보내지 못했습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return telling.resend_account(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
 
 
 @register

@@ -9,9 +9,11 @@ from core.masking import mask_account, mask_name
 from payments.banks import bank_at
 from payments.columns.notices import notice_url
 from payments.columns.problems import problem_url, sentence
-from payments.models import MoneyProblem, Payment, PgNotice, VirtualAccount
+from payments.columns.receipts import CSS as RECEIPT_CSS
+from payments.columns.receipts import shown_url
+from payments.models import CashReceipt, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
+from payments.states import NoticeState, PaymentState, ProblemKind, ReceiptState, VirtualState
 
 MOST_NOTICES = 5
 STATES = {
@@ -72,6 +74,26 @@ def problem_rows(order: Any, *, at: datetime) -> list[dict[str, Any]]:
             "amount": one.amount,
             "url": problem_url(one.pk),
             "when": cells.short_time(one.found_at, at),
+        }
+        for one in rows
+    ]
+
+
+def receipt_rows(payments: Sequence[Payment]) -> list[dict[str, Any]]:
+    """현금영수증 of the payments of an order; one query, none for payments without a PG, which alone issues them."""
+    through_pg = [one for one in payments if one.account_id is not None]
+    if not through_pg:
+        return []
+    rows = CashReceipt.objects.filter(payment__in=through_pg).order_by("found_at", "pk")
+    return [
+        {
+            "purpose": one.get_purpose_display(),
+            "number": one.masked_number,
+            "reference": one.reference,
+            "amount": one.amount,
+            "css": RECEIPT_CSS[ReceiptState(one.state)],
+            "label": one.get_state_display(),
+            "url": shown_url(one.url),
         }
         for one in rows
     ]

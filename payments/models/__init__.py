@@ -8,9 +8,11 @@ from payments.models.problem import MoneyProblem
 from payments.models.question import PgQuestion
 from payments.models.reconciliation import CashReceipt, PgReconciliation
 from payments.models.refund import Refund, RefundAccount, RefundCalculation
+from payments.models.told import AccountNotice
 from payments.models.virtual import VirtualAccount
 
 __all__ = [
+    "AccountNotice",
     "BankAccount",
     "BankDeposit",
     "CashReceipt",

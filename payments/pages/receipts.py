@@ -25,13 +25,10 @@ from core.lists import (
     lists,
 )
 from orders.columns import order_url
+from payments.columns.receipts import CSS, shown_url
 from payments.filters.notices import account_choices
 from payments.models import CashReceipt, PgReconciliation
 from payments.states import ReceiptPurpose, ReceiptState
-
-RECEIPT_CSS = {ReceiptState.ISSUED: "s-delivered", ReceiptState.CANCELED: "s-confirmed"}
-SAFE = ("https://", "http://127.0.0.1:")
-"""Where a receipt of a PG, or of a sandbox, is shown; anything else is no link."""
 
 
 class ReceiptRecord(NamedTuple):
@@ -53,8 +50,8 @@ RECEIPT_PATHS = {"order": "payment__order__number", "pg": "payment__account__nam
 
 
 def _receipt_link(group: Group, _: object) -> str:
-    url = group.record.url
-    return cells.link(url, "영수증 보기") if url.startswith(SAFE) else cells.EMPTY
+    url = shown_url(group.record.url)
+    return cells.link(url, "영수증 보기") if url else cells.EMPTY
 
 
 RECEIPT_COLUMNS = (
@@ -68,7 +65,7 @@ RECEIPT_COLUMNS = (
     ),
     ListColumn(
         "state", "상태",
-        lambda g, _: cells.badge(RECEIPT_CSS[ReceiptState(g.record.state)], ReceiptState(g.record.state).label),
+        lambda g, _: cells.badge(CSS[ReceiptState(g.record.state)], ReceiptState(g.record.state).label),
         lambda g, _: ReceiptState(g.record.state).label,
     ),
     ListColumn(

@@ -6,13 +6,19 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from core.actions import get_action
 from core.calendar import short
+from core.jobs.pages import OrderRows
+from core.lists import Button
 from core.masking import mask_name
 from core.panels import Panel, register
 from orders.states import CLOSED, LineState
-from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows
+from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows, receipt_rows
 from payments.models import LedgerEntry, Payment
+from payments.services.telling import METHODS
 from payments.states import PaymentState
+
+RESEND = "resend-account"
 
 
 @register
@@ -35,6 +41,8 @@ class PaymentPanel(Panel):
             "pgs": pg_rows(payments, user=user, at=at),
             "problems": problem_rows(order, at=at),
             "notices": notice_rows(payments, at=at),
+            "receipts": receipt_rows(payments) if user.has_perm("payments.view_receipts") else [],  # type: ignore[union-attr]
+            **_resend(order, user),
             "may_see_problems": user.has_perm("payments.view_problems"),  # type: ignore[union-attr]
             "may_see_notices": user.has_perm("payments.view_notices"),  # type: ignore[union-attr]
             "may_reveal": user.has_perm("orders.reveal"),  # type: ignore[union-attr]
@@ -49,6 +57,17 @@ class PaymentPanel(Panel):
                 for entry in entries
             ],
         }
+
+
+def _resend(order: Any, user: Any) -> dict[str, Any]:
+    """입금 안내 재발송: the button of the list for this one order, while money is awaited."""
+    act = get_action(RESEND)
+    if act is None or order.stage not in act.states or not user.has_perm(act.permission):
+        return {}
+    if order.payment_method not in METHODS or order.open_amount <= 0:
+        return {}
+    button = Button(act.name, act.label, act.style)
+    return {"resend": button, "rows": f"{order.pk}:{order.version}", "page_name": OrderRows.name}
 
 
 def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:

@@ -13,6 +13,7 @@ MATRIX = """
     orders.import               OC
     orders.confirm_payment      OCF
     orders.cancel_unpaid        OC
+    payments.resend_account     OCF
     orders.acknowledge          OCL
     orders.prepare              OCL
     orders.hold                 OCL

@@ -136,3 +136,29 @@ def test_only_a_file_with_personal_data_says_that_it_holds_some(sign_in, db):
     shown = client.get(f"{RECONCILIATIONS}excel/").content.decode()
     assert "개인정보가 들어 있는 파일" not in shown
     assert "기록이 남습니다" in shown
+
+
+def test_the_box_of_the_order_shows_its_receipts_to_who_may_see_them(receipts, account, sign_in):
+    first, second = receipts
+    Payment.objects.filter(pk=first.payment_id).update(account=account, order_ref="r-1")
+    number = first.payment.order.number
+    page = sign_in(Role.CS).get(f"/orders/{number}/").content.decode().split("data-receipts")[1].split("</table>")[0]
+    for words in (
+        "소득공제 *******5678",
+        f"승인번호 {first.reference}",
+        "10,000원",
+        "발급",
+        'href="https://pg.example/r/1"',
+    ):
+        assert words in page
+    assert second.reference not in page
+    assert "data-receipts" not in sign_in(Role.LOGISTICS).get(f"/orders/{number}/").content.decode()
+
+
+def test_a_receipt_with_a_strange_address_is_no_link(receipts, account, sign_in):
+    one = receipts[0]
+    Payment.objects.filter(pk=one.payment_id).update(account=account, order_ref="r-1")
+    CashReceipt.objects.filter(pk=one.pk).update(url="javascript:alert(1)", state=ReceiptState.CANCELED)
+    page = sign_in(Role.OWNER).get(f"/orders/{one.payment.order.number}/").content.decode()
+    shown = page.split("data-receipts")[1].split("</table>")[0]
+    assert ("javascript" in page, "취소" in shown, "영수증 보기" in shown) == (False, True, False)
