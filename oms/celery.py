@@ -32,6 +32,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("pg-notices", "payments.tasks.process_notices", timedelta(seconds=30)),
     Periodic("reconcile-soon", "payments.tasks.reconcile_soon", timedelta(minutes=30)),
     Periodic("reconcile-week", "payments.tasks.reconcile_week", crontab(hour=3, minute=40)),
+    Periodic("retain-requests", "payments.tasks.retain_requests", crontab(hour=4, minute=30)),
     Periodic("remind-deposit", "payments.tasks.remind_due", crontab(hour="9-20", minute=5)),
     Periodic("confirm-purchase", "orders.tasks.confirm_after_days", crontab(hour=3, minute=10)),
     Periodic("stock-verdicts", "orders.tasks.renew_stock_verdicts", timedelta(seconds=60)),

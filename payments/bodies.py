@@ -25,6 +25,11 @@ def decoded(body: bytes, charset: str) -> str:
     return bytes(body[:MOST_SHOWN]).decode(charset, "replace")
 
 
+def kept_text(body: bytes, charset: str, *, is_masked: bool) -> str:
+    """보관한 본문 without personal data: masked now, or already in the table."""
+    return decoded(body, "utf-8") if is_masked else masked_body(decoded(body, charset))
+
+
 def masked_value(name: str, value: Any) -> str:
     """가린 값 of one field by its name."""
     # As JSON writes it.

@@ -39,6 +39,28 @@ DIFFERENCE_FROM = declare(
         help="부족하거나 남는 금액이 이 금액부터면 신청한 직원과 다른 직원이 인정합니다. 0이면 모든 차액이 그렇습니다.",
     )
 )
+BODY_DAYS = declare(
+    Declared(
+        "pg_request_days",
+        "웹훅 원문을 그대로 두는 기간(일)",
+        "보관",
+        default=90,
+        minimum=30,
+        maximum=1_825,
+        help="이 기간이 지난 원문은 이름과 계좌번호 같은 개인정보를 가린 글로 바꿉니다.",
+    )
+)
+REQUEST_YEARS = declare(
+    Declared(
+        "pg_request_years",
+        "웹훅 기록을 보관하는 기간(년)",
+        "보관",
+        default=5,
+        minimum=5,
+        maximum=10,
+        help="대금결제 기록은 법에 따라 5년 동안 보관합니다. 그 뒤에는 지웁니다.",
+    )
+)
 AGAIN_AFTER = declare(
     Declared(
         "account_again_minutes",

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, reconciling, reminding, sweeping
+from payments.services import draining, reconciling, reminding, retaining, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
@@ -57,3 +57,10 @@ def reconcile_week(*, at: datetime, **kwargs: Any) -> int:
 def remind_due(*, at: datetime, **kwargs: Any) -> int:
     """입금기한 알림: one day before the end, by day; how many buyers were told."""
     return reminding.remind_due(at=at)
+
+
+def retain_requests(*, at: datetime, **kwargs: Any) -> int:
+    """웹훅 원문 보관: old bodies lose their personal data, very old requests are destroyed; how many rows changed."""
+    masked, destroyed = retaining.mask_old(at=at), retaining.destroy_old(at=at)
+    log.info("%s requests of PGs masked, %s destroyed", masked, destroyed)
+    return masked + destroyed

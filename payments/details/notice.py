@@ -11,7 +11,7 @@ from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
 from orders.columns import order_url
-from payments.bodies import CHARSETS, decoded, flat, masked_body
+from payments.bodies import CHARSETS, flat, kept_text
 from payments.columns.notices import notice_url, request_url
 from payments.columns.problems import problem_url
 from payments.models import MoneyProblem, Payment, PgNotice, PgRequest
@@ -75,7 +75,7 @@ def request_rows(requests: Iterable[PgRequest], charset: str) -> list[RequestRow
             size=f"{one.size:,}바이트",
             content_type=one.content_type,
             headers=[(name, cells.text(value)) for name, value in sorted(one.headers.items())],
-            body=masked_body(decoded(bytes(one.body), charset)),
+            body=kept_text(bytes(one.body), charset, is_masked=one.masked_at is not None),
         )
         for one in requests
     ]

@@ -57,15 +57,35 @@ class PgNotice(models.Model):
 
 
 _AS_IT_CAME = [
-    "account", "at", "peer_ip", "client_ip", "content_type", "headers", "body", "size", "body_hash",
+    "account", "at", "peer_ip", "client_ip", "content_type", "headers", "body", "size", "body_hash", "masked_at",
 ]  # fmt: skip
+RETENTION = "oms.retention"
+"""The setting of a transaction in which old requests may be masked and destroyed (payments/services/retaining.py)."""
+_MASKED = f"""
+    IF COALESCE(current_setting('{RETENTION}', true), '') = 'on' AND OLD.at < now() - interval '30 days'
+       AND OLD.masked_at IS NULL AND NEW.masked_at IS NOT NULL
+       AND (NEW.account_id, NEW.at, NEW.peer_ip, NEW.client_ip, NEW.content_type, NEW.headers, NEW.size, NEW.body_hash)
+           IS NOT DISTINCT FROM
+           (OLD.account_id, OLD.at, OLD.peer_ip, OLD.client_ip, OLD.content_type, OLD.headers, OLD.size, OLD.body_hash)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'Cannot update rows from % table', TG_TABLE_NAME;
+"""
+_DESTROYED = f"""
+    IF COALESCE(current_setting('{RETENTION}', true), '') = 'on' AND OLD.at < now() - interval '5 years' THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'Cannot delete rows from % table', TG_TABLE_NAME;
+"""
 
 
 class PgRequest(models.Model):
     """받은 요청: the raw bytes of one HTTP request, stored and committed before anything reads them.
 
     Its verdict (`status`, `reason`, `notice`) follows; a request without one is read again by the sweep. What came in
-    is never changed and never deleted.
+    is never changed and never deleted, but for the retention: after a time the body is masked (`masked_at`; from then
+    on it is UTF-8 text), and after five years the row goes. Source: reliability.md R-14.
     """
 
     account = models.ForeignKey(PgAccount, models.PROTECT, related_name="requests")
@@ -77,6 +97,7 @@ class PgRequest(models.Model):
     body = models.BinaryField("본문")
     size = models.PositiveIntegerField("크기")
     body_hash = models.BinaryField("본문 지문", max_length=32)
+    masked_at = models.DateTimeField("가린 일시", null=True)
     status = models.PositiveSmallIntegerField("응답 코드", null=True)
     reason = models.CharField("이유", max_length=40, blank=True)
     milliseconds = models.PositiveIntegerField("응답 시간", null=True)
@@ -85,12 +106,19 @@ class PgRequest(models.Model):
     class Meta:
         verbose_name = "PG 요청"
         triggers = [
-            pgtrigger.ReadOnly(name="as_it_came", fields=_AS_IT_CAME),
-            pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="as_it_came",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange(*_AS_IT_CAME),
+                func=_MASKED,
+            ),
+            pgtrigger.Trigger(name="kept", operation=pgtrigger.Delete, when=pgtrigger.Before, func=_DESTROYED),
         ]
         indexes = [
             models.Index(fields=["at", "id"], name="request_unread", condition=Q(status=None)),
             models.Index(fields=["-at", "-id"], name="request_newest"),
+            models.Index(fields=["at", "id"], name="request_to_mask", condition=Q(masked_at=None)),
         ]
 
     def __str__(self) -> str:

@@ -81,7 +81,8 @@ class BodyReveal(PermissionRequired):
         form = RevealForm(request.POST)
         if not form.is_valid():
             return self._form(request, found, form, status=422)
-        charset = charset_of(request.POST.get("charset", ""), found.account)
+        # What the retention has masked is text of ours.
+        charset = "utf-8" if found.masked_at else charset_of(request.POST.get("charset", ""), found.account)
         subjects = [found.notice.order_ref] if found.notice else []
         record_access(
             actor=staff_of(request),

@@ -1,0 +1,71 @@
+"""웹훅 원문 보관: what PGs sent us lies about as long as the law asks for it, and no person's data longer than needed.
+
+The database lets nobody change or delete a request, but in a transaction that says so, and then only what is old
+enough. Source: reliability.md R-14, payments.md 5.9.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from core.settings_registry import get_settings
+from payments.bodies import decoded, masked_body
+from payments.models import PgRequest
+from payments.models.notice import RETENTION
+from payments.options import BODY_DAYS, REQUEST_YEARS
+
+AT_ONCE = 200
+"""Rows of one transaction; a body has 64 KiB at most."""
+YEAR = timedelta(days=366)
+
+_ALLOW = f"SELECT set_config('{RETENTION}', 'on', true)"
+_MASK = """
+UPDATE payments_pgrequest r SET body = v.body, masked_at = %s
+FROM unnest(%s::bigint[], %s::bytea[]) AS v(id, body) WHERE r.id = v.id AND r.masked_at IS NULL
+"""
+_DESTROY = """
+DELETE FROM payments_pgrequest WHERE id IN (
+    SELECT id FROM payments_pgrequest WHERE at < %s ORDER BY at, id LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def mask_old(*, at: datetime) -> int:
+    """개인정보 가리기: bodies older than the setting become their masked text; how many. Size and fingerprint stay.
+
+    A request that nobody has read yet keeps its body.
+    """
+    before = at - timedelta(days=get_settings(BODY_DAYS.key)[BODY_DAYS.key])
+    total = 0
+    while done := _mask_some(before, at=at):
+        total += done
+    return total
+
+
+def _mask_some(before: datetime, *, at: datetime) -> int:
+    old = PgRequest.objects.filter(at__lt=before, masked_at=None, status__isnull=False).order_by("at", "id")
+    rows = list(old.values_list("pk", "body", "account__charset")[:AT_ONCE])
+    if not rows:
+        return 0
+    bodies = [masked_body(decoded(bytes(body), charset)).encode() for _, body, charset in rows]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_ALLOW)
+        cursor.execute(_MASK, [at, [pk for pk, *_ in rows], bodies])
+    return len(rows)
+
+
+def destroy_old(*, at: datetime) -> int:
+    """파기: requests older than the setting go for good; how many. The notices and the ledger stay."""
+    before, total = at - _kept_for(), 0
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_ALLOW)
+            cursor.execute(_DESTROY, [before, AT_ONCE])
+            done = cursor.rowcount
+        if not done:
+            return total
+        total += done
+
+
+def _kept_for() -> timedelta:
+    # Leap years: never a day too early.
+    return get_settings(REQUEST_YEARS.key)[REQUEST_YEARS.key] * YEAR
