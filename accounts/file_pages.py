@@ -5,10 +5,12 @@ An upload names its words, its form and its templates, and says what it shows of
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,7 +28,8 @@ from core.models import ItemResult, Job, JobItem, JobKind, JobState
 ROWS = 100
 GONE = "올린 파일을 찾을 수 없습니다. 파일을 다시 올려 주세요."
 _REFUSED, _SAME = Q(result=ItemResult.REFUSED), Q(data__contains={"same": True})
-_SHOWN = {"all": Q(), "ready": Q(result=ItemResult.PENDING), "error": _REFUSED & ~_SAME, "same": _REFUSED & _SAME}
+READY, ERROR, SAME = Q(result=ItemResult.PENDING), _REFUSED & ~_SAME, _REFUSED & _SAME
+"""Rows of a preview that can be applied, cannot, and need not, because all of it is there already."""
 
 
 def upload_job(uuid: UUID, *, name: str) -> Job | None:
@@ -37,6 +40,11 @@ def upload_job(uuid: UUID, *, name: str) -> Job | None:
 def gone(request: HttpRequest) -> HttpResponse:
     """없는 파일."""
     return render(request, "404.html", {"error_text": GONE}, status=404)
+
+
+def tabs(*, ready: str, same: str) -> dict[str, tuple[str, Q]]:
+    """탭 of an upload that asks nothing: the words for rows that can be applied, and for those that are there."""
+    return {"all": ("전체", Q()), "ready": (ready, READY), "error": ("오류", ERROR), "same": (same, SAME)}
 
 
 class FilePage(PermissionRequired, ABC):
@@ -68,7 +76,7 @@ class FilePage(PermissionRequired, ABC):
             return self._page(request, form, status=422)
         staff = staff_of(request)
         try:
-            file = _held(form, staff)
+            file = held_file(form.cleaned_data, staff)
         except DomainError as error:
             form.add_error("file", error.message)
             return self._page(request, form, status=error.status)
@@ -109,13 +117,29 @@ class FilePage(PermissionRequired, ABC):
         return render(request, self.template, context | self.further(), status=status)
 
 
-def _held(form: forms.Form, staff: User) -> held.HeldFile:
-    upload = form.cleaned_data["file"]
-    if not upload:
-        return held.find(form.cleaned_data["held"], actor=staff)
-    if upload.size > MAX_BYTES:
+def held_file(cleaned: Mapping[str, Any], staff: User) -> held.HeldFile:
+    """올린 파일, kept until it is read: the one that was sent, or the one that waits for its password.
+
+    Raises FileProblem for a file that is too large, DomainError for one that is gone.
+    """
+    if not cleaned["file"]:
+        return held.find(cleaned["held"], actor=staff)
+    name, content = sent_file(cleaned["file"])
+    return held.hold(content=content, name=name, actor=staff)
+
+
+def sent_file(upload: UploadedFile) -> tuple[str, bytes]:
+    """보낸 파일: name and bytes. Raises FileProblem for one that is too large."""
+    if (upload.size or 0) > MAX_BYTES:
         raise FileProblem("file_too_large")
-    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
+    return clean_name(upload.name or ""), upload.read()
+
+
+def confirm(job: Job, *, actor: User, at: datetime, **choices: Any) -> None:
+    """미리보기 확정: a small file is done at once, a larger one by a worker. Raises DomainError like start.confirm."""
+    lease = start.confirm(job_id=job.pk, actor=actor, at=at, **choices)
+    if lease is not None:
+        runner.run(lease, patient=False)
 
 
 class FilePreview(PermissionRequired, ABC):
@@ -124,16 +148,28 @@ class FilePreview(PermissionRequired, ABC):
     title: ClassVar[str]
     """What is looked at; "미리보기" or "결과" follows."""
     upload_name: ClassVar[str]
-    words: ClassVar[Mapping[str, str]]
-    """What rows are called that are `ready`, and that are the `same` as what is there."""
+    shown: ClassVar[Mapping[str, tuple[str, Q]]]
+    """Tabs: key in the address -> (label, rows); `all` first, the keys are counters of an upload."""
     template: ClassVar[str]
     page: ClassVar[str]
     preview: ClassVar[str]
     """Names of the addresses of both pages."""
 
     @abstractmethod
-    def row(self, item: JobItem) -> Any:
+    def row(self, item: JobItem, *, is_open: bool) -> Any:
         """미리보기 한 행 with its `number`, finished for the template."""
+
+    def further(self, job: Job) -> dict[str, Any]:
+        """더 보일 내용 of the template."""
+        return {}
+
+    def other(self, request: HttpRequest, job: Job) -> HttpResponse | None:
+        """다른 단추: what a press on another button than apply and discard answers; None when it was none of them."""
+        return None
+
+    def choices(self, request: HttpRequest) -> dict[str, Any]:
+        """확정할 때 고른 것, as start.confirm takes it."""
+        return {}
 
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = upload_job(uuid, name=self.upload_name)
@@ -148,22 +184,22 @@ class FilePreview(PermissionRequired, ABC):
             if "discard" in request.POST:
                 start.cancel(job_id=job.pk, actor=actor, at=at)
                 return redirect(self.page)
-            lease = start.confirm(job_id=job.pk, actor=actor, at=at)
+            if (answer := self.other(request, job)) is not None:
+                return answer
+            confirm(job, actor=actor, at=at, **self.choices(request))
         except DomainError as error:
             return self._preview(request, job, error=error.message, status=error.status)
-        if lease is not None:
-            runner.run(lease, patient=False)
         return redirect(self.preview, uuid=job.uuid)
 
     def _preview(self, request: HttpRequest, job: Job, *, error: str = "", status: int = 200) -> HttpResponse:
         counts = upload_counts(job)
         show = request.GET.get("show", "all")
-        show = show if show in _SHOWN else "all"
+        show = show if show in self.shown else "all"
         after = request.GET.get("after", "0")
         last = int(after) if after.isascii() and after.isdecimal() and len(after) < 10 else 0
-        items = JobItem.objects.filter(_SHOWN[show], job=job, row_number__gt=last).order_by("row_number")
-        rows = [self.row(item) for item in items[: ROWS + 1]]
+        items = JobItem.objects.filter(self.shown[show][1], job=job, row_number__gt=last).order_by("row_number")
         is_open = job.state == JobState.PREVIEW
+        rows = [self.row(item, is_open=is_open) for item in items[: ROWS + 1]]
         context = {
             "title": f"{self.title} {'미리보기' if is_open else '결과'}",
             "job": job,
@@ -171,6 +207,7 @@ class FilePreview(PermissionRequired, ABC):
             "is_running": job.is_open,
             "tabs": self._tabs(counts, show) if is_open else [],
             "ready": counts.ready,
+            "asks": counts.ask,
             "same": counts.same,
             "errors": counts.error,
             "rows": rows[:ROWS],
@@ -178,12 +215,13 @@ class FilePreview(PermissionRequired, ABC):
             "next": rows[ROWS - 1].number if len(rows) > ROWS else 0,
             "error": error,
         }
-        return render(request, self.template, context, status=status)
+        return render(request, self.template, context | self.further(job), status=status)
 
     def _tabs(self, counts: UploadCounts, show: str) -> list[dict[str, Any]]:
-        labels = {"all": "전체", "ready": self.words["ready"], "error": "오류", "same": self.words["same"]}
-        numbers = {"all": counts.total, "ready": counts.ready, "error": counts.error, "same": counts.same}
+        numbers = {
+            "all": counts.total, "ready": counts.ready, "ask": counts.ask, "error": counts.error, "same": counts.same,
+        }  # fmt: skip
         return [
             {"key": key, "label": label, "number": numbers[key], "current": key == show}
-            for key, label in labels.items()
+            for key, (label, _) in self.shown.items()
         ]

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
+from accounts.file_pages import confirm, held_file
 from accounts.models import User
 from channels.adapters.layouts import Rule
 from channels.forms import ColumnsForm, ImportForm
@@ -15,10 +16,9 @@ from channels.pages.imports import ROW_KINDS, import_page, mapping_page, recent_
 from channels.services.profiles import ColumnMapping, mapped_profile, save_mapping, suggest_columns
 from channels.services.reading import UnknownLayout, header_for_mapping
 from channels.uploads import OrderFile, open_import
-from core.excel import ASKS_PASSWORD, FileProblem, Table, clean_name, read_table
-from core.excel.limits import MAX_BYTES
+from core.excel import ASKS_PASSWORD, FileProblem, Table, read_table
 from core.exceptions import DomainError
-from core.jobs import files, held, runner, start
+from core.jobs import files, held, start
 from core.models import Job, JobItem, JobState
 
 REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
@@ -40,7 +40,7 @@ class ImportOrders(PermissionRequired):
             return _upload_page(request, form, status=422)
         staff = staff_of(request)
         try:
-            file = _held(form, staff)
+            file = held_file(form.cleaned_data, staff)
         except DomainError as error:
             form.add_error("file", error.message)
             return _upload_page(request, _again(form, None), status=error.status)
@@ -176,11 +176,9 @@ class ApplyImport(PermissionRequired):
             return _upload_page(request, ImportForm(), status=409, error=THROWN_AWAY)
         ticked = None if request.POST.get("with_questions") == "on" else ()
         try:
-            lease = start.confirm(job_id=job.pk, actor=staff_of(request), at=timezone.now(), ticked=ticked)
+            confirm(job, actor=staff_of(request), at=timezone.now(), ticked=ticked)
         except DomainError as error:
             return _preview_page(request, _job(uuid), error=error.message, status=error.status)
-        if lease is not None:
-            runner.run(lease, patient=False)
         return redirect("channels:import_preview", uuid=job.uuid)
 
 
@@ -221,15 +219,6 @@ def _discard(uuid: UUID | None, staff: User) -> None:
     job = Job.objects.filter(uuid=uuid, act=OrderFile.name, state=JobState.PREVIEW).first() if uuid else None
     if job is not None:
         start.cancel(job_id=job.pk, actor=staff, at=timezone.now())
-
-
-def _held(form: ImportForm, staff: User) -> held.HeldFile:
-    upload = form.cleaned_data["file"]
-    if not upload:
-        return held.find(form.cleaned_data["held"], actor=staff)
-    if upload.size > MAX_BYTES:
-        raise FileProblem("file_too_large")
-    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
 
 
 def _table(form: ImportForm, file: held.HeldFile) -> Table:

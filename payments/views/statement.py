@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.file_pages import FilePage, FilePreview
+from accounts.file_pages import FilePage, FilePreview, tabs
 from core import cells
 from core.masking import mask_name, mask_text
 from core.models import ItemResult, JobItem
@@ -52,10 +52,10 @@ class StatementPreview(FilePreview):
 
     permission = PERMISSION
     title, upload_name = "거래내역", StatementUpload.name
-    words = {"ready": "새 입금", "same": "이미 있음"}
+    shown = tabs(ready="새 입금", same="이미 있음")
     template, page, preview = "payments/statement_preview.html", PAGE, PREVIEW
 
-    def row(self, item: JobItem) -> PreviewRow:
+    def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
         data = item.data or {}
         facts = data.get("row") or {}
         is_same, refused = bool(data.get("same")), item.result == ItemResult.REFUSED

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 
 from accounts.access import PermissionRequired
-from accounts.file_pages import FilePage, FilePreview, gone, upload_job
+from accounts.file_pages import FilePage, FilePreview, gone, tabs, upload_job
 from core.models import ItemResult, JobItem
 from core.views.lists import XLSX
 from products.forms import StockFileForm
@@ -55,10 +55,10 @@ class StockPreview(FilePreview):
 
     permission = PERMISSION
     title, upload_name = "재고 파일", UPLOAD.name
-    words = {"ready": "반영 가능", "same": "변화 없음"}
+    shown = tabs(ready="반영 가능", same="변화 없음")
     template, page, preview = "products/preview.html", PAGE, PREVIEW
 
-    def row(self, item: JobItem) -> PreviewRow:
+    def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
         data = item.data or {}
         now, on_hand = data.get("now"), data.get("on_hand", "")
         is_same = bool(data.get("same"))

@@ -6,22 +6,21 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.file_pages import ERROR, READY, SAME
 from core.jobs.shown import result_of
-from core.jobs.uploads import UploadCounts, stopping_errors, upload_counts
+from core.jobs.uploads import stopping_errors
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import OrderLine
 from orders.states import LineState
 from shipping.file_columns import LABELS
 from shipping.models import ShipmentLine, WaybillLayout
 
-ROWS = 100
-_SAME = Q(data__contains={"same": True})
 SHOWN = {
     "all": ("전체", Q()),
-    "ready": ("반영 가능", Q(result=ItemResult.PENDING, reason="")),
-    "ask": ("확인 필요", Q(result=ItemResult.PENDING) & ~Q(reason="")),
-    "error": ("오류", Q(result=ItemResult.REFUSED) & ~_SAME),
-    "same": ("변화 없음", Q(result=ItemResult.REFUSED) & _SAME),
+    "ready": ("반영 가능", READY & Q(reason="")),
+    "ask": ("확인 필요", READY & ~Q(reason="")),
+    "error": ("오류", ERROR),
+    "same": ("변화 없음", SAME),
 }
 
 
@@ -41,32 +40,17 @@ class PreviewRow:
     can_exclude: bool
 
 
-def preview_context(job: Job, *, show: str, after: str) -> dict[str, Any]:
-    """미리보기 내용 of one file: a page of its rows, from a row number on."""
-    show = show if show in SHOWN else "all"
-    last = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else 0
+def facts_of(job: Job) -> dict[str, Any]:
+    """미리보기 내용 of one file beside its rows."""
     is_open = job.state == JobState.PREVIEW
-    items = JobItem.objects.filter(SHOWN[show][1], job=job, row_number__gt=last).order_by("row_number")
-    found = [_row(item, is_open=is_open) for item in items[: ROWS + 1]]
-    counts = upload_counts(job)
     ships = bool((job.params.get("options") or {}).get("ship"))
     return {
-        "job": job,
         "result": None if is_open else result_of(job, at=timezone.now()),
-        "is_open": is_open,
-        "is_running": job.is_open,
         "ships": ships,
         "stopped_by": stopping_errors(job) if is_open else 0,
         "layout": _layout(job),
         "verb": "배송중 처리" if ships else "송장 등록",
-        "tabs": _tabs(counts, show) if is_open else [],
-        "ready": counts.ready,
-        "asks": counts.ask,
-        "errors": counts.error,
         "notices": _messages(job) if is_open and ships else 0,
-        "rows": found[:ROWS],
-        "show": show,
-        "next": found[ROWS - 1].number if len(found) > ROWS else 0,
     }
 
 
@@ -81,16 +65,6 @@ def _layout(job: Job) -> dict[str, Any] | None:
     return {"name": options.get("sender", ""), "pairs": pairs, "is_kept": kept}
 
 
-def _tabs(counts: UploadCounts, show: str) -> list[dict[str, Any]]:
-    numbers = {
-        "all": counts.total, "ready": counts.ready, "ask": counts.ask, "error": counts.error, "same": counts.same,
-    }  # fmt: skip
-    return [
-        {"key": key, "label": label, "number": numbers[key], "current": key == show}
-        for key, (label, _) in SHOWN.items()
-    ]
-
-
 def _messages(job: Job) -> int:
     """발송 알림 수: one for each order of the rows that can be applied."""
     targets = JobItem.objects.filter(job=job, result=ItemResult.PENDING).values("target_id")
@@ -98,7 +72,8 @@ def _messages(job: Job) -> int:
     return OrderLine.objects.filter(pk__in=lines, state=LineState.READY).values("order_id").distinct().count()
 
 
-def _row(item: JobItem, *, is_open: bool) -> PreviewRow:
+def row_of(item: JobItem, *, is_open: bool) -> PreviewRow:
+    """미리보기 한 행 of a waybill file."""
     data = item.data or {}
     is_same, asks = bool(data.get("same")), item.result == ItemResult.PENDING and bool(item.reason)
     refused = item.result == ItemResult.REFUSED and not is_same

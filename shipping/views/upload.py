@@ -3,20 +3,17 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.access import PermissionRequired, staff_of
-from core.excel import FileProblem, clean_name
-from core.excel.limits import MAX_BYTES
+from accounts.access import PermissionRequired
+from accounts.file_pages import FilePreview, gone, sent_file
+from core.excel import FileProblem
 from core.exceptions import DomainError
-from core.jobs import runner, start
 from core.jobs.uploads import exclude_rows
-from core.models import Job, JobKind, JobState
+from core.models import Job, JobItem
 from core.settings_registry import get_setting
 from shipping.columns import courier_choices
 from shipping.forms import WaybillFileForm
@@ -24,10 +21,9 @@ from shipping.pages import UPLOAD_URL
 from shipping.services.layouts import forget_layout
 from shipping.uploads import WaybillUpload
 from shipping.views.columns import ask_again, layout_id, map_columns, open_preview, read_unknown
-from shipping.views.preview import preview_context
+from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of
 
 PERMISSION = "shipping.register_waybill"
-GONE = "올린 파일을 찾을 수 없습니다. 파일을 다시 올려 주세요."
 
 
 class WaybillUploadPage(PermissionRequired):
@@ -40,7 +36,7 @@ class WaybillUploadPage(PermissionRequired):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "stored" in request.POST:
-            return map_columns(request) or _gone(request)
+            return map_columns(request) or gone(request)
         form = _form(request.POST, request.FILES)
         if not form.is_valid():
             return _form_page(request, form, status=422)
@@ -57,40 +53,34 @@ class WaybillUploadPage(PermissionRequired):
             return _form_page(request, form, status=error.status)
 
 
-class WaybillPreview(PermissionRequired):
+class WaybillPreview(FilePreview):
     """송장 파일 미리보기: nothing is changed until a person confirms; any colleague with the right may."""
 
     permission = PERMISSION
+    title, upload_name = "송장 파일", WaybillUpload.name
+    shown = SHOWN
+    template, page, preview = "shipping/preview.html", UPLOAD_URL, "shipping:waybill_preview"
 
-    def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = _job(uuid)
-        return _gone(request) if job is None else _preview(request, job)
+    def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
+        return row_of(item, is_open=is_open)
 
-    def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = _job(uuid)
-        if job is None:
-            return _gone(request)
-        actor, at = staff_of(request), timezone.now()
-        try:
-            if "discard" in request.POST:
-                start.cancel(job_id=job.pk, actor=actor, at=at)
-                return redirect(UPLOAD_URL)
-            if "forget" in request.POST:
-                forget_layout(layout_id=layout_id(job))
-                return redirect(request.get_full_path())
-            if "columns" in request.POST:
-                return ask_again(request, job)
-            if request.POST.get("exclude"):
-                exclude_rows(job=job, row_numbers=_numbers([request.POST["exclude"]]))
-                return redirect(request.get_full_path())
-            ticked = None if "all" in request.POST else _numbers(request.POST.getlist("tick"))
-            quiet = "quiet" in request.POST
-            lease = start.confirm(job_id=job.pk, actor=actor, at=at, ticked=ticked, is_quiet=quiet)
-        except DomainError as error:
-            return _preview(request, job, error=error.message, status=error.status)
-        if lease is not None:
-            runner.run(lease, patient=False)
-        return redirect("shipping:waybill_preview", uuid=job.uuid)
+    def further(self, job: Job) -> dict[str, Any]:
+        return facts_of(job)
+
+    def other(self, request: HttpRequest, job: Job) -> HttpResponse | None:
+        if "forget" in request.POST:
+            forget_layout(layout_id=layout_id(job))
+        elif "columns" in request.POST:
+            return ask_again(request, job)
+        elif request.POST.get("exclude"):
+            exclude_rows(job=job, row_numbers=_numbers([request.POST["exclude"]]))
+        else:
+            return None
+        return redirect(request.get_full_path())
+
+    def choices(self, request: HttpRequest) -> dict[str, Any]:
+        ticked = None if "all" in request.POST else _numbers(request.POST.getlist("tick"))
+        return {"ticked": ticked, "is_quiet": "quiet" in request.POST}
 
 
 def _form(*args: Any) -> WaybillFileForm:
@@ -112,9 +102,7 @@ def _content(cleaned: Mapping[str, Any]) -> tuple[str, bytes]:
     """Name and bytes of what was sent; a pasted range becomes a text table, with our header where it has none."""
     file = cleaned.get("file")
     if file:
-        if file.size > MAX_BYTES:
-            raise FileProblem("file_too_large")
-        return clean_name(file.name), file.read()
+        return sent_file(file)
     lines = [line for line in cleaned["text"].splitlines() if line.strip()]
     if not re.search(r"송장|운송장|주문번호|배송번호", lines[0]):
         lines.insert(0, "배송번호\t송장번호" if lines[0].count("\t") < 2 else "배송번호\t택배사\t송장번호")
@@ -133,20 +121,5 @@ def _read(
     return read_unknown(request, name, content, options, password=password)
 
 
-def _job(uuid: UUID) -> Job | None:
-    rows = Job.objects.select_related("actor").filter(uuid=uuid, kind=JobKind.UPLOAD, act=WaybillUpload.name)
-    return rows.first()
-
-
-def _gone(request: HttpRequest) -> HttpResponse:
-    return render(request, "404.html", {"error_text": GONE}, status=404)
-
-
 def _numbers(values: Iterable[str]) -> list[int]:
     return [int(value) for value in values if value.isascii() and value.isdecimal() and len(value) < 9]
-
-
-def _preview(request: HttpRequest, job: Job, *, error: str = "", status: int = 200) -> HttpResponse:
-    context = preview_context(job, show=request.GET.get("show", "all"), after=request.GET.get("after", "0"))
-    title = "송장 파일 미리보기" if job.state == JobState.PREVIEW else "송장 파일 결과"
-    return render(request, "shipping/preview.html", context | {"title": title, "error": error}, status=status)
