@@ -94,6 +94,24 @@ def check_two_people() -> Iterable[Violation]:
             yield Violation("INV-16", f"refund {pk}", f"{amount} approved by who asked for it, or by nobody")
 
 
+_DRAFTS = f"""
+SELECT r.id, r.amount, m.resolution, o.stage FROM payments_refund r
+JOIN payments_moneyproblem m ON m.id = r.problem_id JOIN orders_order o ON o.id = r.order_id
+WHERE r.requested_by_id IS NULL AND r.state IN ('DRAFT', 'HELD')
+  AND (m.resolved_at IS NOT NULL OR o.stage <> 'CANCELED_UNPAID')
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-03", "A refund that was prepared for late money lives no longer than its case.")
+def check_drafts() -> Iterable[Violation]:
+    """환불 초안 검사: drafts that nobody asked for against their exceptional money and its order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DRAFTS)
+        for pk, amount, resolution, stage in cursor.fetchall():
+            yield Violation("INV-03", f"refund {pk}", f"draft of {amount}, its case is {resolution or 'open'}, {stage}")
+
+
 _DEPOSITS = f"""
 SELECT d.id, d.state, d.amount, d.allocated_amount, COALESCE(a.total, 0) FROM payments_bankdeposit d
 LEFT JOIN (SELECT deposit_id, sum(amount) AS total FROM payments_depositallocation WHERE voided_at IS NULL

@@ -10,7 +10,7 @@ from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
-from payments.services import refund_by_hand, refunds
+from payments.services import preparing, refund_by_hand, refunds
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
@@ -112,4 +112,4 @@ class WithdrawRefund(Reasoned, RefundAction):
     is_destructive = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return refunds.withdraw(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return preparing.withdraw(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

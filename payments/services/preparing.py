@@ -15,7 +15,8 @@ from core.state import Change, Outcome, is_preview, move
 from orders.states import LineState
 from payments import events
 from payments.models import MoneyProblem, Payment, Refund
-from payments.services.refund_locking import promised
+from payments.services import refunds
+from payments.services.refund_locking import locked_refunds, promised
 from payments.services.refunds import Watch, way_of
 from payments.states import LATE_MONEY, ProblemKind, RefundState
 
@@ -58,6 +59,22 @@ def keep_in_step(
     data = {one.pk: {"amount": one.amount, "way": str(one.way)} for one in made}
     opened = Outcome(changes=[Change(one, "", RefundState.DRAFT, 0) for one in made])
     record(opened, events.REFUND_PREPARED, data=data, **facts)
+
+
+def withdraw(
+    *, refund_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
+) -> Outcome:
+    """환불 철회 by staff: where the money was late, a draft that stands beside the refund takes its money too.
+
+    A draft that the person takes back itself is not prepared again by the same money.
+    """
+    facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch}
+    with locked_refunds(refund_ids, actor=actor):
+        outcome = refunds.withdraw(refund_ids=refund_ids, reason=reason, **facts)
+        freed = {one.payment.pk: one.payment for one in outcome.moved if one.payment is not None}
+        drafts = drafts_of(freed.values())
+        keep_in_step([freed[pk] for pk in drafts], **facts)
+    return outcome
 
 
 def drafts_of(payments: Collection[Payment]) -> dict[int, Refund]:

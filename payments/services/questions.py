@@ -35,7 +35,9 @@ class AskedElsewhere(PgProblem):
     """다른 곳에서 조회 중: somebody else asks about this payment just now; asking again soon is safe."""
 
     def __init__(self) -> None:
-        super().__init__("another question about this payment is on its way")
+        super().__init__(
+            "another question about this payment is on its way", message="이 결제를 다른 곳에서 조회하고 있습니다."
+        )
 
 
 def claim(payment_ids: Collection[int], *, patience: timedelta = timedelta()) -> tuple[UUID, set[int]]:

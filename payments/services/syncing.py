@@ -50,5 +50,5 @@ def _words(problem: PgProblem) -> str:
     if isinstance(problem, Denied):
         return "PG가 우리 키를 거절했습니다. 설정의 PG 계정을 확인하세요."
     if isinstance(problem, AskedElsewhere):
-        return "이 결제를 다른 곳에서 조회하고 있습니다. 잠시 뒤 다시 조회하세요."
+        return f"{problem.message} 잠시 뒤 다시 조회하세요."
     return "PG에서 응답이 없습니다. 잠시 뒤 다시 조회하세요."

@@ -12,7 +12,7 @@ from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import SECOND_FROM
-from payments.services import refunds, resolving, reviving
+from payments.services import preparing, refunds, resolving, reviving
 from payments.services.allocating import Canceled, allocate, unallocate
 from payments.services.applying import Fetched, apply
 from payments.services.refunds import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
@@ -216,6 +216,27 @@ def test_a_draft_that_somebody_took_back_is_not_prepared_again_by_the_same_money
     outcome = resolving.refund(problem_ids=[problem.pk], actor=staff, at=NOW, reason="취소", account=ACCOUNT)
     assert outcome.refused == {}
     assert order.drafts() == [(R.WITHDRAWN, 33_000), (R.APPROVED, 33_000)]
+
+
+def test_a_draft_takes_the_money_of_a_refund_that_is_taken_back_beside_it(late, staff):
+    order = late().tell(33_000)
+    facts = {"actor": staff, "at": NOW, "reason": "취소"}
+    assert resolving.refund(problem_ids=[MoneyProblem.objects.get().pk], account=ACCOUNT, **facts).refused == {}
+    first = order.refund()
+    order.tell(33_000, 5_000)
+    assert order.drafts() == [(R.APPROVED, 33_000), (R.DRAFT, 5_000)]
+    assert preparing.withdraw(refund_ids=[first.pk], **facts).refused == {}
+    assert order.drafts() == [(R.WITHDRAWN, 33_000), (R.WITHDRAWN, 5_000), (R.DRAFT, 38_000)]
+    preparing.withdraw(refund_ids=[order.refund().pk], **facts)
+    assert {state for state, _ in order.drafts()} == {R.WITHDRAWN}
+    assert broken() == []
+
+
+def test_a_draft_that_outlives_its_case_is_found(late):
+    late().tell(33_000)
+    assert broken() == []
+    MoneyProblem.objects.update(resolution=Resolution.NOTHING, resolved_at=NOW)
+    assert [one.invariant for one in broken()] == ["INV-03"]
 
 
 def test_a_bank_deposit_that_a_canceled_order_keeps_has_its_refund_prepared(make_order, came_in, matched, staff):
