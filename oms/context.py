@@ -39,7 +39,8 @@ def shell_of(request: HttpRequest, user: User) -> dict[str, Any]:
 def step_counts(request: HttpRequest) -> dict[str, int]:
     """단계 건수: counted once for a request, so that menu and dashboard say the same."""
     if not hasattr(request, "step_counts"):
-        request.step_counts = lists.menu_counts()  # type: ignore[attr-defined]
+        known = getattr(request, "known_counts", {})
+        request.step_counts = lists.menu_counts(known)  # type: ignore[attr-defined]
     counts: dict[str, int] = request.step_counts  # type: ignore[attr-defined]
     return counts
 

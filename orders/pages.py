@@ -19,7 +19,7 @@ from django.db.models.lookups import Exact
 from accounts.lists import LoggedExport
 from core import cells
 from core.events import event_model
-from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
+from core.lists import ByIds, DateBasis, Group, ListTab, Moved, OneOf, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
 from orders.columns import (
@@ -294,7 +294,7 @@ class PreparingPage(OrderStepPage):
         return None
 
     def count_lines(self, rows: QuerySet[Any]) -> int:
-        return OrderLine.objects.filter(state=S.PREPARING, order__in=rows.order_by().values("pk")).count()
+        return OrderLine.objects.filter(OneOf("order", rows.order_by().values("pk")), state=S.PREPARING).count()
 
 
 @lists.register

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from core.lists.sql import Fragment, condition_sql, select_sql
 
@@ -39,12 +39,16 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """목록 건수: rows and lines of the shown tab, rows of each tab, unfinished rows outside the period."""
+    """목록 건수: rows and lines of the shown tab, rows of each tab, unfinished rows outside the period.
+
+    `whole` is the number of rows without any condition, where counting the shown ones has told it.
+    """
 
     total: Count
     lines: int | None = None
     tabs: dict[str, Count] = field(default_factory=dict)
     outside: int = 0
+    whole: int | None = None
 
 
 NOTHING = Count(0)
@@ -63,7 +67,8 @@ def count(query: "ListQuery") -> Counts:
     if limit is None or result["seen"] <= CAP:
         total = tabs.get(query.tab, Count(result["rows"]))
         lines = result["lines"] if "lines" in result else page.count_lines(query.queryset())
-        return Counts(total, lines, tabs, result["outside"])
+        whole = result["seen"] if page.is_open_work and not query.is_narrowed else None
+        return Counts(total, lines, tabs, result["outside"], whole)
     known = page.known_counts() if query.is_unfiltered else {}
     tabs = {key: Count(known[key]) if key in known else _at_least(found.number) for key, found in tabs.items()}
     if query.tab in known:
@@ -74,7 +79,7 @@ def count(query: "ListQuery") -> Counts:
         total = tabs[query.tab] = Count(CAP, capped=True)
     else:
         total = tabs[query.tab] = _shown_tab(query)
-    return Counts(total, None, tabs)
+    return Counts(total, None, tabs, whole=known.get(page.default_tab))
 
 
 def _at_least(number: int) -> Count:
@@ -99,12 +104,14 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
     if period is not None and not page.is_open_work:
         rows, period, order = rows.filter(period), None, [F(page.bases[query.basis].field).desc(), F("pk").desc()]
     tabs = {f"tab_{index}": sql for index, sql in enumerate(page.tab_sql(query.at))}
-    late = {name: sql for name, sql in tabs.items() if _looks_at(sql, page) <= set(page.counted_by)}
+    looks = {name: _looks_at(sql, page) for name, sql in tabs.items()}
+    late = {name: sql for name, sql in tabs.items() if looks[name] <= set(page.counted_by)}
+    seen = set[str]().union(*(looks[name] for name in late))
     keys = {
         "hit": _fragment(page, query.found.condition if query.found is not None and is_frequent else None),
         "in_period": _fragment(page, period),
         **{name: sql for name, sql in tabs.items() if name not in late},
-        **{column: (f"{_table(page)}.{_quoted(column)}", ()) for column in page.counted_by},
+        **{column: (f"{_table(page)}.{_quoted(column)}", ()) for column in page.counted_by if column in seen},
     }
     lines = {} if page.line_count_sql is None else {"n_lines": page.line_count_sql}
     sums = _sums(query, has_lines=bool(lines))
@@ -168,9 +175,13 @@ def _sums(query: "ListQuery", *, has_lines: bool) -> dict[str, str]:
 
 
 def _fragment(page: "ListPage", condition: Q | None) -> Fragment:
+    """A condition of the rows; one that looks at another table is asked as a subquery, because rows are not joined."""
     found = condition_sql(page.model, condition)
+    if found is None and condition is not None:
+        rows = page.model._default_manager.filter(condition, pk=OuterRef("pk"))
+        found = condition_sql(page.model, Q(Exists(rows)))
     if found is None:
-        raise ImproperlyConfigured(f"the date basis of list {page.name} is no column of its own table")
+        raise ImproperlyConfigured(f"a condition of list {page.name} cannot be asked of its own rows")
     return found
 
 

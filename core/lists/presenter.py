@@ -62,6 +62,7 @@ def present(query: ListQuery) -> PageView:
         heads=[_head(query, column) for column in columns],
         rows=render_rows(page, groups, columns),
         total=_total(query, counts),
+        whole=counts.whole,
         pager=_pager(query, counts.total, keyset),
         buttons=page.buttons(user),
         tools=page.tools(query),

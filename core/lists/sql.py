@@ -6,6 +6,7 @@ Values of a request are always bound parameters; the text consists of our own de
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, Exists, F, Func, Model, Q, QuerySet, Value
@@ -15,12 +16,17 @@ Fragment = tuple[str, Params]
 
 
 class OneOf(Func):
-    """`column = ANY(array)`: one parameter, however many ids."""
+    """`column = ANY(array)`: one parameter, however many ids; or the ids that a queryset of one column finds.
+
+    The queryset is read once and its ids are looked up in one go, however few rows the planner expects of it.
+    """
 
     output_field = BooleanField()
 
-    def __init__(self, column: str, ids: Iterable[int]) -> None:
-        super().__init__(F(column), Value(list(ids), output_field=ArrayField(BigIntegerField())))
+    def __init__(self, column: str, ids: Iterable[int] | QuerySet[Any]) -> None:
+        is_query = isinstance(ids, QuerySet)
+        array = ArraySubquery(ids) if is_query else Value(list(ids), output_field=ArrayField(BigIntegerField()))
+        super().__init__(F(column), array)
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         column, ids = self.source_expressions

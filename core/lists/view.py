@@ -182,6 +182,8 @@ class PageView:
     heads: list[Head]
     rows: list[Row]
     total: Total
+    whole: int | None
+    """전체 행 수 without any condition, where it is known."""
     pager: Pager
     buttons: list[Button]
     tools: list[Tool]
