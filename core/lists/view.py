@@ -97,8 +97,7 @@ class Tr(NamedTuple):
     cells_html: SafeString
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """행: one order or parcel with its lines."""
 
     id: int
