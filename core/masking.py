@@ -37,7 +37,7 @@ WIDE_DIGITS = {ord(wide): plain for wide, plain in zip("０１２３４５６７
 
 def mask_name(name: str) -> str:
     """이름 가림: 홍길동 -> 홍*동, 홍길 -> 홍*, 남궁민수 -> 남**수, John Smith -> J***."""
-    text = re.sub(r"\s+", "", unicodedata.normalize("NFC", name))
+    text = "".join(unicodedata.normalize("NFC", name).split())
     if not text:
         return ""
     if text[0].isascii():
