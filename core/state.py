@@ -272,13 +272,16 @@ def explain(row: Any, method: Any) -> str | None:
 
     Source: ux.md 6.4 (what, why, what to do); the buttons, the bulk acts and "왜 여기 있나" all ask here.
     """
-    meta, state = method._django_fsm, row.state
-    if not meta.has_transition(state):
+    meta = method._django_fsm
+    way = meta.get_transition(row.state)
+    if way is None:
         return str(row.wrong_state_reason(list(meta.transitions)))
-    for guard in meta.get_transition(state).conditions:
+    for guard in way.conditions:
         if not guard(row):
             return (
-                guard.reason(row) if isinstance(guard, Condition) else f"{_label(method, state)} 조건에 맞지 않습니다."
+                guard.reason(row)
+                if isinstance(guard, Condition)
+                else f"{_label(method, row.state)} 조건에 맞지 않습니다."
             )
     return None
 
@@ -306,7 +309,8 @@ def move(
     if not connection.in_atomic_block:
         raise RuntimeError("move() needs a transaction and locked rows")
     outcome, before = Outcome(), []
-    name, looks_only = method.__name__, is_preview()
+    # `explain` has just asked all that the wrapper of the transition would ask again.
+    run, way_from, looks_only = method.__wrapped__, method._django_fsm.get_transition, is_preview()
     with connection.execute_wrapper(_no_queries):
         for row in rows:
             reason = (refuse.get(row.pk) if refuse else None) or explain(row, method)
@@ -315,8 +319,14 @@ def move(
                 continue
             outcome.possible.append(row)
             if not looks_only:
-                before.append((row, dict(row.__dict__)))
-                getattr(row, name)(at=at, **facts, **(per_row.get(row.pk, {}) if per_row else {}))
+                old = dict(row.__dict__)
+                before.append((row, old))
+                given = facts | per_row[row.pk] if per_row and row.pk in per_row else facts
+                result = run(row, at=at, **given)
+                target = way_from(old["state"]).target
+                if target is not None:
+                    is_known = isinstance(target, str)
+                    row.__dict__["state"] = target if is_known else target.get_state(row, method, result, kwargs=given)
     if before:
         _write(before)
         for row, old in before:

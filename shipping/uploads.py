@@ -113,6 +113,8 @@ def _table(path: Path, options: Mapping[str, Any], *, password: str = "") -> Tab
 def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:
     """Rows whose tick agreed to replace one number while the shipment has got yet another one since."""
     asked = {item.pk: (item.target_id or 0, item.data.get("old")) for item in items if item.data and _replaces(item)}
+    if not asked:
+        return {}
     targets = [target for target, _ in asked.values()]
     present = dict(Shipment.objects.filter(pk__in=targets).values_list("pk", "waybill"))
     return {
