@@ -87,3 +87,11 @@ class AmongTexts(Among):
     @staticmethod
     def literal(ids: Iterable[Any]) -> str:
         return text_array(ids)
+
+
+class HoldsAny(Among):
+    """``filter(HoldsAny("event_ids", ids))``: the array column shares an id with these; `Among` for ``__overlap``."""
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, params = compiler.compile(self.column)
+        return f"{sql} && %s::{self.array}", (*params, self.ids)

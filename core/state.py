@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import Any, ClassVar, Self
 
 from django.db import connection, models, transaction
@@ -79,6 +79,9 @@ class StateGuard(QuickRow):
     """Abstract row with a state and a version; a stale or hand-made state never reaches the database."""
 
     version = models.PositiveIntegerField("버전", default=0, db_default=0)
+
+    # What Django does for keys of any name takes a bulk act, which asks for them by the hundred thousand, its time.
+    pk = property(attrgetter("id"), models.Model._set_pk_val)  # type: ignore[attr-defined]
 
     event_subject: ClassVar[str] = ""
     """Short name of the machine in the event table ("line", "parcel", "job")."""

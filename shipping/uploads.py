@@ -152,8 +152,8 @@ def preview(rows: Sequence[ResultRow], *, ship: bool, actor: Any) -> list[Upload
     sheet = _match(rows)
     registered = Registered()
     at = timezone.now()
-    # Nothing is written meanwhile, so twice the usual number still lets others wait for no longer than an apply does.
-    for chunk in batched(sorted(sheet.first), 2 * CHUNK):
+    # Nothing is written meanwhile, so many more than usual still let others wait for no longer than an apply does.
+    for chunk in batched(sorted(sheet.first), 4 * CHUNK):
         entries = {pk: WaybillEntry(sheet.first[pk].courier, sheet.first[pk].waybill) for pk in chunk}
         with previewing():
             _merge(registered, waybills.register_waybills(entries=entries, actor=actor, at=at))
