@@ -283,22 +283,22 @@ def _insert(
     """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
     if is_preview() or not numbers:
         return []
-    lines, owner = rows.lines, rows.shipment_of_line
+    lines, shipment_of = rows.lines, rows.shipment_of_line
     inside = [line_id for pk in numbers for line_id in rows.lines_of[pk] if _is_open(lines[line_id])]
     values: dict[str, Any] = {
         "at": at,
         "shipments": id_array(numbers),
         "couriers": text_array(entries[pk].courier for pk in numbers),
         "numbers": text_array(numbers.values()),
-        "owners": id_array(owner[line_id] for line_id in inside),
+        "owners": id_array(shipment_of[line_id] for line_id in inside),
         "lines": id_array(inside),
         "quantities": id_array(lines[line_id].quantity for line_id in inside),
     }
     with connection.cursor() as cursor:
         cursor.execute(_PARCELS, values)
         made = cursor.fetchall()
-    orders = {pk: rows.shipments[pk].order_id for pk in numbers}
-    return [NewParcel(*row, orders[row[1]]) for row in made]
+    order_of = {pk: rows.shipments[pk].order_id for pk in numbers}
+    return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
 
 
 def _tell(parcels: Collection[NewParcel], **facts: Any) -> None:
