@@ -4,6 +4,7 @@ Every function escapes what it is given and returns safe text; nothing else may 
 """
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from core.calendar import KST
 
 EMPTY = SafeString("")
 MOST_TAGS = 3
+_MARKUP = re.compile("[&<>\"']").search
 
 
 def escape(value: object) -> SafeString:
@@ -23,7 +25,7 @@ def escape(value: object) -> SafeString:
         return value  # type: ignore[return-value]
     if value.__class__ is str:
         # Django's own escape() asks every time whether its argument is lazy; a page of cells asks thousands of times.
-        return SafeString(html.escape(value))  # type: ignore[arg-type]
+        return SafeString(html.escape(value) if _MARKUP(value) else value)  # type: ignore[arg-type, call-overload]
     return conditional_escape(value if isinstance(value, str) else str(value))
 
 
@@ -144,4 +146,5 @@ def short_time(at: datetime | None, now: datetime) -> str:
 
 def full_time(at: datetime | None) -> str:
     """전체 일시: `2025-11-21 14:20:05` in Asia/Seoul; empty for None."""
-    return "" if at is None else f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}"
+    # strftime takes three times as long; without its zone an instant is written without an offset.
+    return "" if at is None else at.astimezone(KST).replace(tzinfo=None).isoformat(" ", "seconds")

@@ -120,8 +120,8 @@ def record(
                 "subjects": text_array(change.row.event_subject for change in rows),
                 "ids": id_array(ids),
                 "versions": id_array(change.version for change in rows),
-                "sources": text_array(str(change.from_state) for change in rows),
-                "targets": text_array(str(change.to_state) for change in rows),
+                "sources": text_array(change.from_state for change in rows),
+                "targets": text_array(change.to_state for change in rows),
                 "data": text_array(_JSON(facts[pk]) if pk in facts else None for pk in ids),
             },
         )

@@ -42,7 +42,7 @@ def mask_name(name: str) -> str:
 
     No more than MOST_STARS stand for the middle of a long name.
     """
-    text = re.sub(r"\s+", "", unicodedata.normalize("NFC", name))
+    text = "".join(unicodedata.normalize("NFC", name).split())
     if not text:
         return ""
     company = _COMPANY.match(text)

@@ -155,22 +155,31 @@ def fetch(queryset: QuerySet[Any], sort: Sort, *, size: int, cursor: Cursor | No
     backward = cursor is not None and cursor.backward
     rows: list[tuple[Any, ...]] = []
     for run in _runs(queryset, sort, cursor):
-        wanted = size + 1 - len(rows)
-        ordered = run.order_by(*sort.order_by(backward=backward))
-        rows += ordered.values_list(*sort.names, "pk")[:wanted]
+        rows += places(run, sort, number=size + 1 - len(rows), backward=backward)
         if len(rows) > size:
             break
+    return keyset(rows, size=size, cursor=cursor)
+
+
+def places(queryset: QuerySet[Any], sort: Sort, *, number: int, backward: bool = False) -> QuerySet[Any]:
+    """자리: sort values and primary key of the first rows in the order."""
+    return queryset.order_by(*sort.order_by(backward=backward)).values_list(*sort.names, "pk")[:number]
+
+
+def keyset(rows: list[tuple[Any, ...]], *, size: int, cursor: Cursor | None) -> Keyset:
+    """한 쪽 of places, of which one more than `size` was asked for."""
+    backward = cursor is not None and cursor.backward
     more = len(rows) > size
     rows = rows[:size]
     if backward:
         rows.reverse()
     has_before = more if backward else cursor is not None
     has_after = True if backward else more
-    places = [encode(row[:-1], row[-1]) for row in (rows[0], rows[-1])] if rows else ["", ""]
+    ends = [encode(row[:-1], row[-1]) for row in (rows[0], rows[-1])] if rows else ["", ""]
     return Keyset(
         [row[-1] for row in rows],
-        before=places[0] if has_before else "",
-        after=places[1] if has_after else "",
+        before=ends[0] if has_before else "",
+        after=ends[1] if has_after else "",
     )
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from core.events import CHANNEL, SUBSCRIBERS, delivery_model, event_model, notify
 from core.failpoints import declare, failpoint
+from core.lookups import Among, HoldsAny
 from core.loops import EVERY, Loop
 from core.models.events import DeliveryState
 from core.state import Change
@@ -147,7 +148,8 @@ def lock_unsent(*, batch: Any, subject: str, ids: Collection[int]) -> None:
 
     The relay locks a delivery first and its handler the order after; an undo has to go the same way round.
     """
-    orders = event_model().objects.filter(batch=batch, subject=subject, subject_id__in=list(ids)).values("order_id")
+    told = event_model().objects.filter(Among("subject_id", ids), batch=batch, subject=subject)
+    orders = told.values("order_id")
     rows = delivery_model().objects.filter(batch=batch, order_id__in=orders, state__in=UNSENT, is_correction=False)
     list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
@@ -165,7 +167,7 @@ def withdraw(*, batch: Any, undone_by: Any, changes: Sequence[Change], at: datet
     model = delivery_model()
     holding = [name for name, subscriber in SUBSCRIBERS.items() if subscriber.holds]
     mine = model.objects.filter(batch=batch, subscriber__in=holding, is_correction=False)
-    known = mine.filter(event_ids__overlap=list(undone))
+    known = mine.filter(HoldsAny("event_ids", undone))
     unsent, corrections = [], []
     for row in known.select_for_update(no_key=True).order_by("pk"):
         if row.state in UNSENT:
@@ -197,6 +199,6 @@ def _events_of(batch: Any, changes: Sequence[Change]) -> set[int]:
         by_subject[change.row.event_subject].add(change.row.pk)
     found: set[int] = set()
     for subject, ids in by_subject.items():
-        mine = event_model().objects.filter(batch=batch, subject=subject, subject_id__in=ids)
+        mine = event_model().objects.filter(Among("subject_id", ids), batch=batch, subject=subject)
         found.update(mine.values_list("pk", flat=True))
     return found

@@ -15,13 +15,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import Any, ClassVar, Self
 
 from django.db import connection, models, transaction
 from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, transition
 
-from core.exceptions import DomainError
 from core.lookups import id_array
 from core.rows import QuickRow
 
@@ -79,6 +78,9 @@ class StateGuard(QuickRow):
     """Abstract row with a state and a version; a stale or hand-made state never reaches the database."""
 
     version = models.PositiveIntegerField("버전", default=0, db_default=0)
+
+    # Bulk acts ask for keys by the hundred thousand; what Django does to find one of any name takes its time.
+    pk = property(attrgetter("id"), models.Model._set_pk_val)  # type: ignore[attr-defined]
 
     event_subject: ClassVar[str] = ""
     """Short name of the machine in the event table ("line", "parcel", "job")."""
@@ -276,13 +278,16 @@ def explain(row: Any, method: Any) -> str | None:
 
     Source: ux.md 6.4 (what, why, what to do); the buttons, the bulk acts and "왜 여기 있나" all ask here.
     """
-    meta, state = method._django_fsm, row.state
-    if not meta.has_transition(state):
+    meta = method._django_fsm
+    way = meta.get_transition(row.state)
+    if way is None:
         return str(row.wrong_state_reason(list(meta.transitions)))
-    for guard in meta.get_transition(state).conditions:
+    for guard in way.conditions:
         if not guard(row):
             return (
-                guard.reason(row) if isinstance(guard, Condition) else f"{_label(method, state)} 조건에 맞지 않습니다."
+                guard.reason(row)
+                if isinstance(guard, Condition)
+                else f"{_label(method, row.state)} 조건에 맞지 않습니다."
             )
     return None
 
@@ -302,15 +307,17 @@ def move(
 ) -> Outcome:
     """Run a transition on locked rows and write the result set-wise.
 
-    `rows` are fully loaded and locked by the caller; `refuse` maps ids the service already rules out to a Korean
-    reason; `facts` go to every call of the transition, `per_row` to single rows. Conditions run on every row in memory
-    and may not query. Raises ConcurrentTransition (rolling the transaction back) when a row changed under us, which the
-    locks exclude. Returns an Outcome whose `moved` is empty inside `previewing()`.
+    `rows` are locked by the caller, with all that the transition and its summaries look at; `refuse` maps ids the
+    service already rules out to a Korean reason; `facts` go to every call of the transition, `per_row` to single rows.
+    Conditions run on every row in memory and may not query. Raises ConcurrentTransition (rolling the transaction back)
+    when a row changed under us, which the locks exclude. Returns an Outcome whose `moved` is empty inside
+    `previewing()`.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("move() needs a transaction and locked rows")
     outcome, before = Outcome(), []
-    name, looks_only = method.__name__, is_preview()
+    # Without the wrapper of the transition, which would ask again what `explain` has just asked.
+    run, way_from, looks_only = method.__wrapped__, method._django_fsm.get_transition, is_preview()
     with connection.execute_wrapper(_no_queries):
         for row in rows:
             reason = (refuse.get(row.pk) if refuse else None) or explain(row, method)
@@ -319,8 +326,12 @@ def move(
                 continue
             outcome.possible.append(row)
             if not looks_only:
-                before.append((row, dict(row.__dict__)))
-                getattr(row, name)(at=at, **facts, **(per_row.get(row.pk, {}) if per_row else {}))
+                old = dict(row.__dict__)
+                before.append((row, old))
+                result = run(row, at=at, **facts, **(per_row.get(row.pk, {}) if per_row else {}))
+                target = way_from(old["state"]).target
+                if target is not None:  # a state, or the rule that finds one in the result
+                    row.__dict__["state"] = target if isinstance(target, str) else target.get_state(row, method, result)
     if before:
         _write(before)
         for row, old in before:
@@ -342,6 +353,8 @@ def _write(before: list[tuple[Any, dict[str, Any]]]) -> None:
         now = row.__dict__
         # Identity first: nearly every value still is the very object that was read, under the very same keys.
         touched = compress(old, map(is_not, old.values(), map(now.get, old)))
+        if len(now) != len(old) and {f.attname for f in columns} & (now.keys() - old.keys()):
+            raise RuntimeError(f"{model._meta.label}: a transition set a column that was not read")
         names = tuple(name for name in touched if now.get(name) != old[name])
         groups[(old["state"], now["state"], names)].append((row, old))
     for (source, target, names), members in groups.items():
@@ -386,9 +399,3 @@ def _update_group(model: Any, source: str, target: str, changed: tuple[Any, ...]
 def missing(ids: Sequence[int] | set[int], rows: Sequence[Any], *, text: str) -> dict[int, str]:
     """Refusals for the ids that no row was found for."""
     return dict.fromkeys(set(ids) - {row.pk for row in rows}, text)
-
-
-class StaleRow(DomainError):
-    """A row is no longer the version that the screen showed."""
-
-    status = 409

@@ -220,7 +220,7 @@ def _deadline_cell(group: Group, line: LineRecord) -> str:
     if line.ship_by is None:
         return cells.EMPTY
     day = due_date(line.ship_by)
-    return cells.text(f"{day:%m-%d}" if day.year == kst_date(group.now).year else str(day))
+    return cells.text(str(day)[5:] if day.year == kst_date(group.now).year else str(day))
 
 
 def _confirmed_cell(group: Group, line: LineRecord) -> str:

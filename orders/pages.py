@@ -12,14 +12,14 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
 from accounts.lists import LoggedExport
 from core import cells
 from core.events import event_model
-from core.lists import ByIds, DateBasis, Group, ListTab, Moved, RowHead, Sort, lists
+from core.lists import ByIds, DateBasis, Group, ListTab, Moved, OneOf, RowHead, Sort, lists
 from core.models import Source
 from orders import columns
 from orders.columns import (
@@ -293,8 +293,9 @@ class PreparingPage(OrderStepPage):
         """품목 수: counted apart; most orders here have lines in other steps, and no order knows how many."""
         return None
 
-    def count_lines(self, rows: QuerySet[Any]) -> int:
-        return OrderLine.objects.filter(state=S.PREPARING, order__in=rows.order_by().values("pk")).count()
+    def line_numbers(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        lines = OrderLine.objects.filter(OneOf("order", rows.order_by().values("pk")), state=S.PREPARING)
+        return lines.order_by().values_list(Value(1))
 
 
 @lists.register
@@ -330,8 +331,8 @@ class ConfirmedPage(OrderStepPage):
         """품목 수: counted apart, and not at all for more rows than are counted."""
         return None
 
-    def count_lines(self, rows: QuerySet[Any]) -> int:
-        return int(rows.order_by().aggregate(lines=Sum(super().line_count()))["lines"] or 0)
+    def line_numbers(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.order_by().values_list(super().line_count())
 
 
 _OPEN = [state for state, *_ in LINE_STATES if state in OPEN]

@@ -231,6 +231,8 @@ LOCK_TEXT = {kind: text for kind, _, _, text in LOCKS}
 
 def blocking(open_locks: int, transition_name: str) -> LockKind | None:
     """The first open lock that blocks the transition, in the order of `LOCKS`; None when it is free."""
+    if not open_locks:
+        return None
     for kind, bit, blocked, _ in LOCKS:
         if open_locks & bit and transition_name in blocked:
             return kind

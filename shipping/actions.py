@@ -81,10 +81,10 @@ class RegisterWaybill(LineAction):
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         owner = _shipment_of(ids)
         shipment_ids = set(owner.values())
-        entries = drafted_entries(shipment_ids)
+        entries, unseen = drafted_entries(shipment_ids, actor=actor, seen_at=batch.seen_at)
         done = waybills.register_waybills(entries=entries, actor=actor, at=at, batch=batch)
         reasons = dict.fromkeys(shipment_ids - entries.keys(), NO_DRAFT) | dict.fromkeys(done.unchanged, SAME)
-        reasons |= done.refused
+        reasons |= done.refused | unseen
         done.outcome.refused |= {pk: reasons[shipment] for pk, shipment in owner.items() if shipment in reasons}
         return done.outcome
 

@@ -1,10 +1,16 @@
 """What shipping adds to the lists of orders: the numbers to search by and the column 송장."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField
+
 from core import cells
-from core.lists import Group, ListColumn, lists
+from core.lists import Group, ListColumn, OneOf, lists
+from core.lookups import id_array
+from core.prepared import Given, Prepared
 from shipping.columns import courier_name
 from shipping.models import Parcel
 from shipping.search import arms_of_orders
@@ -15,12 +21,18 @@ ORDER_LISTS = ("orders", "awaiting-payment", "preparing", "confirmed")
 
 def fetch_waybills(order_ids: Sequence[int]) -> Mapping[int, list[tuple[str, str]]]:
     """송장 of orders: (courier, number) of their live parcels, oldest first; one query."""
-    parcels = Parcel.objects.filter(shipment__order__in=order_ids, direction=Direction.OUT)
-    rows = parcels.exclude(state=ParcelState.VOID).order_by("shipment__order_id", "pk")
     found: dict[int, list[tuple[str, str]]] = {}
-    for order_id, courier, waybill in rows.values_list("shipment__order_id", "courier", "waybill"):
+    for order_id, courier, waybill in _waybills().rows(orders=id_array(order_ids)):
         found.setdefault(order_id, []).append((courier, waybill))
     return found
+
+
+@cache
+def _waybills() -> Prepared:
+    of_orders = OneOf("shipment__order", Given("orders", ArrayField(BigIntegerField())))
+    parcels = Parcel.objects.filter(of_orders, direction=Direction.OUT).exclude(state=ParcelState.VOID)
+    rows = parcels.order_by("shipment__order_id", "pk")
+    return Prepared(rows.values_list("shipment__order_id", "courier", "waybill"))
 
 
 def _cell(group: Group, line: Any) -> str:

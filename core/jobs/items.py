@@ -92,12 +92,28 @@ ORDER BY v.n
 
 def next_chunk(job: Job, *, size: int | None = None) -> list[JobItem]:
     """다음 묶음: the next items without a verdict, `size` or the usual number; the last base row complete."""
-    pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
     size = size or CHUNK
-    items = list(pending[:size])
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [job.pk, size])
+        items = [_item(row) for row in cursor.fetchall()]
     if len(items) == size and items[-1].group_id is not None:
+        pending = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
         items += pending.filter(pk__gt=items[-1].pk, group_id=items[-1].group_id)
     return items
+
+
+_COLUMNS = tuple(field.attname for field in JobItem._meta.concrete_fields)
+_DATA = _COLUMNS.index("data")
+_NEXT = f"""
+SELECT {", ".join(_COLUMNS)} FROM core_jobitem WHERE job_id = %s AND result = '{ItemResult.PENDING.value}'
+ORDER BY id LIMIT %s
+"""
+
+
+def _item(row: Sequence[Any]) -> JobItem:
+    values = list(row)
+    values[_DATA] = None if values[_DATA] is None else json.loads(values[_DATA])
+    return JobItem.from_db(connection.alias, _COLUMNS, values)
 
 
 def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
@@ -116,6 +132,15 @@ def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
                 id_array(verdict.made_version for _, verdict in rows),
                 id_array(verdict.target_id for _, verdict in rows),
             ],
+        )
+
+
+def count_on(job: Job, *, done: int, failed: int) -> None:
+    """진행 건수: a chunk more is finished, so the tries of the job begin anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE core_job SET done = done + %s, failed = failed + %s, attempts = 0 WHERE id = %s",
+            [done, failed, job.pk],
         )
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
@@ -130,7 +129,7 @@ def _reason_to_stop(job: Job, work: Work) -> str:
 def _progress(job: Job, verdicts: dict[int, Verdict]) -> None:
     items.store_verdicts(verdicts)
     done = sum(not verdict.reason for verdict in verdicts.values())
-    Job.objects.filter(pk=job.pk).update(done=F("done") + done, failed=F("failed") + len(verdicts) - done, attempts=0)
+    items.count_on(job, done=done, failed=len(verdicts) - done)
 
 
 def _finish(job: Job, work: Work, *, at: datetime) -> None:

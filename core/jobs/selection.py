@@ -42,13 +42,15 @@ class StillRunning(Conflict):
 class Selection:
     """선택: base rows with the versions that the screen showed; `expected` is the number the person saw.
 
-    `lines` are single lines of further base rows, ticked one by one, with their own versions.
+    `lines` are single lines of further base rows, ticked one by one, with their own versions. `as_of` is when the list
+    was read on which all of them were seen, None when nobody said.
     """
 
     rows: Mapping[int, int]
     is_filter: bool = False
     lines: Mapping[int, int] = field(default_factory=dict)
     expected: int | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class _Preview:
     sums: dict[str, int] = field(default_factory=dict)
 
 
-def by_ids(text: str, lines: str = "") -> Selection:
+def by_ids(text: str, lines: str = "", *, as_of: datetime | None = None) -> Selection:
     """선택한 행: "id:version,id:version" for base rows and for single lines.
 
     Raises BadSelection for anything else, nothing, or more than 2,000.
@@ -71,7 +73,7 @@ def by_ids(text: str, lines: str = "") -> Selection:
         raise BadSelection("처리할 행을 먼저 선택하세요.")
     if len(rows) + len(single) > MAX_IDS:
         raise BadSelection(f"한 번에 {MAX_IDS:,}건까지 선택할 수 있습니다. 조회 결과 모두 선택을 쓰세요.")
-    return Selection(rows, lines=single)
+    return Selection(rows, lines=single, as_of=as_of)
 
 
 def _pairs(text: str) -> dict[int, int]:
@@ -86,7 +88,7 @@ def by_filter(page: ActPage, *, query: str, as_of: datetime, expected: int | Non
         raise BadSelection("조건에 맞는 행이 없습니다. 목록을 새로 고치세요.")
     if len(rows) > MAX_ROWS:
         raise BadSelection(f"한 번에 {MAX_ROWS:,}건까지 처리합니다. 지금은 {len(rows):,}건입니다. 조건을 좁히세요.")
-    return Selection(rows, is_filter=True, expected=expected)
+    return Selection(rows, is_filter=True, expected=expected, as_of=as_of)
 
 
 def open_act(
@@ -104,14 +106,15 @@ def open_act(
     """
     targets, items = _targets(action, page, selection)
     _refuse_busy(action, actor, [item.target_id for item in targets if item.target_id is not None])
-    job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor)
+    seen = {"as_of": selection.as_of.isoformat()} if selection.as_of else {}
+    job = Job.objects.create(kind=JobKind.ACT, act=action.name, label=action.label, actor=actor, params=seen)
     preview = _Preview(items)
     asked = action.ask_first([item.target_id for item in targets if item.target_id is not None], at=at)
     data = {**form_values(action, form), **asked}
     with one_preview():
         for chunk in chunks(targets):
             retrying(partial(_judge, action, chunk, preview, job=job, actor=actor, at=at, data=data))
-    params = {
+    params = seen | {
         "page": page.name,
         "url": page.url,
         "filter": selection.is_filter,

@@ -158,6 +158,8 @@ def as_query(stored: Mapping[str, Sequence[str]]) -> QueryDict:
 
 def stale_items(owner: Act, items: Sequence[JobItem], phrase: Phrase) -> dict[int, str]:
     """바뀐 항목: item id to sentence for the targets whose version is no longer the one that was seen."""
+    if not items:
+        return {}
     present = owner.versions([item.target_id for item in items if item.target_id is not None])
     stale = [item for item in items if present.get(item.target_id or 0) != item.seen_version]
     if not stale:

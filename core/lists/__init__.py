@@ -9,7 +9,7 @@ from core.lists.filters import Choices, Condition, Count, ListFilterSet, WonRang
 from core.lists.page import ListPage, Moved, RowHead
 from core.lists.query import BadParameter, ListQuery, ListRefused
 from core.lists.registry import get_page, lists
-from core.lists.sql import ByIds
+from core.lists.sql import ByIds, OneOf
 from core.lists.view import Button, Tool
 from core.paging import Sort
 
@@ -32,6 +32,7 @@ __all__ = [
     "ListRefused",
     "ListTab",
     "Moved",
+    "OneOf",
     "RowHead",
     "SearchArm",
     "Sort",

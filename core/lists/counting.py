@@ -7,13 +7,15 @@ behind it the numbers of the tabs are lower bounds, and an exact count is made w
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from core.lists.sql import Fragment, condition_sql, select_sql
+from core.lists.sql import Fragment, condition_sql, source_sql
+from core.paging import Keyset
+from core.prepared import bound
 
 if TYPE_CHECKING:
     from core.lists.page import ListPage
@@ -39,19 +41,24 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """목록 건수: rows and lines of the shown tab, rows of each tab, unfinished rows outside the period."""
+    """목록 건수: rows and lines of the shown tab, rows of each tab, unfinished rows outside the period.
+
+    `whole` is the number of rows without any condition, where counting the shown ones has told it.
+    """
 
     total: Count
     lines: int | None = None
     tabs: dict[str, Count] = field(default_factory=dict)
     outside: int = 0
+    whole: int | None = None
 
 
 NOTHING = Count(0)
+TRUE: Fragment = ("true", ())
 _COLUMN = re.compile(r'"(\w+)"\."(\w+)"')
 
 
-def count(query: "ListQuery") -> Counts:
+def count(query: "ListQuery", shown: Keyset | None = None) -> Counts:
     """건수 세기: one query; one more for the lines where rows do not know them, or for the shown tab of a long list."""
     page = query.page
     if query.errors:
@@ -62,8 +69,9 @@ def count(query: "ListQuery") -> Counts:
     tabs = {tab.key: Count(result[f"tab_{index}"]) for index, tab in enumerate(page.all_tabs)}
     if limit is None or result["seen"] <= CAP:
         total = tabs.get(query.tab, Count(result["rows"]))
-        lines = result["lines"] if "lines" in result else page.count_lines(query.queryset())
-        return Counts(total, lines, tabs, result["outside"])
+        lines = result["lines"] if "lines" in result else _lines(query)
+        whole = result["seen"] if page.is_open_work and not query.is_narrowed else None
+        return Counts(total, lines, tabs, result["outside"], whole)
     known = page.known_counts() if query.is_unfiltered else {}
     tabs = {key: Count(known[key]) if key in known else _at_least(found.number) for key, found in tabs.items()}
     if query.tab in known:
@@ -73,8 +81,33 @@ def count(query: "ListQuery") -> Counts:
     elif not page.all_tabs or page.tab(query.tab).where is None:
         total = tabs[query.tab] = Count(CAP, capped=True)
     else:
-        total = tabs[query.tab] = _shown_tab(query)
-    return Counts(total, None, tabs)
+        total = tabs[query.tab] = _shown_tab(query, shown)
+    return Counts(total, None, tabs, whole=known.get(page.default_tab))
+
+
+def _lines(query: "ListQuery") -> int | None:
+    """Lines of the shown rows, where the rows do not know; one query, made once for each shape of the plain list."""
+    if query.shape is None:
+        found = _line_sum(query.page, query.queryset())
+    else:
+        found = query.page.made(("lines", *query.shape), lambda: _line_sum(query.page, query.shaped()))
+    if found is None:
+        return None
+    sql, params = found
+    with connection.cursor() as cursor:
+        cursor.execute(sql, bound(params, query.values))
+        return int(cursor.fetchone()[0])
+
+
+def _line_sum(page: "ListPage", rows: QuerySet[Any]) -> Fragment | None:
+    numbers = page.line_numbers(rows)
+    if numbers is None:
+        return None
+    try:
+        sql, params = numbers.query.sql_with_params()
+    except EmptyResultSet:
+        return "SELECT 0", ()
+    return f"SELECT COALESCE(sum(n), 0) FROM ({sql}) AS lines(n)", tuple(params)
 
 
 def _at_least(number: int) -> Count:
@@ -94,37 +127,62 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
     """
     page = query.page
     is_frequent = _is_frequent(query)
-    rows = query.filtered(search=not is_frequent)
-    period, order = query.during, query.sort.order_by()
-    if period is not None and not page.is_open_work:
-        rows, period, order = rows.filter(period), None, [F(page.bases[query.basis].field).desc(), F("pk").desc()]
     tabs = {f"tab_{index}": sql for index, sql in enumerate(page.tab_sql(query.at))}
-    late = {name: sql for name, sql in tabs.items() if _looks_at(sql, page) <= set(page.counted_by)}
+    looks = {name: _looks_at(sql, page) for name, sql in tabs.items()}
+    late = {name: sql for name, sql in tabs.items() if looks[name] <= set(page.counted_by)}
+    seen = set[str]().union(*(looks[name] for name in late))
     keys = {
         "hit": _fragment(page, query.found.condition if query.found is not None and is_frequent else None),
-        "in_period": _fragment(page, period),
+        "in_period": _in_period(query) if _is_flagged(query) else TRUE,
         **{name: sql for name, sql in tabs.items() if name not in late},
-        **{column: (f"{_table(page)}.{_quoted(column)}", ()) for column in page.counted_by},
+        **{column: (f"{_table(page)}.{_quoted(column)}", ()) for column in page.counted_by if column in seen},
     }
     lines = {} if page.line_count_sql is None else {"n_lines": page.line_count_sql}
     sums = _sums(query, has_lines=bool(lines))
-    inner = rows.order_by(*order)[:limit] if limit else rows.order_by()
     try:
-        text, params = select_sql(inner, *_picked(keys | lines))
+        source, params = _source(query, limit)
     except EmptyResultSet:
         return dict.fromkeys(sums, 0)
-    names = ", ".join(keys)
+    wanted, picked = _picked(keys | lines)
+    names, summed = ", ".join(keys), ", sum(n_lines) AS n_lines" if lines else ""
     asked, given = _picked(late)
     # The groups bear the name of the table, so that the conditions of the tabs can be asked of them.
     sql = (
         f"SELECT {', '.join(sums.values())} FROM (SELECT *{', ' if late else ''}{asked} FROM ("
-        f"SELECT {names}, count(*) AS n{', sum(n_lines) AS n_lines' if lines else ''} FROM ({text}) AS f"
-        f" GROUP BY {names}) AS {_table(page)}) AS g"
+        f"SELECT {names}, count(*) AS n{summed} FROM (SELECT {wanted} {source}) AS f GROUP BY {names}"
+        f") AS {_table(page)}) AS g"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, (*given, *params))
+        cursor.execute(sql, bound((*given, *picked, *params), query.values))
         row = cursor.fetchone()
     return {name: int(value or 0) for name, value in zip(sums, row, strict=True)}
+
+
+def _is_flagged(query: "ListQuery") -> bool:
+    """Whether rows outside the period are counted as well, so that it is asked of each."""
+    return bool(query.bounds) and query.page.is_open_work
+
+
+def _in_period(query: "ListQuery") -> Fragment:
+    shape = ("in period", query.basis, *query.bounds)
+    return query.page.made(shape, lambda: _fragment(query.page, query.during(query.open_bounds)))
+
+
+def _source(query: "ListQuery", limit: int | None) -> Fragment:
+    """Where the counted rows come from: made once for each shape of the plain list."""
+    if not query.is_plain:
+        rows = query.filtered(search=not _is_frequent(query))
+        return source_sql(_counted(query, rows, query.bounds, limit))
+    shape = ("counted", query.basis, *query.values, query.sort_key, limit)
+    return query.page.made(shape, lambda: source_sql(_counted(query, query.shaped_base(), query.open_bounds, limit)))
+
+
+def _counted(query: "ListQuery", rows: QuerySet[Any], bounds: Mapping[str, Any], limit: int | None) -> QuerySet[Any]:
+    page, order = query.page, query.sort.order_by()
+    during = query.during(bounds)
+    if during is not None and not page.is_open_work:
+        rows, order = rows.filter(during), [F(page.bases[query.basis].field).desc(), F("pk").desc()]
+    return rows.order_by(*order)[:limit] if limit else rows.order_by()
 
 
 def _quoted(name: str) -> str:
@@ -168,12 +226,18 @@ def _sums(query: "ListQuery", *, has_lines: bool) -> dict[str, str]:
 
 
 def _fragment(page: "ListPage", condition: Q | None) -> Fragment:
+    """A condition of the rows; one that looks at another table is asked as a subquery, because rows are not joined."""
     found = condition_sql(page.model, condition)
+    if found is None and condition is not None:
+        rows = page.model._default_manager.filter(condition, pk=OuterRef("pk"))
+        found = condition_sql(page.model, Q(Exists(rows)))
     if found is None:
-        raise ImproperlyConfigured(f"the date basis of list {page.name} is no column of its own table")
+        raise ImproperlyConfigured(f"a condition of list {page.name} cannot be asked of its own rows")
     return found
 
 
-def _shown_tab(query: "ListQuery") -> Count:
+def _shown_tab(query: "ListQuery", shown: Keyset | None) -> Count:
+    if shown is not None and query.cursor is None and not shown.after:
+        return Count(len(shown.ids))
     found = query.queryset().order_by(*query.sort.order_by()).values("pk")[: CAP + 1].count()
     return Count(min(found, CAP), capped=found > CAP)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from core.excel.columns import Column, Kind
-from core.lists.period import Period
+from core.lists.period import within
 
 NUMBER, TAIL, WORD = "number", "tail", "word"
 """Groups of search arms: what stands side by side in one group widens a search, different groups narrow it."""
@@ -90,9 +90,9 @@ class DateBasis:
     field: str
     where: Q | None = None
 
-    def during(self, period: Period) -> Q:
-        """조건: rows whose instant lies within the period."""
-        condition = period.on(self.field)
+    def during(self, bounds: Mapping[str, Any]) -> Q:
+        """조건: rows whose instant lies within `Period.bounds`."""
+        condition = within(self.field, bounds)
         return condition & self.where if self.where is not None else condition
 
 

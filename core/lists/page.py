@@ -10,11 +10,11 @@
 The first column names the row and is always shown. The first entry of `sorts`, `bases` and `tabs` is the default.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
@@ -33,6 +33,7 @@ from core.lists.sql import ByIds, Fragment, condition_sql, expression_sql
 from core.lists.view import Button, Tool
 from core.paging import Sort
 
+Made = TypeVar("Made")
 MOST_IN_BAR = 5
 """Buttons that a screen 1280 pixels wide has room for."""
 
@@ -158,8 +159,8 @@ class ListPage:
         """Expression for the number of lines that a row of this list shows; None when rows do not know it."""
         return None
 
-    def count_lines(self, rows: QuerySet[Any]) -> int | None:
-        """Lines of some rows where the rows do not know; one query; None when rows have no lines."""
+    def line_numbers(self, rows: QuerySet[Any]) -> QuerySet[Any] | None:
+        """One column of numbers that add up to the lines of some rows, where no row knows its own; None without."""
         return None
 
     def known_counts(self) -> Mapping[str, int]:
@@ -235,8 +236,19 @@ class ListPage:
 
     def forget(self) -> None:
         """Read the registry again: somebody added to this page."""
-        for name in ("all_columns", "all_tabs", "all_arms", "filter_names", "_filterset", "_tab_sql"):
+        for name in ("all_columns", "all_tabs", "all_arms", "filter_names", "_filterset", "_tab_sql", "_made"):
             self.__dict__.pop(name, None)
+
+    def made(self, shape: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+        """한 번만 만들기: SQL of the plain list in one of the shapes that addresses can ask for; there are few."""
+        if shape not in self._made:
+            self._made[shape] = make()
+        found: Made = self._made[shape]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[tuple[Any, ...], Any]:
+        return {}
 
     def tab_sql(self, at: datetime) -> list[Fragment]:
         """조건의 SQL of every tab; those that do not depend on the instant are made once."""

@@ -1,8 +1,10 @@
 """기간: presets that stay relative and typed days, both counted in Asia/Seoul (ux.md 2.1)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
@@ -31,14 +33,15 @@ class Period:
     start: date | None
     end: date | None
 
+    @property
+    def bounds(self) -> dict[str, datetime]:
+        """두 끝: the instant at `start` and the one before which everything lies at `end`; an open end is absent."""
+        ends = {"start": _first(self.start)} if self.start else {}
+        return ends | {"end": kst_day_range(self.end)[1]} if self.end else ends
+
     def on(self, field: str) -> Q:
         """조건: rows whose instant lies within the days."""
-        condition = Q()
-        if self.start:
-            condition &= Q(**{f"{field}__gte": _first(self.start)})
-        if self.end:
-            condition &= Q(**{f"{field}__lt": kst_day_range(self.end)[1]})
-        return condition
+        return within(field, self.bounds)
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +53,16 @@ class Period:
         if self.key:
             return PERIOD_LABELS[self.key]
         return f"{self.start or ''} ~ {self.end or ''}".strip()
+
+
+def within(field: str, bounds: Mapping[str, Any]) -> Q:
+    """조건: rows whose instant lies within `Period.bounds`, or within what stands there for them."""
+    condition = Q()
+    if "start" in bounds:
+        condition &= Q(**{f"{field}__gte": bounds["start"]})
+    if "end" in bounds:
+        condition &= Q(**{f"{field}__lt": bounds["end"]})
+    return condition
 
 
 def preset(key: str, today: date) -> Period:

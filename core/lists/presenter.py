@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from core.korean import josa
 from core.lists import views
@@ -25,18 +24,16 @@ from core.lists.view import (
 )
 from core.paging import SIZES, Keyset, Sort
 
-if TYPE_CHECKING:
-    from core.models import SavedView
-
 CHIP_LENGTH = 40
 
 
 def present(query: ListQuery) -> PageView:
     """목록 화면: counts, one page of rows, and every address on it."""
     page, user = query.page, query.user
-    counts, keyset, columns = query.count(), query.keyset(), query.columns()
+    keyset, columns = query.keyset(), query.columns()
+    counts = query.count(keyset)
     groups = page.load(keyset.ids, columns=columns, at=query.at)
-    saved = list(views.visible(page.name, user)) if user is not None else []
+    saved = views.listed(page.name, user) if user is not None else []
     described = query.filterset.described() if query.is_valid and query.is_filtered else []
     return PageView(
         name=page.name,
@@ -62,6 +59,7 @@ def present(query: ListQuery) -> PageView:
         heads=[_head(query, column) for column in columns],
         rows=render_rows(page, groups, columns),
         total=_total(query, counts),
+        whole=counts.whole,
         pager=_pager(query, counts.total, keyset),
         buttons=page.buttons(user),
         tools=page.tools(query),
@@ -136,7 +134,7 @@ def _chips(query: ListQuery, described: Sequence[tuple[str, str]]) -> list[Chip]
     return chips + [Chip(text, query.url(**{name: None})) for name, text in described]
 
 
-def _views(query: ListQuery, saved: Sequence["SavedView"]) -> list[View]:
+def _views(query: ListQuery, saved: Sequence[views.Listed]) -> list[View]:
     if not saved:
         return []
     page, user = query.page, query.user

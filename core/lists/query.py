@@ -3,14 +3,15 @@
 Badge, tab, total, file and act can therefore not disagree (architecture.md 1, rule 8).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet
 from django.http import QueryDict
 from django.utils.http import urlencode
 
@@ -22,8 +23,11 @@ from core.lists.declare import Group, ListColumn, SearchArm
 from core.lists.filters import ListFilterSet
 from core.lists.period import ALL, DATE_FORMAT, PERIOD_LABELS, REVERSED, TYPED, Period, parse_day, preset
 from core.lists.search import Found, Search, SearchRefused, find, parse
+from core.lists.sql import OneOf
+from core.lookups import id_array
 from core.models import SavedView
-from core.paging import SIZES, Cursor, Keyset, Sort, decode, fetch
+from core.paging import SIZES, Cursor, Keyset, Sort, decode, fetch, keyset, places
+from core.prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from core.lists.page import ListPage
@@ -98,9 +102,24 @@ class ListQuery:
         return self.page.sorts[self.sort_key]
 
     @property
-    def during(self) -> Q | None:
-        """기간의 조건; None when the list is not limited in time."""
-        return self.page.bases[self.basis].during(self.period) if self.basis and not self.period.is_open else None
+    def bounds(self) -> dict[str, datetime]:
+        """기간의 두 끝; empty when the list is not limited in time."""
+        return self.period.bounds if self.basis else {}
+
+    @property
+    def open_bounds(self) -> dict[str, Given]:
+        """기간의 빈자리: stand for `bounds` where SQL is made once."""
+        return {name: Given(name, DateTimeField()) for name in self.bounds}
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """값: what this request gives to SQL that is made once."""
+        found = self.found.ids if self.found is not None else None
+        return self.bounds if found is None else self.bounds | {"ids": id_array(found)}
+
+    def during(self, bounds: Mapping[str, Any]) -> Q | None:
+        """기간의 조건 for `bounds` or what stands for them; None when the list is not limited in time."""
+        return self.page.bases[self.basis].during(bounds) if bounds else None
 
     @cached_property
     def filterset(self) -> ListFilterSet:
@@ -136,6 +155,11 @@ class ListQuery:
         return bool(self.text or self.token) or any(filters)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether period, tab and found ids alone limit the list: such lists have few shapes, and their SQL is kept."""
+        return not (self.errors or self.is_filtered or (self.found is not None and self.found.is_frequent))
+
+    @property
     def is_unfiltered(self) -> bool:
         """Whether the list shows everything it has in its tab."""
         return not self.is_narrowed and self.period.is_open
@@ -149,25 +173,48 @@ class ListQuery:
 
     def queryset(self, *, tab: str | None = None, as_of: datetime | None = None) -> QuerySet[Any]:
         """The rows of the list, unsorted; of another `tab` when it is given; created up to `as_of` when that is."""
-        rows = self.filtered()
-        if self.during is not None:
-            rows = rows.filter(self.during)
-        condition = self.page.tab(self.tab if tab is None else tab).condition(self.at) if self.page.all_tabs else None
-        if condition is not None:
-            rows = rows.filter(condition)
+        rows = self._limited(self.filtered(), self.bounds, self.tab if tab is None else tab)
         if as_of is not None:
             rows = rows.filter(**{f"{self.page.created_field}__lte": as_of})
         return rows
 
-    def count(self) -> Counts:
-        """Rows, lines and rows per tab."""
-        return count(self)
+    def _limited(self, rows: QuerySet[Any], bounds: Mapping[str, Any], tab: str) -> QuerySet[Any]:
+        during = self.during(bounds)
+        if during is not None:
+            rows = rows.filter(during)
+        condition = self.page.tab(tab).condition(self.at) if self.page.all_tabs else None
+        return rows if condition is None else rows.filter(condition)
+
+    def count(self, shown: Keyset | None = None) -> Counts:
+        """Rows, lines and rows per tab; the page that is shown spares counting when it holds all."""
+        return count(self, shown)
 
     def keyset(self) -> Keyset:
         """One page of ids and the cursors around it."""
         if self.errors:
             return Keyset([], "", "")
-        return fetch(self.queryset(), self.sort, size=self.size, cursor=self.cursor)
+        if self.shape is None or self.cursor is not None:
+            return fetch(self.queryset(), self.sort, size=self.size, cursor=self.cursor)
+        first = self.page.made(
+            ("first", *self.shape, self.sort_key, self.size),
+            lambda: Prepared(places(self.shaped(), self.sort, number=self.size + 1)),
+        )
+        return keyset(first.rows(**self.values), size=self.size, cursor=None)
+
+    @property
+    def shape(self) -> tuple[str, ...] | None:
+        """모양: what the SQL of the shown rows is kept under, `values` being what it runs with; None without."""
+        is_fixed = not (self.tab and callable(self.page.tab(self.tab).where))
+        return (self.tab, self.basis, *self.values) if self.is_plain and is_fixed else None
+
+    def shaped(self) -> QuerySet[Any]:
+        """The rows of the plain list with places for `values`, unsorted."""
+        return self._limited(self.shaped_base(), self.open_bounds, self.tab)
+
+    def shaped_base(self) -> QuerySet[Any]:
+        """The same without period and tab."""
+        rows = self.page.base()
+        return rows if self.found is None else rows.filter(OneOf("pk", Given("ids", ArrayField(BigIntegerField()))))
 
     def rows(self) -> list[Group]:
         """One page of rows with their lines and everything that contributed columns know of them."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.lists.declare import Extension, ListColumn, ListTab, SearchArm
@@ -69,12 +70,15 @@ class Lists:
 
         return decorate
 
-    def menu_counts(self) -> dict[str, int]:
-        """메뉴 건수: rows per list name without any filter; every list is counted by one app, with one query or two."""
+    def menu_counts(self, known: Mapping[str, int] = MappingProxyType({})) -> dict[str, int]:
+        """메뉴 건수: rows per list name without any filter; every list is counted by one app, with one query or two.
+
+        `known` are lists that this request has counted already: they are not counted twice.
+        """
         owner = {name: key for key, (_, names) in self._counts.items() for name in names}
-        found: dict[str, int] = {}
+        found = dict(known)
         for key, (provider, names) in self._counts.items():
-            if mine := [name for name in names if owner[name] == key]:
+            if mine := [name for name in names if owner[name] == key and name not in known]:
                 found |= provider(mine)
         return found
 

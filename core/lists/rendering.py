@@ -33,12 +33,14 @@ def _row(page: "ListPage", group: Group, openings: Sequence[tuple[ListColumn, st
         for position, (column, opening) in enumerate(openings):
             if column.per_line:
                 inner = column.cell(group, line) if line is not None else ""
-                cells.append(f"{opening}>{pick}{_safe(inner)}</td>")
+                # What core.cells made is safe; a plain string that slipped through is escaped.
+                cells.append(f"{opening}>{pick}{inner if inner.__class__ is SafeString else escape(inner)}</td>")
                 pick = ""
             elif index == 0:
-                inner = _safe(column.cell(group, None))
+                inner = column.cell(group, None)
+                inner = inner if inner.__class__ is SafeString else escape(inner)
                 if note and position == 0:
-                    inner = two_lines(SafeString(inner + _safe(page.moved_badge(group))), note)
+                    inner = two_lines(SafeString(inner + escape(page.moved_badge(group))), note)
                 cells.append(f"{opening}{span}{inner}</td>")
         number, state = page.line_head(line) if line is not None else (head.number, head.state)
         trs.append(Tr(number, state, SafeString("".join(cells))))
@@ -52,8 +54,3 @@ def _line_check(line: Any) -> str:
         f'<label class="hit line-check"><input type="checkbox" data-line-id="{line.id}"'
         f' data-line-version="{line.version}" aria-label="{escape(line.number)} 품목 선택" autocomplete="off"></label>'
     )
-
-
-def _safe(inner: str) -> str:
-    """What core.cells made is safe; a plain string that slipped through is escaped."""
-    return inner if inner.__class__ is SafeString else escape(inner)

@@ -6,21 +6,33 @@ Values of a request are always bound parameters; the text consists of our own de
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, Exists, F, Func, Model, Q, QuerySet, Value
+
+from core.lookups import id_array
+from core.prepared import Given
 
 Params = tuple[Any, ...]
 Fragment = tuple[str, Params]
 
 
 class OneOf(Func):
-    """`column = ANY(array)`: one parameter, however many ids."""
+    """`column = ANY(array)`: one parameter, however many ids, or its place, or what a queryset of one column finds.
+
+    The queryset is read once and its ids are looked up in one go, however few rows the planner expects of it.
+    """
 
     output_field = BooleanField()
 
-    def __init__(self, column: str, ids: Iterable[int]) -> None:
-        super().__init__(F(column), Value(list(ids), output_field=ArrayField(BigIntegerField())))
+    def __init__(self, column: str, ids: Iterable[int] | QuerySet[Any] | Given) -> None:
+        array: Any = ids
+        if isinstance(ids, QuerySet):
+            array = ArraySubquery(ids)
+        elif not isinstance(ids, Given):
+            array = Value(list(ids), output_field=ArrayField(BigIntegerField()))
+        super().__init__(F(column), array)
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         column, ids = self.source_expressions
@@ -48,14 +60,14 @@ class ByIds:
         self._compiler = compiler
         table = connection.ops.quote_name(queryset.model._meta.db_table)
         joint = "AND" if queryset.query.where else "WHERE"
-        self.sql = f"{sql} {joint} {table}.{connection.ops.quote_name(column)} = ANY(%s)"
+        self.sql = f"{sql} {joint} {table}.{connection.ops.quote_name(column)} = ANY(%s::bigint[])"
         if order:
             self.sql += f" ORDER BY {order}"
 
     def rows(self, ids: Sequence[int]) -> list[Any]:
         """Rows of the ids, as tuples; one query."""
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, (*self.params, list(ids)))
+            cursor.execute(self.sql, (*self.params, id_array(ids)))
             rows = cursor.fetchall()
         return list(self._compiler.apply_converters(rows, self._converters)) if self._converters else rows
 
@@ -79,10 +91,10 @@ def expression_sql(model: type[Model], expression: Any) -> Fragment:
     return sql, tuple(params)
 
 
-def select_sql(queryset: QuerySet[Any], wanted: str, params: Params) -> Fragment:
-    """고를 것을 바꾼 SQL: the queryset's FROM, WHERE, ORDER BY and LIMIT with a select list of our own."""
-    sql, given = queryset.values_list("pk").query.sql_with_params()
+def source_sql(queryset: QuerySet[Any]) -> Fragment:
+    """출처의 SQL: the queryset's FROM, WHERE, ORDER BY and LIMIT, for a select list of our own."""
+    sql, params = queryset.values_list("pk").query.sql_with_params()
     head, _, rest = sql.partition(" FROM ")
     if not head.startswith("SELECT ") or "," in head:
         raise ValueError(f"cannot replace the select list of {head}")
-    return f"SELECT {wanted} FROM {rest}", (*params, *given)
+    return f"FROM {rest}", tuple(params)

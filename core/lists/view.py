@@ -97,8 +97,7 @@ class Tr(NamedTuple):
     cells_html: SafeString
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """행: one order or parcel with its lines."""
 
     id: int
@@ -182,6 +181,8 @@ class PageView:
     heads: list[Head]
     rows: list[Row]
     total: Total
+    whole: int | None
+    """전체 행 수 without any condition, where it is known."""
     pager: Pager
     buttons: list[Button]
     tools: list[Tool]

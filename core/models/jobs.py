@@ -100,6 +100,12 @@ class Job(StateGuard):
     def __str__(self) -> str:
         return f"{self.label} {self.uuid}"
 
+    @property
+    def seen_at(self) -> datetime | None:
+        """본 시각: when the list was read on which the rows of the act were chosen; None when nobody said."""
+        text = self.params.get("as_of")
+        return datetime.fromisoformat(text) if text else None
+
     @transition(state, source=[JobState.PREVIEW, *RESUMABLE], target=JobState.QUEUED, custom={"label": "시작"})
     def enqueue(self, *, at: datetime) -> None:
         self.cancel_requested = False

@@ -214,7 +214,7 @@ def _selection(request: HttpRequest, page: ActPage) -> Selection:
     posted = request.POST
     mode = posted.get("mode", "ids")
     if mode == "ids":
-        return by_ids(posted.get("rows", ""), posted.get("lines", ""))
+        return by_ids(posted.get("rows", ""), posted.get("lines", ""), as_of=seen_at(posted))
     if mode != "filter":
         raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
     expected = posted.get("expected", "")
@@ -225,6 +225,14 @@ def _selection(request: HttpRequest, page: ActPage) -> Selection:
         expected=int(expected) if expected.isascii() and expected.isdecimal() and len(expected) < 10 else None,
         user=request.user,
     )
+
+
+def seen_at(posted: QueryDict) -> datetime | None:
+    """본 시각: when the list was read from which something is posted; None when the post does not say.
+
+    Raises BadSelection for what is no instant.
+    """
+    return _instant(posted["as_of"]) if posted.get("as_of") else None
 
 
 def _instant(text: str) -> datetime:

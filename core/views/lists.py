@@ -231,7 +231,11 @@ def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -
     """목록 응답: the list alone for htmx with target `list`, else the whole page; 400 when a condition is wrong."""
     is_fragment = fragment or (request.headers.get("HX-Request") and request.headers.get("HX-Target") == "list")
     template = "generic/_list.html" if is_fragment else "generic/list.html"
-    return render(request, template, {"page": present(query)}, status=400 if query.errors else 200)
+    view = present(query)
+    if view.whole is not None:
+        # The menu around the list says the number that the list has found.
+        request.known_counts = {view.name: view.whole}  # type: ignore[attr-defined]
+    return render(request, template, {"page": view}, status=400 if query.errors else 200)
 
 
 def refused(request: HttpRequest, error: DomainError) -> HttpResponse:

@@ -21,13 +21,14 @@ def locked_lines(
     skip_locked: bool = False,
     held: Mapping[int, OrderLine] | None = None,
     order_ids: Collection[int] | None = None,
+    fields: tuple[str, ...] = (),
 ) -> Iterator[list[OrderLine]]:
     """Lines by id, locked after their orders, ascending; each line carries its locked order.
 
     Raises LockTimeout when another member of staff holds them for more than 3 s; with `skip_locked` the lines of orders
     that somebody holds are left out instead. `held` are lines that the caller has locked in this transaction and not
     moved since: when it has all of them they are not read a second time. `order_ids` are the orders of the lines, where
-    the caller knows them.
+    the caller knows them. `fields` as in `locked_by`; the orders then carry their id alone.
     """
     if held is not None and all(pk in held for pk in line_ids):
         yield [held[pk] for pk in sorted(line_ids)]
@@ -35,11 +36,11 @@ def locked_lines(
     with locking(actor=actor):
         if order_ids is None:
             order_ids = OrderLine.objects.filter(Among("pk", line_ids)).values_list("order_id", flat=True)
-        orders = _orders(set(order_ids), skip_locked=skip_locked)
+        orders = _orders(set(order_ids), skip_locked=skip_locked, fields=("id",) if fields else ())
         if skip_locked:
             free = OrderLine.objects.filter(Among("pk", line_ids), Among("order_id", orders))
             line_ids = list(free.values_list("pk", flat=True))
-        yield _lines(locked_by(OrderLine, line_ids), orders)
+        yield _lines(locked_by(OrderLine, line_ids, fields=fields), orders)
 
 
 @contextmanager
@@ -65,8 +66,8 @@ def locked_orders(
         yield list(orders.values()), _lines(locked_by(OrderLine, orders, key="order_id"), orders)
 
 
-def _orders(ids: Collection[int], *, skip_locked: bool) -> dict[int, Order]:
-    return {order.pk: order for order in locked_by(Order, ids, skip_locked=skip_locked)}
+def _orders(ids: Collection[int], *, skip_locked: bool, fields: tuple[str, ...] = ()) -> dict[int, Order]:
+    return {order.pk: order for order in locked_by(Order, ids, skip_locked=skip_locked, fields=fields)}
 
 
 def _lines(lines: list[OrderLine], orders: Mapping[int, Order]) -> list[OrderLine]:

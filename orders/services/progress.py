@@ -223,10 +223,17 @@ def register_waybill(
 
 
 def void_waybill(
-    *, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = "", reason: str = ""
+    *,
+    line_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
+    held: Mapping[int, OrderLine] | None = None,
 ) -> Outcome:
-    """송장 삭제: shipping tells that a needed number of these lines is gone (T10)."""
-    with locked_lines(line_ids, actor=actor) as lines:
+    """송장 삭제: shipping tells that a needed number of these lines is gone (T10). `held` as in `locked_lines`."""
+    with locked_lines(line_ids, actor=actor, held=held) as lines:
         outcome = _move(lines, line_ids, OrderLine.void_waybill, at=at)
         _record(outcome, events.LINE_WAYBILL_VOIDED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome

@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.exceptions import DomainError
+from core.calendar import short
+from core.exceptions import Conflict, DomainError
+from core.jobs.history import since_the_screen
+from core.korean import josa
+from core.locks import locked, locking
 from shipping.couriers import COURIERS, Courier, find_courier
 from shipping.models import Parcel, Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.services.keys import resolve
-from shipping.services.refusals import not_ready
+from shipping.services.refusals import not_ready, parcel_news
 from shipping.services.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, WaybillEntry
 from shipping.states import DeliveryMethod
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_COURIER = "택배사를 먼저 고르세요."
+NEWS_LOST = since_the_screen("다른 직원이", "송장번호를 바꿨습니다")
 MOST_LINES = 1000
 
 
@@ -31,6 +36,8 @@ class Pasted:
     """붙여넣기 결과: how many cells were filled, and how many lines were not, by reason."""
 
     filled: int = 0
+    taken: int = 0
+    """Lines whose cell a colleague had filled or emptied since the list was read."""
     reasons: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, reason: str) -> None:
@@ -38,23 +45,58 @@ class Pasted:
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
-def save_draft(*, shipment_id: int, courier: str, text: str, actor: Any, at: datetime) -> tuple[Shipment, str, str]:
+class CellTaken(Conflict):
+    """칸 충돌: the cell no longer holds what the screen showed; `waybill` and `courier` are what it holds now."""
+
+    code = "cell_taken"
+
+    def __init__(self, message: str, *, courier: str, waybill: str, is_draft: bool) -> None:
+        super().__init__(message)
+        self.courier, self.waybill, self.is_draft = courier, waybill, is_draft
+
+
+def save_draft(
+    *, shipment_id: int, courier: str, text: str, actor: Any, at: datetime, shown: tuple[str, str] | None = None
+) -> tuple[Shipment, str, str]:
     """임시 저장: keep what was typed for a shipment; an empty text or the registered number takes the draft away.
 
-    Returns the shipment, the clean number and a remark (empty when there is none). Raises DraftRefused.
+    `shown` is the (courier, number) that the cell held on the person's screen, None when nothing typed was shown.
+    Returns the shipment, the clean number and a remark (empty when there is none). Raises DraftRefused, and CellTaken
+    when somebody else has changed the cell since.
     """
-    shipment = Shipment.objects.filter(pk=shipment_id).first()
-    if shipment is None:
-        raise DraftRefused(NOT_FOUND)
-    known = COURIERS.get(courier)
-    if not text.strip():
-        WaybillDraft.objects.filter(shipment=shipment).delete()
-        return shipment, "", ""
-    if known is None:
-        raise DraftRefused(NO_COURIER)
-    number, remark = _judged(shipment, known, text)
-    _keep({shipment.pk: (known.slug, number)}, actor=actor, at=at)
+    with locking(actor=actor):
+        shipment = next(iter(locked(Shipment.objects.filter(pk=shipment_id))), None)
+        if shipment is None:
+            raise DraftRefused(NOT_FOUND)
+        known, number, remark = COURIERS.get(courier), "", ""
+        if text.strip():
+            if known is None:
+                raise DraftRefused(NO_COURIER)
+            number, remark = _judged(shipment, known, text)
+        _refuse_taken(shipment, shown, (courier, number), actor=actor)
+        if known is None or not number:
+            _empty([shipment.pk], actor=actor, at=at)
+        else:
+            _keep({shipment.pk: (known.slug, number)}, actor=actor, at=at)
     return shipment, number, remark
+
+
+def _refuse_taken(shipment: Shipment, shown: tuple[str, str] | None, typed: tuple[str, str], *, actor: Any) -> None:
+    """One wins, the other is told: raises CellTaken when a colleague made the cell differ from what was shown."""
+    draft = WaybillDraft.objects.select_related("author").filter(shipment=shipment).first()
+    is_draft = draft is not None and bool(draft.text)
+    now = (draft.courier, draft.text) if draft is not None and is_draft else (shipment.courier, shipment.waybill)
+    courier, number = shown if shown is not None else (shipment.courier, shipment.waybill)
+    is_as_shown = number == now[1] and (courier == now[0] or not is_draft)
+    if is_as_shown or now == typed or (draft is not None and draft.author_id == actor.pk):
+        return
+    if draft is not None:
+        news = typed_words(draft)
+    else:
+        news = parcel_news([shipment.pk]).get(shipment.pk, NEWS_LOST)
+    kept = f"입력한 번호({typed[1]})는 저장하지 않았습니다" if typed[1] else "지우지 않았습니다"
+    text = f"{news} {kept}. 지금 번호를 확인하고, 바꾸려면 다시 입력하세요."
+    raise CellTaken(text, courier=now[0], waybill=now[1], is_draft=is_draft)
 
 
 def _judged(shipment: Shipment, courier: Courier, text: str) -> tuple[str, str]:
@@ -72,11 +114,17 @@ def _judged(shipment: Shipment, courier: Courier, text: str) -> tuple[str, str]:
     return verdict.number, verdict.message
 
 
+def _empty(shipment_ids: Collection[int], *, actor: Any, at: datetime) -> None:
+    """Drafts taken away: the row stays without a number, so that a colleague can be told who did it and when."""
+    drafts = WaybillDraft.objects.filter(shipment__in=shipment_ids).exclude(text="")
+    drafts.update(courier="", text="", author=actor, saved_at=at)
+
+
 def _keep(numbers: Mapping[int, tuple[str, str]], *, actor: Any, at: datetime) -> None:
     """Store drafts, without those that say what is registered already."""
     shipments = Shipment.objects.in_bulk(list(numbers))
     same = [pk for pk, row in shipments.items() if (row.courier, row.waybill) == numbers[pk]]
-    WaybillDraft.objects.filter(shipment__in=same).delete()
+    _empty(same, actor=actor, at=at)
     WaybillDraft.objects.bulk_create(
         [
             WaybillDraft(shipment_id=pk, courier=courier, text=number, author=actor, saved_at=at)
@@ -90,54 +138,106 @@ def _keep(numbers: Mapping[int, tuple[str, str]], *, actor: Any, at: datetime) -
 
 
 def paste(
-    *, lines: Sequence[Sequence[str]], listed: Mapping[int, Any] | None, default_courier: str, actor: Any, at: datetime
-) -> Pasted:
+    *, lines: Sequence[Sequence[str]], listed: Mapping[int, Any] | None, default_courier: str, actor: Any, at: datetime,
+    seen_at: datetime | None = None,
+) -> Pasted:  # fmt: skip
     """붙여넣기: keep the numbers of a pasted range as drafts, found by their key, never by their place.
 
     A line is (key, number) or (key, courier, number). `listed` holds the ids of the shipments on the list; None takes
-    all that wait. Nothing changes state.
+    all that wait. What a colleague typed or registered since `seen_at`, when the list was read, is left as it is; None
+    leaves everything that colleagues typed. Nothing changes state.
     """
     if len(lines) > MOST_LINES:
         raise DraftRefused(f"한 번에 {MOST_LINES:,}줄까지 붙여 넣을 수 있습니다. 나누어 붙여 넣으세요.")
     pasted = Pasted()
     numbers: dict[int, tuple[str, str]] = {}
     found = resolve({line[0] for line in lines if len(line) > 1})
-    shipments = Shipment.objects.in_bulk(list(set(found.shipments.values())))
-    for line in lines:
-        shipment = shipments.get(found.shipments.get(line[0], 0)) if len(line) > 1 else None
-        if shipment is None or (listed is not None and shipment.pk not in listed):
-            pasted.refuse("이 목록에 없는 주문")
-            continue
-        courier = find_courier(line[1]) if len(line) > 2 and line[1].strip() else COURIERS.get(default_courier)
-        if not isinstance(courier, Courier):
-            pasted.refuse("알 수 없는 택배사")
-            continue
-        try:
-            number, _ = _judged(shipment, courier, line[-1])
-        except DraftRefused as refused:
-            pasted.refuse("다른 주문에서 쓰는 번호" if "쓰고 있는" in refused.message else "형식 오류")
-            continue
-        if (courier.slug, number) in numbers.values():
-            pasted.refuse("같은 번호")
-            continue
-        numbers[shipment.pk] = (courier.slug, number)
-    _keep(numbers, actor=actor, at=at)
+    with locking(actor=actor):
+        rows = locked(Shipment.objects.filter(pk__in=set(found.shipments.values())))
+        shipments = {row.pk: row for row in rows}
+        taken = _taken_since(shipments, actor=actor, seen_at=seen_at)
+        for line in lines:
+            shipment = shipments.get(found.shipments.get(line[0], 0)) if len(line) > 1 else None
+            if shipment is None or (listed is not None and shipment.pk not in listed):
+                pasted.refuse("이 목록에 없는 주문")
+                continue
+            entry = _pasted_entry(shipment, line, default_courier)
+            if isinstance(entry, str):
+                pasted.refuse(entry)
+            elif shipment.pk in taken:
+                pasted.refuse(taken[shipment.pk])
+                pasted.taken += 1
+            elif entry in numbers.values():
+                pasted.refuse("같은 번호")
+            else:
+                numbers[shipment.pk] = entry
+        _keep(numbers, actor=actor, at=at)
     pasted.filled = len(numbers)
     return pasted
 
 
-def drafted_entries(shipment_ids: Collection[int]) -> dict[int, WaybillEntry]:
-    """등록할 임시 송장: entries of the shipments that have a draft.
+def _pasted_entry(shipment: Shipment, line: Sequence[str], default_courier: str) -> tuple[str, str] | str:
+    """(courier, number) of one pasted line, or the reason why it cannot be kept."""
+    courier = find_courier(line[1]) if len(line) > 2 and line[1].strip() else COURIERS.get(default_courier)
+    if not isinstance(courier, Courier):
+        return "알 수 없는 택배사"
+    try:
+        number, _ = _judged(shipment, courier, line[-1])
+    except DraftRefused as refused:
+        return "다른 주문에서 쓰는 번호" if "쓰고 있는" in refused.message else "형식 오류"
+    return courier.slug, number
 
-    A draft that was written after another number was registered was typed over that number: it may replace it.
+
+def _taken_since(shipment_ids: Collection[int], *, actor: Any, seen_at: datetime | None) -> dict[int, str]:
+    """Cells that a colleague typed into, emptied or had registered since the list was read: who and when."""
+    drafts = WaybillDraft.objects.filter(shipment__in=shipment_ids).select_related("author")
+    unseen = [draft for draft in drafts if _is_unseen(draft, actor=actor, seen_at=seen_at)]
+    taken = {draft.pk: f"{_author_of(draft)} 먼저 {'입력한' if draft.text else '지운'} 칸" for draft in unseen}
+    if seen_at is None:
+        return taken
+    news = parcel_news(shipment_ids, since=seen_at, but=actor)
+    return {pk: text.rstrip(".") for pk, text in news.items()} | taken
+
+
+def _is_unseen(draft: WaybillDraft, *, actor: Any, seen_at: datetime | None) -> bool:
+    """A colleague's change of the cell that was not on the screen; without a time only what they typed counts."""
+    is_later = draft.saved_at > seen_at if seen_at is not None else bool(draft.text)
+    return draft.author_id != actor.pk and is_later
+
+
+def typed_words(draft: WaybillDraft) -> str:
+    """누가 언제 입력했나: a sentence about a draft, or about the emptied cell that it has become."""
+    did = f"{josa(draft.text, '으로/로')} 입력했습니다." if draft.text else "송장번호를 지웠습니다."
+    return f"{_author_of(draft)} 먼저 {did}"
+
+
+def _author_of(draft: WaybillDraft) -> str:
+    return f"{short(draft.saved_at)}에 {draft.author.display_name} 님이"
+
+
+def drafted_entries(
+    shipment_ids: Collection[int], *, actor: Any, seen_at: datetime | None
+) -> tuple[dict[int, WaybillEntry], dict[int, str]]:
+    """등록할 임시 송장: entries of the shipments that have a draft, and why others may not be registered now.
+
+    One's own drafts, and those of colleagues that were there when the list was read (`seen_at`); nobody registers a
+    number that was not on the screen. A draft that was written after another number was registered was typed over that
+    number: it may replace it.
     """
-    drafts = WaybillDraft.objects.filter(shipment__in=shipment_ids)
+    drafts = list(WaybillDraft.objects.filter(shipment__in=shipment_ids).select_related("author"))
+    unseen = {
+        draft.pk: f"{typed_words(draft)} 목록을 새로 고쳐 번호를 확인한 뒤 등록하세요."
+        for draft in drafts
+        if _is_unseen(draft, actor=actor, seen_at=seen_at)
+    }
     newest: dict[int, datetime] = {}
     live = Parcel.objects.filter(shipment__in=shipment_ids, state__in=LIVE, numbered_at__isnull=False)
     for shipment_id, numbered_at in live.order_by("numbered_at").values_list("shipment_id", "numbered_at"):
         if numbered_at is not None:
             newest[shipment_id] = numbered_at
-    return {
+    entries = {
         draft.pk: WaybillEntry(draft.courier, draft.text, draft.pk in newest and draft.saved_at > newest[draft.pk])
         for draft in drafts
+        if draft.text and draft.pk not in unseen
     }
+    return entries, unseen

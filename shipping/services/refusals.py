@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import datetime
+from typing import Any
 
 from core.calendar import short
-from core.events import event_model
+from core.events import KINDS, event_model
+from core.jobs.history import since_the_screen, who_did
 from orders.models import OrderLine
 from orders.states import CLOSED, LineState
-from shipping.models import ShipmentLine
+from shipping.models import Parcel, ShipmentLine
 
 CANCELED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
 
@@ -24,6 +27,29 @@ def not_ready(shipment_ids: Collection[int]) -> dict[int, str]:
     told = {pk: min(mine, key=lambda line: line.state in CLOSED) for pk, mine in lines.items()}
     who = _who_canceled([line for line in told.values() if line.state in CANCELED])
     return {pk: _sentence(line, who) for pk, line in told.items()}
+
+
+def parcel_news(shipment_ids: Collection[int], *, since: datetime | None = None, but: Any = None) -> dict[int, str]:
+    """그 사이의 송장 처리: who last did what to a parcel of each shipment, and when; two queries.
+
+    `since` leaves out what is older, `but` what that member of staff did.
+    """
+    owner = dict(Parcel.objects.filter(shipment__in=list(shipment_ids)).values_list("pk", "shipment_id"))
+    if not owner:
+        return {}
+    events = event_model().objects.filter(subject=Parcel.event_subject, subject_id__in=list(owner))
+    if since is not None:
+        events = events.filter(at__gt=since)
+    if but is not None:
+        events = events.exclude(actor_id=but.pk)
+    newest = {owner[event.subject_id]: event for event in events.select_related("actor").order_by("id")}
+    return {pk: _parcel_words(event) for pk, event in newest.items()}
+
+
+def _parcel_words(event: Any) -> str:
+    known = KINDS.get(event.kind)
+    did = f"먼저 처리했습니다({known.label})" if known else "먼저 처리했습니다"
+    return since_the_screen(f"{short(event.at)}에 {who_did(event)}", did)
 
 
 def _sentence(line: OrderLine, who: dict[int, str]) -> str:

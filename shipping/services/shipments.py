@@ -34,6 +34,17 @@ from shipping.services import polling
 from shipping.states import ParcelState
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Columns of lines and shipments that a service looks at (`core.locks.locked_by`); empty means all."""
+
+    lines: tuple[str, ...] = ()
+    shipments: tuple[str, ...] = ()
+
+
+WHOLE = Fields()
+
+
 @dataclass
 class Locked:
     """Rows of some shipments, locked in the lock order: live lines by shipment, shipments by id, live parcels."""
@@ -66,12 +77,16 @@ class Locked:
 
 @contextmanager
 def locked_shipments(
-    line_ids: Collection[int], *, actor: Any = None, order_ids: Collection[int] | None = None
+    line_ids: Collection[int],
+    *,
+    actor: Any = None,
+    order_ids: Collection[int] | None = None,
+    fields: Fields = WHOLE,
 ) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
-    with locked_lines(line_ids, actor=actor, order_ids=order_ids) as lines:
+    with locked_lines(line_ids, actor=actor, order_ids=order_ids, fields=fields.lines) as lines:
         shipment_of_line = shipments_of_lines(line_ids)
-        shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()))}
+        shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()), fields=fields.shipments)}
         parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
@@ -92,12 +107,13 @@ WHERE i.shipment_id = ANY(%s::bigint[]) AND i.is_live
 
 
 @contextmanager
-def locked_whole(shipment_ids: Collection[int], *, actor: Any = None) -> Iterator[Locked]:
+def locked_whole(shipment_ids: Collection[int], *, actor: Any = None, fields: Fields = WHOLE) -> Iterator[Locked]:
     """The live lines of these shipments, locked with them like `locked_shipments`."""
     with connection.cursor() as cursor:
         cursor.execute(_ORDERS, [id_array(shipment_ids)])
         order_of = dict(cursor.fetchall())
-    with locked_shipments(sorted(order_of), actor=actor, order_ids=set(order_of.values())) as rows:
+    order_ids = set(order_of.values())
+    with locked_shipments(sorted(order_of), actor=actor, order_ids=order_ids, fields=fields) as rows:
         yield rows
 
 
@@ -291,7 +307,7 @@ def undeliver(
 
 
 __all__ = [
-    "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
+    "Fields", "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
     "locked_whole",
     "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
 ]  # fmt: skip

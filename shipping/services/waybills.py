@@ -7,7 +7,7 @@ order, a number that differs from the registered one: each is refused with its r
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 
@@ -29,6 +29,7 @@ from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
+    Fields,
     Locked,
     lines_of,
     lines_of_whole_shipments,
@@ -48,6 +49,13 @@ REPLACED = "다른 송장번호를 바꾼 배송건은 되돌릴 수 없습니�
 TRIES = 3
 CHANGED = "다른 송장번호로 바꿈"
 
+LOOKED_AT = Fields(
+    lines=("id", "version", "order_id", "state", "quantity", "open_locks", "hold_reason", "standby_at", "canceled_at",
+           "canceled_by"),
+    shipments=("id", "version", "order_id", "number", "method"),
+)  # fmt: skip
+"""What registering and deleting numbers look at, with the sentences of their refusals."""
+
 BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written; 배송중 처리 and the commit are not")
 
 
@@ -58,6 +66,17 @@ class WaybillEntry:
     courier: str
     waybill: str
     replaces: bool = False
+
+
+class NewParcel(NamedTuple):
+    """새 상자 as its history tells of it: making whole rows of thousands would cost more than writing them."""
+
+    pk: int
+    shipment_id: int
+    courier: str
+    waybill: str
+    event_order_id: int
+    event_subject: str = Parcel.event_subject
 
 
 @dataclass(slots=True)
@@ -97,7 +116,7 @@ def register_waybills(
 def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) -> Registered:
     result = Registered()
     facts |= {"actor": actor}
-    with locked_whole(entries.keys(), actor=actor) as rows:
+    with locked_whole(entries.keys(), actor=actor, fields=LOOKED_AT) as rows:
         numbers = _checked(entries, rows, result)
         old = _replaced(numbers, entries, rows, result)
         if not is_preview():
@@ -236,57 +255,53 @@ def _replaced(
     return old
 
 
-_PARCELS = """
-INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill, state,
-                             stage, alert, printed_count, numbered_at, last_event_text)
-SELECT %(at)s, %(at)s, 0, v.shipment_id,
-       1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
-       'OUT', v.courier, v.waybill, 'NUMBERED', '', '', 0, %(at)s, ''
-FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[]) AS v(shipment_id, courier, waybill)
-ORDER BY v.courier, v.waybill
-RETURNING id, shipment_id, courier, waybill
-"""
 # In the order of the numbers, so that two batches with the same numbers wait for each other instead of dying.
-_CONTENTS = """
-INSERT INTO shipping_parcelline (parcel_id, line_id, quantity)
-SELECT v.parcel_id, v.line_id, v.quantity
-FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(parcel_id, line_id, quantity)
+_PARCELS = """
+WITH made AS (
+        INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill,
+                                     state, stage, alert, printed_count, numbered_at, last_event_text)
+        SELECT %(at)s, %(at)s, 0, v.shipment_id,
+               1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
+               'OUT', v.courier, v.waybill, 'NUMBERED', '', '', 0, %(at)s, ''
+        FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[])
+             AS v(shipment_id, courier, waybill)
+        ORDER BY v.courier, v.waybill
+        RETURNING id, shipment_id, courier, waybill),
+     contents AS (
+        INSERT INTO shipping_parcelline (parcel_id, line_id, quantity)
+        SELECT m.id, c.line_id, c.quantity
+        FROM unnest(%(owners)s::bigint[], %(lines)s::bigint[], %(quantities)s::int[])
+             AS c(shipment_id, line_id, quantity) JOIN made m USING (shipment_id)),
+     drafts AS (DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%(shipments)s::bigint[]))
+SELECT id, shipment_id, courier, waybill FROM made
 """
-
-_FORGET_DRAFTS = "DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%s::bigint[])"
 
 
 def _insert(
     numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime
-) -> list[Parcel]:
+) -> list[NewParcel]:
     """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
     if is_preview() or not numbers:
         return []
+    lines, shipment_of = rows.lines, rows.shipment_of_line
+    inside = [line_id for pk in numbers for line_id in rows.lines_of[pk] if _is_open(lines[line_id])]
     values: dict[str, Any] = {
         "at": at,
         "shipments": id_array(numbers),
         "couriers": text_array(entries[pk].courier for pk in numbers),
         "numbers": text_array(numbers.values()),
+        "owners": id_array(shipment_of[line_id] for line_id in inside),
+        "lines": id_array(inside),
+        "quantities": id_array(lines[line_id].quantity for line_id in inside),
     }
     with connection.cursor() as cursor:
         cursor.execute(_PARCELS, values)
         made = cursor.fetchall()
-        contents = [
-            (parcel_id, line_id, rows.lines[line_id].quantity)
-            for parcel_id, shipment_id, *_ in made
-            for line_id in rows.lines_of[shipment_id]
-            if _is_open(rows.lines[line_id])
-        ]
-        cursor.execute(_CONTENTS, [id_array(column) for column in zip(*contents, strict=True)])
-        cursor.execute(_FORGET_DRAFTS, [values["shipments"]])
-    names = ("id", "shipment_id", "courier", "waybill", "state", "version")
-    parcels = [Parcel.from_db(None, names, (*row, ParcelState.NUMBERED, 0)) for row in made]
-    for parcel in parcels:
-        parcel.shipment = rows.shipments[parcel.shipment_id]
-    return parcels
+    order_of = {pk: rows.shipments[pk].order_id for pk in numbers}
+    return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
 
 
-def _tell(parcels: Collection[Parcel], **facts: Any) -> None:
+def _tell(parcels: Collection[NewParcel], **facts: Any) -> None:
     """송장 등록 in the history of the new parcels."""
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
     data = {parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill} for parcel in parcels}
@@ -298,13 +313,18 @@ def void_waybills(
 ) -> Outcome:
     """송장 삭제: all live parcels of the lines' shipments end; a voided number is never given out again by us (T10)."""
     line_ids = lines_of_whole_shipments(line_ids)
-    with locked_shipments(line_ids, actor=actor) as rows:
-        numbered = {p.shipment_id for p in rows.parcels if p.state in {ParcelState.NUMBERED, ParcelState.PRINTED}}
-        without = [pk for pk in line_ids if rows.shipment_of_line.get(pk) not in numbered]
-        outcome = Outcome(refused=dict.fromkeys(without, NO_WAYBILL))
-        parcels = {pk: rows.parcels_of[pk] for pk in numbered}
-        outcome.merge(_void(parcels, rows, actor=actor, at=at, batch=batch, source=source, reason=reason))
-    return outcome
+    with locked_shipments(line_ids, actor=actor, fields=LOOKED_AT) as rows:
+        return _void_whole(line_ids, rows, actor=actor, at=at, batch=batch, source=source, reason=reason)
+
+
+def _void_whole(line_ids: Collection[int], rows: Locked, **facts: Any) -> Outcome:
+    """송장 삭제 of the shipments of these lines among the locked ones."""
+    asked = {rows.shipment_of_line.get(pk) for pk in line_ids}
+    waits = {ParcelState.NUMBERED, ParcelState.PRINTED}
+    numbered = {p.shipment_id for p in rows.parcels if p.state in waits and p.shipment_id in asked}
+    without = [pk for pk in line_ids if rows.shipment_of_line.get(pk) not in numbered]
+    outcome = Outcome(refused=dict.fromkeys(without, NO_WAYBILL))
+    return outcome.merge(_void({pk: rows.parcels_of[pk] for pk in numbered}, rows, **facts))
 
 
 def undo_registration(
@@ -314,17 +334,19 @@ def undo_registration(
 
     The outcome names shipments in `refused` and `possible`, and holds the changes of lines and shipments.
     """
+    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "reason": reason}
     with transaction.atomic():
         line_ids = lines_of(shipment_ids)
-        with locked_shipments(line_ids, actor=actor) as rows:
+        with locked_shipments(line_ids, actor=actor, fields=LOOKED_AT) as rows:
             replaced = _replaced_by(batch, rows)
             good = [pk for pk in rows.shipments if pk not in replaced]
             before = {pk: rows.shipments[pk].version for pk in good}
             mine = [pk for shipment_id in good for pk in rows.lines_of[shipment_id]]
             sent = [pk for pk in mine if rows.lines[pk].state != LineState.READY]
-            outcome = unship(line_ids=sent, actor=actor, at=at, reason=reason, batch=batch) if sent else Outcome()
-            rest = [pk for pk in mine if pk not in outcome.refused and not (is_preview() and pk in sent)]
-            outcome.merge(void_waybills(line_ids=rest, actor=actor, at=at, reason=reason, batch=batch))
+            outcome = unship(line_ids=sent, **facts) if sent else Outcome()
+            rest = {pk for pk in mine if pk not in outcome.refused and not (is_preview() and pk in sent)}
+            # What came back has moved since it was read.
+            outcome.merge(void_waybills(line_ids=rest, **facts) if sent else _void_whole(rest, rows, **facts))
             owner = rows.shipment_of_line
             reasons = {owner[pk]: text for pk, text in sorted(outcome.refused.items()) if pk in owner}
             outcome.refused = reasons | dict.fromkeys(replaced, REPLACED)
@@ -352,12 +374,13 @@ def _void(
     if not parcels:
         return Outcome()
     line_ids = [pk for shipment_id in parcels for pk in rows.lines_of[shipment_id] if _is_open(rows.lines[pk])]
-    outcome = progress.void_waybill(line_ids=line_ids, actor=actor, at=at, reason=reason, **facts)
-    free = rows.shipments_of(outcome.possible)
+    free = rows.shipments_of(rows.lines[pk] for pk in line_ids if not explain(rows.lines[pk], OrderLine.void_waybill))
     live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in LIVE]
+    # The parcels end first: the lines' move then sums up each shipment once, without their numbers.
     ended = move(live, Parcel.void, at=at)
+    outcome = progress.void_waybill(line_ids=line_ids, actor=actor, at=at, reason=reason, held=rows.lines, **facts)
     record(ended, events.PARCEL_VOIDED, at=at, actor=actor, reason=reason, **facts)
-    refresh_parcels([] if is_preview() else free)
+    refresh_parcels([] if is_preview() else free - rows.shipments_of(outcome.moved))
     # The label with the old address is dead now, so the address no longer stops the shipment.
     bit = LOCK_BIT[LockKind.ADDRESS]
     addressed = [line.pk for line in outcome.moved if line.open_locks & bit]

@@ -11,15 +11,19 @@ from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.settings_registry import get_setting
+from core.views.acts import seen_at
 from shipping.pages import listed
-from shipping.services.drafts import paste, save_draft
+from shipping.services.drafts import CellTaken, paste, save_draft
 from shipping.services.keys import resolve
 
 UNREADABLE = "입력한 내용을 읽을 수 없습니다. 화면을 새로고침하세요."
 
 
 class DraftView(PermissionRequired):
-    """임시 저장 of one cell; answers JSON with the clean number, or the sentence for below the cell."""
+    """임시 저장 of one cell; answers JSON with the clean number, or the sentence for below the cell.
+
+    `shown` and `shown_courier` are what the cell held before it was typed into; 409 brings what it holds by now.
+    """
 
     permission = "shipping.register_waybill"
     http_method_names = ["post", "options"]
@@ -29,11 +33,16 @@ class DraftView(PermissionRequired):
         text = request.POST.get("waybill", "")[:100]
         if not (pk.isascii() and pk.isdecimal() and len(pk) < 19) or "\x00" in text:
             return JsonResponse({"error": UNREADABLE}, status=400)
-        courier = request.POST.get("courier", "")[:12]
+        courier, actor = request.POST.get("courier", "")[:12], staff_of(request)
+        was = request.POST.get("shown")
+        shown = None if was is None else (request.POST.get("shown_courier", "")[:12], was[:40])
         try:
             shipment, number, remark = save_draft(
-                shipment_id=int(pk), courier=courier, text=text, actor=staff_of(request), at=timezone.now()
+                shipment_id=int(pk), courier=courier, text=text, actor=actor, at=timezone.now(), shown=shown
             )
+        except CellTaken as taken:
+            now = {"waybill": taken.waybill, "courier": taken.courier, "draft": taken.is_draft}
+            return JsonResponse({"error": taken.message, "now": now}, status=taken.status)
         except DomainError as error:
             return JsonResponse({"error": error.message}, status=error.status)
         return JsonResponse({"waybill": number, "version": shipment.version, "error": remark})
@@ -51,7 +60,14 @@ class PasteView(PermissionRequired):
         lines = [_cells(line) for line in text.splitlines() if line.strip()]
         try:
             on_list = _on_list(request, lines, at)
-            done = paste(lines=lines, listed=on_list, default_courier=get_setting("default_courier"), actor=user, at=at)
+            done = paste(
+                lines=lines,
+                listed=on_list,
+                default_courier=get_setting("default_courier"),
+                actor=user,
+                at=at,
+                seen_at=seen_at(request.POST),
+            )
         except DomainError as error:
             return _strip(request, Result("", part_text=error.message, failed=1), status=422)
         result = Result("", ok_text=f"{done.filled:,}건을 채웠습니다." if done.filled else "")
@@ -60,7 +76,7 @@ class PasteView(PermissionRequired):
             result.part_text = f"{result.failed:,}건은 채우지 못했습니다."
             result.reasons = list(done.reasons.items())
         answer = _strip(request, result)
-        if done.filled:
+        if done.filled or done.taken:
             answer["HX-Trigger"] = "oms:changed"
         return answer
 

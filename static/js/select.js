@@ -7,6 +7,8 @@ const NOT_CONDITIONS = ["after", "before", "page", "sort", "size", "open", "exac
 const picked = new Map();
 // Orders of which only some lines are ticked: order id -> line id -> version. An order is here or in `picked`, not both.
 const parts = new Map();
+// When the list was read on which a row was chosen: its cells are known as they were then.
+const readAt = new Map();
 let filter = null;
 let known = { page: "", conditions: "" };
 let anchor = null;
@@ -31,7 +33,8 @@ export function selection() {
   if (filter) return { mode: "filter", rows: "", ...filter };
   const pairs = (map) => [...map].map(([id, version]) => `${id}:${version}`).join(",");
   const lines = [...parts.values()].map(pairs).join(",");
-  return { mode: "ids", rows: pairs(picked), lines, query: card()?.dataset.query, as_of: card()?.dataset.asOf, expected: size() };
+  const oldest = [...picked.keys()].map((id) => readAt.get(id)).filter(Boolean).sort()[0];
+  return { mode: "ids", rows: pairs(picked), lines, query: card()?.dataset.query, as_of: oldest ?? card()?.dataset.asOf, expected: size() };
 }
 export const size = () => (filter ? Number(filter.expected) : picked.size + lineCount());
 
@@ -51,8 +54,9 @@ function show(row) {
 
 function choose(row, selected) {
   parts.delete(row.dataset.id);
-  if (selected) picked.set(row.dataset.id, row.dataset.version);
-  else picked.delete(row.dataset.id);
+  if (!selected) return picked.delete(row.dataset.id);
+  picked.set(row.dataset.id, row.dataset.version);
+  readAt.set(row.dataset.id, card().dataset.asOf);
 }
 
 // One line ticked or unticked: all lines are the whole order, none is nothing of it.
@@ -188,6 +192,7 @@ function paint() {
 function renew(row) {
   const { id, version } = row.dataset;
   if (picked.has(id)) picked.set(id, version);
+  readAt.set(id, card().dataset.asOf);
   const lines = parts.get(id);
   if (!lines) return;
   const here = lineBoxes(row).filter((line) => lines.has(line.dataset.lineId));
@@ -239,14 +244,18 @@ on("htmx:afterSwap", ({ detail }) => {
 let typed = null;
 on("htmx:oobBeforeSwap", ({ detail }) => {
   const active = document.activeElement;
-  typed = active?.id && detail.target.contains(active) && active.matches("input, a") ? { id: active.id, value: active.value } : null;
+  const shown = active?.dataset.saved ?? active?.defaultValue;
+  typed = active?.id && detail.target.contains(active) && active.matches("input, a") ? { id: active.id, value: active.value, shown } : null;
 });
 on("htmx:oobAfterSwap", ({ detail }) => {
   if (!detail.target.matches?.("tbody[data-id]")) return;
   const moved = $$(".scroller tbody.moved");
   for (const row of moved) choose(row, false);
   const field = typed && document.getElementById(typed.id);
-  if (field && "value" in field) field.value = typed.value;
+  if (field && "value" in field && typed.value !== typed.shown) {
+    field.value = typed.value;
+    field.dataset.saved = typed.shown;
+  }
   field?.focus({ preventScroll: true });
   typed = null;
   cursorRow()?.classList.add("cursor");

@@ -30,7 +30,11 @@ function ownFault(input) {
   return twin ? `다른 주문 ${rowOf(twin).dataset.order}에서 쓰고 있는 송장번호입니다.` : "";
 }
 
-async function save(input, changed = input.value !== (input.dataset.saved ?? input.defaultValue)) {
+const shownIn = (input) => input.dataset.saved ?? input.defaultValue;
+const courierOf = (row) => $("select[data-courier]", row);
+const shownCourier = (select) => select?.dataset.saved ?? $$("option", select ?? undefined).find((one) => one.defaultSelected)?.value ?? "";
+
+async function save(input, changed = input.value !== shownIn(input)) {
   const url = input.closest("[data-draft-url]")?.dataset.draftUrl;
   const row = rowOf(input);
   if (!url || !changed) return;
@@ -38,16 +42,24 @@ async function save(input, changed = input.value !== (input.dataset.saved ?? inp
   complain(input, fault);
   if (fault) return;
   input.value = clean(input.value);
-  const courier = $("select[data-courier]", row)?.value ?? "";
-  const body = new URLSearchParams({ id: row.dataset.id, version: row.dataset.version, waybill: input.value, courier });
+  const select = courierOf(row);
+  const courier = select?.value ?? "";
+  // What the cell held before: a colleague may have filled it since, and only the server knows.
+  const body = new URLSearchParams({ id: row.dataset.id, waybill: input.value, courier, shown: shownIn(input), shown_courier: shownCourier(select) });
   const answer = await post(url, body).catch(() => null);
   if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/login/"))) return askLogin();
   const said = await answer?.json().catch(() => null);
   if (answer?.ok) {
     input.dataset.saved = input.value = said?.waybill ?? input.value;
-    if (said?.version) row.dataset.version = said.version;
+    if (select) select.dataset.saved = courier;
     complain(input, said?.error);
     draft(input, Boolean(input.value));
+  } else if (said?.now) {
+    // A colleague was first: the cell shows their number, the line below who and when.
+    input.dataset.saved = input.value = said.now.waybill;
+    if (select && said.now.courier) select.dataset.saved = select.value = said.now.courier;
+    complain(input, said.error);
+    draft(input, said.now.draft);
   } else complain(input, said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
 }
 
@@ -84,14 +96,16 @@ on("keydown", (event) => {
 let unsaved = [];
 on("htmx:beforeSwap", ({ detail }) => {
   if (detail.target.id !== "list") return;
-  unsaved = inputs().filter((one) => one.id && one.value !== (one.dataset.saved ?? one.defaultValue)).map(({ id, value }) => ({ id, value }));
+  unsaved = inputs().filter((one) => one.id && one.value !== shownIn(one)).map((one) => ({ id: one.id, value: one.value, shown: shownIn(one) }));
 });
 on("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id !== "list") return;
-  for (const { id, value } of unsaved) {
+  for (const { id, value, shown } of unsaved) {
     const input = document.getElementById(id);
     if (!input || input.disabled) continue;
     input.value = value;
+    // The number that the refresh brought is hidden below what is being typed: it was not seen.
+    input.dataset.saved = shown;
     complain(input, ownFault(input));
   }
   unsaved = [];
@@ -118,8 +132,8 @@ on("paste", (event) => {
   event.preventDefault();
   const text = keyed(lines, target);
   if (text.length < lines.length) notify(`비어 있는 칸이 모자라 ${lines.length - text.length}줄은 붙여 넣지 않았습니다.`, { error: true });
-  const { page, query } = card().dataset;
-  htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query } });
+  const { page, query, asOf } = card().dataset;
+  htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query, as_of: asOf } });
 });
 
 // The courier's file of single rows: the ids are posted, because an address cannot hold two thousand of them.

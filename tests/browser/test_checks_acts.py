@@ -20,7 +20,7 @@ from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.processes import wait_until
 from orders.models import Order, OrderLine
 from orders.states import BIT_IN_STOCK, LineState
-from shipping.models import Parcel, ShipmentStep
+from shipping.models import Parcel, ShipmentStep, WaybillDraft
 from tests.browser.steps import box, hold, ids, paid_orders, parcels, settled
 from tests.fixtures.files import xlsx
 from tests.fixtures.orders import reloaded
@@ -152,6 +152,33 @@ def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(  # che
     console_errors.clear()
     line = OrderLine.objects.get(order=order)
     assert (line.state, line.version, line.hold_reason) == (S.PREPARING, version, "동료가 먼저")
+
+
+def test_a_cell_that_a_colleague_filled_shows_their_number_with_who_and_when(
+    seeded, list_at, free, browser, console_errors
+):
+    shipment, first, second = next(free["parcel"]), waybill_number(9_100), waybill_number(9_101)
+    path, cell = f"/orders/ready/?q={shipment.order.number}", f"#waybill-{shipment.pk}"
+    page = list_at(path, "logistics")
+    other = seeded.open(colleague(browser, seeded, "owner"), path)
+    for one, number in ((other, first), (page, second)):
+        one.locator(cell).fill(number)
+        one.locator(cell).press("Enter")
+        expect(one.locator(f"#row-{shipment.pk} .draft-mark")).to_be_visible()
+        expect(one.locator(cell)).to_have_value(first)
+    other.context.close()
+    author = WaybillDraft.objects.get(shipment=shipment).author
+    expect(page.locator(f"#row-{shipment.pk} .cell-error")).to_contain_text(
+        f"에 {author.display_name} 님이 먼저 {first}"
+    )
+    console_errors.clear()
+    assert WaybillDraft.objects.get(shipment=shipment).text == first
+    page.locator(cell).fill(second)
+    with page.expect_response("**/shipping/waybills/draft/") as answer:
+        page.locator(cell).press("Enter")
+    assert answer.value.status == 200
+    expect(page.locator(f"#row-{shipment.pk} .cell-error")).to_have_count(0)
+    assert WaybillDraft.objects.get(shipment=shipment).text == second
 
 
 def test_the_whole_job_of_shipping_without_a_mouse(seeded, list_at, free):  # check 19, 22, 23

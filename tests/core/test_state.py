@@ -14,6 +14,7 @@ from accounts.models import User
 from core import state
 from core.events import record
 from core.jobs.lifecycle import JOB_QUEUED
+from core.locks import locked_by
 from core.models import Job, JobKind, JobState
 from core.state import Change, Condition, Outcome, explain, follow, is_preview, missing, move, previewing
 from orders import events
@@ -362,3 +363,23 @@ def test_a_job_moves_through_its_states_only(staff: User) -> None:
     assert (reloaded(job).state, reloaded(job).version) == ("QUEUED", 1)
     with pytest.raises(DatabaseError, match="illegal move"), transaction.atomic():
         Job.objects.filter(pk=job.pk).update(state="DONE", version=2)
+
+
+def test_a_transition_that_sets_a_column_nobody_read_is_refused_and_nothing_is_written(make_lines: LineMaker) -> None:
+    [line] = make_lines(1)
+    with transaction.atomic():
+        [row] = locked_by(OrderLine, [line.pk], fields=("id", "version", "order_id", "state", "delay_notified_at"))
+        with pytest.raises(RuntimeError, match="was not read"):
+            move([row], OrderLine.notify_delay, at=NOW, ship_by=LATER)
+    found = reloaded(line)
+    assert (found.version, found.delay_notified_at, found.ship_by) == (0, None, None)
+
+
+def test_a_row_of_few_columns_moves_like_a_whole_one(make_lines: LineMaker) -> None:
+    [line] = make_lines(1)
+    with transaction.atomic():
+        [row] = locked_by(OrderLine, [line.pk], fields=("id", "version", "order_id", "state", "acknowledged_at"))
+        outcome = move([row], OrderLine.acknowledge, at=NOW)
+    found = reloaded(line)
+    assert (found.version, found.acknowledged_at, found.product_name) == (1, NOW, "기본 티셔츠")
+    assert outcome.moved_ids == [line.pk]

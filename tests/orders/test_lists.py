@@ -18,7 +18,7 @@ from core.lists import BadParameter, ListQuery, ListRefused, lists
 from core.lists.export import write_export
 from core.lists.presenter import present
 from core.models import Source
-from core.paging import BadCursor
+from core.paging import BadCursor, fetch
 from orders.models import Order, OrderEvent, OrderLine, SalesChannel
 from orders.pages import STATUS_TABS, STEP_PAGES
 from orders.states import LineState
@@ -124,6 +124,20 @@ def test_every_tab_counts_what_it_shows(some_orders):
         for key, found in counts.tabs.items():
             opened = f"period=all&tab={key}"
             assert found.number == len(numbers(page, opened)) == query(page, opened).count().total.number
+
+
+def test_sql_that_is_kept_finds_what_sql_of_its_own_finds(some_orders):
+    for name in PAGES:
+        page = lists.page(name)
+        orders = Order.objects.order_by("pk").values_list("number", flat=True)[:2]
+        words = ["", *(f"q={number}" for number in orders), "q=20010101-0000001"]
+        for text in words:
+            for period in ("period=all", "period=7d", "period=3d", "from=2020-01-01&to=2020-01-02", "from=2020-01-01"):
+                for tab in page.all_tabs:
+                    asked = query(name, f"{text}&{period}&tab={tab.key}")
+                    own = fetch(asked.queryset(), asked.sort, size=asked.size, cursor=None)
+                    assert asked.keyset() == own, asked.text_of_state
+                    assert asked.count().total.number == asked.queryset().count(), asked.text_of_state
 
 
 def test_menu_counts_are_the_totals_of_the_lists(some_orders):

@@ -52,6 +52,22 @@ def test_tabs_of_ready_count_what_they_show(make_shipments, make_numbered, staff
     assert counts("ready", "period=all", at=late - timedelta(hours=1))["today"] == 6
 
 
+@pytest.mark.parametrize("name", ["ready", "shipping", "delivered"])
+def test_every_date_basis_and_tab_counts_what_it_shows(make_shipments, make_sent, name):
+    """주문일 is no column of a shipment: counting asks it of the order."""
+    make_shipments(2)
+    make_sent(1)
+    page = lists.page(name)
+    whole = len(found(name, "period=all"))
+    for basis in page.bases:
+        for period, shown in (("7d", None), ("from=2020-01-01&to=2020-01-02", 0)):
+            query = f"basis={basis}&" + (period if "=" in period else f"period={period}")
+            made = page.query(query, user=None, at=NOW).count()
+            assert made.total.number == len(found(name, query))
+            assert shown is None or made.total.number == shown
+            assert made.outside == (whole - made.total.number if page.is_open_work else 0)
+
+
 def test_shipping_and_delivered_follow_their_shipments(make_sent, staff):
     sent = make_sent(2)
     assert counts("shipping") == {
@@ -70,6 +86,17 @@ def test_menu_counts_are_the_rows_of_the_pages(make_shipments, make_sent):
     make_sent(2)
     menu = lists.menu_counts()
     assert (menu["ready"], menu["shipping"], menu["delivered"]) == (3, 2, 0)
+    for query in ("", "tab=held", "period=all&tab=standby", "from=2020-01-01&to=2020-01-02"):
+        assert lists.page("ready").query(query, user=None, at=NOW).count().whole == 3
+    assert lists.page("ready").query("q=01012345678", user=None, at=NOW).count().whole is None
+    assert lists.menu_counts({"ready": 7}) == menu | {"ready": 7}
+
+
+@pytest.mark.parametrize("query", ["", "?tab=held", "?q=999999999999", "?period=yesterday"])
+def test_the_menu_around_a_list_says_how_many_rows_it_has(make_shipments, sign_in, query):
+    make_shipments(3)
+    html = sign_in(Role.OWNER).get(f"/orders/ready/{query}").content.decode()
+    assert 'data-count="menu-ready">3</span>' in html
 
 
 def test_numbers_of_shipments_and_parcels_find_orders_everywhere(make_sent):
