@@ -8,7 +8,7 @@ the method's own timestamps and versions with one guarded UPDATE per pair of sta
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -187,7 +187,7 @@ class Outcome:
     possible: list[Any] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    sums: dict[str, int] = field(default_factory=dict)
+    sums: Counter[str] = field(default_factory=Counter)
 
     @property
     def moved(self) -> list[Any]:
@@ -202,8 +202,7 @@ class Outcome:
         self.possible += other.possible
         self.refused.update(other.refused)
         self.changes += other.changes
-        for name, total in other.sums.items():
-            self.sums[name] = self.sums.get(name, 0) + total
+        self.sums.update(other.sums)
         return self
 
 
