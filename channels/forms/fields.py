@@ -1,6 +1,5 @@
 """Fields that several forms of channels share."""
 
-import unicodedata
 from typing import Any
 
 from django import forms
@@ -8,6 +7,7 @@ from django import forms
 from channels.services.limits import MOST_PRICE
 from core.korean import josa
 from core.phones import is_phone, normalize_phone
+from core.text import one_line
 
 
 def required(label: str) -> dict[str, str]:
@@ -22,8 +22,7 @@ class LineField(forms.CharField):
         super().__init__(label=label, error_messages=required(label), **kwargs)
 
     def to_python(self, value: Any) -> str:
-        text = unicodedata.normalize("NFC", super().to_python(value) or "")
-        return "".join(letter for letter in text if letter.isprintable()).strip()
+        return one_line(super().to_python(value) or "")
 
 
 class PhoneField(LineField):
