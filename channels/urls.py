@@ -8,8 +8,6 @@ from channels.api.endpoints import api
 from channels.api.gate import guarded
 from channels.views import imports, manual, mapping, settings
 
-NOWHERE = guarded(errors.not_found, reads_body=False)
-
 
 def api_urls() -> list[URLPattern | URLResolver]:
     """API 주소: ninja's own patterns behind the gate, and JSON for every address that is none."""
@@ -20,13 +18,14 @@ def api_urls() -> list[URLPattern | URLResolver]:
             is_description = pattern.name == "openapi-json"
             view = require_safe(pattern.callback) if is_description else pattern.callback
             pattern.callback = guarded(view, reads_body=pattern.name not in {"openapi-json", "api-root"})
-    return [*patterns, re_path(r"^.*$", NOWHERE)]
+    return [*patterns, re_path(r"^.*$", guarded(errors.not_found, reads_body=False))]
 
 
 app_name = "channels"
 urlpatterns = [
+    # Without this Django would send the caller to the address with a slash.
+    path("api/v1", guarded(errors.not_found, reads_body=False)),
     path("api/v1/", include((api_urls(), "api-v1"))),
-    re_path(r"^api(?:/.*)?$", NOWHERE),
     path("orders/import/", imports.ImportOrders.as_view(), name="import"),
     path("orders/import/columns/", imports.MapColumns.as_view(), name="import_columns"),
     path("orders/import/<uuid:uuid>/", imports.ImportPreview.as_view(), name="import_preview"),

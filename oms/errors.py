@@ -8,11 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from channels.api import errors as api_errors
 from core.exceptions import DomainError
 from core.jobs.retry import is_connection_lost
 
@@ -66,13 +67,6 @@ def _sentence(status: int) -> str:
     return SENTENCES.get(status, "").format(megabytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20)
 
 
-def _api_answer(status: int, code: str, text: str) -> HttpResponse:
-    body = {"code": code, "message": text}
-    answer = JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
 def wants_sentence(request: HttpRequest) -> bool:
     """문장만: whether htmx or a program asks, to whom a page is of no use."""
     accepted = request.headers.get("Accept", "text/html")
@@ -91,7 +85,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     status = 413 if isinstance(exception, RequestDataTooBig) else 400
     text = _refusal(request, exception) if status == 400 else ""
     if request.path.startswith(API):
-        return _api_answer(status, "too_large" if status == 413 else "bad_request", text or _sentence(status))
+        code = "too_large" if status == 413 else "bad_request"
+        return api_errors.answer(status, code, text or _sentence(status))
     return error_page(request, status, text)
 
 
@@ -113,7 +108,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404, with a search box."""
+    """404, with a search box; JSON below the API."""
+    if f"{request.path}/".startswith(API):
+        return api_errors.not_found(request)
     return error_page(request, 404, _ours(exception))
 
 
@@ -139,7 +136,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _database_away(request: HttpRequest, cause: Exception) -> HttpResponse:
     log.warning("database is away: %s", type(cause).__name__, extra={"data": {"path": request.path}})
     if request.path.startswith(API):
-        answer = _api_answer(503, "busy", AWAY)
+        answer: HttpResponse = api_errors.answer(503, "busy", AWAY)
     elif wants_sentence(request):
         answer = HttpResponse(AWAY, content_type="text/plain; charset=utf-8")
     else:

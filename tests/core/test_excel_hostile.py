@@ -156,6 +156,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "a shared string that is not there": (lambda: raw_xlsx('<row r="1"><c r="A1" t="s"><v>7</v></c></row>'),
                                           "file_broken"),
     "text in no known encoding": (lambda: "주문,송장\n".encode("cp949") + b"\xff\xfe\xfd,\x81\n", "file_encoding"),
+    "a nul in a short csv": (lambda: b"a,b\n1,\x002\n", "file_nul"),
     "an open quote": (lambda: '주문,송장\n"a,1\nb,2\n'.encode(), "file_quote"),
     # too much
     "a million rows": (lambda: _many_numbers(1_000_000), "file_too_many"),
