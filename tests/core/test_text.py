@@ -5,6 +5,8 @@ from django import forms
 from django.apps import apps
 
 from core.text import BROKEN, one_line
+from orders.forms import RecipientForm
+from tests.fixtures.orders import ADDRESS
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,20 @@ def test_every_text_field_of_every_form_refuses_lost_letters():
         with pytest.raises(forms.ValidationError) as caught:
             field.clean("가\ufffd")
         assert BROKEN in caught.value.messages, place
+
+
+def test_a_typed_recipient_is_cleaned_like_one_that_was_sent():
+    typed = {
+        "recipient_name": "이\u200b새\x07로",
+        "address1": "서울\t중구\u202e",
+        "delivery_note": "문\r\n앞",
+    }
+    form = RecipientForm(ADDRESS | typed | {"version": "1"})
+    assert form.is_valid()
+    kept = {name: form.cleaned_data[name] for name in typed}
+    assert kept == {"recipient_name": "이새로", "address1": "서울 중구", "delivery_note": "문 앞"}
+
+
+def test_a_recipient_whom_nobody_can_see_is_refused():
+    form = RecipientForm(ADDRESS | {"recipient_name": "\u200b\u202e", "version": "1"})
+    assert form.errors == {"recipient_name": ["수령자를 입력하세요."]}

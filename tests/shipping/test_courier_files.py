@@ -215,7 +215,12 @@ def test_templates_are_made_copied_deleted_and_made_default(logistics, cj):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a\x00b", "문자"), (b"\xb1\xe8", BROKEN), ("가" * 61, "60"), (" ", "양식 이름을 입력하세요.")],
+    [
+        (b"\xb1\xe8", BROKEN),
+        ("가" * 61, "60"),
+        (" ", "양식 이름을 입력하세요."),
+        ("\u200b\u202e", "양식 이름을 입력하세요."),
+    ],
 )
 @pytest.mark.parametrize("act", ["", "{pk}/copy/"])
 def test_a_name_that_cannot_be_kept_is_refused(act, name, message, logistics, cj):
@@ -230,9 +235,10 @@ def test_a_name_that_cannot_be_kept_is_refused(act, name, message, logistics, cj
     assert list(ExcelTemplate.objects.order_by("pk").values()) == before
 
 
-def test_a_copy_takes_the_name_that_was_typed(logistics, cj):
-    logistics.post(f"{LIST}{cj.pk}/copy/", {"name": "우리 사본"})
-    assert ExcelTemplate.objects.get(name="우리 사본").columns == cj.columns
+@pytest.mark.parametrize(("typed", "kept"), [("우리 사본", "우리 사본"), ("a\x00b", "ab"), (" 가\u200b\t나 ", "가 나")])
+def test_a_copy_takes_the_name_that_was_typed(logistics, cj, typed, kept):
+    assert logistics.post(f"{LIST}{cj.pk}/copy/", {"name": typed}).status_code == 302
+    assert ExcelTemplate.objects.get(name=kept).columns == cj.columns
 
 
 def test_a_column_with_lost_letters_is_refused(logistics, cj):
