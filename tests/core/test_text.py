@@ -3,6 +3,7 @@
 import pytest
 from django import forms
 from django.apps import apps
+from django.core.checks.urls import check_url_config
 
 from core.text import BROKEN, one_line
 from orders.forms import RecipientForm
@@ -28,7 +29,8 @@ def test_a_line_holds_what_people_can_see(typed, stored):
 
 
 def own_forms(kind: type = forms.BaseForm) -> set[type]:
-    """Every form of the shop."""
+    """Every form of the shop that an address can reach."""
+    check_url_config(None)
     found = {one for one in kind.__subclasses__() if one.__module__.split(".")[0] in apps.app_configs}
     return found.union(*(own_forms(one) for one in kind.__subclasses__()))
 
