@@ -5,6 +5,14 @@ from typing import Any
 from django import forms
 
 from core.excel.protect import MAX_PASSWORD
+from core.text import one_line
+
+
+class LineField(forms.CharField):
+    """한 줄 글자: trimmed, without control, zero-width and bidirectional characters."""
+
+    def to_python(self, value: Any) -> str:
+        return one_line(super().to_python(value) or "")
 
 
 class FilePasswordField(forms.CharField):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from core.fields import FilePasswordField
+from core.fields import FilePasswordField, LineField
 from core.settings_registry import declared_settings
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
@@ -103,7 +103,7 @@ class ColumnsForm(forms.Form):
 class TemplateForm(forms.Form):
     """엑셀 양식: what is not a column."""
 
-    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+    name = LineField(label="이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
     courier = forms.ChoiceField(label="택배사", required=False)
     row_per = forms.ChoiceField(label="한 줄의 단위", choices=RowPer.choices)
     join_text = forms.CharField(
@@ -131,7 +131,7 @@ class TemplateColumnForm(forms.Form):
 class TemplateNameForm(forms.Form):
     """양식 이름: of a copy or of a new one."""
 
-    name = forms.CharField(label="새 양식 이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+    name = LineField(label="새 양식 이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
 
 
 class CourierFileForm(forms.Form):

@@ -21,7 +21,7 @@ MOST_LINES = 400
 FOLDERS = (*own_apps(), "sandbox", "bench", "static", "templates", "tests", "scripts")
 KINDS = {".py", ".js", ".css", ".html"}
 
-PUBLIC = {"login/", "logout/", "invitation/<str:uid>/<str:token>/", "api/v1/openapi.json", "api/v1/"}
+PUBLIC = {"login/", "logout/", "invitation/<str:uid>/<str:token>/", "api/v1/openapi.json", "api/v1/", "api/v1"}
 """Addresses for people without a session: the doors, and the description of the API."""
 KEYED = "api/v1/"
 """Addresses below ask for the key of a channel instead (channels/api/gate.py)."""

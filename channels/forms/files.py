@@ -1,7 +1,8 @@
 """주문 파일과 품목 연결 입력."""
 
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -24,6 +25,10 @@ DATE_FORMATS = (
 )
 PICKS = ((Pick.SAME.value, "같아야 함"), (Pick.FIRST.value, "첫 행"), (Pick.LAST.value, "마지막 행"))
 AUTOMATIC = "자동으로 찾기"
+LEAST_FACTOR, MOST_FACTOR = Decimal("0.0001"), Decimal(1_000_000)
+"""No money in use is worth less or more in won."""
+WRONG_FACTOR = "환산은 1350.5처럼 0.0001부터 1,000,000까지의 수로, 소수점 아래 8자리까지 입력하세요."
+_FACTOR = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,8})?|\.[0-9]{1,8}")
 
 
 class ImportForm(forms.Form):
@@ -151,7 +156,7 @@ class ColumnsForm(forms.Form):
 
 
 class FactorField(forms.CharField):
-    """환산: a positive decimal number, 1 and blank mean won already."""
+    """환산: won for one unit of the file's money, 0.0001 to 1,000,000; 1 and blank mean won already."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=20, required=False, **kwargs)
@@ -161,12 +166,10 @@ class FactorField(forms.CharField):
         text = str(super().clean(value)).replace(",", "").strip()
         if not text:
             return ""
-        try:
-            factor = Decimal(text)
-        except InvalidOperation:
-            factor = Decimal(0)
-        if not (factor.is_finite() and 0 < factor <= 1_000_000):
-            raise forms.ValidationError("환산은 1350.5처럼 0보다 큰 수로 입력하세요.")
+        # The shape is checked first: written out, 1e-999999 alone is a megabyte.
+        factor = Decimal(text) if _FACTOR.fullmatch(text) else Decimal(0)
+        if not LEAST_FACTOR <= factor <= MOST_FACTOR:
+            raise forms.ValidationError(WRONG_FACTOR)
         return "" if factor == 1 else format(factor.normalize(), "f")
 
 

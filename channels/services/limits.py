@@ -51,6 +51,8 @@ def _problems(draft: OrderDraft, *, at: datetime) -> Iterator[str]:
     for moment, label in ((draft.ship_by, "발송기한"), (draft.deposit_by, "입금기한")):
         if moment is not None and not EARLIEST <= moment <= LATEST:
             yield f"{josa(label, '을/를')} 확인하세요. 2000년부터 2099년까지의 날짜여야 합니다."
+    if draft.deposit_by is not None and draft.deposit_by < draft.ordered_at:
+        yield "입금기한이 주문일시보다 빠릅니다. 입금기한과 주문일시를 확인하세요."
     yield from (problem for line in draft.lines for problem in _line_problems(line))
     yield from _money_problems(draft)
 

@@ -9,6 +9,7 @@ from django.core.signing import BadSignature, dumps, loads
 from django.utils import timezone
 
 from core.calendar import kst_date, public_holidays
+from core.fields import LineField
 from core.forms import DayField
 from core.korean import josa
 from core.models.calendar import HolidayKind
@@ -98,7 +99,7 @@ class HolidayForm(forms.Form):
 
     day = _date("날짜", range=HOLIDAY_RANGE)
     kind = forms.ChoiceField(label="구분", choices=HolidayKind.choices)
-    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
+    name = LineField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
 
     def clean_day(self) -> Any:
         day = self.cleaned_data["day"]

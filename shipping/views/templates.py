@@ -19,7 +19,7 @@ from shipping.services import templates
 PREVIEW_ROWS = 5
 START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)
 UNKNOWN = "엑셀 양식을 찾을 수 없습니다."
-WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있습니다. 표시한 열을 고치세요."
+WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있고, 깨진 글자는 쓸 수 없습니다. 표시한 열을 고치세요."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,12 @@ class TemplateAct(PermissionRequired):
     def post(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         try:
             if act == "copy":
-                name = request.POST.get("name", "").strip()[:60] or f"{_name(pk)} 사본"[:60]
-                return redirect("shipping:template", pk=templates.copy_template(template_id=pk, name=name).pk)
+                name = request.POST.get("name") or f"{_name(pk)} 사본"[:60]
+                form = TemplateNameForm({"name": name})
+                if not form.is_valid():
+                    return _list(request, form, status=422)
+                made = templates.copy_template(template_id=pk, name=form.cleaned_data["name"])
+                return redirect("shipping:template", pk=made.pk)
             if act == "delete":
                 templates.delete_template(template_id=pk)
             elif act == "default":

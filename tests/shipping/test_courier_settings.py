@@ -50,6 +50,47 @@ def test_a_wrong_account_is_refused(changes, message, owner):
     assert not TrackingAccount.objects.exists()
 
 
+WRONG_ADDRESSES = [
+    "http://[::1", "http://[bad]/", "on", "http://", "https://", "javascript:alert(1)", "http://x:abc/",
+    "https://apis.tracker.delivery:99999", "https://apis.tracker.delivery:0/", "https://apis.tracker\u200b.delivery",
+    "https://apis.tracker.delivery/\u202e", "https://apis.tracker.delivery@evil.com/", "https://a b.com/",
+    "https://user:secret@apis.tracker.delivery", "https://apis.tracker.delivery/?a=1", "https://apis.tracker.delivery/#a",
+    "ftp://apis.tracker.delivery", "//apis.tracker.delivery",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False])
+@pytest.mark.parametrize("address", WRONG_ADDRESSES)
+def test_what_is_no_address_is_refused_and_the_old_one_stays(address, is_sandbox, owner):
+    TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery", is_sandbox=is_sandbox
+    )
+    before = TrackingAccount.objects.values().get()
+    answer = owner.post(URL, {"part": "account", "base_url": address, "api_key": "new:key", "is_active": "on"})
+    assert answer.status_code == 422
+    assert "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요." in answer.content.decode()
+    assert TrackingAccount.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "is_sandbox"),
+    [
+        ("https://apis.tracker.delivery", False),
+        ("https://apis.tracker.delivery:8443/graphql/", False),
+        ("http://127.0.0.1:8133", True),
+        ("http://[::1]:8133/", True),
+        ("http://localhost:8133", True),
+    ],
+)
+def test_a_good_address_is_stored(address, is_sandbox, owner):
+    TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url="https://old.example", is_sandbox=is_sandbox
+    )
+    answer = owner.post(URL, {"part": "account", "base_url": address, "api_key": "", "is_active": "on"})
+    assert answer.status_code == 302
+    assert TrackingAccount.objects.get().base_url == address
+
+
 def test_the_connection_is_tried_at_the_real_sandbox(owner, tracker):
     account = TrackingAccount.objects.create(
         code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
