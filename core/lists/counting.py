@@ -46,6 +46,10 @@ class Counts:
     tabs: dict[str, Count] = field(default_factory=dict)
     outside: int = 0
 
+    def as_data(self) -> dict[str, int | bool | None]:
+        """건수 for programs: rows, lines, and whether the rows are only the least there are."""
+        return {"total": self.total.number, "lines": self.lines, "is_least": self.total.capped}
+
 
 NOTHING = Count(0)
 _COLUMN = re.compile(r'"(\w+)"\."(\w+)"')
