@@ -115,7 +115,13 @@ def create_orders(
         judge_stock(lines)
         store_search(orders)
         changes = [Change(order, "", lines_state(draft), 1) for order, draft in zip(orders, fresh, strict=True)]
-        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, actor=actor, batch=batch, source=source)
+        given = {
+            order.pk: {"ship_by": draft.ship_by.isoformat()}
+            for order, draft in zip(orders, fresh, strict=True)
+            if draft.ship_by is not None
+        }
+        facts: dict[str, Any] = {"actor": actor, "batch": batch, "source": source, "data": given}
+        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, **facts)
         result.created = {order.channel_number: order for order in orders}
     return result
 
