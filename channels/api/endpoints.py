@@ -26,7 +26,7 @@ OTHER_CHANNEL = errors.ApiRefused(
     400, "bad_parameter", "channel 조건은 쓸 수 없습니다. API 키의 채널 주문만 조회합니다. 조건을 지우고 다시 보내세요."
 )
 ORDER_NUMBER = r"^\d{8}-\d{7}$"
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 411, 413, 415, 422), ErrorOut)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 411, 413, 415, 422, 503), ErrorOut)
 
 Key = Annotated[
     str,

@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from core.exceptions import DomainError
+from core.locks import QueueTimeout
 
 log = logging.getLogger("channels.api")
 
@@ -62,7 +63,9 @@ def answer(status: int, code: str, message: str, **more: Any) -> JsonResponse:
 
 
 def refused(error: DomainError) -> HttpResponse:
-    """업무 오류 응답."""
+    """업무 오류 응답; whoever only had to wait too long is asked to come again."""
+    if isinstance(error, QueueTimeout):
+        return _again(answer(503, error.code, error.message))
     response = answer(error.status, error.code, error.message)
     if error.status in {401, 429}:
         response["WWW-Authenticate" if error.status == 401 else "Retry-After"] = (
@@ -140,7 +143,10 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _busy(request: HttpRequest, error: Any) -> HttpResponse:
     log.warning("database is busy: %s", type(error).__name__)
-    response = answer(503, "busy", "지금은 처리할 수 없습니다. 같은 키로 잠시 뒤 다시 보내세요.")
+    return _again(answer(503, "busy", "지금은 처리할 수 없습니다. 같은 키로 잠시 뒤 다시 보내세요."))
+
+
+def _again(response: JsonResponse) -> JsonResponse:
     response["Retry-After"] = "5"
     return response
 

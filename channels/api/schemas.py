@@ -202,10 +202,19 @@ class OrderOut(Schema):
     lines: list[LineOut]
 
 
+class CountOut(Schema):
+    """조건에 맞는 건수. 통합주문조회 화면의 건수와 같습니다."""
+
+    total: int = Field(description="주문 건수")
+    lines: int | None = Field(description="품목 건수. 세지 않았으면 null입니다.")
+    is_least: bool = Field(description="true이면 total보다 많을 수 있습니다. exact=1을 보내면 끝까지 셉니다.")
+
+
 class OrderPage(Schema):
     """주문 목록의 한 쪽."""
 
     items: list[dict[str, Any]] = Field(description="주문. 개인정보는 가려져 있습니다.")
+    count: CountOut | None = Field(description="건수. 첫 쪽에만 있고, after나 before를 보내면 null입니다.")
     before: str = Field(description="앞 쪽의 커서. 없으면 빈 글자입니다.")
     after: str = Field(description="다음 쪽의 커서. 없으면 빈 글자입니다.")
 

@@ -228,13 +228,19 @@ class ListQuery:
             yield self.page.load(batch, columns=columns, at=self.at)
 
     def api(self) -> dict[str, Any]:
-        """One page as data: rows by column key with personal data masked, and the cursors around it."""
+        """One page as data: rows by column key with personal data masked, and the cursors around it.
+
+        The first page also says how many rows and lines the list has, as the screen does; behind a cursor they were
+        said already, and counting them again would cost as much as the page.
+        """
         self.require_valid()
         keyset = self.keyset()
         columns = self.columns()
         groups = self.page.load(keyset.ids, columns=columns, at=self.at)
+        counts = self.count() if self.cursor is None else None
         return {
             "items": [self.page.as_data(group, columns) for group in groups],
+            "count": counts.as_data() if counts is not None else None,
             "before": keyset.before,
             "after": keyset.after,
         }

@@ -349,8 +349,10 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("confirm_purchase")],
         custom={"label": "구매확정 처리"},
     )
-    def confirm_purchase(self, *, at: datetime, by: str, confirmed_at: datetime | None = None) -> None:
-        self.confirmed_at, self.confirmed_by = confirmed_at or at, by
+    def confirm_purchase(
+        self, *, at: datetime, by: str, confirm_by: datetime | None, confirmed_at: datetime | None = None
+    ) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = confirmed_at or at, by, confirm_by
 
     @transition(
         state,
@@ -365,11 +367,11 @@ class OrderLine(StateGuard, TimeStamped):
     @transition(
         state, source=S.CONFIRMED, target=S.DELIVERED, conditions=[was_delivered], custom={"label": "구매확정 철회"}
     )
-    def revoke_confirmation(self, *, at: datetime) -> None:
-        self.confirmed_at, self.confirmed_by = None, ""
+    def revoke_confirmation(self, *, at: datetime, confirm_by: datetime | None) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = None, "", confirm_by
 
     @transition(
         state, source=S.CONFIRMED, target=S.SHIPPING, conditions=[was_not_delivered], custom={"label": "구매확정 철회"}
     )
-    def revoke_confirmation_on_the_way(self, *, at: datetime) -> None:
-        self.confirmed_at, self.confirmed_by = None, ""
+    def revoke_confirmation_on_the_way(self, *, at: datetime, confirm_by: datetime | None) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = None, "", confirm_by

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from core.calendar import kst_date
 from core.events import record
+from core.locks import queueing
 from core.models import Job
 from core.money import split
 from core.numbering import line_number, order_number, take_numbers
@@ -94,10 +93,10 @@ def create_orders(
 
     Prepaid drafts begin in 상품준비중, the others in 입금대기; lines without a variant wait under a MAPPING lock. The
     caller stores the payments in the same transaction. Two callers with the same draft: one creates, the other gets it
-    as known.
+    as known. Raises QueueTimeout when the intake of others takes too long.
     """
     result = Intake()
-    with transaction.atomic():
+    with queueing():
         _serialize(channel)
         numbers = [draft.channel_number for draft in drafts]
         stored = Order.objects.filter(channel=channel, channel_number__in=numbers, parent__isnull=True)
@@ -116,7 +115,13 @@ def create_orders(
         judge_stock(lines)
         store_search(orders)
         changes = [Change(order, "", lines_state(draft), 1) for order, draft in zip(orders, fresh, strict=True)]
-        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, actor=actor, batch=batch, source=source)
+        given = {
+            order.pk: {"ship_by": draft.ship_by.isoformat()}
+            for order, draft in zip(orders, fresh, strict=True)
+            if draft.ship_by is not None
+        }
+        facts: dict[str, Any] = {"actor": actor, "batch": batch, "source": source, "data": given}
+        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, **facts)
         result.created = {order.channel_number: order for order in orders}
     return result
 

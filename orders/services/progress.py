@@ -5,16 +5,15 @@ upper apps (payments, shipping) wrap these in their own transaction when they ha
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from core.events import EventKind, record
 from core.models import Job
-from core.settings_registry import get_setting
 from core.state import Outcome, explain, missing, move
 from orders import events
-from orders.deadlines import Deadlines
-from orders.models import Order, OrderLine
+from orders.deadlines import Deadlines, days_to_confirm, renew_deposit_by
+from orders.models import OrderLine
 from orders.services import before, benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
@@ -71,6 +70,7 @@ def revert_payment(
         paid = [line for line in lines if line.state == LineState.PREPARING]
         facts = before.kept(paid, "paid_at", "ship_by", "acknowledged_at")
         outcome = move(paid, OrderLine.revert_payment, at=at)
+        renew_deposit_by(benefits.orders_of(outcome.moved), at=at)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, batch=batch, data=facts, **who)
     return outcome
@@ -135,21 +135,12 @@ def revive(
         outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
         stock.add_demand(outcome.moved, at=at)
         orders = benefits.orders_of(outcome.moved)
-        _renew_deposit_deadlines(orders, at=at)
+        renew_deposit_by(orders, at=at)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
         used = benefits.told_by_lines(outcome.moved, BenefitAct.USED)
         told = {pk: facts | used.get(pk, {}) for pk, facts in ended.items()}
         _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome
-
-
-def _renew_deposit_deadlines(orders: Sequence[Order], *, at: datetime) -> None:
-    """A revived order whose 입금기한 is over gets a new one, or the next 자동취소 would end it again."""
-    late = [order for order in orders if order.deposit_by is not None and order.deposit_by <= at]
-    deadlines = Deadlines({order.channel_id for order in late})
-    for order in late:
-        order.deposit_by = deadlines.deposit_by(order.channel_id, at)
-    Order.objects.bulk_update(late, ["deposit_by"])
 
 
 def acknowledge(
@@ -292,15 +283,17 @@ def deliver(
 
     `put_back` says, by line, when and by whom it had been delivered before an undone 배송완료 취소.
     """
-    days = timedelta(days=int(get_setting("auto_confirm_days")))
+    days = days_to_confirm()
     with locked_lines(delivered_at.keys(), actor=actor) as lines:
+        # A 구매확정 that was withdrawn on the way has set a later date already.
+        later = {line.pk: line.confirm_by for line in lines if line.confirm_by is not None}
         outcome = _move(
             lines,
             delivered_at.keys(),
             OrderLine.deliver,
             at=at,
             per_row={
-                pk: {"by": by, "delivered_at": moment, "confirm_by": moment + days}
+                pk: {"by": by, "delivered_at": moment, "confirm_by": max(moment + days, later.get(pk, moment))}
                 for pk, moment in delivered_at.items()
             }
             | {
@@ -344,14 +337,17 @@ def confirm_purchase(
     `put_back` says, by line, when and by whom it had been confirmed before an undone 구매확정 철회.
     """
     known = {
-        pk: {"by": ConfirmedBy(facts["confirmed_by"]), "confirmed_at": facts["confirmed_at"]}
+        pk: {"by": ConfirmedBy(facts["confirmed_by"])} | {name: facts[name] for name in _CONFIRMED if name in facts}
         for pk, facts in (put_back or {}).items()
     }
     with locked_lines(line_ids, actor=actor) as lines:
-        per_row = {line.pk: known.get(line.pk, {"by": by}) for line in lines}
+        per_row = {line.pk: {"by": by, "confirm_by": line.confirm_by} | known.get(line.pk, {}) for line in lines}
         outcome = _move(lines, line_ids, OrderLine.confirm_purchase, at=at, per_row=per_row)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
+
+
+_CONFIRMED = ("confirmed_at", "confirm_by")
 
 
 def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
@@ -369,15 +365,28 @@ def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
 
 
 def revoke_confirmation(
-    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+    *,
+    line_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None = None,
+    source: str = "",
+    keeps_date: bool = False,
 ) -> Outcome:
-    """구매확정 철회: back to where the line was confirmed from. Source: domain.md T16."""
+    """구매확정 철회: back to where the line was confirmed from, with a new 구매확정 예정 counted from now.
+
+    The old date would let the next 자동 구매확정 confirm it again. `keeps_date` is for the undo of 구매확정 처리, which
+    puts back what stood before. Source: domain.md T16.
+    """
     with locked_lines(line_ids, actor=actor) as lines:
         delivered = [line for line in lines if line.delivered_at is not None]
         on_the_way = [line for line in lines if line.delivered_at is None]
-        facts = before.kept(lines, "confirmed_at", "confirmed_by")
-        outcome = move(delivered, OrderLine.revoke_confirmation, at=at)
-        outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at))
+        facts = before.kept(lines, "confirmed_by", *_CONFIRMED)
+        new = at + days_to_confirm()
+        dates = {line.pk: {"confirm_by": line.confirm_by if keeps_date else new} for line in lines}
+        outcome = move(delivered, OrderLine.revoke_confirmation, at=at, per_row=dates)
+        outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at, per_row=dates))
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_CONFIRMATION_REVOKED, at=at, batch=batch, data=facts, **who)

@@ -208,6 +208,9 @@ def test_templates_are_made_copied_deleted_and_made_default(logistics, cj):
     logistics.post(f"{LIST}{fresh.pk}/default/")
     assert [one.pk for one in ExcelTemplate.objects.filter(is_default=True)] == [fresh.pk]
     assert logistics.post(f"{LIST}{cj.pk}/delete/").status_code == 422
+    asked = logistics.get(f"{LIST}{fresh.pk}/delete/").content.decode()
+    assert "&#x27;새 양식&#x27;을 지웁니다. 지운 양식은 되돌릴 수 없습니다." in asked
+    assert ExcelTemplate.objects.filter(pk=fresh.pk).exists()
     logistics.post(f"{LIST}{fresh.pk}/delete/")
     assert not ExcelTemplate.objects.filter(name="새 양식").exists()
     assert ExcelTemplate.objects.filter(pk=cj.pk).exists()
@@ -248,6 +251,28 @@ def test_a_column_with_lost_letters_is_refused(logistics, cj):
     assert answer.status_code == 422
     assert BROKEN in answer.content.decode()
     assert ExcelTemplate.objects.get(pk=cj.pk).columns == cj.columns
+
+
+def test_deleting_a_template_is_asked_for_in_a_dialog(logistics, cj):
+    logistics.post(f"{LIST}{cj.pk}/copy/")
+    mine = ExcelTemplate.objects.get(name="CJ대한통운 A 사본")
+    url, htmx = f"{LIST}{mine.pk}/delete/", {"HX-Request": "true"}
+    listed = logistics.get(LIST).content.decode()
+    assert f'hx-get="{url}" hx-target="#dialog"' in listed
+    assert f'action="{url}"' not in listed
+    asked = logistics.get(url, headers=htmx).content.decode()
+    assert "data-dialog" in asked
+    assert f'hx-post="{url}"' in asked
+    assert "지운 양식은 되돌릴 수 없습니다." in asked
+    assert ExcelTemplate.objects.filter(pk=mine.pk).exists()
+    assert logistics.get(f"{LIST}{cj.pk}/delete/").status_code == 404
+    assert logistics.get(f"{LIST}{mine.pk}/default/").status_code == 404
+    answer = logistics.post(url, headers=htmx)
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, LIST)
+    assert not ExcelTemplate.objects.filter(pk=mine.pk).exists()
+    again = logistics.post(url, headers=htmx)
+    assert (again.status_code, "찾을 수 없습니다" in again.content.decode()) == (422, True)
+    assert ExcelTemplate.objects.filter(pk=cj.pk).exists()
 
 
 @pytest.mark.parametrize("role", [Role.CS, Role.FINANCE, Role.VIEWER, Role.AUDITOR])
