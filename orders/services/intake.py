@@ -110,7 +110,7 @@ def create_orders(
         orders = _insert_orders(channel, fresh, at=at)
         lines = _insert_lines(orders, fresh, at=at)
         _lock_unmapped(lines, at=at)
-        stock.add_demand(lines, at=at)
+        stock.add_demand(lines, at=at, actor=actor)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch)
         roll_up({order.pk for order in orders})
         judge_stock(lines)
