@@ -152,11 +152,10 @@ def _stored_lines(orders: Iterable[Order]) -> dict[int, StoredLines]:
     """The channel's own words: they stay on a line through 품목 연결, cancels and new names of our products."""
     found: dict[int, StoredLines] = {order.pk: StoredLines() for order in orders}
     rows = OrderLine.objects.filter(order__in=list(found))
-    for order_id, number, *said in rows.values_list(
-        "order_id", "channel_number", "channel_product", "channel_option", "quantity"
-    ):
+    columns = ("order_id", "channel_number", "channel_product", "channel_option", "quantity")
+    for order_id, number, product, option, quantity in rows.values_list(*columns):
         found[order_id].numbers.add(number)
-        found[order_id].left[said[0], said[1], said[2]] += 1
+        found[order_id].left[product, option, quantity] += 1
     return found
 
 
