@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 HERE = Path(__file__).parent
 
 pytest_plugins = [
@@ -10,3 +12,7 @@ pytest_plugins = [
     for path in sorted((HERE / folder).glob("*.py"))
     if path.stem != "__init__"
 ]
+
+# On a busy machine an example takes as long as it takes: milliseconds are no finding.
+settings.register_profile("oms", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("oms")

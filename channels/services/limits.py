@@ -45,7 +45,8 @@ def _problems(draft: OrderDraft, *, at: datetime) -> Iterator[str]:
         if not getattr(draft, name).strip():
             yield f"{josa(label, '을/를')} 입력하세요."
     yield from _too_long(draft, Order, _TEXTS)
-    for moment, label in ((draft.ordered_at, "주문일시"), (draft.paid_at, "결제일시")):
+    past = [(draft.ordered_at, "주문일시"), (draft.paid_at, "결제일시")]
+    for moment, label in (*past, *((line.acknowledged_at, "발주확인일") for line in draft.lines)):
         if moment is not None and not EARLIEST <= moment <= at + AHEAD:
             yield f"{josa(label, '을/를')} 확인하세요. 2000년부터 오늘까지의 날짜여야 합니다."
     for moment, label in ((draft.ship_by, "발송기한"), (draft.deposit_by, "입금기한")):

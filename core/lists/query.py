@@ -138,6 +138,11 @@ class ListQuery:
         return views.visible(self.page.name, self.user).filter(pk=self.view_id).first() if self.view_id else None
 
     @property
+    def is_continued(self) -> bool:
+        """Whether the address asks for more of a list that is on the screen already: its next page, its exact count."""
+        return any(name in self.params for name in PASSING)
+
+    @property
     def is_valid(self) -> bool:
         return not self.errors
 

@@ -248,7 +248,13 @@ class OrderLine(StateGuard, TimeStamped):
         self.canceled_at, self.canceled_by = None, ""
 
     # T6, T17, T18: stamps
-    @transition(state, source=S.PREPARING, target=None, conditions=[is_unacknowledged], custom={"label": "발주확인"})
+    @transition(
+        state,
+        source=S.PREPARING,
+        target=None,
+        conditions=[Unlocked("acknowledge"), is_unacknowledged],
+        custom={"label": "발주확인"},
+    )
     def acknowledge(self, *, at: datetime) -> None:
         self.acknowledged_at = at
 

@@ -41,6 +41,8 @@ class LineDraft:
     variant_id: int | None = None
     # Won of this line's own discounts when the channel gives them per line; order-wide amounts are shared out.
     discount_amount: int = 0
+    # When the channel says that 발주확인 was done there; counts for paid lines only (domain.md 3.2).
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def create_orders(
         orders = _insert_orders(channel, fresh, at=at)
         lines = _insert_lines(orders, fresh, at=at)
         _lock_unmapped(lines, at=at)
-        stock.add_demand(lines, at=at)
+        stock.add_demand(lines, at=at, actor=actor)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch)
         roll_up({order.pk for order in orders})
         judge_stock(lines)
@@ -214,12 +216,14 @@ def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft], *, at: 
 def _line(
     order: Order, draft: OrderDraft, line: LineDraft, *, seq: int, ship_by: datetime | None, shares: dict[str, int]
 ) -> OrderLine:
+    state = lines_state(draft)
     return OrderLine(
         order=order,
         seq=seq,
         number=line_number(order.number, seq),
-        state=lines_state(draft),
+        state=state,
         paid_at=order.paid_at,
+        acknowledged_at=line.acknowledged_at if state == LineState.PREPARING else None,
         ship_by=ship_by,
         delivery_method=draft.delivery_method,
         open_locks=0 if line.variant_id else LOCK_BIT[LockKind.MAPPING],

@@ -103,7 +103,7 @@ def cancel_unpaid(
         }
         per_row = {line.pk: ends.get(line.pk, {"by": by}) for line in waiting}
         outcome = move(waiting, OrderLine.cancel_unpaid, at=at, per_row=per_row, refuse=refuse)
-        stock.drop_demand(outcome.moved, at=at)
+        stock.drop_demand(outcome.moved, at=at, actor=actor)
         benefits.restore(orders=benefits.orders_of(outcome.moved), at=at, actor=actor, batch=batch, reason=reason)
         told = benefits.told_by_lines(outcome.moved, BenefitAct.RESTORED)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
@@ -133,7 +133,7 @@ def revive(
         refuse = {line.pk: stopped[line.order_id] for line in canceled if line.order_id in stopped}
         ended = before.kept(canceled, "canceled_at", "canceled_by")
         outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
-        stock.add_demand(outcome.moved, at=at)
+        stock.add_demand(outcome.moved, at=at, actor=actor)
         orders = benefits.orders_of(outcome.moved)
         renew_deposit_by(orders, at=at)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch, reason=reason)
@@ -166,7 +166,7 @@ def make_ready(
         # A line that may not move anyway takes no stock from those behind it.
         free = [line for line in queue if explain(line, OrderLine.make_ready) is None]
         outcome = _move(queue, line_ids, OrderLine.make_ready, at=at, refuse=stock.shortages(free))
-        stock.allocate(outcome.moved, at=at)
+        stock.allocate(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_READY, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -182,7 +182,7 @@ def return_to_preparing(
     """상품준비중으로: give the allocation back and wait in 상품준비중 again. Source: domain.md T8."""
     with locked_lines(line_ids, actor=actor) as lines:
         outcome = _move(lines, line_ids, OrderLine.return_to_preparing, at=at)
-        stock.release(outcome.moved, at=at)
+        stock.release(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_BACK_TO_PREPARING, at=at, actor=actor, batch=batch, source=source, reason=reason)
         judge_stock(outcome.moved)
     return outcome
@@ -249,7 +249,7 @@ def ship(
     """
     with locked_lines(line_ids, actor=actor, held=held) as lines:
         outcome = _move(lines, line_ids, OrderLine.ship, at=at, per_row=put_back)
-        stock.ship_out(outcome.moved, at=at)
+        stock.ship_out(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_SHIPPED, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -261,7 +261,7 @@ def unship(
     with locked_lines(line_ids, actor=actor) as lines:
         facts = before.kept(lines, "shipped_at")
         outcome = _move(lines, line_ids, OrderLine.unship, at=at)
-        stock.take_back(outcome.moved, at=at)
+        stock.take_back(outcome.moved, at=at, actor=actor)
         _record(
             outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
         )
