@@ -21,6 +21,7 @@ from orders.states import BenefitAct, CanceledBy, ConfirmedBy, DeliveredBy, Line
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
+NOT_YET = "구매확정 예정일이 아직 지나지 않았습니다."
 
 
 def confirm_payment(
@@ -262,9 +263,8 @@ def unship(
         facts = before.kept(lines, "shipped_at")
         outcome = _move(lines, line_ids, OrderLine.unship, at=at)
         stock.take_back(outcome.moved, at=at, actor=actor)
-        _record(
-            outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
-        )
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_UNSHIPPED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 
@@ -315,9 +315,8 @@ def undeliver(
     with locked_lines(line_ids, actor=actor) as lines:
         facts = before.kept(lines, "delivered_by", *_DELIVERED)
         outcome = _move(lines, line_ids, OrderLine.undeliver, at=at)
-        _record(
-            outcome, events.LINE_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
-        )
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_UNDELIVERED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 
@@ -356,9 +355,7 @@ def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
     Lines of orders that somebody is working on are left for the next run.
     """
     with locked_lines(line_ids, skip_locked=True) as lines:
-        not_yet = {
-            line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at
-        }
+        not_yet = {line.pk: NOT_YET for line in lines if (line.confirm_by or at) > at}
         outcome = move(lines, OrderLine.confirm_after_days, at=at, refuse=not_yet)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=None)
     return outcome
