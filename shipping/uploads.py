@@ -58,13 +58,13 @@ class WaybillUpload(LoggedUpload):
         Column("shown", "송장번호", Kind.TEXT, 18),
     )
 
-    def __init__(self, *, password: str = "") -> None:
-        # Only for the one reading that the person is waiting for; it is stored nowhere.
-        self.password = password
+    def __init__(self, table: Table | None = None) -> None:
+        # Read before, with a password that is stored nowhere; the registered one applies and explains.
+        self.table = table
 
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: what each row would do, found out on the path that applies it. Raises FileProblem."""
-        table = _table(path, options, password=self.password)
+        table = self.table or _table(path, options)
         header = header_of(table, chosen=options.get("columns"))
         courier = str(options.get("courier") or get_setting("default_courier"))
         return preview(result_rows(table, header, default_courier=courier), ship=bool(options.get("ship")), actor=actor)
@@ -108,8 +108,8 @@ class WaybillUpload(LoggedUpload):
         return stream_errors(table, header_index=header.index, failed=failed)
 
 
-def _table(path: Path, options: Mapping[str, Any], *, password: str = "") -> Table:
-    return read_table(path.read_bytes(), filename=path.name, password=password, sheet=options.get("sheet") or None)
+def _table(path: Path, options: Mapping[str, Any]) -> Table:
+    return read_table(path.read_bytes(), filename=path.name, sheet=options.get("sheet") or None)
 
 
 def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:

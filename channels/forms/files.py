@@ -12,6 +12,7 @@ from channels.forms.fields import required
 from channels.models import OrderProfile
 from core.excel import normalize
 from core.fields import FilePasswordField
+from core.upload_forms import HeldFileForm
 from orders.models import SalesChannel
 
 DATE_FORMATS = (
@@ -31,8 +32,11 @@ WRONG_FACTOR = "환산은 1350.5처럼 0.0001부터 1,000,000까지의 수로, �
 _FACTOR = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,8})?|\.[0-9]{1,8}")
 
 
-class ImportForm(forms.Form):
-    """주문 파일 입력: a file, or one that is held since the step before."""
+class ImportForm(HeldFileForm):
+    """주문 파일 입력."""
+
+    sheet_help = "시트가 여러 개인 파일입니다. 주문이 있는 시트를 고르세요."
+    field_order = ("file", "sheet", "password", "profile")
 
     file = forms.FileField(
         label="파일",
@@ -41,9 +45,6 @@ class ImportForm(forms.Form):
         help_text="xlsx, xls, csv 파일입니다. 암호가 걸린 파일도 올릴 수 있습니다.",
         widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv,.xlsb,.ods,.html,.htm"}),
     )
-    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    password = FilePasswordField(is_shown_again=True)
-    sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     profile = forms.ModelChoiceField(
         label="양식",
         queryset=OrderProfile.objects.none(),
@@ -52,20 +53,11 @@ class ImportForm(forms.Form):
         error_messages={"invalid_choice": "없는 양식입니다. 다시 고르세요."},
     )
 
-    def __init__(self, *args: Any, sheets: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         profile = self.fields["profile"]
         assert isinstance(profile, forms.ModelChoiceField)
         profile.queryset = OrderProfile.objects.select_related("channel").order_by("name", "pk")
-        if sheets:
-            choices = [(name, name) for name in sheets]
-            self.fields["sheet"] = forms.ChoiceField(label="시트", choices=choices, required=False)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
-            self.add_error("file", "올릴 파일을 고르세요.")
-        return cleaned
 
 
 class ColumnsForm(forms.Form):

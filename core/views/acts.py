@@ -233,7 +233,8 @@ def seen_at(posted: QueryDict) -> datetime | None:
 
     Raises BadSelection for what is no instant.
     """
-    return _instant(posted["as_of"]) if posted.get("as_of") else None
+    text = posted.get("as_of", "")
+    return _instant(text) if text else None
 
 
 def _instant(text: str) -> datetime:

@@ -12,11 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
-from accounts.models import User
-from core.excel import ASKS_PASSWORD, FileProblem, clean_name, read_table
-from core.excel.limits import MAX_BYTES
 from core.exceptions import DomainError
-from core.jobs import held, runner, start
+from core.jobs import held, previews, runner, start
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.views.lists import XLSX
@@ -59,28 +56,26 @@ class StockUploadPage(PermissionRequired):
         form = StockFileForm(request.POST, request.FILES)
         if not form.is_valid():
             return _form_page(request, form, status=422)
-        staff = staff_of(request)
+        data, staff = form.cleaned_data, staff_of(request)
+        file, sheets = None, []
         try:
-            file = _held(form, staff)
-        except DomainError as error:
-            form.add_error("file", error.message)
-            return _form_page(request, form, status=error.status)
-        try:
-            table = read_table(file.content, filename=file.name, password=form.cleaned_data["password"])
+            file = held.take(upload=data["file"], token=data["held"], actor=staff)
+            table, asks = held.read(file.content, name=file.name, password=data["password"], sheet=data["sheet"])
+            sheets = table.sheets
+            if asks:
+                return _form_page(request, form.again(file, sheets=sheets))
+            part = table.sheet if len(sheets) > 1 else ""
             job = open_upload(
                 upload=StockUpload(table),
                 actor=staff,
                 file_name=file.name,
                 content=[file.content],
                 at=timezone.now(),
-                options={"reason": form.cleaned_data["reason"]},
+                options={"reason": data["reason"], "sheet": part},
+                part=part,
             )
         except DomainError as error:
-            if error.code in ASKS_PASSWORD:
-                return _ask_password(request, form, file, error.message)
-            held.drop(file)
-            form.add_error("file", error.message)
-            return _form_page(request, form, status=error.status)
+            return _form_page(request, form.refused(error, file, sheets=sheets), status=error.status)
         held.drop(file)
         return redirect("products:stock_preview", uuid=job.uuid)
 
@@ -100,11 +95,11 @@ class StockPreview(PermissionRequired):
             return _gone(request)
         try:
             if "discard" in request.POST:
-                start.cancel(job_id=job.pk, actor=staff_of(request), at=timezone.now())
+                previews.discard(job_id=job.pk, actor=staff_of(request), at=timezone.now())
                 return redirect("products:stock_upload")
             lease = start.confirm(job_id=job.pk, actor=staff_of(request), at=timezone.now())
         except DomainError as error:
-            return _preview(request, job, error=error.message, status=error.status)
+            return _preview(request, _job(uuid) or job, error=error.message, status=error.status)
         if lease is not None:
             runner.run(lease, patient=False)
         return redirect("products:stock_preview", uuid=job.uuid)
@@ -135,35 +130,21 @@ def _gone(request: HttpRequest) -> HttpResponse:
     return render(request, "404.html", {"error_text": text}, status=404)
 
 
-def _held(form: StockFileForm, staff: User) -> held.HeldFile:
-    upload = form.cleaned_data["file"]
-    if not upload:
-        return held.find(form.cleaned_data["held"], actor=staff)
-    if upload.size > MAX_BYTES:
-        raise FileProblem("file_too_large")
-    return held.hold(content=upload.read(), name=clean_name(upload.name), actor=staff)
-
-
-def _ask_password(request: HttpRequest, form: StockFileForm, file: held.HeldFile, message: str) -> HttpResponse:
-    """The same form once more, with the file kept until its password comes."""
-    again = StockFileForm({"held": file.token, "reason": form.cleaned_data["reason"]})
-    again.full_clean()
-    again.add_error("password", message)
-    return _form_page(request, again, status=422)
-
-
-def _form_page(request: HttpRequest, form: StockFileForm, *, status: int = 200) -> HttpResponse:
+def _form_page(request: HttpRequest, form: StockFileForm, *, status: int = 200, error: str = "") -> HttpResponse:
     context = {
+        "error_text": error,
         "title": "재고 파일 올리기",
         "form": form,
         "submit_label": "미리보기",
-        "is_held": "password" in form.errors,
+        "is_held": bool(form.data.get("held")),
         "cancel_url": reverse("products:products"),
     }
     return render(request, "products/upload.html", context, status=status)
 
 
 def _preview(request: HttpRequest, job: Job, *, error: str = "", status: int = 200) -> HttpResponse:
+    if thrown_away := previews.thrown_away(job):
+        return _form_page(request, StockFileForm(), status=404 if status == 200 else status, error=thrown_away)
     counts = upload_counts(job)
     show = request.GET.get("show", "all")
     if show not in SHOWN:

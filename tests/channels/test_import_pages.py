@@ -337,7 +337,7 @@ def test_throwing_a_preview_away_leaves_nothing_to_apply(owner):
     owner.post(f"{place}cancel/")
     answer = owner.post(f"{place}apply/")
     assert answer.status_code == 409
-    assert "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요." in answer.content.decode()
+    assert "님이 그만둔 미리보기라 반영하지 않았습니다. 파일을 다시 올려 주세요." in answer.content.decode()
     assert "1행 가운데 0행" not in answer.content.decode()
     assert owner.get(place).status_code == 404
     assert not Order.objects.exists()

@@ -171,3 +171,15 @@ def test_an_instant_without_sense_is_refused(as_of, make_shipments, owner):
     assert "목록을 연 시각을 알 수 없습니다." in press(owner, shipment, as_of=as_of)
     assert not Job.objects.exists()
     assert not Parcel.objects.exists()
+
+
+def test_the_poll_of_the_list_shows_what_a_colleague_typed(make_shipments, people, owner, logistics):
+    mine, theirs = make_shipments(2)
+    view = owner.get("/orders/ready/?period=all").context["page"]
+    type_in(owner, mine, MINE, shown="")
+    type_in(logistics, theirs, OTHER, shown="")
+    html = owner.get(f"/orders/ready/poll/?since={view.since}&ids={mine.pk},{theirs.pk}").content.decode()
+    assert f"방금 {people[1].display_name} 님이 송장번호 입력" in html
+    assert f'value="{OTHER}"' in html
+    assert f'data-id="{mine.pk}"' not in html
+    assert owner.get(f"/orders/ready/poll/?since={view.since}&ids={mine.pk}").status_code == 204

@@ -143,7 +143,7 @@ def test_a_remembered_file_can_be_mapped_anew_and_the_first_preview_is_gone(make
     logistics.post(second)
     assert reloaded(shipment).waybill == waybill_number(1)
     closed = logistics.post(second, {"columns": "1"})
-    assert (closed.status_code, "열을 바꾸려면 파일을 다시 올려 주세요." in closed.content.decode()) == (409, True)
+    assert (closed.status_code, "님이 이미 반영한 파일입니다." in closed.content.decode()) == (409, True)
 
 
 def test_a_forgotten_sender_is_asked_again_while_its_preview_stays(make_shipments, logistics):
