@@ -242,10 +242,9 @@ class ListQuery:
         keyset = self.keyset()
         columns = self.columns()
         groups = self.page.load(keyset.ids, columns=columns, at=self.at)
-        counts = self.count() if self.cursor is None else None
         return {
             "items": [self.page.as_data(group, columns) for group in groups],
-            "count": counts.as_data() if counts is not None else None,
+            "count": self.count().as_data() if self.cursor is None else None,
             "before": keyset.before,
             "after": keyset.after,
         }
@@ -304,11 +303,6 @@ class ListQuery:
         if not self.token and searches.is_long(self.text):
             self.token = searches.keep(self.text, at=self.at)
         return self.token != searches.UNKEPT
-
-    @property
-    def filters_url(self) -> str:
-        """Where the form of the extra filters is asked for: this list with its tab, so that 초기화 stays there."""
-        return self.url()
 
     @property
     def text_of_state(self) -> str:
