@@ -277,7 +277,9 @@ def test_a_row_can_be_left_out_and_a_question_ticked(make_numbered, make_shipmen
 def test_a_draft_is_kept_seen_and_registered_by_the_button(make_shipments, logistics):
     first, second = make_shipments(2)
     answer = logistics.post(DRAFT, {"id": first.pk, "version": 1, "courier": "CJGLS", "waybill": "6800-0000-0011"})
-    assert answer.json() == {"waybill": "680000000011", "version": first.version, "error": ""}
+    assert answer.json() == {
+        "waybill": "680000000011", "version": first.version, "error": "", "draft": True,
+    }  # fmt: skip
     html = logistics.get("/orders/ready/?period=all").content.decode()
     assert 'value="680000000011"' in html
     assert "임시" in html
