@@ -9,21 +9,21 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from accounts.models import User
-from core.excel import ASKS_PASSWORD, FileProblem, clean_name, read_table
-from core.excel.limits import MAX_BYTES
+from core.excel import Table
 from core.exceptions import DomainError
-from core.jobs import held, runner, start
+from core.jobs import held, previews, runner, start
+from core.jobs.held import HeldFile
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.upload_forms import HeldFileForm
 
 ROWS = 100
 GONE = "올린 파일을 찾을 수 없습니다. 파일을 다시 올려 주세요."
@@ -48,91 +48,83 @@ def tabs(*, ready: str, same: str) -> dict[str, tuple[str, Q]]:
 
 
 class FilePage(PermissionRequired, ABC):
-    """파일 고르기: a file that asks for its password is kept until it comes."""
+    """파일 고르기: a file that asks for its password, or for one of its sheets, is kept until the answer comes."""
 
     title: ClassVar[str]
-    form_class: ClassVar[type[forms.Form]]
-    """Has `file`, `held`, `password`, and a field for each of what is `chosen`."""
+    form_class: ClassVar[type[HeldFileForm]]
+    """Has a field `file`, and one for each of what is `chosen`."""
     upload_class: ClassVar[type[Any]]
     """Is made of the table that was read."""
     template: ClassVar[str]
+    address: ClassVar[str]
     preview: ClassVar[str]
-    """Name of the preview's address."""
+    """Names of the addresses of this page and of the preview."""
 
     @abstractmethod
     def chosen(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-        """선택한 내용 beside the file, as the job keeps it and as the form takes it again."""
+        """선택한 내용 beside the file, as the job keeps it."""
 
     @abstractmethod
     def further(self) -> dict[str, Any]:
         """더 보일 내용 of the template."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self._page(request, self.form_class())
+    def form(self, *sent: Any) -> HeldFileForm:
+        """입력 양식, empty or of what was sent."""
+        return self.form_class(*sent)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = self.form_class(request.POST, request.FILES)
-        if not form.is_valid():
-            return self._page(request, form, status=422)
-        staff = staff_of(request)
-        try:
-            file = held_file(form.cleaned_data, staff)
-        except DomainError as error:
-            form.add_error("file", error.message)
-            return self._page(request, form, status=error.status)
-        try:
-            table = read_table(file.content, filename=file.name, password=form.cleaned_data["password"])
-            job = open_upload(
-                upload=self.upload_class(table),
-                actor=staff,
-                file_name=file.name,
-                content=[file.content],
-                at=timezone.now(),
-                options=self.chosen(form.cleaned_data),
-            )
-        except DomainError as error:
-            if error.code in ASKS_PASSWORD:
-                return self._ask_password(request, form, file, error.message)
-            held.drop(file)
-            form.add_error("file", error.message)
-            return self._page(request, form, status=error.status)
-        held.drop(file)
+    def take(self, cleaned: Mapping[str, Any], staff: User) -> HeldFile:
+        """받은 파일, kept until it is read. Raises FileProblem, NotFound."""
+        return held.take(upload=cleaned["file"], token=cleaned["held"], actor=staff)
+
+    def open(
+        self, request: HttpRequest, table: Table, content: bytes, options: Mapping[str, Any], *, is_locked: bool
+    ) -> HttpResponse:
+        """미리보기 열기 of a table that was read; `is_locked` when it took a password. Raises DomainError."""
+        job = open_upload(
+            upload=self.upload_class(table),
+            actor=staff_of(request),
+            file_name=table.filename,
+            content=[content],
+            at=timezone.now(),
+            options=options,
+            part=options["sheet"],
+        )
         return redirect(self.preview, uuid=job.uuid)
 
-    def _ask_password(self, request: HttpRequest, form: forms.Form, file: held.HeldFile, message: str) -> HttpResponse:
-        """The same form once more, with the file kept until its password comes."""
-        again = self.form_class({"held": file.token} | self.chosen(form.cleaned_data))
-        again.full_clean()
-        again.add_error("password", message)
-        return self._page(request, again, status=422)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, self.form())
 
-    def _page(self, request: HttpRequest, form: forms.Form, *, status: int = 200) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = self.form(request.POST, request.FILES)
+        if not form.is_valid():
+            return self.page(request, form, status=422)
+        data = form.cleaned_data
+        file: HeldFile | None = None
+        sheets: list[str] = []
+        try:
+            file = self.take(data, staff_of(request))
+            table, asks = held.read(file.content, name=file.name, password=data["password"], sheet=data["sheet"])
+            sheets = table.sheets
+            if asks:
+                return self.page(request, form.again(file, sheets=sheets))
+            options = self.chosen(data) | {"sheet": table.sheet if len(sheets) > 1 else ""}
+            answer = self.open(request, table, file.content, options, is_locked=bool(data["password"]))
+        except DomainError as error:
+            return self.page(request, form.refused(error, file, sheets=sheets), status=error.status)
+        held.drop(file)
+        return answer
+
+    def page(self, request: HttpRequest, form: HeldFileForm, *, status: int = 200, error: str = "") -> HttpResponse:
+        """화면."""
         context = {
             "title": self.title,
             "form": form,
-            "is_held": "password" in form.errors,
-            "action_url": request.path,
+            "is_held": bool(form.data.get("held")),
+            "error_text": error,
+            "action_url": reverse(self.address),
             "submit_label": "미리보기",
         }
         return render(request, self.template, context | self.further(), status=status)
-
-
-def held_file(cleaned: Mapping[str, Any], staff: User) -> held.HeldFile:
-    """올린 파일, kept until it is read: the one that was sent, or the one that waits for its password.
-
-    Raises FileProblem for a file that is too large, DomainError for one that is gone.
-    """
-    if not cleaned["file"]:
-        return held.find(cleaned["held"], actor=staff)
-    name, content = sent_file(cleaned["file"])
-    return held.hold(content=content, name=name, actor=staff)
-
-
-def sent_file(upload: UploadedFile) -> tuple[str, bytes]:
-    """보낸 파일: name and bytes. Raises FileProblem for one that is too large."""
-    if (upload.size or 0) > MAX_BYTES:
-        raise FileProblem("file_too_large")
-    return clean_name(upload.name or ""), upload.read()
 
 
 def confirm(job: Job, *, actor: User, at: datetime, **choices: Any) -> None:
@@ -151,9 +143,8 @@ class FilePreview(PermissionRequired, ABC):
     shown: ClassVar[Mapping[str, tuple[str, Q]]]
     """Tabs: key in the address -> (label, rows); `all` first, the keys are counters of an upload."""
     template: ClassVar[str]
-    page: ClassVar[str]
-    preview: ClassVar[str]
-    """Names of the addresses of both pages."""
+    page: ClassVar[type[FilePage]]
+    """Where the file was chosen."""
 
     @abstractmethod
     def row(self, item: JobItem, *, is_open: bool) -> Any:
@@ -182,16 +173,20 @@ class FilePreview(PermissionRequired, ABC):
         actor, at = staff_of(request), timezone.now()
         try:
             if "discard" in request.POST:
-                start.cancel(job_id=job.pk, actor=actor, at=at)
-                return redirect(self.page)
+                previews.discard(job_id=job.pk, actor=actor, at=at)
+                return redirect(self.page.address)
             if (answer := self.other(request, job)) is not None:
                 return answer
             confirm(job, actor=actor, at=at, **self.choices(request))
         except DomainError as error:
-            return self._preview(request, job, error=error.message, status=error.status)
-        return redirect(self.preview, uuid=job.uuid)
+            now = upload_job(uuid, name=self.upload_name) or job
+            return self._preview(request, now, error=error.message, status=error.status)
+        return redirect(self.page.preview, uuid=job.uuid)
 
     def _preview(self, request: HttpRequest, job: Job, *, error: str = "", status: int = 200) -> HttpResponse:
+        if thrown_away := previews.thrown_away(job):
+            page = self.page()
+            return page.page(request, page.form(), status=404 if status == 200 else status, error=thrown_away)
         counts = upload_counts(job)
         show = request.GET.get("show", "all")
         show = show if show in self.shown else "all"

@@ -1,5 +1,6 @@
 """목록과 권한: the addresses of a list page behind the gate, and the log row of every file that is taken away."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +9,12 @@ from django.urls import URLPattern, path
 
 from accounts.access import requires, staff_of
 from accounts.clients import client_of
-from accounts.models import AccessAction, User
-from accounts.roles import PERSONAL_EXPORT_ROWS, Role
+from accounts.models import AccessAction, AccessLog, User
+from accounts.roles import LOGGED_SEARCHES, PERSONAL_EXPORT_ROWS, Role
 from accounts.services import record_access
 from core.exceptions import NotAllowed
 from core.lists import ListPage, ListQuery
+from core.lists.search import ID_CAP
 from core.views import lists as views
 
 
@@ -35,10 +37,16 @@ def list_urls(page: type[ListPage]) -> list[URLPattern]:
         path(f"{route}views/<int:view_id>/<slug:act>/", gate(view(views.OneView)), name=f"{name}_view"),
     ]
     if page.export_permission:
-        kind = LimitedExcelView if issubclass(page, LoggedExport) else views.ExcelView
+        kind = LimitedExcelView if issubclass(page, LoggedPage) else views.ExcelView
         export = requires(page.export_permission)(view(kind))
         found.append(path(f"{route}excel/", export, name=f"{name}_excel"))
     return found
+
+
+def _is_logged(staff: User, words: Mapping[str, str], *, session_hash: str) -> bool:
+    """Whether these words were written down for this person's session."""
+    mine = AccessLog.objects.filter(actor=staff, action=AccessAction.VIEW, session_hash=session_hash)
+    return mine.filter(detail__contains=words).exists()
 
 
 class ExportLimited(NotAllowed):
@@ -78,8 +86,29 @@ def refuse_above_limit(staff: User, *, rows: int, is_least: bool = False) -> Non
         )
 
 
-class LoggedExport(ListPage):
-    """기록하는 내려받기: mix-in for lists whose file holds personal data (reliability.md R-06)."""
+class LoggedPage(ListPage):
+    """기록하는 목록: mix-in for lists of personal data, whose files and searches are logged (reliability.md R-06)."""
+
+    def record_search(self, *, request: Any, query: ListQuery) -> None:
+        """One row for each search for people by a role that may do it logged only, none for the next pages of it."""
+        assert isinstance(request, HttpRequest)
+        staff = staff_of(request)
+        asked = {code for code in query.search.permissions if staff.role in LOGGED_SEARCHES.get(code, ())}
+        if not asked or query.errors or query.found is None:
+            return
+        client = client_of(request)
+        words = {"list": self.name, "search": query.text, "kind": query.kind}
+        # The parameters of a next page can be written by hand: words that nobody has logged are a search of their own.
+        if query.is_continued and _is_logged(staff, words, session_hash=client.session_hash):
+            return
+        record_access(
+            actor=staff,
+            action=AccessAction.VIEW,
+            at=query.at,
+            client=client,
+            row_count=ID_CAP if query.found.ids is None else len(query.found.ids),
+            detail=words | {"query": query.text_in_full},
+        )
 
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         assert isinstance(request, HttpRequest)

@@ -94,6 +94,23 @@ class User(AbstractBaseUser):
         )
 
 
+def seal_sql(row: str) -> str:
+    """봉인 값: SQL for the digest of a row of the access log, `row` being its alias."""
+    columns = ("actor_id", "action", "agent_hash", "session_hash", "purpose", "row_count", "detail")
+    parts = [f"{row}.{name}::text" for name in columns]
+    parts += [f"extract(epoch from {row}.at)::text", f"host({row}.ip)", f"array_to_string({row}.subjects, ',')"]
+    told = " || '|' || ".join(f"COALESCE({part}, '')" for part in parts)
+    return f"encode(sha256(convert_to({told}, 'UTF8')), 'hex')"
+
+
+SEAL = pgtrigger.Trigger(
+    name="sealed",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.After,
+    func=f"INSERT INTO accounts_accessseal (log_id, digest) VALUES (NEW.id, {seal_sql('NEW')}); RETURN NULL;",
+)
+
+
 class AccessAction(models.TextChoices):
     """접속 기록 구분: what was done with personal data or at the door."""
 
@@ -131,10 +148,28 @@ class AccessLog(models.Model):
             models.Index(fields=["action", "-id"], name="access_action"),
             GinIndex(fields=["subjects"], name="access_subjects"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = [APPEND_ONLY, SEAL]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
+
+
+class AccessSeal(models.Model):
+    """봉인: what the database itself wrote down of each row of the access log as it came in; append-only.
+
+    A row that is lost or changed behind the trigger's back is missed by `oms_check` (INV-15). Per row instead of as a
+    chain, which would make everybody who writes wait for everybody else.
+    """
+
+    log_id = models.BigIntegerField("접속 기록", primary_key=True)
+    digest = models.CharField("값", max_length=64)
+
+    class Meta:
+        verbose_name = "봉인"
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.log_id}"
 
 
 class PermissionChange(models.TextChoices):

@@ -12,6 +12,7 @@ from core.calendar import KST
 
 PAGE = 50
 SUBJECTS_SHOWN = 3
+WORDS_SHOWN = 60
 
 
 def when(at: datetime | None) -> str:
@@ -122,10 +123,17 @@ def _what(row: AccessLog, first_subjects: Iterable[str]) -> str:
     code = row.detail.get("permission", "")
     if code:
         return PERMISSIONS[code].label if code in PERMISSIONS else code
+    if words := row.detail.get("search", ""):
+        return f"검색 '{_cut(words)}' · {row.row_count:,}건"
     names = ", ".join(first_subjects)
     if names and row.row_count > SUBJECTS_SHOWN:
         return f"{names} 등 {row.row_count:,}건"
     return names or (f"{row.row_count:,}건" if row.row_count else "")
+
+
+def _cut(words: str) -> str:
+    plain = " ".join(words.split())
+    return plain if len(plain) <= WORDS_SHOWN else f"{plain[:WORDS_SHOWN]}…"
 
 
 def _name(user: User | None) -> str:

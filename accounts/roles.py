@@ -2,8 +2,8 @@
 
 Where the matrix asks for a second person, the right is with the role whose word is final. Other differences from it:
 재무 reveals nothing yet (the matrix gives the depositor and the holder of a refund, which have no reveal of their own);
-a look-up of people is open or closed for a role as a whole and not logged by itself; 보류, 발송지연 안내, 배송지 변경,
-발주확인, 구매확정 철회, products and templates are not in the matrix and follow the work of the role.
+보류, 발송지연 안내, 배송지 변경, 발주확인, 구매확정 철회, products and templates are not in the matrix and follow the
+work of the role.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,7 @@ PERMISSIONS = _table(
     ("orders.memo", "관리자 메모", (OWNER, CS, LOGISTICS, FINANCE)),
     ("orders.delay", "발송지연 안내", (OWNER, CS)),
     ("orders.find_people", "이름과 연락처로 찾기", (OWNER, CS, AUDITOR)),
+    ("orders.find_depositor", "입금자명으로 찾기", (FINANCE,)),
     ("orders.reveal", "개인정보 보기", (OWNER, CS)),
     ("orders.export", "주문 내려받기", (OWNER, CS)),
     ("orders.confirm_purchase", "구매확정 처리", (OWNER, CS)),
@@ -104,6 +105,10 @@ PERMISSIONS = _table(
     ("accounts.manage", "운영자 관리", (OWNER,)),
     ("audit.view", "접속 기록 조회", (OWNER, AUDITOR)),
 )
+
+
+LOGGED_SEARCHES: Mapping[str, frozenset[Role]] = {"orders.find_people": frozenset({AUDITOR})}
+"""Rights to look for people, and the roles whose every such search is written to the access log."""
 
 
 PERSONAL_EXPORT_ROWS: Mapping[Role, int] = {CS: 500}

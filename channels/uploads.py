@@ -85,4 +85,5 @@ def open_import(*, content: bytes, table: Table, profile: OrderProfile | None, a
         content=[content],
         at=at,
         options=importing.import_options(reading),
+        part=table.sheet if len(table.sheets) > 1 else "",
     )

@@ -1,6 +1,7 @@
 """Addresses of channels: order files, products of channels, the manual order, settings."""
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.http import require_safe
 
 from channels.api import errors
 from channels.api.endpoints import api
@@ -13,12 +14,17 @@ def api_urls() -> list[URLPattern | URLResolver]:
     patterns: list[URLPattern | URLResolver] = api.urls[0]
     for pattern in patterns:
         if isinstance(pattern, URLPattern):
-            pattern.callback = guarded(pattern.callback)
-    return [*patterns, re_path(r"^.*$", guarded(errors.not_found))]
+            # Ninja answers every method with the description of the API.
+            is_description = pattern.name == "openapi-json"
+            view = require_safe(pattern.callback) if is_description else pattern.callback
+            pattern.callback = guarded(view, reads_body=pattern.name not in {"openapi-json", "api-root"})
+    return [*patterns, re_path(r"^.*$", guarded(errors.not_found, reads_body=False))]
 
 
 app_name = "channels"
 urlpatterns = [
+    # Without this Django would send the caller to the address with a slash.
+    path("api/v1", guarded(errors.not_found, reads_body=False)),
     path("api/v1/", include((api_urls(), "api-v1"))),
     path("orders/import/", imports.ImportOrders.as_view(), name="import"),
     path("orders/import/columns/", imports.MapColumns.as_view(), name="import_columns"),

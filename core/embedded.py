@@ -37,6 +37,10 @@ TWO_WAYS = (
     "Either set {url} to a running server, or install one: apt-get install postgresql redis-server "
     "(its binaries are used when they are on PATH)."
 )
+NAMELESS = (
+    "PostgreSQL makes a database folder only for a user with a name, and the user with id {uid} has none here. "
+    "Add one (a line for {uid} in /etc/passwd), start as another user, or set DATABASE_URL to a running server."
+)
 OTHER_MAJOR = """The database folder {folder} belongs to PostgreSQL {found}, but PostgreSQL {major} is installed.
 Nothing was changed. To move the data:
   1. with PostgreSQL {found}:  pg_dump -Fc -h <socket folder> -U postgres oms > oms.dump
@@ -340,6 +344,8 @@ class Postgres:
 
     def _initialise(self, binaries: Path) -> None:
         """initdb into a folder beside it and rename, so that a kill half-way leaves nothing that looks finished."""
+        if self.layout.account.is_nameless:
+            raise EmbeddedError(NAMELESS.format(uid=self.layout.account.uid))
         partial = self.layout.home / "pg.partial"
         shutil.rmtree(partial, ignore_errors=True)
         make_folder(partial, self.layout.account)

@@ -1,5 +1,7 @@
 """입력 오류 문장: what Django says in words that staff do not use is said in ours, for every form at once.
 
+Every text field also refuses letters that were lost on the way: Django reads broken UTF-8 as U+FFFD without a word.
+
 Django's Korean catalogue writes "abc 이/가 선택가능항목에 없습니다." and "hidden 필드": a particle that nobody chose,
 the wrong value repeated, and a field that nobody sees. A project catalogue would need a compiled file in the
 repository; the default messages of the field classes are data that every field copies when it is made, so they are set
@@ -7,7 +9,10 @@ once, before any form of ours is imported. A field that knows better still says 
 """
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.forms.formsets import BaseFormSet
+
+from core.text import BROKEN, REPLACED
 
 CHOICE = "고를 수 없는 값입니다. 목록에 있는 값에서 다시 고르세요."
 STALE = "화면이 오래되었거나 화면에 든 값이 바뀌었습니다. 화면을 새로 고치고 다시 입력해 주세요."
@@ -25,6 +30,13 @@ def use_our_words() -> None:
         **BaseFormSet.default_error_messages,
         "missing_management_form": STALE,
     }
+    forms.CharField.default_validators = [*forms.CharField.default_validators, whole_text]
+
+
+def whole_text(value: object) -> None:
+    """깨진 글자 확인: refuses U+FFFD in what a text field made of its input. Raises ValidationError."""
+    if isinstance(value, str) and REPLACED in value:
+        raise ValidationError(BROKEN, code="broken_text")
 
 
 def stale_text(form: forms.BaseForm) -> str:

@@ -7,6 +7,8 @@ from django import forms
 
 from core.calendar import FIRST_DAY, LAST_DAY, OutOfCalendar
 from core.excel.protect import MAX_PASSWORD
+from core.korean import josa
+from core.text import one_line
 
 DATE = "날짜는 2025-11-21처럼 입력하세요."
 
@@ -26,6 +28,17 @@ class DayField(forms.DateField):
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError(self.error_messages["range"], code="range")
         return day
+
+
+class LineField(forms.CharField):
+    """한 줄 글자: trimmed, without control, zero-width and bidirectional characters; asks for itself by its label."""
+
+    def __init__(self, *, label: str, **kwargs: Any) -> None:
+        words = {"required": f"{josa(label, '을/를')} 입력하세요."} | kwargs.pop("error_messages", {})
+        super().__init__(label=label, error_messages=words, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        return one_line(super().to_python(value) or "")
 
 
 class FilePasswordField(forms.CharField):

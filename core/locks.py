@@ -6,6 +6,7 @@ ids ascending (architecture.md 3).
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -17,12 +18,21 @@ from core.lookups import id_array
 
 LOCK_NOT_AVAILABLE = "55P03"
 PREFIX = "oms:"
+QUEUE_WAIT = timedelta(seconds=10)
+"""Longer than a chunk of a file holds what all intake needs, shorter than a request may take (15 s a statement)."""
+QUEUE_BUSY = "다른 주문 접수나 처리가 길어져 차례를 기다리다 멈췄습니다. 잠시 뒤 다시 시도하세요."
 
 
 class LockTimeout(Conflict):
     """다른 직원이 처리 중: the rows stayed locked for longer than the lock timeout of 3 s."""
 
     code = "locked"
+
+
+class QueueTimeout(LockTimeout):
+    """차례를 기다리다 멈춤: a row that everybody needs for a moment stayed locked for longer than QUEUE_WAIT."""
+
+    code = "busy"
 
 
 def sqlstate(error: DatabaseError) -> str:
@@ -42,6 +52,35 @@ def locking(*, actor: Any = None) -> Iterator[None]:
         if sqlstate(error) != LOCK_NOT_AVAILABLE:
             raise
         raise LockTimeout(_busy_text()) from error
+
+
+@contextmanager
+def queueing(text: str = QUEUE_BUSY) -> Iterator[None]:
+    """차례 기다리기: a transaction, or a part of one, that waits its turn for rows which everybody needs.
+
+    A sales channel and a day's counter are held by whoever takes orders in at the moment; nobody is working on the same
+    order, and 3 s say nothing. Raises QueueTimeout with `text` after QUEUE_WAIT; the usual wait holds again afterwards.
+    """
+    try:
+        with transaction.atomic():
+            before = _set_lock_timeout(f"{QUEUE_WAIT.total_seconds() * 1000:.0f}ms")
+            yield
+            _set_lock_timeout(before)
+    except OperationalError as error:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            raise
+        raise QueueTimeout(text) from error
+
+
+def _set_lock_timeout(value: str) -> str:
+    """The wait until the end of the transaction (SET LOCAL, which a rollback undoes); returns the one before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT before.wait, set_config('lock_timeout', %s, true)"
+            " FROM (SELECT current_setting('lock_timeout') AS wait OFFSET 0) before",
+            [value],
+        )
+        return str(cursor.fetchone()[0])
 
 
 def locked(queryset: Any, *, skip_locked: bool = False) -> list[Any]:

@@ -28,8 +28,18 @@ class Account:
 
     @classmethod
     def of_uid(cls, uid: int) -> "Account":
-        entry = pwd.getpwuid(uid)
+        """계정 찾기 by its number; a container may run as a number that no user database knows."""
+        try:
+            entry = pwd.getpwuid(uid)
+        except KeyError:
+            # Somebody else's number goes with a group of its own, never with ours: that may be root's.
+            return cls(str(uid), uid, os.getegid() if uid == os.geteuid() else uid)
         return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the user database does not know the number."""
+        return self.name == str(self.uid)
 
     @property
     def is_current(self) -> bool:

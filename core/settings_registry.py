@@ -3,7 +3,7 @@
 An app declares its own in its `options.py`; pages build their forms out of declared_settings().
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 
 from core.calendar import short
-from core.exceptions import DomainError
+from core.exceptions import Conflict, DomainError
 from core.korean import josa
 from core.models import Setting, SettingChange
 
@@ -122,6 +122,58 @@ def set_setting(*, key: str, value: Value, actor: AbstractBaseUser | None, at: d
             key=key, old=old, new=value, reason=reason, actor_id=actor.pk if actor else None, at=at
         )
     return True
+
+
+def change_settings(
+    *, changes: Mapping[str, Value], shown: Mapping[str, Any], actor: AbstractBaseUser | None, at: datetime
+) -> None:
+    """설정 여럿 변경: store what a person changed, all of it or nothing.
+
+    `shown` are the values that the screen showed. Raises Conflict for one that somebody else has changed since, with
+    who and when, and SettingRefused.
+    """
+    with transaction.atomic():
+        one_at_a_time("settings")
+        now = get_settings(*changes)
+        for key in changed_meanwhile(changes, shown=shown, now=now):
+            raise overwritten(_known(key).label, words(now[key], _known(key)), key=key, value=now[key])
+        for key, value in changes.items():
+            set_setting(key=key, value=value, actor=actor, at=at)
+
+
+def changed_meanwhile(changes: Mapping[str, Any], *, shown: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """그 사이 바뀐 항목: what a person wants to change and somebody else has changed to something else already."""
+    return [key for key, value in changes.items() if now[key] != shown.get(key) and now[key] != value]
+
+
+def overwritten(label: str, said: str, *, key: str, value: Any) -> Conflict:
+    """먼저 바꿨습니다: the refusal that names who changed the value to what it is, and when; `said` is its words."""
+    last = SettingChange.objects.filter(key=key).select_related("actor").order_by("-at", "-pk").first()
+    when, who = "", "다른 직원이"
+    if last is not None and last.new == value:
+        when, who = f"{short(last.at)}에 ", f"{last.actor.display_name} 님이" if last.actor else "시스템이"  # type: ignore[union-attr]
+    return Conflict(
+        f"{label}: {when}{who} 먼저 {josa(said, '으로/로')} 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
+    )
+
+
+def words(value: Any, declared: Declared | None = None) -> str:
+    """값의 낱말: what staff chose, as they read it."""
+    if value is None:
+        return "없음"
+    if isinstance(value, list):
+        return ", ".join(words(one, declared) for one in value)
+    if declared is not None and declared.choices:
+        return dict(declared.choices).get(str(value), str(value))
+    if isinstance(value, bool):
+        return "사용" if value else "사용 안 함"
+    return str(value) if value != "" else "비어 있음"
+
+
+def one_at_a_time(subject: str) -> None:
+    """줄 세우기: two people who save the same subject wait for each other until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
 
 
 def note_change(

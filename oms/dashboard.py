@@ -132,7 +132,7 @@ def exception_cards(user: User, at: datetime) -> Iterator[Card]:
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
     if user.has_perm("deadletters.view"):
         dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
-        yield _plain("dead", "미발송 전달", dead, "전달", "/dead-letters/")
+        yield _plain("dead", "실패한 전달", dead, "전달", "/dead-letters/")
 
 
 def money_cards(request: HttpRequest, user: User) -> Iterator[Card]:

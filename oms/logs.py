@@ -12,18 +12,27 @@ EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 ROW_CONTENT = re.compile(r"^\s*(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE)
 
 
+def is_turned_away(record: logging.LogRecord) -> bool:
+    """Whether Django refused a request (4xx): somebody sent nonsense, and a traceback of that is of no use to us."""
+    return record.name.startswith("django.") and 400 <= getattr(record, "status_code", 0) < 500
+
+
 def scrub(text: str) -> str:
     """Blank the row contents of database errors, telephone numbers and mail addresses."""
     return EMAIL.sub("<email>", PHONE.sub("<phone>", ROW_CONTENT.sub(r"\1: <removed>", text)))
 
 
 class JsonFormatter(logging.Formatter):
-    """Time (UTC), level, logger, message, the `data` dict a caller passed in `extra`, and a scrubbed traceback."""
+    """Time (UTC), level, logger, message, the `data` dict a caller passed in `extra`, and a scrubbed traceback.
+
+    What Django turned away is one WARNING line without one.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        is_away = is_turned_away(record)
         entry: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
+            "level": "WARNING" if is_away else record.levelname,
             "logger": record.name,
             "pid": record.process,
             "message": scrub(record.getMessage()),
@@ -34,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         data = getattr(record, "data", None)
         if isinstance(data, dict):
             entry |= {key: scrub(value) if isinstance(value, str) else value for key, value in data.items()}
-        if record.exc_info:
+        if record.exc_info and not is_away:
             entry["traceback"] = scrub(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False, default=str)
 

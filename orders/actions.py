@@ -173,7 +173,9 @@ class ConfirmPurchase(LineAction):
         return progress.confirm_purchase(line_ids=ids, by=ConfirmedBy.STAFF, actor=actor, at=at, batch=batch)
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return progress.revoke_confirmation(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return progress.revoke_confirmation(
+            line_ids=ids, actor=actor, at=at, reason=reason, batch=batch, keeps_date=True
+        )
 
 
 @register

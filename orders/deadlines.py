@@ -4,12 +4,14 @@ The newest `DeadlineRule` of the channel that is valid on the day counts, else t
 the setting (3 business days, domain.md 2.1; 7 days to pay, domain.md 1.2).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 
 from core.calendar import business_calendar, kst_date
 from core.settings_registry import get_setting
 from orders.models.channel import DeadlineKind, DeadlineRule
+from orders.models.line import OrderLine
+from orders.models.order import Order
 
 _SETTING = {DeadlineKind.SHIP: "ship_days", DeadlineKind.DEPOSIT: "deposit_days"}
 
@@ -48,3 +50,23 @@ class Deadlines:
         """입금기한: exact to the minute, counted in whole days from the order."""
         days = self.days(channel_id, DeadlineKind.DEPOSIT, kst_date(ordered_at))
         return ordered_at + timedelta(days=days)
+
+
+def renew_deposit_by(lines: Sequence[OrderLine], *, at: datetime) -> None:
+    """입금기한 갱신: an order whose lines wait for its money again gets a new 입금기한 when the old one is over.
+
+    The lines carry their locked orders. The next 자동취소 would end them at once otherwise.
+    """
+    orders = {line.order_id: line.order for line in lines}.values()
+    late = [order for order in orders if order.deposit_by is not None and order.deposit_by <= at]
+    if not late:
+        return
+    deadlines = Deadlines({order.channel_id for order in late})
+    for order in late:
+        order.deposit_by = deadlines.deposit_by(order.channel_id, at)
+    Order.objects.bulk_update(late, ["deposit_by"])
+
+
+def days_to_confirm() -> timedelta:
+    """자동 구매확정 기간: days after the delivery, or after a 구매확정 철회, until a line is confirmed by itself."""
+    return timedelta(days=int(get_setting("auto_confirm_days")))

@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from core.calendar import kst_date
-from core.forms import DayField
+from core.forms import DayField, LineField
 from core.phones import is_phone, normalize_phone
 from orders.models import DelayReason
 from orders.services.changes import DELAY_RANGE, is_delay_possible
@@ -78,7 +78,7 @@ class RevealForm(forms.Form):
 class RecipientForm(forms.Form):
     """배송지 변경: what is printed on the label; phones with or without hyphens, zip as 5 digits."""
 
-    recipient_name = forms.CharField(label="수령자", max_length=60, error_messages={"required": "수령자를 입력하세요."})
+    recipient_name = LineField(label="수령자", max_length=60)
     recipient_phone = forms.CharField(
         label="연락처", max_length=20, error_messages={"required": "연락처를 입력하세요."}
     )
@@ -91,9 +91,9 @@ class RecipientForm(forms.Form):
             "invalid": "우편번호는 숫자 5자리로 입력하세요.",
         },
     )
-    address1 = forms.CharField(label="주소", max_length=200, error_messages={"required": "주소를 입력하세요."})
-    address2 = forms.CharField(label="상세주소", max_length=200, required=False)
-    delivery_note = forms.CharField(label="배송메시지", max_length=500, required=False)
+    address1 = LineField(label="주소", max_length=200)
+    address2 = LineField(label="상세주소", max_length=200, required=False)
+    delivery_note = LineField(label="배송메시지", max_length=500, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def clean_recipient_phone(self) -> str:

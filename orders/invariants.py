@@ -1,13 +1,17 @@
 """What must be true of orders, lines, their history and their summaries (reliability.md 5.3)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 
+from core.calendar import kst_day_range
 from core.invariants import Violation, invariant
+from orders.deadlines import Deadlines
+from orders.events import ORDER_RECEIVED
 from orders.rollup import SUMMARY
-from orders.states import BIT, CLOSED_STEPS, FIRST_STATES, LINE_MOVES, WITHOUT_BENEFITS
+from orders.states import BIT, CLOSED_STEPS, FIRST_STATES, LINE_MOVES, LOCK_BIT, WITHOUT_BENEFITS
 
 MOST = 20
 """Violations named per query: enough to see the pattern of a fault."""
@@ -127,11 +131,13 @@ def check_summaries() -> Iterable[Violation]:
         yield Violation("INV-09", f"step {step}", f"{rows} orders, deltas say {deltas}")
 
 
+_LOCK_BITS = " ".join(f"WHEN '{kind}' THEN {bit}" for kind, bit in LOCK_BIT.items())
 _LOCKS = f"""
 SELECT l.number, l.open_locks, COALESCE(k.kinds, '') FROM orders_orderline l
-LEFT JOIN (SELECT line_id, count(*) AS n, string_agg(kind, ',' ORDER BY kind) AS kinds FROM orders_linelock
-           WHERE released_at IS NULL GROUP BY line_id) k ON k.line_id = l.id
-WHERE (l.open_locks <> 0 OR k.n > 0) AND length(replace(l.open_locks::int::bit(8)::text, '0', '')) <> COALESCE(k.n, 0)
+LEFT JOIN (SELECT line_id, bit_or(CASE kind {_LOCK_BITS} ELSE 0 END) AS bits,
+                  string_agg(kind, ',' ORDER BY kind) AS kinds
+           FROM orders_linelock WHERE released_at IS NULL GROUP BY line_id) k ON k.line_id = l.id
+WHERE l.open_locks <> COALESCE(k.bits, 0)
 LIMIT {MOST}
 """
 
@@ -196,13 +202,40 @@ _DEADLINES = f"""
 SELECT number, state FROM orders_orderline
 WHERE state IN ('PREPARING', 'READY') AND ship_by IS NULL LIMIT {MOST}
 """
+_PAID_DAYS = """
+SELECT DISTINCT o.channel_id, (l.paid_at AT TIME ZONE 'Asia/Seoul')::date
+FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+WHERE l.state IN ('PREPARING', 'READY') AND l.paid_at IS NOT NULL
+"""
+LEEWAY = timedelta(days=14)
+"""Rules and holidays change after a deadline was set; none of them moves it by more than two weeks."""
+# A date that the channel gave itself stands in the event of the intake, one that the buyer was told in its notice.
+_FAR_OFF = f"""
+SELECT l.number, l.ship_by, d.due
+FROM orders_orderline l
+JOIN orders_order o ON o.id = l.order_id
+JOIN unnest(%s::bigint[], %s::date[], %s::timestamptz[]) AS d(channel_id, day, due)
+  ON d.channel_id = o.channel_id AND d.day = (l.paid_at AT TIME ZONE 'Asia/Seoul')::date
+WHERE l.state IN ('PREPARING', 'READY') AND l.ship_by NOT BETWEEN d.due - %s AND d.due + %s
+  AND l.ship_by IS DISTINCT FROM (SELECT n.new_ship_by FROM orders_delaynotice n WHERE n.line_id = l.id)
+  AND l.ship_by IS DISTINCT FROM (
+      SELECT (e.data ->> 'ship_by')::timestamptz FROM orders_orderevent e
+      WHERE e.order_id = COALESCE(o.root_id, o.id) AND e.kind = '{ORDER_RECEIVED.code}' LIMIT 1)
+LIMIT {MOST}
+"""
 
 
-@invariant("INV-18", "Every paid line that is not sent has its deadline.")
+@invariant("INV-18", "Every paid line that is not sent has its deadline, and it is the one of a rule or was given.")
 def check_deadlines() -> Iterable[Violation]:
-    """기한 검사."""
+    """기한 검사: what is there, against the rules, the channel's own dates and the notices of delay."""
     for number, state in _rows(_DEADLINES):
         yield Violation("INV-18", number, f"{state} without a deadline")
+    asked = list(_rows(_PAID_DAYS))
+    deadlines = Deadlines({channel for channel, _ in asked})
+    due = [deadlines.ship_by(channel, kst_day_range(day)[0]) for channel, day in asked]
+    days = [[channel for channel, _ in asked], [day for _, day in asked], due]
+    for number, ship_by, right in _rows(_FAR_OFF, [*days, LEEWAY, LEEWAY]):
+        yield Violation("INV-18", number, f"is due {ship_by:%Y-%m-%d}, by its rule {right:%Y-%m-%d}")
 
 
 _CONFIRMED_WITH_CLAIM = f"""
@@ -217,7 +250,7 @@ def check_claims() -> Iterable[Violation]:
         yield Violation("INV-17", number, "confirmed with an open claim")
 
 
-def _rows(sql: str) -> Iterator[tuple[Any, ...]]:
+def _rows(sql: str, params: Sequence[Any] | None = None) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, params)
         yield from cursor.fetchall()

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from accounts.models import User
 from core import cells
 from core.events import KINDS
@@ -172,7 +172,7 @@ def _of_line(values: Sequence[str]) -> Any:
 
 
 @lists.register
-class AuditPage(LoggedExport):
+class AuditPage(LoggedPage):
     """처리 이력: every event of every order, parcel and job."""
 
     name, title, url = "audit", "처리 이력", "/audit/"

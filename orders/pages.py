@@ -16,7 +16,7 @@ from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, 
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core import cells
 from core.events import event_model
 from core.lists import ByIds, DateBasis, Group, ListTab, Moved, OneOf, RowHead, Sort, lists
@@ -69,7 +69,7 @@ STEP_PAGES = {
 """Name of the page of each step; also the key of its count in menus."""
 
 
-class OrderBasedPage(LoggedExport):
+class OrderBasedPage(LoggedPage):
     """주문 목록의 바탕: lines, people, history and the log of files for every page whose rows belong to orders."""
 
     line_unit = "품목"

@@ -22,6 +22,8 @@ BETWEEN = "|"
 """Stands between two names when they are compared as one text; no needle reaches over it."""
 PEOPLE = "orders.find_people"
 """The right to look for a person by name or phone (reliability.md 4.1)."""
+DEPOSITOR = "orders.find_depositor"
+"""The right to look for nobody but the one who paid; PEOPLE finds them among the names."""
 
 ORDER_NUMBER = r"20\d{6}-\d{7}"
 LINE_NUMBER = r"20\d{6}-\d{7}-\d{2,3}"
@@ -92,6 +94,7 @@ def order_arms(to_base: ToBase = _as_orders) -> tuple[SearchArm, ...]:
     phone = people | {"group": NUMBER, "normalise": normalize_phone, "hint": "전화번호는 010-1234-5678처럼 입력하세요."}
     tail = people | {"group": TAIL, "hint": "연락처는 뒤 4자리 숫자로 찾습니다."}
     phrase = people | {"group": WORD, "normalise": folded, "hint": "두 글자 이상 입력하세요."}
+    payer = phrase | {"permission": DEPOSITOR}
     return (
         arm("order", "주문번호", ORDER_NUMBER, lambda given: (Order.objects.filter(number__in=given), "pk")),
         arm("order", "주문번호", ORDER_NUMBER, lambda given: (Order.objects.filter(root__number__in=given), "pk")),
@@ -103,6 +106,7 @@ def order_arms(to_base: ToBase = _as_orders) -> tuple[SearchArm, ...]:
         arm("phone", "연락처", PHONE, lambda given: (_by_phone("buyer", given), "order_id"), **phone),
         arm("phone", "연락처", PHONE, lambda given: (_by_phone("recipient", given), "order_id"), **phone),
         arm("name", "이름", PHRASE, lambda given: (_by_text("names", NAMES, given), "order_id"), **phrase),
+        arm("depositor", "입금자명", PHRASE, lambda given: (_by_depositor(given), "order_id"), **payer),
         arm("address", "주소", PHRASE, lambda given: (_by_text("address", ADDRESS, given), "order_id"), **phrase),
     )
 
@@ -164,3 +168,11 @@ def _by_text(column: str, text: Any, needles: Sequence[str]) -> Orders:
         condition |= here & Q(full_text__contains=needle) if len(needle) > 2 else here
     rows = OrderSearch.objects.all()
     return (rows.alias(full_text=text) if is_compared else rows).filter(condition)
+
+
+def _by_depositor(needles: Sequence[str]) -> Orders:
+    """Always compared with the name itself: the pieces do not tell a depositor from a buyer or recipient."""
+    condition = Q()
+    for needle in needles:
+        condition |= Q(names__contains=bigrams(needle), depositor__contains=needle)
+    return OrderSearch.objects.alias(depositor=_Folded(F("order__depositor_name"))).filter(condition)

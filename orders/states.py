@@ -211,7 +211,7 @@ LOCKS = (
     (
         LockKind.CLAIM,
         1,
-        ("make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"),
+        ("acknowledge", "make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"),
         "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요.",
     ),
     (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.files import LoggedUpload
-from core.excel import Column, FileProblem, Kind, Table, read_table
+from core.excel import Column, Kind, Table, read_table
 from core.jobs.items import Verdict
 from core.jobs.uploads import UploadRow, register
 from core.models import Job, JobItem
@@ -44,11 +44,9 @@ class StatementUpload(LoggedUpload):
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: which rows are new. Raises FileProblem."""
         account = BankAccount.objects.get(pk=options["account"])
-        table = self.table or read_table(path.read_bytes(), filename=path.name)
-        rows = statement_rows(table, now=timezone.now())
-        if not rows:
-            raise FileProblem("file_empty")
-        return _judged(rows, account)
+        sheet = options.get("sheet") or None
+        table = self.table or read_table(path.read_bytes(), filename=path.name, sheet=sheet)
+        return _judged(statement_rows(table, now=timezone.now()), account)
 
     def apply(
         self, items: Sequence[JobItem], *, actor: Any, at: datetime, batch: Job, **options: Any

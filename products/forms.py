@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from core.forms import FilePasswordField
 from core.korean import josa
+from core.upload_forms import HeldFileForm
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
 from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
@@ -191,11 +191,11 @@ class StockForm(forms.Form):
         return cleaned
 
 
-CHOOSE_FILE = "올릴 파일을 고르세요."
+class StockFileForm(HeldFileForm):
+    """재고 파일 입력."""
 
-
-class StockFileForm(forms.Form):
-    """재고 파일 입력: a file, or one that is held since its password was asked for."""
+    sheet_help = "시트가 여러 개인 파일입니다. 재고가 있는 시트를 고르세요."
+    field_order = ("file", "sheet", "password", "reason")
 
     file = forms.FileField(
         label="파일",
@@ -203,20 +203,11 @@ class StockFileForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv"}),
         help_text="xlsx, xls, csv 파일입니다. 품목코드, 실재고, 사유 열을 읽습니다. 암호가 걸린 파일도 됩니다.",
         allow_empty_file=True,
-        error_messages={"invalid": CHOOSE_FILE},
+        error_messages={"invalid": HeldFileForm.no_file},
     )
-    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    # Stored nowhere, and shown again only while the file waits for the right one.
-    password = FilePasswordField()
     reason = PlainField(
         label="사유가 없는 행의 사유",
         max_length=200,
         required=False,
         help_text="파일에 사유 열이 없거나 비어 있는 행에 씁니다.",
     )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
-            self.add_error("file", CHOOSE_FILE)
-        return cleaned

@@ -1,12 +1,14 @@
 """What must be true of stock at any moment."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connection
 
 from core.invariants import Violation, invariant
 
-INV_07 = "INV-07"
+INV_07, INV_14 = "INV-07", "INV-14"
+MOST = 20
 
 # Every level is the sum of its movements (the opening stock is a movement too), whichever of the two is missing.
 _SUMS = """
@@ -38,6 +40,23 @@ _LINES = """
      ORDER BY 1
 """
 
+_FILE_ROWS = f"""
+    SELECT job.uuid, item.row_number
+      FROM core_jobitem item
+      JOIN core_job job ON job.id = item.job_id
+      LEFT JOIN products_stockmovement movement
+        ON movement.reference = replace(job.uuid::text, '-', '') || ':' || item.target_id
+     WHERE job.act = 'stock-upload' AND job.kind = 'UPLOAD' AND item.result = 'OK' AND movement.id IS NULL
+     ORDER BY item.id LIMIT {MOST}
+"""
+
+
+@invariant(INV_14, "Every applied row of a stock file is one movement.")
+def check_file_rows() -> Iterator[Violation]:
+    """재고 파일 행 검사."""
+    for job, number in _rows(_FILE_ROWS):
+        yield Violation(INV_14, f"job {job}", f"row {number} is applied and moved no stock")
+
 
 @invariant(INV_07, "A stock level is the sum of its movements; 0 <= allocated <= on hand; a line holds stock once.")
 def check_stock() -> list[Violation]:
@@ -45,7 +64,7 @@ def check_stock() -> list[Violation]:
     return [*_wrong_sums(), *_out_of_bounds(), *_lines_held_twice()]
 
 
-def _rows(sql: str) -> Iterator[tuple[int, ...]]:
+def _rows(sql: str) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         yield from cursor.fetchall()

@@ -83,7 +83,8 @@ class StockUpload(Upload):
 
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: what each row would do, found out on the path that applies it. Raises FileProblem."""
-        table = self.table or read_table(path.read_bytes(), filename=path.name)
+        sheet = options.get("sheet") or None
+        table = self.table or read_table(path.read_bytes(), filename=path.name, sheet=sheet)
         return _judged(stock_rows(table, reason=str(options.get("reason", ""))), actor=actor)
 
     def apply(
@@ -110,7 +111,8 @@ class StockUpload(Upload):
         """오류 파일: the refused rows of the person's own sheet, or of the items once the file is gone."""
         path = files.path_of(job.file_path)
         try:
-            table = read_table(path.read_bytes(), filename=job.file_name) if path is not None else None
+            sheet = (job.params.get("options") or {}).get("sheet") or None
+            table = read_table(path.read_bytes(), filename=job.file_name, sheet=sheet) if path is not None else None
         except FileProblem:
             table = None  # its password is stored nowhere
         if table is None:

@@ -5,20 +5,22 @@ from typing import Any
 
 from django import forms
 
-from core.forms import FilePasswordField
-from core.settings_registry import declared_settings
+from core.forms import FilePasswordField, LineField
+from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
 from shipping.file_fields import CHOICES
 from shipping.models import RowPer
-from shipping.options import GROUP, SENDER_GROUP
 
-NO_FILE = "파일을 고르거나 엑셀에서 복사한 내용을 붙여 넣으세요."
 IGNORED = "무시"
 
 
-class WaybillFileForm(forms.Form):
+class WaybillFileForm(HeldFileForm):
     """송장 파일: a file or a pasted range, and what to do with rows that name no courier."""
+
+    no_file = "파일을 고르거나 엑셀에서 복사한 내용을 붙여 넣으세요."
+    sheet_help = "시트가 여러 개인 파일입니다. 송장번호가 있는 시트를 고르세요."
+    field_order = ("file", "sheet", "text", "password", "courier", "ship", "whole")
 
     file = forms.FileField(
         label="파일",
@@ -35,7 +37,6 @@ class WaybillFileForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="파일 대신 엑셀에서 복사한 범위를 붙여 넣을 수 있습니다.",
     )
-    password = FilePasswordField(help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.")
     courier = forms.ChoiceField(label="기본 택배사", help_text="택배사가 비어 있는 행에 씁니다.")
     ship = forms.BooleanField(
         label="이어서 배송중 처리",
@@ -50,16 +51,14 @@ class WaybillFileForm(forms.Form):
 
     def __init__(self, *args: Any, couriers: Sequence[tuple[str, str]], default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.made_of |= {"couriers": couriers, "default": default}
         field: Any = self.fields["courier"]
         rest = [(slug, courier.name) for slug, courier in COURIERS.items() if slug not in dict(couriers)]
         field.choices = [*couriers, *rest]
         field.initial = default
 
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if not cleaned.get("file") and not (cleaned.get("text") or "").strip() and "file" not in self.errors:
-            self.add_error("file", NO_FILE)
-        return cleaned
+    def has_content(self, cleaned: dict[str, Any]) -> bool:
+        return super().has_content(cleaned) or bool((cleaned.get("text") or "").strip())
 
 
 class ColumnsForm(forms.Form):
@@ -103,7 +102,7 @@ class ColumnsForm(forms.Form):
 class TemplateForm(forms.Form):
     """엑셀 양식: what is not a column."""
 
-    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+    name = LineField(label="이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
     courier = forms.ChoiceField(label="택배사", required=False)
     row_per = forms.ChoiceField(label="한 줄의 단위", choices=RowPer.choices)
     join_text = forms.CharField(
@@ -131,7 +130,7 @@ class TemplateColumnForm(forms.Form):
 class TemplateNameForm(forms.Form):
     """양식 이름: of a copy or of a new one."""
 
-    name = forms.CharField(label="새 양식 이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
+    name = LineField(label="새 양식 이름", max_length=60, error_messages={"required": "양식 이름을 입력하세요."})
 
 
 class CourierFileForm(forms.Form):
@@ -171,12 +170,3 @@ class TrackingAccountForm(forms.Form):
         help_text="저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다.",
     )
     is_active = forms.BooleanField(label="배송조회 사용", required=False)
-
-
-class ShippingSettingsForm(forms.Form):
-    """배송 설정: a field for each declared setting."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for one in (*declared_settings(GROUP), *declared_settings(SENDER_GROUP)):
-            self.fields[one.key] = one.form_field()

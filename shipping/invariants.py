@@ -109,6 +109,26 @@ def check_parcel_history() -> Iterable[Violation]:
         yield Violation("INV-01", name, f"row is {state} v{version}, last event is {last} v{last_version}")
 
 
+# A row that was taken wrote, or sent, a parcel with its number; both say of which file.
+_FILE_ROWS = f"""
+SELECT job.uuid, item.row_number, item.data ->> 'waybill'
+FROM core_jobitem item JOIN core_job job ON job.id = item.job_id
+WHERE job.act = 'waybill-upload' AND job.kind = 'UPLOAD' AND item.result = 'OK'
+  AND NOT EXISTS (
+      SELECT 1 FROM orders_orderevent e JOIN shipping_parcel p ON p.id = e.subject_id
+      WHERE e.batch_id IS NOT NULL AND e.batch_id = job.id AND e.subject = 'parcel'
+        AND p.shipment_id = item.target_id AND p.waybill = item.data ->> 'waybill')
+ORDER BY item.id LIMIT {MOST}
+"""
+
+
+@invariant("INV-14", "Every applied row of a waybill file is a parcel with its number, and its history names the file.")
+def check_file_rows() -> Iterable[Violation]:
+    """송장 파일 행 검사."""
+    for job, number, waybill in _rows(_FILE_ROWS):
+        yield Violation("INV-14", f"job {job}", f"row {number} with {waybill} is applied and wrote no such parcel")
+
+
 _CARRIED = f"""
 SELECT l.number, l.state FROM orders_orderline l
 JOIN shipping_parcelline b ON b.line_id = l.id

@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet
 
 from core import cells
 from core.calendar import KST, kst_date, kst_day_range
-from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, RowHead, Sort, Tool, lists
+from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, Moved, RowHead, Sort, Tool, lists
 from orders import columns as order_columns
 from orders.columns import LineRecord
 from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
@@ -21,7 +21,7 @@ from orders.states import DeliveredBy, LineState
 from shipping import columns
 from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
-from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount
+from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
 from shipping.search import shipment_arms
 from shipping.services import polling
 from shipping.states import TrackingStage
@@ -174,6 +174,14 @@ class ReadyPage(ShipmentPage):
         entry = EntryCells(courier_choices())
         inputs = {"courier": entry.courier, "waybill": entry.waybill}
         return tuple(replace(one, cell=inputs[one.key]) if one.key in inputs else one for one in shown)
+
+    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
+        """다른 사람의 처리, and what colleagues typed into cells and did not register yet; one query more."""
+        moved = super().moved_since(ids, since=since, user=user)
+        told = {one.id for one in moved}
+        typed = WaybillDraft.objects.filter(shipment__in=list(ids), saved_at__gt=since).exclude(author_id=user.pk)
+        rows = typed.order_by("pk").values_list("pk", "author__display_name")
+        return [*moved, *(Moved(pk, f"방금 {name} 님이 송장번호 입력") for pk, name in rows if pk not in told)]
 
     def tools(self, query: ListQuery) -> list[Tool]:
         """도구: what goes to the courier and what comes back."""

@@ -4,13 +4,14 @@ Every refusal has the sentence of ux.md 6.4; nothing is written before a person 
 shipping.md 5.4, reliability.md F11 to F14.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.files import LoggedUpload
@@ -26,11 +27,12 @@ from core.models import ItemResult, Job, JobItem, Source
 from core.settings_registry import get_setting
 from core.state import Outcome, previewing
 from orders import events
+from orders.states import CLOSED
 from shipping.columns import courier_name
 from shipping.excel.results import ResultRow, header_of, result_rows
-from shipping.models import Shipment, ShipmentStep
+from shipping.models import Shipment, ShipmentLine, ShipmentStep
 from shipping.services import waybills
-from shipping.services.keys import resolve
+from shipping.services.keys import normal, resolve
 from shipping.services.waybills import Registered, WaybillEntry
 
 UNDO_REASON = "송장 파일 되돌리기"
@@ -58,13 +60,13 @@ class WaybillUpload(LoggedUpload):
         Column("shown", "송장번호", Kind.TEXT, 18),
     )
 
-    def __init__(self, *, password: str = "") -> None:
-        # Only for the one reading that the person is waiting for; it is stored nowhere.
-        self.password = password
+    def __init__(self, table: Table | None = None) -> None:
+        # Read before, with a password that is stored nowhere; the registered one applies and explains.
+        self.table = table
 
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
         """미리보기: what each row would do, found out on the path that applies it. Raises FileProblem."""
-        table = _table(path, options, password=self.password)
+        table = self.table or _table(path, options)
         header = header_of(table, chosen=options.get("columns"))
         courier = str(options.get("courier") or get_setting("default_courier"))
         return preview(result_rows(table, header, default_courier=courier), ship=bool(options.get("ship")), actor=actor)
@@ -108,8 +110,8 @@ class WaybillUpload(LoggedUpload):
         return stream_errors(table, header_index=header.index, failed=failed)
 
 
-def _table(path: Path, options: Mapping[str, Any], *, password: str = "") -> Table:
-    return read_table(path.read_bytes(), filename=path.name, password=password, sheet=options.get("sheet") or None)
+def _table(path: Path, options: Mapping[str, Any]) -> Table:
+    return read_table(path.read_bytes(), filename=path.name, sheet=options.get("sheet") or None)
 
 
 def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:
@@ -181,20 +183,43 @@ def _match(rows: Sequence[ResultRow]) -> _Sheet:
     clashes = _clashes(usable)
     sheet.reasons |= clashes
     claims: dict[int, ResultRow] = {}
+    named: dict[tuple[int, str], ResultRow] = {}
+    spare = _spare_rows(usable, sheet)
     for row, shipment in usable:
         mine = claims.setdefault(shipment, row)
+        twin = named.setdefault((shipment, normal(row.line or row.key)), row)
         if row.row_number in clashes:
             continue
         if mine is row:
             sheet.first[shipment] = row
         elif (mine.courier, mine.waybill) != (row.courier, row.waybill):
             sheet.reasons[row.row_number] = f"파일의 {mine.row_number:,}행과 같은 배송건입니다."
-        elif mine.key == row.key:
-            sheet.reasons[row.row_number] = SAME_NUMBER.format(mine.row_number)
-        else:
+        elif twin is row or (not row.line and spare.get(shipment, 0) > 0):
             # Several lines of one shipment, each with the number of their common box.
             sheet.joined[row.row_number] = mine
+            spare[shipment] = spare.get(shipment, 0) - (twin is not row)
+        else:
+            sheet.reasons[row.row_number] = SAME_NUMBER.format(twin.row_number)
     return sheet
+
+
+def _spare_rows(usable: Sequence[tuple[ResultRow, int]], sheet: _Sheet) -> dict[int, int]:
+    """How often a shipment may come again in a file that has a row for each line but does not number the lines.
+
+    A file in which a shipment of several lines stands but once has a row for each shipment: what comes again there is
+    the same row twice (domain.md A10).
+    """
+    nameless = Counter(shipment for row, shipment in usable if not row.line)
+    if max(nameless.values(), default=0) < 2:
+        return {}
+    items = ShipmentLine.objects.filter(Among("shipment_id", nameless)).values("shipment_id")
+    is_open = Q(is_live=True) & ~Q(line__state__in=CLOSED)
+    counts = items.annotate(ever=Count("pk"), still=Count("pk", filter=is_open))
+    lines = {pk: (ever, still) for pk, ever, still in counts.values_list("shipment_id", "ever", "still")}
+    rows = Counter(sheet.shipment_of.values())
+    if any(still > 1 and rows[pk] == 1 for pk, (_, still) in lines.items()):
+        return {}
+    return {pk: ever - 1 for pk, (ever, _) in lines.items()}
 
 
 def _clashes(usable: Sequence[tuple[ResultRow, int]]) -> dict[int, str]:

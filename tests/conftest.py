@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 
@@ -14,3 +15,7 @@ pytest_plugins = [
 ]
 # They import each other: whichever comes first must not load another one unchanged.
 pytest.register_assert_rewrite(*pytest_plugins)
+
+# On a busy machine an example takes as long as it takes: milliseconds are no finding.
+settings.register_profile("oms", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("oms")

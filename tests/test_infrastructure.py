@@ -3,6 +3,8 @@
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Page
 
 
@@ -65,3 +67,9 @@ def test_the_browser_draws_hangul(page: Page):
         })"""
     )
     assert drawn[0] != drawn[1]
+
+
+def test_no_example_of_a_property_fails_because_the_machine_is_busy():
+    assert hypothesis_settings().deadline is None
+    assert HealthCheck.too_slow in hypothesis_settings().suppress_health_check
+    assert HealthCheck.too_slow in hypothesis_settings(max_examples=3).suppress_health_check

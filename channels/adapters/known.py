@@ -18,6 +18,7 @@ SMARTSTORE = Layout(
         "paid_at": ("결제일",),
         "status": ("주문상태",),
         "status_detail": ("주문세부상태",),
+        "acknowledged_at": ("발주확인일",),
         "claimed": ("수량클레임 여부",),
         "shipped_at": ("발송처리일",),
         "waybill": ("송장번호",),

@@ -40,6 +40,7 @@ FIELDS: tuple[Field, ...] = (
     Field("paid_at", "결제일시", Reads.MOMENT, help="비어 있으면 입금대기 주문입니다."),
     Field("status", "주문상태", Reads.TEXT, of_order=False),
     Field("status_detail", "세부상태", Reads.TEXT, of_order=False),
+    Field("acknowledged_at", "발주확인일", Reads.MOMENT, of_order=False, help="있으면 발주확인한 품목입니다."),
     Field("claimed", "수량클레임 여부", Reads.TEXT, of_order=False),
     Field("refunded", "환불금액", Reads.WON, of_order=False),
     Field("shipped_at", "발송처리일", Reads.MOMENT, of_order=False),

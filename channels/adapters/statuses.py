@@ -9,6 +9,7 @@ _S = Standing
 WORDS: Mapping[str, Standing] = {
     "입금전": _S.UNPAID, "입금대기": _S.UNPAID, "결제대기": _S.UNPAID, "미결제": _S.UNPAID,
     "결제완료": _S.PAID, "신규주문": _S.PAID, "주문확인": _S.PAID, "상품준비중": _S.PAID, "발주확인": _S.PAID,
+    "발주확인완료": _S.PAID,
     "배송준비중": _S.PAID, "배송준비": _S.PAID, "배송대기": _S.PAID, "출고대기": _S.PAID, "발송대기": _S.PAID,
     "배송보류": _S.HELD,
     "배송중": _S.SHIPPED, "배송완료": _S.SHIPPED, "구매확정": _S.SHIPPED, "출고완료": _S.SHIPPED,
@@ -36,6 +37,8 @@ SABANGNET: Mapping[str, Standing] = {
     **dict.fromkeys(("008", "009", "011", "012", "021", "022", "023", "024", "025", "026"), _S.CLAIMED),
 }  # fmt: skip
 
+_ACKNOWLEDGED = frozenset({"발주확인", "발주확인완료"})
+
 _CAFE24_CLAIMS = {"C": _S.CANCELED, "R": _S.CLAIMED, "E": _S.CLAIMED}
 
 
@@ -48,3 +51,8 @@ def standing(status: str, known: Mapping[str, Standing]) -> Standing | None:
     if found is None and word.startswith(("취소", "반품", "교환")):
         return Standing.CANCELED if word.startswith("취소") else Standing.CLAIMED
     return found
+
+
+def is_acknowledged(status: str) -> bool:
+    """발주확인 여부: whether a status says that the seller has acknowledged the line at the channel."""
+    return "".join(status.split()) in _ACKNOWLEDGED

@@ -26,7 +26,7 @@ OTHER_CHANNEL = errors.ApiRefused(
     400, "bad_parameter", "channel 조건은 쓸 수 없습니다. API 키의 채널 주문만 조회합니다. 조건을 지우고 다시 보내세요."
 )
 ORDER_NUMBER = r"^\d{8}-\d{7}$"
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422), ErrorOut)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 411, 413, 415, 422, 503), ErrorOut)
 
 Key = Annotated[
     str,
@@ -58,6 +58,7 @@ errors.install(api)
 )  # fmt: skip
 def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -> Any:
     """주문 접수."""
+    _only(request)
     channel, at = _channel(request), timezone.now()
 
     def work() -> Answer:
@@ -92,6 +93,7 @@ def list_orders(request: HttpRequest) -> Any:
 @api.get("/orders/{number}", response={200: OrderOut} | REFUSALS, summary="주문 한 건", tags=["주문"])
 def read_order(request: HttpRequest, number: Number) -> Any:
     """주문 한 건."""
+    _only(request)
     return order_out(storefront.find_order(channel=_channel(request), number=number))
 
 
@@ -101,6 +103,7 @@ def read_order(request: HttpRequest, number: Number) -> Any:
 )  # fmt: skip
 def confirm_purchase(request: HttpRequest, number: Number, payload: ConfirmIn, idempotency_key: Key) -> Any:
     """구매확정."""
+    _only(request)
     channel, at = _channel(request), timezone.now()
 
     def work() -> Answer:
@@ -122,9 +125,21 @@ def list_events(
     limit: Annotated[int, Query(ge=1, le=500, description="한 번에 받을 건수")] = 100,
 ) -> Any:
     """변경 목록."""
+    _only(request, "after", "limit")
     found = feed.channel_feed(channel=_channel(request), after=after, limit=limit)
     events = [{name: getattr(one, name) for name in feed.FeedEvent.__dataclass_fields__} for one in found.events]
     return {"events": events, "next": found.next_after, "more": found.has_more}
+
+
+def _only(request: HttpRequest, *names: str) -> None:
+    """Unknown conditions are refused, as the list of orders does. Raises ApiRefused."""
+    unknown = next((name for name in request.GET if name not in names), None)
+    if unknown is None:
+        return
+    shown = "".join(letter for letter in unknown if letter.isprintable())[:40]
+    allowed = f" 쓸 수 있는 조건은 {', '.join(names)}입니다." if names else ""
+    text = f"이 주소에 없는 조건입니다: {shown}.{allowed} 조건을 지우고 다시 보내세요."
+    raise errors.ApiRefused(400, "bad_parameter", text)
 
 
 def _channel(request: HttpRequest) -> SalesChannel:

@@ -1,6 +1,7 @@
 """Errors of the API: always {"code", "message"}, the right 4xx, and nothing of our insides."""
 
 import logging
+import re
 import uuid
 from typing import Any
 
@@ -10,14 +11,16 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from core.exceptions import DomainError
+from core.locks import QueueTimeout
 
 log = logging.getLogger("channels.api")
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
+NO_BODY = "요청 본문이 비어 있습니다. /api/v1/openapi.json의 형식에 맞는 JSON 객체를 본문에 넣어 다시 보내세요."
 BAD_JSON = "요청 본문이 올바른 JSON이 아닙니다. UTF-8 JSON 객체로 고쳐 같은 키로 다시 보내세요."
 
 _SENTENCES = {
-    "missing": "값이 없습니다.",
+    "missing": "값이 없습니다. 이 항목을 넣어 다시 보내세요.",
     "extra_forbidden": "알 수 없는 항목입니다. 지우고 다시 보내세요.",
     "string_type": "글자여야 합니다.",
     "int_type": "정수여야 합니다.",
@@ -60,7 +63,9 @@ def answer(status: int, code: str, message: str, **more: Any) -> JsonResponse:
 
 
 def refused(error: DomainError) -> HttpResponse:
-    """업무 오류 응답."""
+    """업무 오류 응답; whoever only had to wait too long is asked to come again."""
+    if isinstance(error, QueueTimeout):
+        return _again(answer(503, error.code, error.message))
     response = answer(error.status, error.code, error.message)
     if error.status in {401, 429}:
         response["WWW-Authenticate" if error.status == 401 else "Retry-After"] = (
@@ -94,6 +99,8 @@ def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
     if any(one["field"].replace("-", "_").lower() == "idempotency_key" for one in problems):
         text = f"{IDEMPOTENCY_HEADER} 머리글에 1자부터 200자까지의 키를 보내세요."
         return answer(400, "idempotency_key_required", text)
+    if any(one["type"] == "missing" and not _field(one["loc"]) for one in error.errors):
+        return answer(422, "invalid", NO_BODY, errors=[{"field": "", "message": NO_BODY}])
     first = problems[0] if problems else {"field": "", "message": "요청을 읽을 수 없습니다."}
     message = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
     return answer(422, "invalid", message, errors=problems)
@@ -115,6 +122,9 @@ def _sentence(error: dict[str, Any]) -> str:
     if kind.startswith(("datetime", "date")):
         return _DATES
     context = {name: str(value) for name, value in (error.get("ctx") or {}).items()}
+    if "expected" in context:
+        # Pydantic writes "'CARD', 'EASY_PAY' or 'MARKET'".
+        context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"]))
     template = _SENTENCES.get(kind, "값이 올바르지 않습니다.")
     try:
         return template.format(**context)
@@ -133,7 +143,10 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _busy(request: HttpRequest, error: Any) -> HttpResponse:
     log.warning("database is busy: %s", type(error).__name__)
-    response = answer(503, "busy", "지금은 처리할 수 없습니다. 같은 키로 잠시 뒤 다시 보내세요.")
+    return _again(answer(503, "busy", "지금은 처리할 수 없습니다. 같은 키로 잠시 뒤 다시 보내세요."))
+
+
+def _again(response: JsonResponse) -> JsonResponse:
     response["Retry-After"] = "5"
     return response
 

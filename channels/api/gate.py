@@ -9,16 +9,17 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponseBase, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponseBase, UnreadablePostError
 from django.utils import timezone
 from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from accounts.clients import client_of
-from channels.api.errors import BAD_JSON, ApiRefused, answer, refused
+from channels.api.errors import BAD_JSON, ApiRefused, answer, not_found, refused
 from channels.models import ApiKey
 from channels.services.keys import find_key
 from core.exceptions import DomainError
+from core.text import REPLACED
 
 MOST_BODY = 1 << 20
 MOST_DEPTH = 20
@@ -26,7 +27,11 @@ BAD_KEYS_A_MINUTE = 20
 ADDRESSES = 10_000
 
 BAD_TEXT = ApiRefused(400, "bad_text", "쓸 수 없는 글자(NUL, 짝 없는 대리 문자)가 있습니다. 지우고 다시 보내세요.")
-TOO_BIG = ApiRefused(413, "too_large", "요청 본문은 1MB까지 보낼 수 있습니다.")
+BROKEN_TEXT = ApiRefused(400, "broken_text", "글자가 깨져 있습니다(U+FFFD). 올바른 UTF-8로 고쳐 다시 보내세요.")
+TOO_BIG = ApiRefused(413, "too_large", "요청 본문은 1MB까지 보낼 수 있습니다. 내용을 줄여 다시 보내세요.")
+NO_LENGTH = ApiRefused(
+    411, "length_required", "Transfer-Encoding: chunked는 받지 않습니다. Content-Length 머리글과 함께 다시 보내세요."
+)
 NOT_JSON = ApiRefused(415, "not_json", "Content-Type은 application/json이어야 합니다.")
 TOO_OFTEN = ApiRefused(429, "too_many_bad_keys", "잘못된 API 키를 너무 많이 보냈습니다. 1분 뒤에 다시 보내세요.")
 BAD_KEY = ApiRefused(401, "bad_key", "API 키가 올바르지 않거나 폐기되었습니다. 설정의 판매채널에서 확인하세요.")
@@ -120,21 +125,30 @@ def _check(value: Any, *, depth: int) -> None:
 
 
 def check_text(text: str) -> None:
-    """글자 확인: what PostgreSQL and UTF-8 cannot hold. Raises ApiRefused."""
+    """글자 확인: what PostgreSQL and UTF-8 cannot hold, and what was lost before. Raises ApiRefused."""
     if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise BAD_TEXT
+    if REPLACED in text:
+        raise BROKEN_TEXT
 
 
-def guarded(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """문: size, type and text of a request are checked before anything reads it; every refusal is JSON."""
+def guarded(view: Callable[..., HttpResponseBase], *, reads_body: bool = True) -> Callable[..., HttpResponseBase]:
+    """문: size, type and text of a request are checked before anything reads it; every refusal is JSON.
+
+    Where nothing `reads_body` it is not judged: that there is no such address, or method, is said first.
+    """
 
     @wraps(view)
     def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            _check_request(request)
+            _check_address(request)
+            if reads_body:
+                _check_body(request)
             found = view(request, *args, **kwargs)
         except DomainError as error:
             return refused(error)
+        except Http404:
+            return not_found(request)
         except (RequestDataTooBig, UnreadablePostError):
             return refused(TOO_BIG)
         if found.status_code == 405:
@@ -149,12 +163,18 @@ def guarded(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
     return gate
 
 
-def _check_request(request: HttpRequest) -> None:
+def _check_body(request: HttpRequest) -> None:
+    # Without a length Django reads no body at all, and the caller would be told that it sent nothing.
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise NO_LENGTH
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) > MOST_BODY:
         raise TOO_BIG
     if request.method == "POST" and int(length) and request.content_type != "application/json":
         raise NOT_JSON
+
+
+def _check_address(request: HttpRequest) -> None:
     check_text(request.path)
     for name, values in request.GET.lists():
         check_text(name)

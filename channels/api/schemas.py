@@ -1,21 +1,46 @@
 """Shapes of the API. Amounts are whole won, instants ISO 8601 with a zone, states Cafe24 codes (N00, N10 …)."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictInt
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    field_validator,
+)
 
 from channels.services.limits import MOST_LINES, MOST_PRICE, MOST_QUANTITY
 from core.calendar import KST
+from core.phones import is_phone, normalize_phone
+from core.text import one_line
+
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*")
+_NO_PHONE = " -.()"
+"""What stands in the field of somebody who gave no number."""
 
 
 def _text_only(value: Any) -> Any:
-    """Numbers would be read as seconds since 1970: only ISO text is an instant here."""
-    if isinstance(value, str | datetime):
+    """Numbers, as numbers or as text, would be read as seconds since 1970: only ISO text is an instant here."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _ISO.fullmatch(value.strip())):
         return value
     raise ValueError("ISO 8601 일시여야 합니다. 예: 2026-09-21T10:00:00+09:00")
+
+
+def _dialled(text: str) -> str:
+    """A number that can be dialled, as it was sent, or none at all; never a part of one."""
+    if not text.strip(_NO_PHONE):
+        return ""
+    if not is_phone(normalize_phone(text)):
+        raise ValueError("전화번호는 010-1234-5678처럼 보내세요. 번호가 없으면 항목을 빼고 보내세요.")
+    return text
 
 
 def _seoul(moment: datetime) -> str:
@@ -25,6 +50,7 @@ def _seoul(moment: datetime) -> str:
 Moment = Annotated[datetime, PlainSerializer(_seoul, return_type=str, when_used="unless-none")]
 """Going out, always on the clock of Seoul."""
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Phone = Annotated[str, AfterValidator(_dialled)]
 Won = Annotated[StrictInt, Field(ge=0, le=MOST_PRICE)]
 
 
@@ -48,16 +74,21 @@ class Delivery(StrEnum):
 
 
 class Sent(Schema):
-    """What comes in: unknown names are refused (reliability.md T10)."""
+    """What comes in: unknown names are refused (reliability.md T10), texts are cleaned as in the forms of staff."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _clean(cls, value: Any) -> Any:
+        return one_line(value) if isinstance(value, str) else value
 
 
 class BuyerIn(Sent):
     """주문자."""
 
     name: str = Field(min_length=1, max_length=60, description="주문자 이름")
-    phone: str = Field("", max_length=20, description="연락처")
+    phone: Phone = Field("", max_length=20, description="연락처")
     email: str = Field("", max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$", description="이메일")
 
 
@@ -65,8 +96,8 @@ class RecipientIn(Sent):
     """수령자."""
 
     name: str = Field(min_length=1, max_length=60, description="수령자 이름")
-    phone: str = Field("", max_length=20, description="연락처")
-    phone2: str = Field("", max_length=20, description="다른 연락처")
+    phone: Phone = Field("", max_length=20, description="연락처")
+    phone2: Phone = Field("", max_length=20, description="다른 연락처")
     zip_code: str = Field("", pattern=r"^$|^[0-9]{5}$", description="우편번호 5자리")
     address1: str = Field(min_length=1, max_length=200, description="주소")
     address2: str = Field("", max_length=200, description="상세주소")
@@ -184,10 +215,19 @@ class OrderOut(Schema):
     lines: list[LineOut]
 
 
+class CountOut(Schema):
+    """조건에 맞는 건수. 통합주문조회 화면의 건수와 같습니다."""
+
+    total: int = Field(description="주문 건수")
+    lines: int | None = Field(description="품목 건수. 세지 않았으면 null입니다.")
+    is_least: bool = Field(description="true이면 total보다 많을 수 있습니다. exact=1을 보내면 끝까지 셉니다.")
+
+
 class OrderPage(Schema):
     """주문 목록의 한 쪽."""
 
     items: list[dict[str, Any]] = Field(description="주문. 개인정보는 가려져 있습니다.")
+    count: CountOut | None = Field(description="건수. 첫 쪽에만 있고, after나 before를 보내면 null입니다.")
     before: str = Field(description="앞 쪽의 커서. 없으면 빈 글자입니다.")
     after: str = Field(description="다음 쪽의 커서. 없으면 빈 글자입니다.")
 

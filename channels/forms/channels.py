@@ -1,15 +1,17 @@
 """판매채널 입력."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
-from channels.forms.fields import LineField
 from channels.models import OrderProfile
+from core.forms import LineField
+from core.setting_forms import ShownForm
 from orders.models import SalesChannel
 
 
-class ChannelForm(forms.Form):
+class ChannelForm(ShownForm):
     """판매채널: name, whether it is used, what happens to unknown products; the code is given once."""
 
     code = forms.RegexField(
@@ -42,10 +44,12 @@ class ChannelForm(forms.Form):
         error_messages={"invalid_choice": "이 판매채널의 양식이 아닙니다. 다시 고르세요."},
     )
 
-    def __init__(self, *args: Any, channel: SalesChannel | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Any = None, *, channel: SalesChannel | None = None, shown: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, shown=shown or {})
         if channel is None:
-            del self.fields["profile"]
+            del self.fields["profile"], self.fields["was"]
             return
         del self.fields["code"]
         profile = self.fields["profile"]

@@ -1,11 +1,11 @@
 """Fields that several forms of channels share."""
 
-import unicodedata
 from typing import Any
 
 from django import forms
 
 from channels.services.limits import MOST_PRICE
+from core.forms import LineField
 from core.korean import josa
 from core.phones import is_phone, normalize_phone
 
@@ -13,17 +13,6 @@ from core.phones import is_phone, normalize_phone
 def required(label: str) -> dict[str, str]:
     """빈칸 안내 for a field."""
     return {"required": f"{josa(label, '을/를')} 입력하세요."}
-
-
-class LineField(forms.CharField):
-    """한 줄 글자: trimmed, without control characters."""
-
-    def __init__(self, *, label: str, **kwargs: Any) -> None:
-        super().__init__(label=label, error_messages=required(label), **kwargs)
-
-    def to_python(self, value: Any) -> str:
-        text = unicodedata.normalize("NFC", super().to_python(value) or "")
-        return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 class PhoneField(LineField):

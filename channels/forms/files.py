@@ -1,7 +1,8 @@
 """주문 파일과 품목 연결 입력."""
 
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from channels.forms.fields import required
 from channels.models import OrderProfile
 from core.excel import normalize
 from core.forms import FilePasswordField
+from core.upload_forms import HeldFileForm
 from orders.models import SalesChannel
 
 DATE_FORMATS = (
@@ -24,10 +26,17 @@ DATE_FORMATS = (
 )
 PICKS = ((Pick.SAME.value, "같아야 함"), (Pick.FIRST.value, "첫 행"), (Pick.LAST.value, "마지막 행"))
 AUTOMATIC = "자동으로 찾기"
+LEAST_FACTOR, MOST_FACTOR = Decimal("0.0001"), Decimal(1_000_000)
+"""No money in use is worth less or more in won."""
+WRONG_FACTOR = "환산은 1350.5처럼 0.0001부터 1,000,000까지의 수로, 소수점 아래 8자리까지 입력하세요."
+_FACTOR = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,8})?|\.[0-9]{1,8}")
 
 
-class ImportForm(forms.Form):
-    """주문 파일 입력: a file, or one that is held since the step before."""
+class ImportForm(HeldFileForm):
+    """주문 파일 입력."""
+
+    sheet_help = "시트가 여러 개인 파일입니다. 주문이 있는 시트를 고르세요."
+    field_order = ("file", "sheet", "password", "profile")
 
     file = forms.FileField(
         label="파일",
@@ -36,9 +45,6 @@ class ImportForm(forms.Form):
         help_text="xlsx, xls, csv 파일입니다. 암호가 걸린 파일도 올릴 수 있습니다.",
         widget=forms.FileInput(attrs={"accept": ".xlsx,.xls,.csv,.xlsb,.ods,.html,.htm"}),
     )
-    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    password = FilePasswordField(is_shown_again=True)
-    sheet = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     profile = forms.ModelChoiceField(
         label="양식",
         queryset=OrderProfile.objects.none(),
@@ -47,20 +53,11 @@ class ImportForm(forms.Form):
         error_messages={"invalid_choice": "없는 양식입니다. 다시 고르세요."},
     )
 
-    def __init__(self, *args: Any, sheets: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         profile = self.fields["profile"]
         assert isinstance(profile, forms.ModelChoiceField)
         profile.queryset = OrderProfile.objects.select_related("channel").order_by("name", "pk")
-        if sheets:
-            choices = [(name, name) for name in sheets]
-            self.fields["sheet"] = forms.ChoiceField(label="시트", choices=choices, required=False)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
-            self.add_error("file", "올릴 파일을 고르세요.")
-        return cleaned
 
 
 class ColumnsForm(forms.Form):
@@ -151,7 +148,7 @@ class ColumnsForm(forms.Form):
 
 
 class FactorField(forms.CharField):
-    """환산: a positive decimal number, 1 and blank mean won already."""
+    """환산: won for one unit of the file's money, 0.0001 to 1,000,000; 1 and blank mean won already."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=20, required=False, **kwargs)
@@ -161,12 +158,10 @@ class FactorField(forms.CharField):
         text = str(super().clean(value)).replace(",", "").strip()
         if not text:
             return ""
-        try:
-            factor = Decimal(text)
-        except InvalidOperation:
-            factor = Decimal(0)
-        if not (factor.is_finite() and 0 < factor <= 1_000_000):
-            raise forms.ValidationError("환산은 1350.5처럼 0보다 큰 수로 입력하세요.")
+        # The shape is checked first: written out, 1e-999999 alone is a megabyte.
+        factor = Decimal(text) if _FACTOR.fullmatch(text) else Decimal(0)
+        if not LEAST_FACTOR <= factor <= MOST_FACTOR:
+            raise forms.ValidationError(WRONG_FACTOR)
         return "" if factor == 1 else format(factor.normalize(), "f")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 
-from channels.forms.fields import LineField, PhoneField, WonField
+from channels.forms.fields import PhoneField, WonField
 from channels.services.limits import MOST_LINES, MOST_QUANTITY
+from core.forms import LineField
 from orders.models import SalesChannel
 from orders.states import DeliveryMethod, PaymentMethod
 

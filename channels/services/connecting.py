@@ -13,7 +13,7 @@ from channels.services.placing import lock_channel
 from channels.services.telling import Key, listings_of
 from core.events import record
 from core.exceptions import Conflict, DomainError, NotFound
-from core.locks import locked, locking
+from core.locks import locked, locking, queueing
 from core.state import Change, Outcome
 from orders.models import OrderLine, SalesChannel
 from orders.services.mapping import map_lines
@@ -119,7 +119,8 @@ def connect(*, channel_id: int, key: Key, variant_id: int, actor: Any, at: datet
     while True:
         with locking(actor=actor):
             channel = SalesChannel(pk=channel_id)
-            lock_channel(channel)
+            with queueing():
+                lock_channel(channel)
             listing = _remember(channel, waiting, _variant(variant_id), actor=actor, at=at)
             lines = _lines(channel_id, key, but=refused)
             outcome = map_lines(variants=dict.fromkeys(lines, listing.variant_id), actor=actor, at=at)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from channels.adapters.statuses import is_acknowledged
 from channels.services.limits import due_amount
 from channels.services.reading import FileRow, Reading
 from orders.services.intake import LineDraft, OrderDraft
@@ -58,7 +59,7 @@ def our_sku(row: FileRow) -> str:
     return str(row.get("option_code") or plain or "")[:60]
 
 
-def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
+def line_draft(row: FileRow, *, at: datetime) -> tuple[LineDraft | None, str]:
     """품목 초안: one row's line, or the Korean reason why there is none. The product's key falls back to its name."""
     quantity = row.get("quantity")
     name = row.get("product_name") or ""
@@ -79,7 +80,15 @@ def line_draft(row: FileRow) -> tuple[LineDraft | None, str]:
         channel_number=row.get("line_number") or "",
         channel_product=key_text(str(row.get("product_code") or name), LONGEST_PRODUCT),
         channel_option=option_key(option, our_sku(row)),
+        acknowledged_at=_acknowledged(row, at),
     ), ""
+
+
+def _acknowledged(row: FileRow, at: datetime) -> datetime | None:
+    """When the seller acknowledged the line at the channel; a status that says so without a date counts from now."""
+    says_so = any(is_acknowledged(str(row.get(key) or "")) for key in ("status_detail", "status"))
+    moment: datetime | None = row.get("acknowledged_at")
+    return moment or (at if says_so else None)
 
 
 def _prices(row: FileRow, quantity: int) -> tuple[int, int, str]:
@@ -214,16 +223,23 @@ def to_json(draft: OrderDraft) -> dict[str, Any]:
 
 def line_to_json(line: LineDraft) -> dict[str, Any]:
     """품목 초안 저장."""
-    return {name: value for name, value in asdict(line).items() if value not in {"", None, 0}} | {
-        "unit_price": line.unit_price
-    }
+    stored = {name: value for name, value in asdict(line).items() if value not in {"", None, 0}}
+    if line.acknowledged_at is not None:
+        stored["acknowledged_at"] = line.acknowledged_at.isoformat()
+    return stored | {"unit_price": line.unit_price}
+
+
+def line_from_json(line: Mapping[str, Any]) -> LineDraft:
+    """품목 초안 되살리기."""
+    moment = line.get("acknowledged_at")
+    return LineDraft(**{**line, "acknowledged_at": parse_datetime(moment) if moment else None})
 
 
 def from_json(order: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> OrderDraft:
     """초안 되살리기: the draft out of its stored form."""
     moments = {name: parse_datetime(order[name]) for name in ("ordered_at", "paid_at", "ship_by") if name in order}
     names = {"buyer_name": "", "recipient_name": "", "address1": ""}
-    values: dict[str, Any] = {**names, **order, **moments, "lines": tuple(LineDraft(**line) for line in lines)}
+    values: dict[str, Any] = {**names, **order, **moments, "lines": tuple(line_from_json(line) for line in lines)}
     values["payment_method"] = PaymentMethod(values["payment_method"])
     values["delivery_method"] = _DELIVERY_VALUES[values.get("delivery_method", DeliveryMethod.PARCEL.value)]
     return OrderDraft(**values)

@@ -159,7 +159,7 @@ def _draft(order: FileOrder, facts: dict[str, Any], reading: Reading, *, at: dat
     lines: list[LineDraft] = []
     errors: dict[int, str] = {}
     for row in order.taken:
-        line, problem = line_draft(row)
+        line, problem = line_draft(row, at=at)
         problem = problem or (line_problem(line) if line else "")
         if problem or line is None:
             errors[row.number] = problem

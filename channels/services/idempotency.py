@@ -12,10 +12,11 @@ from django.db import connection
 from channels.models import IdempotencyKey
 from core.exceptions import Conflict, DomainError
 from core.failpoints import declare, failpoint
-from core.locks import locking
+from core.locks import locking, queueing
 from orders.models import SalesChannel
 
 KEPT_FOR = timedelta(hours=72)
+IN_PROGRESS = "같은 요청을 처리하고 있습니다. 잠시 뒤 다시 보내세요."
 BEFORE_COMMIT = declare("idempotent_before_commit", "the work and its answer are stored; nothing is committed")
 
 # A row that is older than 72 hours counts as none: the same statement takes it over.
@@ -67,7 +68,7 @@ def once(
     owner = "channel_id" if channel is not None else "actor_id"
     mine = {"channel": channel} if channel is not None else {"actor": actor}
     with locking(actor=actor):
-        with connection.cursor() as cursor:
+        with queueing(IN_PROGRESS), connection.cursor() as cursor:
             cursor.execute(
                 _CLAIM.format(owner=owner),
                 [
@@ -85,7 +86,7 @@ def once(
             if stored.request_hash != asked:
                 raise KeyReused("같은 키로 다른 내용을 보냈습니다. 새 요청에는 새 키를 쓰세요.")
             if not stored.status:
-                raise Conflict("같은 요청을 처리하고 있습니다. 잠시 뒤 다시 보내세요.", code="in_progress")
+                raise Conflict(IN_PROGRESS, code="in_progress")
             return Answer(stored.status, stored.body, is_replay=True)
         answer = work()
         IdempotencyKey.objects.filter(pk=claimed[0]).update(status=answer.status, body=answer.body)

@@ -1,6 +1,8 @@
 """주문 파일 접수: a file's rows with their verdicts, and the same rows stored; one judgement serves both."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +38,7 @@ def judged_rows(reading: Reading, *, at: datetime) -> Iterator[UploadRow]:
     channel = reading.profile.channel
     drafts = [order for order in orders if order.draft is not None]
     known = known_orders(channel, [order.number for order in drafts])
-    stored_lines = _line_numbers(known.values())
+    stored_lines = _stored_lines(known.values())
     told = _told(channel, drafts)
     creates = creates_products(reading.profile)
     for group, order in enumerate(orders, start=1):
@@ -130,11 +132,30 @@ def _forget(done: Sequence[int]) -> None:
         )
 
 
-def _line_numbers(orders: Iterable[Order]) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {}
-    rows = OrderLine.objects.filter(order__in=[order.pk for order in orders])
-    for order_id, number in rows.values_list("order_id", "channel_number"):
-        found.setdefault(order_id, set()).add(number)
+@dataclass(slots=True)
+class StoredLines:
+    """접수한 품목: what the lines of a known order were called when they came, until a row of the file takes each."""
+
+    numbers: set[str] = field(default_factory=set)
+    left: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+
+    def take(self, line: LineDraft) -> bool:
+        """Whether a row of the file is one of them: by its number; without one by product, option and quantity."""
+        if line.channel_number:
+            return line.channel_number in self.numbers
+        said = (line.channel_product, line.channel_option, line.quantity)
+        self.left[said] -= 1
+        return self.left[said] >= 0
+
+
+def _stored_lines(orders: Iterable[Order]) -> dict[int, StoredLines]:
+    """The channel's own words: they stay on a line through 품목 연결, cancels and new names of our products."""
+    found: dict[int, StoredLines] = {order.pk: StoredLines() for order in orders}
+    rows = OrderLine.objects.filter(order__in=list(found))
+    columns = ("order_id", "channel_number", "channel_product", "channel_option", "quantity")
+    for order_id, number, product, option, quantity in rows.values_list(*columns):
+        found[order_id].numbers.add(number)
+        found[order_id].left[product, option, quantity] += 1
     return found
 
 
@@ -155,7 +176,7 @@ def _rows_of(
     order: FileOrder,
     reading: Reading,
     stored: Order | None,
-    stored_lines: Mapping[int, set[str]],
+    stored_lines: Mapping[int, StoredLines],
     told: Known,
     *,
     creates: bool,
@@ -168,8 +189,7 @@ def _rows_of(
     for place, (row, line, sku) in enumerate(zip(order.taken, order.draft.lines, order.skus, strict=True)):
         shown = _shown(order, row, reading)
         if stored is not None:
-            is_new = bool(line.channel_number) and line.channel_number not in stored_lines[stored.pk]
-            error = NEW_LINE.format(number=stored.number) if is_new else ""
+            error = "" if stored_lines[stored.pk].take(line) else NEW_LINE.format(number=stored.number)
             data = shown | {"plan": KNOWN.format(number=stored.number)}
             yield UploadRow(row.number, data, error=error, is_same=not error)
             continue

@@ -45,12 +45,15 @@ def _problems(draft: OrderDraft, *, at: datetime) -> Iterator[str]:
         if not getattr(draft, name).strip():
             yield f"{josa(label, '을/를')} 입력하세요."
     yield from _too_long(draft, Order, _TEXTS)
-    for moment, label in ((draft.ordered_at, "주문일시"), (draft.paid_at, "결제일시")):
+    past = [(draft.ordered_at, "주문일시"), (draft.paid_at, "결제일시")]
+    for moment, label in (*past, *((line.acknowledged_at, "발주확인일") for line in draft.lines)):
         if moment is not None and not EARLIEST <= moment <= at + AHEAD:
             yield f"{josa(label, '을/를')} 확인하세요. 2000년부터 오늘까지의 날짜여야 합니다."
     for moment, label in ((draft.ship_by, "발송기한"), (draft.deposit_by, "입금기한")):
         if moment is not None and not EARLIEST <= moment <= LATEST:
             yield f"{josa(label, '을/를')} 확인하세요. 2000년부터 2099년까지의 날짜여야 합니다."
+    if draft.deposit_by is not None and draft.deposit_by < draft.ordered_at:
+        yield "입금기한이 주문일시보다 빠릅니다. 입금기한과 주문일시를 확인하세요."
     yield from (problem for line in draft.lines for problem in _line_problems(line))
     yield from _money_problems(draft)
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from channels.models import ChannelListing
 from channels.services.telling import Asked, Key, Known, asked_of, is_decided, listings_of, tell
-from core.locks import locking
+from core.locks import locking, queueing
 from core.models import Job
 from orders.models import Order, SalesChannel
 from orders.services.intake import Intake, LineDraft, OrderDraft, create_orders
@@ -61,10 +61,10 @@ def place_orders(
     """주문 접수: store the orders that are not known yet, find or create their products and open their payments.
 
     Lines whose product nobody has connected wait under a MAPPING lock, unless `creates_products`. A fixed number of
-    statements per 500 orders. Runs in the caller's transaction or its own. Raises LockTimeout.
+    statements per 500 orders. Runs in the caller's transaction or its own. Raises QueueTimeout.
     """
     placed = Placed()
-    with locking(actor=actor):
+    with locking(actor=actor), queueing():
         lock_channel(channel)
         for start in range(0, len(incoming), BATCH):
             part = incoming[start : start + BATCH]

@@ -1,6 +1,6 @@
 """주문 파일 읽기: which profile a file belongs to, and its rows as facts of ours with what is wrong with each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -14,11 +14,24 @@ from core.excel import FileProblem, Header, Problem, Table, find_header, fingerp
 from core.excel import values as read_value
 from core.exceptions import DomainError
 from core.korean import josa
+from core.text import one_line
 
 MOST_WON = 10**12
-_READERS = {
-    Reads.TEXT: read_value.text,
-    Reads.NUMBER: read_value.identifier,
+
+
+def _line(read: Callable[[Any], str | Problem]) -> Callable[[Any], str | Problem]:
+    """A reader of texts that takes them as the forms of staff and the API do."""
+
+    def reader(cell: Any) -> str | Problem:
+        found = read(cell)
+        return one_line(found) if isinstance(found, str) else found
+
+    return reader
+
+
+_READERS: Mapping[Reads, Callable[[Any], Any]] = {
+    Reads.TEXT: _line(read_value.text),
+    Reads.NUMBER: _line(read_value.identifier),
     Reads.PHONE: read_value.phone,
     Reads.ZIP: read_value.zip_code,
     Reads.COUNT: read_value.integer,

@@ -6,6 +6,7 @@ from datetime import datetime
 from channels.services.limits import draft_problem, due_amount
 from channels.services.placing import Incoming, place_orders
 from core.exceptions import Conflict, DomainError, NotFound
+from core.korean import josa
 from core.models import Source
 from core.state import Outcome
 from orders.events import RECIPIENT_CHANGED
@@ -58,8 +59,8 @@ def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) ->
     known = placed.known[number]
     if not _is_same(known, incoming.draft):
         raise Conflict(
-            f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {known.number}을 조회해 비교하고, "
-            "새 주문이면 다른 채널 주문번호로 보내세요.",
+            f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {josa(known.number, '을/를')} 조회해 "
+            "비교하고, 새 주문이면 다른 채널 주문번호로 보내세요.",
             code="order_differs",
         )
     return known, False

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
-from accounts.file_pages import confirm, held_file
+from accounts.file_pages import confirm
 from accounts.models import User
 from channels.adapters.layouts import Rule
 from channels.forms import ColumnsForm, ImportForm
@@ -18,11 +18,10 @@ from channels.services.reading import UnknownLayout, header_for_mapping
 from channels.uploads import OrderFile, open_import
 from core.excel import ASKS_PASSWORD, FileProblem, Table, read_table
 from core.exceptions import DomainError
-from core.jobs import files, held, start
-from core.models import Job, JobItem, JobState
+from core.jobs import files, held, previews
+from core.models import Job
 
 REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
-THROWN_AWAY = "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요."
 NO_REMAP = "열을 다시 맞출 수 없습니다. 직접 맞춘 양식으로 읽은 미리보기에서만 할 수 있습니다. 파일을 다시 올려 주세요."
 
 
@@ -38,29 +37,24 @@ class ImportOrders(PermissionRequired):
         form = ImportForm(request.POST, request.FILES)
         if not form.is_valid():
             return _upload_page(request, form, status=422)
-        staff = staff_of(request)
+        data, staff = form.cleaned_data, staff_of(request)
+        file = None
         try:
-            file = held_file(form.cleaned_data, staff)
+            file = held.take(upload=data["file"], token=data["held"], actor=staff)
+            table, asks = held.read(file.content, name=file.name, password=data["password"], sheet=data["sheet"])
         except DomainError as error:
-            form.add_error("file", error.message)
-            return _upload_page(request, _again(form, None), status=error.status)
-        try:
-            table = _table(form, file)
-        except FileProblem as problem:
-            return _refused_file(request, form, file, problem)
-        if len(table.sheets) > 1 and not form.cleaned_data["sheet"]:
-            return _upload_page(request, _again(form, file, sheets=table.sheets), ask="sheet")
+            return _upload_page(request, form.refused(error, file), status=error.status)
+        if asks:
+            return _upload_page(request, form.again(file, sheets=table.sheets))
         try:
             job = open_import(
-                content=file.content,
-                table=table,
-                profile=form.cleaned_data["profile"],
-                actor=staff,
-                at=timezone.now(),
+                content=file.content, table=table, profile=data["profile"], actor=staff, at=timezone.now()
             )
         except UnknownLayout as unknown:
             return _columns(request, form, file, table, intro=unknown.message)
         except DomainError as error:
+            if len(table.sheets) > 1:
+                return _upload_page(request, form.refused(error, file, sheets=table.sheets), status=error.status)
             form.add_error(None, error.message)
             return _upload_page(request, form, status=error.status)
         held.drop(file)
@@ -154,8 +148,6 @@ class ImportPreview(PermissionRequired):
 
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
-        if _is_thrown_away(job):
-            return _upload_page(request, ImportForm(), status=404, error=THROWN_AWAY)
         kind = request.GET.get("rows", "all")
         after = request.GET.get("after", "0")
         if kind not in ROW_KINDS or not (after.isascii() and after.isdecimal() and len(after) < 10):
@@ -172,8 +164,6 @@ class ApplyImport(PermissionRequired):
 
     def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
-        if _is_thrown_away(job):
-            return _upload_page(request, ImportForm(), status=409, error=THROWN_AWAY)
         ticked = None if request.POST.get("with_questions") == "on" else ()
         try:
             confirm(job, actor=staff_of(request), at=timezone.now(), ticked=ticked)
@@ -189,9 +179,10 @@ class CancelImport(PermissionRequired):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
-        job = _job(uuid)
-        if job.state == JobState.PREVIEW:
-            start.cancel(job_id=job.pk, actor=staff_of(request), at=timezone.now())
+        try:
+            previews.discard(job_id=_job(uuid).pk, actor=staff_of(request), at=timezone.now())
+        except DomainError as error:
+            return _preview_page(request, _job(uuid), error=error.message, status=error.status)
         return redirect("channels:import")
 
 
@@ -205,54 +196,23 @@ def _job(uuid: UUID) -> Job:
 def _preview_page(
     request: HttpRequest, job: Job, *, kind: str = "all", after: int = 0, error: str = "", status: int = 200
 ) -> HttpResponse:
+    if thrown_away := previews.thrown_away(job):
+        return _upload_page(request, ImportForm(), status=404 if status == 200 else status, error=thrown_away)
     context = import_page(job, kind=kind, after=after) | {"error_text": error, "may_remap": bool(mapped_profile(job))}
     return render(request, "channels/preview.html", context, status=status)
 
 
-def _is_thrown_away(job: Job) -> bool:
-    """Whether somebody pressed 그만두기; work that was stopped keeps its rows."""
-    return job.state == JobState.CANCELED and not JobItem.objects.filter(job=job).exists()
-
-
 def _discard(uuid: UUID | None, staff: User) -> None:
     """The preview whose columns were wrong: nobody shall apply it by mistake."""
-    job = Job.objects.filter(uuid=uuid, act=OrderFile.name, state=JobState.PREVIEW).first() if uuid else None
+    job = Job.objects.filter(uuid=uuid, act=OrderFile.name).first() if uuid else None
     if job is not None:
-        start.cancel(job_id=job.pk, actor=staff, at=timezone.now())
+        previews.supersede(job_id=job.pk, actor=staff, at=timezone.now())
 
 
-def _table(form: ImportForm, file: held.HeldFile) -> Table:
-    data = form.cleaned_data
-    return read_table(file.content, filename=file.name, password=data["password"], sheet=data["sheet"] or None)
-
-
-def _refused_file(request: HttpRequest, form: ImportForm, file: held.HeldFile, problem: FileProblem) -> HttpResponse:
-    if problem.code in ASKS_PASSWORD:
-        form.add_error("password", problem.message)
-        return _upload_page(request, _again(form, file), status=422, ask="password")
-    held.drop(file)
-    form.add_error("file", problem.message)
-    return _upload_page(request, _again(form, None), status=problem.status)
-
-
-def _again(form: ImportForm, file: held.HeldFile | None, *, sheets: list[str] | None = None) -> ImportForm:
-    """The same form for the next step, knowing the file that is held; its errors stay."""
-    data = {name: form.data.get(name, "") for name in ("password", "sheet", "profile")}
-    again = ImportForm(data | {"held": file.token if file else ""}, sheets=sheets or ())
-    again.full_clean()
-    again.errors.clear()
-    for name, errors in form.errors.items():
-        again.errors[name] = errors
-    return again
-
-
-def _upload_page(
-    request: HttpRequest, form: ImportForm, *, status: int = 200, ask: str = "", error: str = ""
-) -> HttpResponse:
+def _upload_page(request: HttpRequest, form: ImportForm, *, status: int = 200, error: str = "") -> HttpResponse:
     context = {
         "title": "주문 파일 올리기",
         "form": form,
-        "ask": ask,
         "error_text": error,
         "recent": recent_imports(),
         "is_held": bool(form.data.get("held")),
@@ -265,7 +225,7 @@ def _columns(request: HttpRequest, form: ImportForm, file: held.HeldFile, table:
         header = header_for_mapping(table)
     except FileProblem as problem:
         form.add_error("file", problem.message)
-        return _upload_page(request, _again(form, None), status=problem.status)
+        return _upload_page(request, form.again(None), status=problem.status)
     initial: dict[str, Any] = {f"{key}_column": label for key, label in suggest_columns(header).items()}
     initial |= {
         "held": file.token,

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from channels.forms import ChannelForm
-from channels.models import ApiKey, OrderProfile
+from channels.models import ApiKey
 from channels.pages.settings import channel_rows, key_rows, mapped_profiles
 from channels.services.keys import make_key, revoke_key
 from channels.services.profiles import delete_profile
-from channels.services.shops import ChannelFacts, create_channel, edit_channel
+from channels.services.shops import ChannelFacts, create_channel, edit_channel, shown_of
 from core.exceptions import DomainError
 from orders.models import SalesChannel
 
@@ -69,8 +69,9 @@ class ChannelEdit(PermissionRequired):
         form = ChannelForm(request.POST, channel=channel)
         if not form.is_valid():
             return _edit_page(request, channel, form, status=422)
+        changes, shown = form.changes(), form.cleaned_data["was"]
         try:
-            edit_channel(channel_id=pk, facts=_facts(form), profile=form.cleaned_data["profile"])
+            edit_channel(channel_id=pk, changes=changes, shown=shown, actor=staff_of(request), at=timezone.now())
         except DomainError as error:
             form.add_error(None, error.message)
             return _edit_page(request, channel, form, status=error.status)
@@ -133,15 +134,7 @@ def _facts(form: ChannelForm) -> ChannelFacts:
 
 
 def _form_of(channel: SalesChannel) -> ChannelForm:
-    profile = OrderProfile.objects.filter(channel=channel, is_default=True).first()
-    initial = {
-        "name": channel.name,
-        "is_active": channel.is_active,
-        "creates_products": channel.creates_products,
-        "notifies_buyers": channel.notifies_buyers,
-        "profile": profile.pk if profile else None,
-    }
-    return ChannelForm(initial=initial, channel=channel)
+    return ChannelForm(channel=channel, shown=shown_of(channel))
 
 
 def _create_page(request: HttpRequest, form: ChannelForm, *, status: int = 200) -> HttpResponse:

@@ -50,7 +50,7 @@ def _decode(data: bytes, encoding: str) -> str:
     except UnicodeDecodeError:
         raise FileProblem("file_encoding") from None
     if text.count("\x00") * 20 > len(text):
-        raise FileProblem("file_type", found="알려지지 않은 형식")
+        raise FileProblem("file_nul")
     return text.replace("\x00", "")
 
 

@@ -20,16 +20,26 @@ FILE_SENTENCES: dict[str, str] = {
     "file_password": "암호가 걸린 파일입니다. 암호를 입력하세요.",
     "file_password_wrong": "암호가 맞지 않아 파일을 열지 못했습니다. 암호를 확인하고 다시 입력하세요.",
     "file_password_kind": "이 방식으로 암호를 건 파일은 열 수 없습니다. 암호를 풀고 " + _SAVE_AGAIN,
-    "file_too_many": f"한 번에 {limits.MAX_ROWS:,}행까지 올릴 수 있습니다. 지금은 {{rows:,}}행입니다.",
-    "file_too_wide": f"한 번에 {limits.MAX_COLUMNS}열까지 올릴 수 있습니다. 지금은 {{columns:,}}열입니다.",
+    "file_too_many": (
+        f"한 번에 {limits.MAX_ROWS:,}행까지 올릴 수 있습니다. 지금은 {{rows:,}}행입니다. 파일을 나누어 올려 주세요."
+    ),
+    "file_too_wide": (
+        f"한 번에 {limits.MAX_COLUMNS}열까지 올릴 수 있습니다. 지금은 {{columns:,}}열입니다. "
+        "필요 없는 열을 지우고 다시 올려 주세요."
+    ),
     "file_cell_too_long": "{row:,}행에 한 셀의 한도 32,767자를 넘는 글이 있습니다. 글을 줄여 다시 올려 주세요.",
     "file_too_much_text": "파일의 글이 너무 많아 읽지 못했습니다. " + _COPY_ROWS,
     "file_merged": "병합된 셀이 너무 많습니다. 병합을 풀고 다시 올려 주세요.",
     "file_encoding": "파일의 글자를 읽을 수 없습니다. UTF-8(쉼표로 분리) CSV 또는 xlsx 파일로 저장해 다시 올려 주세요.",
+    "file_nul": (
+        "파일에 NUL 글자가 섞여 글자가 깨졌습니다. 엑셀에서 UTF-8(쉼표로 분리) CSV 또는 xlsx 파일로 저장해 "
+        "다시 올려 주세요."
+    ),
     "file_quote": '{row:,}행 부근의 따옴표(")가 맞지 않습니다. 엑셀에서 xlsx 파일로 저장해 다시 올려 주세요.',
     "file_sheet": "고른 시트가 파일에 없습니다. 시트를 다시 골라 주세요.",
     "file_memory": "파일을 읽는 데 메모리가 너무 많이 필요해 멈췄습니다. " + _COPY_ROWS,
     "file_time": "파일을 읽는 데 시간이 너무 오래 걸려 멈췄습니다. " + _COPY_ROWS,
+    "file_no_rows": "열 이름 아래에 읽을 행이 없습니다. 행이 든 파일과 시트가 맞는지 확인하고 다시 올려 주세요.",
     "file_no_header": "열 이름을 찾지 못했습니다. 앞 30행 안에 열 이름을 한 행으로 적어 다시 올려 주세요.",
 }
 

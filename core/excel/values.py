@@ -104,7 +104,10 @@ def zip_code(cell: Cell | Problem) -> str | Problem:
     digits = re.sub(r"[\s\-()\[\]]", "", unicodedata.normalize("NFKC", value))
     if not digits:
         return ""
-    if not re.fullmatch(r"[0-9]{4,5}", digits):
+    if not (digits.isascii() and digits.isdecimal()):
+        message = "우편번호에 숫자가 아닌 글자가 있습니다. 06234처럼 숫자 5자리로 입력하세요."
+        return Problem("zip_format", message)
+    if len(digits) not in {4, 5}:
         return Problem("zip_format", f"우편번호는 숫자 5자리여야 합니다. 지금은 {len(digits)}자리입니다.")
     return digits.zfill(5)
 

@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core import signing
+from django.core.files.uploadedfile import UploadedFile
 
+from core.excel import FileProblem, Table, clean_name, read_table
+from core.excel.limits import MAX_BYTES
 from core.exceptions import NotFound
 from core.jobs import files
 
@@ -28,6 +31,29 @@ def hold(*, content: bytes, name: str, actor: Any) -> HeldFile:
     stored, _ = files.store([content])
     token = signing.dumps({"file": stored, "name": name[:200], "user": actor.pk}, salt=SALT)
     return HeldFile(content, name, token)
+
+
+def take(*, upload: UploadedFile | None, token: str, actor: Any) -> HeldFile:
+    """받기: what was sent now, else what is held since the step before. Raises FileProblem, NotFound."""
+    if not upload:
+        return find(token, actor=actor)
+    if (upload.size or 0) > MAX_BYTES:
+        raise FileProblem("file_too_large")
+    return hold(content=upload.read(), name=clean_name(upload.name or ""), actor=actor)
+
+
+def read(content: bytes, *, name: str, password: str = "", sheet: str = "") -> tuple[Table, bool]:
+    """표 읽기: the chosen sheet, and whether it must be asked which of several is meant. Raises FileProblem.
+
+    A choice that was made for another file is asked for anew.
+    """
+    try:
+        table = read_table(content, filename=name, password=password, sheet=sheet or None)
+    except FileProblem as problem:
+        if problem.code != "file_sheet":
+            raise
+        table, sheet = read_table(content, filename=name, password=password), ""
+    return table, not sheet and len(table.sheets) > 1
 
 
 def find(token: str, *, actor: Any) -> HeldFile:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core.actions import BulkAction
 from core.exceptions import Conflict, NotAllowed, NotFound
-from core.jobs import items, lease, undo, uploads
+from core.jobs import items, lease, previews, undo, uploads
 from core.jobs.lifecycle import advance, lock_job
 from core.jobs.selection import refuse_busy_again
 from core.jobs.work import act_of
@@ -34,13 +34,16 @@ def confirm(
     is_quiet: bool = False,
     ticked: Collection[int] | None = (),
 ) -> lease.Lease | None:
-    """처리 확인: a preview becomes work. A second confirmation of the same job changes nothing and is no error.
+    """처리 확인: a preview becomes work. A second confirmation of the same job changes nothing and is no error;
+    one of a file that somebody threw away or stopped is refused.
 
     Up to 200 rows: returns the lease to run it with at once; more: the job waits for a worker and None is returned.
     `ticked` are the row numbers of an upload whose question was answered (None: all). Raises Conflict, NotAllowed.
     """
     with transaction.atomic():
         job = _locked(job_id)
+        if job.kind == JobKind.UPLOAD and job.state == JobState.CANCELED:
+            previews.require_open(job)
         if job.state != JobState.PREVIEW:
             return None
         _check_confirmable(job, actor=actor, at=at)
@@ -67,8 +70,8 @@ def cancel(*, job_id: int, actor: Any, at: datetime) -> None:
     with transaction.atomic():
         job = _locked(job_id)
         if job.state == JobState.PREVIEW:
-            JobItem.objects.filter(job=job).delete()
-        if job.state in {JobState.PREVIEW, JobState.QUEUED} or lease.is_silent(job):
+            previews.throw_away(job, actor=actor, at=at)
+        elif job.state == JobState.QUEUED or lease.is_silent(job):
             advance(job, Job.cancel, at=at, actor=actor)
         elif job.state == JobState.RUNNING:
             Job.objects.filter(pk=job.pk).update(cancel_requested=True)

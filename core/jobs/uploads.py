@@ -5,6 +5,7 @@ the second look at versions, progress, undo and the error file come from here. E
 Source: ux.md 3.3, reliability.md F11 to F13.
 """
 
+import hashlib
 import logging
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from core.actions import Act
 from core.calendar import short
 from core.chunks import PIECE
 from core.excel.columns import Column, Kind
+from core.excel.problems import FileProblem
 from core.excel.writer import stream_xlsx
 from core.exceptions import Conflict
 from core.jobs import files
@@ -109,18 +111,23 @@ def get_upload(name: str) -> Upload | None:
 
 def open_upload(
     *, upload: Upload, actor: Any, file_name: str, content: Iterable[bytes], at: datetime,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None, part: str = "",
 ) -> Job:  # fmt: skip
     """파일 올리기: store the file, read it, and keep a preview of its rows for 24 hours under the job's address.
 
-    Nothing but the preview is written. Raises AlreadyApplied for bytes that were applied before, and the DomainError of
-    `read` for a file that cannot be understood; the stored file is gone then.
+    Nothing but the preview is written; `part` is the sheet, of a file with several. Raises AlreadyApplied for bytes
+    (and a part) that were applied before, FileProblem for a file without rows, and the DomainError of `read` for one
+    that cannot be understood; the stored file is gone then.
     """
     stored, digest = files.store(content, suffix=Path(file_name).suffix.lower()[:8])
+    if part:
+        digest = hashlib.sha256(f"{digest}\x1f{part}".encode()).hexdigest()
     try:
         refuse_applied(act=upload.name, digest=digest)
         path = files.folder() / stored
         rows = list(upload.read(path, options=options or {}, actor=actor))
+        if not rows:
+            raise FileProblem("file_no_rows")
     except BaseException:
         files.remove(stored)
         raise

@@ -52,6 +52,10 @@ class Counts:
     outside: int = 0
     whole: int | None = None
 
+    def as_data(self) -> dict[str, int | bool | None]:
+        """건수 for programs: rows, lines, and whether the rows are only the least there are."""
+        return {"total": self.total.number, "lines": self.lines, "is_least": self.total.capped}
+
 
 NOTHING = Count(0)
 TRUE: Fragment = ("true", ())

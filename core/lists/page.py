@@ -174,6 +174,9 @@ class ListPage:
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         """Write down who takes the file away; called, and committed, before the first byte leaves."""
 
+    def record_search(self, *, request: Any, query: ListQuery) -> None:
+        """Write down who searched for what; called, and committed, before the rows are shown."""
+
     def notices(self, query: ListQuery) -> list[str]:
         """Sentences above the rows: what staff must know before they trust the list."""
         return []

@@ -48,7 +48,7 @@ def present(query: ListQuery) -> PageView:
         ],
         search=_search(query),
         filters=query.filterset.form if query.is_filtered else None,
-        filters_url=query.filters_url if page.filter_names else "",
+        filters_url=query.url() if page.filter_names else "",
         filters_active=len(described),
         filters_open=bool(set(query.errors) & page.filter_names),
         chips=_chips(query, [(one.name, f"{one.label}: {one.text}") for one in described]),

@@ -138,6 +138,11 @@ class ListQuery:
         return views.visible(self.page.name, self.user).filter(pk=self.view_id).first() if self.view_id else None
 
     @property
+    def is_continued(self) -> bool:
+        """Whether the address asks for more of a list that is on the screen already: its next page, its exact count."""
+        return any(name in self.params for name in PASSING)
+
+    @property
     def is_valid(self) -> bool:
         return not self.errors
 
@@ -228,13 +233,18 @@ class ListQuery:
             yield self.page.load(batch, columns=columns, at=self.at)
 
     def api(self) -> dict[str, Any]:
-        """One page as data: rows by column key with personal data masked, and the cursors around it."""
+        """One page as data: rows by column key with personal data masked, and the cursors around it.
+
+        The first page also says how many rows and lines the list has, as the screen does; behind a cursor they were
+        said already, and counting them again would cost as much as the page.
+        """
         self.require_valid()
         keyset = self.keyset()
         columns = self.columns()
         groups = self.page.load(keyset.ids, columns=columns, at=self.at)
         return {
             "items": [self.page.as_data(group, columns) for group in groups],
+            "count": self.count().as_data() if self.cursor is None else None,
             "before": keyset.before,
             "after": keyset.after,
         }
@@ -293,11 +303,6 @@ class ListQuery:
         if not self.token and searches.is_long(self.text):
             self.token = searches.keep(self.text, at=self.at)
         return self.token != searches.UNKEPT
-
-    @property
-    def filters_url(self) -> str:
-        """Where the form of the extra filters is asked for: this list with its tab, so that 초기화 stays there."""
-        return self.url()
 
     @property
     def text_of_state(self) -> str:

@@ -46,6 +46,11 @@ class Search:
     def __bool__(self) -> bool:
         return bool(self.pieces)
 
+    @property
+    def permissions(self) -> set[str]:
+        """The rights that its arms ask for."""
+        return {arm.permission for piece in self.pieces for condition in piece for arm, _ in condition} - {""}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

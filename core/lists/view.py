@@ -171,6 +171,7 @@ class PageView:
     filters: Any
     """Form of the extra filters; None while none is in use: it is asked for by `filters_url` when somebody opens it."""
     filters_url: str
+    """This list with its tab, so that 초기화 stays there."""
     filters_active: int
     filters_open: bool
     chips: list[Chip]

@@ -11,6 +11,7 @@ from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from core.exceptions import Conflict, DomainError, NotFound
 from core.models import SavedView
 from core.prepared import Given, Prepared
+from core.text import BROKEN, REPLACED, one_line
 
 MOST_FROZEN = 4
 MOST_VIEWS = 50
@@ -65,9 +66,7 @@ def save_view(
 
     Raises ViewRefused without a name, Conflict when a colleague shares a view of that name.
     """
-    name = " ".join(name.split())[:40]
-    if not name or "\x00" in name:
-        raise ViewRefused("보기 이름을 입력하세요.")
+    name = _clean_name(name)
     if SavedView.objects.filter(page=page, owner=owner).exclude(name=name).count() >= MOST_VIEWS:
         raise ViewRefused(f"보기는 목록마다 {MOST_VIEWS}개까지 저장할 수 있습니다. 쓰지 않는 보기를 지우세요.")
     values = {"query": query, "columns": list(columns) if columns else None, "is_shared": is_shared}
@@ -82,15 +81,22 @@ def save_view(
 def rename_view(*, view_id: int, page: str, name: str, owner: Any) -> SavedView:
     """보기 이름 바꾸기. Raises NotFound for a view that is not the person's own, Conflict for a taken name."""
     view = _own(view_id, page, owner)
-    view.name = " ".join(name.split())[:40]
-    if not view.name or "\x00" in view.name:
-        raise ViewRefused("보기 이름을 입력하세요.")
+    view.name = _clean_name(name)
     try:
         with transaction.atomic():
             view.save(update_fields=["name", "updated_at"])
     except IntegrityError as error:
         raise Conflict("같은 이름의 보기가 있습니다. 다른 이름을 입력하세요.") from error
     return view
+
+
+def _clean_name(name: str) -> str:
+    if REPLACED in name:
+        raise ViewRefused(BROKEN)
+    clean = "" if "\x00" in name else " ".join(one_line(name).split())[:40]
+    if not clean:
+        raise ViewRefused("보기 이름을 입력하세요.")
+    return clean
 
 
 def delete_view(*, view_id: int, page: str, owner: Any) -> None:

@@ -20,12 +20,13 @@ from core.jobs.pages import base_rows
 from core.jobs.selection import BadSelection, Selection, by_filter, by_ids, open_act
 from core.jobs.shown import TYPED_ABOVE, preview_of, result_of, typed_of
 from core.jobs.work import UnknownAct, act_of
+from core.korean import josa
 from core.models import Job, JobKind, JobState
 from core.views.gate import GatedView, is_fragment, refusal
 
 NO_ACT = "없는 처리입니다. 화면을 새로고침하세요."
 NO_JOB = "작업을 찾을 수 없습니다. 작업 현황에서 다시 고르세요."
-TYPED_WRONG = "처리할 건수와 다릅니다. {typed}을 숫자로 입력하세요."
+TYPED_WRONG = "처리할 건수와 다릅니다. {typed} 숫자로 입력하세요."
 CHANGED = "oms:changed"
 
 
@@ -79,7 +80,7 @@ def apply(request: HttpRequest, job: Job) -> HttpResponse:
     typed = typed_of(job, act, items.counts(job))
     is_typed_wrong = bool(typed) and request.POST.get("typed", "").strip().replace(",", "") != typed
     if is_typed_wrong or (form is not None and not form.is_valid()):
-        error = TYPED_WRONG.format(typed=f"{int(typed):,}") if is_typed_wrong else ""
+        error = TYPED_WRONG.format(typed=josa(f"{int(typed):,}", "을/를")) if is_typed_wrong else ""
         return answer_preview(request, job, form=form, typed_error=error, status=422)
     run_confirmed(
         job,
@@ -232,7 +233,8 @@ def seen_at(posted: QueryDict) -> datetime | None:
 
     Raises BadSelection for what is no instant.
     """
-    return _instant(posted["as_of"]) if posted.get("as_of") else None
+    text = posted.get("as_of", "")
+    return _instant(text) if text else None
 
 
 def _instant(text: str) -> datetime:

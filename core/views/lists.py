@@ -229,6 +229,7 @@ class OneView(ListView):
 
 def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -> HttpResponse:
     """목록 응답: the list alone for htmx with target `list`, else the whole page; 400 when a condition is wrong."""
+    query.page.record_search(request=request, query=query)
     is_fragment = fragment or (request.headers.get("HX-Request") and request.headers.get("HX-Target") == "list")
     template = "generic/_list.html" if is_fragment else "generic/list.html"
     view = present(query)

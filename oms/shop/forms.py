@@ -1,54 +1,21 @@
 """Forms of the settings: they validate, they never save."""
 
-from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.core.signing import BadSignature, dumps, loads
 from django.utils import timezone
 
 from core.calendar import kst_date, public_holidays
-from core.forms import DayField
+from core.forms import DayField, LineField
 from core.korean import josa
 from core.models.calendar import HolidayKind
-from core.settings_registry import Declared
 from orders.models import SalesChannel
 from orders.models.channel import DeadlineKind
 
 FIRST_YEAR, LAST_YEAR = 2020, 2060
 HOLIDAY_RANGE = f"{FIRST_YEAR}년부터 {LAST_YEAR}년까지 등록할 수 있습니다."
 RULE_WITHIN = timedelta(days=3653)
-SALT = "oms.shop.settings"
-STALE = "화면을 연 지 오래되어 저장하지 못했습니다. 화면을 새로 고친 뒤 다시 입력하세요."
-
-
-class SettingsForm(forms.Form):
-    """설정 입력: one field for each declared setting, and the values that the screen showed when it was opened."""
-
-    was = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def __init__(
-        self, declared: Sequence[Declared], values: Mapping[str, Any], data: Any = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data, initial={**values, "was": dumps(dict(values), salt=SALT)}, **kwargs)
-        for one in declared:
-            field = one.form_field()
-            field.initial = values[one.key]
-            self.fields[one.key] = field
-
-    def clean_was(self) -> dict[str, Any]:
-        try:
-            shown: dict[str, Any] = loads(self.cleaned_data["was"], salt=SALT)
-        except BadSignature as error:
-            raise forms.ValidationError(STALE) from error
-        return shown
-
-    def changes(self) -> dict[str, Any]:
-        """바꾼 값: what differs from the values that the screen showed."""
-        shown = self.cleaned_data["was"]
-        names = [name for name in self.fields if name != "was"]
-        return {name: self.cleaned_data[name] for name in names if self.cleaned_data[name] != shown.get(name)}
 
 
 def _date(label: str, **words: str) -> DayField:
@@ -98,7 +65,7 @@ class HolidayForm(forms.Form):
 
     day = _date("날짜", range=HOLIDAY_RANGE)
     kind = forms.ChoiceField(label="구분", choices=HolidayKind.choices)
-    name = forms.CharField(label="이름", max_length=60, error_messages={"required": "이름을 입력하세요."})
+    name = LineField(label="이름", max_length=60)
 
     def clean_day(self) -> Any:
         day = self.cleaned_data["day"]

@@ -9,7 +9,7 @@ from accounts.models import User
 from core.calendar import KST, business_calendar, public_holidays
 from core.models import Holiday, SettingChange
 from core.models.calendar import HolidayKind
-from core.settings_registry import Declared, declared_settings
+from core.settings_registry import Declared, declared_settings, words
 from orders.models.channel import DeadlineRule
 
 LAST_CHANGES = 20
@@ -95,8 +95,8 @@ def changes_of(keys: Sequence[str]) -> list[ChangeRow]:
             at=when(row.at),
             who=f"{row.actor.display_name} 님" if isinstance(row.actor, User) else "시스템",
             label=declared[row.key].label if row.key in declared else OTHER.get(row.key, row.key),
-            old=words(row.old, declared.get(row.key)),
-            new=words(row.new, declared.get(row.key)),
+            old=told(row.old, declared.get(row.key)),
+            new=told(row.new, declared.get(row.key)),
         )
         for row in rows
     ]
@@ -105,19 +105,9 @@ def changes_of(keys: Sequence[str]) -> list[ChangeRow]:
 OTHER = {"deadline_rule": "기한 규칙", HOLIDAY_KEY: "휴일"}
 
 
-def words(value: Any, declared: Declared | None = None) -> str:
-    """값의 낱말: what staff chose, as they read it."""
-    if value is None:
-        return "없음"
-    if isinstance(value, Mapping):
-        return _described(value)
-    if isinstance(value, list):
-        return ", ".join(words(one, declared) for one in value)
-    if declared is not None and declared.choices:
-        return dict(declared.choices).get(str(value), str(value))
-    if isinstance(value, bool):
-        return "사용" if value else "사용 안 함"
-    return str(value) if value != "" else "비어 있음"
+def told(value: Any, declared: Declared | None = None) -> str:
+    """값의 낱말: of a setting, or of a rule or holiday, which is written down with all its facts."""
+    return _described(value) if isinstance(value, Mapping) else words(value, declared)
 
 
 def _described(value: Mapping[str, Any]) -> str:

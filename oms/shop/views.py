@@ -1,6 +1,5 @@
 """설정: the index, values of the shop, deadlines, holidays, keys; settings.view to look, settings.edit to change."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, ClassVar
 
@@ -11,14 +10,15 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import LOGIN_ONLY, PermissionRequired, refusal, staff_of
-from core.calendar import clear_holiday, kst_date, set_holiday, short
-from core.exceptions import Conflict, DomainError, NotFound
+from core.calendar import clear_holiday, kst_date, set_holiday
+from core.exceptions import DomainError, NotFound
 from core.korean import josa
-from core.models import Holiday, SettingChange
+from core.models import Holiday
 from core.models.calendar import HolidayKind
-from core.settings_registry import declared_settings, get_settings, note_change, set_setting
-from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm, SettingsForm
-from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows, words
+from core.setting_forms import SettingsForm
+from core.settings_registry import change_settings, declared_settings, get_settings, note_change
+from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm
+from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows
 from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
@@ -70,10 +70,7 @@ class GroupPage(SettingsPage):
             return self.answer(request, form=form, status=422)
         changes, shown = form.changes(), form.cleaned_data["was"]
         try:
-            with transaction.atomic():
-                _refuse_overwriting(changes, shown)
-                for key, value in changes.items():
-                    set_setting(key=key, value=value, actor=staff_of(request), at=timezone.now())
+            change_settings(changes=changes, shown=shown, actor=staff_of(request), at=timezone.now())
         except DomainError as error:
             form.add_error(None, error.message)
             return self.answer(request, form=form, status=error.status)
@@ -97,19 +94,6 @@ class GroupPage(SettingsPage):
     def more(self) -> dict[str, Any]:
         """Further context of the page."""
         return {}
-
-
-def _refuse_overwriting(changes: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
-    now = get_settings(*changes)
-    for key in changes:
-        if now[key] == shown.get(key) or now[key] == changes[key]:
-            continue
-        last = SettingChange.objects.filter(key=key).select_related("actor").order_by("-at", "-pk").first()
-        who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"  # type: ignore[union-attr]
-        when = f"{short(last.at)}에 " if last else ""
-        declared = next(one for one in declared_settings() if one.key == key)
-        value = josa(words(now[key], declared), "으로/로")
-        raise Conflict(f"{declared.label}: {when}{who} 먼저 {value} 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.")
 
 
 class ShopPage(GroupPage):

@@ -261,7 +261,13 @@ class OrderLine(StateGuard, TimeStamped):
         self.canceled_at, self.canceled_by = None, ""
 
     # T6, T17, T18: stamps
-    @transition(state, source=S.PREPARING, target=None, conditions=[is_unacknowledged], custom={"label": "발주확인"})
+    @transition(
+        state,
+        source=S.PREPARING,
+        target=None,
+        conditions=[Unlocked("acknowledge"), is_unacknowledged],
+        custom={"label": "발주확인"},
+    )
     def acknowledge(self, *, at: datetime) -> None:
         self.acknowledged_at = at
 
@@ -362,8 +368,10 @@ class OrderLine(StateGuard, TimeStamped):
         conditions=[Unlocked("confirm_purchase")],
         custom={"label": "구매확정 처리"},
     )
-    def confirm_purchase(self, *, at: datetime, by: str, confirmed_at: datetime | None = None) -> None:
-        self.confirmed_at, self.confirmed_by = confirmed_at or at, by
+    def confirm_purchase(
+        self, *, at: datetime, by: str, confirm_by: datetime | None, confirmed_at: datetime | None = None
+    ) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = confirmed_at or at, by, confirm_by
 
     @transition(
         state,
@@ -378,11 +386,11 @@ class OrderLine(StateGuard, TimeStamped):
     @transition(
         state, source=S.CONFIRMED, target=S.DELIVERED, conditions=[was_delivered], custom={"label": "구매확정 철회"}
     )
-    def revoke_confirmation(self, *, at: datetime) -> None:
-        self.confirmed_at, self.confirmed_by = None, ""
+    def revoke_confirmation(self, *, at: datetime, confirm_by: datetime | None) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = None, "", confirm_by
 
     @transition(
         state, source=S.CONFIRMED, target=S.SHIPPING, conditions=[was_not_delivered], custom={"label": "구매확정 철회"}
     )
-    def revoke_confirmation_on_the_way(self, *, at: datetime) -> None:
-        self.confirmed_at, self.confirmed_by = None, ""
+    def revoke_confirmation_on_the_way(self, *, at: datetime, confirm_by: datetime | None) -> None:
+        self.confirmed_at, self.confirmed_by, self.confirm_by = None, "", confirm_by

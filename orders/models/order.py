@@ -1,5 +1,7 @@
 """The order: one purchase with its people, amounts and the summary of its lines."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -122,6 +124,10 @@ class Order(TimeStamped):
     def open_amount(self) -> int:
         """Won that are still to be paid; negative when too much came in."""
         return self.due_amount - self.paid_amount
+
+    def paid_moment(self, told: datetime | None, *, at: datetime) -> datetime:
+        """결제일시: as PG or bank tell it, some of them by the minute; neither in the future nor before the order."""
+        return min(max(told, self.ordered_at.replace(second=0, microsecond=0)), at) if told else at
 
 
 class StepDelta(models.Model):

@@ -39,8 +39,8 @@ def cancel_before_shipping(
         allocated = {line.pk for line in lines if line.state == LineState.READY}
         outcome = move(lines, OrderLine.cancel, at=at, by=by, refuse=refuse)
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
-        stock.release([line for line in outcome.moved if line.pk in allocated], at=at)
-        stock.drop_demand(outcome.moved, at=at)
+        stock.release([line for line in outcome.moved if line.pk in allocated], at=at, actor=actor)
+        stock.drop_demand(outcome.moved, at=at, actor=actor)
         told = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         record(
             outcome,

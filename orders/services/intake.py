@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from core.calendar import kst_date
 from core.events import record
+from core.locks import queueing
 from core.models import Job
 from core.money import split
 from core.numbering import line_number, order_number, take_numbers
@@ -42,6 +41,8 @@ class LineDraft:
     variant_id: int | None = None
     # Won of this line's own discounts when the channel gives them per line; order-wide amounts are shared out.
     discount_amount: int = 0
+    # When the channel says that 발주확인 was done there; counts for paid lines only (domain.md 3.2).
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,10 @@ def create_orders(
 
     Prepaid drafts begin in 상품준비중, the others in 입금대기; lines without a variant wait under a MAPPING lock. The
     caller stores the payments in the same transaction. Two callers with the same draft: one creates, the other gets it
-    as known.
+    as known. Raises QueueTimeout when the intake of others takes too long.
     """
     result = Intake()
-    with transaction.atomic():
+    with queueing():
         _serialize(channel)
         numbers = [draft.channel_number for draft in drafts]
         stored = Order.objects.filter(channel=channel, channel_number__in=numbers, parent__isnull=True)
@@ -110,13 +111,19 @@ def create_orders(
         orders = _insert_orders(channel, fresh, at=at)
         lines = _insert_lines(orders, fresh, at=at)
         _lock_unmapped(lines, at=at)
-        stock.add_demand(lines, at=at)
+        stock.add_demand(lines, at=at, actor=actor)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch)
         roll_up({order.pk for order in orders})
         judge_stock(lines)
         store_search(orders)
         changes = [Change(order, "", lines_state(draft), 1) for order, draft in zip(orders, fresh, strict=True)]
-        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, actor=actor, batch=batch, source=source)
+        given = {
+            order.pk: {"ship_by": draft.ship_by.isoformat()}
+            for order, draft in zip(orders, fresh, strict=True)
+            if draft.ship_by is not None
+        }
+        facts: dict[str, Any] = {"actor": actor, "batch": batch, "source": source, "data": given}
+        record(Outcome(changes=changes), events.ORDER_RECEIVED, at=at, **facts)
         result.created = {order.channel_number: order for order in orders}
     return result
 
@@ -209,12 +216,14 @@ def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft], *, at: 
 def _line(
     order: Order, draft: OrderDraft, line: LineDraft, *, seq: int, ship_by: datetime | None, shares: dict[str, int]
 ) -> OrderLine:
+    state = lines_state(draft)
     return OrderLine(
         order=order,
         seq=seq,
         number=line_number(order.number, seq),
-        state=lines_state(draft),
+        state=state,
         paid_at=order.paid_at,
+        acknowledged_at=line.acknowledged_at if state == LineState.PREPARING else None,
         ship_by=ship_by,
         delivery_method=draft.delivery_method,
         open_locks=0 if line.variant_id else LOCK_BIT[LockKind.MAPPING],

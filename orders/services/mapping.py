@@ -31,7 +31,7 @@ def map_lines(
         LineLock.objects.filter(line__in=outcome.moved, kind=LockKind.MAPPING, released_at__isnull=True).update(
             released_at=at, released_by=actor
         )
-        stock.add_demand(outcome.moved, at=at)
+        stock.add_demand(outcome.moved, at=at, actor=actor)
         record(outcome, events.LINE_MAPPED, at=at, actor=actor, batch=batch, source=source)
         judge_stock(outcome.moved)
     return outcome

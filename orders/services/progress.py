@@ -5,16 +5,15 @@ upper apps (payments, shipping) wrap these in their own transaction when they ha
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from core.events import EventKind, record
 from core.models import Job
-from core.settings_registry import get_setting
 from core.state import Outcome, explain, missing, move
 from orders import events
-from orders.deadlines import Deadlines
-from orders.models import Order, OrderLine
+from orders.deadlines import Deadlines, days_to_confirm, renew_deposit_by
+from orders.models import OrderLine
 from orders.services import before, benefits
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.verdicts import judge_stock
@@ -22,6 +21,7 @@ from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
 NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
+NOT_YET = "구매확정 예정일이 아직 지나지 않았습니다."
 
 
 def confirm_payment(
@@ -47,7 +47,7 @@ def confirm_payment(
     with locked_orders(order_ids, actor=actor, held=held) as (orders, lines):
         waiting = [line for line in lines if line.state == LineState.AWAITING_PAYMENT]
         deadlines = Deadlines({order.channel_id for order in orders})
-        came = {order.pk: _paid_at(order, (paid_at or {}).get(order.pk), at) for order in orders}
+        came = {order.pk: order.paid_moment((paid_at or {}).get(order.pk), at=at) for order in orders}
         # Judged before they move: afterwards it would take a second write of every line and order.
         verdicts = stock.verdicts(waiting)
         facts: dict[int, before.Facts] = {}
@@ -58,11 +58,6 @@ def confirm_payment(
         outcome = move(waiting, OrderLine.confirm_payment, at=at, per_row=facts)
         _record(outcome, events.LINE_PAID, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
-
-
-def _paid_at(order: Order, told: datetime | None, at: datetime) -> datetime:
-    """결제일시: as PG or bank tell it, some of them by the minute; neither in the future nor before the order."""
-    return min(max(told, order.ordered_at.replace(second=0, microsecond=0)), at) if told else at
 
 
 def revert_payment(
@@ -79,6 +74,7 @@ def revert_payment(
         paid = [line for line in lines if line.state == LineState.PREPARING]
         facts = before.kept(paid, "paid_at", "ship_by", "acknowledged_at")
         outcome = move(paid, OrderLine.revert_payment, at=at)
+        renew_deposit_by(outcome.moved, at=at)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_PAYMENT_REVERTED, at=at, batch=batch, data=facts, **who)
     return outcome
@@ -111,7 +107,7 @@ def cancel_unpaid(
         }
         per_row = {line.pk: ends.get(line.pk, {"by": by}) for line in waiting}
         outcome = move(waiting, OrderLine.cancel_unpaid, at=at, per_row=per_row, refuse=refuse)
-        stock.drop_demand(outcome.moved, at=at)
+        stock.drop_demand(outcome.moved, at=at, actor=actor)
         told = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_CANCELED_UNPAID, at=at, batch=batch, data=told, **who)
@@ -140,21 +136,12 @@ def revive(
         refuse = {line.pk: stopped[line.order_id] for line in canceled if line.order_id in stopped}
         ended = before.kept(canceled, "canceled_at", "canceled_by")
         outcome = move(canceled, OrderLine.revive, at=at, refuse=refuse)
-        stock.add_demand(outcome.moved, at=at)
-        _renew_deposit_deadlines(list({line.order_id: line.order for line in outcome.moved}.values()), at=at)
+        stock.add_demand(outcome.moved, at=at, actor=actor)
+        renew_deposit_by(outcome.moved, at=at)
         used = benefits.follow(lines=outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         told = {pk: facts | used.get(pk, {}) for pk, facts in ended.items()}
         _record(outcome, events.LINE_REVIVED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=told)
     return outcome
-
-
-def _renew_deposit_deadlines(orders: Sequence[Order], *, at: datetime) -> None:
-    """A revived order whose 입금기한 is over gets a new one, or the next 자동취소 would end it again."""
-    late = [order for order in orders if order.deposit_by is not None and order.deposit_by <= at]
-    deadlines = Deadlines({order.channel_id for order in late})
-    for order in late:
-        order.deposit_by = deadlines.deposit_by(order.channel_id, at)
-    Order.objects.bulk_update(late, ["deposit_by"])
 
 
 def acknowledge(
@@ -180,7 +167,7 @@ def make_ready(
         # A line that may not move anyway takes no stock from those behind it.
         free = [line for line in queue if explain(line, OrderLine.make_ready) is None]
         outcome = _move(queue, line_ids, OrderLine.make_ready, at=at, refuse=stock.shortages(free))
-        stock.allocate(outcome.moved, at=at)
+        stock.allocate(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_READY, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -196,7 +183,7 @@ def return_to_preparing(
     """상품준비중으로: give the allocation back and wait in 상품준비중 again. Source: domain.md T8."""
     with locked_lines(line_ids, actor=actor) as lines:
         outcome = _move(lines, line_ids, OrderLine.return_to_preparing, at=at)
-        stock.release(outcome.moved, at=at)
+        stock.release(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_BACK_TO_PREPARING, at=at, actor=actor, batch=batch, source=source, reason=reason)
         judge_stock(outcome.moved)
     return outcome
@@ -263,7 +250,7 @@ def ship(
     """
     with locked_lines(line_ids, actor=actor, held=held) as lines:
         outcome = _move(lines, line_ids, OrderLine.ship, at=at, per_row=put_back)
-        stock.ship_out(outcome.moved, at=at)
+        stock.ship_out(outcome.moved, at=at, actor=actor)
         _record(outcome, events.LINE_SHIPPED, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -275,10 +262,9 @@ def unship(
     with locked_lines(line_ids, actor=actor) as lines:
         facts = before.kept(lines, "shipped_at")
         outcome = _move(lines, line_ids, OrderLine.unship, at=at)
-        stock.take_back(outcome.moved, at=at)
-        _record(
-            outcome, events.LINE_UNSHIPPED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
-        )
+        stock.take_back(outcome.moved, at=at, actor=actor)
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_UNSHIPPED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 
@@ -297,15 +283,17 @@ def deliver(
 
     `put_back` says, by line, when and by whom it had been delivered before an undone 배송완료 취소.
     """
-    days = timedelta(days=int(get_setting("auto_confirm_days")))
+    days = days_to_confirm()
     with locked_lines(delivered_at.keys(), actor=actor) as lines:
+        # A 구매확정 that was withdrawn on the way has set a later date already.
+        later = {line.pk: line.confirm_by for line in lines if line.confirm_by is not None}
         outcome = _move(
             lines,
             delivered_at.keys(),
             OrderLine.deliver,
             at=at,
             per_row={
-                pk: {"by": by, "delivered_at": moment, "confirm_by": moment + days}
+                pk: {"by": by, "delivered_at": moment, "confirm_by": max(moment + days, later.get(pk, moment))}
                 for pk, moment in delivered_at.items()
             }
             | {
@@ -327,9 +315,8 @@ def undeliver(
     with locked_lines(line_ids, actor=actor) as lines:
         facts = before.kept(lines, "delivered_by", *_DELIVERED)
         outcome = _move(lines, line_ids, OrderLine.undeliver, at=at)
-        _record(
-            outcome, events.LINE_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
-        )
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        _record(outcome, events.LINE_UNDELIVERED, at=at, batch=batch, data=facts, **who)
     return outcome
 
 
@@ -349,14 +336,17 @@ def confirm_purchase(
     `put_back` says, by line, when and by whom it had been confirmed before an undone 구매확정 철회.
     """
     known = {
-        pk: {"by": ConfirmedBy(facts["confirmed_by"]), "confirmed_at": facts["confirmed_at"]}
+        pk: {"by": ConfirmedBy(facts["confirmed_by"])} | {name: facts[name] for name in _CONFIRMED if name in facts}
         for pk, facts in (put_back or {}).items()
     }
     with locked_lines(line_ids, actor=actor) as lines:
-        per_row = {line.pk: known.get(line.pk, {"by": by}) for line in lines}
+        per_row = {line.pk: {"by": by, "confirm_by": line.confirm_by} | known.get(line.pk, {}) for line in lines}
         outcome = _move(lines, line_ids, OrderLine.confirm_purchase, at=at, per_row=per_row)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
+
+
+_CONFIRMED = ("confirmed_at", "confirm_by")
 
 
 def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
@@ -365,24 +355,35 @@ def confirm_after_days(*, line_ids: Collection[int], at: datetime) -> Outcome:
     Lines of orders that somebody is working on are left for the next run.
     """
     with locked_lines(line_ids, skip_locked=True) as lines:
-        not_yet = {
-            line.pk: "구매확정 예정일이 아직 지나지 않았습니다." for line in lines if (line.confirm_by or at) > at
-        }
+        not_yet = {line.pk: NOT_YET for line in lines if (line.confirm_by or at) > at}
         outcome = move(lines, OrderLine.confirm_after_days, at=at, refuse=not_yet)
         _record(outcome, events.LINE_CONFIRMED, at=at, actor=None)
     return outcome
 
 
 def revoke_confirmation(
-    *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+    *,
+    line_ids: Collection[int],
+    actor: Any,
+    at: datetime,
+    reason: str,
+    batch: Job | None = None,
+    source: str = "",
+    keeps_date: bool = False,
 ) -> Outcome:
-    """구매확정 철회: back to where the line was confirmed from. Source: domain.md T16."""
+    """구매확정 철회: back to where the line was confirmed from, with a new 구매확정 예정 counted from now.
+
+    The old date would let the next 자동 구매확정 confirm it again. `keeps_date` is for the undo of 구매확정 처리, which
+    puts back what stood before. Source: domain.md T16.
+    """
     with locked_lines(line_ids, actor=actor) as lines:
         delivered = [line for line in lines if line.delivered_at is not None]
         on_the_way = [line for line in lines if line.delivered_at is None]
-        facts = before.kept(lines, "confirmed_at", "confirmed_by")
-        outcome = move(delivered, OrderLine.revoke_confirmation, at=at)
-        outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at))
+        facts = before.kept(lines, "confirmed_by", *_CONFIRMED)
+        new = at + days_to_confirm()
+        dates = {line.pk: {"confirm_by": line.confirm_by if keeps_date else new} for line in lines}
+        outcome = move(delivered, OrderLine.revoke_confirmation, at=at, per_row=dates)
+        outcome.merge(move(on_the_way, OrderLine.revoke_confirmation_on_the_way, at=at, per_row=dates))
         outcome.refused |= missing(set(line_ids), lines, text=NOT_FOUND)
         who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
         _record(outcome, events.LINE_CONFIRMATION_REVOKED, at=at, batch=batch, data=facts, **who)

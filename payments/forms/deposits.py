@@ -4,14 +4,13 @@ from typing import Any
 
 from django import forms
 
-from core.forms import FilePasswordField
 from core.masking import mask_account
+from core.upload_forms import HeldFileForm
 from orders.models import Order
 from payments.models import BankAccount
 from payments.services.allocating import Canceled
 
 MOST_ORDERS = 20
-CHOOSE_FILE = "거래내역 파일을 고르세요."
 
 
 class AllocateForm(forms.Form):
@@ -48,8 +47,12 @@ class AccountField(forms.ModelChoiceField):
         return f"{account.bank} {mask_account(account.number())} {account.holder}"
 
 
-class StatementFileForm(forms.Form):
-    """거래내역 파일: as the bank's site gives it, or one that is held since its password was asked for."""
+class StatementFileForm(HeldFileForm):
+    """거래내역 파일: as the bank's site gives it."""
+
+    no_file = "거래내역 파일을 고르세요."
+    sheet_help = "시트가 여러 개인 파일입니다. 거래내역이 있는 시트를 고르세요."
+    field_order = ("account", "file", "sheet", "password")
 
     account = AccountField(
         label="입금계좌",
@@ -62,13 +65,5 @@ class StatementFileForm(forms.Form):
         required=False,
         help_text="은행에서 내려받은 xlsx, xls, csv 파일을 그대로 올립니다. 출금은 읽지 않습니다.",
         allow_empty_file=True,
-        error_messages={"invalid": CHOOSE_FILE},
+        error_messages={"invalid": no_file},
     )
-    held = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
-    password = FilePasswordField(help_text="암호가 걸린 파일일 때만 입력합니다. 저장하지 않습니다.")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("file") and not cleaned.get("held") and not self.errors:
-            self.add_error("file", CHOOSE_FILE)
-        return cleaned

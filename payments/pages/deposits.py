@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core.lists import NUMBER, WORD, DateBasis, ListQuery, ListTab, SearchArm, Sort, Tool, lists
 from payments.columns.deposits import COLUMNS, PATHS, DepositRecord
 from payments.models import BankDeposit
@@ -40,7 +40,7 @@ def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class DepositPage(OwnRows, LoggedExport):
+class DepositPage(OwnRows, LoggedPage):
     """자동입금확인: rows of bank statements; what could not be confirmed by itself stands first."""
 
     name, title, url, permission = "deposits", "자동입금확인", "/payments/deposits/", "payments.view_deposits"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core.lists import (
     NUMBER,
     DateBasis,
@@ -40,7 +40,7 @@ def _notices_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class NoticePage(OwnRows, LoggedExport):
+class NoticePage(OwnRows, LoggedPage):
     """웹훅 수신함: every event that a PG told us, however often, and what became of it."""
 
     name, title, url, permission = "notices", "웹훅 수신함", "/payments/notices/", "payments.view_notices"
@@ -74,7 +74,7 @@ class NoticePage(OwnRows, LoggedExport):
 
 
 @lists.register
-class RefusedPage(LoggedExport):
+class RefusedPage(LoggedPage):
     """거절된 요청: HTTP requests that never became a notice, and why."""
 
     name, title, url, permission = (

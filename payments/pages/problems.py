@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core.lists import NUMBER, DateBasis, Group, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.problems import COLUMNS, GROUPS, PATHS, ProblemRecord
 from payments.filters.problems import ProblemFilter
@@ -20,7 +20,7 @@ def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class ProblemPage(FollowedRows, LoggedExport):
+class ProblemPage(FollowedRows, LoggedPage):
     """미확인·예외 입금: money that does not fit, the oldest first; a person decides."""
 
     name, title, url, permission = "problems", "미확인·예외 입금", "/payments/problems/", "payments.view_problems"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import F, Q, QuerySet
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core import cells
 from core.excel.columns import Kind
 from core.lists import (
@@ -103,7 +103,7 @@ def _receipts_by_reference(values: Sequence[str]) -> QuerySet[Any]:
     return CashReceipt.objects.filter(reference__in=values).values_list("pk")
 
 
-class ReadOnlyPage(LoggedExport):
+class ReadOnlyPage(LoggedPage):
     """볼 뿐인 목록: its rows have no states, so nothing can be done with them."""
 
     def versions(self, base_ids: Collection[int]) -> dict[int, int]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
-from accounts.lists import LoggedExport
+from accounts.lists import LoggedPage
 from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.refunds import COLUMNS, PATHS, RETURN, RefundRecord
 from payments.models import Refund
@@ -21,7 +21,7 @@ def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
 
 
 @lists.register
-class RefundPage(FollowedRows, LoggedExport):
+class RefundPage(FollowedRows, LoggedPage):
     """환불 관리: refunds by what somebody has to do about them; 은행 이체 is the list for the shop's bank."""
 
     name, title, url, permission = "refunds", "환불 관리", "/payments/refunds/", "payments.view_refund"

@@ -20,6 +20,7 @@ from payments.services.booking import book, payments_of
 from payments.states import EntryKind
 
 PAID_ALREADY = "이미 입금확인한 주문입니다."
+NOTHING_DUE = "입금할 금액이 없던 주문입니다. 쿠폰과 적립금으로 모두 결제되어 취소할 입금확인이 없습니다."
 NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서 환불로 처리하세요."
 
 
@@ -79,11 +80,15 @@ def _unpayable(order: Order, lines: Sequence[OrderLine]) -> str | None:
 def revert_manual(
     *, order_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
 ) -> Outcome:
-    """입금확인 취소: take a MANUAL booking back; refused once a provider captured money or a line has gone further."""
+    """입금확인 취소: take a MANUAL booking back; refused once a provider captured money or a line has gone further.
+
+    Refused too when there is no booking because nothing was due. Source: domain.md T2, T5.
+    """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         payments = payments_of(orders)
         booked = _manual_balances(payments.values())
         refused = {o.pk: NOT_MANUAL for o in orders if booked.get(payments[o.pk].pk, 0) != o.paid_amount}
+        refused |= {order.pk: NOTHING_DUE for order in orders if not order.due_amount and not order.paid_amount}
         good = [order for order in orders if order.pk not in refused and order.paid_amount]
         outcome = progress.revert_payment(
             order_ids=[order.pk for order in good], actor=actor, at=at, batch=batch, reason=reason

@@ -14,7 +14,7 @@ from payments.pages.deposits import DepositPage
 from payments.uploads import StatementUpload
 
 PERMISSION = "payments.match_deposits"
-PAGE, PREVIEW = "payments:statement", "payments:statement_preview"
+NO_ACCOUNT = "거래내역을 올릴 입금계좌가 없습니다. 먼저 설정에서 입금계좌를 등록하세요."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class StatementPage(FilePage):
     permission = PERMISSION
     title = "거래내역 올리기"
     form_class, upload_class = StatementFileForm, StatementUpload
-    template, preview = "payments/statement.html", PREVIEW
+    template, address, preview = "payments/statement.html", "payments:statement", "payments:statement_preview"
 
     def chosen(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         return {"account": cleaned["account"].pk}
 
     def further(self) -> dict[str, Any]:
-        has_account = BankAccount.objects.filter(is_active=True).exists()
-        return {"cancel_url": DepositPage.url, "has_account": has_account}
+        missing = "" if BankAccount.objects.filter(is_active=True).exists() else NO_ACCOUNT
+        return {"cancel_url": DepositPage.url, "missing": missing}
 
 
 class StatementPreview(FilePreview):
@@ -53,7 +53,7 @@ class StatementPreview(FilePreview):
     permission = PERMISSION
     title, upload_name = "거래내역", StatementUpload.name
     shown = tabs(ready="새 입금", same="이미 있음")
-    template, page, preview = "payments/statement_preview.html", PAGE, PREVIEW
+    template, page = "payments/statement_preview.html", StatementPage
 
     def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
         data = item.data or {}

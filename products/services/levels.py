@@ -10,6 +10,7 @@ from typing import Protocol
 
 from django.db import connection
 
+from accounts.models import User
 from core.exceptions import Conflict
 from core.lookups import Among
 from products.models import MovementKind, StockLevel
@@ -34,8 +35,8 @@ _CHANGE_LEVELS = """
      WHERE level.variant_id = change.variant_id
 """
 _ADD_MOVEMENTS = """
-    INSERT INTO products_stockmovement (variant_id, at, kind, on_hand, demand, allocated, reference, reason)
-    SELECT line.variant_id, %s, %s, line.units * %s, line.units * %s, line.units * %s, line.reference, ''
+    INSERT INTO products_stockmovement (variant_id, at, kind, on_hand, demand, allocated, reference, actor_id, reason)
+    SELECT line.variant_id, %s, %s, line.units * %s, line.units * %s, line.units * %s, line.reference, %s::bigint, ''
       FROM unnest(%s::bigint[], %s::int[], %s::text[]) WITH ORDINALITY AS line(variant_id, units, reference, place)
      ORDER BY line.place
 """
@@ -92,8 +93,8 @@ def lock_levels(variant_ids: Collection[int]) -> dict[int, StockLevel]:
     return {level.pk: level for level in known.select_for_update(no_key=True).order_by("pk")}
 
 
-def apply(lines: Collection[StockLine], effect: Effect, *, at: datetime) -> None:
-    """Change the levels of the lines' variants by one effect and write one movement per line.
+def apply(lines: Collection[StockLine], effect: Effect, *, at: datetime, actor: User | None) -> None:
+    """Change the levels of the lines' variants by one effect and write one movement per line in the actor's name.
 
     Raises StockBroken before anything is written, IntegrityError when a line did the same at the same version before.
     """
@@ -104,7 +105,7 @@ def apply(lines: Collection[StockLine], effect: Effect, *, at: datetime) -> None
     for line in rows:
         units[_variant(line)] = units.get(_variant(line), 0) + line.quantity
     _refuse_broken(lock_levels(units), units, effect)
-    _write(rows, units, effect, at=at)
+    _write(rows, units, effect, at=at, actor=actor)
 
 
 def _variant(line: StockLine) -> int:
@@ -125,7 +126,9 @@ def _refuse_broken(levels: Mapping[int, StockLevel], units: Mapping[int, int], e
             )
 
 
-def _write(rows: Sequence[StockLine], units: Mapping[int, int], effect: Effect, *, at: datetime) -> None:
+def _write(
+    rows: Sequence[StockLine], units: Mapping[int, int], effect: Effect, *, at: datetime, actor: User | None
+) -> None:
     signs = [effect.on_hand, effect.demand, effect.allocated]
     with connection.cursor() as cursor:
         cursor.execute(_CHANGE_LEVELS, [*signs, abs(effect.on_hand), list(units), list(units.values())])
@@ -135,6 +138,7 @@ def _write(rows: Sequence[StockLine], units: Mapping[int, int], effect: Effect, 
                 at,
                 effect.kind.value,
                 *signs,
+                actor.pk if actor is not None else None,
                 [line.variant_id for line in rows],
                 [line.quantity for line in rows],
                 [f"{line.number}/{line.version}" for line in rows],

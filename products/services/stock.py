@@ -1,12 +1,14 @@
 """재고: demand, allocation and shipping of order lines, and the corrections that staff make.
 
 Set-wise: one UPDATE of the levels and one INSERT of the movements per call. A movement's reference is the line's number
-and version, unique per kind, so that doing the same move twice fails in the database. Source: architecture.md 3, Stock.
+and version, unique per kind, so that doing the same move twice fails in the database; its actor is the person who made
+the line move, None for what nobody pressed. Source: architecture.md 3, Stock.
 """
 
 from collections.abc import Collection
 from datetime import datetime
 
+from accounts.models import User
 from core.state import preview_notes
 from products.models import MovementKind, StockLevel
 from products.services.corrections import CorrectionRepeated, ReasonMissing, adjust, receive
@@ -39,37 +41,37 @@ _UNSHIP = Effect(MovementKind.UNSHIP, on_hand=1, allocated=1)
 ALL, PARTLY, NONE = "ALL", "PARTLY", "NONE"
 
 
-def add_demand(lines: Collection[StockLine], *, at: datetime) -> None:
+def add_demand(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """수요 추가: orders ask for the units; may exceed what is on hand. Lines without a variant are passed over."""
-    apply(lines, _ADD_DEMAND, at=at)
+    apply(lines, _ADD_DEMAND, at=at, actor=actor)
 
 
-def drop_demand(lines: Collection[StockLine], *, at: datetime) -> None:
+def drop_demand(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """수요 취소: the units are no longer asked for (canceled before they were allocated)."""
-    apply(lines, _DROP_DEMAND, at=at)
+    apply(lines, _DROP_DEMAND, at=at, actor=actor)
 
 
-def allocate(lines: Collection[StockLine], *, at: datetime) -> None:
+def allocate(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """할당: demand becomes allocated stock. Ask shortages() in the same transaction first.
 
     Raises StockBroken, with nothing written, when less is free than the lines need.
     """
-    apply(lines, _ALLOCATE, at=at)
+    apply(lines, _ALLOCATE, at=at, actor=actor)
 
 
-def release(lines: Collection[StockLine], *, at: datetime) -> None:
+def release(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """할당 해제: allocated stock becomes demand again (상품준비중으로)."""
-    apply(lines, _RELEASE, at=at)
+    apply(lines, _RELEASE, at=at, actor=actor)
 
 
-def ship_out(lines: Collection[StockLine], *, at: datetime) -> None:
+def ship_out(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """출고: allocated units leave the house."""
-    apply(lines, _SHIP, at=at)
+    apply(lines, _SHIP, at=at, actor=actor)
 
 
-def take_back(lines: Collection[StockLine], *, at: datetime) -> None:
+def take_back(lines: Collection[StockLine], *, at: datetime, actor: User | None = None) -> None:
     """출고 취소: units that had left are on hand and allocated again."""
-    apply(lines, _UNSHIP, at=at)
+    apply(lines, _UNSHIP, at=at, actor=actor)
 
 
 def shortages(lines: Collection[StockLine]) -> dict[int, str]:

@@ -18,7 +18,6 @@ from products.uploads import StockUpload
 
 UPLOAD = StockUpload()
 PERMISSION = "products.adjust_stock"
-PAGE, PREVIEW = "products:stock_upload", "products:stock_preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class StockUploadPage(FilePage):
     permission = PERMISSION
     title = "재고 파일 올리기"
     form_class, upload_class = StockFileForm, StockUpload
-    template, preview = "products/upload.html", PREVIEW
+    template, address, preview = "products/upload.html", "products:stock_upload", "products:stock_preview"
 
     def chosen(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         return {"reason": cleaned["reason"]}
@@ -56,7 +55,7 @@ class StockPreview(FilePreview):
     permission = PERMISSION
     title, upload_name = "재고 파일", UPLOAD.name
     shown = tabs(ready="반영 가능", same="변화 없음")
-    template, page, preview = "products/preview.html", PAGE, PREVIEW
+    template, page = "products/preview.html", StockUploadPage
 
     def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
         data = item.data or {}

@@ -15,7 +15,10 @@ NO_KEY = "배송번호나 주문번호를 입력하세요."
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """송장 파일 한 행: the key as written, the courier's slug and the clean number, or the reason why not."""
+    """송장 파일 한 행: the key as written, the courier's slug and the clean number, or the reason why not.
+
+    `line` is the 품목별 주문번호 of a file with a row for each line, whatever column the key is from.
+    """
 
     index: int
     row_number: int
@@ -26,6 +29,7 @@ class ResultRow:
     shown_waybill: str
     error: str = ""
     warning: str = ""
+    line: str = ""
 
 
 def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Header:
@@ -65,7 +69,7 @@ def _row(table: Table, header: Header, index: int, default_courier: str) -> Resu
     shown = _plain(cells["waybill"])
     courier = _courier(courier_text or default_courier)
     slug = "" if isinstance(courier, str) else courier.slug
-    row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text)
+    row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text, line=_plain(cells.get("line")))
     if key_error or isinstance(courier, str):
         return row(waybill="", shown_waybill=shown, error=key_error or str(courier))
     verdict = _number(cells["waybill"], courier)

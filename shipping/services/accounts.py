@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+
 from core.exceptions import DomainError
 from core.http import HttpProblem
 from shipping.adapters.base import TrackOutcome
@@ -23,6 +26,10 @@ ANSWERS = {
     TrackOutcome.UNKNOWN_CARRIER: "이 주소는 CJ대한통운을 조회할 수 없습니다. 주소를 확인하세요.",
     TrackOutcome.UNAVAILABLE: "응답을 받지 못했습니다. 주소를 확인하세요.",
 }
+NOT_SECURE = "주소는 https://로 시작해야 합니다."
+NO_ADDRESS = (
+    "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요. 아이디(@), 빈칸, ?와 #은 쓸 수 없습니다."
+)
 WORKS = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND, TrackOutcome.BAD_NUMBER})
 
 
@@ -41,12 +48,12 @@ def tracking_account() -> TrackingAccount | None:
 def save_account(*, base_url: str, api_key: str, is_active: bool, at: datetime) -> TrackingAccount:
     """계정 저장: an empty key keeps the stored one; a new address or key gives a blocked account another chance.
 
-    Raises AccountRefused for an address that is not https (a sandbox of this computer may be plain) or a key that no
-    header can carry.
+    Raises AccountRefused for what is no address, one that is not https (a sandbox of this computer may be plain) or a
+    key that no header can carry.
     """
     account = tracking_account() or TrackingAccount(code=polling.SOURCE, name=NAME)
-    if urlsplit(base_url).scheme != "https" and not account.is_sandbox:
-        raise AccountRefused("주소는 https://로 시작해야 합니다.")
+    if problem := _address_problem(base_url, is_sandbox=account.is_sandbox):
+        raise AccountRefused(problem)
     if api_key and not (api_key.isascii() and api_key.isprintable()):
         raise AccountRefused("키에 쓸 수 없는 글자가 있습니다. 발급받은 키를 그대로 붙여 넣으세요.")
     has_changed = account.base_url != base_url or bool(api_key)
@@ -57,6 +64,19 @@ def save_account(*, base_url: str, api_key: str, is_active: bool, at: datetime) 
         account.failing_since, account.failures, account.retry_at = None, 0, at
     account.save()
     return account
+
+
+def _address_problem(base_url: str, *, is_sandbox: bool) -> str:
+    """What core.http would refuse to visit, and what nobody can see: Django's validator lets both pass."""
+    try:
+        URLValidator(schemes=("http", "https"))(base_url)
+        url = urlsplit(base_url)
+        is_fit = url.port != 0 and url.username is None and not (url.query or url.fragment)
+    except (ValidationError, ValueError):
+        return NO_ADDRESS
+    if not is_fit or not base_url.isprintable():
+        return NO_ADDRESS
+    return "" if is_sandbox or url.scheme == "https" else NOT_SECURE
 
 
 def check_account(account: TrackingAccount) -> tuple[bool, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.calendar import short
 from core.exceptions import Conflict, DomainError
@@ -20,15 +20,32 @@ from shipping.states import DeliveryMethod
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_COURIER = "택배사를 먼저 고르세요."
+TWICE = "같은 송장번호를 두 줄에 붙여 넣었습니다. 번호를 다시 확인하세요."
 NEWS_LOST = since_the_screen("다른 직원이", "송장번호를 바꿨습니다")
 MOST_LINES = 1000
 
 
 class DraftRefused(DomainError):
-    """임시 송장 거절: the number cannot be kept; the message goes below the cell."""
+    """임시 송장 거절: the number cannot be kept; the message goes below the cell.
+
+    `waybill` is the registered number ("" for none) that is left when the draft of the cell was taken away with it;
+    None when the cell was not touched.
+    """
 
     code = "draft_refused"
     status = 422
+
+    def __init__(self, message: str, *, waybill: str | None = None) -> None:
+        super().__init__(message)
+        self.waybill = waybill
+
+
+class Unkept(NamedTuple):
+    """못 채운 칸: what was pasted into it, the sentence for below it, and the registered number, "" for none."""
+
+    text: str
+    error: str
+    waybill: str
 
 
 @dataclass(slots=True)
@@ -39,6 +56,8 @@ class Pasted:
     taken: int = 0
     """Lines whose cell a colleague had filled or emptied since the list was read."""
     reasons: dict[str, int] = field(default_factory=dict)
+    unkept: dict[int, Unkept] = field(default_factory=dict)
+    """By shipment: cells whose pasted text was refused; an older draft of theirs is gone."""
 
     def refuse(self, reason: str) -> None:
         """Count one line that was not taken."""
@@ -61,23 +80,29 @@ def save_draft(
     """임시 저장: keep what was typed for a shipment; an empty text or the registered number takes the draft away.
 
     `shown` is the (courier, number) that the cell held on the person's screen, None when nothing typed was shown.
-    Returns the shipment, the clean number and a remark (empty when there is none). Raises DraftRefused, and CellTaken
-    when somebody else has changed the cell since.
+    Returns the shipment, the clean number and a remark (empty when there is none). Raises CellTaken when somebody else
+    has changed the cell since, and DraftRefused; a refused text takes the older draft away, so that nobody registers a
+    number that no longer stands in the cell.
     """
+    refused = ""
     with locking(actor=actor):
         shipment = next(iter(locked(Shipment.objects.filter(pk=shipment_id))), None)
         if shipment is None:
             raise DraftRefused(NOT_FOUND)
         known, number, remark = COURIERS.get(courier), "", ""
         if text.strip():
-            if known is None:
-                raise DraftRefused(NO_COURIER)
-            number, remark = _judged(shipment, known, text)
-        _refuse_taken(shipment, shown, (courier, number), actor=actor)
+            _refuse_not_waiting(shipment)
+            try:
+                number, remark = _judged(shipment, known, text)
+            except DraftRefused as error:
+                refused = error.message
+        _refuse_taken(shipment, shown, (courier, number or text.strip()), actor=actor)
         if known is None or not number:
             _empty([shipment.pk], actor=actor, at=at)
         else:
             _keep({shipment.pk: (known.slug, number)}, actor=actor, at=at)
+    if refused:
+        raise DraftRefused(refused, waybill=shipment.waybill)
     return shipment, number, remark
 
 
@@ -99,11 +124,17 @@ def _refuse_taken(shipment: Shipment, shown: tuple[str, str] | None, typed: tupl
     raise CellTaken(text, courier=now[0], waybill=now[1], is_draft=is_draft)
 
 
-def _judged(shipment: Shipment, courier: Courier, text: str) -> tuple[str, str]:
+def _refuse_not_waiting(shipment: Shipment) -> None:
     if shipment.step != ShipmentStep.READY:
         raise DraftRefused(not_ready([shipment.pk]).get(shipment.pk, NOT_FOUND))
     if shipment.method != DeliveryMethod.PARCEL:
         raise DraftRefused(NO_WAYBILL_NEEDED)
+
+
+def _judged(shipment: Shipment, courier: Courier | None, text: str) -> tuple[str, str]:
+    """The clean number and a remark. Raises DraftRefused."""
+    if courier is None:
+        raise DraftRefused(NO_COURIER)
     verdict = check_waybill(text, courier)
     if verdict.level is WaybillLevel.BLOCK:
         raise DraftRefused(verdict.message)
@@ -145,7 +176,8 @@ def paste(
 
     A line is (key, number) or (key, courier, number). `listed` holds the ids of the shipments on the list; None takes
     all that wait. What a colleague typed or registered since `seen_at`, when the list was read, is left as it is; None
-    leaves everything that colleagues typed. Nothing changes state.
+    leaves everything that colleagues typed. A refused number takes the older draft of its cell away. Nothing changes
+    state.
     """
     if len(lines) > MOST_LINES:
         raise DraftRefused(f"한 번에 {MOST_LINES:,}줄까지 붙여 넣을 수 있습니다. 나누어 붙여 넣으세요.")
@@ -160,32 +192,52 @@ def paste(
             shipment = shipments.get(found.shipments.get(line[0], 0)) if len(line) > 1 else None
             if shipment is None or (listed is not None and shipment.pk not in listed):
                 pasted.refuse("이 목록에 없는 주문")
-                continue
-            entry = _pasted_entry(shipment, line, default_courier)
-            if isinstance(entry, str):
-                pasted.refuse(entry)
             elif shipment.pk in taken:
                 pasted.refuse(taken[shipment.pk])
                 pasted.taken += 1
-            elif entry in numbers.values():
-                pasted.refuse("같은 번호")
             else:
-                numbers[shipment.pk] = entry
+                _take_line(shipment, line, default_courier, numbers=numbers, pasted=pasted)
         _keep(numbers, actor=actor, at=at)
+        pasted.unkept = {pk: cell for pk, cell in pasted.unkept.items() if pk not in numbers}
+        _empty(pasted.unkept, actor=actor, at=at)
     pasted.filled = len(numbers)
     return pasted
 
 
-def _pasted_entry(shipment: Shipment, line: Sequence[str], default_courier: str) -> tuple[str, str] | str:
-    """(courier, number) of one pasted line, or the reason why it cannot be kept."""
-    courier = find_courier(line[1]) if len(line) > 2 and line[1].strip() else COURIERS.get(default_courier)
-    if not isinstance(courier, Courier):
-        return "알 수 없는 택배사"
+def _take_line(
+    shipment: Shipment,
+    line: Sequence[str],
+    default_courier: str,
+    *,
+    numbers: dict[int, tuple[str, str]],
+    pasted: Pasted,
+) -> None:
+    """One pasted line for a shipment: its number into `numbers`, or into `pasted` why not."""
+    named = len(line) > 2 and line[1].strip()
+    courier = find_courier(line[1]) if named else COURIERS.get(default_courier)
     try:
-        number, _ = _judged(shipment, courier, line[-1])
+        _refuse_not_waiting(shipment)
+    except DraftRefused:
+        pasted.refuse("송장을 등록할 수 없는 주문")
+        return
+    try:
+        if not isinstance(courier, Courier):
+            raise DraftRefused(courier.message if courier else NO_COURIER)
+        entry = (courier.slug, _judged(shipment, courier, line[-1])[0])
+        if entry in [one for pk, one in numbers.items() if pk != shipment.pk]:
+            raise DraftRefused(TWICE)
     except DraftRefused as refused:
-        return "다른 주문에서 쓰는 번호" if "쓰고 있는" in refused.message else "형식 오류"
-    return courier.slug, number
+        pasted.refuse(_in_short(refused) if isinstance(courier, Courier) else "알 수 없는 택배사")
+        pasted.unkept[shipment.pk] = Unkept(line[-1][:40], refused.message, shipment.waybill)
+    else:
+        numbers[shipment.pk] = entry
+
+
+def _in_short(refused: DraftRefused) -> str:
+    """The reason for the strip, which counts them."""
+    if refused.message == TWICE:
+        return "같은 번호"
+    return "다른 주문에서 쓰는 번호" if "쓰고 있는" in refused.message else "형식 오류"
 
 
 def _taken_since(shipment_ids: Collection[int], *, actor: Any, seen_at: datetime | None) -> dict[int, str]:

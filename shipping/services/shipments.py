@@ -27,11 +27,13 @@ from orders.services import before, progress
 from orders.services.locking import locked_lines
 from orders.states import CLOSED, DeliveredBy
 from shipping import events
-from shipping.models import Parcel, Shipment, ShipmentLine
+from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
 from shipping.services import polling
 from shipping.states import ParcelState
+
+TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,13 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     """배송중 처리: a shipment leaves with all its lines and parcels, or not at all. Source: domain.md T11.
 
     When one line of a shipment is refused the others are too, with the reason of the first: a shipment travels whole.
+    It does not leave under a number over which somebody typed another one (ux.md 3.2).
     As the undo of 배송취소 it had left when it left before, so that nobody is told a second time.
     """
     line_ids = lines_of_whole_shipments(line_ids)
     put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _refusals_by_shipment(rows, OrderLine.ship)
+        refused = _typed_over(rows) | _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
         outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
@@ -183,6 +186,17 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         _keep_recipients(shipped)
         polling.start(parcels=handed.moved, at=at)
     return outcome
+
+
+def _typed_over(rows: Locked) -> dict[int, str]:
+    """Lines of shipments whose 임시 송장 is not the number that is registered: nobody meant to send that one."""
+    drafts = WaybillDraft.objects.filter(Among("shipment_id", rows.shipments)).exclude(text="")
+    refused: dict[int, str] = {}
+    for pk, courier, text in drafts.values_list("shipment_id", "courier", "text"):
+        live = {(parcel.courier, parcel.waybill) for parcel in rows.parcels_of.get(pk, []) if parcel.state in LIVE}
+        if live and (courier, text) not in live:
+            refused |= dict.fromkeys(rows.lines_of[pk], TYPED_OVER)
+    return refused
 
 
 def lines_of_whole_shipments(line_ids: Collection[int]) -> list[int]:

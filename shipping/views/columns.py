@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.access import staff_of
 from core.excel import FileProblem, Header, Table, read_table
 from core.exceptions import Conflict, DomainError
-from core.jobs import files, start
+from core.jobs import files, previews
 from core.jobs.uploads import open_upload
-from core.models import Job, JobState
+from core.models import Job
 from shipping.columns import courier_name
 from shipping.excel.results import plain_header
 from shipping.file_columns import TARGETS
@@ -27,62 +27,57 @@ LONGEST_WAIT = 24 * 3600
 SAMPLE_ROWS = 3
 UNKNOWN = "열 이름을 찾지 못했습니다. 주문번호와 송장번호 열을 골라 주세요. 한 번 고르면 다음 파일부터 바로 읽습니다."
 AGAIN = "열을 다시 고르면 이 파일을 새로 읽고, 다음 파일부터 그렇게 읽습니다."
-CLOSED = "이미 반영했거나 그만둔 파일입니다. 열을 바꾸려면 파일을 다시 올려 주세요."
 LOCKED = "암호가 걸린 파일입니다. 기억한 열을 지운 뒤 파일을 다시 올려 주세요."
 LOST = "올린 파일이 남아 있지 않습니다. 파일을 다시 올려 주세요."
 
 
-def open_preview(
-    request: HttpRequest, name: str, content: bytes, *, options: Mapping[str, Any], password: str = ""
-) -> HttpResponse:
-    """미리보기 열기: read the file and lead to its rows. Raises FileProblem and the DomainErrors of open_upload."""
-    job = _opened(request, name, content, options=options, password=password)
-    return redirect("shipping:waybill_preview", uuid=job.uuid)
+def open_preview(request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]) -> HttpResponse:
+    """미리보기 열기: lead to the rows of a file. Raises FileProblem and the DomainErrors of open_upload."""
+    return redirect("shipping:waybill_preview", uuid=_opened(request, table, content, options=options).uuid)
 
 
-def _opened(request: HttpRequest, name: str, content: bytes, *, options: Mapping[str, Any], password: str) -> Job:
+def _opened(request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]) -> Job:
     return open_upload(
-        upload=WaybillUpload(password=password),
+        upload=WaybillUpload(table),
         actor=staff_of(request),
-        file_name=name,
+        file_name=table.filename,
         content=[content],
         at=timezone.now(),
         options=options,
+        part=options.get("sheet", ""),
     )
 
 
 def read_unknown(
-    request: HttpRequest, name: str, content: bytes, options: Mapping[str, Any], *, password: str
+    request: HttpRequest, table: Table, content: bytes, options: Mapping[str, Any], *, is_locked: bool
 ) -> HttpResponse:
     """모르는 열 이름: as remembered of the sender, else ask. Raises FileProblem when no row can hold names at all."""
-    table = read_table(content, filename=name, password=password)
     header = plain_header(table)
     known = remembered_layout(header=header, courier=options["courier"])
     if known is not None:
         chosen = {"columns": known.mapping, "layout": known.pk, "sender": known.name}
         try:
-            return open_preview(request, name, content, options={**options, **chosen}, password=password)
+            return open_preview(request, table, content, options={**options, **chosen})
         except FileProblem as problem:
             if problem.code != "file_no_header":
                 raise
-    token = _keep(request, name, content, options)
-    form = _form(header, options, is_locked=bool(password))
-    return _page(request, token, name, header.labels, form=form, sample=_sample(table, header))
+    token = _keep(request, table.filename, content, options)
+    form = _form(header, options, is_locked=is_locked)
+    return _page(request, token, table.filename, header.labels, form=form, sample=_sample(table, header))
 
 
 def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
     """열 다시 맞추기 of a file that was read by chosen columns and is not applied yet. Raises Conflict, FileProblem."""
+    previews.require_open(job)
     try:
         path = files.path_of(job.file_path)
     except ValueError:
         path = None
-    if job.state != JobState.PREVIEW:
-        raise Conflict(CLOSED, code="preview_closed")
     if path is None:
         raise Conflict(LOST, code="file_gone")
     content, options = path.read_bytes(), dict(job.params.get("options") or {})
     try:
-        table = read_table(content, filename=job.file_name)
+        table = read_table(content, filename=job.file_name, sheet=options.get("sheet") or None)
     except FileProblem as problem:
         raise Conflict(LOCKED, code="file_locked") if "password" in problem.code else problem from None
     header = plain_header(table)
@@ -103,20 +98,22 @@ def map_columns(request: HttpRequest) -> HttpResponse | None:
         return None
     content = path.read_bytes()
     try:
-        table = read_table(content, filename=name, password=password)
+        table = read_table(content, filename=name, password=password, sheet=options.get("sheet") or None)
         header = plain_header(table)
     except FileProblem as problem:
         return _unread(request, token, name, problem)
     form = ColumnsForm(request.POST, labels=header.labels, found={}, is_locked="password" in request.POST)
+    status = 422
     if form.is_valid():
         try:
-            answer = _open_mapped(request, form, header, name, content, options=options, password=password)
+            answer = _open_mapped(request, form, header, table, content, options=options)
         except DomainError as error:
             form.add_error(None, error.message)
+            status = error.status
         else:
             files.remove(stored)
             return answer
-    return _page(request, token, name, header.labels, form=form, sample=_sample(table, header))
+    return _page(request, token, name, header.labels, form=form, sample=_sample(table, header), status=status)
 
 
 def _unread(request: HttpRequest, token: str, name: str, problem: FileProblem) -> HttpResponse:
@@ -133,19 +130,18 @@ def layout_id(job: Job) -> int:
 
 
 def _open_mapped(
-    request: HttpRequest, form: ColumnsForm, header: Header, name: str, content: bytes, *, options: dict[str, Any],
-    password: str,
-) -> HttpResponse:  # fmt: skip
+    request: HttpRequest, form: ColumnsForm, header: Header, table: Table, content: bytes, *, options: dict[str, Any]
+) -> HttpResponse:
     """The preview of the file as it was mapped; only a mapping that reads it is remembered."""
     before = options.pop("instead_of", 0)
     sender = form.cleaned_data["sender"] or courier_name(options["courier"])
     chosen = {"columns": form.mapping, "sender": sender}
-    job = _opened(request, name, content, options=options | chosen, password=password)
+    job = _opened(request, table, content, options=options | chosen)
     layout = remember_layout(header=header, courier=options["courier"], name=sender, mapping=form.mapping)
     job.params["options"]["layout"] = layout.pk
     job.save(update_fields=["params"])
     if before:
-        start.cancel(job_id=before, actor=staff_of(request), at=timezone.now())
+        previews.supersede(job_id=before, actor=staff_of(request), at=timezone.now())
     return redirect("shipping:waybill_preview", uuid=job.uuid)
 
 

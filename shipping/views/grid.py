@@ -1,6 +1,8 @@
 """송장 입력칸: drafts of single cells and of pasted ranges; nothing changes state here."""
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,7 +15,7 @@ from core.jobs.shown import Result
 from core.settings_registry import get_setting
 from core.views.acts import seen_at
 from shipping.pages import listed
-from shipping.services.drafts import CellTaken, paste, save_draft
+from shipping.services.drafts import CellTaken, DraftRefused, Unkept, paste, save_draft
 from shipping.services.keys import resolve
 
 UNREADABLE = "입력한 내용을 읽을 수 없습니다. 화면을 새로고침하세요."
@@ -22,7 +24,8 @@ UNREADABLE = "입력한 내용을 읽을 수 없습니다. 화면을 새로고�
 class DraftView(PermissionRequired):
     """임시 저장 of one cell; answers JSON with the clean number, or the sentence for below the cell.
 
-    `shown` and `shown_courier` are what the cell held before it was typed into; 409 brings what it holds by now.
+    `shown` and `shown_courier` are what the cell held before it was typed into; `waybill` of the answer is what it
+    holds now, also after a refusal (422) that took the older draft away; 409 brings what it holds by now.
     """
 
     permission = "shipping.register_waybill"
@@ -43,9 +46,14 @@ class DraftView(PermissionRequired):
         except CellTaken as taken:
             now = {"waybill": taken.waybill, "courier": taken.courier, "draft": taken.is_draft}
             return JsonResponse({"error": taken.message, "now": now}, status=taken.status)
+        except DraftRefused as refused:
+            left = {} if refused.waybill is None else {"waybill": refused.waybill}
+            return JsonResponse({"error": refused.message, **left}, status=refused.status)
         except DomainError as error:
             return JsonResponse({"error": error.message}, status=error.status)
-        return JsonResponse({"waybill": number, "version": shipment.version, "error": remark})
+        holds = number or shipment.waybill
+        is_draft = bool(number) and (courier, number) != (shipment.courier, shipment.waybill)
+        return JsonResponse({"waybill": holds, "version": shipment.version, "error": remark, "draft": is_draft})
 
 
 class PasteView(PermissionRequired):
@@ -75,7 +83,7 @@ class PasteView(PermissionRequired):
             result.failed = sum(done.reasons.values())
             result.part_text = f"{result.failed:,}건은 채우지 못했습니다."
             result.reasons = list(done.reasons.items())
-        answer = _strip(request, result)
+        answer = _strip(request, result, unkept=done.unkept)
         if done.filled or done.taken:
             answer["HX-Trigger"] = "oms:changed"
         return answer
@@ -95,5 +103,9 @@ def _on_list(request: HttpRequest, lines: list[list[str]], at: Any) -> dict[int,
     return dict.fromkeys(found)
 
 
-def _strip(request: HttpRequest, result: Result, *, status: int = 200) -> HttpResponse:
-    return render(request, "generic/_strip.html", {"result": result}, status=status)
+def _strip(
+    request: HttpRequest, result: Result, *, status: int = 200, unkept: Mapping[int, Unkept] | None = None
+) -> HttpResponse:
+    """The strip, with what belongs into the cells that could not be filled."""
+    cells = json.dumps({pk: cell._asdict() for pk, cell in unkept.items()}) if unkept else ""
+    return render(request, "shipping/pasted.html", {"result": result, "unkept": cells}, status=status)

@@ -66,8 +66,8 @@ def _layout(job: Job) -> dict[str, Any] | None:
 
 
 def _messages(job: Job) -> int:
-    """발송 알림 수: one for each order of the rows that can be applied."""
-    targets = JobItem.objects.filter(job=job, result=ItemResult.PENDING).values("target_id")
+    """발송 알림 수: one for each order of the rows that are applied as they stand, without a tick."""
+    targets = JobItem.objects.filter(SHOWN["ready"][1], job=job).values("target_id")
     lines = ShipmentLine.objects.filter(shipment__in=targets, is_live=True).values("line_id")
     return OrderLine.objects.filter(pk__in=lines, state=LineState.READY).values("order_id").distinct().count()
 

@@ -1,5 +1,7 @@
 """설정 · 택배사: couriers in use, the sender, and the account that tracking asks with."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -7,9 +9,11 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.calendar import short
 from core.exceptions import DomainError
-from core.settings_registry import get_settings, set_setting
+from core.setting_forms import SettingsForm
+from core.settings_registry import change_settings, declared_settings, get_settings
 from shipping.adapters.tracker_delivery import CLOUD_URL
-from shipping.forms import ShippingSettingsForm, TrackingAccountForm
+from shipping.forms import TrackingAccountForm
+from shipping.options import GROUP, SENDER_GROUP
 from shipping.services.accounts import check_account, save_account, state_of, tracking_account
 from shipping.services.sources import address_of
 
@@ -37,13 +41,21 @@ class CourierSettings(PermissionRequired):
 
 
 def _save_settings(request: HttpRequest) -> HttpResponse:
-    form = ShippingSettingsForm(request.POST)
+    form = _form(request.POST)
     if not form.is_valid():
         return _page(request, settings_form=form, status=422)
-    at, actor = timezone.now(), staff_of(request)
-    for key, value in form.cleaned_data.items():
-        set_setting(key=key, value=value, actor=actor, at=at)
+    changes, shown = form.changes(), form.cleaned_data["was"]
+    try:
+        change_settings(changes=changes, shown=shown, actor=staff_of(request), at=timezone.now())
+    except DomainError as error:
+        form.add_error(None, error.message)
+        return _page(request, settings_form=form, status=error.status)
     return redirect("shipping:courier_settings")
+
+
+def _form(data: Any = None) -> SettingsForm:
+    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP)]
+    return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
 
 
 def _save_account(request: HttpRequest) -> HttpResponse:
@@ -65,7 +77,7 @@ def _test(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, *, settings_form: ShippingSettingsForm | None = None,
+    request: HttpRequest, *, settings_form: SettingsForm | None = None,
     account_form: TrackingAccountForm | None = None, tested: tuple[str, str] | None = None, status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     account = tracking_account()
@@ -73,12 +85,10 @@ def _page(
         "base_url": account.base_url if account else CLOUD_URL,
         "is_active": account is None or account.is_active,
     }
-    fresh = ShippingSettingsForm()
-    fresh.initial = get_settings(*fresh.fields)
     context = {
         "title": "택배사",
         "subtitle": "설정",
-        "settings_form": settings_form or fresh,
+        "settings_form": settings_form or _form(),
         "account_form": account_form or TrackingAccountForm(initial=initial),
         "account": account,
         "state": state_of(account),

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from accounts.access import PermissionRequired
 from core.exceptions import DomainError
+from core.korean import josa
+from core.views.gate import is_fragment, refuse
 from shipping.columns import courier_name
 from shipping.excel.courier_file import file_rows
 from shipping.forms import TemplateColumnForm, TemplateForm, TemplateNameForm
@@ -18,8 +22,9 @@ from shipping.services import templates
 
 PREVIEW_ROWS = 5
 START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)
+SURE = "{name} 지웁니다. 지운 양식은 되돌릴 수 없습니다."
 UNKNOWN = "엑셀 양식을 찾을 수 없습니다."
-WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있습니다. 표시한 열을 고치세요."
+WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있고, 깨진 글자는 쓸 수 없습니다. 표시한 열을 고치세요."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +97,46 @@ class TemplateAct(PermissionRequired):
     """엑셀 양식 복사, 삭제, 기본 양식으로."""
 
     permission = "templates.edit"
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "post", "options"]
+
+    def get(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """삭제 확인: a deleted template does not come back, so it is asked for first; the other acts ask nothing."""
+        template = ExcelTemplate.objects.filter(pk=pk).first()
+        if template is None or template.is_preset or act != "delete":
+            return _missing(request)
+        context = {
+            "title": "엑셀 양식 삭제",
+            "text": SURE.format(name=josa(f"'{template.name}'", "을/를")),
+            "form": Form(),
+            "action_url": request.path,
+            "submit_label": "삭제",
+            "danger": True,
+        }
+        if is_fragment(request):
+            return render(request, "generic/_dialog.html", context)
+        context |= {"intro": context["text"], "cancel_url": reverse("shipping:templates")}
+        return render(request, "generic/form.html", context)
 
     def post(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         try:
             if act == "copy":
-                name = request.POST.get("name", "").strip()[:60] or f"{_name(pk)} 사본"[:60]
-                return redirect("shipping:template", pk=templates.copy_template(template_id=pk, name=name).pk)
+                name = request.POST.get("name") or f"{_name(pk)} 사본"[:60]
+                form = TemplateNameForm({"name": name})
+                if not form.is_valid():
+                    return _list(request, form, status=422)
+                made = templates.copy_template(template_id=pk, name=form.cleaned_data["name"])
+                return redirect("shipping:template", pk=made.pk)
             if act == "delete":
                 templates.delete_template(template_id=pk)
+                messages.success(request, "엑셀 양식을 지웠습니다.")
             elif act == "default":
                 templates.set_default(template_id=pk)
             else:
                 return _missing(request)
         except DomainError as error:
-            status = error.status if error.status in {404, 409} else 400
-            return render(request, f"{status}.html", {"error_text": error.message}, status=error.status)
+            return refuse(request, error)
+        if is_fragment(request):
+            return HttpResponse(headers={"HX-Redirect": reverse("shipping:templates")})
         return redirect("shipping:templates")
 
 

@@ -1,5 +1,5 @@
 // Buttons with data-action: one post with the selection, or with the one order that the button names.
-import { $, card, notify, on, onClick, refresh } from "./dom.js";
+import { $, card, notify, on, onClick, refresh, saving } from "./dom.js";
 import { clear, cursorRow, keepOnly, selection, size } from "./select.js";
 
 let ofSelection = false;
@@ -14,10 +14,12 @@ function target(button) {
   return { page: card().dataset.page, mode: "ids", rows: `${row.dataset.id}:${row.dataset.version}`, query: card().dataset.query, as_of: card().dataset.asOf, expected: 1 };
 }
 
-onClick("[data-action]", (button) => {
+onClick("[data-action]", async (button) => {
   ofSelection = false;
   const values = target(button);
   if (!values) return notify("처리할 주문을 먼저 선택하세요.", { error: true });
+  // The number of the cell that was left for this button counts.
+  if (saving.size) await Promise.allSettled(saving);
   htmx.ajax("POST", `/acts/${button.dataset.action}/`, { source: button, target: "#dialog", swap: "innerHTML", values });
 });
 

@@ -23,6 +23,9 @@ export const csrf = () =>
 export const post = (url, body) =>
   fetch(url, { method: "POST", body, headers: { "X-CSRFToken": csrf(), "X-Requested-With": "XMLHttpRequest" } });
 
+// What is being saved at this moment: an act that follows waits for it.
+export const saving = new Set();
+
 // The sentence of an answer that refuses, or the one given when there is none.
 export const sentence = async (answer, otherwise) =>
   answer?.headers.get("Content-Type")?.startsWith("text/plain") ? answer.text() : otherwise;

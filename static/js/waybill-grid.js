@@ -1,5 +1,5 @@
 // Waybill inputs behave like a sheet: arrows and Enter move, a paste fills by key, leaving a cell saves a draft.
-import { $, $$, card, csrf, notify, on, onClick, post } from "./dom.js";
+import { $, $$, card, csrf, notify, on, onClick, post, saving } from "./dom.js";
 import { selection, size } from "./select.js";
 import { askLogin } from "./session.js";
 
@@ -34,33 +34,48 @@ const shownIn = (input) => input.dataset.saved ?? input.defaultValue;
 const courierOf = (row) => $("select[data-courier]", row);
 const shownCourier = (select) => select?.dataset.saved ?? $$("option", select ?? undefined).find((one) => one.defaultSelected)?.value ?? "";
 
-async function save(input, changed = input.value !== shownIn(input)) {
+// One after the other for each cell: a number typed while the one before is on its way must come second.
+const turns = new WeakMap();
+function save(input, isForced) {
+  const turn = (turns.get(input) ?? Promise.resolve()).then(() => keep(input, isForced)).finally(() => saving.delete(turn));
+  turns.set(input, turn);
+  saving.add(turn);
+}
+
+async function keep(input, isForced) {
   const url = input.closest("[data-draft-url]")?.dataset.draftUrl;
   const row = rowOf(input);
-  if (!url || !changed) return;
+  if (!url || !(isForced || input.value !== shownIn(input))) return;
   const fault = ownFault(input);
   complain(input, fault);
-  if (fault) return;
-  input.value = clean(input.value);
+  if (!fault) input.value = clean(input.value);
+  const sent = input.value;
   const select = courierOf(row);
   const courier = select?.value ?? "";
-  // What the cell held before: a colleague may have filled it since, and only the server knows.
-  const body = new URLSearchParams({ id: row.dataset.id, waybill: input.value, courier, shown: shownIn(input), shown_courier: shownCourier(select) });
+  // What the cell held before: a colleague may have filled it since, and only the server knows. A wrong number is not
+  // sent, but it leaves no older one behind that would be registered in its place.
+  const body = new URLSearchParams({ id: row.dataset.id, waybill: fault ? "" : sent, courier, shown: shownIn(input), shown_courier: shownCourier(select) });
   const answer = await post(url, body).catch(() => null);
   if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/login/"))) return askLogin();
   const said = await answer?.json().catch(() => null);
-  if (answer?.ok) {
-    input.dataset.saved = input.value = said?.waybill ?? input.value;
-    if (select) select.dataset.saved = courier;
-    complain(input, said?.error);
-    draft(input, Boolean(input.value));
-  } else if (said?.now) {
-    // A colleague was first: the cell shows their number, the line below who and when.
+  const isSame = input.value === sent;
+  if (said?.now) {
+    // A colleague was first: the cell shows their number, the line below who and when. What is being typed stays, and
+    // is judged when the cell is left.
+    if (!isSame) return;
     input.dataset.saved = input.value = said.now.waybill;
     if (select && said.now.courier) select.dataset.saved = select.value = said.now.courier;
     complain(input, said.error);
-    draft(input, said.now.draft);
-  } else complain(input, said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
+    return draft(input, said.now.draft);
+  }
+  if (said?.waybill !== undefined) {
+    input.dataset.saved = said.waybill;
+    draft(input, Boolean(said.draft));
+  }
+  if (answer?.ok && select) select.dataset.saved = courier;
+  if (!isSame || fault) return;
+  if (answer?.ok) input.value = shownIn(input);
+  complain(input, answer?.ok ? said?.error : said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
 }
 
 function draft(input, shown) {
@@ -96,17 +111,17 @@ on("keydown", (event) => {
 let unsaved = [];
 on("htmx:beforeSwap", ({ detail }) => {
   if (detail.target.id !== "list") return;
-  unsaved = inputs().filter((one) => one.id && one.value !== shownIn(one)).map((one) => ({ id: one.id, value: one.value, shown: shownIn(one) }));
+  unsaved = inputs().filter((one) => one.id && one.value !== shownIn(one)).map((one) => ({ id: one.id, value: one.value, shown: shownIn(one), said: one.parentElement.querySelector(".cell-error")?.textContent }));
 });
 on("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id !== "list") return;
-  for (const { id, value, shown } of unsaved) {
+  for (const { id, value, shown, said } of unsaved) {
     const input = document.getElementById(id);
     if (!input || input.disabled) continue;
     input.value = value;
     // The number that the refresh brought is hidden below what is being typed: it was not seen.
     input.dataset.saved = shown;
-    complain(input, ownFault(input));
+    complain(input, ownFault(input) || said);
   }
   unsaved = [];
 });
@@ -117,8 +132,9 @@ function keyed(lines, start) {
   const list = inputs();
   const free = list.slice(list.indexOf(start)).filter((one) => one === start || !one.value);
   return lines.slice(0, free.length).map((line, i) => {
-    free[i].value = clean(line);
-    free[i].dataset.saved = free[i].value;
+    // What was typed there gives way; the answer brings what the cell holds.
+    free[i].value = shownIn(free[i]);
+    complain(free[i]);
     return `${free[i].dataset.waybill || rowOf(free[i]).dataset.order}\t${line}`;
   });
 }
@@ -134,6 +150,19 @@ on("paste", (event) => {
   if (text.length < lines.length) notify(`비어 있는 칸이 모자라 ${lines.length - text.length}줄은 붙여 넣지 않았습니다.`, { error: true });
   const { page, query, asOf } = card().dataset;
   htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query, as_of: asOf } });
+});
+
+// What was pasted and could not be kept stands in its cell with the reason below, where it can be put right.
+on("htmx:afterSwap", ({ detail }) => {
+  const cells = detail.target.id === "strip" && $("[data-unkept]", detail.target)?.dataset.unkept;
+  for (const [id, { text, error, waybill }] of Object.entries(cells ? JSON.parse(cells) : {})) {
+    const input = document.getElementById(`waybill-${id}`);
+    if (!input) continue;
+    input.value = text;
+    input.dataset.saved = waybill;
+    draft(input, false);
+    complain(input, error);
+  }
 });
 
 // The courier's file of single rows: the ids are posted, because an address cannot hold two thousand of them.

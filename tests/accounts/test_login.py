@@ -178,7 +178,7 @@ def test_log_in_never_leads_to_another_site(person, client, target):
     assert client.get("/login/", {"next": target})["Location"] == "/"
 
 
-@hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=30))
 def test_any_next_is_shown_safely(db, target):
     assert Client().get("/login/", {"next": target}).status_code == 200

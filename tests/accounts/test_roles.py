@@ -22,6 +22,7 @@ MATRIX = """
     orders.memo                 OCLF
     orders.delay                OC
     orders.find_people          OCA
+    orders.find_depositor       F
     orders.reveal               OC
     orders.export               OC
     orders.confirm_purchase     OC

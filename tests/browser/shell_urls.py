@@ -121,7 +121,7 @@ def draft(request: HttpRequest) -> HttpResponse:
         return JsonResponse(
             {"error": f"송장번호는 숫자 12자리여야 합니다. 지금은 {len(waybill)}자리입니다."}, status=422
         )
-    return JsonResponse({"waybill": waybill, "version": 2})
+    return JsonResponse({"waybill": waybill, "version": 2, "draft": bool(waybill)})
 
 
 DETAIL = """{% extends "generic/_detail.html" %}{% block number %}{{ number }}{% endblock %}

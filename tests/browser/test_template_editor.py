@@ -106,3 +106,20 @@ def test_a_new_column_is_ready_for_its_name(editor: Page) -> None:
     editor.get_by_role("button", name="열 추가").click()
     expect(editor.locator("#template-columns [name=header]")).to_have_count(count + 1)
     assert editor.evaluate("document.activeElement.id") == f"column{count}_header"
+
+
+def test_deleting_a_template_is_asked_for_and_can_be_left(editor: Page) -> None:
+    preset = ExcelTemplate.objects.get(name="CJ대한통운 A")
+    mine = ExcelTemplate.objects.create(name="우리 양식", columns=preset.columns)
+    editor.goto(editor.url.split("/excel/")[0] + "/excel/templates/")
+    row, dialog = editor.locator(f"[data-template='{mine.pk}']"), editor.locator("#dialog")
+    row.get_by_role("link", name="우리 양식 삭제").click()
+    expect(dialog).to_contain_text("'우리 양식'을 지웁니다. 지운 양식은 되돌릴 수 없습니다.")
+    dialog.get_by_role("button", name="그만두기").click()
+    expect(dialog).to_be_hidden()
+    expect(row).to_be_visible()
+    assert ExcelTemplate.objects.filter(pk=mine.pk).exists()
+    row.get_by_text("삭제", exact=True).click()
+    dialog.get_by_role("button", name="삭제", exact=True).click()
+    expect(row).to_have_count(0)
+    assert not ExcelTemplate.objects.filter(pk=mine.pk).exists()

@@ -66,7 +66,7 @@ def rows() -> tuple[int, ...]:
     return tuple(model.objects.count() for model in models)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=300, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(place=st.sampled_from(PLACES), value=VALUES, number=st.integers(0, 5))
 def test_any_value_in_any_place_of_an_order_is_answered(api: Api, place: Any, value: Any, number: int):
     body = order_body(f"M-{number}", ship_by="2026-09-28T00:00:00+09:00", delivery_note="문", delivery_method="PARCEL")
@@ -82,7 +82,7 @@ def test_any_value_in_any_place_of_an_order_is_answered(api: Api, place: Any, va
         assert rows() == before
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(raw=st.one_of(st.binary(max_size=200), st.text(max_size=50).map(lambda text: text.encode("utf-8", "replace"))))
 def test_any_bytes_are_answered(api: Api, raw: bytes):
     before = rows()
@@ -92,7 +92,7 @@ def test_any_bytes_are_answered(api: Api, raw: bytes):
     assert rows() == before
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     name=st.sampled_from(
         ["q", "tab", "sort", "after", "before", "size", "period", "from", "to", "channel", "sku", "x__y"]

@@ -7,6 +7,9 @@ from django.test import Client
 
 from accounts.roles import Role
 from channels.models import ApiKey, OrderProfile
+from core.calendar import short
+from core.form_words import STALE
+from core.models import SettingChange
 from orders.models import OrderEvent, SalesChannel
 from tests.channels.conftest import Api, order_body
 
@@ -16,6 +19,18 @@ URL = "/settings/channels/"
 @pytest.fixture
 def client(sign_in) -> Client:
     return sign_in(Role.OWNER)
+
+
+def was_of(client, channel):
+    """What the page of a channel says that it shows."""
+    return client.get(f"{URL}{channel.pk}/").context["form"]["was"].value()
+
+
+def page_of(client, channel):
+    """The fields of a channel's page as somebody posts them who changes nothing."""
+    form = client.get(f"{URL}{channel.pk}/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    return {name: "on" if value is True else value for name, value in values.items() if value not in (False, None)}
 
 
 def test_the_known_layouts_come_with_their_channels(client):
@@ -33,12 +48,47 @@ def test_a_channel_is_created_once_and_edited(client):
     channel = SalesChannel.objects.get(code="coupang")
     profile = OrderProfile.objects.create(name="쿠팡 주문", channel=channel)
     edit = {"name": "쿠팡 로켓", "creates_products": "on", "profile": profile.pk, "code": "other"}
+    edit["was"] = was_of(client, channel)
     assert client.post(f"{URL}{channel.pk}/", edit).status_code == 302
     channel.refresh_from_db()
     assert (channel.name, channel.code, channel.is_active, channel.creates_products) == (
         "쿠팡 로켓", "coupang", False, True,
     )  # fmt: skip
     assert OrderProfile.objects.get(pk=profile.pk).is_default
+
+
+def test_an_older_page_keeps_what_a_colleague_changed(client, sign_in):
+    channel = SalesChannel.objects.get(code="mall")
+    older = page_of(client, channel)
+    assert sign_in(Role.OWNER).post(f"{URL}{channel.pk}/", older | {"creates_products": "on"}).status_code == 302
+    assert client.post(f"{URL}{channel.pk}/", older | {"name": "우리 몰"}).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.is_active, channel.creates_products) == ("우리 몰", True, True)
+    assert SettingChange.objects.count() == 2
+
+
+def test_the_same_value_of_a_channel_is_changed_once_and_the_second_person_reads_by_whom(client, sign_in, make_staff):
+    channel = SalesChannel.objects.get(code="mall")
+    profile = OrderProfile.objects.create(name="자사 양식", channel=channel)
+    older = page_of(client, channel)
+    other = sign_in(make_staff(Role.OWNER, display_name="이도윤"))
+    assert other.post(f"{URL}{channel.pk}/", older | {"name": "바다 상점"}).status_code == 302
+    answer = client.post(f"{URL}{channel.pk}/", older | {"name": "산 상점", "profile": profile.pk})
+    assert answer.status_code == 409
+    said = f"이름: {short(SettingChange.objects.get().at)}에 이도윤 님이 먼저 바다 상점으로 바꿨습니다."
+    assert said in answer.content.decode()
+    channel.refresh_from_db()
+    assert channel.name == "바다 상점"
+    assert not OrderProfile.objects.get(pk=profile.pk).is_default
+
+
+def test_a_page_that_does_not_say_what_it_showed_changes_no_channel(client):
+    channel = SalesChannel.objects.get(code="mall")
+    answer = client.post(f"{URL}{channel.pk}/", {"name": "바뀜", "was": "forged"})
+    assert answer.status_code == 422
+    assert STALE in answer.content.decode()
+    channel.refresh_from_db()
+    assert (channel.name, channel.is_active) == ("자사몰", True)
 
 
 @pytest.mark.parametrize("code", ["", "A", "한글", "a b", "-a", "a" * 21, "a\x00b"])

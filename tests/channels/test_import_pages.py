@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.roles import Role
+from channels.forms.files import FactorField
 from channels.models import OrderProfile
 from core.excel import encrypt
 from core.models import Job, JobState
@@ -276,6 +277,29 @@ def test_a_mapping_without_needed_fields_is_refused_and_nothing_remembered(owner
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "factor",
+    ["1e-99999999", "1e-999999", "1e-400", "0.0000001", "0.123456789", "1e3", "-1", "0", "1000000.1", "NaN", "１"],
+)
+def test_a_factor_that_no_money_has_is_refused(factor, owner, channel):
+    asked = send(owner, plain(SHOP))
+    chosen = columns_of(asked) | {"name": "해외 매장", "channel": str(channel.pk), "unit_price_factor": factor}
+    answer = owner.post(f"{URL}columns/", chosen)
+    assert answer.status_code == 422
+    assert "환산은 1350.5처럼 0.0001부터 1,000,000까지의 수로" in answer.content.decode()
+    assert not OrderProfile.objects.filter(kind="CUSTOM").exists()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("0.0001", "0.0001"), ("1,350.50", "1350.5"), (".05", "0.05"), ("1000000", "1000000"), ("1.00", ""), ("", ""),
+     ("0.12345678", "0.12345678")],
+)  # fmt: skip
+def test_a_factor_is_kept_as_a_plain_number(typed, kept):
+    assert FactorField(label="판매가 환산").clean(typed) == kept
+
+
 @pytest.mark.parametrize("role", [Role.LOGISTICS, Role.FINANCE, Role.VIEWER, Role.AUDITOR])
 def test_only_the_owner_and_cs_may_import(role, sign_in, preview):
     job = preview(smartstore([smartstore_row(1)]))
@@ -313,7 +337,7 @@ def test_throwing_a_preview_away_leaves_nothing_to_apply(owner):
     owner.post(f"{place}cancel/")
     answer = owner.post(f"{place}apply/")
     assert answer.status_code == 409
-    assert "그만둔 미리보기라 등록하지 않았습니다. 파일을 다시 올려 주세요." in answer.content.decode()
+    assert "님이 그만둔 미리보기라 반영하지 않았습니다. 파일을 다시 올려 주세요." in answer.content.decode()
     assert "1행 가운데 0행" not in answer.content.decode()
     assert owner.get(place).status_code == 404
     assert not Order.objects.exists()

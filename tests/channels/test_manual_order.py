@@ -14,6 +14,7 @@ from core.form_words import STALE
 from orders.models import Order, OrderEvent, SalesChannel
 from orders.states import LineState
 from payments.models import Payment
+from products.models import StockMovement
 
 URL = "/orders/new/"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -65,6 +66,7 @@ def test_a_typed_order_waits_for_its_deposit(client, make_variant):
     assert Payment.objects.get().state == "PENDING"
     event = OrderEvent.objects.get(kind="order.received")
     assert (event.source, event.actor.role) == ("SCREEN", Role.CS)
+    assert StockMovement.objects.get(variant=variant, kind="DEMAND").actor == event.actor
     assert not ChannelListing.objects.exists()
 
 

@@ -56,6 +56,13 @@ def test_cafe24_paid_rows_are_paid_and_rows_without_a_payment_date_wait(load):
     )  # fmt: skip
 
 
+def test_an_unpaid_line_is_not_acknowledged_whatever_its_file_says(load):
+    """발주확인 is a stamp of 상품준비중 (domain.md 3.2)."""
+    load(cafe24([cafe24_row(1, **{"결제일시(입금확인일)": "", "주문상태": "발주확인"})], columns=[*CAFE24, "주문상태"]))
+    line = OrderLine.objects.get()
+    assert (line.state, line.acknowledged_at) == (LineState.AWAITING_PAYMENT, None)
+
+
 def test_cafe24_in_cp949_reads_the_same(load):
     load(cafe24([cafe24_row(1)], encoding="cp949"), name="orders.csv")
     order = Order.objects.get()

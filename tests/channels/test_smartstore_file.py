@@ -1,15 +1,16 @@
 """SmartStore 발주발송관리: header under a guide row, password, shares, canceled and sent rows left out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from channels.models import ChannelListing
 from core.calendar import KST
 from core.excel import FileProblem
 from core.models import ItemResult
 from orders.models import Order, OrderEvent, OrderLine
-from orders.states import LineState, PaymentMethod
+from orders.states import BIT_UNACKNOWLEDGED, LineState, PaymentMethod
 from payments.models import LedgerEntry, Payment
 from payments.states import PaymentState
 from tests.channels.conftest import verdicts
@@ -42,6 +43,39 @@ def test_a_paid_row_becomes_a_paid_order_with_every_fact(load):
     assert line.locks.get().kind == "MAPPING"
     assert LedgerEntry.objects.get().amount == 33_000
     assert OrderEvent.objects.get(kind="order.received").source == "UPLOAD"
+
+
+def test_what_was_acknowledged_at_the_channel_arrives_acknowledged(load):
+    """domain.md 3.2, 4.4: the date of the file, line by line; a status without a date counts from the upload."""
+    began = timezone.now()
+    same = {"주문번호": "2026092177000001", "배송비 묶음번호": "B1"}
+    load(
+        smartstore(
+            [
+                smartstore_row(1, **same, 발주확인일="2026-09-21 08:30:00", 주문세부상태="발주확인"),
+                smartstore_row(2, **same),
+                smartstore_row(3, 발주확인일="2026-09-21 08:31:00"),
+                smartstore_row(4, 주문세부상태="발주확인"),
+            ]
+        )
+    )
+    *dated, undated = OrderLine.objects.order_by("channel_number").values_list("acknowledged_at", flat=True)
+    half_past = datetime(2026, 9, 21, 8, 30, tzinfo=KST)
+    assert dated == [half_past, None, half_past + timedelta(minutes=1)]
+    assert began <= undated <= timezone.now()
+    shown = Order.objects.order_by("channel_number").values_list("steps", flat=True)
+    assert [bool(steps & BIT_UNACKNOWLEDGED) for steps in shown] == [False, False, True]
+
+
+def test_a_date_of_발주확인_that_cannot_be_is_refused_and_a_line_without_one_is_not(preview, load):
+    wrong = preview(smartstore([smartstore_row(1, 발주확인일="2031-01-01"), smartstore_row(2, 발주확인일="언젠가")]))
+    assert [reason for _, _, reason in verdicts(wrong)] == [
+        "발주확인일을 확인하세요. 2000년부터 오늘까지의 날짜여야 합니다.",
+        "발주확인일: 날짜는 2025-11-21처럼 입력하세요.",
+    ]
+    assert not Order.objects.exists()
+    load(smartstore([smartstore_row(1)]))
+    assert OrderLine.objects.get().acknowledged_at is None
 
 
 @pytest.mark.parametrize(

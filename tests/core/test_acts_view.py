@@ -185,18 +185,19 @@ def test_a_form_is_asked_for_and_its_errors_come_back(asking: Asking, make_lines
     assert reloaded(line).version == 1
 
 
+@pytest.mark.parametrize(("number", "said"), [(101, "101을"), (122, "122를")])
 def test_a_destructive_act_on_many_rows_asks_for_the_number(
-    asking: Asking, make_lines: LineMaker, client: Client
+    asking: Asking, make_lines: LineMaker, client: Client, number: int, said: str
 ) -> None:
-    lines = make_lines(101, per_order=5)
+    lines = make_lines(number, per_order=5)
     answer = press(client, lines)
-    assert 'data-typed="101"' in answer.content.decode()
+    assert f'data-typed="{number}"' in answer.content.decode()
     job = job_of(answer)
     wrong = client.post(f"/acts/{job.uuid}/apply/", {"reason": "정리", "typed": "100"})
-    assert (wrong.status_code, "101을 숫자로 입력하세요." in text_of(wrong)) == (422, True)
+    assert (wrong.status_code, f"{said} 숫자로 입력하세요." in text_of(wrong)) == (422, True)
     assert (reloaded(job).state, reloaded(lines[0]).version) == (JobState.PREVIEW, 0)
-    done = client.post(f"/acts/{job.uuid}/apply/", {"reason": "정리", "typed": "101"})
-    assert (done.status_code, reloaded(job).done) == (200, 101)
+    done = client.post(f"/acts/{job.uuid}/apply/", {"reason": "정리", "typed": str(number)})
+    assert (done.status_code, reloaded(job).done) == (200, number)
 
 
 def test_an_act_without_undo_says_so_first(

@@ -220,6 +220,32 @@ def test_a_folder_of_somebody_else_is_refused(folder, monkeypatch):
         embedded.make_folder(place.fallback if IS_ROOT else folder, embedded.layout(folder).account)
 
 
+def test_a_user_without_a_name_is_known_by_number(monkeypatch):
+    stranger = 54321
+    assert processes.Account.of_uid(stranger) == processes.Account(str(stranger), stranger, stranger)
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    mine = processes.Account.of_uid(stranger)
+    assert (mine, mine.is_current, mine.is_nameless) == (
+        processes.Account(str(stranger), stranger, os.getegid()), True, True,
+    )  # fmt: skip
+
+
+def test_a_user_without_a_name_gets_a_broker_and_reads_what_a_database_needs(folder, monkeypatch):
+    def nobody_knows(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(processes.pwd, "getpwuid", nobody_knows)
+    server = Postgres(folder, durable=True)
+    with pytest.raises(EmbeddedError, match=r"Add one .* or set DATABASE_URL to a running server"):
+        server.start()
+    assert not server.folder.exists()
+    assert not server.folder.with_name("pg.partial").exists()
+    broker = Valkey(folder)
+    broker.start()
+    assert answers(broker.url)
+    broker.stop()
+
+
 def test_without_any_binaries_the_error_names_both_ways_out(postgres, folder, monkeypatch):
     monkeypatch.setattr(embedded, "wheel_folder", lambda package: None)
     monkeypatch.setattr("core.broker.wheel_folder", lambda package: None)

@@ -156,6 +156,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "a shared string that is not there": (lambda: raw_xlsx('<row r="1"><c r="A1" t="s"><v>7</v></c></row>'),
                                           "file_broken"),
     "text in no known encoding": (lambda: "주문,송장\n".encode("cp949") + b"\xff\xfe\xfd,\x81\n", "file_encoding"),
+    "a nul in a short csv": (lambda: b"a,b\n1,\x002\n", "file_nul"),
     "an open quote": (lambda: '주문,송장\n"a,1\nb,2\n'.encode(), "file_quote"),
     # too much
     "a million rows": (lambda: _many_numbers(1_000_000), "file_too_many"),
@@ -194,13 +195,24 @@ def test_text_that_does_not_claim_to_be_a_table_is_refused_by_its_name(name, dat
     assert caught.value.message.startswith("xlsx, xls, csv 파일만 올릴 수 있습니다.")
 
 
+def test_a_table_with_nul_letters_is_told_so():
+    with pytest.raises(FileProblem) as caught:
+        read_table(b"a,b\n1,\x002\n", filename="a.csv")
+    assert caught.value.code == "file_nul"
+    assert caught.value.message.startswith("파일에 NUL 글자가 섞여 글자가 깨졌습니다.")
+
+
 def test_the_sentences_name_the_numbers():
     with pytest.raises(FileProblem) as caught:
         read_table(_many_numbers(60_000), filename="a.xlsx")
-    assert caught.value.message == "한 번에 50,000행까지 올릴 수 있습니다. 지금은 60,000행입니다."
+    assert caught.value.message == (
+        "한 번에 50,000행까지 올릴 수 있습니다. 지금은 60,000행입니다. 파일을 나누어 올려 주세요."
+    )
     with pytest.raises(FileProblem) as caught:
         read_table(_many_cells(250), filename="a.xlsx")
-    assert caught.value.message == "한 번에 200열까지 올릴 수 있습니다. 지금은 250열입니다."
+    assert caught.value.message == (
+        "한 번에 200열까지 올릴 수 있습니다. 지금은 250열입니다. 필요 없는 열을 지우고 다시 올려 주세요."
+    )
     with pytest.raises(FileProblem) as caught:
         read_table(b"%PDF-1.7", filename="a.xlsx")
     assert caught.value.message == (
@@ -288,4 +300,5 @@ def test_the_corpus_is_large_enough():
     assert len(HOSTILE) >= 40
     assert {code for _, code in HOSTILE.values()} >= set(FILE_SENTENCES) - {
         "file_password_wrong", "file_password_kind", "file_sheet", "file_merged", "file_no_header", "file_time",
+        "file_no_rows",
     }  # fmt: skip

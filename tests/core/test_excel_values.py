@@ -70,6 +70,12 @@ def test_what_is_no_zip_code_is_refused(cell):
     assert code(values.zip_code(cell)) == "zip_format"
 
 
+@pytest.mark.parametrize("cell", ["1e400", "0원a", "서울", "62a36", "①②③④x"])
+def test_letters_in_a_zip_code_are_named(cell):
+    message = "우편번호에 숫자가 아닌 글자가 있습니다. 06234처럼 숫자 5자리로 입력하세요."
+    assert values.zip_code(cell) == Problem("zip_format", message)
+
+
 def test_the_sentence_of_a_zip_code_counts_its_digits():
     result = values.zip_code("135-080")
     assert result == Problem("zip_format", "우편번호는 숫자 5자리여야 합니다. 지금은 6자리입니다.")

@@ -305,7 +305,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3), min_size=1, max_size=20))
 def test_any_text_comes_back_as_it_went(rows):
     columns = [Column(str(i), f"열{i}") for i in range(3)]

@@ -33,6 +33,17 @@ def test_a_view_is_its_owners_until_it_is_shared(make_staff):
     assert SavedView.objects.get().name == "오늘 보낼 것"
 
 
+@pytest.mark.parametrize("name", ["가\ufffd", "\u200b", "a\x00b", " "])
+def test_a_view_without_a_readable_name_is_refused_and_nothing_is_kept(make_staff, name):
+    me = make_staff(Role.CS)
+    with pytest.raises(views.ViewRefused):
+        save(me, name)
+    mine = save(me)
+    with pytest.raises(views.ViewRefused):
+        views.rename_view(view_id=mine.pk, page=PAGE, name=name, owner=me)
+    assert [one.name for one in SavedView.objects.all()] == ["오늘 보낼 것"]
+
+
 def test_two_shared_views_of_one_name_are_refused_and_nothing_is_kept(make_staff):
     save(make_staff(Role.CS), is_shared=True)
     with pytest.raises(Conflict):

@@ -378,7 +378,8 @@ def test_a_transition_that_sets_a_column_nobody_read_is_refused_and_nothing_is_w
 def test_a_row_of_few_columns_moves_like_a_whole_one(make_lines: LineMaker) -> None:
     [line] = make_lines(1)
     with transaction.atomic():
-        [row] = locked_by(OrderLine, [line.pk], fields=("id", "version", "order_id", "state", "acknowledged_at"))
+        looked_at = ("id", "version", "order_id", "state", "acknowledged_at", "open_locks")
+        [row] = locked_by(OrderLine, [line.pk], fields=looked_at)
         outcome = move([row], OrderLine.acknowledge, at=NOW)
     found = reloaded(line)
     assert (found.version, found.acknowledged_at, found.product_name) == (1, NOW, "기본 티셔츠")

@@ -135,7 +135,10 @@ def test_failed_jobs_and_dead_deliveries_are_what_their_screens_show(shop, sign_
     found = cards(client)
     assert found["failed-jobs"][0] == 2 == body(client.get(found["failed-jobs"][1])).count("<tr data-job=")
     assert found["dead"][0] == 4 == Delivery.objects.filter(state=DeliveryState.DEAD).count()
-    assert client.get(found["dead"][1]).status_code == 200
+    page = body(client.get(found["dead"][1]))
+    assert "<h1>실패한 전달" in page
+    assert "실패한 전달" in body(client.get("/"))
+    assert "미발송" not in body(client.get("/"))
 
 
 def test_the_numbers_of_menu_and_cards_are_the_same(parcels, shop, sign_in):

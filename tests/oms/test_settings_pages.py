@@ -190,6 +190,7 @@ def test_a_public_holiday_can_be_made_a_working_day(client):
         ({"day": "2026-09-25", "kind": "REST", "name": "추석"}, "이미 공휴일"),
         ({"day": "1999-01-04", "kind": "REST", "name": "휴무"}, "2020년부터 2060년까지 등록할 수 있습니다."),
         ({"day": "2026-09-22", "kind": "REST", "name": ""}, "이름을 입력하세요."),
+        ({"day": "2026-09-22", "kind": "REST", "name": "휴\ufffd"}, "글자가 깨져 있습니다"),
     ],
 )
 def test_a_wrong_day_is_refused(client, values, sentence):

@@ -182,7 +182,5 @@ def walk(make_order, make_variant, staff) -> type[RuleBasedStateMachine]:
 def test_a_random_walk_keeps_every_invariant(make_order, make_variant, staff):
     run_state_machine_as_test(
         walk(make_order, make_variant, staff),
-        settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )

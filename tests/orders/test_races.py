@@ -1,10 +1,12 @@
 """Two people, two clicks, many processes: one wins, the other is told, nothing twice (reliability.md F07, F40)."""
 
 import random
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 
+from core import locks as core_locks
 from core.locks import LockTimeout, holder_name
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
@@ -18,7 +20,7 @@ from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry
 from shipping.waybills import with_check_digit
 from tests.fixtures.orders import NOW, broken, draft, reloaded
-from tests.infra.races import race
+from tests.infra.races import PATIENCE, race
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 RACERS = 16
@@ -46,7 +48,13 @@ def standby(make_order, lines_of, staff):
     return make
 
 
-def test_sixteen_intakes_at_once_never_give_a_number_twice(channel, make_variant):
+@pytest.fixture
+def patient(monkeypatch):
+    """Racers that wait for their turn however slow the machine is."""
+    monkeypatch.setattr(core_locks, "QUEUE_WAIT", timedelta(seconds=PATIENCE))
+
+
+def test_sixteen_intakes_at_once_never_give_a_number_twice(channel, make_variant, patient):
     variant = make_variant(on_hand=1000)
 
     def intake(n):
@@ -62,7 +70,7 @@ def test_sixteen_intakes_at_once_never_give_a_number_twice(channel, make_variant
     assert broken() == []
 
 
-def test_the_same_drafts_from_sixteen_processes_make_each_order_once(channel, make_variant):
+def test_the_same_drafts_from_sixteen_processes_make_each_order_once(channel, make_variant, patient):
     variant = make_variant(on_hand=1000)
     drafts = [draft(LineDraft("상품", 1, 1000, variant_id=variant.pk)) for _ in range(5)]
 

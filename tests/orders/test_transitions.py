@@ -163,10 +163,11 @@ def test_an_unmapped_line_is_not_packed(make_order, lines_of, staff):
     assert_refused(shipments.make_ready(line_ids=[line.pk], actor=staff, at=NOW), line, "연결되지 않은 상품입니다.")
 
 
-# Written out from domain.md 3.3 (guards of T4, T7, T9, T11, T15), 3.4 (parcel lock) and architecture.md 3, not read
+# Written out from domain.md 3.3 (guards of T4, T6, T7, T9, T11, T15), 3.4 (parcel lock) and architecture.md 3, not read
 # from the table under test. T19 by hand waits for a claim that is open, and for money that the PG may have taken back.
+TO_CONFIRMED = {"confirm_purchase", "confirm_after_days"}
 BLOCKED = {
-    LockKind.CLAIM: {"make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"},
+    LockKind.CLAIM: {"acknowledge", "make_ready", "register_waybill", "ship", "cancel", *TO_CONFIRMED},
     LockKind.HOLD: {"make_ready", "register_waybill", "ship"},
     LockKind.PAYMENT: {"make_ready", "register_waybill", "ship", "confirm_after_days", "cancel"},
     LockKind.MAPPING: {"make_ready"},
@@ -191,6 +192,20 @@ def test_each_lock_blocks_exactly_the_transitions_that_the_rules_name(make_order
 
 def test_the_rules_name_every_kind_of_lock():
     assert set(BLOCKED) == set(LockKind)
+
+
+def test_a_cancel_request_stops_발주확인_until_it_is_settled(make_order, lines_of, staff):
+    """T6 with an open cancel request (domain.md 3.3)."""
+    [line] = lines_of(make_order(paid=True))
+    locks.place_lock(line_ids=[line.pk], kind=LockKind.CLAIM, actor=staff, at=NOW, reason="취소 신청")
+    line = reloaded(line)
+    outcome = progress.acknowledge(line_ids=[line.pk], actor=staff, at=NOW)
+    assert_refused(outcome, line, "취소·반품·교환 신청이 있어 처리할 수 없습니다.")
+    assert reloaded(line).acknowledged_at is None
+    assert reloaded(line.order).steps & BIT_UNACKNOWLEDGED
+    locks.release_lock(line_ids=[line.pk], kind=LockKind.CLAIM, actor=staff, at=NOW)
+    progress.acknowledge(line_ids=[line.pk], actor=staff, at=NOW)
+    assert reloaded(line).acknowledged_at == NOW
 
 
 def test_a_cancel_request_stops_the_shipping_of_a_numbered_line_and_of_its_whole_shipment(make_numbered, staff):

@@ -160,7 +160,7 @@ def test_a_preview_that_is_thrown_away_changes_nothing(shelf, sign_in):
     url = send(client, files.xlsx(ROWS)).url
     before = stored()
     assert client.post(url, {"discard": "1"}).url == UPLOAD
-    assert client.post(url).status_code == 302
+    assert client.post(url).status_code == 409
     assert Job.objects.get().state == JobState.CANCELED
     assert stored() == before
 

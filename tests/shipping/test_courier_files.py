@@ -1,6 +1,7 @@
 """A09: the courier's file opens without a warning, texts stay texts, and the templates behind it can be changed."""
 
 import io
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -10,6 +11,7 @@ from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from core.excel import read_table
 from core.settings_registry import set_setting
+from core.text import BROKEN
 from orders.services import locks
 from orders.states import DeliveryMethod
 from shipping.models import ExcelTemplate
@@ -206,8 +208,70 @@ def test_templates_are_made_copied_deleted_and_made_default(logistics, cj):
     logistics.post(f"{LIST}{fresh.pk}/default/")
     assert [one.pk for one in ExcelTemplate.objects.filter(is_default=True)] == [fresh.pk]
     assert logistics.post(f"{LIST}{cj.pk}/delete/").status_code == 422
+    asked = logistics.get(f"{LIST}{fresh.pk}/delete/").content.decode()
+    assert "&#x27;새 양식&#x27;을 지웁니다. 지운 양식은 되돌릴 수 없습니다." in asked
+    assert ExcelTemplate.objects.filter(pk=fresh.pk).exists()
     logistics.post(f"{LIST}{fresh.pk}/delete/")
     assert not ExcelTemplate.objects.filter(name="새 양식").exists()
+    assert ExcelTemplate.objects.filter(pk=cj.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (b"\xb1\xe8", BROKEN),
+        ("가" * 61, "60"),
+        (" ", "양식 이름을 입력하세요."),
+        ("\u200b\u202e", "양식 이름을 입력하세요."),
+    ],
+)
+@pytest.mark.parametrize("act", ["", "{pk}/copy/"])
+def test_a_name_that_cannot_be_kept_is_refused(act, name, message, logistics, cj):
+    before = list(ExcelTemplate.objects.order_by("pk").values())
+    typed = quote(name)
+    kind = "application/x-www-form-urlencoded"
+    answer = logistics.post(LIST + act.format(pk=cj.pk), f"name={typed}", content_type=kind)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert message in page
+    assert f'action="{LIST}"' in page
+    assert list(ExcelTemplate.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("우리 사본", "우리 사본"), ("a\x00b", "ab"), (" 가\u200b\t나 ", "가 나")])
+def test_a_copy_takes_the_name_that_was_typed(logistics, cj, typed, kept):
+    assert logistics.post(f"{LIST}{cj.pk}/copy/", {"name": typed}).status_code == 302
+    assert ExcelTemplate.objects.get(name=kept).columns == cj.columns
+
+
+def test_a_column_with_lost_letters_is_refused(logistics, cj):
+    fields = {"version": cj.version, "name": cj.name, "courier": "", "row_per": "PARCEL", "join_text": " / "}
+    columns = {"header": ["가\ufffd"], "field": ["shipment_number"], "fixed": [""]}
+    answer = logistics.post(f"{LIST}{cj.pk}/", fields | columns)
+    assert answer.status_code == 422
+    assert BROKEN in answer.content.decode()
+    assert ExcelTemplate.objects.get(pk=cj.pk).columns == cj.columns
+
+
+def test_deleting_a_template_is_asked_for_in_a_dialog(logistics, cj):
+    logistics.post(f"{LIST}{cj.pk}/copy/")
+    mine = ExcelTemplate.objects.get(name="CJ대한통운 A 사본")
+    url, htmx = f"{LIST}{mine.pk}/delete/", {"HX-Request": "true"}
+    listed = logistics.get(LIST).content.decode()
+    assert f'hx-get="{url}" hx-target="#dialog"' in listed
+    assert f'action="{url}"' not in listed
+    asked = logistics.get(url, headers=htmx).content.decode()
+    assert "data-dialog" in asked
+    assert f'hx-post="{url}"' in asked
+    assert "지운 양식은 되돌릴 수 없습니다." in asked
+    assert ExcelTemplate.objects.filter(pk=mine.pk).exists()
+    assert logistics.get(f"{LIST}{cj.pk}/delete/").status_code == 404
+    assert logistics.get(f"{LIST}{mine.pk}/default/").status_code == 404
+    answer = logistics.post(url, headers=htmx)
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, LIST)
+    assert not ExcelTemplate.objects.filter(pk=mine.pk).exists()
+    again = logistics.post(url, headers=htmx)
+    assert (again.status_code, "찾을 수 없습니다" in again.content.decode()) == (422, True)
     assert ExcelTemplate.objects.filter(pk=cj.pk).exists()
 
 

@@ -143,7 +143,7 @@ def test_a_remembered_file_can_be_mapped_anew_and_the_first_preview_is_gone(make
     logistics.post(second)
     assert reloaded(shipment).waybill == waybill_number(1)
     closed = logistics.post(second, {"columns": "1"})
-    assert (closed.status_code, "열을 바꾸려면 파일을 다시 올려 주세요." in closed.content.decode()) == (409, True)
+    assert (closed.status_code, "님이 이미 반영한 파일입니다." in closed.content.decode()) == (409, True)
 
 
 def test_a_forgotten_sender_is_asked_again_while_its_preview_stays(make_shipments, logistics):
@@ -277,7 +277,9 @@ def test_a_row_can_be_left_out_and_a_question_ticked(make_numbered, make_shipmen
 def test_a_draft_is_kept_seen_and_registered_by_the_button(make_shipments, logistics):
     first, second = make_shipments(2)
     answer = logistics.post(DRAFT, {"id": first.pk, "version": 1, "courier": "CJGLS", "waybill": "6800-0000-0011"})
-    assert answer.json() == {"waybill": "680000000011", "version": first.version, "error": ""}
+    assert answer.json() == {
+        "waybill": "680000000011", "version": first.version, "error": "", "draft": True,
+    }  # fmt: skip
     html = logistics.get("/orders/ready/?period=all").content.decode()
     assert 'value="680000000011"' in html
     assert "임시" in html

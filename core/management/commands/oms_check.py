@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.invariants import declared_invariants
 
@@ -18,8 +18,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = set(options["codes"])
-        checks = [one for one in declared_invariants() if not wanted or one.code in wanted]
+        wanted, declared = set(options["codes"]), declared_invariants()
+        known = sorted({one.code for one in declared})
+        if unknown := sorted(wanted - set(known)):
+            raise CommandError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
+        checks = [one for one in declared if not wanted or one.code in wanted]
         results = [(one, list(one.check())) for one in checks]
         found = [violation for _, violations in results for violation in violations]
         if options["json"]:

@@ -1,0 +1,18 @@
+"""한 줄 글자: what people and programs type into a field of one line, as it is stored."""
+
+import re
+import unicodedata
+
+REPLACED = "\ufffd"
+"""What a decoder puts where bytes were no text: the letters that stood there are lost."""
+BROKEN = "글자가 깨져 있습니다(\ufffd). 깨진 글자를 지우고 다시 입력하세요."
+
+_BREAKS = re.compile(r"[^\S ]+")
+
+
+def one_line(text: str) -> str:
+    """글자 정리: NFC, trimmed, without control, zero-width and bidirectional characters; line ends become a blank."""
+    plain = unicodedata.normalize("NFC", text)
+    if not plain.isprintable():
+        plain = "".join(letter for letter in _BREAKS.sub(" ", plain) if letter.isprintable())
+    return plain.strip()

@@ -1,0 +1,49 @@
+"""The three files that staff send in: orders, waybills and stock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from orders.models import Order
+from products.models import StockMovement
+from shipping.models import Parcel
+from tests.channels.files import smartstore, smartstore_row
+from tests.fixtures import files
+from tests.fixtures.shipments import waybill_number
+
+
+@dataclass
+class Kind:
+    """One of the three files: where it is sent, what is pressed, and what must not be written."""
+
+    upload: str
+    content: Callable[[], bytes]
+    written: Callable[[], Any]
+    data: dict[str, str]
+
+    def post(self, client, content):
+        return client.post(self.upload, {"file": SimpleUploadedFile("파일.xlsx", content), **self.data})
+
+    def send(self, client):
+        return self.post(client, self.content())["Location"]
+
+    def press(self, client, place, what):
+        if self.upload == "/orders/import/":
+            return client.post(f"{place}{'cancel' if what == 'discard' else 'apply'}/")
+        return client.post(place, {"discard": "1"} if what == "discard" else {})
+
+
+@pytest.fixture(params=["orders", "waybills", "stock"])
+def file_kind(request, make_variant, make_shipments):
+    if request.param == "orders":
+        return Kind("/orders/import/", lambda: smartstore([smartstore_row(1)]), Order.objects.count, {})
+    if request.param == "waybills":
+        [shipment] = make_shipments(1)
+        rows = [["배송번호", "송장번호"], [shipment.number, waybill_number(1)]]
+        return Kind("/shipping/waybills/upload/", lambda: files.xlsx(rows), Parcel.objects.count, {"courier": "CJGLS"})
+    make_variant(on_hand=10, sku="S-1")
+    rows = [["품목코드", "실재고", "사유"], ["S-1", 12, "실사"]]
+    return Kind("/products/stock/upload/", lambda: files.xlsx(rows), StockMovement.objects.count, {})
