@@ -67,6 +67,19 @@ def test_an_older_page_keeps_what_a_colleague_changed(client, sign_in):
     assert SettingChange.objects.count() == 2
 
 
+def test_whether_buyers_are_told_is_kept_like_every_other_value(client, sign_in, make_staff):
+    channel = SalesChannel.objects.get(code="mall")
+    older = page_of(client, channel)
+    assert older["notifies_buyers"] == "on"
+    silent = {name: value for name, value in older.items() if name != "notifies_buyers"}
+    assert sign_in(make_staff(Role.OWNER)).post(f"{URL}{channel.pk}/", silent).status_code == 302
+    assert client.post(f"{URL}{channel.pk}/", older | {"name": "우리 몰"}).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.notifies_buyers) == ("우리 몰", False)
+    change = SettingChange.objects.get(key=f"channel.{channel.pk}.notifies_buyers")
+    assert (change.old, change.new) == (True, False)
+
+
 def test_the_same_value_of_a_channel_is_changed_once_and_the_second_person_reads_by_whom(client, sign_in, make_staff):
     channel = SalesChannel.objects.get(code="mall")
     profile = OrderProfile.objects.create(name="자사 양식", channel=channel)

@@ -1,4 +1,4 @@
-"""The three files that staff send in: orders, waybills and stock."""
+"""The four files that staff send in: orders, waybills, stock and bank statements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orders.models import Order
+from payments.models import BankDeposit
 from products.models import StockMovement
 from shipping.models import Parcel
 from tests.channels.files import smartstore, smartstore_row
@@ -17,7 +18,7 @@ from tests.fixtures.shipments import waybill_number
 
 @dataclass
 class Kind:
-    """One of the three files: where it is sent, what is pressed, and what must not be written."""
+    """One of the four files: where it is sent, what is pressed, and what must not be written."""
 
     upload: str
     content: Callable[[], bytes]
@@ -36,14 +37,18 @@ class Kind:
         return client.post(place, {"discard": "1"} if what == "discard" else {})
 
 
-@pytest.fixture(params=["orders", "waybills", "stock"])
-def file_kind(request, make_variant, make_shipments):
+@pytest.fixture(params=["orders", "waybills", "stock", "statements"])
+def file_kind(request, make_variant, make_shipments, bank_account):
     if request.param == "orders":
         return Kind("/orders/import/", lambda: smartstore([smartstore_row(1)]), Order.objects.count, {})
     if request.param == "waybills":
         [shipment] = make_shipments(1)
         rows = [["배송번호", "송장번호"], [shipment.number, waybill_number(1)]]
         return Kind("/shipping/waybills/upload/", lambda: files.xlsx(rows), Parcel.objects.count, {"courier": "CJGLS"})
+    if request.param == "statements":
+        rows = [["거래일시", "보낸분", "입금액", "잔액"], ["2026-09-21 12:03:11", "홍길동", 39_000, 539_000]]
+        data = {"account": str(bank_account.pk)}
+        return Kind("/payments/deposits/upload/", lambda: files.xlsx(rows), BankDeposit.objects.count, data)
     make_variant(on_hand=10, sku="S-1")
     rows = [["품목코드", "실재고", "사유"], ["S-1", 12, "실사"]]
     return Kind("/products/stock/upload/", lambda: files.xlsx(rows), StockMovement.objects.count, {})

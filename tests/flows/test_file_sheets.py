@@ -1,4 +1,4 @@
-"""Files with several sheets, and files without rows: orders, waybills and stock ask or refuse in the same way."""
+"""Files with several sheets, and files without rows: orders, waybills, stock and statements ask or refuse alike."""
 
 import io
 
@@ -8,6 +8,9 @@ import pytest
 from accounts.roles import Role
 from core.models import Job, JobState
 from tests.fixtures import files
+
+WRONG = "틀린 값 1"
+"""Neither a code nor an amount; with its digit no remark below a table either."""
 
 pytestmark = pytest.mark.django_db
 
@@ -104,12 +107,12 @@ def test_an_error_file_is_made_of_the_chosen_sheet(file_kind, owner):
     content, name = with_sheets(file_kind.content(), before=["안내"])
     book = openpyxl.load_workbook(io.BytesIO(content))
     last = book[name].max_row
-    book[name].append(["틀린 값" if cell.value else None for cell in book[name][last]])
+    book[name].append([WRONG if cell.value else None for cell in book[name][last]])
     held = held_of(file_kind.post(owner, files.saved(book)))
     place = owner.post(file_kind.upload, {**file_kind.data, "held": held, "sheet": name})["Location"]
     job = Job.objects.get()
     path = f"{place}errors.xlsx" if "stock" in place else f"/jobs/{job.uuid}/failed.xlsx"
     found = openpyxl.load_workbook(io.BytesIO(b"".join(owner.get(path).streaming_content))).active
     values = [cell for row in found.iter_rows(values_only=True) for cell in row]
-    assert "틀린 값" in values
+    assert WRONG in values
     assert "이 파일은 이렇게 채웁니다" not in values

@@ -1,4 +1,4 @@
-"""Two people before one uploaded file: orders, waybills and stock tell the later one who did what and when."""
+"""Two people before one uploaded file: each of the four kinds tells the later one who did what and when."""
 
 import pytest
 from django.utils import timezone
