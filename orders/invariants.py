@@ -9,7 +9,7 @@ from django.db import connection
 from core.calendar import kst_day_range
 from core.invariants import Violation, invariant
 from orders.deadlines import Deadlines
-from orders.events import ORDER_RECEIVED
+from orders.events import LINE_REVIVED, ORDER_RECEIVED
 from orders.rollup import SUMMARY
 from orders.states import BIT, CLOSED_STEPS, FIRST_STATES, LINE_MOVES, LOCK_BIT, WITHOUT_BENEFITS
 
@@ -202,25 +202,35 @@ _DEADLINES = f"""
 SELECT number, state FROM orders_orderline
 WHERE state IN ('PREPARING', 'READY') AND ship_by IS NULL LIMIT {MOST}
 """
-_PAID_DAYS = """
-SELECT DISTINCT o.channel_id, (l.paid_at AT TIME ZONE 'Asia/Seoul')::date
-FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+# A revived line that money from before the end of its order paid is promised from then on.
+_COUNTED = f"""
+SELECT l.id, l.number, l.ship_by, o.channel_id, COALESCE(o.root_id, o.id) AS root,
+       (l.paid_at AT TIME ZONE 'Asia/Seoul')::date AS first,
+       (GREATEST(l.paid_at, r.at) AT TIME ZONE 'Asia/Seoul')::date AS last
+FROM orders_orderline l
+JOIN orders_order o ON o.id = l.order_id
+LEFT JOIN LATERAL (SELECT max(e.at) AS at FROM orders_orderevent e
+                   WHERE e.subject = 'line' AND e.subject_id = l.id AND e.kind = '{LINE_REVIVED.code}') r ON true
 WHERE l.state IN ('PREPARING', 'READY') AND l.paid_at IS NOT NULL
+"""
+_PAID_DAYS = f"""
+SELECT DISTINCT c.channel_id, d.day FROM ({_COUNTED}) c CROSS JOIN LATERAL (VALUES (c.first), (c.last)) d(day)
 """
 LEEWAY = timedelta(days=14)
 """Rules and holidays change after a deadline was set; none of them moves it by more than two weeks."""
 # A date that the channel gave itself stands in the event of the intake, one that the buyer was told in its notice.
 _FAR_OFF = f"""
-SELECT l.number, l.ship_by, d.due
-FROM orders_orderline l
-JOIN orders_order o ON o.id = l.order_id
-JOIN unnest(%s::bigint[], %s::date[], %s::timestamptz[]) AS d(channel_id, day, due)
-  ON d.channel_id = o.channel_id AND d.day = (l.paid_at AT TIME ZONE 'Asia/Seoul')::date
-WHERE l.state IN ('PREPARING', 'READY') AND l.ship_by NOT BETWEEN d.due - %s AND d.due + %s
-  AND l.ship_by IS DISTINCT FROM (SELECT n.new_ship_by FROM orders_delaynotice n WHERE n.line_id = l.id)
-  AND l.ship_by IS DISTINCT FROM (
+WITH days AS MATERIALIZED (
+    SELECT * FROM unnest(%s::bigint[], %s::date[], %s::timestamptz[]) AS d(channel_id, day, due))
+SELECT c.number, c.ship_by, f.due
+FROM ({_COUNTED}) c
+JOIN days f ON f.channel_id = c.channel_id AND f.day = c.first
+JOIN days t ON t.channel_id = c.channel_id AND t.day = c.last
+WHERE c.ship_by NOT BETWEEN f.due - %s AND t.due + %s
+  AND c.ship_by IS DISTINCT FROM (SELECT n.new_ship_by FROM orders_delaynotice n WHERE n.line_id = c.id)
+  AND c.ship_by IS DISTINCT FROM (
       SELECT (e.data ->> 'ship_by')::timestamptz FROM orders_orderevent e
-      WHERE e.order_id = COALESCE(o.root_id, o.id) AND e.kind = '{ORDER_RECEIVED.code}' LIMIT 1)
+      WHERE e.order_id = c.root AND e.kind = '{ORDER_RECEIVED.code}' LIMIT 1)
 LIMIT {MOST}
 """
 

@@ -115,7 +115,7 @@ def test_a_revived_order_was_paid_then_and_is_promised_from_now_on(make_order, c
     progress.cancel_unpaid(order_ids=[order.pk], actor=None, at=NOW, by=CanceledBy.DEADLINE)
     deposit = came_in(39_000, "홍길동")
     matched()
-    now = NOW + timedelta(days=10)
+    now = NOW + timedelta(days=40)
     allocate(deposit_id=deposit.pk, order_ids=[order.pk], actor=staff, at=now, canceled=Canceled.REVIVE)
     assert facts_of(order) == (PREPARING, deposit.at, deposit.at, deposit.at)
     assert OrderLine.objects.get().ship_by == Deadlines({order.channel_id}).ship_by(order.channel_id, now)
