@@ -11,9 +11,9 @@ from orders.models import OrderEvent, OrderLine
 from orders.services import progress
 from orders.states import ConfirmedBy, DeliveredBy, LineState
 from orders.tasks import confirm_after_days
-from payments.actions import RevertPayment
+from payments.actions.payments import RevertPayment
 from payments.models import LedgerEntry
-from payments.services import NOTHING_DUE, confirm_manually, revert_manual
+from payments.services.manual import NOTHING_DUE, confirm_manually, revert_manual
 from payments.tasks import cancel_unpaid_overdue
 from shipping.models import Shipment
 from shipping.services import shipments
