@@ -30,7 +30,9 @@ def use_our_words() -> None:
         **BaseFormSet.default_error_messages,
         "missing_management_form": STALE,
     }
-    forms.CharField.default_validators = [*forms.CharField.default_validators, whole_text]
+    # Those with validators of their own do not have the ones of CharField.
+    for text in (forms.CharField, forms.EmailField, forms.SlugField, forms.URLField):
+        text.default_validators = [*text.default_validators, whole_text]
 
 
 def whole_text(value: object) -> None:
