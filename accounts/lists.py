@@ -19,7 +19,7 @@ from core.views import lists as views
 
 
 def list_urls(page: type[ListPage]) -> list[URLPattern]:
-    """목록 주소: page, poll, file, column settings and saved views of a list, each behind the right that it names.
+    """목록 주소: page, poll, counts, file, columns and saved views of a list, each behind the right that it names.
 
     The addresses follow from the page's `url`; names are `<page>`, `<page>_poll`, `<page>_excel` and so on.
     """
@@ -32,6 +32,7 @@ def list_urls(page: type[ListPage]) -> list[URLPattern]:
     found = [
         path(route, gate(view(views.PageView)), name=name),
         path(f"{route}poll/", gate(view(views.PollView)), name=f"{name}_poll"),
+        path(f"{route}counts/", gate(view(views.CountsView)), name=f"{name}_counts"),
         path(f"{route}columns/", gate(view(views.ColumnsView)), name=f"{name}_columns"),
         path(f"{route}views/", gate(view(views.ViewsView)), name=f"{name}_views"),
         path(f"{route}views/<int:view_id>/<slug:act>/", gate(view(views.OneView)), name=f"{name}_view"),

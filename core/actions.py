@@ -76,7 +76,7 @@ class Act(ABC):
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
     chunk: ClassVar[int | None] = None
-    """Target rows of one transaction; more than usual only where others wait for no longer, or nobody can wait."""
+    """Target rows of one transaction; more than usual only where nobody else can wait for them."""
     sends: ClassVar[Collection[EventKind]] = ()
     """Kinds of events whose holding subscribers send messages to people; the preview counts them."""
 

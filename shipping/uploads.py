@@ -50,8 +50,6 @@ class WaybillUpload(LoggedUpload):
     model = Shipment
     unit = "shipment"
     is_undoable = True
-    # As long as 160 rows of other acts take: a chunk of numbers costs more to begin and less for each row.
-    chunk = 240
     undo_data: ClassVar[Mapping[str, Any]] = {"reason": UNDO_REASON}
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_SHIPPED,)
     columns = (

@@ -42,10 +42,7 @@ def present(query: ListQuery) -> PageView:
         url=page.url,
         unit=page.unit,
         full_query=query.text_of_state,
-        tabs=[
-            Tab(tab.key, tab.label, counts.tabs[tab.key].text(), query.url(tab=tab.key), tab.key == query.tab)
-            for tab in page.all_tabs
-        ],
+        tabs=tabs_of(query, counts),
         search=_search(query),
         filters=query.filterset.form if query.is_filtered else None,
         filters_url=query.url() if page.filter_names else "",
@@ -58,7 +55,7 @@ def present(query: ListQuery) -> PageView:
         views_url=f"{page.url}views/" if user is not None else "",
         heads=[_head(query, column) for column in columns],
         rows=render_rows(page, groups, columns),
-        total=_total(query, counts),
+        total=total_of(query, counts),
         whole=counts.whole,
         pager=_pager(query, counts.total, keyset),
         buttons=page.buttons(user),
@@ -175,7 +172,16 @@ def _direction(sort: Sort) -> str:
     return "descending" if sort.descending else "ascending"
 
 
-def _total(query: ListQuery, counts: Counts) -> Total:
+def tabs_of(query: ListQuery, counts: Counts) -> list[Tab]:
+    """하위 상태 탭 with their numbers."""
+    return [
+        Tab(tab.key, tab.label, counts.tabs[tab.key].text(), query.url(tab=tab.key), tab.key == query.tab)
+        for tab in query.page.all_tabs
+    ]
+
+
+def total_of(query: ListQuery, counts: Counts) -> Total:
+    """건수 of the list in words, and where the exact one is asked for."""
     page = query.page
     text = f"{page.unit} {counts.total.text(unit='건')}"
     if page.line_unit and counts.lines is not None:

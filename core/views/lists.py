@@ -20,7 +20,7 @@ from core.exceptions import DomainError
 from core.lists import views
 from core.lists.export import AT_ONCE, file_name, open_job, write_export
 from core.lists.page import ListPage
-from core.lists.presenter import present, reset_url, since_token
+from core.lists.presenter import present, reset_url, since_token, tabs_of, total_of
 from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
 from core.lists.rendering import render_rows
@@ -114,6 +114,18 @@ class PollView(ListView):
         groups = page.load(list(notes), columns=columns, at=query.at, whole=True)
         rows = render_rows(page, groups, columns, notes=notes)
         return render(request, "generic/_rows.html", {"rows": rows, "since": since_token(query)})
+
+
+class CountsView(ListView):
+    """건수: the numbers of tabs and total as they are now; a list on the screen asks every 30 s (ux.md 2.3)."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        query = self.read(request.GET)
+        if not query.is_valid:
+            return HttpResponse(status=204)
+        counts = query.count()
+        context = {"tabs": tabs_of(query, counts), "total": total_of(query, counts)}
+        return render(request, "generic/_counts.html", context)
 
 
 class ExcelView(ListView):

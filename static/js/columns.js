@@ -1,5 +1,5 @@
-// 열 설정: order by buttons, saved for the person; frozen columns past the number are placed by measuring the head.
-import { $, $$, notify, on, onClick, post, refresh, sentence } from "./dom.js";
+// 열 설정: order by buttons, saved for the person.
+import { notify, on, onClick, post, refresh, sentence } from "./dom.js";
 
 onClick("[data-move]", (button) => {
   const item = button.closest("li");
@@ -19,31 +19,3 @@ on("submit", async (event) => {
   form.closest("dialog").close();
   refresh();
 });
-
-// Cells of a later line belong to the columns whose first cell does not span the whole group.
-function freeze() {
-  const table = $(".scroller .table[data-freeze]");
-  const wanted = Number(table?.dataset.freeze);
-  if (!(wanted > 1)) return;
-  const heads = $$("thead th", table).slice(2, wanted + 1);
-  const base = table.getBoundingClientRect().left;
-  heads.forEach((head, i) => {
-    table.style.setProperty(`--f${i + 2}`, `${Math.round(head.getBoundingClientRect().left - base)}px`);
-    head.classList.add("frozen", `f${i + 2}`);
-  });
-  for (const body of table.tBodies) {
-    const first = [...body.rows[0].cells];
-    const own = first.map((cell, i) => (cell.rowSpan === 1 ? i : -1)).filter((i) => i >= 0);
-    [...body.rows].forEach((row, at) =>
-      [...row.cells].forEach((cell, i) => {
-        const column = at && body.rows.length > 1 ? own[i] : i;
-        if (column > 1 && column <= wanted) cell.classList.add("frozen", `f${column}`);
-      }),
-    );
-  }
-}
-
-on("htmx:afterSwap", ({ detail }) => {
-  if (detail.target.id === "list") freeze();
-});
-freeze();

@@ -1,4 +1,4 @@
-// Rows that others moved and who else has the open order (15 s), counts of the menu (30 s); nothing while the tab is hidden.
+// Rows that others moved and who else has the open order (15 s), counts of menu and list (30 s); nothing while the tab is hidden.
 import { $, card, on } from "./dom.js";
 import { rows } from "./select.js";
 
@@ -8,6 +8,7 @@ const JOBS = [
   presence,
   { every: 15000, url: listUrl },
   counts,
+  { every: 30000, url: totalsUrl },
   { every: 60000, run: live },
 ];
 const ask = ({ sink }, url) => htmx.ajax("GET", url, { source: sink, target: sink, swap: "none" }).catch(() => {});
@@ -36,6 +37,13 @@ function listUrl() {
   if (!ids.length || !$("#since")?.content) return null;
   const query = new URLSearchParams({ since: $("#since").content, ids: ids.join(",") });
   return `${card().dataset.url}poll/?${query}`;
+}
+
+// The numbers of tabs and total, counted as far as the list on the screen counts them.
+function totalsUrl() {
+  if (!card()) return null;
+  const exact = new URLSearchParams(location.search).has("exact") ? "&exact=1" : "";
+  return `${card().dataset.url}counts/?${card().dataset.query}${exact}`;
 }
 
 function tick() {

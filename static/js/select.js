@@ -240,6 +240,22 @@ on("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id === "list") restore();
 });
 
+// What the list does not show yet, above it, with the way to see it.
+function tell(text) {
+  const line = $('[data-note="moved"]');
+  if (!line) return;
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "목록 새로고침" });
+  button.addEventListener("click", () => refresh());
+  line.replaceChildren(text, " ", button);
+  line.hidden = false;
+}
+
+// The total is counted anew while the list stands still: when it has grown, something came in.
+function tellNew(text) {
+  const now = Number((text.match(/[\d,]+/) ?? ["0"])[0].replaceAll(",", ""));
+  if (now > Number(card().dataset.total) && $('[data-note="moved"]')?.hidden) tell("목록을 연 뒤 새로 들어온 것이 있습니다.");
+}
+
 // A row that somebody else moved leaves the selection; what is being typed in it stays.
 let typed = null;
 on("htmx:oobBeforeSwap", ({ detail }) => {
@@ -248,6 +264,7 @@ on("htmx:oobBeforeSwap", ({ detail }) => {
   typed = active?.id && detail.target.contains(active) && active.matches("input, a") ? { id: active.id, value: active.value, shown } : null;
 });
 on("htmx:oobAfterSwap", ({ detail }) => {
+  if (detail.target.dataset?.count === "total") return tellNew(detail.target.textContent);
   if (!detail.target.matches?.("tbody[data-id]")) return;
   const moved = $$(".scroller tbody.moved");
   for (const row of moved) choose(row, false);
@@ -259,13 +276,7 @@ on("htmx:oobAfterSwap", ({ detail }) => {
   field?.focus({ preventScroll: true });
   typed = null;
   cursorRow()?.classList.add("cursor");
-  const line = $('[data-note="moved"]');
-  if (line && moved.length) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "목록 새로고침" });
-    button.addEventListener("click", () => refresh());
-    line.replaceChildren(`다른 사람이 처리한 주문 ${number(moved.length)}건이 있습니다.`, " ", button);
-    line.hidden = false;
-  }
+  if (moved.length) tell(`다른 사람이 처리한 주문 ${number(moved.length)}건이 있습니다.`);
   paint();
 });
 

@@ -1,28 +1,11 @@
 // Waybill inputs behave like a sheet: arrows and Enter move, a paste fills by key, leaving a cell saves a draft.
-import { $, $$, card, csrf, notify, on, onClick, post, saving } from "./dom.js";
+import { $, $$, csrf, on, onClick, post, saving } from "./dom.js";
 import { selection, size } from "./select.js";
 import { askLogin } from "./session.js";
+import { complain, draft, inputs, rowOf, shownIn } from "./waybill-cell.js";
 
-const inputs = () => $$("input[data-waybill]:not(:disabled)");
-const rowOf = (input) => input.closest("tbody[data-order]");
 const clean = (text) => text.normalize("NFKC").replace(/[\s-]/g, "");
 const EXPONENT = "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요.";
-
-function complain(input, text) {
-  let line = input.parentElement.querySelector(".cell-error");
-  if (!text) {
-    line?.remove();
-    input.removeAttribute("aria-invalid");
-    return input.removeAttribute("aria-describedby");
-  }
-  if (!line) {
-    line = Object.assign(document.createElement("span"), { className: "cell-error", id: `waybill-error-${rowOf(input).dataset.id}` });
-    input.parentElement.append(line);
-  }
-  line.textContent = text;
-  input.setAttribute("aria-invalid", "true");
-  input.setAttribute("aria-describedby", line.id);
-}
 
 function ownFault(input) {
   if (/^\d(\.\d+)?e\+?\d+$/i.test(input.value.trim())) return EXPONENT;
@@ -30,7 +13,6 @@ function ownFault(input) {
   return twin ? `다른 주문 ${rowOf(twin).dataset.order}에서 쓰고 있는 송장번호입니다.` : "";
 }
 
-const shownIn = (input) => input.dataset.saved ?? input.defaultValue;
 const courierOf = (row) => $("select[data-courier]", row);
 const shownCourier = (select) => select?.dataset.saved ?? $$("option", select ?? undefined).find((one) => one.defaultSelected)?.value ?? "";
 
@@ -78,11 +60,6 @@ async function keep(input, isForced) {
   complain(input, answer?.ok ? said?.error : said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
 }
 
-function draft(input, shown) {
-  input.parentElement.querySelector(".draft-mark")?.remove();
-  if (shown) input.after(Object.assign(document.createElement("span"), { className: "draft-mark", textContent: "임시" }));
-}
-
 on("focusout", ({ target }) => {
   if (target.matches?.("input[data-waybill]")) save(target);
 });
@@ -126,19 +103,6 @@ on("htmx:afterSwap", ({ detail }) => {
   unsaved = [];
 });
 
-// One column fills downwards over the rows that have no number yet; more columns are matched by their key on the server.
-function keyed(lines, start) {
-  if (lines.some((line) => line.includes("\t"))) return lines;
-  const list = inputs();
-  const free = list.slice(list.indexOf(start)).filter((one) => one === start || !one.value);
-  return lines.slice(0, free.length).map((line, i) => {
-    // What was typed there gives way; the answer brings what the cell holds.
-    free[i].value = shownIn(free[i]);
-    complain(free[i]);
-    return `${free[i].dataset.waybill || rowOf(free[i]).dataset.order}\t${line}`;
-  });
-}
-
 on("paste", (event) => {
   const { target } = event;
   if (!target.matches?.("input[data-waybill]")) return;
@@ -146,23 +110,7 @@ on("paste", (event) => {
   const url = target.closest("[data-paste-url]")?.dataset.pasteUrl;
   if (!url || (lines.length < 2 && !lines[0]?.includes("\t"))) return;
   event.preventDefault();
-  const text = keyed(lines, target);
-  if (text.length < lines.length) notify(`비어 있는 칸이 모자라 ${lines.length - text.length}줄은 붙여 넣지 않았습니다.`, { error: true });
-  const { page, query, asOf } = card().dataset;
-  htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query, as_of: asOf } });
-});
-
-// What was pasted and could not be kept stands in its cell with the reason below, where it can be put right.
-on("htmx:afterSwap", ({ detail }) => {
-  const cells = detail.target.id === "strip" && $("[data-unkept]", detail.target)?.dataset.unkept;
-  for (const [id, { text, error, waybill }] of Object.entries(cells ? JSON.parse(cells) : {})) {
-    const input = document.getElementById(`waybill-${id}`);
-    if (!input) continue;
-    input.value = text;
-    input.dataset.saved = waybill;
-    draft(input, false);
-    complain(input, error);
-  }
+  import("./waybill-paste.js").then(({ paste }) => paste(url, lines, target));
 });
 
 // The courier's file of single rows: the ids are posted, because an address cannot hold two thousand of them.

@@ -172,6 +172,7 @@ ANSWERS: dict[str, Any] = {
 ROUTES = [
     ("orders/ready/", "ready"),
     ("orders/ready/poll/", "poll"),
+    ("orders/ready/counts/", "empty"),
     ("orders/ready/paste/", "strip"),
     ("orders/ready/draft/", "draft"),
     ("orders/<number>/", "detail"),

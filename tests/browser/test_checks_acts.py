@@ -4,9 +4,11 @@ Every test takes rows of its own; comments name the checks.
 """
 
 import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
+from uuid import uuid4
 
 import openpyxl
 import pytest
@@ -18,7 +20,7 @@ from core.actions import get_action
 from core.jobs import lease, runner
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
 from core.processes import wait_until
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderEvent, OrderLine
 from orders.states import BIT_IN_STOCK, LineState
 from shipping.models import Parcel, ShipmentStep, WaybillDraft
 from tests.browser.steps import box, hold, ids, paid_orders, parcels, settled
@@ -128,6 +130,29 @@ def test_a_colleagues_move_is_seen_and_keeps_scroll_focus_and_text(
     assert page.locator(".scroller").evaluate("el => el.scrollTop") == top
     # A number of four digits is refused when the cell is left.
     console_errors.clear()
+
+
+def test_an_order_that_comes_in_is_counted_and_told_while_the_list_stands_still(seeded, list_at):  # check 1
+    # What colleagues did within the overlap of the poll would be told instead.
+    latest = OrderEvent.objects.latest("pk").at
+    time.sleep(max(0.0, 17 - (timezone.now() - latest).total_seconds()))
+    page = list_at("/me/", "logistics")
+    page.clock.install()
+    seeded.open(page, PREPARING)
+    first = page.locator("tbody[data-id] input[type=checkbox]").first
+    first.check()
+    tab, total = page.locator("[data-count='tab-all']"), page.locator("[data-count='total']")
+    before = int(tab.inner_text().replace(",", ""))
+    paid_orders(1, stock=1, code=f"LATE-{uuid4().hex[:6].upper()}")
+    page.clock.run_for(31_000)
+    expect(tab).to_have_text(f"{before + 1:,}")
+    expect(total).to_contain_text(f"주문 {before + 1:,}건")
+    expect(page.locator("[data-note=moved]")).to_have_text("목록을 연 뒤 새로 들어온 것이 있습니다. 목록 새로고침")
+    assert first.is_checked()
+    assert int(page.locator(".list-card").get_attribute("data-total")) == before
+    page.get_by_role("button", name="목록 새로고침").first.click()
+    expect(page.locator(".list-card")).to_have_attribute("data-total", str(before + 1))
+    expect(page.locator("[data-note=moved]")).to_be_hidden()
 
 
 def test_a_stale_row_is_refused_with_the_name_and_nothing_is_overwritten(  # check 18

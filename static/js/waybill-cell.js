@@ -1,0 +1,27 @@
+// A cell for a waybill number: what it holds, its fault below it, its mark.
+import { $$ } from "./dom.js";
+
+export const inputs = () => $$("input[data-waybill]:not(:disabled)");
+export const rowOf = (input) => input.closest("tbody[data-order]");
+export const shownIn = (input) => input.dataset.saved ?? input.defaultValue;
+
+export function complain(input, text) {
+  let line = input.parentElement.querySelector(".cell-error");
+  if (!text) {
+    line?.remove();
+    input.removeAttribute("aria-invalid");
+    return input.removeAttribute("aria-describedby");
+  }
+  if (!line) {
+    line = Object.assign(document.createElement("span"), { className: "cell-error", id: `waybill-error-${rowOf(input).dataset.id}` });
+    input.parentElement.append(line);
+  }
+  line.textContent = text;
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", line.id);
+}
+
+export function draft(input, shown) {
+  input.parentElement.querySelector(".draft-mark")?.remove();
+  if (shown) input.after(Object.assign(document.createElement("span"), { className: "draft-mark", textContent: "임시" }));
+}
