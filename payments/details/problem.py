@@ -13,7 +13,7 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem
 from payments.services.refunds import needs_account
-from payments.services.resolving import GAPS, NOT_FOUND, TOO_MUCH
+from payments.services.resolving import GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
@@ -64,13 +64,13 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         if is_open and problem.asked_by and problem.asked_amount == problem.amount
         else "",
         "may_refund": is_open
-        and problem.kind in TOO_MUCH
+        and problem.kind in TO_REFUND
         and problem.payment is not None
         and user.has_perm(RESOLVE)
         and user.has_perm(REFUND),
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
-        "refund_won": refund.amount if refund and refund.is_prepared else problem.amount,
+        "refund_won": refund.amount if refund and refund.is_prepared else wons_to_refund([problem])[problem.pk],
         "needs_account": problem.payment is not None and needs_account(problem.payment),
         "buttons": _buttons(problem, user) if is_open else [],
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",

@@ -57,6 +57,7 @@ SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
+OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
 class CannotAsk(PgProblem):
@@ -121,12 +122,20 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
     verdicts: dict[int, Applied] = {}
     for pk, group in asked.items():
         answer = answers[pk]
-        for notice in group.notices:
-            if isinstance(answer, Fetched):
-                verdicts[notice.pk] = _told(notice, answer.snapshot, applied[pk])
-            else:
-                verdicts[notice.pk] = _failed(answer)
+        if isinstance(answer, Fetched):
+            verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
+        else:
+            verdicts |= dict.fromkeys((one.pk for one in group.notices), _failed(answer))
     return verdicts
+
+
+def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
+    """Of several notices of one payment the first that tells of money has changed it; the others add nothing (A55)."""
+    found = {one.pk: _told(one, snapshot, applied) for one in notices}
+    changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
+    for one in sorted(changed, key=lambda one: (one.kind in OF_NO_MONEY, one.pk))[1:]:
+        found[one.pk] = UNCHANGED
+    return found
 
 
 def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:

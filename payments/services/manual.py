@@ -17,8 +17,10 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment
 from payments.services.booking import book, payments_of
+from payments.services.refund_locking import promised
 from payments.states import EntryKind
 
+BEING_REFUNDED = "들어온 돈의 환불을 신청한 주문입니다. 환불을 마치거나 철회한 뒤 확인하세요."
 PAID_ALREADY = "이미 입금확인한 주문입니다."
 NOTHING_DUE = "입금할 금액이 없던 주문입니다. 쿠폰과 적립금으로 모두 결제되어 취소할 입금확인이 없습니다."
 NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서 환불로 처리하세요."
@@ -41,6 +43,8 @@ def confirm_manually(
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         payments = payments_of(orders)
         refused = {order.pk: text for order in orders if (text := _unpayable(order, lines))}
+        partly = [payments[order.pk] for order in orders if order.paid_amount and order.pk not in refused]
+        refused |= {one.order_id: BEING_REFUNDED for one in partly if promised(partly).get(one.pk)}
         payable = [order for order in orders if order.pk not in refused]
         book(
             [

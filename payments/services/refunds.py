@@ -117,7 +117,7 @@ def refusal_of(payment: Payment | None, ask: Ask, taken: int) -> str | None:
         return NO_PAYMENT
     if ask.amount < 1:
         return NO_AMOUNT
-    rest = payment.balance - taken
+    rest = payment.refundable - taken
     if ask.amount > rest:
         return TOO_MUCH.format(rest=max(0, rest))
     return account_refusal(payment, ask.account)
@@ -318,7 +318,7 @@ def retry(
             if refund.payment is None or refund.payment_id is None:
                 continue
             used, given = way or RefundWay(refund.way), account or refund.account
-            rest = refund.payment.balance - taken.get(refund.payment_id, 0)
+            rest = refund.payment.refundable - taken.get(refund.payment_id, 0)
             if refund.amount > rest:
                 refused[refund.pk] = TOO_MUCH.format(rest=max(0, rest))
             elif used is RefundWay.PG and refund.payment.account_id is None:
