@@ -1,4 +1,4 @@
-"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 되살리기."""
+"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 입금 안내 재발송, 가상계좌 다시 발급, 되살리기."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,7 +13,7 @@ from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
 from payments.events import ACCOUNT_RESENT
-from payments.services import manual, reviving, telling
+from payments.services import manual, reissuing, reviving, telling
 
 S = LineState
 
@@ -111,6 +111,28 @@ class ResendAccount(LineAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return telling.resend_account(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
+
+
+@register
+class ReissueAccount(LineAction):
+    """가상계좌 다시 발급: the PG is asked once more for the account of an order that has none."""
+
+    name, label, permission = "reissue-account", "가상계좌 다시 발급", "payments.reissue_account"
+    states = (S.AWAITING_PAYMENT,)
+    is_whole = True
+    style = MORE
+
+    def will(self) -> str:
+        return "PG에 가상계좌를 다시 요청합니다"
+
+    def did(self) -> str:
+        return "PG에 가상계좌를 다시 요청했습니다"
+
+    def did_not(self) -> str:
+        return "요청하지 못했습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return reissuing.reissue(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
 
 
 @register

@@ -20,7 +20,7 @@ WORDS = {
 }
 RESULTS = {
     RefundState.COMPLETED: "환불 {won:,}원의 이체가 끝났습니다.",
-    RefundState.FAILED: "은행이 환불 {won:,}원을 입금하지 못했습니다. 환불 관리에서 환불계좌를 확인하고 다시 신청하세요.",
+    RefundState.FAILED: "은행이 환불 {won:,}원을 입금하지 못했습니다. 환불 관리에서 다른 환불계좌로 다시 신청하세요.",
 }
 """What became of refunds that a bank was paying out."""
 
