@@ -12,7 +12,6 @@ from payments.services import allocating, unallocating
 from payments.services.unallocating import Follow
 from payments.states import DepositState
 
-
 FOLLOWS = {
     Follow.WAITS: "주문 {n:,}건이 입금대기로 돌아갑니다.",
     Follow.SHORT: "입금대기인 주문 {n:,}건은 받은 돈이 줄어듭니다.",
