@@ -33,7 +33,16 @@ from payments.adapters.base import (
 from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
-from payments.services.pg_accounts import HURRIED, PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
+from payments.services.pg_accounts import (
+    HURRIED,
+    PATIENT,
+    Timeout,
+    client_of,
+    facts_of,
+    note_answers,
+    note_refusal,
+    pg_of,
+)
 from payments.states import PaymentState, VirtualState
 
 log = logging.getLogger("payments.issuing")
@@ -140,7 +149,9 @@ def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
         _later(virtual, _words(problem), at=at, state=VirtualState.FAILED)
     except (Denied, Unsupported) as problem:
         log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
-        _later(virtual, f"{KEY_REFUSED} {problem.message}".strip(), at=at, state=VirtualState.PENDING)
+        text = f"{KEY_REFUSED} {problem.message}".strip()
+        note_refusal(virtual.payment.account, text)
+        _later(virtual, text, at=at, state=VirtualState.PENDING)
     except PgProblem as problem:
         _later(virtual, _words(problem), at=at, state=VirtualState.PENDING)
     else:

@@ -29,6 +29,10 @@ UPDATE payments_pgaccount SET last_ok_at = %s WHERE id IN (
     SELECT id FROM payments_pgaccount WHERE id = ANY(%s::bigint[]) AND (last_ok_at IS NULL OR last_ok_at <= %s)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
 """
+_REFUSED = """
+UPDATE payments_pgaccount SET last_error = %s WHERE id IN (
+    SELECT id FROM payments_pgaccount WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
+"""
 _clients: dict[tuple[str, bool, Timeout], Client] = {}
 _endpoints: dict[str, tuple[str, PgAccount]] = {}
 
@@ -118,6 +122,13 @@ def note_answers(accounts: Collection[PgAccount | None], *, at: datetime) -> Non
         return
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERED, [at, sorted(set(stale)), at - OFTEN])
+
+
+def note_refusal(account: PgAccount | None, text: str) -> None:
+    """마지막 오류: this PG does not take our key or settings; stands until a connection test is good."""
+    if account is not None and account.last_error != text[:300]:
+        with connection.cursor() as cursor:
+            cursor.execute(_REFUSED, [text[:300], account.pk])
 
 
 def secret_of(account: PgAccount, order_ref: str) -> str | None:

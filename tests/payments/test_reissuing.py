@@ -59,8 +59,9 @@ def refused(pg_shop):
 
 
 def test_a_wrong_key_leaves_the_account_waiting_and_the_page_says_what_happens(locked_out, pg_shop, sign_in):
-    _, _, order = locked_out
+    account, _, order = locked_out
     waiting = virtual(order)
+    assert PgAccount.objects.get(pk=account.pk).last_error == waiting.last_error
     assert (waiting.state, waiting.number) == (VirtualState.PENDING, "")
     assert waiting.last_error.startswith(issuing.KEY_REFUSED)
     assert waiting.next_try_at > timezone.now()
