@@ -20,7 +20,7 @@ from payments.services.applying import Fetched
 from payments.services.booking import payments_of
 from payments.services.draining import apply_each, fetch
 from payments.services.issuing import CHANNEL
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
 from payments.services.questions import PATIENCE
 from payments.states import ENDED, FROM_PG, VirtualState
 
@@ -71,7 +71,7 @@ def reopen(*, order_id: int, at: datetime) -> None:
                     state=VirtualState.ISSUED, next_try_at=None, updated_at=at
                 )
             elif unasked or virtual.state in {VirtualState.CLOSED, VirtualState.FAILED}:
-                _ask_anew(payment, at=at)
+                ask_anew(payment, at=at)
             # One that is being closed just now is followed by a new one when it is closed.
 
 
@@ -114,6 +114,7 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
     except PgProblem as problem:
         _later(virtual, problem, at=at)
     else:
+        note_answers([account], at=at)
         _closed(virtual, at=at)
 
 
@@ -152,8 +153,8 @@ def _words(problem: PgProblem) -> str:
     return (problem.message or str(problem))[:300]
 
 
-def _ask_anew(payment: Payment, *, at: datetime) -> None:
-    """A new account under a new reference; where money has moved under the old one, that one stays the only one."""
+def ask_anew(payment: Payment, *, at: datetime) -> None:
+    """새 계좌: under a new reference; where money has moved under the old one, that one stays the only one."""
     if payment.account is None or payment.order_ref is None:
         return
     if LedgerEntry.objects.filter(payment=payment).exists():

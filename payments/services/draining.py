@@ -23,7 +23,7 @@ from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
 from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
 from payments.states import NoticeState, ProblemKind
 
@@ -170,7 +170,9 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
 
     try:
         if len(mine) == 1:
-            return answers | {pk: ask(pk) for pk in mine}
+            answers |= {pk: ask(pk) for pk in mine}
+            _note(payments, answers)
+            return answers
         with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
             calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
             for call in as_completed(calls):
@@ -180,9 +182,17 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
                 if len(ended) >= CONNECTIONS:
                     questions.release(holder, ended)
                     mine, ended = mine - ended, set()
+        _note(payments, answers)
         return answers
     finally:
         questions.release(holder, mine)
+
+
+def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
+    """The accounts that gave a good answer are well."""
+    good = {one.payment_id: one.asked_at for one in answers.values() if isinstance(one, Fetched)}
+    if good:
+        note_answers([one.account for one in payments if one.pk in good], at=max(good.values()))
 
 
 def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
