@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.urls import reverse
 
@@ -63,7 +63,7 @@ def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
     if job.kind == JobKind.UNDO:
         title, undo_text = f"{n}을 되돌립니다", NO_UNDO_OF_UNDO
     else:
-        title, undo_text = f"{n}을 {act.will()}", CAN_UNDO if act.is_undoable else CANNOT_UNDO
+        title, undo_text = f"{act.of(n)} {act.will()}", CAN_UNDO if act.is_undoable else CANNOT_UNDO
     return Preview(
         title=title,
         total=counts.total,
@@ -98,7 +98,8 @@ def result_of(job: Job, *, at: datetime) -> Result:
     result.failed = counts.refused
     if counts.ok:
         whole = counted(job, act, counts.total, counts.total)
-        result.ok_text = f"{whole} 중 {counts.ok:,}건을 {did}." if counts.refused else f"{n}을 {did}."
+        done = f"{whole} 중 {counts.ok:,}건" if counts.refused else n
+        result.ok_text = f"{act.of(done) if _says_thing(job, act) else f'{done}을'} {did}."
     if counts.refused:
         result.reasons = items.reasons(job)
         result.part_text = f"{counts.refused:,}건은 {did_not}."
@@ -144,6 +145,10 @@ def _words(job: Job, act: Act | None) -> tuple[str, str]:
     if act is None:
         return "처리했습니다", "처리하지 못했습니다"
     return ("반영했습니다", "반영하지 못했습니다") if isinstance(act, Upload) else (act.did(), act.did_not())
+
+
+def _says_thing(job: Job, act: Act | None) -> TypeGuard[Act]:
+    return act is not None and job.kind == JobKind.ACT
 
 
 def _stopped(job: Job, counts: Counts) -> str:
