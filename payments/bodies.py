@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from core.masking import mask_account, mask_address, mask_email, mask_name, mask_phone, mask_text
 
@@ -23,7 +23,7 @@ _THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 
 _SECRET = re.compile(
     r"(?i)secret|token|signature|sign.?data|hash|card.?no|card.?num|auth.?num|ident|regist\w*.?n|issue.?n|resident"
-    r"|birth|cash.?no$|password|user.?id|customer.?(?:id|key)"
+    r"|birth|cash_(?:a_)?no$|password|user.?id|customer.?(?:id|key)"
 )
 _MAIL = re.compile(r"(?i)e?mail")
 _PHONE = re.compile(r"(?i)phone|mobile|tel|휴대|hp.?n")
@@ -146,21 +146,30 @@ def masked_body(body: bytes, charset: str) -> str:
     except RecursionError:
         return _hidden(text)
     except ValueError:
-        return _masked_form(text, charset)
+        return _masked_form(bytes(body[:MOST_SHOWN]), charset) or _hidden(text)
 
 
-def form_lines(text: str, charset: str) -> list[tuple[str, str]]:
-    """양식의 항목 of a body in the clear; empty where it is no form."""
-    pairs = parse_qsl(text, keep_blank_values=True, encoding=charset, errors="replace", max_num_fields=None)
-    return pairs if "=" in text and all(_FIELD.fullmatch(name) for name, _ in pairs) else []
+def form_lines(body: bytes, charset: str) -> list[tuple[str, str]]:
+    """양식의 항목 of a body in the clear; empty where it is no form. A value of the other charset is read by that."""
+    pairs = []
+    for piece in filter(None, body[:MOST_SHOWN].split(b"&")):
+        name, mark, value = (_plain(part) for part in piece.partition(b"="))
+        if not mark or not _FIELD.fullmatch(name.decode("latin-1")):
+            return []
+        fitting = next((code for code in (charset, *dict(CHARSETS)) if _fits(value, code)), charset)
+        pairs.append((name.decode("latin-1"), value.decode(fitting, "replace")))
+    return pairs
 
 
-def _masked_form(text: str, charset: str) -> str:
-    pairs = form_lines(text, charset)
+def _plain(part: bytes) -> bytes:
+    return unquote_to_bytes(part.replace(b"+", b" "))
+
+
+def _masked_form(body: bytes, charset: str) -> str:
     try:
-        return "\n".join(f"{path}: {value}" for name, one in pairs for path, value in flat(one, name)) or _hidden(text)
+        return "\n".join(f"{path}: {value}" for name, one in form_lines(body, charset) for path, value in flat(one, name))
     except RecursionError:
-        return _hidden(text)
+        return HIDDEN
 
 
 def _hidden(text: str) -> str:

@@ -67,6 +67,6 @@ class BodyReveal(Reveal):
             f"body-{found.pk}",
             [found.notice.order_ref] if found.notice else [],
             {"fields": ["pg_request_body"], "request": found.pk, "pg": found.account.code},
-            {"text": text, "lines": form_lines(text, charset) if "%" in text else []},
+            {"text": text, "lines": form_lines(bytes(found.body), charset) if "%" in text else []},
             hidden={"charset": wanted},
         )
