@@ -167,7 +167,9 @@ def _plain(part: bytes) -> bytes:
 
 def _masked_form(body: bytes, charset: str) -> str:
     try:
-        return "\n".join(f"{path}: {value}" for name, one in form_lines(body, charset) for path, value in flat(one, name))
+        return "\n".join(
+            f"{path}: {value}" for name, one in form_lines(body, charset) for path, value in flat(one, name)
+        )
     except RecursionError:
         return HIDDEN
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from django.urls import reverse
 
@@ -99,7 +99,8 @@ def result_of(job: Job, *, at: datetime) -> Result:
     if counts.ok:
         whole = counted(job, act, counts.total, counts.total)
         done = f"{whole} 중 {counts.ok:,}건" if counts.refused else n
-        result.ok_text = f"{act.of(done) if _says_thing(job, act) else f'{done}을'} {did}."
+        what = act.of(done) if act and job.kind == JobKind.ACT else f"{done}을"
+        result.ok_text = f"{what} {did}."
     if counts.refused:
         result.reasons = items.reasons(job)
         result.part_text = f"{counts.refused:,}건은 {did_not}."
@@ -145,10 +146,6 @@ def _words(job: Job, act: Act | None) -> tuple[str, str]:
     if act is None:
         return "처리했습니다", "처리하지 못했습니다"
     return ("반영했습니다", "반영하지 못했습니다") if isinstance(act, Upload) else (act.did(), act.did_not())
-
-
-def _says_thing(job: Job, act: Act | None) -> TypeGuard[Act]:
-    return act is not None and job.kind == JobKind.ACT
 
 
 def _stopped(job: Job, counts: Counts) -> str:

@@ -71,6 +71,6 @@ class Reveal(PermissionRequired):
             subjects=[one[:LONGEST_SUBJECT] for one in clear.subjects],
             detail=dict(clear.detail),
         )
-        answer = render(request, self.template, context | clear.context)
+        answer = render(request, self.template, context | dict(clear.context))
         answer["Cache-Control"] = "no-store"
         return answer

@@ -21,7 +21,8 @@ PEOPLE = (
 KCP = (
     "site_cd=T0000&tno=20261121115957&order_no=20261121-0000127-1&tx_cd=TX00&ipgm_name=홍길동&remitter=홍길동"
     "&ipgm_mnyx=33000&account=T0309000012701&refund_nm=홍길동&cash_a_no=900101&cash_no=01012345678&LGD_BUYER=홍길동"
-    "&LGD_PAYER=홍길동&LGD_BUYEREMAIL=hong@example.com&LGD_ACCOUNTNUM=22206528300122&LGD_BUYERADDRESS=서울특별시 강남구 테헤란로 152"
+    "&LGD_PAYER=홍길동&LGD_BUYEREMAIL=hong@example.com&LGD_ACCOUNTNUM=22206528300122"
+    "&LGD_BUYERADDRESS=서울특별시 강남구 테헤란로 152"
 )
 TOSS_PAYMENT = {
     "paymentKey": "oms20261121115000AbCd1", "orderId": "20261121-0000123-1", "status": "DONE", "method": "가상계좌",
@@ -48,7 +49,8 @@ PORTONE_PAYMENT = {
     "cancellations": [{"refundAccount": {"number": "110123456789", "holderName": "홍길동"}, "reason": "홍길동 변심"}],
 }  # fmt: skip
 BANKS = {
-    "order_number": "20261121-0000123", "billing_name": "홍길동", "orderer_name": "홍길동", "transaction_name": "홍길동",
+    "order_number": "20261121-0000123", "billing_name": "홍길동", "orderer_name": "홍길동",
+    "transaction_name": "홍길동",
     "orderer_phone_number": "01012345678", "orderer_email": "hong@example.com", "identity_number": "01012345678",
     "memo": "홍길동", "print_content": "홍길동", "remark1": "홍길동", "amount": 33000,
 }  # fmt: skip
@@ -121,7 +123,14 @@ def test_what_is_about_things_stays_readable():
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" * 60_000, b'{"a":' * 9_000, "홍길동=1&b=2".encode(), '{"홍길동": 1'.encode(), "홍길동".encode("cp949"), b"\xff\xfe"],
+    [
+        b"[" * 60_000,
+        b'{"a":' * 9_000,
+        "홍길동=1&b=2".encode(),
+        '{"홍길동": 1'.encode(),
+        "홍길동".encode("cp949"),
+        b"\xff\xfe",
+    ],
 )
 def test_a_hostile_body_is_hidden_and_never_breaks_the_page(body):
     for charset in dict(CHARSETS):
