@@ -383,6 +383,8 @@ def test_empty_by_nature_and_empty_by_filter_say_different_things(db, staff):
     assert (nature.empty, narrowed.empty) == ("nature", "filter")
     assert nature.empty_text.startswith("상품준비중인 주문이 없습니다.")
     assert narrowed.empty_text == "조건에 맞는 주문이 없습니다. 기간을 넓히거나 조건을 지워 보세요."
+    tab = present(query("refunds", "tab=failed&period=all", user=staff))
+    assert (tab.empty, tab.empty_text) == ("filter", "'실패' 탭에 환불이 없습니다.")
 
 
 def test_links_keep_the_state_of_the_address_and_drop_what_passes(some_orders, staff):

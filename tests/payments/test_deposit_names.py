@@ -88,7 +88,7 @@ def test_a_sum_that_fits_exactly_is_never_called_too_much(several, sign_in):
     words = list(DepositCandidate.objects.filter(deposit=deposit).values_list("is_summand", "words"))
     assert [is_summand for is_summand, _ in words] == [True, True]
     for _, one in words:
-        assert one.startswith("주문 2건의 합계가 입금액과 같음 · ")
+        assert one.startswith("주문 2건 합계 같음 · ")
     client = sign_in(Role.FINANCE)
     for page in (client.get(f"{URL}{deposit.pk}/"), client.get(f"{URL}?tab=manual"), client.get(f"{URL}?tab=all")):
         assert "초과" not in text_of(page).replace("초과입금", "")
