@@ -1,7 +1,7 @@
 """Roles and the rights they carry, as data (reliability.md 4.1).
 
 Where the matrix asks for a second person, the right is with the role whose word is final. Other differences from it:
-재무 reveals nothing yet (the matrix gives the depositor and the holder of a refund, which have no reveal of their own);
+재무 reveals the depositor, where deposits are matched and by that right; the holder of a refund has no reveal;
 보류, 발송지연 안내, 배송지 변경, 발주확인, 구매확정 철회, products and templates are not in the matrix and follow the
 work of the role.
 """

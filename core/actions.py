@@ -66,6 +66,10 @@ class Act(ABC):
     unit: ClassVar[str] = "line"
     becomes: ClassVar[str] = ""
     """Label of the state the rows go to: "배송중" gives "배송중으로 바꿨습니다"; empty gives "{label}했습니다"."""
+    thing: ClassVar[str] = ""
+    """What the rows have that the act is done to: "차액 인정" gives "2건의 차액 인정을 신청합니다"; empty: the rows."""
+    verb: ClassVar[str] = ""
+    """What is done to it, "신청"; empty gives the label."""
     is_undoable: ClassVar[bool] = False
     undo_data: ClassVar[Mapping[str, Any]] = {}
     """Further arguments of `undo` (a reason, for instance)."""
@@ -108,13 +112,17 @@ class Act(ABC):
         """대상 종류: name of the target rows in the event table."""
         return str(getattr(self.model, "event_subject", ""))
 
+    def of(self, count: str) -> str:
+        """무엇을: what is acted on, as the object of `will` and `did`: "2건을", "2건의 차액 인정을"."""
+        return josa(f"{count}의 {self.thing}" if self.thing else count, "을/를")
+
     def will(self) -> str:
         """할 일: "배송중으로 바꿉니다"."""
-        return f"{josa(self.becomes, '으로/로')} 바꿉니다" if self.becomes else f"{self.label}합니다"
+        return f"{josa(self.becomes, '으로/로')} 바꿉니다" if self.becomes else f"{self.verb or self.label}합니다"
 
     def did(self) -> str:
         """한 일: "배송중으로 바꿨습니다"."""
-        return f"{josa(self.becomes, '으로/로')} 바꿨습니다" if self.becomes else f"{self.label}했습니다"
+        return f"{josa(self.becomes, '으로/로')} 바꿨습니다" if self.becomes else f"{self.verb or self.label}했습니다"
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         """미리보기 문장: what the totals of the outcomes mean; `sums` are those of `Outcome.sums`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, strip_tags
 from django.utils.safestring import SafeString
 
 from core.calendar import KST
@@ -47,6 +47,16 @@ def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
         return text(main)
     hover = f' title="{escape(title)}"' if title else ""
     return SafeString(f'{escape(main)}<span class="sub"{hover}>{escape(sub)}</span>')
+
+
+def moved(cell: str, note: str, badges: str = "") -> SafeString:
+    """다른 사람의 처리 on a finished cell: in the place of its smaller lines, so that the row keeps its height.
+
+    The new state is a dot before the words, and words for who rests on them or cannot see it.
+    """
+    main, states = cell.partition('<span class="sub"')[0], escape(badges)
+    title = " · ".join(filter(None, (strip_tags(states), note)))
+    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{states}{escape(note)}</span>')
 
 
 def with_note(main: object, note: object) -> SafeString:
@@ -108,6 +118,13 @@ def field(name: str, value: object, *, label: str, css: str = "", inputmode: str
         '<input type="text" name="{}" value="{}" aria-label="{}" class="{}" inputmode="{}" autocomplete="off">',
         name, value or "", label, css, inputmode,
     )  # fmt: skip
+
+
+def stacked(parts: Sequence[str]) -> SafeString:
+    """여러 개: finished cells one under the other, two at most; more are counted, as in `외 3건`."""
+    if len(parts) <= 2:
+        return SafeString("<br>".join(escape(part) for part in parts))
+    return two_lines(parts[0], f"외 {len(parts) - 1:,}건", title=", ".join(strip_tags(part) for part in parts[1:]))
 
 
 def joined(parts: Iterable[str]) -> SafeString:

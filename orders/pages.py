@@ -178,7 +178,7 @@ def with_lock(state: LineState, kind: LockKind, bit: int) -> Q:
 def moved_badge(group: Group) -> str:
     """처리된 행의 상태: the badges that the lines of an order have now."""
     states = dict.fromkeys(shown_state(line) for line in group.lines)
-    return cells.two_lines("", cells.joined(cells.badge(css, label) for css, label in states))
+    return cells.joined(cells.badge(css, label) for css, label in states)
 
 
 def _who(name: str | None, source: str) -> str:

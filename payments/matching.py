@@ -293,13 +293,19 @@ def _queue(row: Row, found: Sequence[Candidate]) -> tuple[DepositReason, list[Ca
     same = [one for one in named if row.name and row.name in one.order.names and one.order.standing is Standing.OPEN]
     summands = summing(row.amount, [one.order for one in same])
     if summands:
-        marked = [replace(one, is_summand=one.order.id in summands) for one in same]
+        marked = [_summand(one, row, len(summands)) if one.order.id in summands else one for one in same]
         return D.SEVERAL_ORDERS, sorted(marked, key=lambda one: (not one.is_summand, one.order.id))
     if same:
-        short = any(one.order.amount > row.amount for one in same)
-        return (D.UNDERPAID if short else D.OVERPAID), sorted(same, key=lambda one: abs(one.order.amount - row.amount))
+        nearest = sorted(same, key=lambda one: abs(one.order.amount - row.amount))
+        return (D.UNDERPAID if nearest[0].order.amount > row.amount else D.OVERPAID), nearest
     open_ones = [one for one in fitting if one.order.standing is Standing.OPEN]
     return (D.NAME_DIFFERS, open_ones) if open_ones else (D.NO_ORDER, [])
+
+
+def _summand(one: Candidate, row: Row, count: int) -> Candidate:
+    """An order of a sum wants less than came, and nothing came too much."""
+    words = one.words.replace(_gap(row.amount - one.order.amount), f"주문 {count}건 합계 같음", 1)
+    return replace(one, is_summand=True, words=words)
 
 
 def summing(amount: int, orders: Collection[Wanted]) -> set[int]:

@@ -11,7 +11,7 @@ from payments.pages.receipts import ReceiptPage, ReconciliationPage
 from payments.pages.refunds import RefundPage
 from payments.views.bank_accounts import BankAccountCreate, BankAccountEdit, BankAccountList
 from payments.views.box import SyncNow, VirtualReveal
-from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch, DepositReturn
+from payments.views.deposits import DepositAllocate, DepositDetail, DepositRematch, DepositReturn, DepositReveal
 from payments.views.notices import BodyReveal, NoticeDetail, RequestDetail
 from payments.views.pg_accounts import AccountCreate, AccountEdit, AccountList
 from payments.views.problems import ProblemDetail, ProblemRefund
@@ -28,6 +28,7 @@ urlpatterns = [
     path("payments/deposits/<int:pk>/", DepositDetail.as_view(), name="deposit"),
     path("payments/deposits/<int:pk>/allocate/", DepositAllocate.as_view(), name="deposit_allocate"),
     path("payments/deposits/<int:pk>/return/", DepositReturn.as_view(), name="deposit_return"),
+    path("payments/deposits/<int:pk>/names/", DepositReveal.as_view(), name="deposit_reveal"),
     path("payments/deposits/<int:pk>/rematch/", DepositRematch.as_view(), name="deposit_rematch"),
     *list_urls(NoticePage),
     *list_urls(RefusedPage),

@@ -63,7 +63,7 @@ def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
     if job.kind == JobKind.UNDO:
         title, undo_text = f"{n}을 되돌립니다", NO_UNDO_OF_UNDO
     else:
-        title, undo_text = f"{n}을 {act.will()}", CAN_UNDO if act.is_undoable else CANNOT_UNDO
+        title, undo_text = f"{act.of(n)} {act.will()}", CAN_UNDO if act.is_undoable else CANNOT_UNDO
     return Preview(
         title=title,
         total=counts.total,
@@ -98,7 +98,9 @@ def result_of(job: Job, *, at: datetime) -> Result:
     result.failed = counts.refused
     if counts.ok:
         whole = counted(job, act, counts.total, counts.total)
-        result.ok_text = f"{whole} 중 {counts.ok:,}건을 {did}." if counts.refused else f"{n}을 {did}."
+        done = f"{whole} 중 {counts.ok:,}건" if counts.refused else n
+        what = act.of(done) if act and job.kind == JobKind.ACT else f"{done}을"
+        result.ok_text = f"{what} {did}."
     if counts.refused:
         result.reasons = items.reasons(job)
         result.part_text = f"{counts.refused:,}건은 {did_not}."

@@ -223,6 +223,9 @@ def _empty_text(query: ListQuery, counts: Counts) -> str:
         return message
     if _emptiness(query, counts) == "nature":
         return query.page.empty_text
+    if not query.is_narrowed and query.period.is_open and not query.errors and not query.cursor:
+        # Nothing is left to widen: it is the tab that is empty.
+        return f"'{query.page.tab(query.tab).label}' 탭에 {josa(query.page.unit, '이/가')} 없습니다."
     return f"조건에 맞는 {josa(query.page.unit, '이/가')} 없습니다. 기간을 넓히거나 조건을 지워 보세요."
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.safestring import SafeString
 
-from core.cells import escape, two_lines
+from core.cells import escape, moved
 from core.lists.declare import Group, ListColumn
 from core.lists.view import Row, Tr
 
@@ -40,7 +40,7 @@ def _row(page: "ListPage", group: Group, openings: Sequence[tuple[ListColumn, st
                 inner = column.cell(group, None)
                 inner = inner if inner.__class__ is SafeString else escape(inner)
                 if note and position == 0:
-                    inner = two_lines(SafeString(inner + escape(page.moved_badge(group))), note)
+                    inner = moved(inner, note, page.moved_badge(group))
                 cells.append(f"{opening}{span}{inner}</td>")
         number, state = page.line_head(line) if line is not None else (head.number, head.state)
         trs.append(Tr(number, state, SafeString("".join(cells))))

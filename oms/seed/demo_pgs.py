@@ -76,6 +76,7 @@ def _account(shop: dict[str, Any], url: str) -> PgAccount:
         provider=provider,
         merchant_id=str(shop["merchant_id"]),
         base_url=f"{url}/{code}",
+        charset="utf-8" if "application/json" in PGS[provider].media_types else "cp949",
         is_sandbox=True,
         issues_accounts=code == ISSUER,
         bank="20" if code == ISSUER else "",

@@ -7,17 +7,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from accounts.access import PermissionRequired, staff_of
-from accounts.clients import client_of
-from accounts.models import AccessAction
-from accounts.services import record_access
+from accounts.access import PermissionRequired
 from core.masking import mask_text
 from core.phones import format_phone
 from orders.detail import detail_context, find_order
-from orders.forms import RevealForm
 from orders.models import Order, StaffMemo
+from orders.views.reveal import Clear, Reveal
 
-REVEAL_SECONDS = 30
 SHOWN = ["buyer", "recipient", "phone", "address", "note", "depositor", "memo"]
 
 
@@ -34,34 +30,15 @@ class OrderDetailView(PermissionRequired):
         return answer
 
 
-class RevealView(PermissionRequired):
-    """개인정보 보기: a reason first, then the log row, then the clear text for 30 seconds."""
+class RevealView(Reveal):
+    """개인정보 보기 of an order."""
 
     permission = "orders.reveal"
+    template = "orders/panels/revealed.html"
 
-    def get(self, request: HttpRequest, number: str) -> HttpResponse:
-        order = find_order(number)
-        if "hide" in request.GET:
-            return HttpResponse("")
-        return render(request, "orders/panels/reveal_form.html", {"order": order, "form": RevealForm()})
-
-    def post(self, request: HttpRequest, number: str) -> HttpResponse:
-        order = find_order(number)
-        form = RevealForm(request.POST)
-        if not form.is_valid():
-            return render(request, "orders/panels/reveal_form.html", {"order": order, "form": form}, status=422)
-        record_access(
-            actor=staff_of(request),
-            action=AccessAction.VIEW,
-            at=timezone.now(),
-            client=client_of(request),
-            purpose=form.cleaned_data["reason"],
-            subjects=[order.number],
-            detail={"fields": SHOWN},
-        )
-        answer = render(request, "orders/panels/revealed.html", clear_text(order))
-        answer["Cache-Control"] = "no-store"
-        return answer
+    def clear(self, request: HttpRequest, **where: Any) -> Clear:
+        order = find_order(where["number"])
+        return Clear("reveal", [order.number], {"fields": SHOWN}, clear_text(order))
 
 
 def clear_text(order: Order) -> dict[str, Any]:
@@ -76,5 +53,4 @@ def clear_text(order: Order) -> dict[str, Any]:
         "buyer_phone": format_phone(order.buyer_phone) if order.buyer_phone else "",
         "address": f"{order.address1} {order.address2}".strip(),
         "memos": [text for text in memos.values_list("text", flat=True) if mask_text(text) != text],
-        "seconds": REVEAL_SECONDS,
     }

@@ -124,12 +124,13 @@ class ResendAccount(LineAction):
     is_whole = True
     style = MORE
     sends: ClassVar[tuple[EventKind, ...]] = (ACCOUNT_RESENT,)
+    thing = "입금 안내"
 
     def will(self) -> str:
-        return "입금 안내를 다시 보냅니다"
+        return "다시 보냅니다"
 
     def did(self) -> str:
-        return "입금 안내를 다시 보냈습니다"
+        return "다시 보냈습니다"
 
     def did_not(self) -> str:
         return "보내지 못했습니다"

@@ -33,12 +33,7 @@ class AskDifference(ProblemAction):
 
     name, label, permission = "ask-difference", "차액 인정 신청", RESOLVE
     style = SECONDARY
-
-    def will(self) -> str:
-        return "차액 인정을 신청합니다"
-
-    def did(self) -> str:
-        return "차액 인정을 신청했습니다"
+    thing, verb = "차액 인정", "신청"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return resolving.ask_to_accept(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -50,6 +45,7 @@ class AcceptDifference(ProblemAction):
 
     name, label, permission = "accept-difference", "차액 인정", "payments.accept_difference"
     style = SECONDARY
+    thing, verb = "차액", "인정"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return resolving.accept_difference(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -61,12 +57,13 @@ class ReviveOrder(ProblemAction):
 
     name, label, permission = "revive-order", "주문 되살림", RESOLVE
     style = SECONDARY
+    thing = "주문"
 
     def will(self) -> str:
-        return "주문을 되살리고 상품준비중으로 바꿉니다"
+        return "되살리고 상품준비중으로 바꿉니다"
 
     def did(self) -> str:
-        return "주문을 되살리고 상품준비중으로 바꿨습니다"
+        return "되살리고 상품준비중으로 바꿨습니다"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return resolving.revive_order(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

@@ -61,6 +61,7 @@ class HoldRefund(Reasoned, RefundAction):
 
     name, label, permission = "hold-refund", "환불보류", "payments.approve_refund"
     states = (R.DRAFT, R.APPROVED)
+    thing, verb = "환불", "보류"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return refunds.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -72,6 +73,7 @@ class ReleaseRefund(RefundAction):
 
     name, label, permission = "release-refund", "환불보류 해제", "payments.approve_refund"
     states = (R.HELD,)
+    thing, verb = "환불보류", "해제"
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
@@ -84,6 +86,7 @@ class RetryRefund(RefundAction):
 
     name, label, permission = "retry-refund", "환불 다시 신청", "payments.request_refund"
     states = (R.FAILED,)
+    thing, verb = "환불", "다시 신청"
     form_class = RetryForm
     preview_data: ClassVar[dict[str, Any]] = {"way": "", "account": None}
 
@@ -108,6 +111,7 @@ class WithdrawRefund(Reasoned, RefundAction):
 
     name, label, permission = "withdraw-refund", "환불 철회", "payments.request_refund"
     states = (R.DRAFT, R.HELD, R.APPROVED, R.FAILED)
+    thing, verb = "환불", "철회"
     style = DANGER
     is_destructive = True
 

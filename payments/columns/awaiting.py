@@ -9,7 +9,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_account, mask_name
 from orders.columns import DANGER, LATE, TODAY, in_file, order_tags
-from orders.states import PaymentMethod
+from orders.states import LineState, PaymentMethod
 from payments.banks import bank_at
 from payments.models import MoneyProblem, VirtualAccount
 from payments.states import VirtualState
@@ -24,9 +24,10 @@ def deposit_tags(group: Group) -> list[cells.Tag]:
         found.append(cells.Tag("예외", DANGER))
     if order.paid_amount and order.paid_amount != order.due_amount:
         found.append(cells.Tag("금액 다름", DANGER))
-    if order.deposit_by is not None and order.deposit_by <= group.now:
+    is_waited_for = order.deposit_by is not None and order.stage == LineState.AWAITING_PAYMENT
+    if is_waited_for and order.deposit_by <= group.now:
         found.append(cells.Tag("기한 지남", LATE))
-    elif order.deposit_by is not None and kst_date(order.deposit_by) == kst_date(group.now):
+    elif is_waited_for and kst_date(order.deposit_by) == kst_date(group.now):
         found.append(cells.Tag("기한 오늘", TODAY))
     return [*found, *order_tags(group)]
 
@@ -37,6 +38,14 @@ def _paid_cell(group: Group, line: Any) -> str:
         return cells.won(order.paid_amount)
     gap = order.due_amount - order.paid_amount
     return cells.two_lines(cells.won(order.paid_amount), f"{abs(gap):,}원 {'부족' if gap > 0 else '초과'}")
+
+
+def _deposit_by_cell(group: Group, line: Any) -> str:
+    order = group.record
+    if order.stage == LineState.AWAITING_PAYMENT:
+        return cells.deadline(order.deposit_by, group.now)
+    # An order that a colleague or the bank has moved on has no time left to run out.
+    return cells.text(cells.short_time(order.deposit_by, group.now))
 
 
 def virtual_accounts(ids: Sequence[int]) -> dict[int, VirtualAccount]:
@@ -87,7 +96,7 @@ VIRTUAL = ListColumn(
     masked=lambda g, _: _virtual_text(g), fetch=virtual_accounts, width=24,
 )  # fmt: skip
 DEPOSIT_BY = ListColumn(
-    "deposit_by", "입금기한", lambda g, _: cells.deadline(g.record.deposit_by, g.now), lambda g, _: g.record.deposit_by,
+    "deposit_by", "입금기한", _deposit_by_cell, lambda g, _: g.record.deposit_by,
     kind=Kind.DATETIME, css="nowrap", sort="deposit_by", width=19,
 )  # fmt: skip
 TAGS = ListColumn(

@@ -78,8 +78,8 @@ def _why_text(row: DepositRecord) -> str:
 
 
 def _linked(group: Group, _: Any) -> str:
-    return cells.joined(
-        cells.link(order_url(number), number, css="number") for number in group.fetched.get("orders", ())
+    return cells.stacked(
+        [cells.link(order_url(number), number, css="number") for number in group.fetched.get("orders", ())]
     )
 
 

@@ -118,7 +118,7 @@ def _state(group: Group, _: Any) -> str:
     row = group.record
     waits = row.state == RefundState.DRAFT and row.needs_second
     badge = cells.badge(CSS[RefundState(row.state)], RefundState(row.state).label)
-    return cells.joined([badge, cells.tags([cells.Tag("다른 직원 승인", "t-hold")])]) if waits else badge
+    return cells.joined([badge, " ", cells.tags([cells.Tag("다른 직원 승인", "t-hold")])]) if waits else badge
 
 
 def _subject(record: RefundRecord) -> str:

@@ -11,7 +11,7 @@ from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
 from orders.columns import order_url
-from payments.bodies import CHARSETS, flat, kept_text
+from payments.bodies import CHARSETS, charset_of, flat, kept_text
 from payments.columns.notices import notice_url, request_url
 from payments.columns.problems import problem_url
 from payments.models import MoneyProblem, Payment, PgNotice, PgRequest
@@ -37,6 +37,7 @@ class RequestRow:
     size: str
     content_type: str
     headers: list[tuple[str, str]]
+    charset: str
     body: str
 
 
@@ -56,13 +57,16 @@ def find_request(pk: int) -> PgRequest:
     return found
 
 
-def charset_of(wanted: str, account: Any) -> str:
-    """문자셋 that was asked for, else that of the account."""
-    known = [code for code, _ in CHARSETS]
-    return wanted if wanted in known else account.charset if account.charset in known else known[0]
+def charset_for(request: PgRequest, wanted: str) -> str:
+    """문자셋 that was asked for, else the one of the body. What the retention has masked is text of ours."""
+    if request.masked_at is not None:
+        return "utf-8"
+    if wanted in dict(CHARSETS):
+        return wanted
+    return charset_of(bytes(request.body), content_type=request.content_type, dialect=request.account.charset)
 
 
-def request_rows(requests: Iterable[PgRequest], charset: str) -> list[RequestRow]:
+def request_rows(requests: Iterable[PgRequest], wanted: str) -> list[RequestRow]:
     """받은 요청 as the template wants them."""
     return [
         RequestRow(
@@ -75,22 +79,25 @@ def request_rows(requests: Iterable[PgRequest], charset: str) -> list[RequestRow
             size=f"{one.size:,}바이트",
             content_type=one.content_type,
             headers=[(name, cells.text(value)) for name, value in sorted(one.headers.items())],
+            charset=dict(CHARSETS)[charset],
             body=kept_text(bytes(one.body), charset, is_masked=one.masked_at is not None),
         )
         for one in requests
+        for charset in (charset_for(one, wanted),)
     ]
 
 
-def _common(charset: str, *, user: Any, url: str) -> dict[str, Any]:
+def _common(wanted: str, *, user: Any, url: str) -> dict[str, Any]:
+    charset = wanted if wanted in dict(CHARSETS) else ""
     return {
-        "charsets": [(code, label, code == charset) for code, label in CHARSETS],
+        "charsets": [(code, label, code == charset) for code, label in (("", "자동"), *CHARSETS)],
         "charset": charset,
         "detail_url": url,
         "may_reveal": user.has_perm(REVEAL),
     }
 
 
-def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, Any]:
+def notice_context(notice: PgNotice, *, user: Any, wanted: str) -> dict[str, Any]:
     """알림 내용: facts, requests, problems, replays, what the person may do."""
     payment = (
         Payment.objects.select_related("order").filter(account_id=notice.account_id, order_ref=notice.order_ref).first()
@@ -100,7 +107,7 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
     replays = (
         event_model().objects.filter(subject="notice", subject_id=notice.pk).select_related("actor").order_by("-id")
     )
-    return _common(charset, user=user, url=notice_url(notice.pk)) | {
+    return _common(wanted, user=user, url=notice_url(notice.pk)) | {
         "title": "PG 알림",
         "subtitle": f"{notice.account.name} · {kind_words(notice.kind)}",
         "notice": notice,
@@ -114,7 +121,7 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
         "depositor": mask_name(notice.depositor),
         "order": {"number": payment.order.number, "url": order_url(payment.order.number)} if payment else None,
         "fields": [(name, value) for name, value in flat(notice.fields) if value],
-        "requests": request_rows(requests[:MOST_REQUESTS], charset),
+        "requests": request_rows(requests[:MOST_REQUESTS], wanted),
         "request_count": count,
         "problems": [
             {"label": ProblemKind(one.kind).label, "url": problem_url(one.pk), "is_open": one.resolved_at is None}
@@ -130,14 +137,14 @@ def notice_context(notice: PgNotice, *, user: Any, charset: str) -> dict[str, An
     }
 
 
-def request_context(request: PgRequest, *, user: Any, charset: str) -> dict[str, Any]:
+def request_context(request: PgRequest, *, user: Any, wanted: str) -> dict[str, Any]:
     """거절된 요청 내용."""
-    return _common(charset, user=user, url=request_url(request.pk)) | {
+    return _common(wanted, user=user, url=request_url(request.pk)) | {
         "title": "거절된 요청",
         "subtitle": f"{request.account.name} · {cells.full_time(request.at)}",
         "badge": {"css": "s-closed", "label": f"응답 {request.status}" if request.status else "판정 전"},
         "reason": reason_words(request.reason),
-        "requests": request_rows([request], charset),
+        "requests": request_rows([request], wanted),
         "notice_url": notice_url(request.notice_id) if request.notice_id else "",
         "buttons": [],
     }

@@ -11,8 +11,8 @@ from orders.columns import order_url
 from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
-from payments.models import MoneyProblem
-from payments.services.refunds import needs_account
+from payments.models import MoneyProblem, Payment
+from payments.services.refunds import APPROVE, Watch, needs_account
 from payments.services.resolving import GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
@@ -24,6 +24,10 @@ ONLY_FOR = {
     "mark-test": frozenset({ProblemKind.UNKNOWN_ORDER}),
 }
 """Kinds that an act fits; the others fit every kind."""
+AT_ONCE = "신청과 함께 승인합니다."
+OTHER_HOLDER = "예금주가 입금자와 다르면 다른 직원이 승인해야 합니다."
+BY_ANOTHER = "한 사람이 승인할 수 있는 금액을 넘어, 다른 직원이 승인해야 돈이 나갑니다."
+BY_APPROVER = "환불 승인 권한이 있는 직원이 승인해야 돈이 나갑니다."
 RESOLVE, REFUND, SEE_REFUNDS = "payments.resolve_problem", "payments.request_refund", "payments.view_refund"
 
 
@@ -41,6 +45,9 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
     is_open, order = problem.resolved_at is None, problem.order
     who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
     refund = problem.refunds.exclude(state=RefundState.WITHDRAWN).first()
+    payment = problem.payment
+    may_refund = is_open and problem.kind in TO_REFUND and user.has_perm(RESOLVE) and user.has_perm(REFUND)
+    won = refund.amount if refund and refund.is_prepared else wons_to_refund([problem])[problem.pk]
     return {
         "title": ProblemKind(problem.kind).label,
         "subtitle": f"{problem.amount:,}원",
@@ -63,18 +70,27 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "asked": f"{problem.asked_by.display_name} 님 · {cells.full_time(problem.asked_at)}"
         if is_open and problem.asked_by and problem.asked_amount == problem.amount
         else "",
-        "may_refund": is_open
-        and problem.kind in TO_REFUND
-        and problem.payment is not None
-        and user.has_perm(RESOLVE)
-        and user.has_perm(REFUND),
+        "money": payment,
+        "ask": _ask(payment, won, user=user, at=at) if may_refund and payment is not None else None,
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
-        "refund_won": refund.amount if refund and refund.is_prepared else wons_to_refund([problem])[problem.pk],
-        "needs_account": problem.payment is not None and needs_account(problem.payment),
+        "needs_account": payment is not None and needs_account(payment),
         "buttons": _buttons(problem, user) if is_open else [],
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
+    }
+
+
+def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, str]:
+    """환불 신청 단추: what a press of it does, as far as it is known before the account is."""
+    if not user.has_perm(APPROVE):
+        return {"label": f"{won:,}원 환불 신청", "note": BY_APPROVER}
+    if Watch(user, at).needs_second(payment, won, None):
+        return {"label": f"{won:,}원 환불 신청", "note": BY_ANOTHER}
+    is_asked_for = needs_account(payment) and payment.order.depositor_name
+    return {
+        "label": f"{won:,}원 환불 신청하고 승인",
+        "note": f"{AT_ONCE} {OTHER_HOLDER}" if is_asked_for else AT_ONCE,
     }
 
 

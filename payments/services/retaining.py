@@ -7,10 +7,12 @@ enough. Source: reliability.md R-14, payments.md 5.9.
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 
+from core.masking import mask_name
 from core.settings_registry import get_settings
-from payments.bodies import decoded, masked_body
-from payments.models import PgRequest
+from payments.bodies import charset_of, masked_body
+from payments.models import PgNotice, PgRequest
 from payments.models.notice import RETENTION
 from payments.options import BODY_DAYS, REQUEST_YEARS
 
@@ -32,21 +34,50 @@ DELETE FROM payments_pgrequest WHERE id IN (
 def mask_old(*, at: datetime) -> int:
     """개인정보 가리기: bodies older than the setting become their masked text; how many. Size and fingerprint stay.
 
-    A request that nobody has read yet keeps its body.
+    A request that nobody has read yet keeps its body. What was read out of it goes with it (mask_notices).
     """
     before = at - timedelta(days=get_settings(BODY_DAYS.key)[BODY_DAYS.key])
     total = 0
     while done := _mask_some(before, at=at):
         total += done
+    mask_notices(before=before)
     return total
+
+
+def mask_notices(*, before: datetime) -> int:
+    """알림의 개인정보 가리기: of events that came before then and are done with; how many.
+
+    The name of the sender is masked. The fields are emptied: the masked body of the request says the same.
+    """
+    total = 0
+    while done := _mask_some_notices(before):
+        total += done
+    return total
+
+
+def _mask_some_notices(before: datetime) -> int:
+    clear = ~Q(fields={}) | (~Q(depositor="") & ~Q(depositor__contains="*"))
+    with transaction.atomic():
+        rows = PgNotice.objects.filter(clear, received_at__lt=before, finished_at__isnull=False)
+        found = list(
+            rows.select_for_update(skip_locked=True).only("pk", "depositor").order_by("received_at", "pk")[:AT_ONCE]
+        )
+        for one in found:
+            # A sender's name that is hidden by now stays as it is.
+            one.depositor, one.fields = mask_name(one.depositor), {}
+        PgNotice.objects.bulk_update(found, ["depositor", "fields"])
+    return len(found)
 
 
 def _mask_some(before: datetime, *, at: datetime) -> int:
     old = PgRequest.objects.filter(at__lt=before, masked_at=None, status__isnull=False).order_by("at", "id")
-    rows = list(old.values_list("pk", "body", "account__charset")[:AT_ONCE])
+    rows = list(old.values_list("pk", "body", "content_type", "account__charset")[:AT_ONCE])
     if not rows:
         return 0
-    bodies = [masked_body(decoded(bytes(body), charset)).encode() for _, body, charset in rows]
+    bodies = [
+        masked_body(bytes(body), charset_of(bytes(body), content_type=kind, dialect=charset)).encode()
+        for _, body, kind, charset in rows
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ALLOW)
         cursor.execute(_MASK, [at, [pk for pk, *_ in rows], bodies])

@@ -13,7 +13,8 @@ from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.views.gate import is_fragment, refuse
 from core.views.lists import refused
-from payments.details.deposit import RETURN, detail_context, find_deposit
+from orders.views.reveal import Clear, Reveal
+from payments.details.deposit import MATCH, RETURN, clear_names, detail_context, find_deposit
 from payments.forms.deposits import AllocateForm
 from payments.forms.refunds import RefundForm
 from payments.services.allocating import allocate
@@ -40,10 +41,28 @@ class DepositDetail(PermissionRequired):
         return answer
 
 
+class DepositReveal(Reveal):
+    """입금자 보기: who sent it and who waits for it, for those who match by hand."""
+
+    permission = MATCH
+    template = "payments/_deposit_revealed.html"
+    what = "입금자와 후보 주문의 이름을"
+
+    def clear(self, request: HttpRequest, **where: Any) -> Clear:
+        deposit = find_deposit(where["pk"])
+        payers = clear_names(deposit)
+        return Clear(
+            "deposit-names",
+            [one["number"] for one in payers],
+            {"fields": ["depositor", "memo", "payer"], "deposit": deposit.pk},
+            {"deposit": deposit, "payers": payers},
+        )
+
+
 class DepositAct(PermissionRequired):
     """입금 처리의 바탕: posts, answers with the strip or the page of the deposit."""
 
-    permission = "payments.match_deposits"
+    permission = MATCH
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:

@@ -235,7 +235,7 @@ def test_nothing_is_shown_when_the_log_cannot_be_written(make_order, client, mon
     def broken(**facts):
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr("orders.views.detail.record_access", broken)
+    monkeypatch.setattr("orders.views.reveal.record_access", broken)
     client.raise_request_exception = False
     answer = client.post(url(order, "reveal/"), {"reason": "고객 문의 전화"}, headers=HX)
     assert answer.status_code == 500

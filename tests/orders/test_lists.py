@@ -356,6 +356,11 @@ def test_the_poll_tells_what_others_did_and_nothing_else(sign_in, some_orders, m
     assert f'data-id="{mine.pk}"' not in body
     assert f'data-id="{quiet.pk}"' not in body
     assert 'class="moved"' in body
+    # In the place of the smaller line, so that the row keeps its height.
+    row = body[body.index(f'data-id="{theirs.pk}"') :]
+    first = row[row.index('<td class="no') : row.index("</td>", row.index('<td class="no'))]
+    assert first.count('<span class="sub') == 1
+    assert 'class="sub said"' in first
     assert "disabled" in body
     assert browser.get(f"/orders/preparing/poll/?since={view.since}&ids={quiet.pk}").status_code == 204
     for wrong in ("since=x&ids=1", "since=1&ids=a", "since=1&ids=1&more=1", "since=99999999999999999&ids=1", "ids=1"):
@@ -378,6 +383,8 @@ def test_empty_by_nature_and_empty_by_filter_say_different_things(db, staff):
     assert (nature.empty, narrowed.empty) == ("nature", "filter")
     assert nature.empty_text.startswith("상품준비중인 주문이 없습니다.")
     assert narrowed.empty_text == "조건에 맞는 주문이 없습니다. 기간을 넓히거나 조건을 지워 보세요."
+    tab = present(query("refunds", "tab=failed&period=all", user=staff))
+    assert (tab.empty, tab.empty_text) == ("filter", "'실패' 탭에 환불이 없습니다.")
 
 
 def test_links_keep_the_state_of_the_address_and_drop_what_passes(some_orders, staff):

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from openpyxl import load_workbook
 
 from accounts.models import AccessLog
@@ -20,6 +21,7 @@ from core.lists.export import write_export
 from core.lists.presenter import present
 from orders.models import Order
 from orders.states import PaymentMethod
+from payments.services.manual import confirm_manually
 from tests.fixtures.order_rows import NOW as MANY_NOW
 
 URL = "/orders/awaiting-payment/"
@@ -175,3 +177,19 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(some_orders
                 view = present(query(asked, user=user, at=MANY_NOW))
             assert view.rows
             assert len(captured) == expected, (asked, [one["sql"][:100] for one in captured.captured_queries])
+
+
+def test_a_row_that_was_paid_meanwhile_has_no_time_left(make_order, make_staff, sign_in):
+    at = timezone.now() - timedelta(hours=1)
+    paid, open_order = make_order(at=at), make_order(at=at)
+    browser = sign_in(make_staff(Role.CS))
+    view = browser.get(f"{URL}?period=all").context["page"]
+    confirm_manually(order_ids=[paid.pk], actor=make_staff(Role.FINANCE, display_name="이도윤"), at=timezone.now())
+    body = browser.get(f"{URL}poll/?since={view.since}&ids={paid.pk},{open_order.pk}").content.decode()
+    assert f'data-id="{paid.pk}"' in body
+    assert f'data-id="{open_order.pk}"' not in body
+    assert "방금 이도윤 님이 처리" in body
+    for gone in ("남음", "data-deadline", "기한 지남", "기한 오늘"):
+        assert gone not in body
+    page = browser.get(f"{URL}?period=all").content.decode()
+    assert page.count("data-deadline=") == 1

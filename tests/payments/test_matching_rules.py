@@ -13,7 +13,7 @@ from core.exceptions import DomainError
 from payments.matching import Book, Row, Standing, Wanted, compare, decide, latest_of, summing
 from payments.names import digit_runs, name_key
 from payments.services.sharing import Need, shares_of
-from payments.states import MatchGrade
+from payments.states import DepositReason, MatchGrade
 from tests.fixtures.orders import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -148,3 +148,11 @@ def test_a_shop_in_which_everybody_orders_the_same_is_not_slow():
     found = [decide(row, book) for row in rows]
     assert time.process_time() - started < 5
     assert all(one.order_id is None for one in found)
+
+
+def test_the_reason_is_that_of_the_order_that_is_nearest():
+    """An order of the same name that wants far more does not make a surplus 부분입금."""
+    row = Row(1, LATER, 60_000, "홍길동")
+    found = decide(row, Book.of([row], [wanted(1, amount=47_000), wanted(2, amount=722_900)]))
+    assert found.reason == DepositReason.OVERPAID
+    assert found.candidates[0].words.startswith("13,000원 초과")

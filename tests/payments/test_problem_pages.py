@@ -1,16 +1,21 @@
 """미확인·예외 입금 over HTTP: every act, its refusals, and two people at once."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
 from accounts.roles import Role
+from core.settings_registry import set_setting
 from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
+from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems
 from payments.services.resolving import ask_to_accept
-from payments.states import EntryKind, NoticeState, ProblemKind, Resolution
+from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, Resolution
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, reloaded
 
 URL = "/payments/problems/"
@@ -186,6 +191,39 @@ def test_money_that_is_too_much_is_asked_back(problem, sign_in):
     assert again.status_code == 409
     assert "이미 처리한 예외입니다: 환불" in again.content.decode()
     assert Refund.objects.count() == 1
+
+
+def test_the_button_says_that_the_refund_is_approved_with_it(problem, sign_in):
+    one = problem(K.OVERPAID, 12_000)
+    client = sign_in(Role.FINANCE)
+    page = text_of(client.get(f"{URL}{one.pk}/"))
+    assert "2,000원 환불 신청하고 승인" in page
+    assert "신청과 함께 승인합니다. 예금주가 입금자와 다르면 다른 직원이 승인해야 합니다." in page
+    account = {"bank": "088", "number": "110-123-456789", "holder": one.order.depositor_name}
+    client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"})
+    assert Refund.objects.get().state == RefundState.APPROVED
+
+
+@pytest.mark.parametrize("setting", [SECOND_FROM, SECOND_A_DAY])
+def test_the_button_only_asks_where_another_person_must_approve(problem, sign_in, staff, setting):
+    one = problem(K.OVERPAID, 12_000)
+    set_setting(key=setting.key, value=1_000, actor=staff, at=NOW)
+    client = sign_in(Role.FINANCE)
+    page = text_of(client.get(f"{URL}{one.pk}/"))
+    assert "2,000원 환불 신청" in page
+    assert "신청하고 승인" not in page
+    assert "다른 직원이 승인해야 돈이 나갑니다." in page
+    assert not Refund.objects.exists()
+    account = {"bank": "088", "number": "110-123-456789", "holder": one.order.depositor_name}
+    client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"})
+    assert Refund.objects.get().state == RefundState.DRAFT
+
+
+def test_a_case_says_how_much_money_is_there(problem, sign_in):
+    one = problem(K.LATE_AFTER_CANCEL, 9_000, amount=9_000, canceled=True)
+    page = text_of(sign_in(Role.FINANCE).get(f"{URL}{one.pk}/"))
+    assert re.search(r"들어온 돈\s*9,000원", page)
+    assert (Payment.objects.get().balance, stage(one), fresh(one).resolution) == (9_000, LineState.CANCELED_UNPAID, "")
 
 
 def test_cs_does_not_refund_a_case(problem, sign_in):

@@ -142,3 +142,61 @@ def test_a_masked_body_is_masked_once(came):
 def test_it_runs_every_night():
     [job] = [one for one in PERIODIC if one.work == "payments.tasks.retain_requests"]
     assert job.name == "retain-requests"
+
+
+# What was read out of a request
+
+
+@pytest.fixture
+def told(came):
+    """`told(91)`: an event that came so many days ago and is done with."""
+
+    def make(days, **facts):
+        request = came(days)
+        values = {"kind": "DEPOSITED", "state": NoticeState.PROCESSED, "finished_at": request.at} | facts
+        notice = PgNotice.objects.create(
+            account=request.account, event_key=f"e{request.pk}", order_ref="20260908-0000001-1", is_proven=True,
+            body_hash=b"x", due_at=request.at, received_at=request.at, depositor="홍길동", amount=33_000,
+            fields={"memo": "홍길동 010-1234-5678", "balance": 33_000}, **values,
+        )  # fmt: skip
+        PgRequest.objects.filter(pk=request.pk).update(notice=notice)
+        return notice
+
+    return make
+
+
+def as_told(notice):
+    fresh = reloaded(notice)
+    return {f.attname: getattr(fresh, f.attname) for f in fresh._meta.concrete_fields} | {"body_hash": b""}
+
+
+def test_an_event_of_ninety_one_days_names_nobody_and_one_of_eighty_nine_is_as_it_was_read(told):
+    old, young = told(91), told(89)
+    before, kept = as_told(old), as_told(young)
+    retain_requests(at=timezone.now())
+    assert as_told(old) == before | {"depositor": "홍*동", "fields": {}}
+    assert as_told(young) == kept
+    retain_requests(at=timezone.now())
+    assert as_told(old)["depositor"] == "홍*동"
+
+
+def test_an_event_that_waits_to_be_applied_keeps_what_was_read(told):
+    waiting = told(91, state=NoticeState.RETRY, finished_at=None)
+    before = as_told(waiting)
+    retain_requests(at=timezone.now())
+    assert as_told(waiting) == before
+
+
+def test_more_than_one_portion_of_events_is_masked_in_one_run(told, monkeypatch):
+    notices = [told(100 + n) for n in range(5)]
+    monkeypatch.setattr(retaining, "AT_ONCE", 2)
+    retaining.mask_old(at=timezone.now())
+    assert {reloaded(one).depositor for one in notices} == {"홍*동"}
+    assert [reloaded(one).fields for one in notices] == [{}] * 5
+
+
+def test_a_body_is_masked_by_the_charset_it_came_in(came):
+    row = came(91, "nm_input=홍길동&nm_inputbank=신한은행".encode(), content_type="application/x-www-form-urlencoded")
+    assert row.account.charset == "cp949"
+    retain_requests(at=timezone.now())
+    assert as_it_is(row)["body"].decode().splitlines() == ["nm_input: 홍*동", "nm_inputbank: 신한은행"]
