@@ -142,9 +142,7 @@ LIMIT {MOST}
 """
 
 
-@invariant(
-    "INV-03", "Money of a canceled order waits for a person, is on its way back, or somebody has decided."
-)
+@invariant("INV-03", "Money of a canceled order waits for a person, is on its way back, or somebody has decided.")
 def check_ended() -> Iterable[Violation]:
     """취소 주문 검사: no won of an order that has ended lies about."""
     with connection.cursor() as cursor:
