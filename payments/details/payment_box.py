@@ -16,12 +16,20 @@ from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgN
 from payments.notice_words import CSS, kind_words, reason_words
 from payments.services.issuing import KEY_REFUSED
 from payments.services.pg_accounts import pg_of
-from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, ReceiptState, VirtualState
+from payments.states import (
+    BANK_PREFIX,
+    BY_HAND,
+    FROM_PG,
+    EntryKind,
+    NoticeState,
+    PaymentState,
+    ProblemKind,
+    ReceiptState,
+    VirtualState,
+)
 
 MOST_NOTICES = 5
-FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
 OUT_AT_PG = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
-BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
 OPENING = "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
 NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다."
 SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
@@ -45,7 +53,9 @@ def pg_rows(
     """PG 결제 as the template wants them, our state and what the PG has apart; nothing for payments without a PG."""
     sums: dict[tuple[int, str], int] = defaultdict(int)
     for entry in entries:
-        sums[entry.payment_id, entry.kind] += entry.amount
+        # A PG knows nothing of what came into our own bank account.
+        if not entry.reference.startswith(BANK_PREFIX):
+            sums[entry.payment_id, entry.kind] += entry.amount
     return [
         {
             "pk": one.pk,
@@ -70,8 +80,8 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
     told += f", 환불 {-out:,}원" if out else ""
     return {
         "by_hand": f"직접 입금확인 {by_hand:,}원" if by_hand else "",
-        "at_pg": told if payment.synced_at or came or out else "",
-        "synced": cells.short_time(payment.synced_at, at),
+        "at_pg": told if payment.asked_at or came or out else "",
+        "synced": cells.short_time(payment.asked_at, at),
         "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
     }
 
