@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, Refund, VirtualAccount
-from payments.services import issuing
+from payments.services import issuing, resolving
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, VirtualState
 from tests.fixtures.orders import reloaded
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from core import drains
 from orders.states import LineState
-from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
+from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
+from payments.services import draining, resolving
 from payments.states import NoticeState, PaymentState, ProblemKind
 from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg import inicis_case, nicepay_case, nicepay_form_case, portone_case, toss_case
