@@ -23,7 +23,18 @@ from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refun
 from payments.services import canceling, manual, receiving, refund_by_hand, refunds, resolving
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
-from payments.states import BY_HAND, FROM_PG, GOING_OUT, EntryKind, ProblemKind, RefundState, RefundWay
+from payments.states import (
+    BY_HAND,
+    FROM_PG,
+    GOING_OUT,
+    LATE_MONEY,
+    WRONG_ON_THE_WAY,
+    EntryKind,
+    ProblemKind,
+    RefundState,
+    RefundWay,
+)
+from shipping.services import shipments
 from tests.fixtures.pg_shop import PRICE, PgShop
 from tests.fixtures.refunds import ACCOUNT
 from tests.payments.pg import portone_case
@@ -31,11 +42,13 @@ from tests.payments.pg import portone_case
 ACTS = ("deposit", "deposit", "deposit", "reverse", "refund-part", "refund", "close", "expire", "again", "part")
 FORCED = {"again": PRICE, "part": 5_000}
 """Deposits that the bank lets in though the account has ended, or though it is the second or too little."""
+OWN_REFUND = 7_000
 ANY_SUM = ("nicepay", "nicepay-form", "inicis")
 """PGs whose answers can tell of more than one deposit, and of another sum than was asked for."""
 STAFF = (
     "", "", "confirm", "revert", "cancel", "accept", "accept+cancel-refund", "cancel-refund",
-    "confirm+cancel-refund+by-bank", "refund-case",
+    "confirm+cancel-refund+by-bank", "refund-case", "ready", "ready", "ready+close-case", "own-refund", "revive",
+    "revive", "close-case",
 )  # fmt: skip
 """What staff do between two chapters, one thing after the other."""
 ALIKE = {ProblemKind.DUPLICATE_DEPOSIT.value: ProblemKind.OVERPAID.value}
@@ -168,7 +181,8 @@ class Teller:
         """As the reconciliation does."""
         payments = list(Payment.objects.filter(order__in=[o for o in orders if o]).select_related("account"))
         answers = fetch(payments).values()
-        assert not [one for one in answers if isinstance(one, PgProblem)]
+        unanswered = [one for one in answers if isinstance(one, PgProblem)]
+        assert not unanswered, unanswered
         apply_each([one for one in answers if isinstance(one, Fetched)], at=timezone.now())
 
     def _settle(self) -> None:
@@ -199,6 +213,24 @@ class Teller:
                 canceling.cancel_and_refund(line_ids=lines, fault=Fault.SELLER, reason="시험", account=ACCOUNT, **who)
             case "by-bank":
                 self._pay_by_bank(order, who)
+            case _:
+                self._act_otherwise(act, order, cases, who)
+
+    def _act_otherwise(self, act: str, order: Order, cases: Any, who: dict[str, Any]) -> None:
+        """What the house does with goods, and with money that had not asked for it."""
+        match act:
+            case "ready":
+                lines = list(OrderLine.objects.filter(order=order).values_list("pk", flat=True))
+                shipments.make_ready(line_ids=lines, **who)
+            case "close-case":
+                wrong = list(cases.filter(kind__in=WRONG_ON_THE_WAY).values_list("pk", flat=True))
+                resolving.close(problem_ids=wrong, reason="시험", **who)
+            case "own-refund":
+                ask = refunds.Ask(payment_id=Payment.objects.get(order=order).pk, amount=OWN_REFUND, account=ACCOUNT)
+                refunds.request(asks=[ask], reason="시험", **who)
+            case "revive":
+                late = list(cases.filter(kind__in=LATE_MONEY).values_list("pk", flat=True))
+                resolving.revive_order(problem_ids=late[:1], reason="시험", **who)
 
     def _pay_by_bank(self, order: Order, who: dict[str, Any]) -> None:
         """What the PG would not refund is asked for anew as a bank transfer and paid."""
