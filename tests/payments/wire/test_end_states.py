@@ -105,6 +105,8 @@ def test_a50_money_after_the_deadline_is_kept_for_a_person(pg_shop):
     assert cancel_unpaid_overdue(at=timezone.now()) == 1
     relay.run_once(at=timezone.now())
     pg_shop.heard()
+    # The PG tells of the account that we have closed just now.
+    pg_shop.heard()
     pg_shop.deposit(order, force=True)
     pg_shop.heard()
     assert pg_shop.state(order) == (CANCELED, 33_000, PaymentState.PAID)
