@@ -130,7 +130,7 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
 
 
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
-    """Of several notices of one payment the first has changed it, a deposit before others; the rest adds nothing (A55)."""
+    """Of several notices of one payment the first has changed it, a deposit before others (A55)."""
     found = {one.pk: _told(one, snapshot, applied) for one in notices}
     changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
     for one in sorted(changed, key=_weight)[1:]:
