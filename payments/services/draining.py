@@ -130,12 +130,16 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
 
 
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
-    """Of several notices of one payment the first that tells of money has changed it; the others add nothing (A55)."""
+    """Of several notices of one payment the first has changed it, a deposit before others (A55)."""
     found = {one.pk: _told(one, snapshot, applied) for one in notices}
     changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
-    for one in sorted(changed, key=lambda one: (one.kind in OF_NO_MONEY, one.pk))[1:]:
+    for one in sorted(changed, key=_weight)[1:]:
         found[one.pk] = UNCHANGED
     return found
+
+
+def _weight(notice: PgNotice) -> tuple[bool, bool, int]:
+    return notice.kind not in MONEY_IN, notice.kind in OF_NO_MONEY, notice.pk
 
 
 def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
