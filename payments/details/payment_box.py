@@ -121,10 +121,10 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
 
 
 def _opening(virtual: VirtualAccount, payment: Payment) -> str:
-    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
-        return NOT_OPENED
     if virtual.last_error.startswith(KEY_REFUSED):
         return MEND_KEY.format(error=virtual.last_error)
+    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
+        return NOT_OPENED
     return SILENT if virtual.last_error else OPENING
 
 
