@@ -118,6 +118,7 @@ def test_a_colleagues_move_is_seen_and_keeps_scroll_focus_and_text(
     field.scroll_into_view_if_needed()
     field.press_sequentially("6253")
     top = page.locator(".scroller").evaluate("el => el.scrollTop")
+    height = page.locator(f"#row-{moved.pk}").evaluate("el => el.getBoundingClientRect().height")
     other = seeded.open(colleague(browser, seeded), READY)
     box(other, moved.pk).check()
     hold(other)
@@ -125,6 +126,7 @@ def test_a_colleagues_move_is_seen_and_keeps_scroll_focus_and_text(
     page.clock.run_for(16_000)
     expect(page.locator(f"#row-{moved.pk}")).to_contain_text("님이 처리")
     expect(box(page, moved.pk)).to_be_disabled()
+    assert page.locator(f"#row-{moved.pk}").evaluate("el => el.getBoundingClientRect().height") == height
     assert field.input_value() == "6253"
     assert page.evaluate("document.activeElement.closest('tbody').dataset.id") == str(typed.pk)
     assert page.locator(".scroller").evaluate("el => el.scrollTop") == top
