@@ -54,6 +54,8 @@ PERMISSIONS = _table(
     ("orders.confirm_payment", "입금확인", (OWNER, CS, FINANCE)),
     ("orders.cancel_unpaid", "입금전취소", (OWNER, CS)),
     ("payments.resend_account", "입금 안내 재발송", (OWNER, CS, FINANCE)),
+    ("payments.reissue_account", "가상계좌 다시 발급", (OWNER, CS, FINANCE)),
+    ("payments.confirm_virtual", "가상계좌 주문 직접 입금확인", (OWNER, FINANCE)),
     ("orders.acknowledge", "발주확인", (OWNER, CS, LOGISTICS)),
     ("orders.prepare", "배송준비중 처리", (OWNER, CS, LOGISTICS)),
     ("orders.hold", "배송보류와 보류 해제", (OWNER, CS, LOGISTICS)),

@@ -4,7 +4,7 @@ Frozen facts in, a breakdown out; nothing is read or written. A negative total i
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orders.states import CouponRule, Fault, ReturnTrip
 
@@ -67,7 +67,10 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Breakdown:
-    """환불 내역: every amount in won and positive; `total` is what goes back, negative when more is to be paid."""
+    """환불 내역: every amount in won and positive; `total` is what goes back, negative when more is to be paid.
+
+    `shortfall` (받지 않은 차액) is what was accepted as missing when the order was paid: it never came, nobody gets it.
+    """
 
     goods: int
     discount: int
@@ -78,12 +81,13 @@ class Breakdown:
     return_fee: int
     forfeit: int
     restores_coupon: bool
+    shortfall: int = 0
 
     @property
     def total(self) -> int:
         """Won to pay back; points go back to points, not to the card."""
         given = self.goods - self.discount - self.coupon - self.points + self.shipping_back
-        return given - self.clawback - self.return_fee - self.forfeit
+        return given - self.clawback - self.return_fee - self.forfeit - self.shortfall
 
     @property
     def extra_due(self) -> int:
@@ -136,30 +140,53 @@ def _forfeit(purchase: Purchase, terms: Terms, after: int) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """환불할 결제: won that can still be paid back out of it; `place` 0 is the main payment, additional ones follow."""
+    """환불할 결제: won that can still be paid back out of it; `place` 0 is the main payment, additional ones follow.
+
+    `forgiven` are won that it counts as paid beside them and that never came.
+    """
 
     payment_id: int
     place: int
     rest: int
+    forgiven: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """결제별 환불: (payment id, won), and the won that no payment covers."""
+    """결제별 환불: (payment id, won), the won that no payment covers, and (payment id, won) that never came."""
 
     parts: tuple[tuple[int, int], ...]
     uncovered: int
+    shortfalls: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def shortfall(self) -> int:
+        """받지 않은 차액 of all payments."""
+        return sum(won for _, won in self.shortfalls)
 
 
 def split(amount: int, sources: Collection[Source]) -> Split:
     """결제별로 나누기: the last additional payment first, then the main one; never above what is left of each.
 
-    Nothing is paid out for an amount of 0 or less. Source: domain.md 3.6.
+    Nothing is paid out for an amount of 0 or less. What is missing counts as covered where it is not more than what
+    never came of these payments. Source: domain.md 3.6.
     """
-    left, parts = max(0, amount), []
-    for source in sorted(sources, key=lambda one: (one.place, one.payment_id), reverse=True):
-        part = min(left, max(0, source.rest))
+    last_first = sorted(sources, key=lambda one: (one.place, one.payment_id), reverse=True)
+    parts, left = _taken(max(0, amount), [(one.payment_id, one.rest) for one in last_first])
+    shortfalls, rest = _taken(left, [(one.payment_id, one.forgiven) for one in last_first])
+    return Split(parts, left) if rest else Split(parts, 0, shortfalls)
+
+
+def _taken(amount: int, held: Sequence[tuple[int, int]]) -> tuple[tuple[tuple[int, int], ...], int]:
+    left, parts = amount, []
+    for payment_id, won in held:
+        part = min(left, max(0, won))
         if part:
-            parts.append((source.payment_id, part))
+            parts.append((payment_id, part))
             left -= part
-    return Split(tuple(parts), left)
+    return tuple(parts), left
+
+
+def less_shortfall(found: Breakdown, parts: Split) -> Breakdown:
+    """환불 내역 smaller by what never came of the payments that it was split over."""
+    return replace(found, shortfall=parts.shortfall)

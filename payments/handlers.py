@@ -29,6 +29,12 @@ def close_account(delivery: Any) -> None:
     closing.ask_to_close(order_id=delivery.order_id, at=timezone.now(), hold=hold)
 
 
+@on(events.LINE_CANCELED)
+def close_account_of_refunded(delivery: Any) -> None:
+    """가상계좌 닫기 of an order that is canceled whole with its refund, which nobody can undo."""
+    closing.ask_to_close(order_id=delivery.order_id, at=timezone.now())
+
+
 @on(events.LINE_REVIVED)
 def reopen_account(delivery: Any) -> None:
     """가상계좌 다시 발급 of a revived order."""

@@ -5,17 +5,25 @@ from collections.abc import Iterable
 from django.db import connection
 
 from core.invariants import Violation, invariant
-from payments.states import PAID_BACK
+from payments.states import ENDED, PAID_BACK, REFUND_OPEN, RefundState
 
 MOST = 20
 
+
+def _texts(codes: Iterable[str]) -> str:
+    return ", ".join(f"'{code}'" for code in sorted(codes))
+
+
 _BALANCES = f"""
-SELECT p.id, p.balance, COALESCE(e.total, 0), p.state, p.amount, p.refunded, COALESCE(e.back, 0)
+SELECT p.id, p.balance, COALESCE(e.total, 0), p.state, p.amount, p.refunded, COALESCE(e.back, 0), p.forgiven,
+       COALESCE(e.never_came, 0)
 FROM payments_payment p
 LEFT JOIN (SELECT payment_id, sum(amount) AS total,
-           -sum(amount) FILTER (WHERE kind IN ({", ".join(f"'{kind}'" for kind in sorted(PAID_BACK))})) AS back
+           -sum(amount) FILTER (WHERE kind IN ({_texts(PAID_BACK)})) AS back,
+           sum(amount) FILTER (WHERE kind = 'SHORTFALL') AS never_came
            FROM payments_ledgerentry GROUP BY payment_id) e ON e.payment_id = p.id
 WHERE p.balance <> COALESCE(e.total, 0) OR p.refunded <> COALESCE(e.back, 0)
+   OR p.forgiven <> COALESCE(e.never_came, 0)
    OR (p.state = 'PAID' AND p.balance <> p.amount)
    OR (p.state IN ('PENDING', 'REFUNDED') AND (p.balance <> 0 OR (p.state = 'REFUNDED') <> (p.refunded > 0)))
    OR (p.state = 'PART_REFUNDED' AND (p.refunded = 0 OR p.balance NOT BETWEEN 1 AND p.amount - 1))
@@ -34,8 +42,9 @@ def check_ledger() -> Iterable[Violation]:
     """원장 검사: payments against ledger rows, orders against payments."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCES)
-        for pk, balance, total, state, amount, refunded, back in cursor.fetchall():
+        for pk, balance, total, state, amount, refunded, back, forgiven, never_came in cursor.fetchall():
             text = f"{state} {balance} of {amount}, refunded {refunded}, ledger says {total} and {back}"
+            text += f", forgiven {forgiven} of {never_came}" if forgiven != never_came else ""
             yield Violation("INV-03", f"payment {pk}", text)
         cursor.execute(_ORDERS)
         for number, paid, total in cursor.fetchall():
@@ -85,6 +94,63 @@ def check_refunds() -> Iterable[Violation]:
             yield Violation("INV-03", f"ledger row {pk}", f"{amount} sent by staff without a refund")
 
 
+_OVERDRAWN = f"""
+SELECT payment_id, sum(amount) FILTER (WHERE kind IN ({_texts(PAID_BACK)})),
+       sum(amount) FILTER (WHERE kind NOT IN ({_texts([*PAID_BACK, "SHORTFALL"])}))
+FROM payments_ledgerentry
+WHERE payment_id IN (SELECT payment_id FROM payments_ledgerentry WHERE kind IN ({_texts(PAID_BACK)}))
+GROUP BY payment_id HAVING sum(amount) FILTER (WHERE kind <> 'SHORTFALL') < 0
+LIMIT {MOST}
+"""
+# What stood is all that was booked before the deposits that a booking by hand gave way to.
+_SWALLOWED = f"""
+SELECT r.id, -r.amount, s.stood FROM payments_ledgerentry r CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(e.amount), 0) AS stood FROM payments_ledgerentry e
+    WHERE e.payment_id = r.payment_id AND e.kind <> 'SHORTFALL' AND e.id <= (
+        SELECT max(o.id) FROM payments_ledgerentry o
+        WHERE o.payment_id = r.payment_id AND o.id < r.id AND o.kind NOT IN ('DEPOSIT', 'SHORTFALL'))) s
+WHERE r.kind = 'MANUAL_REVERSAL' AND -r.amount > s.stood
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-03", "No more goes back than came, and a deposit takes the place only of a booking that still stood.")
+def check_what_came() -> Iterable[Violation]:
+    """들어온 돈 검사: what was forgiven is not among it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERDRAWN)
+        for pk, back, came in cursor.fetchall():
+            yield Violation("INV-03", f"payment {pk}", f"{-back} went back of {came or 0} that came")
+        cursor.execute(_SWALLOWED)
+        for pk, taken, stood in cursor.fetchall():
+            yield Violation("INV-03", f"ledger row {pk}", f"{taken} booked by hand are taken back, {stood} stood")
+
+
+_FORGOTTEN = f"""
+SELECT o.number, o.paid_amount FROM orders_order o
+JOIN LATERAL (SELECT max(e.at) AS at FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
+              WHERE p.order_id = o.id AND e.amount > 0) came ON true
+WHERE o.stage IN ({_texts(ENDED)}) AND o.paid_amount > 0
+  AND NOT EXISTS (SELECT 1 FROM payments_moneyproblem m WHERE m.order_id = o.id
+                  AND (m.resolved_at IS NULL OR m.resolved_by_id IS NOT NULL AND m.resolved_at >= came.at))
+  AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.order_id = o.id
+                  AND r.state IN ({_texts([*REFUND_OPEN, RefundState.FAILED])}))
+  AND NOT EXISTS (SELECT 1 FROM orders_orderevent v JOIN payments_refund r ON r.id = v.subject_id
+                  WHERE v.order_id = o.id AND v.kind = 'refund.withdrawn' AND v.actor_id IS NOT NULL AND v.at >= came.at
+                  AND r.requested_by_id IS NOT NULL)
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-03", "Money of a canceled order waits for a person, is on its way back, or somebody has decided.")
+def check_ended() -> Iterable[Violation]:
+    """취소 주문 검사: no won of an order that has ended lies about."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN)
+        for number, paid in cursor.fetchall():
+            yield Violation("INV-03", str(number), f"holds {paid} after its end and nobody is asked")
+
+
 @invariant("INV-16", "A refund that needs two people was approved by another one than asked for it.")
 def check_two_people() -> Iterable[Violation]:
     """두 사람 검사."""
@@ -98,7 +164,7 @@ _DRAFTS = f"""
 SELECT r.id, r.amount, m.resolution, o.stage FROM payments_refund r
 JOIN payments_moneyproblem m ON m.id = r.problem_id JOIN orders_order o ON o.id = r.order_id
 WHERE r.requested_by_id IS NULL AND r.state IN ('DRAFT', 'HELD')
-  AND (m.resolved_at IS NOT NULL OR o.stage <> 'CANCELED_UNPAID')
+  AND (m.resolved_at IS NOT NULL OR o.stage NOT IN ({_texts(ENDED)}))
 LIMIT {MOST}
 """
 

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from orders.states import LineState
+
 
 class PaymentState(models.TextChoices):
     """결제 상태: a stored function of the ledger (domain.md 3.7)."""
@@ -21,6 +23,8 @@ class EntryKind(models.TextChoices):
     MANUAL = "MANUAL", "수동 입금확인"
     MANUAL_REVERSAL = "MANUAL_REVERSAL", "입금확인 취소"
     PREPAID = "PREPAID", "채널 결제"
+    # What never came and is not asked for any more; positive when it is accepted, negative when money takes its place.
+    SHORTFALL = "SHORTFALL", "차액 인정"
     DEPOSIT = "DEPOSIT", "입금"
     REVERSAL = "REVERSAL", "입금 취소"
     REFUND = "REFUND", "환불"
@@ -34,6 +38,13 @@ class EntryKind(models.TextChoices):
 
 PAID_BACK = frozenset({EntryKind.REFUND, EntryKind.REFUND_FAILED, EntryKind.REFUND_UNDONE, EntryKind.PAID_OUT})
 """환불로 나간 돈: what these rows took away or brought back is the refunded sum of a payment."""
+FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
+"""들어온 돈: what a PG or a bank says came in, and what of it the bank took back."""
+BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
+GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
+"""PG가 세는 환불: what a bank could not pay out still counts as refunded there (REFUND_FAILED is not among these)."""
+ENDED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
+"""취소로 끝난 주문: stages of orders that are to hold no money; what comes for them waits for a person."""
 PAYMENT_MOVES = tuple((a, b) for a in PaymentState for b in PaymentState if a != b)
 
 
@@ -80,7 +91,7 @@ class ProblemKind(models.TextChoices):
 
 
 LATE_MONEY = frozenset({ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE})
-"""취소 후 입금: money that came for an order that had ended unpaid."""
+"""취소 후 입금: money that came for an order that was canceled, before its payment or with its refund (ENDED)."""
 
 
 class ProblemStage(models.TextChoices):

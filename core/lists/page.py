@@ -174,6 +174,10 @@ class ListPage:
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         """Write down who takes the file away; called, and committed, before the first byte leaves."""
 
+    def export_notice(self, query: ListQuery) -> str:
+        """What staff must know before they take the file away; empty for nothing."""
+        return ""
+
     def record_search(self, *, request: Any, query: ListQuery) -> None:
         """Write down who searched for what; called, and committed, before the rows are shown."""
 

@@ -174,6 +174,7 @@ class ExcelView(ListView):
             "action_url": request.get_full_path(),
             "submit_label": "내려받기",
             "cancel_url": query.url(),
+            "notice": self.page.export_notice(query),
             "intro": f"{self.page.unit} {counts.total.text(unit='건')}{lines}을 지금 보이는 열과 순서로 내려받습니다.",
         }
         return render(request, "generic/form.html", context, status=status)

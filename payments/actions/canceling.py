@@ -49,6 +49,9 @@ class CancelAndRefund(LineAction):
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         by_buyer, by_seller = sums.get(Fault.BUYER, 0), sums.get(Fault.SELLER, 0)
+        said = [f"환불액은 고객 귀책이면 {by_buyer:,}원, 판매자 귀책이면 {by_seller:,}원입니다."]
         if by_buyer == by_seller:
-            return [f"환불액은 모두 {by_seller:,}원입니다."]
-        return [f"환불액은 고객 귀책이면 {by_buyer:,}원, 판매자 귀책이면 {by_seller:,}원입니다."]
+            said = [f"환불액은 모두 {by_seller:,}원입니다."]
+        if missing := sums.get(canceling.SHORTFALL, 0):
+            said.append(f"받지 않은 차액 {missing:,}원은 돌려주지 않습니다.")
+        return said

@@ -1,15 +1,24 @@
 """Buttons on bank deposits: 무시, 무시 취소, 연결 취소."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, BulkAction, register
-from core.state import Outcome
+from core.state import Outcome, is_preview
 from orders.actions import UNDO_REASON, Reasoned
 from payments.models import BankDeposit
-from payments.services import allocating
+from payments.services import allocating, unallocating
+from payments.services.unallocating import Follow
 from payments.states import DepositState
+
+FOLLOWS = {
+    Follow.WAITS: "주문 {n:,}건이 입금대기로 돌아갑니다.",
+    Follow.SHORT: "입금대기인 주문 {n:,}건은 받은 돈이 줄어듭니다.",
+    Follow.STAYS: "주문 {n:,}건은 다른 입금이 있어 지금 상태로 남습니다.",
+    Follow.CANCELED: "취소한 주문 {n:,}건은 취소로 남습니다.",
+}
+"""What becomes of the orders of deposits whose connection ends."""
 
 
 class DepositAction(Reasoned, BulkAction):
@@ -60,4 +69,11 @@ class UnallocateDeposit(DepositAction):
     is_destructive = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        follows = unallocating.forecast(ids) if is_preview() else {}
+        outcome = allocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        for deposit in outcome.possible:
+            outcome.sums.update(follows.get(deposit.pk, {}))
+        return outcome
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [text.format(n=sums[name]) for name, text in FOLLOWS.items() if sums.get(name)]

@@ -1,11 +1,12 @@
-"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 되살리기."""
+"""Buttons on money: 입금확인, 입금확인 취소, 입금전취소, 입금 안내 재발송, 가상계좌 다시 발급, 되살리기."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, PRIMARY, register
 from core.events import EventKind
+from core.lookups import Among
 from core.state import Outcome
 from orders import events
 from orders.actions import UNDO_REASON, LineAction, Reasoned
@@ -13,14 +14,24 @@ from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
 from payments.events import ACCOUNT_RESENT
-from payments.services import manual, reviving, telling
+from payments.services import manual, reissuing, reviving, telling
 
 S = LineState
+AT_PG = {
+    manual.AtPg.NOTHING: (
+        "주의: 주문 {n:,}건은 지금 PG에 물어보니 입금이 없습니다. "
+        "돈이 정말 들어왔는지 확인하세요. 이 돈은 PG로 환불할 수 없습니다."
+    ),
+    manual.AtPg.SILENT: (
+        "주의: 주문 {n:,}건은 PG에 입금이 있는지 확인하지 못했습니다. 주문의 결제에서 '다시 조회'를 먼저 누르세요."
+    ),
+}
+"""What the person must know before money is confirmed by hand of which a PG tells."""
 
 
 def order_ids_of(line_ids: Collection[int]) -> list[int]:
     """The orders of some lines: money always concerns whole orders."""
-    return sorted(set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True)))
+    return sorted(set(OrderLine.objects.filter(Among("pk", line_ids)).values_list("order_id", flat=True)))
 
 
 @register
@@ -37,8 +48,22 @@ class ConfirmPayment(LineAction):
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_PAID,)
     hotkey = "S"
 
-    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return manual.confirm_manually(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
+    def ask_first(self, ids: Collection[int], *, at: datetime) -> Mapping[str, Any]:
+        return {"at_pg": manual.look_at_pg(order_ids=order_ids_of(ids))}
+
+    def apply(
+        self,
+        ids: Collection[int],
+        *,
+        actor: Any,
+        at: datetime,
+        batch: Any,
+        at_pg: Mapping[int, manual.AtPg] | None = None,
+    ) -> Outcome:
+        return manual.confirm_manually(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch, at_pg=at_pg)
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [text.format(n=sums[said]) for said, text in AT_PG.items() if sums.get(said)]
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return manual.revert_manual(order_ids=order_ids_of(ids), actor=actor, at=at, reason=UNDO_REASON, batch=batch)
@@ -112,6 +137,29 @@ class ResendAccount(LineAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return telling.resend_account(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
+
+
+@register
+class ReissueAccount(LineAction):
+    """가상계좌 다시 발급: the PG is asked once more for the account of an order that has none."""
+
+    name, label, permission = "reissue-account", "가상계좌 다시 발급", "payments.reissue_account"
+    states = (S.AWAITING_PAYMENT,)
+    is_whole = True
+    style = MORE
+    thing = "가상계좌"
+
+    def will(self) -> str:
+        return "PG에 다시 요청합니다"
+
+    def did(self) -> str:
+        return "PG에 다시 요청했습니다"
+
+    def did_not(self) -> str:
+        return "요청하지 못했습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return reissuing.reissue(order_ids=order_ids_of(ids), actor=actor, at=at, batch=batch)
 
 
 @register

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 from core import cells
@@ -16,6 +17,7 @@ from payments.adapters.banks import bank_name
 from payments.columns.deposits import deposit_url
 from payments.columns.problems import problem_url
 from payments.models.refund import PURPOSE, RefundAccount
+from payments.services.listing import listings
 from payments.states import RefundState, RefundWay
 
 CSS = {
@@ -67,6 +69,11 @@ PATHS = {
     "requester": "requested_by__display_name",
     "approver": "approved_by__display_name",
 }
+
+
+def refund_url(key: Any) -> str:
+    """환불 한 건 in the list of refunds."""
+    return f"/payments/refunds/?{urlencode({'tab': 'all', 'q': key})}"
 
 
 def account_of(record: RefundRecord) -> RefundAccount | None:
@@ -125,6 +132,19 @@ def _buyer(record: RefundRecord) -> str:
     return record.buyer or record.payer or ""
 
 
+def _listed_cell(group: Group, _: Any) -> str:
+    found = group.fetched.get("listed")
+    if found is None:
+        return cells.EMPTY
+    again = f" · {found.times:,}번" if found.times > 1 else ""
+    return cells.two_lines(cells.short_time(found.at, group.now), f"{found.who}{again}")
+
+
+def _listed_text(group: Group, _: Any) -> str:
+    found = group.fetched.get("listed")
+    return f"이미 내려받음 {cells.full_time(found.at)} {found.who} ({found.times:,}번)" if found else ""
+
+
 def _people(record: RefundRecord) -> str:
     return record.requester or "시스템"
 
@@ -148,6 +168,7 @@ COLUMNS = (
             ListColumn("holder", "예금주", lambda g, _: "", _fact("holder"), width=12, personal=True),
         ),
     ),
+    ListColumn("listed", "은행 목록", _listed_cell, _listed_text, css="nowrap", fetch=listings, width=36),
     ListColumn(
         "buyer", "주문자", lambda g, _: cells.text(mask_name(_buyer(g.record))), lambda g, _: _buyer(g.record),
         personal=True, masked=lambda g, _: mask_name(_buyer(g.record)),

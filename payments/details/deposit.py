@@ -15,11 +15,14 @@ from orders.models import Order, OrderLine
 from orders.states import CSS, LineState
 from payments.columns.deposits import CSS as DEPOSIT_CSS
 from payments.columns.deposits import deposit_url
+from payments.columns.refunds import CSS as REFUND_CSS
+from payments.columns.refunds import refund_url
 from payments.forms.refunds import RefundForm
-from payments.models import BankDeposit, DepositAllocation, DepositCandidate
+from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.allocating import NOT_FOUND
-from payments.states import DepositState, MatchGrade
+from payments.states import DepositState, MatchGrade, RefundState
 
+SEE_REFUNDS = "payments.view_refund"
 MATCH, RETURN = "payments.match_deposits", "payments.request_refund"
 
 
@@ -65,6 +68,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "candidates": candidates,
         "has_canceled": any(one.is_canceled for one in candidates),
         "links": links_of(deposit),
+        "returns": returns_of(deposit) if user.has_perm(SEE_REFUNDS) else [],
         "may_reveal": user.has_perm(MATCH),
         "may_match": waits and user.has_perm(MATCH),
         "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
@@ -141,4 +145,22 @@ def links_of(deposit: BankDeposit) -> list[dict[str, Any]]:
     return [
         {"number": number, "url": order_url(number), "amount": amount, "is_voided": voided is not None}
         for number, amount, voided in rows.values_list("payment__order__number", "amount", "voided_at")
+    ]
+
+
+def returns_of(deposit: BankDeposit) -> list[dict[str, Any]]:
+    """반환 환불 of a deposit, the newest first, each with its place in the list of refunds; one query."""
+    rows = Refund.objects.filter(deposit=deposit).select_related("requested_by").order_by("-pk")
+    return [
+        {
+            "url": refund_url(one.key),
+            "key": str(one.key),
+            "css": REFUND_CSS[RefundState(one.state)],
+            "label": one.get_state_display(),
+            "amount": one.amount,
+            "who": f"{one.requested_by.display_name} 님" if one.requested_by else "시스템",
+            "when": cells.full_time(one.requested_at)[:16],
+            "reason": one.reason,
+        }
+        for one in rows
     ]

@@ -1,6 +1,7 @@
 """결제 상자의 PG 쪽: each payment with its virtual account, open problems, and what the PG told us; masked."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +12,26 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import problem_url, sentence
 from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
-from payments.models import CashReceipt, MoneyProblem, Payment, PgNotice, VirtualAccount
+from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.states import NoticeState, PaymentState, ProblemKind, ReceiptState, VirtualState
+from payments.services.issuing import KEY_REFUSED
+from payments.services.pg_accounts import pg_of
+from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, ReceiptState, VirtualState
 
 MOST_NOTICES = 5
-STATES = {
-    VirtualState.PENDING: "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요.",
-    VirtualState.FAILED: "가상계좌를 발급하지 못했습니다.",
-    VirtualState.CLOSING: "가상계좌를 닫고 있습니다.",
-    VirtualState.CLOSED: "가상계좌를 닫았습니다. 더 이상 입금할 수 없습니다.",
-}
+FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
+OUT_AT_PG = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
+BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
+OPENING = "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
+NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다."
+SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
+MEND_KEY = "가상계좌를 발급하지 못했습니다. {error} 설정의 PG 계정에서 키를 고치면 저절로 다시 발급합니다."
+FAILED = "가상계좌를 발급하지 못했습니다. {error}"
+CLOSED = "가상계좌를 닫았습니다. 더 이상 입금할 수 없습니다."
+CLOSING = "가상계좌를 닫고 있습니다."
+CLOSES_AT = "취소를 되돌릴 수 있는 {when}까지 열어 두고 그 뒤에 닫습니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
+NOT_CLOSED = "가상계좌를 아직 닫지 못했습니다. {when}에 다시 시도합니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
+BY_HAND_ONLY = "직접 입금확인한 {won:,}원은 PG에 없는 돈입니다. PG로 환불할 수 없어 은행 이체로 돌려줍니다."
 
 
 def payments_for_box(order: Any) -> list[Payment]:
@@ -29,39 +39,93 @@ def payments_for_box(order: Any) -> list[Payment]:
     return list(Payment.objects.filter(order=order).select_related("account", "virtual").order_by("pk"))
 
 
-def pg_rows(payments: Sequence[Payment], *, user: Any, at: datetime) -> list[dict[str, Any]]:
-    """PG 결제 as the template wants them; nothing for payments without a PG."""
+def pg_rows(
+    payments: Sequence[Payment], *, order: Any, entries: Iterable[LedgerEntry], user: Any, at: datetime
+) -> list[dict[str, Any]]:
+    """PG 결제 as the template wants them, our state and what the PG has apart; nothing for payments without a PG."""
+    sums: dict[tuple[int, str], int] = defaultdict(int)
+    for entry in entries:
+        sums[entry.payment_id, entry.kind] += entry.amount
     return [
         {
             "pk": one.pk,
             "pg": one.account.name,
             "order_ref": one.order_ref,
             "state": one.get_state_display(),
-            "synced": cells.short_time(one.synced_at, at),
-            "virtual": virtual_row(one, at=at),
+            "virtual": virtual_row(one, order=order, at=at),
             "may_sync": user.has_perm("payments.sync"),
+            **_both_books(one, sums, at=at),
         }
         for one in payments
         if one.account is not None
     ]
 
 
-def virtual_row(payment: Payment, *, at: datetime) -> dict[str, Any] | None:
+def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: datetime) -> dict[str, str]:
+    """What staff booked by hand, what the PG has told us, and what follows when the two differ."""
+    came, out, by_hand = (
+        sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, OUT_AT_PG, BY_HAND)
+    )
+    told = f"입금 {came:,}원" if came else "입금 없음"
+    told += f", 환불 {-out:,}원" if out else ""
+    return {
+        "by_hand": f"직접 입금확인 {by_hand:,}원" if by_hand else "",
+        "at_pg": told if payment.synced_at or came or out else "",
+        "synced": cells.short_time(payment.synced_at, at),
+        "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
+    }
+
+
+def virtual_row(payment: Payment, *, order: Any, at: datetime) -> dict[str, Any] | None:
     """가상계좌: bank, masked number, countdown while money is awaited; or the sentence why there is none."""
     virtual: VirtualAccount | None = getattr(payment, "virtual", None)
     if virtual is None or payment.account is None:
         return None
     waits = virtual.state == VirtualState.ISSUED and payment.state in {PaymentState.PENDING, PaymentState.PARTIAL}
-    words = STATES.get(VirtualState(virtual.state), "")
-    is_failed = virtual.state == VirtualState.FAILED
     return {
         "bank": bank_at(payment.account.provider, virtual.bank),
         "number": mask_account(virtual.number),
-        "holder": mask_name(virtual.holder),
+        "holder": holder_shown(virtual.holder, order),
         "deadline": cells.deadline(virtual.due_at, at) if waits else "",
-        "words": f"{words} {virtual.last_error}".strip() if is_failed else words,
-        "is_failed": is_failed,
+        "words": _words(virtual, payment, at=at),
+        "is_failed": virtual.state == VirtualState.FAILED or virtual.last_error.startswith(KEY_REFUSED),
     }
+
+
+def holder_shown(holder: str, order: Any) -> str:
+    """예금주 of an account of a PG: its own name stands; that of the buyer, in which Toss opens accounts, is masked."""
+    shown = holder
+    for name in {order.buyer_name.strip(), order.depositor_name.strip()} - {""}:
+        shown = shown.replace(name, mask_name(name))
+    return shown
+
+
+def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
+    """지금 어떤 상태인지 in a sentence; empty for an account that money can go to."""
+    when = cells.short_time(virtual.next_try_at, at)
+    match VirtualState(virtual.state):
+        case VirtualState.PENDING:
+            return _opening(virtual, payment)
+        case VirtualState.FAILED:
+            return FAILED.format(error=virtual.last_error).strip()
+        case VirtualState.CLOSED:
+            return CLOSED
+        case VirtualState.CLOSING if virtual.next_try_at is None or virtual.next_try_at <= at:
+            return CLOSING
+        case VirtualState.CLOSING:
+            return (NOT_CLOSED if virtual.last_error else CLOSES_AT if not virtual.attempts else CLOSING).format(
+                when=when
+            )
+        case _:
+            return ""
+
+
+def _opening(virtual: VirtualAccount, payment: Payment) -> str:
+    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
+        return NOT_OPENED
+    if virtual.last_error.startswith(KEY_REFUSED):
+        return MEND_KEY.format(error=virtual.last_error)
+    return SILENT if virtual.last_error else OPENING
 
 
 def problem_rows(order: Any, *, at: datetime) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
 from payments.services.refunds import APPROVE, Watch, needs_account
-from payments.services.resolving import ASK_LIFE, GAPS, NOT_FOUND, TOO_MUCH
+from payments.services.resolving import ASK_LIFE, GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
@@ -46,8 +46,8 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
     who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
     refund = problem.refunds.exclude(state=RefundState.WITHDRAWN).first()
     payment = problem.payment
-    may_refund = is_open and problem.kind in TOO_MUCH and user.has_perm(RESOLVE) and user.has_perm(REFUND)
-    won = refund.amount if refund and refund.is_prepared else problem.amount
+    may_refund = is_open and problem.kind in TO_REFUND and user.has_perm(RESOLVE) and user.has_perm(REFUND)
+    won = refund.amount if refund and refund.is_prepared else wons_to_refund([problem])[problem.pk]
     return {
         "title": ProblemKind(problem.kind).label,
         "subtitle": f"{problem.amount:,}원",

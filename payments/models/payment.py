@@ -26,6 +26,8 @@ class Payment(StateGuard, TimeStamped):
     amount = models.PositiveBigIntegerField("결제예정액")
     balance = models.BigIntegerField("원장 잔액", default=0)
     refunded = models.BigIntegerField("환불액", default=0, db_default=0)
+    # Won that count as paid and never came (SHORTFALL); they are part of the balance and never go back to anybody.
+    forgiven = models.PositiveBigIntegerField("인정한 차액", default=0, db_default=0)
     # Only for what goes through a PG of our own: our reference there, its own number, and what proves its notices.
     account = models.ForeignKey("payments.PgAccount", models.PROTECT, null=True, related_name="payments")
     order_ref = models.CharField("PG 주문번호", max_length=64, null=True, db_collation="C")  # noqa: DJ001 - unique
@@ -43,6 +45,10 @@ class Payment(StateGuard, TimeStamped):
         constraints = [
             models.CheckConstraint(condition=models.Q(balance__gte=0), name="payment_balance_not_negative"),
             models.CheckConstraint(condition=models.Q(refunded__gte=0), name="payment_refunded_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(forgiven__gte=0, balance__gte=models.F("forgiven")),
+                name="payment_forgiven_in_balance",
+            ),
             models.CheckConstraint(condition=models.Q(state__in=PaymentState.values), name="payment_state_known"),
             models.UniqueConstraint(fields=["account", "order_ref"], name="payment_ref_once"),
             models.CheckConstraint(
@@ -57,15 +63,30 @@ class Payment(StateGuard, TimeStamped):
 
     @transition(state, source=tuple(PaymentState), target=RETURN_VALUE(*PaymentState), custom={"label": "원장 반영"})
     def settle(
-        self, *, at: datetime, balance: int, refunded: int, came_at: datetime | None = None, replaces: bool = False
+        self,
+        *,
+        at: datetime,
+        balance: int,
+        refunded: int,
+        forgiven: int = 0,
+        came_at: datetime | None = None,
+        replaces: bool = False,
+        keeps_moment: bool = False,
     ) -> PaymentState:
-        self.balance, self.refunded = balance, refunded
+        self.balance, self.refunded, self.forgiven = balance, refunded, forgiven
         found = state_of(balance, self.amount, refunded)
+        if keeps_moment:
+            return found
         if found in {PaymentState.PENDING, PaymentState.PARTIAL}:
             self.paid_at = None
         elif self.paid_at is None or (replaces and came_at):
             self.paid_at = min(came_at or at, at)
         return found
+
+    @property
+    def refundable(self) -> int:
+        """환불 가능 금액: won of the balance that really came in, refunds under way not taken off."""
+        return self.balance - self.forgiven
 
     @classmethod
     def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
@@ -89,6 +110,8 @@ def state_of(balance: int, amount: int, refunded: int) -> PaymentState:
 class LedgerEntry(models.Model):
     """원장: one signed movement of money with its single cause; never changed, never deleted."""
 
+    event_subject = "ledger"
+
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="entries")
     kind = models.CharField("구분", max_length=16, choices=EntryKind.choices)
     # The provider's transaction, or what stands for it, so that the same cause is never booked twice.
@@ -110,3 +133,8 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount:+,}원"
+
+    @property
+    def event_order_id(self) -> int:
+        """주문 of the events of a row that did not fit it."""
+        return self.payment.order_id

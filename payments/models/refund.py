@@ -49,7 +49,7 @@ _CAPPED = f"""
         RETURN NEW;
     END IF;
     -- Whoever else opens a refund of this payment waits here and then sees this one.
-    SELECT balance INTO held FROM payments_payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
+    SELECT balance - forgiven INTO held FROM payments_payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
     SELECT COALESCE(sum(amount), 0) INTO asked FROM payments_refund
      WHERE payment_id = NEW.payment_id AND state IN ({_OPEN}) AND entry_id IS NULL AND id IS DISTINCT FROM NEW.id;
     IF asked + NEW.amount > held THEN
@@ -90,6 +90,7 @@ class RefundCalculation(models.Model):
     clawback = models.BigIntegerField("무료배송 취소", default=0)
     return_fee = models.BigIntegerField("반품배송비", default=0)
     forfeit = models.BigIntegerField("쿠폰 회수", default=0)
+    shortfall = models.BigIntegerField("받지 않은 차액", default=0, db_default=0)
     total = models.BigIntegerField("환불액")
     restores_coupon = models.BooleanField("쿠폰 복원", default=False)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -103,7 +104,7 @@ class RefundCalculation(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     total=F("goods") - F("discount") - F("coupon") - F("points") + F("shipping_back")
-                    - F("clawback") - F("return_fee") - F("forfeit")
+                    - F("clawback") - F("return_fee") - F("forfeit") - F("shortfall")
                 ),
                 name="refund_total_adds_up",
             )

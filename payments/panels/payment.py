@@ -6,19 +6,20 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from core.actions import get_action
+from core.actions import BulkAction, get_action
 from core.calendar import short
 from core.jobs.pages import OrderRows
 from core.lists import Button
 from core.masking import mask_name
 from core.panels import Panel, register
-from orders.states import CLOSED, LineState
+from orders.states import CLOSED, LineState, PaymentMethod
 from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows, receipt_rows
 from payments.models import LedgerEntry, Payment
+from payments.services.reissuing import may_be_asked
 from payments.services.telling import METHODS
 from payments.states import PaymentState
 
-RESEND = "resend-account"
+RESEND, REISSUE = "resend-account", "reissue-account"
 
 
 @register
@@ -28,7 +29,8 @@ class PaymentPanel(Panel):
     name, title, template, position = "payment", "결제", "payments/panels/payment.html", 20
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
-        entries = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")
+        rows = LedgerEntry.objects.filter(payment__order=order).select_related("payment", "actor").order_by("-id")
+        entries = list(rows)
         payments, user = payments_for_box(order), request.user
         unpaid = order.stage in CLOSED and payments and payments[0].state == PaymentState.PENDING
         return {
@@ -38,11 +40,12 @@ class PaymentPanel(Panel):
             "deposit_by": short(order.deposit_by),
             "paid_at": short(payments[0].paid_at) if payments else "",
             **sums(order, payments),
-            "pgs": pg_rows(payments, user=user, at=at),
+            "pgs": pg_rows(payments, order=order, entries=entries, user=user, at=at),
             "problems": problem_rows(order, at=at),
             "notices": notice_rows(payments, at=at),
             "receipts": receipt_rows(payments) if user.has_perm("payments.view_receipts") else [],  # type: ignore[union-attr]
             **_resend(order, user),
+            **_reissue(order, payments, user),
             "may_see_problems": user.has_perm("payments.view_problems"),  # type: ignore[union-attr]
             "may_see_notices": user.has_perm("payments.view_notices"),  # type: ignore[union-attr]
             "may_reveal": user.has_perm("orders.reveal"),  # type: ignore[union-attr]
@@ -66,8 +69,28 @@ def _resend(order: Any, user: Any) -> dict[str, Any]:
         return {}
     if order.payment_method not in METHODS or order.open_amount <= 0:
         return {}
-    button = Button(act.name, act.label, act.style)
-    return {"resend": button, "rows": f"{order.pk}:{order.version}", "page_name": OrderRows.name}
+    return {"resend": _button(act), **_row_of(order)}
+
+
+def _reissue(order: Any, payments: Sequence[Payment], user: Any) -> dict[str, Any]:
+    """가상계좌 다시 발급: the same, while the order waits and has no account that money could go to."""
+    act = get_action(REISSUE)
+    if act is None or order.stage not in act.states or not user.has_perm(act.permission) or order.open_amount <= 0:
+        return {}
+    if order.payment_method != PaymentMethod.VIRTUAL_ACCOUNT or not payments:
+        return {}
+    if not may_be_asked(payments[0], getattr(payments[0], "virtual", None)):
+        return {}
+    return {"reissue": _button(act), **_row_of(order)}
+
+
+def _button(act: BulkAction) -> Button:
+    return Button(act.name, act.label, act.style)
+
+
+def _row_of(order: Any) -> dict[str, str]:
+    """The one row of an act on this order."""
+    return {"rows": f"{order.pk}:{order.version}", "page_name": OrderRows.name}
 
 
 def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:

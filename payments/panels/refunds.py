@@ -55,5 +55,6 @@ def _parts(one: RefundCalculation) -> list[tuple[str, int]]:
         ("무료배송 취소", -one.clawback),
         ("반품배송비", -one.return_fee),
         ("쿠폰 회수", -one.forfeit),
+        ("받지 않은 차액", -one.shortfall),
     )
     return [(label, won) for label, won in rows if won]

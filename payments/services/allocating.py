@@ -23,18 +23,18 @@ from orders.services.locking import locked_orders
 from orders.states import LineState, PaymentMethod
 from payments import events
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, LedgerEntry, Payment
-from payments.services import preparing, problems
-from payments.services.booking import book, payments_of
+from payments.services import noting, preparing, problems
+from payments.services.booking import Row, book, forgive, payments_of, standing_by_hand
 from payments.services.deposit_locks import keep_in_step
 from payments.services.deposits import references_of
+from payments.services.keeping import kept
 from payments.services.sharing import Need, shares_of
-from payments.states import DepositState, EntryKind, ProblemKind
+from payments.states import BY_HAND, ENDED, LATE_MONEY, DepositState, EntryKind, ProblemKind
 
 NOT_FOUND = "입금내역을 찾을 수 없습니다. 목록을 새로 고치세요."
 LOOK_AGAIN = "후보 주문을 다시 확인하세요."
 NO_ORDER = "연결할 주문을 고르세요."
-BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
-BEFORE_PACKING = frozenset({LineState.AWAITING_PAYMENT, LineState.PREPARING, LineState.CANCELED_UNPAID})
+BEFORE_PACKING = frozenset({LineState.AWAITING_PAYMENT, LineState.PREPARING, *ENDED})
 REVIVED = "입금을 확인해 주문을 되살렸습니다."
 
 
@@ -54,6 +54,7 @@ class _Order:
     payment: Payment
     need: int
     by_hand: int
+    forgiven: int
     is_unpaid: bool
     is_canceled: bool
 
@@ -71,8 +72,9 @@ def allocate(
     """입금 연결: one deposit, whole, to one or several orders in the given order; those it pays are confirmed.
 
     With `accepts_difference` the last order may get less (부분입금, stays unpaid) or more (초과입금, confirmed), which
-    opens a MoneyProblem. `canceled` says what to do with orders that were canceled meanwhile. An order confirmed by
-    hand gets the deposit in place of that booking, so that the money counts once. Raises Conflict when somebody was
+    opens a MoneyProblem. `canceled` says what to do with orders that were canceled meanwhile; one that was canceled
+    with its refund can only keep the money. An order confirmed by hand gets the deposit in place of that booking, so
+    that the money counts once, and one that was forgiven a rest in place of that. Raises Conflict when somebody was
     faster, DomainError when sums or states do not fit; nothing is changed then.
     """
     if not order_ids:
@@ -91,6 +93,7 @@ def allocate(
             ids = [one.order.pk for one in gone]
             _all_moved(progress.revive(order_ids=ids, actor=actor, at=at, reason=REVIVED))
             for one in gone:
+                one.order.refresh_from_db(fields=["stage", "steps"])
                 one.is_canceled, one.is_unpaid = False, True
         _give(deposit, found, shares, revived={one.order.pk for one in gone}, actor=actor, at=at)
         record(
@@ -142,19 +145,28 @@ def _chosen(
             raise DomainError("고른 주문을 찾을 수 없습니다. 화면을 새로 고치세요.", code="order_not_found")
         if order.payment_method != PaymentMethod.BANK_TRANSFER:
             raise DomainError(f"무통장입금 주문이 아닙니다: {order.number}", code="other_method")
-        unpaid, gone = LineState.AWAITING_PAYMENT in states[pk], LineState.CANCELED_UNPAID in states[pk]
-        hand = by_hand.get(payment.pk, 0)
-        if gone and canceled is Canceled.REFUSE:
-            raise DomainError(f"입금 전에 취소한 주문입니다: {order.number}. 되살리고 연결하세요.", code="canceled")
-        if not unpaid and not gone and not hand:
+        unpaid, gone = LineState.AWAITING_PAYMENT in states[pk], order.stage in ENDED
+        hand = standing_by_hand(payment, by_hand.get(payment.pk, 0))
+        if text := _ended_text(order, states[pk], canceled) if gone else None:
+            raise DomainError(text, code="canceled")
+        if not unpaid and not gone and not hand and not payment.forgiven:
             raise DomainError(f"이미 입금확인한 주문입니다: {order.number}", code="paid_already")
-        need = order.open_amount + hand
-        found.append(_Order(order, payment, need, hand, unpaid, gone))
+        need = order.open_amount + hand + payment.forgiven
+        found.append(_Order(order, payment, need, hand, payment.forgiven, unpaid, gone))
     return found
 
 
+def _ended_text(order: Order, states: Collection[str], canceled: Canceled) -> str | None:
+    """Why a deposit cannot go to a canceled order in the way that was chosen."""
+    if LineState.CANCELED_UNPAID not in states and canceled is not Canceled.KEEP:
+        return f"환불하고 취소한 주문이라 되살릴 수 없습니다: {order.number}. 취소한 채로 연결하고 환불하세요."
+    if canceled is Canceled.REFUSE:
+        return f"입금 전에 취소한 주문입니다: {order.number}. 되살리고 연결하세요."
+    return None
+
+
 def _by_hand(payments: Collection[Payment]) -> dict[int, int]:
-    """Won that stand booked by hand, by payment id."""
+    """Won that were booked by hand and not taken back, by payment id."""
     totals: dict[int, int] = defaultdict(int)
     rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=BY_HAND)
     for payment_id, amount in rows.values_list("payment_id", "amount"):
@@ -178,11 +190,13 @@ def _give(
     at: datetime,
 ) -> None:
     reference = references_of([deposit])[deposit.pk]
-    rows = [(one.payment, EntryKind.DEPOSIT, reference, shares[one.order.pk]) for one in found]
+    rows: list[Row] = [(one.payment, EntryKind.DEPOSIT, reference, shares[one.order.pk]) for one in found]
     # The same money: what staff had confirmed by hand is what the bank shows now.
     rows += [(one.payment, EntryKind.MANUAL_REVERSAL, reference, -one.by_hand) for one in found if one.by_hand]
+    filled = {one.order.pk: min(shares[one.order.pk] - one.by_hand, one.forgiven) for one in found}
+    rows += [(one.payment, EntryKind.SHORTFALL, reference, -won) for one in found if (won := filled[one.order.pk])]
     facts: dict[str, Any] = {"actor": actor, "at": at, "reason": events.DEPOSIT_ALLOCATED.label}
-    book(rows, came_at={one.payment.pk: deposit.at for one in found}, **facts)
+    entries = book(rows, came_at={one.payment.pk: deposit.at for one in found}, **facts)
     DepositAllocation.objects.bulk_create(
         DepositAllocation(
             deposit=deposit,
@@ -195,29 +209,35 @@ def _give(
         )
         for one in found
     )
-    paid = [one.order.pk for one in found if one.order.open_amount <= 0 and one.is_unpaid]
+    paid = [one.order.pk for one in found if one.is_unpaid and kept(one.payment).surplus >= 0]
     told = {one.order.pk: deposit.at for one in found}
     for ids, promised_from in (([pk for pk in paid if pk not in revived], None), (sorted({*paid} & {*revived}), at)):
         if ids:
             _all_moved(progress.confirm_payment(order_ids=ids, paid_at=told, promised_from=promised_from, **facts))
     for one in found:
-        if one.is_canceled:
-            problems.open_for(one.payment, ProblemKind.LATE_AFTER_CANCEL, amount=one.order.paid_amount, at=at)
-        else:
-            _tell_difference(one.payment, one.order, at=at)
+        _tell_difference(one.payment, at=at)
     preparing.keep_in_step([one.payment for one in found], at=at, actor=actor)
+    noting.note(entries, at=at, actor=actor)
 
 
-def _tell_difference(payment: Payment, order: Order, *, at: datetime) -> None:
-    gap = order.paid_amount - order.due_amount
+def _tell_difference(payment: Payment, *, at: datetime) -> None:
+    """What the money of an order is too much or too little by, judged like that of a PG (following.py)."""
+    order, won = payment.order, kept(payment)
+    gap = won.surplus
+    if order.stage in ENDED:
+        if gap > 0:
+            problems.open_for(payment, ProblemKind.LATE_AFTER_CANCEL, amount=gap, at=at)
+        else:
+            problems.settle(payment, LATE_MONEY, at=at)
+        return
     open_kind = ProblemKind.UNDERPAID if gap < 0 else ProblemKind.OVERPAID if gap else None
     fits = {ProblemKind.UNDERPAID, ProblemKind.OVERPAID} - {open_kind}
     if not order.paid_amount:
-        fits |= {ProblemKind.UNDERPAID, ProblemKind.LATE_AFTER_CANCEL}
+        fits |= {ProblemKind.UNDERPAID, *LATE_MONEY}
     problems.settle(payment, fits, at=at)
     if gap > 0:
         problems.open_for(payment, ProblemKind.OVERPAID, amount=gap, at=at)
-    elif gap < 0 and order.paid_amount > 0:
+    elif gap < 0 < won.free and order.stage == LineState.AWAITING_PAYMENT:
         problems.open_for(payment, ProblemKind.UNDERPAID, amount=-gap, at=at)
 
 
@@ -263,21 +283,17 @@ def _stuck(
     states: dict[int, set[str]] = defaultdict(set)
     for line in lines:
         states[line.order_id].add(line.state)
-    refunded = set(
-        LedgerEntry.objects.filter(payment__in=payments.values(), kind=EntryKind.REFUND).values_list(
-            "payment_id", flat=True
-        )
-    )
-    stuck = {}
+    stuck, filled = {}, _filled([one for mine in by_deposit.values() for one in mine])
     for deposit in deposits:
         mine = by_deposit.get(deposit.pk, [])
         if deposit.allocated_amount != sum(one.amount for one in mine) or not mine:
             stuck[deposit.pk] = "연결한 주문이 없는 입금입니다. 화면을 새로 고치세요."
         for one in mine:
             payment = payments[one.payment_id]
-            left = payment.order.paid_amount - one.amount + one.replaced_amount
-            unpays = left < payment.order.due_amount
-            if payment.pk in refunded:
+            won, back = kept(payment), filled.get((payment.pk, one.reference), 0)
+            unpays = won.paid - one.amount + one.replaced_amount + back < won.owed
+            is_cut = payment.refunded and payment.order.stage not in ENDED
+            if is_cut or one.amount - one.replaced_amount > won.free - payment.forgiven:
                 stuck[deposit.pk] = f"환불한 금액이 있는 주문입니다: {payment.order.number}"
             elif unpays and states[payment.order_id] - BEFORE_PACKING:
                 stuck[deposit.pk] = f"배송준비중 이후로 넘어간 주문입니다: {payment.order.number}"
@@ -287,22 +303,38 @@ def _stuck(
 def _take_back(
     mine: Sequence[DepositAllocation], payments: Mapping[int, Payment], *, actor: Any, at: datetime, reason: str
 ) -> None:
-    rows = []
+    rows: list[Row] = []
+    filled, forgiven = _filled(mine), {one.payment_id: payments[one.payment_id].forgiven for one in mine}
     loss: dict[int, int] = defaultdict(int)
     for one in mine:
         payment = payments[one.payment_id]
         rows.append((payment, EntryKind.REVERSAL, one.reference, -one.amount))
         if one.replaced_amount:
             rows.append((payment, EntryKind.MANUAL, one.reference, one.replaced_amount))
-        loss[payment.pk] += one.amount - one.replaced_amount
+        if again := filled.get((payment.pk, one.reference), 0):
+            rows.append((payment, EntryKind.SHORTFALL, f"{one.reference}/back", again))
+            forgiven[payment.pk] += again
+        loss[payment.pk] += one.amount - one.replaced_amount - again
     touched = [payments[pk] for pk in loss]
-    unpaid = [p.order_id for p in touched if p.order.paid_amount - loss[p.pk] < p.order.due_amount]
-    _all_moved(progress.revert_payment(order_ids=unpaid, actor=actor, at=at, reason=reason))
-    book(rows, at=at, actor=actor, reason=reason)
+    unpaid = [p for p in touched if p.order.paid_amount - loss[p.pk] < kept(p).owed]
+    # What was forgiven was so for the money that is gone now.
+    rows += [forgive(one, -forgiven[one.pk]) for one in unpaid if forgiven[one.pk]]
+    _all_moved(progress.revert_payment(order_ids=[p.order_id for p in unpaid], actor=actor, at=at, reason=reason))
+    for payment in unpaid:
+        payment.order.refresh_from_db(fields=["stage", "steps"])
+    entries = book(rows, at=at, actor=actor, reason=reason)
     DepositAllocation.objects.filter(pk__in=[one.pk for one in mine]).update(voided_at=at, voided_by=actor)
     for payment in touched:
-        _tell_difference(payment, payment.order, at=at)
+        _tell_difference(payment, at=at)
     preparing.keep_in_step(touched, at=at, actor=actor)
+    noting.note([one for one in entries if one.kind == EntryKind.SHORTFALL], at=at, actor=actor)
+
+
+def _filled(mine: Sequence[DepositAllocation]) -> dict[tuple[int, str], int]:
+    """Forgiven won in whose place deposits came, by payment and reference: they come back with the connection."""
+    refs = [one.reference for one in mine]
+    rows = LedgerEntry.objects.filter(kind=EntryKind.SHORTFALL, reference__in=refs, amount__lt=0)
+    return {(payment_id, ref): -won for payment_id, ref, won in rows.values_list("payment_id", "reference", "amount")}
 
 
 def _hold(mine: Sequence[DepositAllocation]) -> None:

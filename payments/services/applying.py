@@ -8,35 +8,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from itertools import takewhile
 
 from core.bulk import update_rows
 from core.models import Source
 from orders.models import Order, OrderLine
-from orders.services import locks, progress
-from orders.services.canceling import cancel_before_shipping
 from orders.services.locking import locked_orders
-from orders.states import CanceledBy, LineState, LockKind
 from payments.adapters.base import PgState, Snapshot
 from payments.models import LedgerEntry, Payment
-from payments.services import preparing, problems, refund_booking
-from payments.services.booking import book, payments_of
+from payments.services import noting, preparing, problems, refund_booking
+from payments.services.booking import Row, book, forgive, payments_of, standing_by_hand
+from payments.services.following import Plan
 from payments.services.pg_accounts import pg_of
 from payments.services.receipts import keep_receipts
-from payments.states import LATE_MONEY, EntryKind, NoticeState, ProblemKind
+from payments.states import BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
-S = LineState
-ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
-FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
-BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
-# What a bank could not pay out still counts as refunded at the PG (REFUND_FAILED is not among these).
-GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
-ON_THEIR_WAY = frozenset({S.READY, S.SHIPPING, S.DELIVERED, S.CONFIRMED})
-REVERSED = "은행이 입금을 취소했습니다."
-CANCELED_AT_PG = "PG에서 취소한 결제입니다."
-IN_TIME = "입금기한 안에 들어온 입금입니다."
-REFUNDED_AT_PG = "PG에서 전액 환불한 결제입니다."
-EXPIRED_AT_PG = "가상계좌의 입금기한이 지났습니다."
+OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
+UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +47,18 @@ class Applied:
 
 @dataclass(slots=True)
 class _Books:
-    """A payment with the sums of its ledger, in won."""
+    """A payment with the sums of its ledger, in won.
+
+    `replaced` and `unseen` are found by the difference: hand-booked won that the PG shows now, and those it does not.
+    """
 
     payment: Payment
     from_pg: int = 0
     by_hand: int = 0
     out: int = 0
     references: set[str] = field(default_factory=set)
+    replaced: int = 0
+    unseen: int = 0
 
 
 STALE = Applied(NoticeState.RETRY, "stale_answer")
@@ -82,21 +75,23 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
     with locked_orders(order_ids, skip_locked=True) as (orders, lines):
         payments = [payment for payment in payments_of(orders).values() if payment.pk in found]
         books = _books(payments)
-        rows: list[tuple[Payment, EntryKind, str, int]] = []
+        rows: list[Row] = []
         before: dict[int, int] = {}
         for payment in payments:
             one = found[payment.pk]
-            verdict = _cannot_apply(payment, one, at=at)
+            verdict, mine = _cannot_apply(payment, one, at=at), list[Row]()
             if verdict is None:
-                before[payment.pk] = payment.order.paid_amount
                 mine = list(_difference(books[payment.pk], one.snapshot))
+                verdict = _overdrawn(payment, mine, at=at) or (CHANGED if mine else UNCHANGED)
+            if verdict in {CHANGED, UNCHANGED}:
+                before[payment.pk] = payment.order.paid_amount
                 rows += mine
-                verdict = CHANGED if mine else UNCHANGED
             verdicts[payment.pk] = verdict
-        moved, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
+        was = dict(before)
+        moved, booked, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
         if moved:
             lines = _read_again(orders)
-        book(rows, at=at, source=Source.PG, reason=reason, came_at=_came_at(found))
+        entries = booked + book(rows, at=at, source=Source.PG, reason=reason, came_at=_came_at(found))
         # A refund of our own that is under way is no news to the order.
         for payment_id, won in refund_booking.recognise(rows, at=at).items():
             before[payment_id] -= won
@@ -106,10 +101,13 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
         update_rows(touched, ["synced_at", "payment_ref"])
         keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
-        ended = [payment for payment in touched if payment.order.stage == S.CANCELED_UNPAID]
-        late = [payment for payment in ended if payment.order.paid_amount != before[payment.pk]]
+        ended = [payment for payment in touched if payment.order.stage in ENDED]
+        late = [payment for payment in ended if payment.order.paid_amount != was[payment.pk]]
         moved |= _follow(touched, lines, found, before, at=at)
+        for payment in touched:
+            _tell_unseen(books[payment.pk], at=at)
         preparing.keep_in_step(late, at=at, source=Source.PG)
+        noting.note(entries, at=at, source=Source.PG)
         verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
     return verdicts
 
@@ -119,19 +117,20 @@ def _come_and_gone(
     lines: Sequence[OrderLine],
     found: dict[int, Fetched],
     before: dict[int, int],
-    rows: Sequence[tuple[Payment, EntryKind, str, int]],
+    rows: Sequence[Row],
     *,
     at: datetime,
-) -> tuple[set[int], list[tuple[Payment, EntryKind, str, int]]]:
+) -> tuple[set[int], list[LedgerEntry], list[Row]]:
     """Money that came in and went out again before we heard of it is booked in two steps, so that the order ends where
-    it would have ended had we heard in time; ids of the payments whose order moved, and the rows of the second step.
+    it would have ended had we heard in time; ids of the payments whose order moved, what the first step has booked, and
+    the rows of the second.
     """
     came = {row[0].pk for row in rows if row[1] == EntryKind.DEPOSIT}
     both = came & {row[0].pk for row in rows if row[1] == EntryKind.REFUND}
     if not both:
-        return set(), list(rows)
-    first = [row for row in rows if row[0].pk in both and row[1] not in GOING_OUT]
-    book(first, at=at, source=Source.PG, came_at=_came_at(found))
+        return set(), [], list(rows)
+    first = [row for pk in both for row in takewhile(_is_no_refund, [one for one in rows if one[0].pk == pk])]
+    entries = book(first, at=at, source=Source.PG, came_at=_came_at(found))
     unrefunded = {
         pk: replace(found[pk], snapshot=replace(found[pk].snapshot, refunds=(), state=PgState.PAID)) for pk in both
     }
@@ -139,7 +138,11 @@ def _come_and_gone(
     for payment in payments:
         if payment.pk in both:
             before[payment.pk] = payment.order.paid_amount
-    return moved, [row for row in rows if row not in first]
+    return moved, entries, [row for row in rows if row not in first]
+
+
+def _is_no_refund(row: Row) -> bool:
+    return row[1] not in GOING_OUT
 
 
 def _came_at(found: Mapping[int, Fetched]) -> dict[int, datetime]:
@@ -149,8 +152,10 @@ def _came_at(found: Mapping[int, Fetched]) -> dict[int, datetime]:
 
 
 def _read_again(orders: Sequence[Order]) -> list[OrderLine]:
-    """Lines of locked orders after a step."""
+    """Lines of locked orders after a step; the orders know their stage again."""
     by_id = {order.pk: order for order in orders}
+    for pk, stage, steps in Order.objects.filter(pk__in=by_id).values_list("pk", "stage", "steps"):
+        by_id[pk].stage, by_id[pk].steps = stage, steps
     lines = list(OrderLine.objects.filter(order__in=orders).order_by("pk"))
     for line in lines:
         line.order = by_id[line.order_id]
@@ -169,6 +174,16 @@ def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | 
         problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=snapshot.amount, at=at, detail=detail)
         return Applied(NoticeState.PARKED, "mismatch_with_pg")
     return None
+
+
+def _overdrawn(payment: Payment, rows: Sequence[Row], *, at: datetime) -> Applied | None:
+    """More went back than came: somebody paid it out twice, past the PG and through it."""
+    left = payment.balance + sum(won for *_, won in rows)
+    if left >= 0:
+        return None
+    detail = OVERDRAWN.format(won=-left)
+    problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=-left, at=at, detail=detail)
+    return Applied(NoticeState.PARKED, "mismatch_with_pg")
 
 
 def _is_ours(payment: Payment, snapshot: Snapshot) -> bool:
@@ -196,8 +211,12 @@ def _books(payments: Sequence[Payment]) -> dict[int, _Books]:
     return books
 
 
-def _difference(books: _Books, snapshot: Snapshot) -> Iterable[tuple[Payment, EntryKind, str, int]]:
-    """Ledger rows that are missing so that deposits and refunds are those of the PG."""
+def _difference(books: _Books, snapshot: Snapshot) -> Iterable[Row]:
+    """Ledger rows that are missing so that deposits and refunds are those of the PG.
+
+    What comes in takes the place of what was forgiven, then of what staff had booked by hand, never of what has gone
+    back already. What was forgiven was so for the money that had come: it goes with it.
+    """
     payment, ref = books.payment, snapshot.payment_ref or books.payment.order_ref or ""
     more = sum(one.amount for one in snapshot.deposits) - books.from_pg
     if more > 0:
@@ -206,9 +225,7 @@ def _difference(books: _Books, snapshot: Snapshot) -> Iterable[tuple[Payment, En
             yield from ((payment, EntryKind.DEPOSIT, one.reference, one.amount) for one in fresh)
         else:
             yield payment, EntryKind.DEPOSIT, f"{ref}/{payment.version}", more
-        if books.by_hand:
-            # The same money: staff had confirmed by hand what the PG tells now.
-            yield payment, EntryKind.MANUAL_REVERSAL, f"{ref}/{payment.version}", -books.by_hand
+        yield from _stood_in(books, more, f"{ref}/{payment.version}")
     elif more < 0:
         yield payment, EntryKind.REVERSAL, f"{ref}/{payment.version}", more
     out = -sum(one.amount for one in snapshot.refunds) - books.out
@@ -221,6 +238,32 @@ def _difference(books: _Books, snapshot: Snapshot) -> Iterable[tuple[Payment, En
             yield payment, EntryKind.REFUND, f"{ref}/{payment.version}", out
         else:
             yield payment, EntryKind.REFUND_UNDONE, f"{ref}/{payment.version}", out
+    left = payment.forgiven - min(max(more, 0), payment.forgiven)
+    if left and (more < 0 or payment.refundable + more - books.replaced + out <= 0):
+        yield forgive(payment, -left, cause="/gone")
+
+
+def _stood_in(books: _Books, more: int, reference: str) -> Iterable[Row]:
+    """Rows that make room for so many won of the PG."""
+    payment = books.payment
+    forgiven = min(more, payment.forgiven)
+    standing = standing_by_hand(payment, books.by_hand)
+    books.replaced = min(more - forgiven, standing)
+    books.unseen = standing - books.replaced
+    if forgiven:
+        yield forgive(payment, -forgiven)
+    if books.replaced:
+        # The same money: staff had confirmed by hand what the PG tells now.
+        yield payment, EntryKind.MANUAL_REVERSAL, reference, -books.replaced
+
+
+def _tell_unseen(books: _Books, *, at: datetime) -> None:
+    """Less came in at the PG than staff had confirmed by hand: a person looks where the rest is."""
+    if books.replaced and books.unseen:
+        text = UNSEEN.format(by_hand=books.replaced + books.unseen, seen=books.replaced)
+        problems.open_for(books.payment, ProblemKind.MISMATCH_WITH_PG, amount=books.unseen, at=at, detail=text)
+    elif books.replaced:
+        problems.settle(books.payment, [ProblemKind.MISMATCH_WITH_PG], at=at)
 
 
 def _follow(
@@ -235,149 +278,7 @@ def _follow(
     by_order: dict[int, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_order[line.order_id].append(line)
-    plan = _Plan(lines, _came_at(found))
+    plan = Plan(lines, _came_at(found), payments)
     for payment in payments:
         plan.add(payment, by_order[payment.order_id], found[payment.pk].snapshot, before[payment.pk], at=at)
     return plan.carry_out(at=at)
-
-
-@dataclass(slots=True)
-class _Plan:
-    lines: Sequence[OrderLine]
-    came_at: Mapping[int, datetime]
-    revive: list[tuple[Payment, int]] = field(default_factory=list)
-    confirm: list[Order] = field(default_factory=list)
-    fitting: list[Payment] = field(default_factory=list)
-    revert: list[Order] = field(default_factory=list)
-    cancel: list[tuple[Order, PgState]] = field(default_factory=list)
-    end: list[OrderLine] = field(default_factory=list)
-    lock: list[OrderLine] = field(default_factory=list)
-    payment_of: dict[int, int] = field(default_factory=dict)
-
-    def add(
-        self, payment: Payment, lines: Sequence[OrderLine], snapshot: Snapshot, before: int, *, at: datetime
-    ) -> None:
-        order = payment.order
-        self.payment_of[order.pk] = payment.pk
-        states = {LineState(line.state) for line in lines}
-        paid, due = order.paid_amount, order.due_amount
-        if S.AWAITING_PAYMENT in states:
-            self._waiting(payment, snapshot, paid=paid, due=due, at=at)
-        elif S.CANCELED_UNPAID in states and paid > before:
-            canceled_by = {line.canceled_by for line in lines if line.state == S.CANCELED_UNPAID}
-            late = CanceledBy.DEADLINE in canceled_by
-            if late and paid >= due and self._was_in_time(payment):
-                self.revive.append((payment, paid))
-                return
-            kind = ProblemKind.LATE_AFTER_EXPIRE if late else ProblemKind.LATE_AFTER_CANCEL
-            problems.open_for(payment, kind, amount=paid, at=at)
-        elif S.CANCELED_UNPAID in states and not paid:
-            problems.settle(payment, LATE_MONEY, at=at)
-        elif paid > before and paid > due:
-            problems.open_for(payment, ProblemKind.DUPLICATE_DEPOSIT, amount=paid - due, at=at)
-        elif paid < before and paid < due:
-            self._fallen(payment, lines, snapshot, states, at=at)
-
-    def _was_in_time(self, payment: Payment) -> bool:
-        """Whether the money had come in before the 입금기한, and only the news was late: then it wins (F47)."""
-        came, end = self.came_at.get(payment.pk), payment.order.deposit_by
-        return came is not None and end is not None and came <= end
-
-    def _waiting(self, payment: Payment, snapshot: Snapshot, *, paid: int, due: int, at: datetime) -> None:
-        if paid >= due:
-            self.confirm.append(payment.order)
-            self.fitting.append(payment)
-            if paid > due:
-                problems.open_for(payment, ProblemKind.OVERPAID, amount=paid - due, at=at)
-        elif paid > 0:
-            problems.open_for(payment, ProblemKind.UNDERPAID, amount=due - paid, at=at)
-        else:
-            self.fitting.append(payment)
-            if snapshot.state in ENDED_AT_PG:
-                self.cancel.append((payment.order, snapshot.state))
-
-    def _fallen(
-        self,
-        payment: Payment,
-        lines: Sequence[OrderLine],
-        snapshot: Snapshot,
-        states: set[LineState],
-        *,
-        at: datetime,
-    ) -> None:
-        """The money is gone: back to 입금대기, or the end of the order, or a lock where goods are on their way."""
-        lost = payment.order.due_amount - payment.order.paid_amount
-        refunded = bool(snapshot.refunds)
-        if states == {S.PREPARING} and not refunded:
-            self.revert.append(payment.order)
-            if not payment.order.paid_amount and snapshot.state in ENDED_AT_PG:
-                self.cancel.append((payment.order, snapshot.state))
-            return
-        if refunded and not payment.order.paid_amount and states.isdisjoint(ON_THEIR_WAY):
-            self.end += [line for line in lines if line.state == S.PREPARING]
-        else:
-            self.lock += [line for line in lines if line.state in {S.PREPARING, S.READY, S.SHIPPING, S.DELIVERED}]
-        kind = ProblemKind.REFUNDED_OUTSIDE if refunded else ProblemKind.REVERSED_AFTER_RELEASE
-        problems.open_for(payment, kind, amount=lost, at=at)
-
-    def carry_out(self, *, at: datetime) -> set[int]:
-        problems.settle_all(self.fitting, [ProblemKind.UNDERPAID], at=at)
-        moved = self._bring_back(at=at)
-        if self.confirm:
-            ids = [order.pk for order in self.confirm]
-            facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.PG}
-            outcome = progress.confirm_payment(order_ids=ids, paid_at=self._paid_at(), held=self.lines, **facts)
-            moved |= {line.order_id for line in outcome.moved}
-        if self.revert:
-            ids = [order.pk for order in self.revert]
-            outcome = progress.revert_payment(order_ids=ids, actor=None, at=at, source=Source.PG, reason=REVERSED)
-            moved |= {line.order_id for line in outcome.moved}
-        for state, by, reason in (
-            (PgState.CANCELED, CanceledBy.STAFF, CANCELED_AT_PG),
-            (PgState.EXPIRED, CanceledBy.DEADLINE, EXPIRED_AT_PG),
-        ):
-            ids = [order.pk for order, ended in self.cancel if ended is state]
-            if ids:
-                outcome = progress.cancel_unpaid(
-                    order_ids=ids, actor=None, at=at, by=by, reason=reason, source=Source.PG
-                )
-                moved |= {line.order_id for line in outcome.moved}
-        moved |= self._end(at=at)
-        if self.lock:
-            outcome = locks.place_lock(
-                line_ids=[line.pk for line in self.lock], kind=LockKind.PAYMENT, actor=None, at=at, reason=REVERSED
-            )
-            moved |= {line.order_id for line in outcome.moved}
-        return {self.payment_of[pk] for pk in moved}
-
-    def _end(self, *, at: datetime) -> set[int]:
-        """T19 of lines whose whole money the console gave back, at once or in parts that had locked them before."""
-        if not self.end:
-            return set()
-        facts: dict[str, Any] = {"actor": None, "at": at, "reason": REFUNDED_AT_PG}
-        ids = [line.pk for line in self.end]
-        locks.release_lock(line_ids=ids, kind=LockKind.PAYMENT, **facts)
-        outcome = cancel_before_shipping(line_ids=ids, source=Source.PG, **facts)
-        # What may not be canceled by itself waits for a person.
-        self.lock += [line for line in self.end if line.pk in outcome.refused]
-        return {line.order_id for line in outcome.moved}
-
-    def _paid_at(self) -> dict[int, datetime]:
-        return {pk: self.came_at[mine] for pk, mine in self.payment_of.items() if mine in self.came_at}
-
-    def _bring_back(self, *, at: datetime) -> set[int]:
-        """T24 of orders that 자동취소 ended although their money was there in time; sold out ones wait for a person."""
-        if not self.revive:
-            return set()
-        facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.PG, "reason": IN_TIME}
-        ids = [payment.order_id for payment, _ in self.revive]
-        revived = progress.revive(order_ids=ids, checks_stock=True, **facts)
-        back = {line.order_id for line in revived.moved}
-        progress.confirm_payment(order_ids=back, paid_at=self._paid_at(), promised_from=at, **facts)
-        for payment, paid in self.revive:
-            if payment.order_id not in back:
-                why = next(iter(revived.refused.values()), "")
-                problems.open_for(payment, ProblemKind.LATE_AFTER_EXPIRE, amount=paid, at=at, detail=f"{IN_TIME} {why}")
-            elif paid > payment.order.due_amount:
-                problems.open_for(payment, ProblemKind.OVERPAID, amount=paid - payment.order.due_amount, at=at)
-        return back

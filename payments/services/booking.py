@@ -19,6 +19,8 @@ from payments.events import PAYMENT_SETTLED
 from payments.models import LedgerEntry, Payment
 from payments.states import PAID_BACK, EntryKind
 
+Row = tuple[Payment, EntryKind, str, int]
+
 
 def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
     """결제 of locked orders, locked, by order id; each carries its locked order."""
@@ -30,7 +32,7 @@ def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
 
 
 def book(
-    rows: Sequence[tuple[Payment, EntryKind, str, int]],
+    rows: Sequence[Row],
     *,
     at: datetime,
     actor: Any = None,
@@ -38,16 +40,16 @@ def book(
     reason: str = "",
     source: str = "",
     came_at: Mapping[int, datetime] | None = None,
-) -> None:
+) -> list[LedgerEntry]:
     """장부 기입: write ledger rows, settle their payments and bring `Order.paid_amount` along.
 
     A row is (payment, kind, reference, signed won); payments are locked, carry their locked order, and may come twice.
     `came_at` says by payment id when PG or bank got the money; where it takes the place of a booking by hand, that
-    moment does too.
+    moment does too. Returns the rows as they were written.
     """
     if not rows:
-        return
-    LedgerEntry.objects.bulk_create(
+        return []
+    entries = LedgerEntry.objects.bulk_create(
         LedgerEntry(
             payment=payment,
             kind=kind,
@@ -62,17 +64,23 @@ def book(
     )
     delta: dict[int, int] = defaultdict(int)
     back: dict[int, int] = defaultdict(int)
+    forgiven: dict[int, int] = defaultdict(int)
     for payment, kind, _, amount in rows:
         delta[payment.pk] += amount
         back[payment.pk] -= amount if kind in PAID_BACK else 0
+        forgiven[payment.pk] += amount if kind == EntryKind.SHORTFALL else 0
     payments = list({payment.pk: payment for payment, *_ in rows}.values())
+    others = {payment.pk for payment, kind, *_ in rows if kind != EntryKind.SHORTFALL}
     replaced = {payment.pk for payment, kind, *_ in rows if kind == EntryKind.MANUAL_REVERSAL}
     sums = {
         one.pk: {
             "balance": one.balance + delta[one.pk],
             "refunded": one.refunded + back[one.pk],
+            "forgiven": one.forgiven + forgiven[one.pk],
             "came_at": (came_at or {}).get(one.pk),
             "replaces": one.pk in replaced,
+            # No money has moved: an order that ends gives up what it had been forgiven.
+            "keeps_moment": one.pk not in others and delta[one.pk] < 0,
         }
         for one in payments
     }
@@ -86,3 +94,17 @@ def book(
         )
     for payment in payments:
         payment.order.paid_amount += delta[payment.pk]
+    return entries
+
+
+def forgive(payment: Payment, won: int, *, cause: str = "") -> Row:
+    """차액 인정 기입: the row that counts so many won as paid which never came; negative takes it back.
+
+    Two of a payment in one booking have causes of their own. Source: payments.md 5.7 (accept shortfall).
+    """
+    return payment, EntryKind.SHORTFALL, f"{payment.order.number}/{payment.version}{cause}", won
+
+
+def standing_by_hand(payment: Payment, by_hand: int) -> int:
+    """아직 있는 수동 입금확인: won booked by hand that have not gone back; `by_hand` is the sum of those rows."""
+    return max(0, min(by_hand, payment.refundable))

@@ -14,18 +14,20 @@ from core.models import Job
 from core.settings_registry import get_settings
 from core.state import Outcome, explain, is_preview, missing
 from orders.models import Order, OrderLine
-from orders.refunds import Breakdown, Purchase, Source, Terms, Units, calculate, split
+from orders.refunds import Breakdown, Purchase, Source, Split, Terms, Units, calculate, less_shortfall, split
 from orders.services.canceling import cancel_before_shipping
 from orders.services.locking import NOT_FOUND, locked_orders
 from orders.states import CouponRule, Fault, LineState
 from payments.models import Payment, RefundAccount, RefundCalculation
 from payments.options import BASIC_FEE, COUPON_RULE, FREE_FROM, RETURN_FEE
 from payments.services import refunds
+from payments.services.booking import book, forgive
 from payments.services.refund_locking import locked_payments, promised
 
 GONE = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED, LineState.RETURNED, LineState.EXCHANGED})
 EXTRA_DUE = "취소하면 배송비를 {won:,}원 더 받아야 합니다. 나머지 품목도 함께 취소하거나 귀책을 판매자로 바꾸세요."
 UNCOVERED = "환불 가능 금액보다 {won:,}원 많습니다. 결제 내역과 진행 중인 환불을 먼저 확인하세요."
+SHORTFALL = "shortfall"
 ONE_BY_ONE = "환불계좌가 필요한 주문은 한 건씩 취소하세요."
 
 
@@ -38,9 +40,29 @@ class _Case:
     going: list[OrderLine] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     shipping_paid: int = 0
+    taken: Mapping[int, int] = field(default_factory=dict)
+    """Won already promised, by payment id."""
 
     def breakdown(self, terms: Terms, fault: Fault) -> Breakdown:
-        """환불 내역, were it the fault of that party."""
+        """환불 내역, were it the fault of that party; what never came of the money is taken off."""
+        found = self.worth(terms, fault)
+        return less_shortfall(found, self.split(found))
+
+    def split(self, found: Breakdown) -> Split:
+        """결제별 환불 out of what each payment still holds beyond the refunds under way; the first is the main one."""
+        sources = [
+            Source(
+                payment_id=payment.pk,
+                place=place,
+                rest=payment.refundable - self.taken.get(payment.pk, 0),
+                forgiven=payment.forgiven,
+            )
+            for place, payment in enumerate(self.payments)
+        ]
+        return split(found.total, sources)
+
+    def worth(self, terms: Terms, fault: Fault) -> Breakdown:
+        """환불 내역 by goods and fees alone."""
         chosen = {line.pk for line in self.going}
         units = [_units(line, is_going=line.pk in chosen) for line in self.lines if line.state != LineState.MOVED]
         has_shipped = any(line.shipped_at is not None for line in self.lines)
@@ -62,7 +84,8 @@ def cancel_and_refund(
     """주문취소(환불): the lines end as 취소완료 and their refund is requested, or nothing of that order happens.
 
     Refused with the reason per line: whatever T19 refuses, money that is not there, an account that is missing, a
-    clawback above what would go back. `sums` of the outcome tell the won for BUYER and SELLER as the fault.
+    clawback above what would go back. `sums` of the outcome tell the won for BUYER and SELLER as the fault, and under
+    "shortfall" the most that is taken off because it never came.
     """
     order_ids = set(OrderLine.objects.filter(pk__in=line_ids).values_list("order_id", flat=True))
     with locked_orders(order_ids, actor=actor) as (orders, lines):
@@ -82,7 +105,9 @@ def cancel_and_refund(
         outcome.refused |= missing(asked, lines, text=NOT_FOUND)
         good = [case for case in cases if case.going and case.going[0].pk not in refused]
         for party in (Fault.BUYER, Fault.SELLER):
-            outcome.sums[party.value] = sum(max(0, case.breakdown(terms, party).total) for case in good)
+            found = [case.breakdown(terms, party) for case in good]
+            outcome.sums[party.value] = sum(max(0, one.total) for one in found)
+            outcome.sums[SHORTFALL] = max(outcome.sums[SHORTFALL], sum(one.shortfall for one in found))
         if not is_preview():
             _request(good, terms, fault, account, actor=actor, at=at, reason=reason, batch=batch, source=source)
     return outcome
@@ -102,7 +127,9 @@ def _cases(orders: Sequence[Order], lines: Sequence[OrderLine], asked: set[int])
         row["order_id"]: row["taken"] - row["given"]
         for row in earlier.annotate(taken=Sum("clawback"), given=Sum("shipping_back"))
     }
+    taken = promised([payment for case in cases.values() for payment in case.payments])
     for case in cases.values():
+        case.taken = taken
         case.shipping_paid = case.order.shipping_fee_amount + fees.get(case.order.pk, 0)
     return list(cases.values())
 
@@ -129,20 +156,11 @@ def _units(line: OrderLine, *, is_going: bool) -> Units:
     )
 
 
-def _sources(case: _Case, taken: Mapping[int, int]) -> list[Source]:
-    """환불할 결제 of an order: what each still holds beyond the refunds under way; the first is the main one."""
-    return [
-        Source(payment_id=payment.pk, place=place, rest=payment.balance - taken.get(payment.pk, 0))
-        for place, payment in enumerate(case.payments)
-    ]
-
-
 def _refusals(cases: Sequence[_Case], terms: Terms, fault: Fault, account: RefundAccount | None) -> dict[int, str]:
-    taken = promised([payment for case in cases for payment in case.payments])
     by_transfer = [case for case in cases if case.going and any(map(refunds.needs_account, case.payments))]
     refused: dict[int, str] = {}
     for case in cases:
-        reason = _refusal(case, terms, fault, account, taken) if case.going else None
+        reason = _refusal(case, terms, fault, account) if case.going else None
         if reason is None and case in by_transfer and len(by_transfer) > 1:
             reason = ONE_BY_ONE
         if reason is not None:
@@ -150,13 +168,11 @@ def _refusals(cases: Sequence[_Case], terms: Terms, fault: Fault, account: Refun
     return refused
 
 
-def _refusal(
-    case: _Case, terms: Terms, fault: Fault, account: RefundAccount | None, taken: Mapping[int, int]
-) -> str | None:
-    found = case.breakdown(terms, fault)
+def _refusal(case: _Case, terms: Terms, fault: Fault, account: RefundAccount | None) -> str | None:
+    found = case.worth(terms, fault)
     if found.extra_due:
         return EXTRA_DUE.format(won=found.extra_due)
-    parts = split(found.total, _sources(case, taken))
+    parts = case.split(found)
     if parts.uncovered:
         return UNCOVERED.format(won=parts.uncovered)
     by_id = {payment.pk: payment for payment in case.payments}
@@ -178,8 +194,8 @@ def _request(
     batch: Job | None,
     source: str,
 ) -> None:
-    taken = promised([payment for case in cases for payment in case.payments])
     found = {case.order.pk: case.breakdown(terms, fault) for case in cases}
+    parts = {case.order.pk: case.split(case.worth(terms, fault)) for case in cases}
     made = RefundCalculation.objects.bulk_create(
         _calculation(case, found[case.order.pk], fault, at=at, actor=actor, batch=batch, reason=reason)
         for case in cases
@@ -187,11 +203,14 @@ def _request(
     asks = [
         refunds.Ask(payment_id=pk, amount=won, account=account, calculation=calculation)
         for case, calculation in zip(cases, made, strict=True)
-        for pk, won in split(found[case.order.pk].total, _sources(case, taken)).parts
+        for pk, won in parts[case.order.pk].parts
     ]
+    by_id = {payment.pk: payment for case in cases for payment in case.payments}
+    missing_won = [forgive(by_id[pk], -won) for one in parts.values() for pk, won in one.shortfalls]
     requested = refunds.request(asks=asks, reason=reason, actor=actor, at=at, batch=batch, source=source)
     if requested.refused:
         raise RuntimeError(f"refunds of canceled lines were refused: {requested.refused}")
+    book(missing_won, at=at, actor=actor, batch=batch, reason=reason[:200], source=source)
 
 
 def _calculation(
@@ -210,6 +229,7 @@ def _calculation(
         clawback=found.clawback,
         return_fee=found.return_fee,
         forfeit=found.forfeit,
+        shortfall=found.shortfall,
         total=found.total,
         restores_coupon=found.restores_coupon,
         actor=actor,

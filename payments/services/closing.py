@@ -7,6 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 
 from core import drains
 from core.failpoints import declare, failpoint
@@ -19,9 +20,9 @@ from payments.services.applying import Fetched
 from payments.services.booking import payments_of
 from payments.services.draining import apply_each, fetch
 from payments.services.issuing import CHANNEL
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
 from payments.services.questions import PATIENCE
-from payments.states import VirtualState
+from payments.states import ENDED, FROM_PG, VirtualState
 
 log = logging.getLogger("payments.closing")
 
@@ -30,16 +31,21 @@ LEASE = timedelta(seconds=60)
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600))
 REASON = "주문 취소"
 ORDER_CANCELED = "주문이 취소됐습니다."
-ENDED = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
+OVER_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 CLOSED = declare("virtual_closed_before_write", "the PG has closed the account; nothing of it is written")
 
 
 def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) -> None:
-    """닫기 요청: the accounts of an order that stays canceled; after `hold`, while the cancel can be undone."""
-    with locked_orders([order_id]) as (orders, lines):
-        if any(line.state == LineState.AWAITING_PAYMENT for line in lines):
-            return
-        mine = VirtualAccount.objects.filter(payment__order__in=orders, payment__balance=0)
+    """닫기 요청: the accounts of an order that stays canceled; after `hold`, while the cancel can be undone.
+
+    Of an order that was canceled with its refund only those are closed through which nothing ever came: its money had
+    been booked by hand.
+    """
+    came = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind__in=FROM_PG)
+    with locked_orders([order_id]) as (orders, _):
+        canceled = [order for order in orders if order.stage in ENDED]
+        unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
+        mine = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
         mine.filter(state=VirtualState.ISSUED).update(
             state=VirtualState.CLOSING, attempts=0, next_try_at=at + hold, last_error="", updated_at=at
         )
@@ -65,7 +71,7 @@ def reopen(*, order_id: int, at: datetime) -> None:
                     state=VirtualState.ISSUED, next_try_at=None, updated_at=at
                 )
             elif unasked or virtual.state in {VirtualState.CLOSED, VirtualState.FAILED}:
-                _ask_anew(payment, at=at)
+                ask_anew(payment, at=at)
             # One that is being closed just now is followed by a new one when it is closed.
 
 
@@ -108,6 +114,7 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
     except PgProblem as problem:
         _later(virtual, problem, at=at)
     else:
+        note_answers([account], at=at)
         _closed(virtual, at=at)
 
 
@@ -120,7 +127,7 @@ def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
     apply_each([answer], at=at)
     if answer.snapshot.deposits:
         _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(refusal))
-    elif answer.snapshot.state in ENDED:
+    elif answer.snapshot.state in OVER_AT_PG:
         _closed(virtual, at=at)
     else:
         _later(virtual, refusal, at=at)
@@ -146,8 +153,8 @@ def _words(problem: PgProblem) -> str:
     return (problem.message or str(problem))[:300]
 
 
-def _ask_anew(payment: Payment, *, at: datetime) -> None:
-    """A new account under a new reference; where money has moved under the old one, that one stays the only one."""
+def ask_anew(payment: Payment, *, at: datetime) -> None:
+    """새 계좌: under a new reference; where money has moved under the old one, that one stays the only one."""
     if payment.account is None or payment.order_ref is None:
         return
     if LedgerEntry.objects.filter(payment=payment).exists():

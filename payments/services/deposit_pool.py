@@ -12,6 +12,7 @@ from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
 from payments.names import NOT_PLAIN, digit_runs, name_key
+from payments.states import REFUND_OPEN
 
 CANCELED_FOR = timedelta(days=60)
 """Orders that were placed this long before a deposit and canceled are still offered to be revived."""
@@ -20,12 +21,16 @@ CONFIRMED_FOR = timedelta(days=14)
 _key = lru_cache(maxsize=200_000)(name_key)
 
 _COLUMNS = "o.id, o.number, {amount}, o.depositor_name, o.buyer_name, o.buyer_phone, o.ordered_at, o.deposit_by"
+_REFUNDING = ", ".join(f"'{state}'" for state in REFUND_OPEN)
+# An order whose money is on its way back is not paid by what comes in beside it.
 # Orders of another amount count by their name only. A plain name is its own key, so the database can compare it; every
 # other spelling is read and compared here. The first part of a statement does not cost what the whole one costs.
 _OPEN = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
 WHERE (o.steps & {BIT[LineState.AWAITING_PAYMENT]}) <> 0 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}'
 AND o.due_amount > o.paid_amount
+AND (o.paid_amount = 0 OR NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.order_id = o.id AND r.entry_id IS NULL
+     AND r.state IN ({_REFUNDING})))
 AND (o.due_amount - o.paid_amount = ANY(%(amounts)s::bigint[]) OR o.depositor_name = ANY(%(names)s::text[])
      OR o.buyer_name = ANY(%(names)s::text[]) OR {NOT_PLAIN.format(name="o.depositor_name")}
      OR {NOT_PLAIN.format(name="o.buyer_name")})

@@ -25,12 +25,12 @@ from orders.services.locking import locked_orders
 from orders.states import BIT, LineState
 from payments import events
 from payments.matching import Verdict, decide, holds
-from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Payment
+from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Payment, Refund
 from payments.services import bank, problems
 from payments.services.booking import book, payments_of
 from payments.services.deposit_locks import keep_in_step
 from payments.services.deposit_pool import pool_of, row_of
-from payments.states import DepositReason, DepositState, EntryKind, ProblemKind
+from payments.states import REFUND_OPEN, DepositReason, DepositState, EntryKind, ProblemKind
 
 AT_ONCE = 10_000
 """Deposits that share one reading of the open orders."""
@@ -85,6 +85,7 @@ def _settle(ids: Sequence[int], verdicts: Mapping[int, Verdict], result: Matched
         paying = {pk: order_id for pk in ids if (order_id := verdicts[pk].order_id) is not None}
         payments = payments_of([got[pk] for pk in sorted(set(paying.values()) & got.keys())])
         deposits = [one for one in _free(ids) if one.state in WAITING]
+        unpaid -= _being_refunded([got[pk] for pk in unpaid & got.keys()])
         fresh = [one for one in deposits if needed[one.pk] <= got.keys() and _still(one, verdicts[one.pk], got, unpaid)]
         sure = [one for one in fresh if one.pk in paying]
         unsure = [one for one in fresh if one.pk not in paying]
@@ -122,6 +123,13 @@ def _orders_of(verdict: Verdict) -> set[int]:
 
 def _unpaid(lines: Sequence[OrderLine]) -> set[int]:
     return {line.order_id for line in lines if line.state == LineState.AWAITING_PAYMENT}
+
+
+def _being_refunded(orders: Sequence[Order]) -> set[int]:
+    """Partly paid orders whose money is on its way back: what comes in beside it pays nothing."""
+    ids = [order.pk for order in orders if order.paid_amount]
+    rows = Refund.objects.filter(order__in=ids, state__in=REFUND_OPEN, entry=None) if ids else Refund.objects.none()
+    return set(rows.values_list("order_id", flat=True))
 
 
 def _still(deposit: BankDeposit, verdict: Verdict, orders: Mapping[int, Order], unpaid: set[int]) -> bool:

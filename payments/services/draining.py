@@ -23,7 +23,7 @@ from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
 from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
 from payments.states import NoticeState, ProblemKind
 
@@ -57,6 +57,7 @@ SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
+OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
 class CannotAsk(PgProblem):
@@ -121,12 +122,20 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
     verdicts: dict[int, Applied] = {}
     for pk, group in asked.items():
         answer = answers[pk]
-        for notice in group.notices:
-            if isinstance(answer, Fetched):
-                verdicts[notice.pk] = _told(notice, answer.snapshot, applied[pk])
-            else:
-                verdicts[notice.pk] = _failed(answer)
+        if isinstance(answer, Fetched):
+            verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
+        else:
+            verdicts |= dict.fromkeys((one.pk for one in group.notices), _failed(answer))
     return verdicts
+
+
+def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
+    """Of several notices of one payment the first that tells of money has changed it; the others add nothing (A55)."""
+    found = {one.pk: _told(one, snapshot, applied) for one in notices}
+    changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
+    for one in sorted(changed, key=lambda one: (one.kind in OF_NO_MONEY, one.pk))[1:]:
+        found[one.pk] = UNCHANGED
+    return found
 
 
 def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
@@ -161,7 +170,9 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
 
     try:
         if len(mine) == 1:
-            return answers | {pk: ask(pk) for pk in mine}
+            answers |= {pk: ask(pk) for pk in mine}
+            _note(payments, answers)
+            return answers
         with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
             calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
             for call in as_completed(calls):
@@ -171,9 +182,17 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
                 if len(ended) >= CONNECTIONS:
                     questions.release(holder, ended)
                     mine, ended = mine - ended, set()
+        _note(payments, answers)
         return answers
     finally:
         questions.release(holder, mine)
+
+
+def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
+    """The accounts that gave a good answer are well."""
+    good = {one.payment_id: one.asked_at for one in answers.values() if isinstance(one, Fetched)}
+    if good:
+        note_answers([one.account for one in payments if one.pk in good], at=max(good.values()))
 
 
 def _ask(pk: int, one: _Question) -> Fetched | PgProblem:

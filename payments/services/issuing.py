@@ -1,7 +1,8 @@
 """가상계좌 발급: asked for with the order, done by the first who can: the request that made the order, or the relay.
 
 The PG is asked outside any transaction. When nobody knows whether it opened the account, it is asked about the payment
-before it is asked for another one.
+before it is asked for another one. A refusal of our key or settings is nobody's last word: it is tried again like a PG
+that is silent, and at once when somebody has mended the account. What the PG refuses for its own reason stays FAILED.
 """
 
 import logging
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from core import drains
 from core.events import record
 from core.failpoints import declare, failpoint
 from core.models import Source
@@ -21,7 +23,6 @@ from payments.adapters.base import (
     Denied,
     IssueAsk,
     NotAtPg,
-    OutcomeUnknown,
     PgProblem,
     Ref,
     RefusedByPg,
@@ -32,7 +33,16 @@ from payments.adapters.base import (
 from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
-from payments.services.pg_accounts import HURRIED, PATIENT, Timeout, client_of, facts_of, pg_of
+from payments.services.pg_accounts import (
+    HURRIED,
+    PATIENT,
+    Timeout,
+    client_of,
+    facts_of,
+    note_answers,
+    note_refusal,
+    pg_of,
+)
 from payments.states import PaymentState, VirtualState
 
 log = logging.getLogger("payments.issuing")
@@ -43,6 +53,8 @@ LEASE = timedelta(seconds=60)
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
+KEY_REFUSED = "PG가 우리 키나 설정을 받지 않았습니다."
+"""Begins the last error of accounts that wait for somebody to mend the PG account."""
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
 
 
@@ -88,6 +100,23 @@ def issue_now(*, order: Order, at: datetime) -> None:
         _issue(virtual, at=at, timeout=HURRIED)
 
 
+def wake(*, account_id: int, at: datetime) -> int:
+    """발급 재개: what waits because the PG refused our key or settings is due at once; how many accounts.
+
+    Called when somebody has mended the PG account. One that is being asked for just now is left alone.
+    """
+    waiting = VirtualAccount.objects.filter(
+        payment__account=account_id,
+        state=VirtualState.PENDING,
+        last_error__startswith=KEY_REFUSED,
+        next_try_at__gt=at,
+    )
+    woken = waiting.update(next_try_at=at, updated_at=at)
+    if woken:
+        drains.notify(CHANNEL)
+    return woken
+
+
 def account_of(order: Order) -> VirtualAccount | None:
     """가상계좌 of an order; None where it is paid in another way. One query at most."""
     if order.payment_method != PaymentMethod.VIRTUAL_ACCOUNT:
@@ -98,7 +127,7 @@ def account_of(order: Order) -> VirtualAccount | None:
 def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1, last_error = '' FROM ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING'"
             "  AND CASE WHEN %s::bigint[] = '{}' THEN next_try_at <= %s"
             "      ELSE payment_id = ANY(%s::bigint[]) AND (attempts = 0 OR next_try_at <= %s) END"
@@ -115,12 +144,18 @@ def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
     try:
         snapshot = _ask(virtual, timeout)
         failpoint(ISSUED)
-    except (RefusedByPg, Denied, Unsupported) as problem:
+    except RefusedByPg as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
-        _later(virtual, problem, at=at, state=VirtualState.FAILED)
+        _later(virtual, _words(problem), at=at, state=VirtualState.FAILED)
+    except (Denied, Unsupported) as problem:
+        log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
+        text = f"{KEY_REFUSED} {problem.message}".strip()
+        note_refusal(virtual.payment.account, text)
+        _later(virtual, text, at=at, state=VirtualState.PENDING)
     except PgProblem as problem:
-        _later(virtual, problem, at=at, state=VirtualState.PENDING)
+        _later(virtual, _words(problem), at=at, state=VirtualState.PENDING)
     else:
+        note_answers([virtual.payment.account], at=at)
         _keep(virtual, snapshot, at=at)
 
 
@@ -156,7 +191,7 @@ def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
 def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
     given = snapshot.account
     if given is None:
-        _later(virtual, OutcomeUnknown("the PG named no account"), at=at, state=VirtualState.PENDING)
+        _later(virtual, "the PG named no account", at=at, state=VirtualState.PENDING)
         return
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
@@ -194,11 +229,15 @@ def _tell(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> None:
     record(Outcome(changes=[change]), VIRTUAL_ISSUED, at=at, source=Source.PG)
 
 
-def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime, state: VirtualState) -> None:
+def _words(problem: PgProblem) -> str:
+    return problem.message or str(problem)
+
+
+def _later(virtual: VirtualAccount, error: str, *, at: datetime, state: VirtualState) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
         state=state,
         next_try_at=at + wait if state == VirtualState.PENDING else None,
-        last_error=(problem.message or str(problem))[:300],
+        last_error=error[:300],
         updated_at=at,
     )

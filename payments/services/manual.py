@@ -6,8 +6,10 @@ the orders app move its lines; all in one transaction. Source: domain.md 1.2, T2
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from core.lookups import Among
 from core.models import Job
 from core.state import Outcome
 from orders.models import Order, OrderLine
@@ -15,13 +17,31 @@ from orders.services import progress
 from orders.services.before import Facts
 from orders.services.locking import locked_orders
 from orders.states import LineState
+from payments.adapters.base import NotAtPg, PgProblem
 from payments.models import LedgerEntry, Payment
+from payments.services.applying import Fetched
 from payments.services.booking import book, payments_of
+from payments.services.draining import fetch
+from payments.services.questions import PATIENCE
+from payments.services.refund_locking import promised
 from payments.states import EntryKind
 
+BEFORE_PG = "payments.confirm_virtual"
+MOST_ASKED = 8
+BEING_REFUNDED = "들어온 돈의 환불을 신청한 주문입니다. 환불을 마치거나 철회한 뒤 확인하세요."
+TOLD_BY_PG = "PG가 입금을 알려 주는 주문입니다. '다시 조회'로 PG에 먼저 물어보거나 재무 담당자에게 요청하세요."
+PAID_AT_PG = "PG에 입금이 있는 주문입니다. 직접 입금확인하지 말고 주문의 결제에서 '다시 조회'를 누르세요."
 PAID_ALREADY = "이미 입금확인한 주문입니다."
 NOTHING_DUE = "입금할 금액이 없던 주문입니다. 쿠폰과 적립금으로 모두 결제되어 취소할 입금확인이 없습니다."
 NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서 환불로 처리하세요."
+
+
+class AtPg(StrEnum):
+    """PG에 있는 돈 of an unpaid order: none, some, or nobody knows."""
+
+    NOTHING = "nothing"
+    PAID = "paid"
+    SILENT = "silent"
 
 
 def confirm_manually(
@@ -32,15 +52,25 @@ def confirm_manually(
     batch: Job | None = None,
     reason: str = "",
     put_back: Mapping[int, Facts] | None = None,
+    at_pg: Mapping[int, AtPg] | None = None,
 ) -> Outcome:
     """입금확인: book the open amount as MANUAL and move the order's lines to 상품준비중.
 
-    Refused (per line of the order): already confirmed, canceled meanwhile, or the ledger holds another sum than
-    nothing; then the difference is named. `put_back` as in `progress.confirm_payment`. Source: domain.md A02.
+    Refused (per line of the order): already confirmed, canceled meanwhile, the ledger holds another sum than nothing
+    (then the difference is named), or a PG tells of its money and the person may not speak before it. `put_back` as in
+    `progress.confirm_payment`; `at_pg` as from `look_at_pg`, by order: what a PG has is not booked by hand, and `sums`
+    of the outcome count the rest. Source: domain.md 1.2, A02.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         payments = payments_of(orders)
         refused = {order.pk: text for order in orders if (text := _unpayable(order, lines))}
+        partly = [payments[order.pk] for order in orders if order.paid_amount and order.pk not in refused]
+        refused |= {one.order_id: BEING_REFUNDED for one in partly if promised(partly).get(one.pk)}
+        said = at_pg or {}
+        for order in orders:
+            text = _told_by_pg(payments[order.pk], actor, said.get(order.pk)) if order.pk not in refused else None
+            if text:
+                refused[order.pk] = text
         payable = [order for order in orders if order.pk not in refused]
         book(
             [
@@ -64,7 +94,34 @@ def confirm_manually(
         if outcome.refused:
             raise RuntimeError(f"booked orders were refused: {outcome.refused}")
         outcome.refused = {line.pk: refused[line.order_id] for line in lines if line.order_id in refused}
+        outcome.sums.update(str(said[order.pk]) for order in payable if order.pk in said)
     return outcome
+
+
+def look_at_pg(*, order_ids: Collection[int]) -> dict[int, AtPg]:
+    """PG 확인: what the PGs of unpaid orders know of their money just now, by order; outside any transaction.
+
+    Only the first MOST_ASKED are asked, because a person waits; of the others nobody knows.
+    """
+    unpaid = Payment.objects.filter(Among("order_id", order_ids), order__stage=LineState.AWAITING_PAYMENT)
+    payments = list(unpaid.filter(account__isnull=False).select_related("account").order_by("pk"))
+    answers = fetch(payments[:MOST_ASKED], patience=PATIENCE) if payments else {}
+    return {one.order_id: _said(answers.get(one.pk)) for one in payments}
+
+
+def _said(answer: Fetched | PgProblem | None) -> AtPg:
+    if isinstance(answer, Fetched):
+        return AtPg.PAID if answer.snapshot.deposits else AtPg.NOTHING
+    return AtPg.NOTHING if isinstance(answer, NotAtPg) else AtPg.SILENT
+
+
+def _told_by_pg(payment: Payment, actor: Any, said: AtPg | None) -> str | None:
+    """Why money of which a PG tells may not be confirmed by hand; by the system it may."""
+    if payment.account_id is None:
+        return None
+    if said is AtPg.PAID:
+        return PAID_AT_PG
+    return None if actor is None or actor.has_perm(BEFORE_PG) else TOLD_BY_PG
 
 
 def _unpayable(order: Order, lines: Sequence[OrderLine]) -> str | None:

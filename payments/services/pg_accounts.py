@@ -1,6 +1,8 @@
 """PG 계정: the rows as adapters need them, their clients, and what the connection test says."""
 
 import os
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -19,8 +21,18 @@ PATIENT: Timeout = (5, 30)
 """Seconds to connect, and for the whole answer (payments.md 2.4)."""
 HURRIED: Timeout = (1, 3)
 """While a person or a shop waits for the page."""
+OFTEN = timedelta(minutes=1)
 MARK = "xmin::text || ctid::text"
 """In SQL: another one after every write to the row."""
+_ANSWERED = """
+UPDATE payments_pgaccount SET last_ok_at = %s WHERE id IN (
+    SELECT id FROM payments_pgaccount WHERE id = ANY(%s::bigint[]) AND (last_ok_at IS NULL OR last_ok_at <= %s)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+"""
+_REFUSED = """
+UPDATE payments_pgaccount SET last_error = %s WHERE id IN (
+    SELECT id FROM payments_pgaccount WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
+"""
 _clients: dict[tuple[str, bool, Timeout], Client] = {}
 _endpoints: dict[str, tuple[str, PgAccount]] = {}
 
@@ -98,6 +110,25 @@ def client_of(account: PgAccount, timeout: Timeout = PATIENT) -> Client:
         made = Client(url, timeout=timeout, allow_loopback=loopback)
         found = _clients.setdefault((url, loopback, timeout), made)
     return found
+
+
+def note_answers(accounts: Collection[PgAccount | None], *, at: datetime) -> None:
+    """마지막 정상 통신: these accounts have answered well, or told us something that they can prove.
+
+    Written once a minute at most, outside any transaction; whoever holds the row is not waited for.
+    """
+    stale = [one.pk for one in accounts if one is not None and (one.last_ok_at is None or one.last_ok_at <= at - OFTEN)]
+    if not stale:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERED, [at, sorted(set(stale)), at - OFTEN])
+
+
+def note_refusal(account: PgAccount | None, text: str) -> None:
+    """마지막 오류: this PG does not take our key or settings; stands until a connection test is good."""
+    if account is not None and account.last_error != text[:300]:
+        with connection.cursor() as cursor:
+            cursor.execute(_REFUSED, [text[:300], account.pk])
 
 
 def secret_of(account: PgAccount, order_ref: str) -> str | None:

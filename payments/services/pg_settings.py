@@ -15,6 +15,7 @@ from core.settings_registry import last_changed, note_change
 from payments.adapters.base import Denied, NotAtPg, PgProblem, Ref
 from payments.adapters.registry import PGS
 from payments.models import PgAccount
+from payments.services import issuing
 from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of, sandboxes_count
 
 REGISTERING = timedelta(minutes=10)
@@ -98,6 +99,7 @@ def edit_account(
 ) -> PgAccount:
     """PG 계정 수정: a new key comes in front and the present one is kept as the previous; empty keys stay as they are.
 
+    Virtual accounts that waited because the PG refused key or settings are asked for again at once.
     Raises Conflict when somebody changed the account since the screen, or another one opens virtual accounts.
     """
     _refuse_sandbox(given)
@@ -116,6 +118,7 @@ def edit_account(
             setattr(account, name, value)
         _take_keys(account, key, options, actor=actor, at=at)
         account.save()
+        issuing.wake(account_id=account_id, at=at)
     return account
 
 
@@ -164,7 +167,10 @@ def open_registration(*, account_id: int, actor: Any, at: datetime) -> PgAccount
 
 
 def check_connection(account: PgAccount, *, at: datetime) -> Checked:
-    """연결 확인: asks the PG about a payment that cannot exist; outside any transaction."""
+    """연결 확인: asks the PG about a payment that cannot exist; outside any transaction.
+
+    A good answer wakes the virtual accounts that waited for it.
+    """
     if account.provider not in PGS:
         return Checked(is_ok=False, text="알림만 보내는 서비스라 연결을 확인할 수 없습니다. 마지막 수신을 확인하세요.")
     checked = _ask(account, at)
@@ -172,6 +178,8 @@ def check_connection(account: PgAccount, *, at: datetime) -> Checked:
     if checked.is_ok:
         changes["last_ok_at"] = at
     PgAccount.objects.filter(pk=account.pk).update(**changes)
+    if checked.is_ok:
+        issuing.wake(account_id=account.pk, at=at)
     return checked
 
 

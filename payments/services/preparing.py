@@ -12,13 +12,12 @@ from core.events import record
 from core.locks import locked
 from core.models import Job
 from core.state import Change, Outcome, is_preview, move
-from orders.states import LineState
 from payments import events
 from payments.models import MoneyProblem, Payment, Refund
 from payments.services import refunds
 from payments.services.refund_locking import locked_refunds, promised
 from payments.services.refunds import Watch, way_of
-from payments.states import LATE_MONEY, ProblemKind, RefundState
+from payments.states import ENDED, LATE_MONEY, ProblemKind, RefundState
 
 WAITING = (RefundState.DRAFT, RefundState.HELD)
 USED = "취소 후 입금을 다르게 처리했습니다."
@@ -42,7 +41,7 @@ def keep_in_step(
     for payment in payments:
         draft, problem = drafts.get(payment.pk), problems.get(payment.pk)
         others = taken.get(payment.pk, 0) - (draft.amount if draft else 0)
-        won = max(0, payment.balance - others) if problem else 0
+        won = max(0, payment.refundable - others) if problem else 0
         if draft is not None and draft.amount == won and problem is not None and draft.problem_id == problem.pk:
             continue
         if draft is not None:
@@ -94,7 +93,7 @@ def _waiting(payments: Collection[Payment]) -> dict[int, MoneyProblem]:
         payment__in=payments,
         kind__in=LATE_MONEY,
         resolved_at=None,
-        order__stage=LineState.CANCELED_UNPAID,
+        order__stage__in=ENDED,
     )
     return {one.payment_id: one for one in rows.order_by("-pk") if one.payment_id is not None}
 

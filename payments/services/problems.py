@@ -29,6 +29,12 @@ def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, 
     )
 
 
+def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> None:
+    """예외 금액 고치기: open rows of these kinds stand for so many won by now; closed ones stay closed."""
+    mine = MoneyProblem.objects.filter(payment=payment, kind__in=list(kinds), resolved_at=None)
+    mine.exclude(amount=amount).update(amount=amount, updated_at=at)
+
+
 def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) -> None:
     """저절로 해결: the money fits again."""
     settle_all([payment], kinds, at=at)

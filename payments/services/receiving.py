@@ -17,7 +17,7 @@ from core import drains
 from core.failpoints import declare, failpoint
 from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, Rejected
 from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
-from payments.services.pg_accounts import MARK, facts_of, pg_of, secret_of
+from payments.services.pg_accounts import MARK, facts_of, note_answers, pg_of, secret_of
 from payments.states import NoticeState, ProblemKind
 
 CHANNEL = "oms_notices"
@@ -96,6 +96,8 @@ def settle(row: PgRequest, *, account: PgAccount, refusal: Judgement | None, beg
             _not_durable()
             judgement = read if isinstance(read, Judgement) else _take(read, row, account=account, pg=pg)
             _write(row, judgement, status=pg.speak(judgement.answer).status, milliseconds=_milliseconds(began))
+    if isinstance(read, Notice) and read.is_proven:
+        note_answers([account], at=row.at)
     failpoint(TAKEN)
     return judgement
 

@@ -12,10 +12,10 @@ from django.db.models import F, QuerySet, Sum
 
 from core.calendar import kst_date, kst_day_range
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
-from payments.services.applying import FROM_PG, GOING_OUT, Fetched
+from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
 from payments.services.questions import PATIENCE
-from payments.states import NoticeState, PaymentState, VirtualState
+from payments.states import FROM_PG, GOING_OUT, NoticeState, PaymentState, VirtualState
 
 log = logging.getLogger("payments.reconciling")
 

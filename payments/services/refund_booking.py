@@ -19,13 +19,13 @@ from orders.states import LineState
 from payments import events
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services import problems
-from payments.services.booking import book
-from payments.states import LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKind, RefundState
+from payments.services.booking import Row, book
+from payments.services.keeping import kept
+from payments.states import ENDED, LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKind, RefundState
 
 CHECK_AFTER = timedelta(hours=1)
 TAKEN_BACK = "신청한 환불을 철회했습니다."
 IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
-Row = tuple[Payment, EntryKind, str, int]
 
 
 def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datetime, at: datetime) -> None:
@@ -54,7 +54,8 @@ def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datet
 def recognise(rows: Sequence[Row], *, at: datetime) -> dict[int, int]:
     """우리 환불 알아보기: ledger rows that a re-query has just booked and that our own refunds explain.
 
-    Returns the won by payment id; the order need not be looked at because of them. Payments are locked.
+    Returns the won that went out by payment id, negative for what came back of a failed refund; the order need not be
+    looked at because of them. Payments are locked.
     """
     mine = [row for row in rows if row[1] in {EntryKind.REFUND, EntryKind.REFUND_UNDONE}]
     if not mine:
@@ -73,6 +74,7 @@ def recognise(rows: Sequence[Row], *, at: datetime) -> dict[int, int]:
         open_refunds[payment.pk].remove(found)
         if kind == EntryKind.REFUND_UNDONE:
             fail(found, error="PG에서 환불이 취소되었습니다.", at=at)
+            explained[payment.pk] -= found.amount
             continue
         entry = LedgerEntry.objects.get(payment=payment, kind=kind, reference=reference)
         _done(found, entry=entry, reference=reference, is_final=not found.sealed_account, at=at)
@@ -119,24 +121,28 @@ def _done(refund: Refund, *, entry: LedgerEntry, reference: str, is_final: bool,
 
 
 def settle_problems(payment: Payment, *, at: datetime) -> None:
-    """예외 해결: what was too much has gone back."""
-    order = payment.order
-    if order.paid_amount <= order.due_amount:
+    """예외 해결: what was too much has gone back, or all that was too little."""
+    order, won = payment.order, kept(payment)
+    if won.surplus <= 0:
         problems.settle(payment, [ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT], at=at)
-    if not order.paid_amount and order.stage == LineState.CANCELED_UNPAID:
+    if not order.paid_amount:
+        problems.settle(payment, [ProblemKind.UNDERPAID], at=at)
+    if order.stage in ENDED and won.surplus <= 0:
         problems.settle(payment, LATE_MONEY, at=at)
 
 
 def ask_again(payment: Payment, *, at: datetime) -> None:
     """예외 다시 등록: a refund of exceptional money was taken back, so that the money waits for a decision again."""
-    order = payment.order
     if Refund.objects.filter(payment=payment, state__in=REFUND_OPEN).exists():
         return
-    if order.stage == LineState.CANCELED_UNPAID and order.paid_amount > 0:
-        problems.open_for(payment, ProblemKind.LATE_AFTER_CANCEL, amount=order.paid_amount, at=at, detail=TAKEN_BACK)
-    elif order.paid_amount > order.due_amount:
-        gap = order.paid_amount - order.due_amount
-        problems.open_for(payment, ProblemKind.OVERPAID, amount=gap, at=at, detail=TAKEN_BACK)
+    stage, won = payment.order.stage, kept(payment)
+    facts: dict[str, Any] = {"amount": abs(won.surplus), "at": at, "detail": TAKEN_BACK}
+    if stage in ENDED and won.surplus > 0:
+        problems.open_for(payment, ProblemKind.LATE_AFTER_CANCEL, **facts)
+    elif won.surplus > 0:
+        problems.open_for(payment, ProblemKind.OVERPAID, **facts)
+    elif stage == LineState.AWAITING_PAYMENT and won.surplus < 0 < won.free:
+        problems.open_for(payment, ProblemKind.UNDERPAID, **facts)
 
 
 def _tell(

@@ -27,7 +27,7 @@ def pay_out(
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         out_of = [refund for refund in refunds if refund.deposit is None]
-        left = {refund.paid.pk: refund.paid.balance for refund in out_of}
+        left = {refund.paid.pk: refund.paid.refundable for refund in out_of}
         refused, good = {}, []
         for refund in out_of:
             if explain(refund, Refund.pay_out) is not None:

@@ -22,13 +22,13 @@ from payments.adapters.base import PgProblem, PgState, Snapshot
 from payments.adapters.base import RefundState as AtPg
 from payments.models import Refund
 from payments.services import refund_booking
-from payments.services.applying import Fetched, apply
+from payments.services.applying import Applied, Fetched, apply
 from payments.services.draining import fetch
 from payments.services.questions import PATIENCE, AskedElsewhere
 from payments.services.refund_booking import CHECK_AFTER
 from payments.services.refund_locking import locked_refunds
 from payments.services.refund_sending import ASK_SOON, KEY_LIFE, MOST_REPEATS, QUIET, repeating, words_of
-from payments.states import NoticeState, RefundState
+from payments.states import NoticeState, RefundState, RefundWay
 
 log = logging.getLogger("payments.refunds")
 
@@ -100,27 +100,42 @@ def _claim(at: datetime) -> list[Refund]:
 def _judge(refund_id: int, answer: Fetched | PgProblem, *, at: datetime) -> None:
     try:
         with locked_refunds([refund_id]) as locked:
-            for refund in locked:
-                if isinstance(answer, Fetched):
-                    _apply(refund, answer, at=at)
-                else:
-                    wait = ASK_SOON if isinstance(answer, AskedElsewhere) else LATER
+            if isinstance(answer, Fetched):
+                _apply(locked, answer, at=at)
+            else:
+                wait = ASK_SOON if isinstance(answer, AskedElsewhere) else LATER
+                for refund in locked:
                     _ask_again(refund, at + wait, error=words_of(answer))
     except LockTimeout:
         log.warning("refund %s: the order is locked; looked at later", refund_id)
 
 
-def _apply(refund: Refund, answer: Fetched, *, at: datetime) -> None:
+def judge_paid_out(answer: Fetched, *, at: datetime) -> tuple[Applied, list[Refund]]:
+    """조회 반영과 이체 결과: what the hourly check does with an answer, for one who has asked just now.
+
+    The verdict about the payment, and its refunds that a bank was paying out and of which that is no longer true.
+    Raises LockTimeout; nothing is changed then.
+    """
+    waiting = Refund.objects.filter(payment=answer.payment_id, state=RefundState.ACCEPTED, way=RefundWay.PG)
+    with locked_refunds(list(waiting.values_list("pk", flat=True))) as locked:
+        verdict = _apply(locked, answer, at=at)
+        return verdict, [one for one in _again(locked) if one.state != RefundState.ACCEPTED]
+
+
+def _apply(refunds: Sequence[Refund], answer: Fetched, *, at: datetime) -> Applied:
     """The ledger first becomes that of the PG, which finds refunds of ours; then what is left is decided."""
     verdict = apply([answer], at=at)[answer.payment_id]
-    [refund] = _again([refund])
-    if refund.state == RefundState.UNKNOWN:
-        if verdict.state in {NoticeState.RETRY, NoticeState.PARKED}:
+    is_open = verdict.state in {NoticeState.RETRY, NoticeState.PARKED}
+    for one in refunds:
+        # Read anew each time: what became of the one before may have changed their payment.
+        [refund] = _again([one])
+        if is_open and refund.state in {RefundState.UNKNOWN, RefundState.ACCEPTED}:
             _ask_again(refund, at + (ASK_SOON if verdict.state == NoticeState.RETRY else LATER))
-        else:
+        elif refund.state == RefundState.UNKNOWN:
             _absent(refund, answer, at=at)
-    elif refund.state == RefundState.ACCEPTED:
-        _paid_out(refund, answer.snapshot, at=at)
+        elif refund.state == RefundState.ACCEPTED:
+            _paid_out(refund, answer.snapshot, at=at)
+    return verdict
 
 
 def _again(refunds: Sequence[Refund]) -> list[Refund]:

@@ -10,7 +10,7 @@ from core.locks import locked
 from orders.models import Order
 from orders.services.locking import locked_orders
 from payments.models import BankDeposit, LedgerEntry, Payment, Refund
-from payments.states import REFUND_OPEN, EntryKind
+from payments.states import REFUND_OPEN, EntryKind, RefundWay
 
 NOT_FOUND = "환불 건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 AT_PG = (EntryKind.DEPOSIT, EntryKind.REVERSAL, EntryKind.REFUND, EntryKind.REFUND_UNDONE)
@@ -61,3 +61,10 @@ def balances_at_pg(payments: Collection[Payment]) -> dict[int, int]:
     rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).order_by()
     found = dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
     return {payment.pk: found.get(payment.pk, 0) for payment in payments}
+
+
+def rests_at_pg(payments: Collection[Payment]) -> dict[int, int]:
+    """PG에 남은 돈: the same less what open refunds will take there."""
+    rows = Refund.objects.filter(payment__in=payments, state__in=REFUND_OPEN, entry=None, way=RefundWay.PG).order_by()
+    asked = dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
+    return {pk: won - asked.get(pk, 0) for pk, won in balances_at_pg(payments).items()}

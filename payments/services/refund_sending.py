@@ -39,7 +39,7 @@ from payments.models import Payment, PgAccount, Refund
 from payments.services import refund_booking
 from payments.services.applying import Fetched, apply
 from payments.services.draining import fetch
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
 from payments.services.questions import PATIENCE
 from payments.services.refund_locking import balances_at_pg, locked_refunds
 from payments.states import RefundState
@@ -73,6 +73,7 @@ class _Call:
 
     refund_id: int
     payment_id: int
+    account_id: int
     version: int
     is_repeatable: bool
     pg: Pg
@@ -99,9 +100,17 @@ def send_due(*, at: datetime) -> int:
         for call, answer in zip(calls, answers, strict=True):
             _finish(call, answer, at=at)
         failpoint(WRITTEN)
+        _note(calls, answers)
         answered = zip(calls, answers, strict=True)
         resync([call.payment_id for call, answer in answered if isinstance(answer.given, RefusedByPg)], at=at)
     return len(calls) + refused
+
+
+def _note(calls: Sequence[_Call], answers: Sequence[_Answer]) -> None:
+    """The accounts that gave a good answer are well."""
+    good = {call.account_id for call, one in zip(calls, answers, strict=True) if isinstance(one.given, RefundAnswer)}
+    if good:
+        note_answers(list(PgAccount.objects.filter(pk__in=good)), at=max(one.at for one in answers))
 
 
 def resync(payment_ids: Collection[int], *, at: datetime) -> None:
@@ -173,6 +182,7 @@ def _call_of(refund: Refund, account: PgAccount, *, balance: int) -> _Call:
     return _Call(
         refund.pk,
         refund.paid.pk,
+        account.pk,
         refund.version,
         pg.capabilities.repeats_refund_key,
         pg,

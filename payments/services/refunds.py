@@ -4,7 +4,7 @@ Sending is the work of refund_sending, bank transfers by staff that of refund_by
 orders, lines, payments, refunds in this order and reports each row. Source: payments.md 5.8, reliability.md 4.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from payments.models import MoneyProblem, Payment, Refund, RefundAccount, Refund
 from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
-from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised
+from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised, rests_at_pg
 from payments.states import RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
@@ -32,6 +32,7 @@ APPROVE = "payments.approve_refund"
 NO_PAYMENT = "결제를 찾을 수 없습니다. 화면을 새로 고치세요."
 NO_AMOUNT = "환불할 금액을 1원 이상으로 입력하세요."
 TOO_MUCH = "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 {rest:,}원입니다."
+OVER_AT_PG = "PG에 남은 {rest:,}원보다 많은 환불입니다. 환불 방법에서 '은행 이체'를 고르세요."
 NO_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
 BAD_ACCOUNT = "환불계좌의 계좌번호는 숫자 6~20자리로 입력하고 예금주를 함께 적어 주세요."
 SECOND_PERSON = "신청한 사람과 다른 사람이 승인해야 하는 환불입니다."
@@ -59,17 +60,31 @@ class Requested:
     refused: dict[int, str] = field(default_factory=dict)
 
 
+def ways_of(payment: Payment, won: int, *, at_pg: int) -> list[tuple[RefundWay, int]]:
+    """환불 나누기: money goes back the way it came; (way, won), the PG first.
+
+    A PG pays back what it holds (`at_pg`, won) and nothing else: what staff booked by hand, or what a bank could not
+    pay out, goes back by bank transfer. Money that no PG of ours took goes back by transfer or where the buyer paid.
+    """
+    if payment.account_id is None:
+        return [(RefundWay.BANK if payment.method in BANK_METHODS else RefundWay.PROVIDER, won)]
+    through = max(0, min(won, at_pg))
+    return [(way, part) for way, part in ((RefundWay.PG, through), (RefundWay.BANK, won - through)) if part]
+
+
 def way_of(payment: Payment) -> RefundWay:
-    """환불 방법: through the PG that took it, by bank transfer, or where the buyer paid."""
-    if payment.account_id is not None:
-        return RefundWay.PG
-    return RefundWay.BANK if payment.method in BANK_METHODS else RefundWay.PROVIDER
+    """환불 방법 of all that is left of a payment in one refund: through its PG only when that holds all of it."""
+    if payment.account_id is None:
+        return ways_of(payment, 1, at_pg=0)[0][0]
+    won = max(1, payment.balance - promised([payment]).get(payment.pk, 0))
+    return ways_of(payment, won, at_pg=rests_at_pg([payment])[payment.pk])[-1][0]
 
 
 def needs_account(payment: Payment, way: RefundWay | None = None) -> bool:
     """환불계좌 여부: money that came into an account cannot go back the way it came."""
-    used = way or way_of(payment)
-    return used is RefundWay.BANK or (used is RefundWay.PG and payment.method == PaymentMethod.VIRTUAL_ACCOUNT)
+    if payment.method == PaymentMethod.VIRTUAL_ACCOUNT and way is not RefundWay.PROVIDER:
+        return True
+    return (way or way_of(payment)) is RefundWay.BANK
 
 
 def request(
@@ -83,22 +98,25 @@ def request(
 ) -> Requested:
     """환불 신청: one refund for each ask that its payment can bear; several of one payment are taken in their order.
 
+    Where the money came in two ways, an ask becomes two refunds, one for each way (`ways_of`).
     Approved at once where the person may approve and no second one is needed; the rest waits as 승인 대기.
     """
     result, asked = Requested(), list(asks)
     order_ids = Payment.objects.filter(pk__in={ask.payment_id for ask in asked}).values_list("order_id", flat=True)
     with locked_orders(set(order_ids), actor=actor) as (orders, _):
         payments = {payment.pk: payment for payment in locked_payments(orders)}
-        taken = promised(payments.values())
+        taken, at_pg = promised(payments.values()), rests_at_pg(payments.values())
         watch = Watch(actor, at)
         for place, ask in enumerate(asked):
             payment = payments.get(ask.payment_id)
-            refusal = refusal_of(payment, ask, taken.get(ask.payment_id, 0))
+            ways = ways_of(payment, ask.amount, at_pg=at_pg[payment.pk]) if payment is not None else []
+            refusal = refusal_of(payment, ask, taken.get(ask.payment_id, 0), [way for way, _ in ways])
             if refusal is not None or payment is None:
                 result.refused[place] = refusal or NO_PAYMENT
                 continue
             taken[payment.pk] = taken.get(payment.pk, 0) + ask.amount
-            result.refunds.append(_draft(payment, ask, reason=reason, actor=actor, watch=watch))
+            at_pg[payment.pk] -= dict(ways).get(RefundWay.PG, 0)
+            result.refunds += _drafts(payment, ask, ways, reason=reason, actor=actor, watch=watch)
         if is_preview():
             return result
         for refund in result.refunds:
@@ -111,16 +129,16 @@ def request(
     return result
 
 
-def refusal_of(payment: Payment | None, ask: Ask, taken: int) -> str | None:
+def refusal_of(payment: Payment | None, ask: Ask, taken: int, ways: Collection[RefundWay]) -> str | None:
     """거절 이유 of one ask against its locked payment; `taken` are won already promised out of it."""
     if payment is None:
         return NO_PAYMENT
     if ask.amount < 1:
         return NO_AMOUNT
-    rest = payment.balance - taken
+    rest = payment.refundable - taken
     if ask.amount > rest:
         return TOO_MUCH.format(rest=max(0, rest))
-    return account_refusal(payment, ask.account)
+    return next((text for way in ways if (text := account_refusal(payment, ask.account, way))), None)
 
 
 def account_refusal(payment: Payment, account: RefundAccount | None, way: RefundWay | None = None) -> str | None:
@@ -171,21 +189,29 @@ class Watch:
         return is_large or is_other
 
 
-def _draft(payment: Payment, ask: Ask, *, reason: str, actor: Any, watch: Watch) -> Refund:
-    account = ask.account if needs_account(payment) else None
-    return Refund(
-        payment=payment,
-        order=payment.order,
-        calculation=ask.calculation,
-        problem=ask.problem,
-        way=way_of(payment),
-        amount=ask.amount,
-        reason=reason[:200],
-        sealed_account=sealed(account),
-        needs_second=watch.needs_second(payment, ask.amount, account),
-        requested_by=actor,
-        requested_at=watch.at,
-    )
+def _drafts(
+    payment: Payment, ask: Ask, ways: Sequence[tuple[RefundWay, int]], *, reason: str, actor: Any, watch: Watch
+) -> list[Refund]:
+    """The refunds of one ask. Whether it takes two people is decided of the whole, whatever its parts are."""
+    accounts = [ask.account if needs_account(payment, way) else None for way, _ in ways]
+    needs_second = watch.needs_second(payment, ask.amount, next(filter(None, accounts), None))
+    return [
+        Refund(
+            payment=payment,
+            order=payment.order,
+            calculation=ask.calculation,
+            # A problem has one refund that stands; the other part is known by its payment.
+            problem=None if place else ask.problem,
+            way=way,
+            amount=won,
+            reason=reason[:200],
+            sealed_account=sealed(accounts[place]),
+            needs_second=needs_second,
+            requested_by=actor,
+            requested_at=watch.at,
+        )
+        for place, (way, won) in enumerate(ways)
+    ]
 
 
 def approve_own(refunds: Collection[Refund], *, actor: Any, at: datetime, **facts: Any) -> None:
@@ -216,9 +242,10 @@ def adopt(
         return {}
     watch, refused, rows = Watch(actor, at), {}, {}
     for draft in drafts:
-        given = account if needs_account(draft.paid) else None
+        way = RefundWay(draft.way)
+        given = account if needs_account(draft.paid, way) else None
         needs_second = watch.needs_second(draft.paid, draft.amount, given)
-        if text := account_refusal(draft.paid, given):
+        if text := account_refusal(draft.paid, given, way):
             refused[draft.pk] = ACCOUNT_THERE if alone else text
         elif alone and needs_second:
             refused[draft.pk] = ASK_THERE
@@ -312,21 +339,25 @@ def retry(
     Needs its approval anew. Refused when its money was paid back otherwise meanwhile.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
-        taken = promised([refund.payment for refund in refunds if refund.payment is not None])
+        payments = [refund.payment for refund in refunds if refund.payment is not None]
+        taken, at_pg = promised(payments), rests_at_pg(payments)
         watch, refused, rows = Watch(actor, at), {}, {}
         for refund in refunds:
             if refund.payment is None or refund.payment_id is None:
                 continue
             used, given = way or RefundWay(refund.way), account or refund.account
-            rest = refund.payment.balance - taken.get(refund.payment_id, 0)
+            rest = refund.payment.refundable - taken.get(refund.payment_id, 0)
             if refund.amount > rest:
                 refused[refund.pk] = TOO_MUCH.format(rest=max(0, rest))
             elif used is RefundWay.PG and refund.payment.account_id is None:
                 refused[refund.pk] = "PG로 결제하지 않은 주문입니다. 다른 방법을 고르세요."
+            elif used is RefundWay.PG and refund.amount > at_pg[refund.payment_id]:
+                refused[refund.pk] = OVER_AT_PG.format(rest=max(0, at_pg[refund.payment_id]))
             elif reason := account_refusal(refund.payment, given, used):
                 refused[refund.pk] = reason
             elif refund.state == RefundState.FAILED:
                 taken[refund.payment_id] = taken.get(refund.payment_id, 0) + refund.amount
+                at_pg[refund.payment_id] -= refund.amount if used is RefundWay.PG else 0
                 needed = given if needs_account(refund.payment, used) else None
                 rows[refund.pk] = {
                     "way": used,

@@ -23,22 +23,26 @@ from payments import events
 from payments.models import MoneyProblem, Payment, PgNotice, RefundAccount
 from payments.options import DIFFERENCE_FROM
 from payments.services import preparing, problems, refunds
-from payments.services.booking import book
+from payments.services.booking import book, forgive
+from payments.services.keeping import kept, kept_by
 from payments.services.receiving import CHANNEL
 from payments.services.refund_locking import locked_payments
-from payments.states import LATE_MONEY, EntryKind, NoticeState, ProblemKind, ProblemStage, Resolution
+from payments.states import LATE_MONEY, NoticeState, ProblemKind, ProblemStage, Resolution
 
 K = ProblemKind
 GAPS = frozenset({K.UNDERPAID, K.OVERPAID})
-TOO_MUCH = frozenset({K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE_MONEY})
+TO_REFUND = frozenset({K.UNDERPAID, K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE_MONEY})
+"""Money that can go back: what is too much, or all that came where it is too little."""
 NOT_FOUND = "예외 입금을 찾을 수 없습니다. 목록을 새로 고치세요."
 NOT_A_GAP = "부분입금과 초과입금만 차액을 인정할 수 있습니다."
 ASK_FIRST = "두 사람이 확인하는 차액입니다. 먼저 '차액 인정 신청'을 하고 다른 직원이 인정하세요."
 ASKED_ALREADY = "이미 신청한 차액입니다. 다른 직원이 인정하면 반영됩니다."
 OTHER_PERSON = "신청한 사람과 다른 직원이 인정해야 하는 차액입니다."
 ASK_LIFE = timedelta(hours=72)
+BEING_REFUNDED = "환불을 신청한 돈이 있는 주문입니다. 환불을 마치거나 철회한 뒤 다시 처리하세요."
+REFUNDED_ORDER = "입금을 확인한 뒤 취소한 주문은 되살릴 수 없습니다. 환불하고 새 주문을 받으세요."
 NOT_LATE = "취소한 주문에 들어온 입금만 주문을 되살릴 수 있습니다."
-NOT_TOO_MUCH = "돌려줄 돈이 있는 예외가 아닙니다."
+NOT_TO_REFUND = "돌려줄 돈이 있는 예외가 아닙니다."
 NOT_A_NOTICE = "주문을 찾지 못한 PG 알림만 할 수 있는 처리입니다."
 NO_PAYMENT = "주문에 연결되지 않은 예외입니다. 먼저 주문에 연결하세요."
 NOT_WAITING = "입금대기인 주문이 아닙니다. 주문을 확인하세요."
@@ -57,6 +61,11 @@ class _Case:
     payment: Payment | None = None
     order: Order | None = None
     lines: list[OrderLine] = field(default_factory=list)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the order still waits for its money."""
+        return any(line.state == LineState.AWAITING_PAYMENT for line in self.lines)
 
 
 @contextmanager
@@ -158,10 +167,10 @@ def _was_asked(problem: MoneyProblem, at: datetime) -> bool:
 def accept_difference(
     *, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None
 ) -> Outcome:
-    """차액 인정: what is missing is booked by hand and the order goes on; what is too much stays with the order.
+    """차액 인정: what is missing counts as paid and the order goes on; what is too much stays with the order.
 
-    From a sum on (setting) somebody else must have asked for it. Money that comes in later takes the place of the
-    booking by hand (applying). Source: reliability.md 4.1.
+    From a sum on (setting) somebody else must have asked for it. What was accepted as missing is a kind of ledger row
+    of its own: it goes back to nobody, and money that comes in later takes its place. Source: reliability.md 4.1.
     """
     limit = get_setting(DIFFERENCE_FROM.key)
 
@@ -173,13 +182,16 @@ def accept_difference(
                 return ASK_FIRST
             if case.problem.asked_by_id == actor.pk:
                 return OTHER_PERSON
-        waits = any(line.state == LineState.AWAITING_PAYMENT for line in case.lines)
-        return NOT_WAITING if case.problem.kind == K.UNDERPAID and not waits else None
+        if case.problem.kind != K.UNDERPAID:
+            return None
+        if kept(case.payment).promised:
+            return BEING_REFUNDED
+        return None if case.is_waiting else NOT_WAITING
 
     def act(good: list[_Case]) -> None:
         short = [case for case in good if case.problem.kind == K.UNDERPAID]
         rows = [
-            (case.payment, EntryKind.MANUAL, f"{case.order.number}/{case.order.version}", case.order.open_amount)
+            forgive(case.payment, case.order.open_amount)
             for case in short
             if case.payment is not None and case.order is not None and case.order.open_amount > 0
         ]
@@ -204,8 +216,9 @@ def revive_order(
         if case.problem.kind not in LATE_MONEY or case.order is None:
             return NOT_LATE
         if not any(line.state == LineState.CANCELED_UNPAID for line in case.lines):
-            return NOT_LATE
-        return STILL_SHORT if case.order.paid_amount < case.order.due_amount else None
+            return REFUNDED_ORDER if case.order.stage == LineState.CANCELED else NOT_LATE
+        free = kept(case.payment).free if case.payment is not None else 0
+        return STILL_SHORT if free < case.order.due_amount else None
 
     def act(good: list[_Case]) -> Mapping[int, str]:
         ids = [case.order.pk for case in good if case.order is not None]
@@ -235,14 +248,16 @@ def refund(
     account: RefundAccount | None = None,
     batch: Job | None = None,
 ) -> Outcome:
-    """환불 신청 of what is too much: one refund for each problem, of its amount.
+    """환불 신청 of money that does not fit: one refund for each problem, of its amount, or of all that came too little.
 
     Late money has its refund prepared already, of all that is there: the person stands behind that one.
     """
 
     def refusal(case: _Case) -> str | None:
-        if case.problem.kind not in TOO_MUCH:
-            return NOT_TOO_MUCH
+        if case.problem.kind not in TO_REFUND:
+            return NOT_TO_REFUND
+        if case.problem.kind == K.UNDERPAID and not case.is_waiting:
+            return NOT_WAITING
         return NO_PAYMENT if case.payment is None else None
 
     def act(good: list[_Case]) -> Mapping[int, str]:
@@ -255,9 +270,10 @@ def refund(
             [one for one in drafts.values() if one.pk not in kept], actor=actor, at=at, batch=batch, source=""
         )
         new = [case for case in able if case.problem.payment_id not in drafts]
+        won = wons_to_refund([case.problem for case in new])
         asks = [
             refunds.Ask(
-                payment_id=c.problem.payment_id or 0, amount=c.problem.amount, account=account, problem=c.problem
+                payment_id=c.problem.payment_id or 0, amount=won[c.problem.pk], account=account, problem=c.problem
             )
             for c in new
         ]
@@ -270,6 +286,13 @@ def refund(
             cases, problem_ids, Resolution.REFUNDED, refusal=refusal, act=act,
             actor=actor, at=at, reason=reason, batch=batch,
         )  # fmt: skip
+
+
+def wons_to_refund(cases: Collection[MoneyProblem]) -> dict[int, int]:
+    """환불할 금액 by problem id: its amount, and of money that was too little all that came and is not promised yet."""
+    short = {one.payment for one in cases if one.kind == K.UNDERPAID and one.payment is not None}
+    free = {pk: won.free for pk, won in kept_by(short).items()} if short else {}
+    return {one.pk: free.get(one.payment_id or 0, 0) if one.kind == K.UNDERPAID else one.amount for one in cases}
 
 
 def _twice(cases: Collection[_Case]) -> dict[int, str]:

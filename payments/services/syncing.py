@@ -1,4 +1,4 @@
-"""다시 조회: a person asks the PG about one payment and has the answer applied at once."""
+"""다시 조회: a person asks the PG about one payment and has the answer applied at once, its refunds included."""
 
 from datetime import datetime
 
@@ -6,9 +6,10 @@ from core.exceptions import Conflict, NotFound
 from payments.adapters.base import Denied, NotAtPg, PgProblem
 from payments.models import Payment
 from payments.services import draining
-from payments.services.applying import Fetched, apply
+from payments.services.applying import Fetched
 from payments.services.questions import PATIENCE, AskedElsewhere
-from payments.states import NoticeState
+from payments.services.refund_checking import judge_paid_out
+from payments.states import NoticeState, RefundState
 
 NOT_FOUND = "PG 결제를 찾을 수 없습니다. 화면을 새로 고치세요."
 WORDS = {
@@ -17,6 +18,11 @@ WORDS = {
     "currency": "원화가 아닌 결제입니다. 예외 입금에서 확인하세요.",
     "mismatch_with_pg": "PG의 금액이나 주문번호가 우리와 다릅니다. 예외 입금에서 확인하세요.",
 }
+RESULTS = {
+    RefundState.COMPLETED: "환불 {won:,}원의 이체가 끝났습니다.",
+    RefundState.FAILED: "은행이 환불 {won:,}원을 입금하지 못했습니다. 환불 관리에서 다른 환불계좌로 다시 신청하세요.",
+}
+"""What became of refunds that a bank was paying out."""
 
 
 def sync_now(*, payment_id: int, at: datetime) -> str:
@@ -34,7 +40,9 @@ def sync_now(*, payment_id: int, at: datetime) -> str:
 
 
 def _told(answer: Fetched, *, at: datetime) -> str:
-    applied = apply([answer], at=at)[answer.payment_id]
+    applied, decided = judge_paid_out(answer, at=at)
+    if decided:
+        return " ".join(RESULTS[RefundState(one.state)].format(won=one.amount) for one in decided)
     if applied.state == NoticeState.PROCESSED:
         return "PG의 내용을 반영했습니다."
     if applied.state == NoticeState.IGNORED:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
-from payments.adapters.registry import PROVIDERS
+from payments.adapters.registry import PGS, PROVIDERS
 from payments.details.pg_accounts import account_context, account_rows, webhook_path
 from payments.forms.pg_accounts import PgAccountForm, ProviderForm
 from payments.models import PgAccount
@@ -68,6 +68,8 @@ class AccountCreate(PermissionRequired):
             form.add_error("code" if error.code == "code_taken" else None, error.message)
             return self._page(request, form, provider, status=error.status)
         messages.success(request, f"{account.name} 계정을 등록했습니다. 웹훅 주소를 PG 관리자 화면에 등록하세요.")
+        if provider in PGS:
+            _check(request, account)
         return redirect("payments:pg_account", pk=account.pk)
 
     def _choose(self, request: HttpRequest, form: ProviderForm, *, status: int = 200) -> HttpResponse:
@@ -100,8 +102,7 @@ class AccountEdit(PermissionRequired):
             return _lost(request)
         part, actor, at = request.POST.get("part", ""), staff_of(request), timezone.now()
         if part == "check":
-            checked = pg_settings.check_connection(account, at=at)
-            (messages.success if checked.is_ok else messages.error)(request, checked.text)
+            _check(request, account)
         elif part == "register":
             pg_settings.open_registration(account_id=pk, actor=actor, at=at)
             messages.success(
@@ -122,7 +123,7 @@ class AccountEdit(PermissionRequired):
         if not form.is_valid():
             return self._page(request, account, form=form, status=422)
         try:
-            pg_settings.edit_account(
+            saved = pg_settings.edit_account(
                 account_id=account.pk,
                 given=form.given(),
                 key=form.cleaned_data["key"],
@@ -135,6 +136,8 @@ class AccountEdit(PermissionRequired):
             form.add_error(None, error.message)
             return self._page(request, account, form=form, status=error.status)
         messages.success(request, "PG 계정을 저장했습니다.")
+        if saved.provider in PGS and saved.is_active and _speaks_otherwise(account, saved):
+            _check(request, saved)
         return redirect("payments:pg_account", pk=account.pk)
 
     def _page(self, request: HttpRequest, account: PgAccount, *, form: Any = None, status: int = 200) -> HttpResponse:
@@ -148,6 +151,20 @@ class AccountEdit(PermissionRequired):
         }
         context |= account_context(account, at=timezone.now())
         return render(request, "payments/pg_account.html", context, status=status)
+
+
+def _check(request: HttpRequest, account: PgAccount) -> None:
+    """연결 확인, told to the person at once: a wrong key must not wait for the next order to be noticed."""
+    checked = pg_settings.check_connection(account, at=timezone.now())
+    (messages.success if checked.is_ok else messages.error)(request, checked.text)
+
+
+def _speaks_otherwise(before: PgAccount, after: PgAccount) -> bool:
+    """Whether the PG is now called with another key, under another name or at another address."""
+    return any(
+        getattr(before, name) != getattr(after, name)
+        for name in ("sealed_secrets", "sealed_options", "merchant_id", "base_url", "is_active")
+    )
 
 
 def _lost(request: HttpRequest) -> HttpResponse:

@@ -14,6 +14,8 @@ MATRIX = """
     orders.confirm_payment      OCF
     orders.cancel_unpaid        OC
     payments.resend_account     OCF
+    payments.reissue_account    OCF
+    payments.confirm_virtual    OF
     orders.acknowledge          OCL
     orders.prepare              OCL
     orders.hold                 OCL

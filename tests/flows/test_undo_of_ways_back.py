@@ -35,7 +35,7 @@ MONEY = {
     "replay-notice", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
 }  # fmt: skip
 """Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""
-NO_UNDO = {"acknowledge", "notify-delay", "resend-account", "void-waybill"} | MONEY
+NO_UNDO = {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill"} | MONEY
 
 
 def facts(row: Any) -> dict[str, Any]:

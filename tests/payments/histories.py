@@ -21,8 +21,9 @@ from orders.states import CanceledBy
 from payments.adapters.base import PgProblem
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount
 from payments.services import manual, receiving
-from payments.services.applying import BY_HAND, FROM_PG, GOING_OUT, Fetched
+from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
+from payments.states import BY_HAND, FROM_PG, GOING_OUT
 from tests.fixtures.pg_shop import PRICE, PgShop
 from tests.payments.pg import portone_case
 

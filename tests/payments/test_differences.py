@@ -50,7 +50,7 @@ def assert_open(one):
     fresh = reloaded(one)
     assert (fresh.resolved_at, fresh.resolution) == (None, "")
     assert OrderLine.objects.get(order=one.order).state == LineState.AWAITING_PAYMENT
-    assert not LedgerEntry.objects.filter(kind=EntryKind.MANUAL).exists()
+    assert not LedgerEntry.objects.filter(kind=EntryKind.SHORTFALL).exists()
     assert not OrderEvent.objects.filter(kind="problem.resolved").exists()
     assert broken() == []
 
@@ -122,7 +122,7 @@ def test_many_clicks_of_two_people_book_it_once(short, staff, other):
     assert sorted(asked) == ["", resolving.ASKED_ALREADY, resolving.ASKED_ALREADY]
     accepted = race([lambda who=who: accept(one, who) for who in (other, other, staff)])
     assert accepted.count("") == 1
-    assert LedgerEntry.objects.filter(kind=EntryKind.MANUAL).count() == 1
+    assert LedgerEntry.objects.filter(kind=EntryKind.SHORTFALL).count() == 1
     assert reloaded(one).resolved_by == other
     assert broken() == []
 

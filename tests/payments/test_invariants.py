@@ -9,8 +9,9 @@ from django.utils import timezone
 from core.invariants import find_violations
 from orders.models import Order
 from payments.models import BankDeposit, Payment, PgAccount, PgNotice, PgRequest
-from payments.services import refund_by_hand, refunds
+from payments.services import problems, refund_by_hand, refunds, resolving
 from payments.services.refunds import Ask
+from payments.states import ProblemKind
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken
 from tests.fixtures.refunds import ACCOUNT
@@ -136,7 +137,62 @@ def test_no_deadline_cancels_an_order_with_money(make_order, deposit):
     order = make_order(price=10_000)
     assert cancel_unpaid_overdue(at=order.deposit_by + timedelta(minutes=1)) == 1
     deposit(order, 4_000, at=order.deposit_by + timedelta(days=1))
+    payment = Payment.objects.get(order=order)
+    problems.open_for(payment, ProblemKind.LATE_AFTER_EXPIRE, amount=4_000, at=order.deposit_by + timedelta(days=1))
     assert broken() == [], "money that came later is a case for a person, not a broken rule"
     spoil("UPDATE payments_ledgerentry SET at = %s", order.deposit_by - timedelta(days=1))
     assert len(seen("INV-17")) == 1
     assert Payment.objects.get(order=order).balance == Order.objects.get(pk=order.pk).paid_amount == 4_000
+
+
+def test_what_was_forgiven_is_the_sum_of_its_rows(at_pg):
+    one = at_pg()
+    one.tell(39_000)
+    one.accept()
+    assert broken() == []
+    spoil("UPDATE payments_payment SET forgiven = 999")
+    assert seen("INV-03") == {
+        ("payment", "PAID 40000 of 40000, refunded 0, ledger says 40000 and 0, forgiven 999 of 1000")
+    }
+
+
+def test_what_never_came_does_not_go_back(at_pg):
+    one = at_pg()
+    one.tell(39_000)
+    one.accept()
+    one.cancel()
+    one.pay_out()
+    assert broken() == []
+    spoil("UPDATE payments_ledgerentry SET amount = -40000 WHERE kind = 'PAID_OUT'")
+    assert ("payment", "40000 went back of 39000 that came") in seen("INV-03")
+
+
+def test_a_booking_by_hand_that_had_gone_back_is_not_taken_for_a_deposit(at_pg):
+    one = at_pg(price=27_000)
+    one.confirm()
+    one.cancel()
+    one.pay_out()
+    one.tell(27_000)
+    assert broken() == []
+    spoil(
+        "INSERT INTO payments_ledgerentry (payment_id, kind, reference, amount, at, reason)"
+        " VALUES (%s, 'MANUAL_REVERSAL', 'x', -27000, now(), '')",
+        one.payment.pk,
+    )
+    assert ("ledger", "27000 booked by hand are taken back, 0 stood") in {
+        (subject, detail) for subject, detail in seen("INV-03")
+    }
+
+
+def test_money_of_a_canceled_order_is_not_forgotten(at_pg):
+    one = at_pg(price=27_000)
+    one.tell(27_000)
+    one.cancel()
+    one.pay_out()
+    one.tell(27_000, 27_000)
+    assert broken() == []
+    facts = {"actor": one.staff, "at": one.moment, "reason": "매장에서 돌려줌"}
+    assert resolving.close(problem_ids=[one.open_problem().pk], **facts).refused == {}
+    assert broken() == [], "a person has decided"
+    spoil("UPDATE payments_moneyproblem SET resolved_by_id = NULL")
+    assert {detail for _, detail in seen("INV-03")} == {"holds 27000 after its end and nobody is asked"}

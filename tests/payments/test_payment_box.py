@@ -5,10 +5,14 @@ from django.utils import timezone
 
 from accounts.models import AccessLog
 from accounts.roles import Role
+from core import relay
+from core.cells import short_time
+from core.masking import mask_name
 from orders.states import LineState
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.services import problems
 from payments.states import PaymentState, ProblemKind, VirtualState
+from tests.fixtures.orders import reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,3 +110,33 @@ def test_unpaid_orders_show_bank_and_masked_number(waiting, sign_in):
     assert ">예외<" not in page
     problems.open_for(payment, ProblemKind.UNDERPAID, amount=3_000, at=timezone.now())
     assert ">예외<" in sign_in(Role.CS).get(url).content.decode()
+
+
+def test_an_account_that_stays_open_while_the_cancel_can_be_undone_says_until_when(waiting, sign_in, press):
+    order, payment = waiting
+    client = sign_in(Role.CS)
+    press(client, "cancel-unpaid", "awaiting-payment", [(order.pk, reloaded(order).version)], reason="고객 요청")
+    relay.run_once(at=timezone.now())
+    closing = VirtualAccount.objects.get(payment=payment)
+    assert (closing.state, closing.attempts) == (VirtualState.CLOSING, 0)
+    until = short_time(closing.next_try_at, timezone.now())
+    page = page_of(client, order)
+    assert f"취소를 되돌릴 수 있는 {until}까지 열어 두고 그 뒤에 닫습니다." in page
+    assert "가상계좌를 닫고 있습니다." not in page
+    VirtualAccount.objects.update(next_try_at=timezone.now())
+    assert "가상계좌를 닫고 있습니다." in page_of(client, order)
+    VirtualAccount.objects.update(next_try_at=closing.next_try_at, attempts=1, last_error="HTTP 503")
+    page = page_of(client, order)
+    assert f"가상계좌를 아직 닫지 못했습니다. {until}에 다시 시도합니다." in page
+    assert "HTTP 503" not in page
+
+
+def test_the_name_of_the_pg_stands_whole_and_that_of_the_buyer_masked(waiting, sign_in):
+    order, payment = waiting
+    row = VirtualAccount.objects.filter(payment=payment)
+    row.update(holder="(주)케이지이니시스")
+    assert "예금주 (주)케이지이니시스" in page_of(sign_in(Role.CS), order)
+    row.update(holder=f"토스_{order.buyer_name}")
+    page = page_of(sign_in(Role.CS), order)
+    assert f"토스_{order.buyer_name}" not in page
+    assert f"예금주 토스_{mask_name(order.buyer_name)}" in page

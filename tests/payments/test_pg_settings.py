@@ -160,3 +160,20 @@ def test_an_unknown_account_or_pg_is_not_found(account, sign_in):
     client = sign_in(Role.OWNER)
     assert client.get(f"{URL}999999/").status_code == 404
     assert client.get(f"{URL}new/?provider=nobody").status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_key_is_tried_at_once_so_that_a_wrong_one_is_seen(pg_shop, sign_in):
+    account, client = pg_shop.account("toss"), sign_in(Role.OWNER)
+    url, same = f"{URL}{account.pk}/", {"merchant_id": account.merchant_id, "base_url": account.base_url}
+    same |= {"is_sandbox": "on", "name": "toss", "charset": account.charset}
+    before = len(pg_shop.pgs.read("calls", pg="toss"))
+    page = client.post(url, given(account, **same, key="test_sk_of_somebody_else_00001"), follow=True).content.decode()
+    assert "PG 계정을 저장했습니다." in page
+    assert "토스페이먼츠에서 키나 상점 아이디를 거절했습니다. 키를 확인하세요." in page
+    assert "거절했습니다" in edited(account).last_error
+    assert edited(account).last_ok_at is None
+    assert len(pg_shop.pgs.read("calls", pg="toss")) == before + 1
+    page = client.post(url, given(account, **same | {"name": "다른 이름"}), follow=True).content.decode()
+    assert "PG 계정을 저장했습니다." in page
+    assert len(pg_shop.pgs.read("calls", pg="toss")) == before + 1

@@ -106,14 +106,14 @@ def ask(one, actor):
     assert outcome.refused == {}
 
 
-def test_an_accepted_shortage_is_booked_by_hand_and_the_order_goes_on(problem, make_staff, sign_in, press):
+def test_an_accepted_shortage_is_booked_as_one_and_the_order_goes_on(problem, make_staff, sign_in, press):
     one = problem(K.UNDERPAID, 7_000)
     ask(one, make_staff(Role.FINANCE))
     _, answer = press(sign_in(Role.OWNER), "accept-difference", "problems", [(one.pk, 1)], reason="택배 지연 보상")
     assert answer.status_code == 200
     assert stage(one) == LineState.PREPARING
     rows = LedgerEntry.objects.filter(payment=one.payment).order_by("pk").values_list("kind", "amount", "reason")
-    assert list(rows)[1] == (EntryKind.MANUAL, 3_000, "차액 인정: 택배 지연 보상")
+    assert list(rows)[1] == (EntryKind.SHORTFALL, 3_000, "차액 인정: 택배 지연 보상")
     solved = fresh(one)
     assert (solved.resolution, solved.memo) == (Resolution.ACCEPTED, "택배 지연 보상")
     assert solved.resolved_by is not None
@@ -146,7 +146,7 @@ def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sig
     assert answer.status_code == 409
     assert (fresh(one).resolution, fresh(one).resolved_by) == (Resolution.NOTHING, first)
     assert stage(one) == LineState.AWAITING_PAYMENT
-    assert not LedgerEntry.objects.filter(kind=EntryKind.MANUAL).exists()
+    assert not LedgerEntry.objects.filter(kind=EntryKind.SHORTFALL).exists()
     again, _ = press(second, "close-problem", "problems", rows, reason="다시")
     assert again.status_code == 409
     assert "이재무 님이 내용을 바꿨습니다(예외 입금 처리)." in again.content.decode()
