@@ -138,7 +138,7 @@ def test_staff_ask_again_for_what_the_pg_refused_under_a_new_reference(refused, 
     assert 'data-action="reissue-account"' in page.split("data-reissue")[1][:300]
     version = reloaded(refused).version
     preview, answer = press(client, "reissue-account", "awaiting-payment", [(refused.pk, version)])
-    assert "PG에 가상계좌를 다시 요청합니다" in preview.content.decode()
+    assert "가상계좌를 PG에 다시 요청합니다" in preview.content.decode()
     assert answer.status_code == 200
     drains.run_all()
     relay.run_once(at=timezone.now())
