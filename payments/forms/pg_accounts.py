@@ -23,7 +23,7 @@ OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 """Extra keys by PG, under the names that its adapter reads."""
 CHARSETS = (("utf-8", "UTF-8"), ("cp949", "CP949 (EUC-KR)"))
-OF_ISSUERS = {"issues_accounts": False, "bank": ""}
+OF_ISSUERS: dict[str, Any] = {"issues_accounts": False, "bank": ""}
 """What a service that only tells of our bank accounts is not asked for, with what is stored instead."""
 KEPT = "비워 두면 지금 값을 그대로 씁니다."
 MOST_IPS = 50
