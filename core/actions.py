@@ -159,6 +159,10 @@ class BulkAction(Act):
         """
         return {}
 
+    def misfits(self, ids: Collection[int], **given: Any) -> Mapping[str, str]:
+        """맞지 않는 입력: what of a valid form does not fit these rows, by field; the dialog stays open."""
+        return {}
+
     def takes(self, base: type[models.Model]) -> bool:
         """기준 행: whether rows of a table lead to the act's target rows; unless overridden they are the same.
 
