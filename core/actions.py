@@ -159,8 +159,11 @@ class BulkAction(Act):
         """
         return {}
 
-    def misfits(self, ids: Collection[int], **given: Any) -> Mapping[str, str]:
-        """맞지 않는 입력: what of a valid form does not fit these rows, by field; the dialog stays open."""
+    def misfits(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+        """맞지 않는 입력: `misfits(ids, **cleaned form data)` says what of a valid form does not fit these rows, by field.
+
+        The dialog stays open with what was typed.
+        """
         return {}
 
     def takes(self, base: type[models.Model]) -> bool:

@@ -17,6 +17,7 @@ from payments.notice_words import CSS, kind_words, reason_words
 from payments.services.issuing import KEY_REFUSED
 from payments.services.pg_accounts import pg_of
 from payments.states import (
+    BANK_PREFIX,
     BY_HAND,
     FROM_PG,
     GOING_OUT,
@@ -51,7 +52,9 @@ def pg_rows(
     """PG 결제 as the template wants them, our state and what the PG has apart; nothing for payments without a PG."""
     sums: dict[tuple[int, str], int] = defaultdict(int)
     for entry in entries:
-        sums[entry.payment_id, entry.kind] += entry.amount
+        # A PG knows nothing of what came into our own bank account.
+        if not entry.reference.startswith(BANK_PREFIX):
+            sums[entry.payment_id, entry.kind] += entry.amount
     return [
         {
             "pk": one.pk,
@@ -76,8 +79,8 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
     told += f", 환불 {-out:,}원" if out else ""
     return {
         "by_hand": f"직접 입금확인 {by_hand:,}원" if by_hand else "",
-        "at_pg": told if payment.synced_at or came or out else "",
-        "synced": cells.short_time(payment.synced_at, at),
+        "at_pg": told if payment.asked_at or came or out else "",
+        "synced": cells.short_time(payment.asked_at, at),
         "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
     }
 

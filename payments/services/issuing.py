@@ -6,6 +6,7 @@ that is silent, and at once when somebody has mended the account. What the PG re
 """
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -67,9 +68,13 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
     account = PgAccount.objects.filter(issues_accounts=True, is_active=True).first() if wanted else None
     if account is None:
         return []
-    payments = list(Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0))
+    unasked = Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0)
+    payments = list(unasked.order_by("pk"))
+    places: Counter[int] = Counter()
     for payment in payments:
-        payment.account, payment.order_ref = account, f"{wanted[payment.order_id].number}-1"
+        places[payment.order_id] += 1
+        payment.account = account
+        payment.order_ref = f"{wanted[payment.order_id].number}-{places[payment.order_id]}"
     Payment.objects.bulk_update(payments, ["account", "order_ref"])
     VirtualAccount.objects.bulk_create(
         VirtualAccount(

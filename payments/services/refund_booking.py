@@ -31,7 +31,8 @@ IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
 def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datetime, at: datetime) -> None:
     """환불 응답 기장: the PG took it. Books unless a re-query has booked it meanwhile.
 
-    A re-query that began before `answered_at` may not know of the refund and must not be applied after this.
+    A re-query that began before `answered_at` may not know of the refund and must not be applied after this. That is
+    no question of ours: what else the PG has done meanwhile is still to be asked for.
     """
     Payment.objects.filter(Q(synced_at=None) | Q(synced_at__lt=answered_at), pk=refund.paid.pk).update(
         synced_at=answered_at
