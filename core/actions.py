@@ -160,7 +160,7 @@ class BulkAction(Act):
         return {}
 
     def misfits(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
-        """맞지 않는 입력: `misfits(ids, **cleaned form data)` says what of a valid form does not fit these rows, by field.
+        """맞지 않는 입력: `misfits(ids, **cleaned form data)`, by field what of a valid form does not fit the rows.
 
         The dialog stays open with what was typed.
         """

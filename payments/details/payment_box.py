@@ -14,8 +14,7 @@ from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
 from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.services.issuing import KEY_REFUSED
-from payments.services.pg_accounts import pg_of
+from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.states import (
     BANK_PREFIX,
     BY_HAND,

@@ -68,7 +68,7 @@ def test_the_file_is_logged_and_only_for_who_may_pay(paid_refund, client, make_s
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        (Role.FINANCE, {"approve", "pay", "hold", "release", "retry", "withdraw"}),
+        (Role.FINANCE, {"approve", "pay", "confirm-payout", "report-bounce", "hold", "release", "retry", "withdraw"}),
         (Role.CS, {"retry", "withdraw"}),
     ],
 )  # fmt: skip
