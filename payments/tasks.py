@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, reconciling, reminding, retaining, sweeping
+from payments.services import card_checks, draining, reconciling, reminding, retaining, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
@@ -24,6 +24,7 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
     silent: set[int] = set()
     while ids := overdue_orders(at=at, after=after):
         kept = ask_first(order_ids=ids, at=at, silent=silent)
+        kept |= card_checks.unseen(order_ids=ids)
         outcome = cancel_overdue(order_ids=[pk for pk in ids if pk not in kept], at=at)
         canceled += len(outcome.moved)
         for line_id, reason in outcome.refused.items():
