@@ -259,3 +259,19 @@ def test_a_card_payment_that_comes_for_a_canceled_order_is_late_money_with_a_ref
     draft = Refund.objects.get()
     assert (draft.state, draft.amount, draft.way) == (R.DRAFT, 33_000, RefundWay.PG)
     assert broken() == []
+
+
+def test_staff_see_that_the_pg_is_being_asked(cards, back, sign_in, staff):
+    payment = cards.order("toss", is_paid=False)
+    client = sign_in(staff)
+    assert "PG 확인 중" in client.get("/orders/awaiting-payment/?period=all").content.decode()
+    page = client.get(f"/orders/{payment.order.number}/").content.decode()
+    assert "PG에 카드 결제를 확인하고 있습니다." in page
+    CardCheck.objects.update(next_try_at=timezone.now())
+    card_checks.check_due(at=timezone.now())
+    assert card_checks.NOT_THERE in client.get(f"/orders/{payment.order.number}/").content.decode()
+    cards.pay("toss", payment.order_ref)
+    cards.shop.heard()
+    page = client.get(f"/orders/{payment.order.number}/").content.decode()
+    assert card_checks.NOT_THERE not in page
+    assert "data-card" not in page
