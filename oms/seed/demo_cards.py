@@ -44,9 +44,8 @@ SAMPLES = (
 def seed_card_orders(client: Client, *, at: datetime) -> int:
     """카드 주문 접수, once; how many. `client` speaks to the sandbox. Raises HttpProblem."""
     channel = SalesChannel.objects.filter(code=MALL).first()
-    variants = list(
-        Variant.objects.filter(is_active=True, price__gt=1_000).select_related("product").order_by("pk")[:3]
-    )
+    sold = Variant.objects.filter(is_active=True, price__gt=1_000).select_related("product")
+    variants = list(sold.order_by("pk")[: len(SAMPLES)])
     if channel is None or not variants or CardCheck.objects.exists():
         return 0
     accounts = set(PgAccount.objects.filter(is_active=True).values_list("code", flat=True))

@@ -105,7 +105,7 @@ def is_same(order: Order, paid: PgPaid | None) -> bool:
 
 
 def state_of(order: Order) -> str | None:
-    """PG 결제 상태 for the storefront: pending, confirmed, refunded, problem; None without a PG. Two queries at most."""
+    """PG 결제 상태 for the storefront: pending, confirmed, refunded, problem; None without a PG. Two queries."""
     if order.payment_method not in METHODS:
         return None
     payment = Payment.objects.filter(order=order, account__isnull=False).order_by("pk").first()

@@ -8,7 +8,7 @@ from core.state import Outcome
 from orders.models import Order
 from orders.services import progress
 from orders.services.locking import locked_orders
-from orders.states import CanceledBy, LineState
+from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import NotAtPg, Unavailable
 from payments.models import Payment
 from payments.services.applying import Fetched
@@ -82,6 +82,12 @@ def _without_answer(payments: Iterable[Payment], unanswered: set[int]) -> set[in
         if one.account_id is not None:
             asked[one.account_id] &= one.pk in unanswered
     return {account_id for account_id, is_silent in asked.items() if is_silent}
+
+
+def transfer_orders(*, order_ids: Collection[int]) -> set[int]:
+    """무통장 주문 among these."""
+    mine = Order.objects.filter(pk__in=order_ids, payment_method=PaymentMethod.BANK_TRANSFER)
+    return set(mine.values_list("pk", flat=True))
 
 
 def overdue_orders(*, at: datetime, after: int = 0, limit: int = 1000) -> list[int]:

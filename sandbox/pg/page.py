@@ -1,5 +1,7 @@
-"""The page 입금하기: the open virtual accounts of all PGs, and what a person or the bank may do with each; and 카드 결제,
-which every PG takes under the order reference of the mall."""
+"""The page 입금하기: the open virtual accounts of all PGs, and what a person or the bank may do with each.
+
+A card is charged there too, under the order reference of the mall.
+"""
 
 import re
 from collections.abc import Mapping
@@ -231,8 +233,8 @@ dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 form { display: flex; flex-wrap: wrap; align-items: end; gap: 8px; margin-top: 8px; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); }
 label { display: grid; font-size: 13px; color: var(--soft); }
-input, select, button { font: inherit; min-height: 36px; padding: 4px 10px; border: 1px solid var(--line); border-radius: 6px;
-  background: var(--card); color: var(--text); max-width: 100%; }
+input, select, button { font: inherit; min-height: 36px; padding: 4px 10px; border: 1px solid var(--line);
+  border-radius: 6px; background: var(--card); color: var(--text); max-width: 100%; }
 button { cursor: pointer; } .main { background: var(--main); border-color: var(--main); color: var(--on); }
 :focus-visible { outline: 2px solid var(--main); outline-offset: 2px; }
 .badge { font-size: 13px; font-weight: 600; padding: 1px 8px; border: 1px solid currentColor; border-radius: 10px; }
