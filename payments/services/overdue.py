@@ -8,14 +8,14 @@ from core.state import Outcome
 from orders.models import Order
 from orders.services import progress
 from orders.services.locking import locked_orders
-from orders.states import CanceledBy, LineState
+from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import NotAtPg, Unavailable
 from payments.models import Payment, VirtualAccount
 from payments.services import problems
 from payments.services.applying import Fetched
+from payments.services.booking import payments_of
 from payments.services.draining import apply_each, fetch
 from payments.services.questions import PATIENCE
-from payments.services.refund_locking import locked_payments
 from payments.states import NoticeState, ProblemKind
 
 log = logging.getLogger("payments.overdue")
@@ -84,7 +84,7 @@ def _tell_lost(payments: Collection[Payment], *, at: datetime) -> None:
     """A person finds out what became of an account that its PG does not know any more."""
     lost = {payment.pk for payment in payments}
     with locked_orders({payment.order_id for payment in payments}, skip_locked=True) as (orders, _):
-        for payment in locked_payments(orders):
+        for payment in payments_of(orders).values():
             if payment.pk in lost:
                 problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=payment.amount, at=at, detail=LOST)
 
@@ -101,6 +101,12 @@ def _without_answer(payments: Iterable[Payment], unanswered: set[int]) -> set[in
         if one.account_id is not None:
             asked[one.account_id] &= one.pk in unanswered
     return {account_id for account_id, is_silent in asked.items() if is_silent}
+
+
+def transfer_orders(*, order_ids: Collection[int]) -> set[int]:
+    """무통장 주문 among these."""
+    mine = Order.objects.filter(pk__in=order_ids, payment_method=PaymentMethod.BANK_TRANSFER)
+    return set(mine.values_list("pk", flat=True))
 
 
 def overdue_orders(*, at: datetime, after: int = 0, limit: int = 1000) -> list[int]:
