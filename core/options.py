@@ -20,8 +20,9 @@ TEXTS = {
     "order_delayed": "발송 지연",
     "order_delivered": "배송 완료",
     "order_corrected": "처리 되돌림",
+    "staff_alarm": "직원에게 보내는 경보",
 }
-"""Kinds of messages to buyers: file in templates/messages/, and what staff call it."""
+"""Kinds of messages: file in templates/messages/, and what staff call it."""
 _identifier = RegexValidator(r"\A[0-9A-Za-z_-]*\Z", "영문자와 숫자로 된 ID를 입력하세요.")
 
 FILE_KEEP_DAYS = declare(

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, reconciling, reminding, retaining, sweeping
+from payments.services import alarms, draining, reconciling, reminding, retaining, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
 
 log = logging.getLogger("payments.tasks")
@@ -57,6 +57,11 @@ def reconcile_week(*, at: datetime, **kwargs: Any) -> int:
 def remind_due(*, at: datetime, **kwargs: Any) -> int:
     """입금기한 알림: one day before the end, by day; how many buyers were told."""
     return reminding.remind_due(at=at)
+
+
+def watch_money(*, at: datetime, **kwargs: Any) -> int:
+    """경보: what about the money cannot wait; how many alarms stand."""
+    return alarms.watch(at=at)
 
 
 def retain_requests(*, at: datetime, **kwargs: Any) -> int:
