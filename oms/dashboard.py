@@ -68,7 +68,7 @@ ALARMS = {
     AlarmKind.OLD_CASES: ("/payments/problems/", "?period=all"),
     AlarmKind.FAILING: (_NOTICES, "?tab=waiting&period=all"),
     AlarmKind.DEAD: (_NOTICES, "?period=all&state=DEAD"),
-    AlarmKind.TAKEN_BACK: (_NOTICES, "?period=all&kind=REVERSED"),
+    AlarmKind.TAKEN_BACK: (_NOTICES, "?period=all&event=REVERSED"),
 }
 """Where one looks after an alarm: page, and its conditions."""
 

@@ -135,7 +135,7 @@ def test_a_case_that_is_open_for_longer_than_a_business_day(make_order):
 def test_a_weekend_is_no_business_day(make_order):
     payment = Payment.objects.get(order=make_order())
     problems.open_for(payment, ProblemKind.UNDERPAID, amount=3_000, at=NOW)
-    friday = NOW + timedelta(days=(4 - NOW.weekday()) % 7)
+    friday = NOW + timedelta(days=25)
     payment.problems.update(found_at=friday)
     assert standing(friday + timedelta(days=2)) == []
     assert standing(friday + timedelta(days=3, minutes=1)) == [(AlarmKind.OLD_CASES, 1)]
