@@ -65,7 +65,7 @@ def watch_money(*, at: datetime, **kwargs: Any) -> int:
 
 
 def retain_requests(*, at: datetime, **kwargs: Any) -> int:
-    """웹훅 원문 보관: old bodies lose their personal data, very old requests are destroyed; how many rows changed."""
-    masked, destroyed = retaining.mask_old(at=at), retaining.destroy_old(at=at)
-    log.info("%s requests of PGs masked, %s destroyed", masked, destroyed)
-    return masked + destroyed
+    """보관: old bodies lose personal data, very old requests and accounts of refunds go; how many rows changed."""
+    masked, destroyed, wiped = retaining.mask_old(at=at), retaining.destroy_old(at=at), retaining.wipe_accounts(at=at)
+    log.info("%s requests of PGs masked, %s destroyed, %s accounts of refunds wiped", masked, destroyed, wiped)
+    return masked + destroyed + wiped
