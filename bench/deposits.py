@@ -52,7 +52,8 @@ _PAYMENTS = """
 INSERT INTO payments_payment SELECT r.* FROM payments_payment p JOIN orders_order o ON o.id > %(after)s
 CROSS JOIN LATERAL jsonb_populate_record(p, jsonb_build_object(
     'id', nextval(pg_get_serial_sequence('payments_payment', 'id')), 'order_id', o.id, 'method', 'BANK_TRANSFER',
-    'amount', o.due_amount, 'balance', 0, 'refunded', 0, 'state', 'PENDING', 'version', 0, 'paid_at', NULL)) r
+    'amount', o.due_amount, 'balance', 0, 'refunded', 0, 'forgiven', 0, 'state', 'PENDING', 'version', 0,
+    'paid_at', NULL)) r
 WHERE p.id = (SELECT id FROM payments_payment WHERE account_id IS NULL ORDER BY id LIMIT 1)
 """
 

@@ -16,12 +16,18 @@ from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgN
 from payments.notice_words import CSS, kind_words, reason_words
 from payments.services.issuing import KEY_REFUSED
 from payments.services.pg_accounts import pg_of
-from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, ReceiptState, VirtualState
+from payments.states import (
+    BY_HAND,
+    FROM_PG,
+    GOING_OUT,
+    NoticeState,
+    PaymentState,
+    ProblemKind,
+    ReceiptState,
+    VirtualState,
+)
 
 MOST_NOTICES = 5
-FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
-OUT_AT_PG = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
-BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
 OPENING = "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
 NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다."
 SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
@@ -64,7 +70,7 @@ def pg_rows(
 def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: datetime) -> dict[str, str]:
     """What staff booked by hand, what the PG has told us, and what follows when the two differ."""
     came, out, by_hand = (
-        sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, OUT_AT_PG, BY_HAND)
+        sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, GOING_OUT, BY_HAND)
     )
     told = f"입금 {came:,}원" if came else "입금 없음"
     told += f", 환불 {-out:,}원" if out else ""
@@ -121,10 +127,10 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
 
 
 def _opening(virtual: VirtualAccount, payment: Payment) -> str:
-    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
-        return NOT_OPENED
     if virtual.last_error.startswith(KEY_REFUSED):
         return MEND_KEY.format(error=virtual.last_error)
+    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
+        return NOT_OPENED
     return SILENT if virtual.last_error else OPENING
 
 

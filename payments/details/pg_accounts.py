@@ -9,7 +9,7 @@ from django.db.models import Count, Max, OuterRef, Subquery
 
 from core import cells
 from core.models import SettingChange
-from payments.adapters.registry import FEEDS, PROVIDERS
+from payments.adapters.registry import FEEDS, PGS, PROVIDERS
 from payments.forms.pg_accounts import OPTIONS
 from payments.models import PgAccount, PgRequest
 from payments.services.pg_settings import HISTORY, LABELS, shown_key
@@ -64,9 +64,10 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
     pg, secrets, options = PROVIDERS[account.provider], account.secrets(), account.options()
     present, *previous = (*secrets, "")
     newest = PgRequest.objects.filter(account=account).order_by("-at", "-pk").first()
-    is_registering = account.registering_until is not None and account.registering_until > at
+    is_registering = account.is_active and account.registering_until is not None and account.registering_until > at
     return {
         "pg_label": pg.label,
+        "can_be_asked": account.provider in PGS,
         "needs_ip": pg.capabilities.needs_ip,
         "standard_ips": ", ".join(pg.default_ips),
         "key": shown_key(present),

@@ -13,7 +13,7 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
 from payments.services.refunds import APPROVE, Watch, needs_account
-from payments.services.resolving import GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
+from payments.services.resolving import ASK_LIFE, GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
@@ -68,14 +68,14 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "notice_url": notice_url(problem.notice_id) if problem.notice_id else "",
         "decided": "" if is_open else f"{who} · {cells.full_time(problem.resolved_at)}",
         "asked": f"{problem.asked_by.display_name} 님 · {cells.full_time(problem.asked_at)}"
-        if is_open and problem.asked_by and problem.asked_amount == problem.amount
+        if is_open and problem.asked_by and is_asked(problem, at)
         else "",
         "money": payment,
         "ask": _ask(payment, won, user=user, at=at) if may_refund and payment is not None else None,
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
         "needs_account": payment is not None and needs_account(payment),
-        "buttons": _buttons(problem, user) if is_open else [],
+        "buttons": _buttons(problem, user, at) if is_open else [],
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
     }
@@ -94,9 +94,15 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
     }
 
 
-def _buttons(problem: MoneyProblem, user: Any) -> list[Button]:
+def is_asked(problem: MoneyProblem, at: datetime) -> bool:
+    """차액 인정 신청함: for the present sum, and not so long ago that it counts no more."""
+    return problem.asked_at is not None and problem.asked_amount == problem.amount and at < problem.asked_at + ASK_LIFE
+
+
+def _buttons(problem: MoneyProblem, user: Any, at: datetime) -> list[Button]:
+    asked = {"ask-difference"} if is_asked(problem, at) else set()
     return [
         Button(one.name, one.label, one.style)
         for one in actions_for(MoneyProblem, {ProblemStage.OPEN.value}, user)
-        if problem.kind in ONLY_FOR.get(one.name, {problem.kind})
+        if problem.kind in ONLY_FOR.get(one.name, {problem.kind}) and one.name not in asked
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from payments.adapters.registry import PROVIDERS
+from payments.adapters.registry import FEEDS, PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
@@ -23,6 +23,8 @@ OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 """Extra keys by PG, under the names that its adapter reads."""
 CHARSETS = (("utf-8", "UTF-8"), ("cp949", "CP949 (EUC-KR)"))
+OF_ISSUERS: dict[str, Any] = {"issues_accounts": False, "bank": ""}
+"""What a service that only tells of our bank accounts is not asked for, with what is stored instead."""
 KEPT = "비워 두면 지금 값을 그대로 씁니다."
 MOST_IPS = 50
 
@@ -84,8 +86,12 @@ class PgAccountForm(AccountSettingsForm):
                 "새 키",
                 f"{KEPT} 새 키를 넣어도 지금 키는 이전 키로 남습니다.",
             )
-        bank: Any = self.fields["bank"]
-        bank.choices = [("", "고르지 않음"), *banks_at(provider)]
+        if provider in FEEDS:
+            for name in OF_ISSUERS:
+                del self.fields[name]
+        else:
+            bank: Any = self.fields["bank"]
+            bank.choices = [("", "고르지 않음"), *banks_at(provider)]
         for name, label in OPTIONS.get(provider, ()):
             self.fields[f"option_{name}"] = _key(label, help_text=KEPT if account else "")
         place = list(self.fields)
@@ -129,7 +135,8 @@ class PgAccountForm(AccountSettingsForm):
 
     def given(self) -> AccountFacts:
         """입력한 내용 without the keys."""
-        return AccountFacts(**{name: self.cleaned_data[name] for name in AccountFacts.__dataclass_fields__})
+        known = OF_ISSUERS | self.cleaned_data
+        return AccountFacts(**{name: known[name] for name in AccountFacts.__dataclass_fields__})
 
     def options(self) -> dict[str, str]:
         """입력한 추가 키; empty ones stay as they are."""

@@ -9,16 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db import connection
 
 from core.calendar import KST, business_calendar, kst_date
 from core.messaging import send
 from core.settings_registry import SHOP_NAME, get_settings
 from payments import options
-from payments.models import LedgerEntry, MoneyProblem, PgAccount, PgNotice, PgRequest, VirtualAccount
-from payments.states import EntryKind, NoticeState, VirtualState
+from payments.models import MoneyProblem
 
 log = logging.getLogger("payments.alarms")
 
@@ -27,9 +26,6 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 FEWEST_FAILURES = 5
 """Failed questions of an account that say nothing about its rate."""
-REFUSED = Q(status__in=[401, 403])
-FOREIGN = Q(status=403) | Q(reason="account_mismatch")
-NO_ANSWER = Q(state=NoticeState.RETRY, reason__in=["no_answer", "denied", "failed"])
 _LIMITS = (
     options.REFUSED_FROM, options.FOREIGN_FROM, options.SILENT_HOURS, options.OLD_CASE_DAYS, options.FAILING_PERCENT,
     options.DEAD_FROM, options.TAKEN_BACK_HOURS,
@@ -37,16 +33,26 @@ _LIMITS = (
 Limits = Mapping[str, Any]
 
 
-class AlarmKind(StrEnum):
-    """경보 종류."""
+class Fact(NamedTuple):
+    """One row of what alarms are made of."""
 
+    what: str
+    account_id: int | None
+    account: str
+    number: int
+    other: int
+
+
+class AlarmKind(StrEnum):
+    """경보 종류, the most pressing first."""
+
+    TAKEN_BACK = "taken-back"
+    DEAD = "dead"
     REFUSED = "refused"
     FOREIGN = "foreign"
+    FAILING = "failing"
     SILENT = "silent"
     OLD_CASES = "old-cases"
-    FAILING = "failing"
-    DEAD = "dead"
-    TAKEN_BACK = "taken-back"
 
 
 LABELS = {
@@ -82,10 +88,12 @@ class Alarm:
 
 
 def alarms(*, at: datetime) -> list[Alarm]:
-    """지금의 경보, the most pressing kind first; a fixed number of small queries."""
+    """지금의 경보, the most pressing kind first; the settings and one query, and two more when a case may be old."""
     limits = get_settings(*(one.key for one in _LIMITS))
-    found = [*_taken_back(limits, at), *_dead(limits), *_turned_away(limits, at), *_failing(limits, at)]
-    return [*found, *_silent(limits, at), *_old_cases(limits, at)]
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, _moments(limits, at))
+        facts = [alarm for row in cursor.fetchall() for alarm in _judged(Fact(*row), limits, at)]
+    return sorted(facts, key=lambda one: (list(AlarmKind).index(one.kind), one.account_id or 0))
 
 
 def watch(*, at: datetime) -> int:
@@ -101,59 +109,71 @@ def watch(*, at: datetime) -> int:
     return len(found)
 
 
-def _taken_back(limits: Limits, at: datetime) -> Iterator[Alarm]:
-    """The bank or the PG took money back that had counted (A58, A59); what staff took back themselves is no news."""
-    since = at - timedelta(hours=limits[options.TAKEN_BACK_HOURS.key])
-    rows = LedgerEntry.objects.filter(kind=EntryKind.REVERSAL, at__gt=since, actor=None)
-    if number := rows.values("payment").distinct().count():
-        yield Alarm(AlarmKind.TAKEN_BACK, number, "건")
+def _moments(limits: Limits, at: datetime) -> dict[str, Any]:
+    return {
+        "at": at,
+        "burst": at - BURST,
+        "day": at - DAY,
+        "hour": at - HOUR,
+        "silent": at - timedelta(hours=limits[options.SILENT_HOURS.key]),
+        "taken_back": at - timedelta(hours=limits[options.TAKEN_BACK_HOURS.key]),
+        "old": at - timedelta(days=limits[options.OLD_CASE_DAYS.key]),
+    }
 
 
-def _dead(limits: Limits) -> Iterator[Alarm]:
-    number = PgNotice.objects.filter(state=NoticeState.DEAD).count()
-    if number >= limits[options.DEAD_FROM.key]:
-        yield Alarm(AlarmKind.DEAD, number, "건")
+def _judged(fact: Fact, limits: Limits, at: datetime) -> Iterator[Alarm]:
+    """Facts against the limits of the settings."""
+    whose = {"account_id": fact.account_id, "account": fact.account}
+    match fact.what:
+        case "taken-back" if fact.number:
+            yield Alarm(AlarmKind.TAKEN_BACK, fact.number, "건")
+        case "dead" if fact.number >= limits[options.DEAD_FROM.key]:
+            yield Alarm(AlarmKind.DEAD, fact.number, "건")
+        case "turned-away":
+            if fact.number >= limits[options.REFUSED_FROM.key]:
+                yield Alarm(AlarmKind.REFUSED, fact.number, "건", **whose)
+            if fact.other >= limits[options.FOREIGN_FROM.key]:
+                yield Alarm(AlarmKind.FOREIGN, fact.other, "건", **whose)
+        case "asked" if fact.other >= FEWEST_FAILURES:
+            if (percent := 100 * fact.other // fact.number) > limits[options.FAILING_PERCENT.key]:
+                yield Alarm(AlarmKind.FAILING, percent, "%", **whose)
+        case "silent":
+            yield Alarm(AlarmKind.SILENT, limits[options.SILENT_HOURS.key], "시간", **whose)
+        case "old" if fact.number and (number := _old_cases(limits, at)):
+            yield Alarm(AlarmKind.OLD_CASES, number, "건")
 
 
-def _turned_away(limits: Limits, at: datetime) -> Iterator[Alarm]:
-    """A wrong key or an attack; and notices of another shop or from another address than the account knows."""
-    rows = PgRequest.objects.filter(REFUSED, at__gt=at - DAY, account__is_active=True)
-    burst = Count("pk", filter=Q(at__gt=at - BURST))
-    found = rows.values("account", name=F("account__name")).annotate(burst=burst, foreign=Count("pk", filter=FOREIGN))
-    for row in found.order_by("account"):
-        facts = {"account_id": row["account"], "account": row["name"]}
-        if row["burst"] >= limits[options.REFUSED_FROM.key]:
-            yield Alarm(AlarmKind.REFUSED, row["burst"], "건", **facts)
-        if row["foreign"] >= limits[options.FOREIGN_FROM.key]:
-            yield Alarm(AlarmKind.FOREIGN, row["foreign"], "건", **facts)
-
-
-def _failing(limits: Limits, at: datetime) -> Iterator[Alarm]:
-    """Of the notices of the last hour that were looked at, those whose PG has given no usable answer so far."""
-    rows = PgNotice.objects.filter(received_at__gt=at - HOUR, account__is_active=True).exclude(state="RECEIVED")
-    found = rows.values("account", name=F("account__name")).annotate(all=Count("pk"), bad=Count("pk", filter=NO_ANSWER))
-    for row in found.order_by("account"):
-        percent = 100 * row["bad"] // row["all"]
-        if row["bad"] >= FEWEST_FAILURES and percent > limits[options.FAILING_PERCENT.key]:
-            yield Alarm(AlarmKind.FAILING, percent, "%", account_id=row["account"], account=row["name"])
-
-
-def _silent(limits: Limits, at: datetime) -> Iterator[Alarm]:
-    """Virtual accounts that have waited all the time, and not one request of their PG."""
-    hours = limits[options.SILENT_HOURS.key]
-    since = at - timedelta(hours=hours)
-    waiting = VirtualAccount.objects.filter(
-        state=VirtualState.ISSUED, due_at__gt=at, issued_at__lte=since, payment__account=OuterRef("pk")
-    )
-    heard = PgRequest.objects.filter(account=OuterRef("pk"), at__gt=since)
-    rows = PgAccount.objects.filter(Exists(waiting), ~Exists(heard), is_active=True).order_by("pk")
-    for pk, name in rows.values_list("pk", "name"):
-        yield Alarm(AlarmKind.SILENT, hours, "시간", account_id=pk, account=name)
-
-
-def _old_cases(limits: Limits, at: datetime) -> Iterator[Alarm]:
+def _old_cases(limits: Limits, at: datetime) -> int:
+    """Cases that are open for longer than so many business days."""
     local = at.astimezone(KST)
     day = business_calendar().add(local.date(), -limits[options.OLD_CASE_DAYS.key])
-    before = datetime.combine(day, local.timetz())
-    if number := MoneyProblem.objects.filter(resolved_at=None, found_at__lt=before).count():
-        yield Alarm(AlarmKind.OLD_CASES, number, "건")
+    return MoneyProblem.objects.filter(resolved_at=None, found_at__lt=datetime.combine(day, local.timetz())).count()
+
+
+# What staff took back themselves is no news (A58, A59). Of the notices of the last hour that were looked at, those count
+# as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited all the
+# time while it told nothing.
+_FACTS = """
+SELECT 'taken-back', NULL::bigint, '', count(DISTINCT payment_id), 0 FROM payments_ledgerentry
+WHERE kind = 'REVERSAL' AND at > %(taken_back)s AND actor_id IS NULL
+UNION ALL
+SELECT 'dead', NULL, '', count(*), 0 FROM payments_pgnotice WHERE state = 'DEAD'
+UNION ALL
+SELECT 'turned-away', a.id, a.name, count(*) FILTER (WHERE r.at > %(burst)s),
+    count(*) FILTER (WHERE r.status = 403 OR r.reason = 'account_mismatch')
+FROM payments_pgrequest r JOIN payments_pgaccount a ON a.id = r.account_id AND a.is_active
+WHERE r.status IN (401, 403) AND r.at > %(day)s GROUP BY a.id
+UNION ALL
+SELECT 'asked', a.id, a.name, count(*),
+    count(*) FILTER (WHERE n.state = 'RETRY' AND n.reason IN ('no_answer', 'denied', 'failed'))
+FROM payments_pgnotice n JOIN payments_pgaccount a ON a.id = n.account_id AND a.is_active
+WHERE n.received_at > %(hour)s AND n.state <> 'RECEIVED' GROUP BY a.id
+UNION ALL
+SELECT 'silent', a.id, a.name, 0, 0 FROM payments_pgaccount a
+WHERE a.is_active AND EXISTS (
+    SELECT FROM payments_virtualaccount v JOIN payments_payment p ON p.id = v.payment_id
+    WHERE p.account_id = a.id AND v.state = 'ISSUED' AND v.due_at > %(at)s AND v.issued_at <= %(silent)s)
+AND NOT EXISTS (SELECT FROM payments_pgrequest r WHERE r.account_id = a.id AND r.at > %(silent)s)
+UNION ALL
+SELECT 'old', NULL, '', count(*), 0 FROM payments_moneyproblem WHERE resolved_at IS NULL AND found_at < %(old)s
+"""

@@ -107,7 +107,8 @@ def cancel_and_refund(
         for party in (Fault.BUYER, Fault.SELLER):
             found = [case.breakdown(terms, party) for case in good]
             outcome.sums[party.value] = sum(max(0, one.total) for one in found)
-            outcome.sums[SHORTFALL] = max(outcome.sums[SHORTFALL], sum(one.shortfall for one in found))
+            if missing_won := sum(one.shortfall for one in found):
+                outcome.sums[SHORTFALL] = max(outcome.sums[SHORTFALL], missing_won)
         if not is_preview():
             _request(good, terms, fault, account, actor=actor, at=at, reason=reason, batch=batch, source=source)
     return outcome

@@ -23,7 +23,7 @@ from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
 from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
-from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
+from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
 from payments.states import NoticeState, ProblemKind
 
@@ -130,12 +130,16 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
 
 
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
-    """Of several notices of one payment the first that tells of money has changed it; the others add nothing (A55)."""
+    """Of several notices of one payment the first has changed it, a deposit before others (A55)."""
     found = {one.pk: _told(one, snapshot, applied) for one in notices}
     changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
-    for one in sorted(changed, key=lambda one: (one.kind in OF_NO_MONEY, one.pk))[1:]:
+    for one in sorted(changed, key=_weight)[1:]:
         found[one.pk] = UNCHANGED
     return found
+
+
+def _weight(notice: PgNotice) -> tuple[bool, bool, int]:
+    return notice.kind not in MONEY_IN, notice.kind in OF_NO_MONEY, notice.pk
 
 
 def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
@@ -153,12 +157,14 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
 
 
-def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> dict[int, Fetched | PgProblem]:
+def fetch(
+    payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
+) -> dict[int, Fetched | PgProblem]:
     """PG 조회 of payments, several at a time, outside any transaction; by payment id.
 
     Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
     """
-    asked = {payment.pk: _question(payment) for payment in payments}
+    asked = {payment.pk: _question(payment, timeout) for payment in payments}
     connection.close_if_unusable_or_obsolete()
     holder, mine = questions.claim(asked, patience=patience)
     last = time.monotonic() + questions.START_WITHIN
@@ -206,12 +212,12 @@ def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
         return CannotAsk(_words(error))
 
 
-def _question(payment: Payment) -> _Question:
+def _question(payment: Payment, timeout: Timeout) -> _Question:
     account = payment.account
     if account is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
     ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
-    return _Question(pg_of(account), client_of(account), facts_of(account), ref)
+    return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
 
 
 def _claim(at: datetime) -> list[PgNotice]:

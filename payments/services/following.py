@@ -19,6 +19,8 @@ from payments.states import ENDED, LATE_MONEY, ProblemKind
 S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
 ON_THEIR_WAY = frozenset({S.READY, S.SHIPPING, S.DELIVERED, S.CONFIRMED})
+SURPLUS = (ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT)
+"""남는 돈: one case at most, or the same won would go back twice."""
 REVERSED = "은행이 입금을 취소했습니다."
 CANCELED_AT_PG = "PG에서 취소한 결제입니다."
 IN_TIME = "입금기한 안에 들어온 입금입니다."
@@ -69,9 +71,15 @@ class Plan:
         elif payment.order.stage in ENDED:
             self._ended(case, at=at)
         elif kept.paid > before and kept.surplus > 0:
-            problems.open_for(payment, ProblemKind.DUPLICATE_DEPOSIT, amount=kept.surplus, at=at)
-        elif kept.paid < before and kept.paid < kept.owed:
-            self._fallen(case, at=at)
+            kinds = (ProblemKind.DUPLICATE_DEPOSIT, ProblemKind.OVERPAID)
+            problems.open_one(payment, kinds, amount=kept.surplus, at=at)
+        elif kept.paid < before:
+            if kept.surplus > 0:
+                problems.amend(payment, SURPLUS, amount=kept.surplus, at=at)
+            else:
+                problems.settle(payment, SURPLUS, at=at)
+            if kept.paid < kept.owed:
+                self._fallen(case, at=at)
 
     def _waiting(self, case: _Case, *, at: datetime) -> None:
         """Money that a refund is about to take away pays nothing."""
@@ -80,7 +88,7 @@ class Plan:
             self.confirm.append(payment.order)
             self.fitting.append(payment)
             if kept.surplus:
-                problems.open_for(payment, ProblemKind.OVERPAID, amount=kept.surplus, at=at)
+                problems.open_one(payment, SURPLUS, amount=kept.surplus, at=at)
         elif kept.free > 0:
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=-kept.surplus, at=at)
         else:
@@ -198,5 +206,5 @@ class Plan:
                 why, won = next(iter(revived.refused.values()), ""), kept.surplus
                 problems.open_for(payment, ProblemKind.LATE_AFTER_EXPIRE, amount=won, at=at, detail=f"{IN_TIME} {why}")
             elif more > 0:
-                problems.open_for(payment, ProblemKind.OVERPAID, amount=more, at=at)
+                problems.open_one(payment, SURPLUS, amount=more, at=at)
         return back

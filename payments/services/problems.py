@@ -29,10 +29,17 @@ def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, 
     )
 
 
-def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> None:
-    """예외 금액 고치기: open rows of these kinds stand for so many won by now; closed ones stay closed."""
+def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> bool:
+    """예외 금액 고치기: the open row of these kinds stands for so many won by now; whether there is one."""
     mine = MoneyProblem.objects.filter(payment=payment, kind__in=list(kinds), resolved_at=None)
     mine.exclude(amount=amount).update(amount=amount, updated_at=at)
+    return bool(mine.exists())
+
+
+def open_one(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> None:
+    """예외 하나로 등록: money under the first of these kinds, unless it is a case under one of them already."""
+    if not amend(payment, kinds, amount=amount, at=at):
+        open_for(payment, next(iter(kinds)), amount=amount, at=at)
 
 
 def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) -> None:

@@ -24,7 +24,14 @@ from payments.models import MoneyProblem, Payment, Refund, RefundAccount, Refund
 from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
-from payments.services.refund_locking import NOT_FOUND, locked_payments, locked_refunds, promised, rests_at_pg
+from payments.services.refund_locking import (
+    NOT_FOUND,
+    beside_pg,
+    locked_payments,
+    locked_refunds,
+    promised,
+    rests_at_pg,
+)
 from payments.states import RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
@@ -76,8 +83,8 @@ def way_of(payment: Payment) -> RefundWay:
     """환불 방법 of all that is left of a payment in one refund: through its PG only when that holds all of it."""
     if payment.account_id is None:
         return ways_of(payment, 1, at_pg=0)[0][0]
-    won = max(1, payment.balance - promised([payment]).get(payment.pk, 0))
-    return ways_of(payment, won, at_pg=rests_at_pg([payment])[payment.pk])[-1][0]
+    is_at_pg = beside_pg(payment) <= 0 and rests_at_pg([payment])[payment.pk] > 0
+    return RefundWay.PG if is_at_pg else RefundWay.BANK
 
 
 def needs_account(payment: Payment, way: RefundWay | None = None) -> bool:

@@ -17,18 +17,29 @@ from django.utils import timezone
 from core import drains, relay
 from orders.models import Order, OrderLine
 from orders.services import progress
-from orders.states import CanceledBy
+from orders.states import CanceledBy, Fault
 from payments.adapters.base import PgProblem
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount
-from payments.services import manual, receiving
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
+from payments.services import canceling, manual, receiving, refund_by_hand, refunds, resolving
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
-from payments.states import BY_HAND, FROM_PG, GOING_OUT
+from payments.states import BY_HAND, FROM_PG, GOING_OUT, EntryKind, ProblemKind, RefundState, RefundWay
 from tests.fixtures.pg_shop import PRICE, PgShop
+from tests.fixtures.refunds import ACCOUNT
 from tests.payments.pg import portone_case
 
-ACTS = ("deposit", "deposit", "deposit", "reverse", "refund-part", "refund", "close", "expire")
-STAFF = ("", "", "confirm", "revert", "cancel")
+ACTS = ("deposit", "deposit", "deposit", "reverse", "refund-part", "refund", "close", "expire", "again", "part")
+FORCED = {"again": PRICE, "part": 5_000}
+"""Deposits that the bank lets in though the account has ended, or though it is the second or too little."""
+ANY_SUM = ("nicepay", "nicepay-form", "inicis")
+"""PGs whose answers can tell of more than one deposit, and of another sum than was asked for."""
+STAFF = (
+    "", "", "confirm", "revert", "cancel", "accept", "accept+cancel-refund", "cancel-refund",
+    "confirm+cancel-refund+by-bank", "refund-case",
+)  # fmt: skip
+"""What staff do between two chapters, one thing after the other."""
+ALIKE = {ProblemKind.DUPLICATE_DEPOSIT.value: ProblemKind.OVERPAID.value}
+"""Who hears of two deposits at once sees too much, who hears of one after the other sees the second."""
 
 
 @dataclass
@@ -75,11 +86,18 @@ class Teller:
         for number in range(max(len(one.chapters) for one in self.histories)):
             running = [one for one in self.histories if number < len(one.chapters)]
             self._happen(running, number)
-            for one in running:
-                for order in (one.told, one.untold):
-                    self._act(one.chapters[number][1], order)
+            self._staff(running, number)
         self._arrive([(one, notice) for one in self.histories for notice in one.mail])
         self._settle()
+
+    def _staff(self, running: Sequence[History], number: int) -> None:
+        plans = {one.seed: one.chapters[number][1].split("+") for one in running}
+        for step in range(max(len(acts) for acts in plans.values())):
+            for one in running:
+                for order in (one.told, one.untold):
+                    if order is not None and step < len(plans[one.seed]):
+                        self._act(plans[one.seed][step], order)
+            self._settle()
 
     def _happen(self, running: Sequence[History], number: int) -> None:
         late: dict[int, list[Any]] = defaultdict(list)
@@ -113,10 +131,20 @@ class Teller:
         name, facts = act, {}
         if act == "deposit":
             facts = {"amount": PRICE}
+        elif act in FORCED:
+            if not self._lets_in(act, one.pg, _ref(order)):
+                return
+            name, facts = "deposit", {"amount": FORCED[act], "force": True}
         elif act.startswith("refund"):
             name, facts = "refund", {"amount": 10_000} if act == "refund-part" else {}
         values = {"pg": one.pg, "order_ref": _ref(order), **facts}
         self.shop.pgs.request("POST", f"/control/payments/{name}", values)
+
+    def _lets_in(self, act: str, pg: str, ref: str) -> bool:
+        """No bank pays into what was refunded; an account of a fixed sum gets it once, if late."""
+        kinds = [one["kind"] for one in self.shop.pgs.payment(pg, ref)["movements"]]
+        standing = kinds.count("DEPOSIT") - kinds.count("REVERSAL")
+        return "REFUND" not in kinds and (pg in ANY_SUM or (act == "again" and not standing))
 
     def _news(self) -> dict[str, list[Any]]:
         found = self.shop.pgs.notices(after=self.seen, limit=100_000)
@@ -140,7 +168,7 @@ class Teller:
         """As the reconciliation does."""
         payments = list(Payment.objects.filter(order__in=[o for o in orders if o]).select_related("account"))
         answers = fetch(payments).values()
-        assert not any(isinstance(one, PgProblem) for one in answers), answers
+        assert not [one for one in answers if isinstance(one, PgProblem)]
         apply_each([one for one in answers if isinstance(one, Fetched)], at=timezone.now())
 
     def _settle(self) -> None:
@@ -148,8 +176,11 @@ class Teller:
         relay.run_once()
         drains.run_all()
 
-    def _act(self, act: str, order: Order | None) -> None:
-        facts = {"order_ids": [order.pk if order else 0], "actor": self.staff, "at": timezone.now()}
+    def _act(self, act: str, order: Order) -> None:
+        """What is refused does not happen, for either order."""
+        who: dict[str, Any] = {"actor": self.staff, "at": timezone.now()}
+        facts: dict[str, Any] = {"order_ids": [order.pk], **who}
+        cases = MoneyProblem.objects.filter(order=order, resolved_at=None).order_by("pk")
         match act:
             case "confirm":
                 manual.confirm_manually(**facts)
@@ -157,6 +188,23 @@ class Teller:
                 manual.revert_manual(**facts, reason="시험")
             case "cancel":
                 progress.cancel_unpaid(**facts, by=CanceledBy.STAFF, reason="시험")
+            case "accept":
+                short = list(cases.filter(kind=ProblemKind.UNDERPAID).values_list("pk", flat=True))
+                resolving.accept_difference(problem_ids=short, reason="시험", **who)
+            case "refund-case":
+                kinds = list(cases.filter(kind__in=resolving.TO_REFUND).values_list("pk", flat=True))
+                resolving.refund(problem_ids=kinds[:1], reason="시험", account=ACCOUNT, **who)
+            case "cancel-refund":
+                lines = list(OrderLine.objects.filter(order=order).values_list("pk", flat=True))
+                canceling.cancel_and_refund(line_ids=lines, fault=Fault.SELLER, reason="시험", account=ACCOUNT, **who)
+            case "by-bank":
+                self._pay_by_bank(order, who)
+
+    def _pay_by_bank(self, order: Order, who: dict[str, Any]) -> None:
+        """What the PG would not refund is asked for anew as a bank transfer and paid."""
+        failed = list(Refund.objects.filter(order=order, state=RefundState.FAILED).values_list("pk", flat=True))
+        refunds.retry(refund_ids=failed, way=RefundWay.BANK, account=ACCOUNT, **who)
+        refund_by_hand.pay_out(refund_ids=failed, **who)
 
     def books(self, orders: Sequence[Order]) -> dict[int, tuple[int, int]]:
         """What the PG says that each order holds, and what our ledger says that came through the PG, in won."""
@@ -179,22 +227,31 @@ def end_of(order: Order) -> dict[str, Any]:
     fresh = Order.objects.get(pk=order.pk)
     payment = Payment.objects.get(order=order)
     entries = LedgerEntry.objects.filter(payment=payment)
+    open_cases = MoneyProblem.objects.filter(order=order, resolved_at=None).values_list("kind", "amount")
     return {
         "stage": fresh.stage,
         "paid": fresh.paid_amount,
         "payment": payment.state,
         "locks": sorted(set(OrderLine.objects.filter(order=order).values_list("open_locks", flat=True))),
         "by hand": sum(entries.filter(kind__in=BY_HAND).values_list("amount", flat=True)),
-        "problems": sorted(MoneyProblem.objects.filter(order=order, resolved_at=None).values_list("kind", "amount")),
+        "by bank": -sum(entries.filter(kind=EntryKind.PAID_OUT).values_list("amount", flat=True)),
+        "forgiven": payment.forgiven,
+        # A draft lives as long as the money that it was prepared for, which not everybody hears of.
+        "refunds": sorted(
+            Refund.objects.filter(order=order).exclude(state=RefundState.WITHDRAWN).values_list("state", "amount")
+        ),
+        "problems": sorted((ALIKE.get(kind, kind), amount) for kind, amount in open_cases),
     }
 
 
 def _must_be_seen(one: History, number: int, step: int) -> bool:
     """A PG keeps no trace of a deposit that its bank took back, so that nobody can know later whether it replaced a
-    입금확인 by hand; after one of those somebody looks before the bank takes anything back.
+    입금확인 by hand, or what was forgiven; after one of those somebody looks before the bank takes anything back. And
+    before money that no bank should let in, because it may come after the end of the payment.
     """
-    is_confirmed = any(act == "confirm" for _, act in one.chapters[:number])
-    return is_confirmed and one.chapters[number][0][step] == "reverse"
+    act = one.chapters[number][0][step]
+    is_booked = any("confirm" in acts or "accept" in acts for _, acts in one.chapters[:number])
+    return act in FORCED or (is_booked and act == "reverse")
 
 
 def _ref(order: Order | None) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from orders.models import OrderLine
 from orders.states import LineState
+from payments.columns.notices import orders_of
 from payments.models import BankDeposit, LedgerEntry, PgAccount, PgNotice, PgRequest
 from payments.services import draining
 from payments.states import DepositState
@@ -98,6 +99,9 @@ def test_a76_a_matched_order_is_paid_once_however_often_it_is_told(feed, make_or
         ("PROCESSED", ""), ("IGNORED", "no_change")
     ]  # fmt: skip
     assert states() == [LineState.PREPARING]
+    # Such a service names the order itself, so that its notices lead there.
+    ids = list(PgNotice.objects.values_list("pk", flat=True))
+    assert orders_of(ids) == dict.fromkeys(ids, order.number)
     assert KEY not in json.dumps(list(PgRequest.objects.values_list("headers", flat=True)))
     assert broken() == []
 

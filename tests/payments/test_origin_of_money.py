@@ -121,6 +121,7 @@ def test_money_by_hand_goes_back_by_transfer_and_the_pg_is_never_asked(waiting, 
 
 
 def test_mixed_money_goes_back_in_two_ways(mixed, pg_refunds):
+    assert refunds.way_of(mixed) == RefundWay.BANK
     requested = asked(mixed, pg_refunds.staff, 38_000)
     assert ways(requested) == [(RefundWay.PG, 33_000), (RefundWay.BANK, 5_000)]
     assert refund_sending.send_due(at=timezone.now()) == 1
