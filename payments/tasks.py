@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import card_checks, deposits, draining, reconciling, reminding, retaining, sweeping
+from payments.services import alarms, card_checks, deposits, draining, reconciling, reminding, retaining, sweeping
 from payments.services.overdue import ask_first, cancel_overdue, overdue_orders, transfer_orders
 
 log = logging.getLogger("payments.tasks")
@@ -66,8 +66,13 @@ def remind_due(*, at: datetime, **kwargs: Any) -> int:
     return reminding.remind_due(at=at)
 
 
+def watch_money(*, at: datetime, **kwargs: Any) -> int:
+    """경보: what about the money cannot wait; how many alarms stand."""
+    return alarms.watch(at=at)
+
+
 def retain_requests(*, at: datetime, **kwargs: Any) -> int:
-    """웹훅 원문 보관: old bodies lose their personal data, very old requests are destroyed; how many rows changed."""
-    masked, destroyed = retaining.mask_old(at=at), retaining.destroy_old(at=at)
-    log.info("%s requests of PGs masked, %s destroyed", masked, destroyed)
-    return masked + destroyed
+    """보관: old bodies lose personal data, very old requests and accounts of refunds go; how many rows changed."""
+    masked, destroyed, wiped = retaining.mask_old(at=at), retaining.destroy_old(at=at), retaining.wipe_accounts(at=at)
+    log.info("%s requests of PGs masked, %s destroyed, %s accounts of refunds wiped", masked, destroyed, wiped)
+    return masked + destroyed + wiped

@@ -40,7 +40,7 @@ UNKNOWN_TRIES = 4
 SOON_AGAIN = {
     "busy": timedelta(seconds=1),
     "stale_answer": timedelta(seconds=1),
-    "waits_its_turn": timedelta(seconds=2),
+    "waits_its_turn": timedelta(seconds=0.5),
 }
 """Our own haste: what comes again after so long, and counts as no failure of the notice."""
 FETCHED = declare("notice_after_fetch", "the PG has answered; nothing is applied")

@@ -56,11 +56,13 @@ def test_forged_notices_of_many_payments_cost_five_questions_a_second_and_end_un
     before, state, at = questions(shop), effects(), timezone.now() + timedelta(minutes=1)
     drained(at)
     assert questions(shop) - before == 5
-    drained(at + timedelta(seconds=1))
+    drained(at + timedelta(seconds=0.4))
     assert questions(shop) - before == 5, "what waits for its turn is not looked at again at once"
+    drained(at + timedelta(seconds=0.6))
+    assert questions(shop) - before == 8, "three fifths of a second are three questions"
+    drained(at + timedelta(seconds=1.2))
+    assert questions(shop) - before == 11
     drained(at + timedelta(seconds=2))
-    assert questions(shop) - before == 10
-    drained(at + timedelta(seconds=4))
     assert questions(shop) - before == 12
     assert set(PgNotice.objects.values_list("state", "reason", "attempts")) == {
         (NoticeState.IGNORED, "not_confirmed", 1)
