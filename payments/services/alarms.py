@@ -151,8 +151,8 @@ def _old_cases(limits: Limits, at: datetime) -> int:
 
 
 # What staff took back themselves is no news (A58, A59). Of the notices of the last hour that were looked at, those
-# count as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited all
-# the time while it told nothing.
+# count as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited
+# all the time while it told nothing.
 _FACTS = """
 SELECT 'taken-back', NULL::bigint, '', count(DISTINCT payment_id), 0 FROM payments_ledgerentry
 WHERE kind = 'REVERSAL' AND at > %(taken_back)s AND actor_id IS NULL
