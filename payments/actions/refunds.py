@@ -130,6 +130,12 @@ class RetryRefund(RefundAction):
         chosen = RefundWay(way) if way else None
         return refunds.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
 
+    def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
+        chosen = RefundWay(way) if way else None
+        rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
+        wanting = [one for one in rows.select_related("payment__order") if refunds.needs_account(one.paid, chosen)]
+        return {"number": refunds.NO_ACCOUNT} if wanting and account is None else {}
+
 
 @register
 class WithdrawRefund(Reasoned, RefundAction):

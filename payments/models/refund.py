@@ -287,7 +287,7 @@ class Refund(StateGuard, TimeStamped):
 
     @transition(state, source=R.APPROVED, target=R.COMPLETED, conditions=[is_by_hand], custom={"label": "이체 완료"})
     def pay_out(self, *, at: datetime, entry_id: int | None) -> None:
-        self.completed_at, self.entry_id, self.due_at = at, entry_id, None
+        self.completed_at, self.entry_id, self.due_at, self.last_error = at, entry_id, None, ""
 
     @transition(
         state, source=[R.APPROVED, R.SENDING, R.UNKNOWN, R.ACCEPTED], target=R.FAILED, custom={"label": "환불 실패"}

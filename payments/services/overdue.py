@@ -4,11 +4,13 @@ import logging
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from django.db.models import Q
+
 from core.state import Outcome
 from orders.models import Order
 from orders.services import progress
 from orders.services.locking import locked_orders
-from orders.states import CanceledBy, LineState, PaymentMethod
+from orders.states import LOCK_BIT, CanceledBy, LineState, LockKind, PaymentMethod
 from payments.adapters.base import NotAtPg, Unavailable
 from payments.models import Payment, VirtualAccount
 from payments.services import problems
@@ -45,7 +47,9 @@ def ask_first(*, order_ids: Collection[int], at: datetime, silent: set[int] | No
     """
     deaf = set() if silent is None else silent
     mine = Payment.objects.filter(order__in=order_ids, account__isnull=False, balance=0, order__paid_amount=0)
-    payments = list(mine.exclude(order__lines__open_locks__gt=0).select_related("account").order_by("pk").distinct())
+    # Only the lock of a waiting deposit keeps an order from being canceled; whoever is not protected is asked about.
+    kept_anyway = Q(order__lines__open_locks__bit=LOCK_BIT[LockKind.DEPOSIT_PENDING])
+    payments = list(mine.exclude(kept_anyway).select_related("account").order_by("pk").distinct())
     kept: set[int] = set()
     for start in range(0, len(payments), AT_ONCE):
         some = payments[start : start + AT_ONCE]

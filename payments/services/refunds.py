@@ -26,7 +26,7 @@ from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
 from payments.services.booking import payments_of
 from payments.services.refund_locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
-from payments.states import RefundState, RefundWay, Resolution
+from payments.states import ENDED, RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
 APPROVE = "payments.approve_refund"
@@ -320,9 +320,17 @@ def withdraw(
         record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
         returning.keep(outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         for refund in outcome.moved:
-            if refund.calculation_id is None and refund.payment is not None:
+            if refund.payment is not None:
+                refund_booking.settle_problems(refund.payment, at=at)
+            if refund.payment is not None and (refund.calculation_id is None or refund.payment.order.stage in ENDED):
                 refund_booking.ask_again(refund.payment, at=at)
     return outcome
+
+
+def _way_left(refund: Refund, at_pg: Mapping[int, int]) -> RefundWay:
+    """다시 보낼 방법: as before; by bank transfer where the PG counts the money as paid back and a bank returned it."""
+    is_gone = refund.way == RefundWay.PG and refund.amount > at_pg[refund.paid.pk]
+    return RefundWay.BANK if is_gone else RefundWay(refund.way)
 
 
 def retry(
@@ -346,7 +354,7 @@ def retry(
         for refund in refunds:
             if refund.payment is None or refund.payment_id is None:
                 continue
-            used, given = way or RefundWay(refund.way), account or refund.account
+            used, given = way or _way_left(refund, at_pg), account or refund.account
             rest = refund.payment.refundable - taken.get(refund.payment_id, 0)
             if refund.amount > rest:
                 refused[refund.pk] = TOO_MUCH.format(rest=max(0, rest))
@@ -354,7 +362,7 @@ def retry(
                 refused[refund.pk] = "PG로 결제하지 않은 주문입니다. 다른 방법을 고르세요."
             elif used is RefundWay.PG and refund.amount > at_pg[refund.payment_id]:
                 refused[refund.pk] = OVER_AT_PG.format(rest=max(0, at_pg[refund.payment_id]))
-            elif reason := account_refusal(refund.payment, given, used):
+            elif (reason := account_refusal(refund.payment, given, used)) and not (is_preview() and given is None):
                 refused[refund.pk] = reason
             elif refund.state == RefundState.FAILED:
                 taken[refund.payment_id] = taken.get(refund.payment_id, 0) + refund.amount

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from core import drains, relay
 from core import processes as system
-from orders.models import Order, OrderEvent
-from orders.services import progress
-from orders.states import CanceledBy, LineState
+from orders.models import Order, OrderEvent, OrderLine
+from orders.services import locks, progress
+from orders.states import CanceledBy, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.services import closing, issuing
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
@@ -73,6 +73,18 @@ def test_money_that_nobody_told_us_of_saves_the_order(pg_shop):
     assert cancel_unpaid_overdue(at=timezone.now()) == 0
     assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
     assert not PgNotice.objects.exists()
+
+
+@pytest.mark.parametrize("kind", [LockKind.MAPPING, LockKind.HOLD])
+def test_an_order_with_a_lock_of_its_goods_is_asked_about_too(pg_shop, kind):
+    order = pg_shop.order(pg_shop.account("toss"))
+    lines = [line.pk for line in OrderLine.objects.filter(order=order)]
+    locks.place_lock(line_ids=lines, kind=kind, actor=None, at=timezone.now(), reason="품목 연결")
+    pg_shop.pgs.fault("hold", times=None)
+    pg_shop.deposit(order)
+    overdue(order)
+    assert cancel_unpaid_overdue(at=timezone.now()) == 0
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "status"}, {"kind": "html"}, {"kind": "drop"}, {"kind": "truncated"}])
