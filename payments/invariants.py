@@ -128,6 +128,26 @@ def check_what_came() -> Iterable[Violation]:
             yield Violation("INV-03", f"ledger row {pk}", f"{taken} booked by hand are taken back, {stood} stood")
 
 
+# Whatever its PG will do is compared with what that holds before it is sent.
+_UNCOVERED = f"""
+SELECT p.id, p.balance - p.forgiven, sum(r.amount) FROM payments_payment p
+JOIN payments_refund r ON r.payment_id = p.id
+     AND r.state IN ({_texts(state for state in REFUND_OPEN if state != RefundState.HELD)}) AND r.entry_id IS NULL
+GROUP BY p.id HAVING sum(r.amount) > p.balance - p.forgiven
+       AND bool_or(r.state = 'DRAFT' OR r.state = 'APPROVED' AND r.way <> 'PG')
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-03", "Refunds that may still go out take no more than came and stands.")
+def check_covered() -> Iterable[Violation]:
+    """환불할 돈 검사: open refunds against what can be paid back."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNCOVERED)
+        for pk, held, asked in cursor.fetchall():
+            yield Violation("INV-03", f"payment {pk}", f"{asked} are to go back of {held} that stand")
+
+
 _FORGOTTEN = f"""
 SELECT o.number, o.paid_amount FROM orders_order o
 JOIN LATERAL (SELECT max(e.at) AS at FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id

@@ -89,6 +89,7 @@ class ProblemKind(models.TextChoices):
     REVERSED_AFTER_RELEASE = "REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"
     REFUNDED_OUTSIDE = "REFUNDED_OUTSIDE", "밖에서 환불"
     REFUND_FAILED = "REFUND_FAILED", "환불 실패"
+    REFUND_UNCOVERED = "REFUND_UNCOVERED", "환불할 돈 없음"
     NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "입금자 불분명"
 
 

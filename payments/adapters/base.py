@@ -3,6 +3,7 @@
 A notice is only a trigger: what it says is believed where the PG signs it, and money moves after `fetch` said the same.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -155,6 +156,18 @@ class RefundState(StrEnum):
     COMPLETED = "COMPLETED"
 
 
+MOST_REFERENCE = 80
+"""Signs of a transaction number that the ledger keeps."""
+
+
+def fitted(reference: str) -> str:
+    """거래 번호 as the ledger keeps it: a longer one keeps its beginning and the fingerprint of the whole."""
+    if len(reference) <= MOST_REFERENCE:
+        return reference
+    digest = hashlib.sha256(reference.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{reference[: MOST_REFERENCE - 33]}~{digest}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Movement:
     """돈의 이동: one deposit or one refund at the PG; `amount` is positive. An empty `reference` means unknown."""
@@ -162,6 +175,9 @@ class Movement:
     reference: str
     amount: int
     at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", fitted(self.reference))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +270,9 @@ class RefundAnswer:
 
     reference: str
     is_final: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", fitted(self.reference))
 
 
 class PgProblem(Exception):

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0020_asked_at"),
+        ("payments", "0020_money_of_an_order"),
     ]
 
     operations = [

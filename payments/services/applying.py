@@ -11,12 +11,13 @@ from datetime import datetime
 from itertools import takewhile
 
 from core.bulk import update_rows
+from core.lookups import Among
 from core.models import Source
 from orders.models import Order, OrderLine
 from orders.services.locking import locked_orders
-from payments.adapters.base import PgState, Snapshot
-from payments.models import LedgerEntry, Payment
-from payments.services import noting, preparing, problems, refund_booking
+from payments.adapters.base import PgState, Snapshot, fitted
+from payments.models import LedgerEntry, MoneyProblem, Payment
+from payments.services import noting, preparing, problems, refund_booking, refund_covering
 from payments.services.booking import Row, book, forgive, payments_of, standing_by_hand
 from payments.services.following import Plan
 from payments.services.pg_accounts import pg_of
@@ -24,6 +25,7 @@ from payments.services.receipts import keep_receipts
 from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
 OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
+MOST_PAYMENT_REF = 200
 UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
 
 
@@ -65,6 +67,8 @@ STALE = Applied(NoticeState.RETRY, "stale_answer")
 BUSY = Applied(NoticeState.RETRY, "busy")
 UNCHANGED = Applied(NoticeState.IGNORED, "no_change")
 CHANGED = Applied(NoticeState.PROCESSED)
+LATER = Applied(NoticeState.RETRY, "waits_its_turn")
+CHEQUE = Applied(NoticeState.PARKED, "uncleared_cheque")
 
 
 def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
@@ -75,7 +79,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
     with locked_orders(order_ids, skip_locked=True) as (orders, lines):
         everything = payments_of(orders)
         payments = [payment for payment in everything.values() if payment.pk in found]
-        books = _books(payments)
+        books, cheques = _books(payments), _cheques(payments)
         rows: list[Row] = []
         before: dict[int, int] = {}
         for payment in payments:
@@ -83,7 +87,8 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
             verdict, mine = _cannot_apply(payment, one, at=at), list[Row]()
             if verdict is None:
                 mine = list(_difference(books[payment.pk], one.snapshot))
-                verdict = _overdrawn(payment, mine, at=at) or (CHANGED if mine else UNCHANGED)
+                verdict = _is_stopped(payment, mine, cheques) or _overdrawn(payment, mine, at=at)
+                verdict = verdict or (CHANGED if mine else UNCHANGED)
             if verdict in {CHANGED, UNCHANGED}:
                 before[payment.pk] = payment.balance
                 rows += mine
@@ -99,7 +104,7 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         touched = [payment for payment in payments if payment.pk in before]
         for payment in touched:
             payment.synced_at = payment.asked_at = found[payment.pk].asked_at
-            payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
+            payment.payment_ref = _ref_of(found[payment.pk].snapshot) or payment.payment_ref
         update_rows(touched, ["synced_at", "asked_at", "payment_ref"])
         keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
         ended = [payment for payment in touched if payment.order.stage in ENDED]
@@ -108,9 +113,15 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         for payment in touched:
             _tell_unseen(books[payment.pk], at=at)
         preparing.keep_in_step(late, at=at, source=Source.PG)
+        refund_covering.hold([one for one in touched if one.balance < was[one.pk]], at=at)
         noting.note(entries, at=at, source=Source.PG)
         verdicts |= {pk: CHANGED for pk in moved if verdicts.get(pk) is UNCHANGED}
     return verdicts
+
+
+def _ref_of(snapshot: Snapshot) -> str:
+    """The PG's own number; one that is too long to be kept whole is of no use for asking."""
+    return snapshot.payment_ref if len(snapshot.payment_ref) <= MOST_PAYMENT_REF else ""
 
 
 def _come_and_gone(
@@ -176,6 +187,19 @@ def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | 
     return None
 
 
+def _cheques(payments: Sequence[Payment]) -> set[int]:
+    """미결제 수표: ids of payments of which a person has not yet said that the cheque was honoured."""
+    kind = ProblemKind.UNCLEARED_CHEQUE
+    rows = MoneyProblem.objects.filter(Among("payment_id", [one.pk for one in payments]), kind=kind, resolved_at=None)
+    return set(rows.values_list("payment_id", flat=True))
+
+
+def _is_stopped(payment: Payment, rows: Sequence[Row], cheques: Collection[int]) -> Applied | None:
+    """What comes in by a cheque is none before somebody has seen it honoured, whatever the PG counts (A47)."""
+    is_deposit = any(kind == EntryKind.DEPOSIT for _, kind, *_ in rows)
+    return CHEQUE if is_deposit and payment.pk in cheques else None
+
+
 def _overdrawn(payment: Payment, rows: Sequence[Row], *, at: datetime) -> Applied | None:
     """More went back than came: somebody paid it out twice, past the PG and through it."""
     left = payment.balance + sum(won for *_, won in rows)
@@ -218,17 +242,18 @@ def _difference(books: _Books, snapshot: Snapshot) -> Iterable[Row]:
     What comes in takes the place of what was forgiven, then of what staff had booked by hand, never of what has gone
     back already. What was forgiven was so for the money that had come: it goes with it.
     """
-    payment, ref = books.payment, snapshot.payment_ref or books.payment.order_ref or ""
+    payment = books.payment
+    unnamed = fitted(f"{snapshot.payment_ref or payment.order_ref or ''}/{payment.version}")
     more = sum(one.amount for one in snapshot.deposits) - books.from_pg
     if more > 0:
         fresh = [one for one in snapshot.deposits if f"{EntryKind.DEPOSIT} {one.reference}" not in books.references]
         if fresh and all(one.reference for one in fresh) and sum(one.amount for one in fresh) == more:
             yield from ((payment, EntryKind.DEPOSIT, one.reference, one.amount) for one in fresh)
         else:
-            yield payment, EntryKind.DEPOSIT, f"{ref}/{payment.version}", more
-        yield from _stood_in(books, more, f"{ref}/{payment.version}")
+            yield payment, EntryKind.DEPOSIT, unnamed, more
+        yield from _stood_in(books, more, unnamed)
     elif more < 0:
-        yield payment, EntryKind.REVERSAL, f"{ref}/{payment.version}", more
+        yield payment, EntryKind.REVERSAL, unnamed, more
     out = -sum(one.amount for one in snapshot.refunds) - books.out
     if out:
         known = books.references
@@ -236,9 +261,9 @@ def _difference(books: _Books, snapshot: Snapshot) -> Iterable[Row]:
         if fresh and all(one.reference for one in fresh) and -sum(one.amount for one in fresh) == out:
             yield from ((payment, EntryKind.REFUND, one.reference, -one.amount) for one in fresh)
         elif out < 0:
-            yield payment, EntryKind.REFUND, f"{ref}/{payment.version}", out
+            yield payment, EntryKind.REFUND, unnamed, out
         else:
-            yield payment, EntryKind.REFUND_UNDONE, f"{ref}/{payment.version}", out
+            yield payment, EntryKind.REFUND_UNDONE, unnamed, out
     left = payment.forgiven - min(max(more, 0), payment.forgiven)
     if left and (more < 0 or payment.refundable + more - books.replaced + out <= 0):
         yield forgive(payment, -left, cause="/gone")

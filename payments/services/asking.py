@@ -2,7 +2,8 @@
 
 Whoever learns the address of an endpoint can send as many of them as the line carries. A notice that its PG has signed
 is asked about at once; the others of an account share a few questions a second, and those that a newer answer of the PG
-has overtaken are not asked about at all. Orders that we do not know are never asked about.
+has overtaken are not asked about at all. Orders that we do not know
+are asked about once, when they are shown to a person, and out of the same budget.
 """
 
 from collections import defaultdict
@@ -42,6 +43,11 @@ def over_budget(asked: Mapping[int, Sequence[PgNotice]], *, at: datetime) -> set
     for account_id, payment_ids in sorted(unproven.items()):
         waiting |= set(payment_ids[_take(account_id, wanted=len(payment_ids), at=at) :])
     return waiting
+
+
+def may_ask(account_id: int, *, at: datetime) -> bool:
+    """조회 한 번: whether one more question of this account that nothing proves may be asked just now."""
+    return _take(account_id, wanted=1, at=at) == 1
 
 
 def _take(account_id: int, *, wanted: int, at: datetime) -> int:

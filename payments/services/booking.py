@@ -98,14 +98,18 @@ def book(
     }
     outcome = move(payments, Payment.settle, at=at, per_row=sums)
     record(outcome, PAYMENT_SETTLED, at=at, actor=actor, batch=batch, reason=reason, source=source)
+    paid: dict[int, int] = defaultdict(int)
+    for payment in payments:
+        # An order has one row here, however many of its payments have moved.
+        paid[payment.order_id] += delta[payment.pk]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE orders_order o SET paid_amount = o.paid_amount + v.amount"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, amount) WHERE o.id = v.id",
-            [[payment.order_id for payment in payments], [delta[payment.pk] for payment in payments]],
+            [list(paid), list(paid.values())],
         )
-    for payment in payments:
-        payment.order.paid_amount += delta[payment.pk]
+    for order in {id(payment.order): payment.order for payment in payments}.values():
+        order.paid_amount += paid[order.pk]
     return entries
 
 

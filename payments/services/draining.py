@@ -19,13 +19,14 @@ from django.utils import timezone
 from core.failpoints import declare, failpoint
 from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice
-from payments.services import bank_feed, questions
-from payments.services.applying import UNCHANGED, Applied, Fetched, apply
+from payments.models import LedgerEntry, Payment, PgAccount, PgNotice
+from payments.services import bank_feed, questions, unknown
+from payments.services.applying import LATER, UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
-from payments.states import EntryKind, NoticeState, ProblemKind
+from payments.services.unknown import MONEY_IN
+from payments.states import EntryKind, NoticeState
 
 log = logging.getLogger("payments.notices")
 
@@ -36,7 +37,6 @@ LEASE = timedelta(seconds=120)
 BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 )
-UNKNOWN_TRIES = 4
 SOON_AGAIN = {
     "busy": timedelta(seconds=1),
     "stale_answer": timedelta(seconds=1),
@@ -52,12 +52,9 @@ LEASES_LOST = len(BACK_OFF) + 4
 DIED = Applied(NoticeState.DEAD, "process_died")
 NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
-LATER = Applied(NoticeState.RETRY, "waits_its_turn")
-SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 DENIED = "denied"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
-MONEY_IN = frozenset({Kind.DEPOSITED})
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
@@ -106,7 +103,7 @@ def drain(*, at: datetime) -> int:
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
-            verdicts |= {one.pk: _unknown(one, at=at) for one in group.notices}
+            verdicts |= unknown.judge(group.notices, at=at)
     for pk in over_budget({pk: group.notices for pk, group in asked.items()}, at=at):
         verdicts |= {one.pk: LATER for one in asked.pop(pk).notices}
     verdicts |= sync(asked, at=at)
@@ -306,30 +303,6 @@ def _words(error: Exception) -> str:
     """What staff may read: of a database error only its name, because its text shows whole rows."""
     told = type(error).__name__
     return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
-
-
-def _unknown(notice: PgNotice, *, at: datetime) -> Applied:
-    """An order that we do not know may still arrive; after half an hour a person must look.
-
-    An account that we closed and replaced by another one has nothing to tell but money.
-    """
-    if notice.kind not in MONEY_IN and _is_replaced(notice):
-        return SUPERSEDED
-    if notice.attempts <= UNKNOWN_TRIES:
-        return Applied(NoticeState.RETRY, "unknown_order")
-    MoneyProblem.objects.create(
-        kind=ProblemKind.UNKNOWN_ORDER, notice=notice, amount=notice.amount or 0, found_at=at, detail=notice.order_ref
-    )
-    return Applied(NoticeState.PARKED, "unknown_order")
-
-
-def _is_replaced(notice: PgNotice) -> bool:
-    number, _, attempt = notice.order_ref.rpartition("-")
-    present = Payment.objects.filter(account=notice.account_id, order__number=number).values_list(
-        "order_ref", flat=True
-    )
-    later = (str(ref).rpartition("-")[2] for ref in present)
-    return attempt.isdecimal() and any(one.isdecimal() and int(one) > int(attempt) for one in later)
 
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:

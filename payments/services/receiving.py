@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from core import drains
 from core.failpoints import declare, failpoint
 from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, PgProblem, Rejected
-from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
+from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
 from payments.services.pg_accounts import MARK, facts_of, note_answers, pg_of, secret_of
 from payments.states import NoticeState, ProblemKind
 
@@ -209,15 +209,27 @@ def _take(notice: Notice, row: PgRequest, *, account: PgAccount, pg: Pg) -> Judg
         pk = _insert(notice, row, account=account)
         if pk is not None:
             if notice.parked:
-                _park(pk, notice.parked, notice.amount or 0, at=row.at)
+                _park(pk, notice.parked, notice, account=account, at=row.at)
             drains.notify(CHANNEL)
             failpoint(JUDGED)
             return Judgement(Answer.ACK, notice.parked.lower(), pk)
         known = PgNotice.objects.get(account=account, event_key=notice.event_key)
         if pg.capabilities.has_event_id and bytes(known.body_hash) != bytes(row.body_hash):
-            _park(known.pk, ProblemKind.ID_REUSE, notice.amount or 0, at=row.at)
-            return Judgement(Answer.ACK, "id_reuse", known.pk)
+            return Judgement(Answer.ACK, "id_reuse", _contradicts(notice, row, account=account))
     return Judgement(Answer.ACK, "duplicate", known.pk)
+
+
+def _contradicts(notice: Notice, row: PgRequest, *, account: PgAccount) -> int:
+    """이벤트 번호 중복: another body under a number that we know waits for a person, once, and moves nothing (A08).
+
+    What came first is handled as if the other had never come: only the PG's answer moves money.
+    """
+    key = f"{notice.event_key[:150]}#{bytes(row.body_hash).hex()[:32]}"
+    pk = _insert(replace(notice, event_key=key), row, account=account)
+    if pk is None:
+        return PgNotice.objects.get(account=account, event_key=key).pk
+    _park(pk, ProblemKind.ID_REUSE, notice, account=account, at=row.at)
+    return pk
 
 
 def _insert(notice: Notice, row: PgRequest, *, account: PgAccount) -> int | None:
@@ -274,9 +286,13 @@ SELECT w.reason, w.notice_id FROM written w CROSS JOIN quiet LEFT JOIN told ON t
 """
 
 
-def _park(notice_id: int, kind: str, amount: int, *, at: datetime) -> None:
+def _park(notice_id: int, kind: str, notice: Notice, *, account: PgAccount, at: datetime) -> None:
+    """The notice waits for a person; its payment has one open case of the kind, however many notices tell of it."""
     PgNotice.objects.filter(pk=notice_id).update(state=NoticeState.PARKED, reason=str(kind).lower(), finished_at=at)
-    MoneyProblem.objects.create(kind=kind, notice_id=notice_id, amount=amount, found_at=at)
+    payment = Payment.objects.filter(account=account, order_ref=notice.order_ref).first()
+    case = MoneyProblem(kind=kind, notice_id=notice_id, payment=payment, amount=notice.amount or 0, found_at=at)
+    case.order_id = payment.order_id if payment is not None else None
+    MoneyProblem.objects.bulk_create([case], ignore_conflicts=True)
 
 
 def _not_durable() -> None:

@@ -25,6 +25,7 @@ from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
 from payments.services.booking import payments_of
+from payments.services.refund_covering import NOT_COVERED, TO_MOVE
 from payments.services.refund_locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
 from payments.states import ENDED, RefundState, RefundWay, Resolution
 
@@ -300,14 +301,32 @@ def hold(
 def release(
     *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """환불보류 해제: back to where it was held; an approved one is sent."""
+    """환불보류 해제: back to where it was held; an approved one is sent. Refused where its money has gone meanwhile."""
     with locked_refunds(refund_ids, actor=actor) as refunds:
-        outcome = move(refunds, Refund.release, at=at)
+        outcome = move(refunds, Refund.release, at=at, refuse=_uncovered_by(refunds))
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_RELEASED, at=at, actor=actor, batch=batch, source=source)
         if outcome.moved:
             drains.notify(CHANNEL)
     return outcome
+
+
+def _uncovered_by(refunds: Collection[Refund]) -> dict[int, str]:
+    """Held refunds that would take more than stands, one after the other."""
+    payments = {one.payment.pk: one.payment for one in refunds if one.payment is not None}
+    rows = Refund.objects.filter(payment__in=payments, state__in=TO_MOVE, entry=None)
+    left = {pk: one.refundable for pk, one in payments.items()}
+    for payment_id, amount in rows.values_list("payment_id", "amount"):
+        left[payment_id or 0] -= amount
+    refused = {}
+    for one in refunds:
+        if one.payment is None or one.state != RefundState.HELD:
+            continue
+        if one.amount > left[one.payment.pk]:
+            refused[one.pk] = NOT_COVERED
+        else:
+            left[one.payment.pk] -= one.amount
+    return refused
 
 
 def withdraw(

@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, Refund, VirtualAccount
-from payments.services import issuing
+from payments.services import issuing, resolving
 from payments.services.alarms import AlarmKind, alarms
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, VirtualState
 from tests.fixtures.orders import reloaded
@@ -130,7 +130,40 @@ def test_an_unknown_order_is_kept_for_half_an_hour_and_then_shown_to_a_person(pg
         PgNotice.objects.filter(state=NoticeState.RETRY).update(due_at=account.created_at)
         drains.run_all()
     assert {one.state for one in PgNotice.objects.all()} == {NoticeState.PARKED}
-    assert {one.kind for one in MoneyProblem.objects.all()} == {ProblemKind.UNKNOWN_ORDER}
+    # However many notices tell of it, it is one case, of the sum that the PG names.
+    assert PgNotice.objects.count() > 1
+    one = MoneyProblem.objects.get()
+    assert (one.kind, one.amount, one.detail) == (ProblemKind.UNKNOWN_ORDER, 33_000, "20261121-9999999-1")
+    asked = len(pg_shop.pgs.read("calls", pg="toss", method="GET"))
+    PgNotice.objects.update(state=NoticeState.RETRY, due_at=account.created_at, finished_at=None, attempts=9)
+    drains.run_all()
+    assert set(PgNotice.objects.values_list("state", flat=True)) == {NoticeState.PARKED}
+    assert (MoneyProblem.objects.count(), LedgerEntry.objects.count()) == (1, 0)
+    assert len(pg_shop.pgs.read("calls", pg="toss", method="GET")) == asked + 1, "one question for all of them"
+
+
+@pytest.mark.parametrize(("more", "count"), [(0, 1), (5_000, 2)])
+def test_a_case_that_a_person_has_closed_comes_again_only_with_other_money(pg_shop, staff, more, count):
+    account = pg_shop.account("nicepay")
+    shop = pg_shop.pgs.read("shops", pg="nicepay")[0]
+    pg_shop.pgs.shop("nicepay", options={**shop["options"], "is_exact_amount": False})
+    ref = "20261121-9999999-1"
+    pg_shop.pgs.control("payments", pg="nicepay", order_ref=ref, amount=33_000)
+    pg_shop.pgs.control("payments/deposit", pg="nicepay", order_ref=ref, amount=33_000)
+    pg_shop.heard()
+    late = {"state": NoticeState.RETRY, "due_at": account.created_at, "finished_at": None, "attempts": 9}
+    PgNotice.objects.update(**late)
+    drains.run_all()
+    facts = {"actor": staff, "at": account.created_at, "reason": "다른 가게의 돈"}
+    assert resolving.close(problem_ids=[MoneyProblem.objects.get().pk], **facts).refused == {}
+    if more:
+        pg_shop.pgs.control("clock", advance=1)
+        pg_shop.pgs.control("payments/deposit", pg="nicepay", order_ref=ref, amount=more)
+        pg_shop.heard()
+    PgNotice.objects.update(**late)
+    drains.run_all()
+    assert list(MoneyProblem.objects.order_by("pk").values_list("amount", flat=True)) == [33_000, 38_000][:count]
+    assert not LedgerEntry.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from accounts.roles import Role
 from core.settings_registry import set_setting
 from orders.models import OrderEvent
 from orders.services import progress
-from orders.states import CanceledBy, LineState
+from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
 from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems
@@ -233,7 +233,8 @@ def test_cs_does_not_refund_a_case(problem, sign_in):
 
 
 def test_a_notice_is_attached_to_an_order_and_due_again(lost, make_order, sign_in, press):
-    order, client = make_order(price=10_000), sign_in(Role.FINANCE)
+    order = make_order(price=10_000, payment_method=PaymentMethod.VIRTUAL_ACCOUNT)
+    client = sign_in(Role.FINANCE)
     _, wrong = press(client, "attach-notice", "problems", [(lost.pk, 0)], reason="통화함", order="20200101-0000001")
     assert wrong.status_code == 422
     assert "주문을 찾을 수 없습니다" in wrong.content.decode()

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from core import drains
 from orders.states import LineState
-from payments.models import MoneyProblem, PgAccount, PgNotice, PgRequest
+from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
+from payments.services import draining, resolving
 from payments.states import NoticeState, PaymentState, ProblemKind
 from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg import inicis_case, nicepay_case, nicepay_form_case, portone_case, toss_case
@@ -56,16 +57,38 @@ def test_a07_a_retry_with_a_new_time_and_signature_is_the_same_event(pg_shop):
     assert len(effects()["ledger"]) == 1
 
 
-def test_a08_an_event_number_with_another_body_is_parked_for_a_person(pg_shop):
+@pytest.mark.parametrize("order", [("true", "other"), ("true", "settle", "other"), ("other", "true")])
+def test_a08_an_event_number_with_another_body_is_parked_and_the_first_goes_on(pg_shop, order):
     shop = golden_shop(pg_shop, portone_case.CASE)
     shop.pay()
+    other = portone_case.sent(portone_case.BODY.replace(b'{"type"', b'{"x":1,"type"'))
+    sent = {"true": portone_case.F2, "other": other}
+    for step in order:
+        if step == "settle":
+            shop.settle()
+            continue
+        for _ in range(2):
+            assert shop.send(sent[step]) == shop.case.ack
+    parked = PgNotice.objects.get(reason="id_reuse")
+    assert parked.state == NoticeState.PARKED
+    case = MoneyProblem.objects.get()
+    assert (case.kind, case.notice) == (ProblemKind.ID_REUSE, parked)
+    shop.settle()
+    # The first is handled as if the other had never come, and the other moves nothing: it stays where it is.
+    assert PgNotice.objects.exclude(pk=parked.pk).get().state == NoticeState.PROCESSED
+    assert PgNotice.objects.get(pk=parked.pk).state == NoticeState.PARKED
+    assert pg_shop.state(shop.order) == PAID
+    assert [won for *_, won in effects()["ledger"]] == [33_000]
+    assert MoneyProblem.objects.get().resolved_at is None
+
+
+def test_a08_a_contradiction_of_a_notice_that_pays_nothing_pays_nothing(pg_shop):
+    shop = golden_shop(pg_shop, portone_case.CASE)
     before = effects()
     other = portone_case.sent(portone_case.BODY.replace(b'{"type"', b'{"x":1,"type"'))
     assert [shop.send(one) for one in (portone_case.F2, other)] == [shop.case.ack] * 2
     shop.settle()
-    notice = PgNotice.objects.get()
-    assert (notice.state, notice.reason) == (NoticeState.PARKED, "id_reuse")
-    assert MoneyProblem.objects.get().kind == ProblemKind.ID_REUSE
+    assert PgNotice.objects.get(reason="id_reuse").state == NoticeState.PARKED
     assert effects() | {"problems": []} == before
 
 
@@ -267,7 +290,7 @@ def test_a46_another_currency_waits_for_a_person(pg_shop):
     assert MoneyProblem.objects.get().kind == ProblemKind.CURRENCY
 
 
-def test_a47_an_uncleared_cheque_waits_for_a_person(pg_shop):
+def test_a47_an_uncleared_cheque_waits_for_a_person(pg_shop, staff):
     shop = golden_shop(pg_shop, inicis_case.CASE)
     shop.pay()
     assert shop.send(edited(inicis_case.F5, b"amt_check=0", b"amt_check=1")) == shop.case.ack
@@ -277,6 +300,21 @@ def test_a47_an_uncleared_cheque_waits_for_a_person(pg_shop):
     assert pg_shop.state(shop.order) == UNTOUCHED
     problem = MoneyProblem.objects.get()
     assert (problem.kind, problem.amount) == (ProblemKind.UNCLEARED_CHEQUE, 33_000)
+    assert (problem.order, problem.payment) == (shop.order, Payment.objects.get())
+    # The PG counts it as paid: neither the next question nor another notice makes money of it.
+    before = effects()
+    [answer] = draining.fetch(list(Payment.objects.select_related("account"))).values()
+    assert answer.snapshot.deposits
+    [verdict] = draining.apply_each([answer], at=timezone.now()).values()
+    assert (verdict.state, verdict.reason) == (NoticeState.PARKED, "uncleared_cheque")
+    assert shop.send(inicis_case.F5) == shop.case.ack
+    shop.settle()
+    assert effects() == before
+    facts = {"actor": staff, "at": timezone.now(), "reason": "은행에서 결제 확인"}
+    assert resolving.close(problem_ids=[problem.pk], **facts).refused == {}
+    shop.settle()
+    assert pg_shop.state(shop.order) == PAID
+    assert [won for *_, won in effects()["ledger"]] == [33_000]
 
 
 @every_case
