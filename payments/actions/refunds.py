@@ -108,10 +108,10 @@ class ReleaseRefund(RefundAction):
 
 @register
 class RetryRefund(RefundAction):
-    """환불 다시 신청: what failed, with another account or way."""
+    """환불 다시 신청: what failed, with another account or way, or what waited too long for its approval."""
 
     name, label, permission = "retry-refund", "환불 다시 신청", "payments.request_refund"
-    states = (R.FAILED,)
+    states = (R.FAILED, R.DRAFT)
     thing, verb = "환불", "다시 신청"
     form_class = RetryForm
     preview_data: ClassVar[dict[str, Any]] = {"way": "", "account": None}

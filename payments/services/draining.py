@@ -19,7 +19,7 @@ from django.utils import timezone
 from core.failpoints import declare, failpoint
 from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, VirtualAccount
 from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
@@ -144,6 +144,7 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     if not good:
         return {}
     try:
+        _keep_depositors(good)
         return apply(good, at=at, reason=reason)
     except (OperationalError, InterfaceError):
         raise
@@ -152,6 +153,14 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
             return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
+
+
+def _keep_depositors(good: Sequence[Fetched]) -> None:
+    """입금자 as the PG tells it; the newest word stands."""
+    for one in good:
+        name = one.snapshot.depositor[:60]
+        if name:
+            VirtualAccount.objects.filter(pk=one.payment_id).exclude(depositor=name).update(depositor=name)
 
 
 def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> dict[int, Fetched | PgProblem]:
