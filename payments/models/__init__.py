@@ -5,7 +5,7 @@ from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, De
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
-from payments.models.question import PgQuestion
+from payments.models.question import PgBudget, PgQuestion
 from payments.models.reconciliation import CashReceipt, PgReconciliation
 from payments.models.refund import Refund, RefundAccount, RefundCalculation
 from payments.models.told import AccountNotice
@@ -23,6 +23,7 @@ __all__ = [
     "Payment",
     "PgAccount",
     "PgNotice",
+    "PgBudget",
     "PgQuestion",
     "PgReconciliation",
     "PgRequest",

@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
-from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
+from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, VirtualAccount
-from payments.services import bank_feed, questions
+from payments.services import bank_feed, believing, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
@@ -56,6 +56,7 @@ LATER = Applied(NoticeState.RETRY, "waits_its_turn")
 SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
 DENIED = "denied"
+NO_KEYS = "조회에 쓰는 키가 없습니다"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
@@ -103,6 +104,8 @@ def drain(*, at: datetime) -> int:
             verdicts |= {one.pk: IGNORED for one in group.notices}
         elif group.payment is not None and is_overtaken(group.notices, group.payment):
             verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
+        elif group.payment is not None and not group.account.asks_back:
+            verdicts |= {one.pk: _believed(one, group.payment, at=at) for one in group.notices}
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
@@ -126,8 +129,18 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
         if isinstance(answer, Fetched):
             verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
         else:
-            verdicts |= dict.fromkeys((one.pk for one in group.notices), _failed(answer))
+            verdicts |= {one.pk: _unanswered(one, group, answer, at=at) for one in group.notices}
     return verdicts
+
+
+def _believed(notice: PgNotice, payment: Payment, *, at: datetime) -> Applied:
+    """A notice of an account that asks nobody: as the payment that it tells, or to be looked at by a person."""
+    if notice.kind not in MONEY_IN:
+        return IGNORED
+    found = believing.told(notice, payment, asked_at=timezone.now())
+    if isinstance(found, Fetched):
+        return apply_each([found], at=at)[payment.pk]
+    return believing.park(notice, order_id=payment.order_id, payment_id=payment.pk, what=found, at=at)
 
 
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
@@ -294,6 +307,14 @@ def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
     if notice.kind in MONEY_IN and not snapshot.deposits and applied.state != NoticeState.RETRY:
         return NOT_CONFIRMED
     return applied
+
+
+def _unanswered(notice: PgNotice, group: _Group, problem: PgProblem, *, at: datetime) -> Applied:
+    """Where nobody can be asked at all, money that is told is shown to a person at once."""
+    if isinstance(problem, Unsupported) and notice.kind in MONEY_IN and group.payment is not None:
+        facts = {"order_id": group.payment.order_id, "payment_id": group.payment.pk}
+        return believing.park(notice, what=NO_KEYS, at=at, **facts)
+    return _failed(problem)
 
 
 def _failed(problem: PgProblem) -> Applied:
