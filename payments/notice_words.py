@@ -42,6 +42,8 @@ REASONS: Final = {
     "stale_answer": "더 새로운 조회가 먼저 반영됨",
     "waits_its_turn": "PG 조회 차례를 기다림",
     "currency": "원화가 아닌 결제",
+    "not_comparable": "조회할 수 없어 직원이 확인해야 함",
+    "keys_unreadable": "저장한 키를 열 수 없음",
     "mismatch_with_pg": "PG와 금액이나 주문번호가 다름",
     "uncleared_cheque": "결제되지 않은 수표",
     "id_reuse": "같은 이벤트 번호의 다른 알림",

@@ -10,7 +10,7 @@ from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
-from payments.services import preparing, refund_by_hand, refunds
+from payments.services import preparing, refund_by_hand, refund_retrying, refunds
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
@@ -108,10 +108,10 @@ class ReleaseRefund(RefundAction):
 
 @register
 class RetryRefund(RefundAction):
-    """환불 다시 신청: what failed, with another account or way."""
+    """환불 다시 신청: what failed, with another account or way, or what waited too long for its approval."""
 
     name, label, permission = "retry-refund", "환불 다시 신청", "payments.request_refund"
-    states = (R.FAILED,)
+    states = (R.FAILED, R.DRAFT)
     thing, verb = "환불", "다시 신청"
     form_class = RetryForm
     preview_data: ClassVar[dict[str, Any]] = {"way": "", "account": None}
@@ -128,7 +128,7 @@ class RetryRefund(RefundAction):
         **parts: Any,
     ) -> Outcome:
         chosen = RefundWay(way) if way else None
-        return refunds.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
+        return refund_retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
 
     def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
         chosen = RefundWay(way) if way else None

@@ -12,8 +12,9 @@ from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
-from payments.services.refunds import APPROVE, Watch, needs_account
+from payments.services.refunds import needs_account
 from payments.services.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
+from payments.services.second_person import APPROVE, APPROVE_OWN, Watch
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
@@ -27,6 +28,7 @@ ONLY_FOR = {
 AT_ONCE = "신청과 함께 승인합니다."
 OTHER_HOLDER = "예금주가 입금자와 다르면 다른 직원이 승인해야 합니다."
 BY_ANOTHER = "한 사람이 승인할 수 있는 금액을 넘어, 다른 직원이 승인해야 돈이 나갑니다."
+BY_OTHER = "신청한 직원과 다른 직원이 승인해야 돈이 나갑니다."
 BY_APPROVER = "환불 승인 권한이 있는 직원이 승인해야 돈이 나갑니다."
 RESOLVE, REFUND, SEE_REFUNDS = "payments.resolve_problem", "payments.request_refund", "payments.view_refund"
 
@@ -85,9 +87,11 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
     """환불 신청 단추: what a press of it does, as far as it is known before the account is."""
     if not user.has_perm(APPROVE):
         return {"label": f"{won:,}원 환불 신청", "note": BY_APPROVER}
+    if not user.has_perm(APPROVE_OWN):
+        return {"label": f"{won:,}원 환불 신청", "note": BY_OTHER}
     if Watch(user, at).needs_second(payment, won, None):
         return {"label": f"{won:,}원 환불 신청", "note": BY_ANOTHER}
-    is_asked_for = needs_account(payment) and payment.order.depositor_name
+    is_asked_for = needs_account(payment)
     return {
         "label": f"{won:,}원 환불 신청하고 승인",
         "note": f"{AT_ONCE} {OTHER_HOLDER}" if is_asked_for else AT_ONCE,

@@ -9,6 +9,7 @@ from payments.adapters.registry import FEEDS, PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
+from payments.services.believing import CAN_BE_BELIEVED
 from payments.services.pg_accounts import sandboxes_count
 from payments.services.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
 
@@ -67,6 +68,11 @@ class PgAccountForm(AccountSettingsForm):
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="한 줄에 하나씩 입력합니다. 비워 두면 PG가 공개한 주소를 씁니다.",
     )
+    asks_back = forms.BooleanField(
+        label="PG에 조회해 확인",
+        required=False,
+        help_text="조회 키가 없을 때만 끕니다. 상점 아이디, TID, 주문, 계좌번호, 금액이 모두 같은 입금만 반영합니다.",
+    )
     issues_accounts = forms.BooleanField(
         label="가상계좌 발급", required=False, help_text="우리 쇼핑몰 주문의 가상계좌를 이 계정으로 발급합니다."
     )
@@ -86,6 +92,8 @@ class PgAccountForm(AccountSettingsForm):
                 "새 키",
                 f"{KEPT} 새 키를 넣어도 지금 키는 이전 키로 남습니다.",
             )
+        if provider not in CAN_BE_BELIEVED:
+            del self.fields["asks_back"]
         if provider in FEEDS:
             for name in OF_ISSUERS:
                 del self.fields[name]
@@ -107,6 +115,7 @@ class PgAccountForm(AccountSettingsForm):
                 "charset": "utf-8" if "application/json" in self.pg.media_types else "cp949",
                 "checks_ip": self.pg.capabilities.needs_ip,
                 "is_active": True,
+                "asks_back": True,
             }
         stored = facts(self.account)
         found = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
@@ -136,7 +145,7 @@ class PgAccountForm(AccountSettingsForm):
 
     def given(self) -> AccountFacts:
         """입력한 내용 without the keys."""
-        known = OF_ISSUERS | self.cleaned_data
+        known = OF_ISSUERS | {"asks_back": True} | self.cleaned_data
         return AccountFacts(**{name: known[name] for name in AccountFacts.__dataclass_fields__})
 
     def options(self) -> dict[str, str]:

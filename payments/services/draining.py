@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
-from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
-from payments.models import LedgerEntry, Payment, PgAccount, PgNotice
-from payments.services import bank_feed, questions, unknown
+from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
+from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, VirtualAccount
+from payments.services import bank_feed, believing, questions, unknown
 from payments.services.applying import LATER, UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
@@ -54,6 +54,7 @@ NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
 FAILED = "failed"
 DENIED = "denied"
+NO_KEYS = "조회에 쓰는 키가 없습니다"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
@@ -100,6 +101,8 @@ def drain(*, at: datetime) -> int:
             verdicts |= {one.pk: IGNORED for one in group.notices}
         elif group.payment is not None and is_overtaken(group.notices, group.payment):
             verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
+        elif group.payment is not None and not group.account.asks_back:
+            verdicts |= {one.pk: _believed(one, group.payment, at=at) for one in group.notices}
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
@@ -123,8 +126,18 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
         if isinstance(answer, Fetched):
             verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
         else:
-            verdicts |= dict.fromkeys((one.pk for one in group.notices), _failed(answer))
+            verdicts |= {one.pk: _unanswered(one, group, answer, at=at) for one in group.notices}
     return verdicts
+
+
+def _believed(notice: PgNotice, payment: Payment, *, at: datetime) -> Applied:
+    """A notice of an account that asks nobody: as the payment that it tells, or to be looked at by a person."""
+    if notice.kind not in MONEY_IN:
+        return IGNORED
+    found = believing.told(notice, payment, asked_at=timezone.now())
+    if isinstance(found, Fetched):
+        return apply_each([found], at=at)[payment.pk]
+    return believing.park(notice, order_id=payment.order_id, payment_id=payment.pk, what=found, at=at)
 
 
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
@@ -145,6 +158,7 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     if not good:
         return {}
     try:
+        _keep_depositors(good)
         return apply(good, at=at, reason=reason)
     except (OperationalError, InterfaceError):
         raise
@@ -153,6 +167,14 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
             return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
+
+
+def _keep_depositors(good: Sequence[Fetched]) -> None:
+    """입금자 as the PG tells it; the newest word stands."""
+    for one in good:
+        name = one.snapshot.depositor[:60]
+        if name:
+            VirtualAccount.objects.filter(pk=one.payment_id).exclude(depositor=name).update(depositor=name)
 
 
 def fetch(
@@ -288,6 +310,14 @@ def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
     if notice.kind in MONEY_IN and not snapshot.deposits and applied.state != NoticeState.RETRY:
         return NOT_CONFIRMED
     return applied
+
+
+def _unanswered(notice: PgNotice, group: _Group, problem: PgProblem, *, at: datetime) -> Applied:
+    """Where nobody can be asked at all, money that is told is shown to a person at once."""
+    if isinstance(problem, Unsupported) and notice.kind in MONEY_IN and group.payment is not None:
+        facts = {"order_id": group.payment.order_id, "payment_id": group.payment.pk}
+        return believing.park(notice, what=NO_KEYS, at=at, **facts)
+    return _failed(problem)
 
 
 def _failed(problem: PgProblem) -> Applied:

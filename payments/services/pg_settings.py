@@ -32,6 +32,7 @@ PREVIOUS_OF: Mapping[str, str] = {"notice_key": "previous_notice_key"}
 LABELS: Mapping[str, str] = {
     "name": "이름", "merchant_id": "상점 아이디", "base_url": "주소", "charset": "문자셋", "checks_ip": "IP 확인",
     "ips": "허용 IP", "issues_accounts": "가상계좌 발급", "bank": "발급 은행",
+    "asks_back": "PG에 조회해 확인",
     "is_sandbox": "샌드박스", "is_active": "사용", "key": "키", "previous": "이전 키", "options": "추가 키",
     "registering": "등록 시험", "created": "계정 등록",
 }  # fmt: skip
@@ -51,6 +52,7 @@ class AccountFacts:
     bank: str
     is_sandbox: bool
     is_active: bool
+    asks_back: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from core.exceptions import Conflict, DomainError
 from core.models import Message
 from orders.models import OrderEvent, OrderLine
 from payments.models import LedgerEntry, MoneyProblem, Refund, RefundAccount
-from payments.services import allocating, refund_by_hand, refund_sending, refunds, resolving
+from payments.services import allocating, refund_by_hand, refund_sending, refunds, resolving, second_person
 from payments.services.deposit_returns import give_back
 from payments.services.deposits import match_deposits
 from payments.states import DepositState, ProblemKind, RefundState, RefundWay
@@ -76,7 +76,7 @@ def test_a_large_one_and_one_to_somebody_else_need_a_second_person(stray, staff,
     refund = ask(deposit, staff, account)
     assert (reloaded(refund).state, refund.needs_second) == (R.DRAFT, True)
     own = refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
-    assert own.refused == {refund.pk: refunds.SECOND_PERSON}
+    assert own.refused == {refund.pk: second_person.SECOND_PERSON}
     assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
     assert reloaded(deposit).state == D.RETURNING
     assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}

@@ -12,7 +12,7 @@ from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import SECOND_FROM
-from payments.services import preparing, refunds, resolving, reviving
+from payments.services import preparing, refunds, resolving, reviving, second_person
 from payments.services.allocating import Canceled, allocate, unallocate
 from payments.services.applying import Fetched, apply
 from payments.services.refunds import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
@@ -139,7 +139,9 @@ def test_a_draft_to_somebody_else_needs_a_second_person(late, make_staff, financ
     assert resolving.refund(actor=first, **facts).refused == {}
     refund = order.refund()
     assert (refund.state, refund.needs_second, refund.requested_by) == (R.DRAFT, True, first)
-    assert refunds.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {refund.pk: refunds.SECOND_PERSON}
+    assert refunds.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {
+        refund.pk: second_person.SECOND_PERSON
+    }
     assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved
     assert broken() == []
 

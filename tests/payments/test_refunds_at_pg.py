@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders.states import LineState
 from payments.models import LedgerEntry, MoneyProblem, Refund
-from payments.services import refund_by_hand, refund_checking, refund_sending, refunds
+from payments.services import refund_by_hand, refund_checking, refund_retrying, refund_sending, refunds
 from payments.services.applying import apply
 from payments.services.draining import fetch
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, RefundWay
@@ -137,7 +137,9 @@ def test_after_a_second_doubt_that_the_pg_does_not_share_staff_decide(pg_refunds
     assert refund.last_error
     assert pg_refunds.at_pg(payment) == []
     assert pg_refunds.ledger(payment) == [DEPOSIT]
-    assert refunds.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now()).moved_ids == [refund.pk]
+    assert refund_retrying.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now()).moved_ids == [
+        refund.pk
+    ]
     refund_sending.send_due(at=timezone.now())
     assert reloaded(refund).state == R.ACCEPTED
     assert reloaded(refund).key != refund.key
@@ -182,7 +184,9 @@ def test_a74_a_bank_that_cannot_pay_out_brings_the_money_back_and_a_problem(pg_r
     assert agrees_with_the_pg(payment)
     assert broken() == []
     # The PG counts it as refunded for ever: the shop transfers it itself.
-    retried = refunds.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now(), way=RefundWay.BANK)
+    retried = refund_retrying.retry(
+        refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now(), way=RefundWay.BANK
+    )
     assert retried.moved_ids == [refund.pk]
     refund_by_hand.pay_out(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now())
     assert reloaded(refund).state == R.COMPLETED

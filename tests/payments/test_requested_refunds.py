@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from payments.models import MoneyProblem
-from payments.services import reconciling, refund_checking, refund_sending, refunds
+from payments.services import reconciling, refund_checking, refund_retrying, refund_sending
 from payments.services.draining import fetch
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import broken, reloaded
@@ -69,7 +69,7 @@ def test_it_comes_back_and_a_person_is_told_when_it_was_dropped(pg_refunds, paym
     assert pg_refunds.ledger(payment) == [DEPOSIT, REFUND, (EntryKind.REFUND_UNDONE, 33_000)]
     assert [one.kind for one in MoneyProblem.objects.filter(resolved_at=None)] == [ProblemKind.REFUND_FAILED]
     assert agrees_with_the_pg(payment)
-    refunds.retry(refund_ids=[taken.pk], actor=pg_refunds.staff, at=timezone.now())
+    refund_retrying.retry(refund_ids=[taken.pk], actor=pg_refunds.staff, at=timezone.now())
     refund_sending.send_due(at=timezone.now())
     pg_refunds.shop.act("grant-refunds", payment)
     assert agrees_with_the_pg(payment)
