@@ -102,7 +102,7 @@ def _of_open_orders(account: PgAccount, *, limit: int, but: Collection[int]) -> 
 
 
 def _ask_the_quiet(*, limit: int, at: datetime) -> None:
-    """오래 조회하지 않은 결제: money that lies at a PG, asked about in turn; a difference is applied or becomes a case."""
+    """오래 조회하지 않은 결제: money that lies at a PG, asked about in turn; what differs is applied or is a case."""
     resting = Payment.objects.filter(
         account__is_active=True, balance__gt=0, created_at__gt=at - QUIET_FOR, synced_at__lt=at - timedelta(days=DAYS)
     )
