@@ -254,6 +254,20 @@ def check_notices() -> Iterable[Violation]:
             yield Violation("INV-10", f"request {pk}", f"not read since {at:%Y-%m-%d %H:%M}")
 
 
+_UNASKED = f"""
+SELECT payment_id, next_try_at FROM payments_cardcheck WHERE next_try_at < now() - interval '10 minutes' LIMIT {MOST}
+"""
+
+
+@invariant("INV-10", "A card payment that waits for its PG is asked about when its time has come.")
+def check_cards() -> Iterable[Violation]:
+    """카드 결제 확인 검사."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNASKED)
+        for pk, due in cursor.fetchall():
+            yield Violation("INV-10", f"card payment {pk}", f"to be asked about since {due:%Y-%m-%d %H:%M}")
+
+
 _CANCELED_PAID = f"""
 SELECT l.number, l.canceled_at, e.won FROM orders_orderline l
 JOIN LATERAL (SELECT sum(e.amount) AS won FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id

@@ -9,9 +9,10 @@ from django.utils import timezone
 from core import drains
 from orders.models import Order
 from orders.services import progress
-from orders.states import CanceledBy, LineState
+from orders.states import CanceledBy, Fault, LineState
+from payments.invariants import check_cards
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgNotice, Refund
-from payments.services import card_checks, refund_checking, refund_sending, refunds
+from payments.services import canceling, card_checks, refund_checking, refund_sending, refunds
 from payments.services.applying import apply
 from payments.services.draining import fetch
 from payments.services.refunds import Ask
@@ -191,6 +192,28 @@ def test_parts_and_the_rest_go_back_to_the_card_and_are_done_at_once(cards, back
     assert broken() == []
 
 
+@pytest.mark.parametrize("method", ["CARD", "EASY_PAY"])
+@pytest.mark.parametrize("pg", ["toss", "inicis"])
+def test_a_canceled_order_gives_its_money_back_through_the_pg_and_asks_for_no_account(cards, back, staff, pg, method):
+    payment = cards.paid(pg, method=method)
+    outcome = canceling.cancel_and_refund(
+        line_ids=list(payment.order.lines.values_list("pk", flat=True)),
+        fault=Fault.BUYER,
+        reason="고객 요청",
+        actor=staff,
+        at=timezone.now(),
+    )
+    assert outcome.refused == {}
+    refund_sending.send_due(at=timezone.now())
+    refund = Refund.objects.get()
+    assert (refund.state, refund.way, refund.amount) == (R.COMPLETED, RefundWay.PG, 33_000), refund.last_error
+    assert back.at_pg(payment) == [33_000]
+    assert cards.shop.state(payment.order) == (S.CANCELED, 0, "REFUNDED")
+    cards.shop.heard()
+    assert not MoneyProblem.objects.exists()
+    assert broken() == []
+
+
 @pytest.mark.parametrize("pg", PGS)
 def test_a_whole_refund_goes_back_in_one_call(cards, back, pg):
     payment = cards.paid(pg)
@@ -275,3 +298,10 @@ def test_staff_see_that_the_pg_is_being_asked(cards, back, sign_in, staff):
     page = client.get(f"/orders/{payment.order.number}/").content.decode()
     assert card_checks.NOT_THERE not in page
     assert "data-card" not in page
+
+
+def test_oms_check_sees_a_card_payment_that_nobody_asks_about(cards, back):
+    cards.order("toss", is_paid=False)
+    assert broken() == []
+    CardCheck.objects.update(next_try_at=timezone.now() - timedelta(minutes=11))
+    assert [one.invariant for one in check_cards()] == ["INV-10"]
