@@ -123,7 +123,7 @@ def _moments(limits: Limits, at: datetime) -> dict[str, Any]:
 
 def _judged(fact: Fact, limits: Limits, at: datetime) -> Iterator[Alarm]:
     """Facts against the limits of the settings."""
-    whose = {"account_id": fact.account_id, "account": fact.account}
+    whose: dict[str, Any] = {"account_id": fact.account_id, "account": fact.account}
     match fact.what:
         case "taken-back" if fact.number:
             yield Alarm(AlarmKind.TAKEN_BACK, fact.number, "건")
@@ -150,9 +150,9 @@ def _old_cases(limits: Limits, at: datetime) -> int:
     return MoneyProblem.objects.filter(resolved_at=None, found_at__lt=datetime.combine(day, local.timetz())).count()
 
 
-# What staff took back themselves is no news (A58, A59). Of the notices of the last hour that were looked at, those count
-# as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited all the
-# time while it told nothing.
+# What staff took back themselves is no news (A58, A59). Of the notices of the last hour that were looked at, those
+# count as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited
+# all the time while it told nothing.
 _FACTS = """
 SELECT 'taken-back', NULL::bigint, '', count(DISTINCT payment_id), 0 FROM payments_ledgerentry
 WHERE kind = 'REVERSAL' AND at > %(taken_back)s AND actor_id IS NULL
