@@ -130,8 +130,8 @@ def forget():
     with pgtrigger.ignore("payments.PgRequest:kept"), connection.cursor() as cursor:
         # Django would load every row with its body.
         cursor.execute(
-            "DELETE FROM payments_moneyproblem; DELETE FROM payments_depositcandidate; DELETE FROM payments_bankdeposit;"
-            "DELETE FROM payments_pgrequest; DELETE FROM payments_pgnotice"
+            "DELETE FROM payments_moneyproblem; DELETE FROM payments_depositcandidate;"
+            "DELETE FROM payments_bankdeposit; DELETE FROM payments_pgrequest; DELETE FROM payments_pgnotice"
         )
 
 
