@@ -187,7 +187,7 @@ def test_paid_out_and_withdrawn_at_the_same_moment_it_ends_once(stray, staff):
 
 def test_the_screen_asks_for_the_account_and_the_list_of_refunds_shows_it(stray, sign_in):
     deposit = stray()
-    client = sign_in(Role.FINANCE, headers=HX)
+    client = sign_in(Role.OWNER, headers=HX)
     page = client.get(f"/payments/deposits/{deposit.pk}/", headers={"HX-Target": "detail"}).content.decode()
     assert "data-return-deposit" in page
     url = f"/payments/deposits/{deposit.pk}/return/"

@@ -109,7 +109,7 @@ def test_money_that_came_and_went_before_we_heard_leaves_no_draft(late):
 
 def test_the_queue_shows_the_draft_and_the_person_who_gives_the_account_approves_it(late, sign_in):
     order = late().tell(33_000)
-    problem, client = MoneyProblem.objects.get(), sign_in(Role.FINANCE)
+    problem, client = MoneyProblem.objects.get(), sign_in(Role.OWNER)
     page = client.get(f"{URL}?tab=late").content.decode()
     assert "초안, 승인 대기" in page
     assert f"/payments/refunds/?tab=all&amp;period=all&amp;q={order.order.number}" in page
