@@ -93,6 +93,11 @@ def await_pg(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) ->
     except IntegrityError:
         raise Conflict(USED, code="pg_reference_used") from None
     CardCheck.objects.create(payment=payment, next_try_at=at)
+    # Its notices may have waited in vain for the order.
+    orphans = MoneyProblem.objects.filter(
+        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref, resolved_at=None
+    )
+    orphans.update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
     drains.notify(CHANNEL)
 
 

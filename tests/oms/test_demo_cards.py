@@ -4,10 +4,11 @@ import pytest
 from django.utils import timezone
 
 from core import drains
+from oms.seed import demo_pgs
 from oms.seed.demo_cards import SAMPLES, seed_card_orders
 from orders.models import Order
 from orders.states import LineState
-from payments.models import LedgerEntry, MoneyProblem, Payment
+from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment
 from tests.fixtures.orders import broken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,3 +41,17 @@ def test_a_second_start_adds_none(made):
     client, _ = made
     assert seed_card_orders(client, at=timezone.now()) == 0
     assert Order.objects.count() == len(SAMPLES)
+
+
+def test_the_demo_has_them_when_its_sandbox_runs(pg_shop, channel, make_variant, monkeypatch):
+    make_variant(on_hand=100, price=20_000)
+    monkeypatch.setenv(demo_pgs.URL_SETTING, pg_shop.pgs.base_url)
+    said = []
+    for _ in range(2):
+        demo_pgs.connect_pgs(port=1, at=timezone.now(), say=said.append)
+    assert said == []
+    assert CardCheck.objects.count() == len(SAMPLES)
+    drains.run_all()
+    assert Order.objects.filter(stage=LineState.PREPARING).count() == 4
+    for pg in ("toss", "portone", "nicepay", "nicepay-form", "inicis"):
+        pg_shop.pgs.shop(pg, notice_url="")
