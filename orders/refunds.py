@@ -187,6 +187,6 @@ def _taken(amount: int, held: Sequence[tuple[int, int]]) -> tuple[tuple[tuple[in
     return tuple(parts), left
 
 
-def less_shortfall(found: Breakdown, parts: Split) -> Breakdown:
-    """환불 내역 smaller by what never came of the payments that it was split over."""
-    return replace(found, shortfall=parts.shortfall)
+def less_shortfall(found: Breakdown, parts: Split, *, gone: int = 0) -> Breakdown:
+    """환불 내역 smaller by what never came of the payments that it was split over, and by what has `gone` from them."""
+    return replace(found, shortfall=parts.shortfall + gone)

@@ -35,6 +35,7 @@ REASONS: Final = {
     "of_no_meaning": "처리할 내용이 없는 알림",
     "not_at_pg": "PG가 모르는 결제",
     "unknown_order": "우리 주문을 찾지 못함",
+    "matched_again": "같은 주문의 입금을 다시 알림",
     "denied": "PG가 우리 키를 거절함",
     "no_answer": "PG가 응답하지 않음",
     "busy": "다른 직원이 주문을 처리 중",

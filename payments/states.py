@@ -41,6 +41,8 @@ PAID_BACK = frozenset({EntryKind.REFUND, EntryKind.REFUND_FAILED, EntryKind.REFU
 FROM_PG = frozenset({EntryKind.DEPOSIT, EntryKind.REVERSAL})
 """들어온 돈: what a PG or a bank says came in, and what of it the bank took back."""
 BY_HAND = frozenset({EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL})
+BANK_PREFIX = "bank-"
+"""무통장입금: begins the references of deposits into our own bank accounts, of which no PG knows anything."""
 GOING_OUT = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
 """PG가 세는 환불: what a bank could not pay out still counts as refunded there (REFUND_FAILED is not among these)."""
 ENDED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
@@ -92,6 +94,12 @@ class ProblemKind(models.TextChoices):
 
 LATE_MONEY = frozenset({ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE})
 """취소 후 입금: money that came for an order that was canceled, before its payment or with its refund (ENDED)."""
+
+
+WRONG_ON_THE_WAY = frozenset({ProblemKind.REVERSED_AFTER_RELEASE, ProblemKind.REFUNDED_OUTSIDE})
+"""결제 확인: money that went away from orders which go on; their lines stay locked until a person has decided."""
+OF_ORDER = frozenset({ProblemKind.UNDERPAID, ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT, *WRONG_ON_THE_WAY})
+"""주문의 예외: judged by all payments of an order together, so that an order has one of each at most."""
 
 
 class ProblemStage(models.TextChoices):

@@ -9,7 +9,7 @@ from core.state import Outcome
 from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
-from payments.services import resolving
+from payments.services import attaching, resolving
 from payments.states import ProblemStage
 
 RESOLVE = "payments.resolve_problem"
@@ -86,7 +86,7 @@ class AttachNotice(ProblemAction):
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str, order: int | None
     ) -> Outcome:
-        return resolving.attach(
+        return attaching.attach(
             problem_ids=ids, order_id=order, actor=actor, at=at, reason=reason, batch=batch
         )  # fmt: skip
 
@@ -105,7 +105,7 @@ class MarkTest(ProblemAction):
         return "PG 시험으로 표시했습니다"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return resolving.mark_test(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return attaching.mark_test(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
 
 
 @register

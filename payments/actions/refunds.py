@@ -56,6 +56,32 @@ class PayOutRefund(RefundAction):
 
 
 @register
+class ConfirmPayout(RefundAction):
+    """이체 확인: staff have seen at the PG that a transfer arrived of which it does not tell."""
+
+    name, label, permission = "confirm-payout", "이체 확인", "payments.approve_refund"
+    states = (R.ACCEPTED,)
+    becomes = "환불완료"
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return refund_by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class ReportBounce(RefundAction):
+    """이체 실패: staff have seen at the PG that the bank could not pay it out."""
+
+    name, label, permission = "report-bounce", "이체 실패", "payments.approve_refund"
+    states = (R.ACCEPTED,)
+    becomes = "환불 실패"
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return refund_by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
 class HoldRefund(Reasoned, RefundAction):
     """환불보류, with a reason."""
 

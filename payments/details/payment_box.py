@@ -12,11 +12,12 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import problem_url, sentence
 from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
-from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
+from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.services.issuing import KEY_REFUSED
-from payments.services.pg_accounts import pg_of
+from payments.services.card_checks import NOT_THERE
+from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.states import (
+    BANK_PREFIX,
     BY_HAND,
     FROM_PG,
     GOING_OUT,
@@ -37,12 +38,13 @@ CLOSED = "가상계좌를 닫았습니다. 더 이상 입금할 수 없습니다
 CLOSING = "가상계좌를 닫고 있습니다."
 CLOSES_AT = "취소를 되돌릴 수 있는 {when}까지 열어 두고 그 뒤에 닫습니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
 NOT_CLOSED = "가상계좌를 아직 닫지 못했습니다. {when}에 다시 시도합니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
+AT_PG_NOW = "PG에 카드 결제를 확인하고 있습니다. 확인되면 저절로 상품준비중이 됩니다."
 BY_HAND_ONLY = "직접 입금확인한 {won:,}원은 PG에 없는 돈입니다. PG로 환불할 수 없어 은행 이체로 돌려줍니다."
 
 
 def payments_for_box(order: Any) -> list[Payment]:
     """결제 of an order with account and virtual account; one query."""
-    return list(Payment.objects.filter(order=order).select_related("account", "virtual").order_by("pk"))
+    return list(Payment.objects.filter(order=order).select_related("account", "virtual", "card_check").order_by("pk"))
 
 
 def pg_rows(
@@ -51,7 +53,9 @@ def pg_rows(
     """PG 결제 as the template wants them, our state and what the PG has apart; nothing for payments without a PG."""
     sums: dict[tuple[int, str], int] = defaultdict(int)
     for entry in entries:
-        sums[entry.payment_id, entry.kind] += entry.amount
+        # A PG knows nothing of what came into our own bank account.
+        if not entry.reference.startswith(BANK_PREFIX):
+            sums[entry.payment_id, entry.kind] += entry.amount
     return [
         {
             "pk": one.pk,
@@ -59,6 +63,7 @@ def pg_rows(
             "order_ref": one.order_ref,
             "state": one.get_state_display(),
             "virtual": virtual_row(one, order=order, at=at),
+            "card_words": card_words(one),
             "may_sync": user.has_perm("payments.sync"),
             **_both_books(one, sums, at=at),
         }
@@ -76,10 +81,18 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
     told += f", 환불 {-out:,}원" if out else ""
     return {
         "by_hand": f"직접 입금확인 {by_hand:,}원" if by_hand else "",
-        "at_pg": told if payment.synced_at or came or out else "",
-        "synced": cells.short_time(payment.synced_at, at),
+        "at_pg": told if payment.asked_at or came or out else "",
+        "synced": cells.short_time(payment.asked_at, at),
         "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
     }
+
+
+def card_words(payment: Payment) -> str:
+    """카드 결제 확인: what is known of a card payment that its PG has not confirmed yet; empty for all others."""
+    check: CardCheck | None = getattr(payment, "card_check", None)
+    if check is None or payment.state != PaymentState.PENDING or not check.next_try_at:
+        return ""
+    return NOT_THERE if check.last_error == NOT_THERE else AT_PG_NOW
 
 
 def virtual_row(payment: Payment, *, order: Any, at: datetime) -> dict[str, Any] | None:

@@ -13,12 +13,12 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
 from payments.services.refunds import APPROVE, Watch, needs_account
-from payments.services.resolving import ASK_LIFE, GAPS, NOT_FOUND, TO_REFUND, wons_to_refund
+from payments.services.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
-    "ask-difference": GAPS,
-    "accept-difference": GAPS,
+    "ask-difference": TO_ACCEPT,
+    "accept-difference": TO_ACCEPT,
     "revive-order": LATE_MONEY,
     "attach-notice": frozenset({ProblemKind.UNKNOWN_ORDER}),
     "mark-test": frozenset({ProblemKind.UNKNOWN_ORDER}),

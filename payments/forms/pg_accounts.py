@@ -10,7 +10,7 @@ from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
 from payments.services.pg_accounts import sandboxes_count
-from payments.services.pg_settings import NO_SANDBOX, AccountFacts, facts
+from payments.services.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
 
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
@@ -93,7 +93,8 @@ class PgAccountForm(AccountSettingsForm):
             bank: Any = self.fields["bank"]
             bank.choices = [("", "고르지 않음"), *banks_at(provider)]
         for name, label in OPTIONS.get(provider, ()):
-            self.fields[f"option_{name}"] = _key(label, help_text=KEPT if account else "")
+            rotates = f"{KEPT} 새 값을 넣어도 지금 값은 이전 값으로 남습니다." if name in PREVIOUS_OF else KEPT
+            self.fields[f"option_{name}"] = _key(label, help_text=rotates if account else "")
         place = list(self.fields)
         order = [name for name in place if name.startswith("option_")]
         at = place.index("key") + 1

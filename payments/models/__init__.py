@@ -2,6 +2,7 @@
 
 from payments.models.account import PgAccount
 from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, DepositCandidate
+from payments.models.card_check import CardCheck
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
@@ -15,6 +16,7 @@ __all__ = [
     "AccountNotice",
     "BankAccount",
     "BankDeposit",
+    "CardCheck",
     "CashReceipt",
     "DepositAllocation",
     "DepositCandidate",

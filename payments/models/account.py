@@ -73,6 +73,12 @@ class PgAccount(TimeStamped):
         if options is not None:
             self.sealed_options = {name: seal(text, purpose=PURPOSE) for name, text in options.items()}
 
+    def set_options(self, options: dict[str, str]) -> None:
+        """추가 키 저장: these only, and an empty one goes; the others stay as they are, readable or not."""
+        fresh = {name: seal(text, purpose=PURPOSE) for name, text in options.items() if text}
+        kept = {name: text for name, text in self.sealed_options.items() if name not in options}
+        self.sealed_options = kept | fresh
+
     def allows(self, ip: str, *, standard: Sequence[Any] = ()) -> bool:
         """허용 IP: whether a notice may come from there; the PG's published list while staff wrote none."""
         return ip in (self.ips or standard)

@@ -33,7 +33,9 @@ class Payment(StateGuard, TimeStamped):
     order_ref = models.CharField("PG 주문번호", max_length=64, null=True, db_collation="C")  # noqa: DJ001 - unique
     payment_ref = models.CharField("PG 거래번호", max_length=200, blank=True, db_collation="C")
     sealed_secret = models.TextField("알림 비밀값", blank=True)
-    # When the fetch began whose answer was applied last: an older answer is not applied over it.
+    # When the fetch began whose answer was applied last: the PG knew no more of this payment than the ledger then.
+    asked_at = models.DateTimeField("PG 조회 일시", null=True, blank=True)
+    # Answers of before are not applied any more: that moment, or when a refund of our own was answered after it.
     synced_at = models.DateTimeField("PG 대조 일시", null=True, blank=True)
     state = StateField("상태", choices=PaymentState.choices, default=PaymentState.PENDING)
     # When the money that was enough came in: by the clock of the PG or the bank, not when we heard of it.

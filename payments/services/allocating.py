@@ -24,7 +24,7 @@ from orders.states import LineState, PaymentMethod
 from payments import events
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, LedgerEntry, Payment
 from payments.services import noting, preparing, problems
-from payments.services.booking import Row, book, forgive, payments_of, standing_by_hand
+from payments.services.booking import Row, book, forgive, main_of, payments_of, standing_by_hand
 from payments.services.deposit_locks import keep_in_step
 from payments.services.deposits import references_of
 from payments.services.keeping import kept
@@ -82,7 +82,7 @@ def allocate(
     held = DepositCandidate.objects.filter(deposit=deposit_id, holds=True).values_list("order_id", flat=True)
     chosen = list(dict.fromkeys(order_ids))
     with locked_orders({*chosen, *held}, actor=actor) as (orders, lines):
-        payments = payments_of([order for order in orders if order.pk in chosen])
+        payments = main_of(payments_of([order for order in orders if order.pk in chosen]).values())
         deposit = queued(deposit_id, seen_version)
         found = _chosen(chosen, orders, lines, payments, canceled=canceled)
         shares = shares_of(deposit.amount, [Need(one.order.pk, one.need, one.by_hand > 0) for one in found])
@@ -260,7 +260,7 @@ def unallocate(
         by_deposit[one.deposit_id].append(one)
     order_ids = {one.payment.order_id for mine in by_deposit.values() for one in mine}
     with locked_orders(order_ids, actor=actor) as (orders, lines):
-        payments = {payment.pk: payment for payment in payments_of(orders).values()}
+        payments = payments_of(orders)
         deposits: list[BankDeposit] = locked(BankDeposit.objects.filter(pk__in=deposit_ids))
         refused = _stuck(deposits, by_deposit, payments, lines)
         good = [one for one in deposits if one.pk not in refused]
@@ -293,7 +293,7 @@ def _stuck(
             won, back = kept(payment), filled.get((payment.pk, one.reference), 0)
             unpays = won.paid - one.amount + one.replaced_amount + back < won.owed
             is_cut = payment.refunded and payment.order.stage not in ENDED
-            if is_cut or one.amount - one.replaced_amount > won.free - payment.forgiven:
+            if is_cut or one.amount - one.replaced_amount > won.own:
                 stuck[deposit.pk] = f"환불한 금액이 있는 주문입니다: {payment.order.number}"
             elif unpays and states[payment.order_id] - BEFORE_PACKING:
                 stuck[deposit.pk] = f"배송준비중 이후로 넘어간 주문입니다: {payment.order.number}"

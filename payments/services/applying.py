@@ -21,7 +21,7 @@ from payments.services.booking import Row, book, forgive, payments_of, standing_
 from payments.services.following import Plan
 from payments.services.pg_accounts import pg_of
 from payments.services.receipts import keep_receipts
-from payments.states import BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
+from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
 OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
 UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
@@ -73,7 +73,8 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
     order_ids = list(Payment.objects.filter(pk__in=found).values_list("order_id", flat=True))
     verdicts = dict.fromkeys(found, BUSY)
     with locked_orders(order_ids, skip_locked=True) as (orders, lines):
-        payments = [payment for payment in payments_of(orders).values() if payment.pk in found]
+        everything = payments_of(orders)
+        payments = [payment for payment in everything.values() if payment.pk in found]
         books = _books(payments)
         rows: list[Row] = []
         before: dict[int, int] = {}
@@ -84,11 +85,11 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
                 mine = list(_difference(books[payment.pk], one.snapshot))
                 verdict = _overdrawn(payment, mine, at=at) or (CHANGED if mine else UNCHANGED)
             if verdict in {CHANGED, UNCHANGED}:
-                before[payment.pk] = payment.order.paid_amount
+                before[payment.pk] = payment.balance
                 rows += mine
             verdicts[payment.pk] = verdict
         was = dict(before)
-        moved, booked, rows = _come_and_gone(payments, lines, found, before, rows, at=at)
+        moved, booked, rows = _come_and_gone(everything, lines, found, before, rows, at=at)
         if moved:
             lines = _read_again(orders)
         entries = booked + book(rows, at=at, source=Source.PG, reason=reason, came_at=_came_at(found))
@@ -97,23 +98,23 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
             before[payment_id] -= won
         touched = [payment for payment in payments if payment.pk in before]
         for payment in touched:
-            payment.synced_at = found[payment.pk].asked_at
+            payment.synced_at = payment.asked_at = found[payment.pk].asked_at
             payment.payment_ref = found[payment.pk].snapshot.payment_ref or payment.payment_ref
-        update_rows(touched, ["synced_at", "payment_ref"])
+        update_rows(touched, ["synced_at", "asked_at", "payment_ref"])
         keep_receipts([(payment, found[payment.pk].snapshot) for payment in touched], at=at)
         ended = [payment for payment in touched if payment.order.stage in ENDED]
-        late = [payment for payment in ended if payment.order.paid_amount != was[payment.pk]]
-        moved |= _follow(touched, lines, found, before, at=at)
+        late = [payment for payment in ended if payment.balance != was[payment.pk]]
+        moved |= _follow(everything, lines, found, before, at=at)
         for payment in touched:
             _tell_unseen(books[payment.pk], at=at)
         preparing.keep_in_step(late, at=at, source=Source.PG)
         noting.note(entries, at=at, source=Source.PG)
-        verdicts |= {pk: CHANGED for pk in moved if verdicts[pk] is UNCHANGED}
+        verdicts |= {pk: CHANGED for pk in moved if verdicts.get(pk) is UNCHANGED}
     return verdicts
 
 
 def _come_and_gone(
-    payments: Sequence[Payment],
+    payments: Mapping[int, Payment],
     lines: Sequence[OrderLine],
     found: dict[int, Fetched],
     before: dict[int, int],
@@ -134,10 +135,9 @@ def _come_and_gone(
     unrefunded = {
         pk: replace(found[pk], snapshot=replace(found[pk].snapshot, refunds=(), state=PgState.PAID)) for pk in both
     }
-    moved = _follow([payment for payment in payments if payment.pk in both], lines, unrefunded, before, at=at)
-    for payment in payments:
-        if payment.pk in both:
-            before[payment.pk] = payment.order.paid_amount
+    moved = _follow(payments, lines, unrefunded, {pk: before[pk] for pk in both}, at=at)
+    for pk in both:
+        before[pk] = payments[pk].balance
     return moved, entries, [row for row in rows if row not in first]
 
 
@@ -203,7 +203,8 @@ def _books(payments: Sequence[Payment]) -> dict[int, _Books]:
         mine = books[payment_id]
         mine.references.add(f"{kind} {reference}")
         if kind in FROM_PG:
-            mine.from_pg += amount
+            # What came into our own bank account is no money of the PG.
+            mine.from_pg += 0 if reference.startswith(BANK_PREFIX) else amount
         elif kind in BY_HAND:
             mine.by_hand += amount
         elif kind in GOING_OUT:
@@ -267,18 +268,25 @@ def _tell_unseen(books: _Books, *, at: datetime) -> None:
 
 
 def _follow(
-    payments: Sequence[Payment],
+    payments: Mapping[int, Payment],
     lines: Sequence[OrderLine],
-    found: dict[int, Fetched],
-    before: dict[int, int],
+    found: Mapping[int, Fetched],
+    before: Mapping[int, int],
     *,
     at: datetime,
 ) -> set[int]:
-    """The orders follow their ledgers (payments.md 5.6); ids of the payments whose order moved."""
+    """The orders follow the ledgers of all their payments (payments.md 5.6); `before` are the balances, by payment id,
+    of those that are looked at. Ids of the payments whose order moved.
+    """
     by_order: dict[int, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_order[line.order_id].append(line)
-    plan = Plan(lines, _came_at(found), payments)
-    for payment in payments:
-        plan.add(payment, by_order[payment.order_id], found[payment.pk].snapshot, before[payment.pk], at=at)
+    touched: dict[int, list[Payment]] = defaultdict(list)
+    for pk in sorted(before):
+        touched[payments[pk].order_id].append(payments[pk])
+    changes = {pk: payments[pk].balance - won for pk, won in before.items()}
+    snapshots = {pk: found[pk].snapshot for pk in before}
+    plan = Plan(lines, _came_at(found), [one for one in payments.values() if one.order_id in touched])
+    for order_id, some in touched.items():
+        plan.add(some, by_order[order_id], snapshots, changes, at=at)
     return plan.carry_out(at=at)

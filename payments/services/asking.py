@@ -24,9 +24,9 @@ BY_PERSON = frozenset({"replayed", "attached"})
 
 def is_overtaken(notices: Collection[PgNotice], payment: Payment) -> bool:
     """지난 알림: nothing proves them, and since the last of them came the PG was asked about their payment."""
-    if payment.synced_at is None or any(one.is_proven or one.reason not in FRESH for one in notices):
+    if payment.asked_at is None or any(one.is_proven or one.reason not in FRESH for one in notices):
         return False
-    return max(one.received_at for one in notices) <= payment.synced_at
+    return max(one.received_at for one in notices) <= payment.asked_at
 
 
 def over_budget(asked: Mapping[int, Sequence[PgNotice]], *, at: datetime) -> set[int]:

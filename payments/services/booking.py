@@ -4,11 +4,12 @@ Callers hold the orders and their lines; payments are locked here, after them (a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from core.events import record
 from core.locks import locked_by
@@ -17,17 +18,28 @@ from core.state import move
 from orders.models import Order
 from payments.events import PAYMENT_SETTLED
 from payments.models import LedgerEntry, Payment
-from payments.states import PAID_BACK, EntryKind
+from payments.states import BANK_PREFIX, PAID_BACK, EntryKind
 
 Row = tuple[Payment, EntryKind, str, int]
 
 
 def payments_of(orders: Sequence[Order]) -> dict[int, Payment]:
-    """결제 of locked orders, locked, by order id; each carries its locked order."""
-    found = {p.order_id: p for p in locked_by(Payment, [order.pk for order in orders], key="order_id")}
-    for order in orders:
-        if order.pk in found:
-            found[order.pk].order = order
+    """결제 of locked orders, all of them, locked, by their own id; each carries its locked order."""
+    by_id = {order.pk: order for order in orders}
+    found: list[Payment] = locked_by(Payment, by_id, key="order_id")
+    for payment in found:
+        payment.order = by_id[payment.order_id]
+    return {payment.pk: payment for payment in sorted(found, key=lambda one: one.pk)}
+
+
+def main_of(payments: Iterable[Payment]) -> dict[int, Payment]:
+    """받을 결제 by order id: where money goes that names the order alone.
+
+    The first that no PG tells of, if there is one, and of these the first that still wants money.
+    """
+    found: dict[int, Payment] = {}
+    for one in sorted(payments, key=lambda one: (one.account_id is not None, one.balance >= one.amount, one.pk)):
+        found.setdefault(one.order_id, one)
     return found
 
 
@@ -103,6 +115,10 @@ def forgive(payment: Payment, won: int, *, cause: str = "") -> Row:
     Two of a payment in one booking have causes of their own. Source: payments.md 5.7 (accept shortfall).
     """
     return payment, EntryKind.SHORTFALL, f"{payment.order.number}/{payment.version}{cause}", won
+
+
+OF_BANK = Q(reference__startswith=BANK_PREFIX)
+"""무통장입금 rows of a ledger: a PG neither counts them nor can pay them back."""
 
 
 def standing_by_hand(payment: Payment, by_hand: int) -> int:

@@ -21,8 +21,9 @@ from orders.states import CouponRule, Fault, LineState
 from payments.models import Payment, RefundAccount, RefundCalculation
 from payments.options import BASIC_FEE, COUPON_RULE, FREE_FROM, RETURN_FEE
 from payments.services import refunds
-from payments.services.booking import book, forgive
-from payments.services.refund_locking import locked_payments, promised
+from payments.services.booking import book, forgive, payments_of
+from payments.services.keeping import kept_by
+from payments.services.refund_locking import promised
 
 GONE = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED, LineState.RETURNED, LineState.EXCHANGED})
 EXTRA_DUE = "취소하면 배송비를 {won:,}원 더 받아야 합니다. 나머지 품목도 함께 취소하거나 귀책을 판매자로 바꾸세요."
@@ -42,11 +43,13 @@ class _Case:
     shipping_paid: int = 0
     taken: Mapping[int, int] = field(default_factory=dict)
     """Won already promised, by payment id."""
+    lost: int = 0
+    """Won that went away past us after the order had gone on; whoever unlocked it has decided that it goes without."""
 
     def breakdown(self, terms: Terms, fault: Fault) -> Breakdown:
         """환불 내역, were it the fault of that party; what never came of the money is taken off."""
         found = self.worth(terms, fault)
-        return less_shortfall(found, self.split(found))
+        return less_shortfall(found, self.split(found), gone=self.gone(found))
 
     def split(self, found: Breakdown) -> Split:
         """결제별 환불 out of what each payment still holds beyond the refunds under way; the first is the main one."""
@@ -59,7 +62,14 @@ class _Case:
             )
             for place, payment in enumerate(self.payments)
         ]
-        return split(found.total, sources)
+        parts = split(found.total, sources)
+        gone = min(parts.uncovered, self.lost)
+        return split(found.total - gone, sources) if gone else parts
+
+    def gone(self, found: Breakdown) -> int:
+        """Of what would go back, the won that went away already."""
+        parts = self.split(found)
+        return max(0, found.total - sum(won for _, won in parts.parts) - parts.shortfall - parts.uncovered)
 
     def worth(self, terms: Terms, fault: Fault) -> Breakdown:
         """환불 내역 by goods and fees alone."""
@@ -114,6 +124,12 @@ def cancel_and_refund(
     return outcome
 
 
+def account_misfit(*, line_ids: Collection[int], account: RefundAccount | None) -> str | None:
+    """환불계좌가 맞지 않는 이유, as far as it can be said before anything is locked; two queries."""
+    payments = Payment.objects.filter(order__lines__in=line_ids, balance__gt=0).select_related("order").distinct()
+    return next((text for one in payments if (text := refunds.account_refusal(one, account))), None)
+
+
 def _cases(orders: Sequence[Order], lines: Sequence[OrderLine], asked: set[int]) -> list[_Case]:
     """Orders with the lines that can be canceled just now; facts are read before anything moves."""
     cases = {order.pk: _Case(order, []) for order in orders}
@@ -121,16 +137,18 @@ def _cases(orders: Sequence[Order], lines: Sequence[OrderLine], asked: set[int])
         cases[line.order_id].lines.append(line)
         if line.pk in asked and explain(line, OrderLine.cancel) is None:
             cases[line.order_id].going.append(line)
-    for payment in locked_payments(orders):
+    for payment in payments_of(orders).values():
         cases[payment.order_id].payments.append(payment)
     earlier = RefundCalculation.objects.filter(order__in=orders).order_by().values("order_id")
     fees = {
         row["order_id"]: row["taken"] - row["given"]
         for row in earlier.annotate(taken=Sum("clawback"), given=Sum("shipping_back"))
     }
-    taken = promised([payment for case in cases.values() for payment in case.payments])
+    payments = [payment for case in cases.values() for payment in case.payments]
+    taken, sums = promised(payments), kept_by(payments)
     for case in cases.values():
         case.taken = taken
+        case.lost = max([0, *(sums[one.pk].owed - sums[one.pk].paid for one in case.payments[:1])])
         case.shipping_paid = case.order.shipping_fee_amount + fees.get(case.order.pk, 0)
     return list(cases.values())
 

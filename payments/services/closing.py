@@ -17,7 +17,7 @@ from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg, Unsupported
 from payments.models import LedgerEntry, Payment, VirtualAccount
 from payments.services.applying import Fetched
-from payments.services.booking import payments_of
+from payments.services.booking import OF_BANK, payments_of
 from payments.services.draining import apply_each, fetch
 from payments.services.issuing import CHANNEL
 from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
@@ -41,7 +41,7 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
     Of an order that was canceled with its refund only those are closed through which nothing ever came: its money had
     been booked by hand.
     """
-    came = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind__in=FROM_PG)
+    came = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind__in=FROM_PG).exclude(OF_BANK)
     with locked_orders([order_id]) as (orders, _):
         canceled = [order for order in orders if order.stage in ENDED]
         unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
@@ -105,11 +105,10 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
     try:
         pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
         failpoint(CLOSED)
-    except NotAtPg:
-        _closed(virtual, at=at)
     except Unsupported as problem:
         _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(problem))
-    except RefusedByPg as problem:
+    except (RefusedByPg, NotAtPg) as problem:
+        # A PG that has opened an account and does not know it has no word about its money.
         _look(virtual, problem, at=at)
     except PgProblem as problem:
         _later(virtual, problem, at=at)
@@ -160,10 +159,14 @@ def ask_anew(payment: Payment, *, at: datetime) -> None:
     if LedgerEntry.objects.filter(payment=payment).exists():
         log.warning("payment %s gets no new account: money has moved through the old one", payment.pk)
         return
-    number, _, attempt = payment.order_ref.rpartition("-")
     order: Order = payment.order
     Payment.objects.filter(pk=payment.pk).update(
-        order_ref=f"{number}-{int(attempt) + 1}", payment_ref="", sealed_secret="", synced_at=None, updated_at=at
+        order_ref=_next_ref(payment.order_ref, order),
+        payment_ref="",
+        sealed_secret="",
+        synced_at=None,
+        asked_at=None,
+        updated_at=at,
     )
     VirtualAccount.objects.filter(pk=payment.pk).update(
         state=VirtualState.PENDING,
@@ -179,3 +182,11 @@ def ask_anew(payment: Payment, *, at: datetime) -> None:
         updated_at=at,
     )
     drains.notify(CHANNEL)
+
+
+def _next_ref(order_ref: str, order: Order) -> str:
+    """The reference after the last one that any payment of the order has."""
+    number, _, _ = order_ref.rpartition("-")
+    used = Payment.objects.filter(order=order, order_ref__startswith=f"{number}-").values_list("order_ref", flat=True)
+    attempts = [int(last) for ref in used if (last := str(ref).rpartition("-")[2]).isdecimal()]
+    return f"{number}-{max(attempts, default=0) + 1}"

@@ -27,7 +27,7 @@ from payments import events
 from payments.matching import Verdict, decide, holds
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Payment, Refund
 from payments.services import bank, problems
-from payments.services.booking import book, payments_of
+from payments.services.booking import book, main_of, payments_of
 from payments.services.deposit_locks import keep_in_step
 from payments.services.deposit_pool import pool_of, row_of
 from payments.states import REFUND_OPEN, DepositReason, DepositState, EntryKind, ProblemKind
@@ -57,6 +57,18 @@ def drain(*, at: datetime) -> int:
     return len(found.confirmed) + len(found.queued)
 
 
+def settle_new(*, at: datetime) -> bool:
+    """새 입금 먼저 보기: compare what came in and nobody has looked at; whether none of it is left.
+
+    A deposit whose order somebody holds just now is left; what it pays is not known then.
+    """
+    while ids := bank.waiting_ids(limit=AT_ONCE):
+        found = match_deposits(deposit_ids=ids, at=at)
+        if not found.confirmed and not found.queued:
+            return False
+    return True
+
+
 def stale_ids(*, at: datetime) -> list[int]:
     """다시 볼 입금: waiting deposits one of whose orders was paid or canceled by somebody else meanwhile."""
     waiting = DepositCandidate.objects.filter(deposit__state=DepositState.QUEUED, deposit__at__gt=at - GIVEN_UP)
@@ -83,7 +95,7 @@ def _settle(ids: Sequence[int], verdicts: Mapping[int, Verdict], result: Matched
     with locked_orders(set[int]().union(*needed.values()), actor=actor, skip_locked=True) as (orders, lines):
         got, unpaid = {order.pk: order for order in orders}, _unpaid(lines)
         paying = {pk: order_id for pk in ids if (order_id := verdicts[pk].order_id) is not None}
-        payments = payments_of([got[pk] for pk in sorted(set(paying.values()) & got.keys())])
+        payments = main_of(payments_of([got[pk] for pk in sorted(set(paying.values()) & got.keys())]).values())
         deposits = [one for one in _free(ids) if one.state in WAITING]
         unpaid -= _being_refunded([got[pk] for pk in unpaid & got.keys()])
         fresh = [one for one in deposits if needed[one.pk] <= got.keys() and _still(one, verdicts[one.pk], got, unpaid)]

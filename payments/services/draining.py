@@ -9,23 +9,23 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
-from payments.models import MoneyProblem, Payment, PgAccount, PgNotice
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice
 from payments.services import bank_feed, questions
 from payments.services.applying import UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
 from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
-from payments.states import NoticeState, ProblemKind
+from payments.states import EntryKind, NoticeState, ProblemKind
 
 log = logging.getLogger("payments.notices")
 
@@ -55,6 +55,7 @@ IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
 LATER = Applied(NoticeState.RETRY, "waits_its_turn")
 SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 FAILED = "failed"
+DENIED = "denied"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 MONEY_IN = frozenset({Kind.DEPOSITED})
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
@@ -164,11 +165,17 @@ def fetch(
 
     Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
     """
-    asked = {payment.pk: _question(payment, timeout) for payment in payments}
+    asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
+    for payment in payments:
+        question = _question(payment, timeout)
+        if isinstance(question, PgProblem):
+            sealed[payment.pk] = question
+        else:
+            asked[payment.pk] = question
     connection.close_if_unusable_or_obsolete()
     holder, mine = questions.claim(asked, patience=patience)
     last = time.monotonic() + questions.START_WITHIN
-    answers: dict[int, Fetched | PgProblem] = {pk: AskedElsewhere() for pk in asked if pk not in mine}
+    answers = sealed | {pk: AskedElsewhere() for pk in asked if pk not in mine}
     ended: set[int] = set()
 
     def ask(pk: int) -> Fetched | PgProblem:
@@ -178,7 +185,7 @@ def fetch(
         if len(mine) == 1:
             answers |= {pk: ask(pk) for pk in mine}
             _note(payments, answers)
-            return answers
+            return _with_ours(answers)
         with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
             calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
             for call in as_completed(calls):
@@ -189,9 +196,27 @@ def fetch(
                     questions.release(holder, ended)
                     mine, ended = mine - ended, set()
         _note(payments, answers)
-        return answers
+        return _with_ours(answers)
     finally:
         questions.release(holder, mine)
+
+
+def _with_ours(answers: Mapping[int, Fetched | PgProblem]) -> dict[int, Fetched | PgProblem]:
+    """A refund that the PG has only taken counts like a done one where it is in our ledger, and not at all elsewhere.
+
+    What we have booked is undone only when the PG has dropped it; what a person asks for at the PG's own console is
+    booked only when it is done.
+    """
+    found = dict(answers)
+    waiting = {pk: one for pk, one in answers.items() if isinstance(one, Fetched) and one.snapshot.pending}
+    if not waiting:
+        return found
+    rows = LedgerEntry.objects.filter(payment__in=waiting, kind=EntryKind.REFUND)
+    booked = set(rows.values_list("payment_id", "reference"))
+    for pk, one in waiting.items():
+        mine = tuple(refund for refund in one.snapshot.pending if (pk, refund.reference) in booked)
+        found[pk] = replace(one, snapshot=replace(one.snapshot, refunds=(*one.snapshot.refunds, *mine)))
+    return found
 
 
 def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
@@ -212,12 +237,25 @@ def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
         return CannotAsk(_words(error))
 
 
-def _question(payment: Payment, timeout: Timeout) -> _Question:
+def _question(payment: Payment, timeout: Timeout) -> _Question | PgProblem:
+    """What to ask; or why nobody can, which harms no other account."""
     account = payment.account
     if account is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
     ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
-    return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
+    try:
+        return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
+    except PgProblem as problem:
+        return problem
+    except Exception as error:
+        log.exception("payment %s cannot be asked about", payment.pk)
+        return CannotAsk(_words(error))
+
+
+def wake(*, account_id: int, at: datetime) -> int:
+    """처리 재개: notices that wait because the PG refused our key are due at once; how many."""
+    waiting = PgNotice.objects.filter(account=account_id, state=NoticeState.RETRY, reason=DENIED, due_at__gt=at)
+    return waiting.update(due_at=at)
 
 
 def _claim(at: datetime) -> list[PgNotice]:
@@ -260,12 +298,14 @@ def _failed(problem: PgProblem) -> Applied:
         return NOT_AT_PG
     if isinstance(problem, AskedElsewhere):
         return LATER
-    reason = "denied" if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
+    reason = DENIED if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
     return Applied(NoticeState.RETRY, reason, _words(problem))
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    """What staff may read: of a database error only its name, because its text shows whole rows."""
+    told = type(error).__name__
+    return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
 
 
 def _unknown(notice: PgNotice, *, at: datetime) -> Applied:

@@ -6,6 +6,7 @@ that is silent, and at once when somebody has mended the account. What the PG re
 """
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
 from payments.services.pg_accounts import (
     HURRIED,
+    KEY_REFUSED,
     PATIENT,
     Timeout,
     client_of,
@@ -53,8 +55,6 @@ LEASE = timedelta(seconds=60)
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
-KEY_REFUSED = "PG가 우리 키나 설정을 받지 않았습니다."
-"""Begins the last error of accounts that wait for somebody to mend the PG account."""
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
 
 
@@ -67,9 +67,13 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
     account = PgAccount.objects.filter(issues_accounts=True, is_active=True).first() if wanted else None
     if account is None:
         return []
-    payments = list(Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0))
+    unasked = Payment.objects.filter(order__in=wanted, state=PaymentState.PENDING, account=None, amount__gt=0)
+    payments = list(unasked.order_by("pk"))
+    places: Counter[int] = Counter()
     for payment in payments:
-        payment.account, payment.order_ref = account, f"{wanted[payment.order_id].number}-1"
+        places[payment.order_id] += 1
+        payment.account = account
+        payment.order_ref = f"{wanted[payment.order_id].number}-{places[payment.order_id]}"
     Payment.objects.bulk_update(payments, ["account", "order_ref"])
     VirtualAccount.objects.bulk_create(
         VirtualAccount(

@@ -4,6 +4,7 @@ What comes in is judged by it wherever it comes from, so that no road swallows m
 Source: payments.md 5.6, 5.7; domain.md 3.6.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -19,11 +20,16 @@ FIRM = Q(problem=None) | Q(requested_by__isnull=False)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """결제의 돈: won that are paid, that the order is worth by now, and that refunds under way take with them."""
+    """주문의 돈: won that are paid, that the order is worth by now, and that refunds under way take with them.
+
+    All payments of an order count together; of an order that has ended each stands for itself, because it is to hold
+    nothing. `own` are won of this payment alone that came and that no refund takes.
+    """
 
     paid: int
     owed: int
     promised: int
+    own: int
 
     @property
     def free(self) -> int:
@@ -38,25 +44,30 @@ class Kept:
 
 def kept_by(payments: Collection[Payment]) -> dict[int, Kept]:
     """결제별 돈 by payment id; two queries at most. A canceled order is worth nothing; one cut short, less."""
-    firm = Refund.objects.filter(FIRM, payment__in=payments, state__in=REFUND_OPEN, entry=None).order_by()
-    promised = dict(firm.values("payment_id").annotate(won=Sum("amount")).values_list("payment_id", "won"))
-    cut = [
-        one.order_id for one in payments if one.order.steps & BIT[LineState.CANCELED] and one.order.stage not in ENDED
-    ]
+    orders = {one.order_id: one.order for one in payments}
+    firm = Refund.objects.filter(FIRM, order__in=orders, state__in=REFUND_OPEN, entry=None).order_by()
+    sums = firm.values("order_id", "payment_id").annotate(won=Sum("amount"))
+    by_order: dict[int, int] = defaultdict(int)
+    by_payment: dict[int, int] = {}
+    for order_id, payment_id, won in sums.values_list("order_id", "payment_id", "won"):
+        by_order[order_id] += won
+        by_payment[payment_id] = won
+    cut = [pk for pk, one in orders.items() if one.steps & BIT[LineState.CANCELED] and one.stage not in ENDED]
     given: dict[int, int] = {}
     if cut:
-        rows = RefundCalculation.objects.filter(order__in=cut).order_by().values("order_id")
-        given = dict(rows.annotate(won=Sum(F("total") + F("shortfall"))).values_list("order_id", "won"))
-    return {
-        one.pk: Kept(
-            paid=one.order.paid_amount,
-            owed=0 if one.order.stage in ENDED else one.order.due_amount - given.get(one.order_id, 0),
-            promised=promised.get(one.pk, 0),
-        )
-        for one in payments
-    }
+        made = RefundCalculation.objects.filter(order__in=cut).order_by().values("order_id")
+        given = dict(made.annotate(won=Sum(F("total") + F("shortfall"))).values_list("order_id", "won"))
+    found = {}
+    for one in payments:
+        mine = by_payment.get(one.pk, 0)
+        own, due = one.refundable - mine, one.order.due_amount - given.get(one.order_id, 0)
+        if one.order.stage in ENDED:
+            found[one.pk] = Kept(one.balance, 0, mine, own)
+        else:
+            found[one.pk] = Kept(one.order.paid_amount, due, by_order[one.order_id], own)
+    return found
 
 
 def kept(payment: Payment) -> Kept:
-    """결제의 돈 of one payment."""
+    """주문의 돈 as one payment of it sees it."""
     return kept_by([payment])[payment.pk]

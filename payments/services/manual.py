@@ -4,6 +4,7 @@ Every service locks orders, lines, payments in this order, books the ledger, wri
 the orders app move its lines; all in one transaction. Source: domain.md 1.2, T2 to T5, T24; architecture.md 3.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +34,7 @@ TOLD_BY_PG = "PG가 입금을 알려 주는 주문입니다. '다시 조회'로 
 PAID_AT_PG = "PG에 입금이 있는 주문입니다. 직접 입금확인하지 말고 주문의 결제에서 '다시 조회'를 누르세요."
 PAID_ALREADY = "이미 입금확인한 주문입니다."
 NOTHING_DUE = "입금할 금액이 없던 주문입니다. 쿠폰과 적립금으로 모두 결제되어 취소할 입금확인이 없습니다."
+REFUND_ASKED = "환불을 신청한 돈이 있는 주문입니다. 환불을 마치거나 철회한 뒤 입금확인을 취소하세요."
 NOT_MANUAL = "직접 입금확인한 주문이 아닙니다. 결제 내역에서 환불로 처리하세요."
 
 
@@ -42,6 +44,9 @@ class AtPg(StrEnum):
     NOTHING = "nothing"
     PAID = "paid"
     SILENT = "silent"
+
+
+WEIGHT = (AtPg.NOTHING, AtPg.SILENT, AtPg.PAID)
 
 
 def confirm_manually(
@@ -62,21 +67,21 @@ def confirm_manually(
     of the outcome count the rest. Source: domain.md 1.2, A02.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
-        payments = payments_of(orders)
+        payments = _by_order(payments_of(orders).values())
         refused = {order.pk: text for order in orders if (text := _unpayable(order, lines))}
-        partly = [payments[order.pk] for order in orders if order.paid_amount and order.pk not in refused]
-        refused |= {one.order_id: BEING_REFUNDED for one in partly if promised(partly).get(one.pk)}
-        said = at_pg or {}
+        partly = [one for o in orders if o.paid_amount and o.pk not in refused for one in payments[o.pk]]
+        taken, said = promised(partly), at_pg or {}
+        refused |= {one.order_id: BEING_REFUNDED for one in partly if taken.get(one.pk)}
         for order in orders:
-            text = _told_by_pg(payments[order.pk], actor, said.get(order.pk)) if order.pk not in refused else None
-            if text:
+            texts = [_told_by_pg(one, actor, said.get(order.pk)) for one in payments[order.pk]]
+            if order.pk not in refused and (text := next(filter(None, texts), None)):
                 refused[order.pk] = text
         payable = [order for order in orders if order.pk not in refused]
         book(
             [
-                (payments[order.pk], EntryKind.MANUAL, f"{order.number}/{order.version}", order.open_amount)
+                (payment, EntryKind.MANUAL, f"{order.number}/{order.version}", won)
                 for order in payable
-                if order.open_amount
+                for payment, won in _filling(payments[order.pk], order.open_amount)
             ],
             at=at,
             actor=actor,
@@ -106,7 +111,11 @@ def look_at_pg(*, order_ids: Collection[int]) -> dict[int, AtPg]:
     unpaid = Payment.objects.filter(Among("order_id", order_ids), order__stage=LineState.AWAITING_PAYMENT)
     payments = list(unpaid.filter(account__isnull=False).select_related("account").order_by("pk"))
     answers = fetch(payments[:MOST_ASKED], timeout=HURRIED) if payments else {}
-    return {one.order_id: _said(answers.get(one.pk)) for one in payments}
+    found: dict[int, AtPg] = {}
+    for one in payments:
+        # Of several payments of an order the one that says most counts.
+        found[one.order_id] = max(_said(answers.get(one.pk)), found.get(one.order_id, AtPg.NOTHING), key=WEIGHT.index)
+    return found
 
 
 def _said(answer: Fetched | PgProblem | None) -> AtPg:
@@ -139,12 +148,14 @@ def revert_manual(
 ) -> Outcome:
     """입금확인 취소: take a MANUAL booking back; refused once a provider captured money or a line has gone further.
 
-    Refused too when there is no booking because nothing was due. Source: domain.md T2, T5.
+    Refused too when there is no booking because nothing was due, and while a refund takes money of it: the bank list
+    would go on paying out what nobody has. Source: domain.md T2, T5; payments.md 5.8.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
         payments = payments_of(orders)
-        booked = _manual_balances(payments.values())
-        refused = {o.pk: NOT_MANUAL for o in orders if booked.get(payments[o.pk].pk, 0) != o.paid_amount}
+        booked, taken = _manual_balances(payments.values()), promised(payments.values())
+        refused = {one.order_id: REFUND_ASKED for one in payments.values() if taken.get(one.pk)}
+        refused |= {one.order_id: NOT_MANUAL for one in payments.values() if booked.get(one.pk, 0) != one.balance}
         refused |= {order.pk: NOTHING_DUE for order in orders if not order.due_amount and not order.paid_amount}
         good = [order for order in orders if order.pk not in refused and order.paid_amount]
         outcome = progress.revert_payment(
@@ -153,9 +164,9 @@ def revert_manual(
         reverted = {line.order_id for line in outcome.possible}
         book(
             [
-                (payments[o.pk], EntryKind.MANUAL_REVERSAL, f"{o.number}/{o.version}", -o.paid_amount)
-                for o in good
-                if o.pk in reverted
+                (one, EntryKind.MANUAL_REVERSAL, f"{one.order.number}/{one.order.version}", -one.balance)
+                for one in payments.values()
+                if one.balance and one.order_id in reverted
             ],
             at=at,
             actor=actor,
@@ -174,3 +185,22 @@ def _manual_balances(payments: Collection[Payment]) -> dict[int, int]:
         if kind in {EntryKind.MANUAL, EntryKind.MANUAL_REVERSAL}:
             totals[payment_id] = totals.get(payment_id, 0) + amount
     return totals
+
+
+def _by_order(payments: Collection[Payment]) -> dict[int, list[Payment]]:
+    found: dict[int, list[Payment]] = defaultdict(list)
+    for payment in payments:
+        found[payment.order_id].append(payment)
+    return found
+
+
+def _filling(payments: Sequence[Payment], won: int) -> list[tuple[Payment, int]]:
+    """What each payment of an order still wants of so many won, the first ones first; the last one takes the rest."""
+    shares, left = [], won
+    for payment in payments:
+        is_last = payment is payments[-1]
+        share = left if is_last else max(0, min(left, payment.amount - payment.balance))
+        left -= share
+        if share:
+            shares.append((payment, share))
+    return shares

@@ -2,7 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
+
+from django.db.models import Q
 
 from core.events import record
 from core.lookups import Among
@@ -10,28 +14,31 @@ from core.models import Job
 from core.state import Change, Outcome
 from payments import events
 from payments.models import MoneyProblem, Payment
-from payments.states import ProblemKind, ProblemStage, Resolution
+from payments.states import OF_ORDER, ProblemKind, ProblemStage, Resolution
 
 
 def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, detail: str = "") -> None:
-    """예외 등록: one open row for a payment and kind; a repeat brings the amount up to date. Payments are locked."""
-    MoneyProblem.objects.bulk_create(
-        [
-            MoneyProblem(
-                kind=kind, payment=payment, order_id=payment.order_id, amount=amount, found_at=at, detail=detail[:300]
-            )
-        ],
-        update_conflicts=False,
-        ignore_conflicts=True,
-    )
-    MoneyProblem.objects.filter(payment=payment, kind=kind, resolved_at=None).exclude(amount=amount).update(
-        amount=amount, detail=detail[:300], updated_at=at
-    )
+    """예외 등록: one open row for a payment, or its order (OF_ORDER), and kind; a repeat brings the amount up to date.
+
+    Orders and payments are locked.
+    """
+    mine = MoneyProblem.objects.filter(_about([payment], [kind]), resolved_at=None)
+    if not mine.exists():
+        MoneyProblem.objects.bulk_create(
+            [
+                MoneyProblem(
+                    kind=kind, payment=payment, order_id=payment.order_id, amount=amount, found_at=at,
+                    detail=detail[:300],
+                )
+            ],
+            ignore_conflicts=True,
+        )  # fmt: skip
+    mine.exclude(amount=amount).update(amount=amount, detail=detail[:300], updated_at=at)
 
 
 def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> bool:
     """예외 금액 고치기: the open row of these kinds stands for so many won by now; whether there is one."""
-    mine = MoneyProblem.objects.filter(payment=payment, kind__in=list(kinds), resolved_at=None)
+    mine = MoneyProblem.objects.filter(_about([payment], kinds), resolved_at=None)
     mine.exclude(amount=amount).update(amount=amount, updated_at=at)
     return bool(mine.exists())
 
@@ -50,10 +57,20 @@ def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) ->
 def settle_all(payments: Collection[Payment], kinds: Collection[ProblemKind], *, at: datetime) -> None:
     """저절로 해결 of several payments at once."""
     if payments:
-        mine = Among("payment_id", [payment.pk for payment in payments])
-        MoneyProblem.objects.filter(mine, kind__in=list(kinds), resolved_at=None).update(
+        MoneyProblem.objects.filter(_about(payments, kinds), resolved_at=None).update(
             resolution=Resolution.FITS, resolved_at=at, updated_at=at
         )
+
+
+def _about(payments: Collection[Payment], kinds: Collection[ProblemKind]) -> Q:
+    """Cases of these kinds: those of an order are found whichever of its payments they hang on."""
+    of_order, own = OF_ORDER.intersection(kinds), set(kinds) - OF_ORDER
+    parts = []
+    if of_order:
+        parts.append(Q(Among("order_id", [one.order_id for one in payments]), kind__in=sorted(of_order)))
+    if own:
+        parts.append(Q(Among("payment_id", [one.pk for one in payments]), kind__in=sorted(own)))
+    return reduce(or_, parts)
 
 
 def decide(

@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 from django.db.models import F, QuerySet, Sum
 
 from core.calendar import kst_date, kst_day_range
+from orders.models import Order
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.applying import Fetched
+from payments.services.booking import OF_BANK
 from payments.services.draining import apply_each, fetch
 from payments.services.questions import PATIENCE
 from payments.states import FROM_PG, GOING_OUT, NoticeState, PaymentState, VirtualState
@@ -75,8 +77,8 @@ def _report(account: PgAccount, day: date, *, ran_on: date, at: datetime) -> PgR
     found = _compare(payments, at=at)
     if not found.payments:
         return None
-    ledger = LedgerEntry.objects.filter(payment__in=found.answered, kind__in=FROM_PG | GOING_OUT)
-    mine = Payment.objects.filter(pk__in=found.answered)
+    ledger = LedgerEntry.objects.filter(payment__in=found.answered, kind__in=FROM_PG | GOING_OUT).exclude(OF_BANK)
+    orders = Order.objects.filter(pk__in=Payment.objects.filter(pk__in=found.answered).values("order_id"))
     report, _ = PgReconciliation.objects.update_or_create(
         ran_on=ran_on,
         account=account,
@@ -88,7 +90,7 @@ def _report(account: PgAccount, day: date, *, ran_on: date, at: datetime) -> PgR
             "mismatches": found.mismatches,
             "pg_sum": found.pg_sum,
             "ledger_sum": ledger.aggregate(won=Sum("amount"))["won"] or 0,
-            "order_sum": mine.aggregate(won=Sum("order__paid_amount"))["won"] or 0,
+            "order_sum": orders.aggregate(won=Sum("paid_amount"))["won"] or 0,
             "finished_at": at,
         },
     )

@@ -25,13 +25,15 @@ from payments.states import ENDED, LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKi
 
 CHECK_AFTER = timedelta(hours=1)
 TAKEN_BACK = "신청한 환불을 철회했습니다."
+UNTOLD = "환불 {key}: PG가 이체 결과를 알려 주지 않습니다. PG 관리자 화면에서 확인하고 환불 관리에서 정하세요."
 IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
 
 
 def settle(refund: Refund, *, reference: str, is_final: bool, answered_at: datetime, at: datetime) -> None:
     """환불 응답 기장: the PG took it. Books unless a re-query has booked it meanwhile.
 
-    A re-query that began before `answered_at` may not know of the refund and must not be applied after this.
+    A re-query that began before `answered_at` may not know of the refund and must not be applied after this. That is
+    no question of ours: what else the PG has done meanwhile is still to be asked for.
     """
     Payment.objects.filter(Q(synced_at=None) | Q(synced_at__lt=answered_at), pk=refund.paid.pk).update(
         synced_at=answered_at
@@ -95,9 +97,21 @@ def arrive(refund: Refund, *, at: datetime) -> None:
 
 def bounce(refund: Refund, *, at: datetime) -> None:
     """환불 실패 기장: the bank could not pay out what the PG had taken; the money is with us again (A74)."""
-    reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
-    book([(refund.paid, EntryKind.REFUND_FAILED, reference, refund.amount)], at=at, reason=refund.reason)
+    credit_back(refund, at=at)
     fail(refund, error="은행이 환불금을 입금하지 못했습니다. 환불계좌를 확인하세요.", at=at)
+
+
+def credit_back(refund: Refund, *, at: datetime, actor: Any = None) -> None:
+    """환불금 되돌림: the ledger row of a transfer that came back; the PG goes on counting it as refunded."""
+    reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
+    row = (refund.paid, EntryKind.REFUND_FAILED, reference, refund.amount)
+    book([row], at=at, actor=actor, reason=refund.reason)
+
+
+def ask_person(refund: Refund, *, at: datetime) -> None:
+    """예외 등록: the PG does not tell what became of this transfer; nothing is booked until somebody has found out."""
+    detail = UNTOLD.format(key=refund.key)
+    problems.open_for(refund.paid, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=detail)
 
 
 def fail(refund: Refund, *, error: str, at: datetime) -> None:

@@ -1,15 +1,15 @@
 """Locked refunds with their locked payments and orders: the door through which every refund service reads."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import Q, Sum
 
 from core.locks import locked
-from orders.models import Order
 from orders.services.locking import locked_orders
 from payments.models import BankDeposit, LedgerEntry, Payment, Refund
+from payments.services.booking import OF_BANK, payments_of
 from payments.states import REFUND_OPEN, EntryKind, RefundWay
 
 NOT_FOUND = "환불 건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
@@ -36,7 +36,7 @@ def locked_refunds(
     rows = Refund.objects.filter(pk__in=refund_ids, order__isnull=False)
     order_ids = {pk for pk in rows.values_list("order_id", flat=True) if pk is not None}
     with locked_orders(order_ids, actor=actor, skip_locked=skip_locked) as (orders, _):
-        payments = {payment.pk: payment for payment in locked_payments(orders)}
+        payments = payments_of(orders)
         mine = Q(payment__in=payments) | Q(deposit__isnull=False)
         refunds: list[Refund] = locked(Refund.objects.filter(mine, pk__in=refund_ids))
         deposit_ids = [refund.deposit_id for refund in refunds if refund.deposit_id is not None]
@@ -49,15 +49,6 @@ def locked_refunds(
         yield refunds
 
 
-def locked_payments(orders: Sequence[Order]) -> list[Payment]:
-    """결제 of locked orders, all of them, locked, ids ascending; each carries its locked order."""
-    by_id = {order.pk: order for order in orders}
-    payments: list[Payment] = locked(Payment.objects.filter(order__in=orders))
-    for payment in payments:
-        payment.order = by_id[payment.order_id]
-    return payments
-
-
 def promised(payments: Collection[Payment]) -> dict[int, int]:
     """약속한 환불: won of refunds that are open and not in the ledger, by payment id."""
     rows = Refund.objects.filter(payment__in=payments, state__in=REFUND_OPEN, entry=None).order_by()
@@ -65,8 +56,10 @@ def promised(payments: Collection[Payment]) -> dict[int, int]:
 
 
 def balances_at_pg(payments: Collection[Payment]) -> dict[int, int]:
-    """PG 잔액: won that a PG can still pay back, by payment id; what staff booked by hand it knows nothing of."""
-    rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).order_by()
+    """PG 잔액: won that a PG can still pay back, by payment id; it knows nothing of what staff booked by hand, nor of
+    what came into our own bank account.
+    """
+    rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).exclude(OF_BANK).order_by()
     found = dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
     return {payment.pk: found.get(payment.pk, 0) for payment in payments}
 

@@ -24,14 +24,8 @@ from payments.models import MoneyProblem, Payment, Refund, RefundAccount, Refund
 from payments.models.refund import sealed
 from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
-from payments.services.refund_locking import (
-    NOT_FOUND,
-    beside_pg,
-    locked_payments,
-    locked_refunds,
-    promised,
-    rests_at_pg,
-)
+from payments.services.booking import payments_of
+from payments.services.refund_locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
 from payments.states import RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
@@ -111,7 +105,7 @@ def request(
     result, asked = Requested(), list(asks)
     order_ids = Payment.objects.filter(pk__in={ask.payment_id for ask in asked}).values_list("order_id", flat=True)
     with locked_orders(set(order_ids), actor=actor) as (orders, _):
-        payments = {payment.pk: payment for payment in locked_payments(orders)}
+        payments = payments_of(orders)
         taken, at_pg = promised(payments.values()), rests_at_pg(payments.values())
         watch = Watch(actor, at)
         for place, ask in enumerate(asked):

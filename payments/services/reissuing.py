@@ -4,7 +4,7 @@ What the PG refused gets a new reference, because a PG may repeat its refusal un
 asked for at once under the same, so that a PG which has opened it gives that one. Source: payments.md 5.4.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -56,7 +56,7 @@ def reissue(*, order_ids: Collection[int], actor: Any, at: datetime, batch: Job 
     just now, and those whose money has moved. The PG is asked by the relay, after the commit.
     """
     with locked_orders(order_ids, actor=actor) as (orders, lines):
-        payments = payments_of(orders)
+        payments = _to_reissue(payments_of(orders))
         virtuals = {one.pk: one for one in VirtualAccount.objects.filter(payment__in=payments.values())}
         refused = _refusals(orders, lines, payments, virtuals, at=at)
         outcome = Outcome(possible=[line for line in lines if line.order_id not in refused])
@@ -72,6 +72,14 @@ def reissue(*, order_ids: Collection[int], actor: Any, at: datetime, batch: Job 
         # The lines stay as they are; a bulk act takes a row for done by the version after the one that was seen.
         outcome.changes = [Change(line, line.state, line.state, line.version + 1) for line in outcome.possible]
     return outcome
+
+
+def _to_reissue(payments: Mapping[int, Payment]) -> dict[int, Payment]:
+    """The payment of each order that still wants its account; by order id."""
+    found: dict[int, Payment] = {}
+    for one in sorted(payments.values(), key=lambda one: (one.balance >= one.amount, one.pk)):
+        found.setdefault(one.order_id, one)
+    return found
 
 
 def _refusals(

@@ -88,3 +88,36 @@ def test_a_person_pays_pays_too_much_and_the_bank_takes_it_back(pgs, browser):
     page.get_by_text("입금할 금액이 청구 금액과 다릅니다.").wait_for()
     assert pgs.payment("toss", "20261121-0000002-1")["movements"] == []
     context.close()
+
+
+def test_a_person_pays_by_card_and_cancels_it(pgs):
+    given = {"act": "pay-card", "pg": "toss", "order_ref": "MALL-0001", "amount": "33,000", "name": "HONG"}
+    assert form(pgs, **given)[0] == 303
+    payment = pgs.payment("toss", "MALL-0001")
+    assert (payment["method"], payment["state"], payment["paid_amount"]) == ("CARD", "PAID", 33_000)
+    page = pgs.request("GET", "/?q=MALL-0001")[1].decode()
+    assert payment["payment_ref"] in page
+    assert 'data-action="cancel-card"' in page
+    assert 'data-action="pay"' not in page
+    assert 'data-action="reverse"' not in page
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    payment = pgs.payment("toss", "MALL-0001")
+    assert (payment["state"], payment["refunded_amount"]) == ("CANCELED", 33_000)
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    assert pgs.payment("toss", "MALL-0001")["refunded_amount"] == 33_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"order_ref": "x"}, {"order_ref": "a b c d e f"}, {"amount": "0"}, {"amount": "x"}, {"pg": "nobody"}]
+)
+def test_a_card_payment_that_no_pg_takes_opens_nothing(pgs, wrong):
+    given = {"act": "pay-card", "pg": "toss", "order_ref": "MALL-0001", "amount": "33000", "name": "HONG"} | wrong
+    assert form(pgs, **given)[0] == 303
+    assert pgs.read("payments") == []
+
+
+def test_an_account_cannot_be_canceled_as_a_card(pgs):
+    payment = opened(pgs)
+    pgs.control("payments/deposit", id=payment["id"])
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    assert pgs.payment("inicis", ORDER)["refunded_amount"] == 0

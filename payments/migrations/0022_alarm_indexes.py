@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payments", "0019_shortfall")]
+    dependencies = [("payments", "0021_card_checks")]
 
     operations = [
         AddIndexConcurrently(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0060_alarm_indexes")]
+    dependencies = [("payments", "0022_alarm_indexes")]
 
     operations = [
         migrations.AddField(
