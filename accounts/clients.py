@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from core.networks import Address, address
+
 HASH_LENGTH = 16
 
 
@@ -29,7 +31,7 @@ NO_CLIENT = Client()
 
 
 def client_of(request: HttpRequest) -> Client:
-    """접속지: read from a request; behind a trusted proxy the address is the last one that the proxy added."""
+    """접속지: read from a request."""
     agent = request.headers.get("User-Agent", "")
     session_key = getattr(request, "session", None) and request.session.session_key
     return Client(
@@ -45,11 +47,26 @@ def _session_hash(session_key: str) -> str:
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """접속 IP: behind a trusted proxy the address that the proxy added; None for what is no address."""
-    address = request.META.get("REMOTE_ADDR", "")
-    if settings.SECURE_PROXY_SSL_HEADER:
-        address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return None
+    """접속 IP: of the client, None for what is no address.
+
+    It is the other end of the line, unless that is one of our own proxies: then X-Forwarded-For is read from the right,
+    where each proxy has written who asked it, and the first address that is no proxy of ours counts. Whatever stands
+    further left the client may have written itself (payments.md 5.3).
+    """
+    found = address(request.META.get("REMOTE_ADDR", ""))
+    for part in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if not is_trusted(found) or not part.strip():
+            break
+        found = address(part)
+    return str(found) if found else None
+
+
+def peer_of(request: HttpRequest) -> str | None:
+    """접속 상대: the other end of the line, be it a proxy."""
+    found = address(request.META.get("REMOTE_ADDR", ""))
+    return str(found) if found else None
+
+
+def is_trusted(found: Address | None) -> bool:
+    """우리 프록시 여부."""
+    return found is not None and any(found in network for network in settings.TRUSTED_PROXIES)

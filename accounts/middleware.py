@@ -10,13 +10,16 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts.clients import is_trusted
 from accounts.models import User
+from core.networks import address
 
 OPENED_AT = "opened_at"
 LONGEST_SESSION = timedelta(hours=12)
 SEEN_AT = "seen_at"
 SAVE_EVERY = 60
 """Seconds between two saves of a session that is in use; its 30 idle minutes are that exact."""
+FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
 BACKGROUND = ("/poll/", "/menu/counts/")
 """Endings of addresses that a page asks by itself: they keep nobody logged in."""
 ENDED = "로그인이 풀렸습니다. 다시 로그인하세요."
@@ -25,6 +28,18 @@ ENDED = "로그인이 풀렸습니다. 다시 로그인하세요."
 def mark_session(session: SessionBase, *, at: datetime) -> None:
     """세션 표시: note in a fresh session when it was opened."""
     session[OPENED_AT] = session[SEEN_AT] = int(at.timestamp())
+
+
+class ProxyMiddleware:
+    """프록시: who is no proxy of ours cannot call plain HTTP encrypted. Stands before whatever looks at that."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if FORWARDED_PROTO in request.META and not is_trusted(address(request.META.get("REMOTE_ADDR", ""))):
+            del request.META[FORWARDED_PROTO]
+        return self.get_response(request)
 
 
 class StaffSessionMiddleware:

@@ -76,6 +76,7 @@ PERMISSIONS = _table(
     ("payments.view_refund", "환불 조회", (OWNER, CS, FINANCE, AUDITOR)),
     ("payments.request_refund", "환불 신청과 철회", (OWNER, CS, FINANCE)),
     ("payments.approve_refund", "환불 승인과 보류", (OWNER, FINANCE)),
+    ("payments.approve_own_refund", "자기가 신청한 작은 환불 승인", (OWNER,)),
     ("payments.pay_refund", "환불 이체와 이체 목록 내려받기", (OWNER, FINANCE)),
     ("payments.view_notices", "웹훅 수신함 조회", (OWNER, CS, FINANCE, AUDITOR)),
     ("payments.replay_event", "PG 알림 다시 처리", (OWNER,)),

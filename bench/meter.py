@@ -42,6 +42,20 @@ def cpu(pid: int) -> float:
     return sum(seconds for _, seconds in tree(pid).values())
 
 
+def cpu_by_part(pid: int) -> dict[str, float]:
+    """Processor seconds of web, relay, database and the rest of the tree."""
+    found = dict.fromkeys(("web", "relay", "database", "rest"), 0.0)
+    for one, (name, seconds) in tree(pid).items():
+        try:
+            command = Path(f"/proc/{one}/cmdline").read_text()
+        except OSError:
+            continue
+        marks = {"postgres": "database", "gunicorn": "web", "oms_relay": "relay"}
+        part = next((part for mark, part in marks.items() if mark in f"{name} {command}"), "rest")
+        found[part] += seconds
+    return found
+
+
 def python_memory(pid: int) -> dict[int, int]:
     """Resident bytes of each of our own processes in the tree."""
     found = {}

@@ -159,6 +159,13 @@ class BulkAction(Act):
         """
         return {}
 
+    def misfits(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+        """맞지 않는 입력: `misfits(ids, **cleaned form data)`, by field what of a valid form does not fit the rows.
+
+        The dialog stays open with what was typed.
+        """
+        return {}
+
     def takes(self, base: type[models.Model]) -> bool:
         """기준 행: whether rows of a table lead to the act's target rows; unless overridden they are the same.
 

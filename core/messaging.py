@@ -48,9 +48,9 @@ def send(*, template: str, to: str, context: Mapping[str, Any], key: str, at: da
     when the caller's transaction has been committed. Raises LookupError for an unknown text or a context that lacks a
     value the text shows.
     """
-    body = render(template, context)
+    body, variables = _rendered(template, context)
     has_gateway = _backend_name() != STANDARD_BACKEND
-    message = Message(key=key, template=template, to=to, body=body, next_try_at=at)
+    message = Message(key=key, template=template, to=to, body=body, variables=variables, next_try_at=at)
     if not has_gateway:
         # Nobody is asked, so nothing can be unknown.
         message.status, message.attempts, message.next_try_at = MessageStatus.SENT, 1, None
@@ -81,15 +81,23 @@ def _stored(message: Message) -> bool:
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """알림 내용: the finished text, without HTML escapes. Raises LookupError as send() does."""
+    return _rendered(template, context)[0]
+
+
+def _rendered(template: str, context: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The finished text, and what it shows by name, spelled as in the text."""
     try:
         text: Template = engines["django"].get_template(f"messages/{template}.txt").template  # type: ignore[attr-defined]
     except TemplateDoesNotExist as error:
         raise LookupError(f"no message text {template!r}") from error
-    nodes = text.nodelist.get_nodes_by_type(VariableNode)
-    shown = {str(node.filter_expression.var).split(".")[0] for node in nodes if isinstance(node, VariableNode)}
-    if missing := sorted(shown - set(context)):
+    nodes = [node for node in text.nodelist.get_nodes_by_type(VariableNode) if isinstance(node, VariableNode)]
+    shown = {str(node.filter_expression.var): node for node in nodes}
+    if missing := sorted({name.split(".")[0] for name in shown} - set(context)):
         raise LookupError(f"message {template!r} needs {', '.join(missing)}")
-    return text.render(Context(dict(context), autoescape=False)).strip()
+    given = Context(dict(context), autoescape=False)
+    finished = text.render(given).strip()
+    with given.bind_template(text):
+        return finished, {name: str(node.render(given)) for name, node in shown.items()}
 
 
 @drain(channel=CHANNEL)

@@ -30,6 +30,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("canary", "core.tasks.canary", timedelta(seconds=60)),
     Periodic("cancel-unpaid", "payments.tasks.cancel_unpaid_overdue", timedelta(seconds=60)),
     Periodic("pg-notices", "payments.tasks.process_notices", timedelta(seconds=30)),
+    Periodic("watch-money", "payments.tasks.watch_money", timedelta(minutes=5)),
     Periodic("reconcile-soon", "payments.tasks.reconcile_soon", timedelta(minutes=30)),
     Periodic("reconcile-week", "payments.tasks.reconcile_week", crontab(hour=3, minute=40)),
     Periodic("retain-requests", "payments.tasks.retain_requests", crontab(hour=4, minute=30)),

@@ -27,6 +27,7 @@ from orders.models import Order
 from payments.columns.problems import GROUPS
 from payments.pages.counts import tab_counts
 from payments.pages.problems import open_sums
+from payments.services.alarms import AlarmKind, alarms
 
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10
@@ -58,6 +59,18 @@ MONEY = (
     Watched("refund-draft", "환불 승인 대기", "refunds", "tab=draft"),
     Watched("refund-failed", "환불 실패", "refunds", "tab=failed", DANGER),
 )
+
+_NOTICES, _REFUSED = "/payments/notices/", "/payments/notices/refused/"
+ALARMS = {
+    AlarmKind.REFUSED: (_REFUSED, "?period=7d"),
+    AlarmKind.FOREIGN: (_REFUSED, "?period=7d"),
+    AlarmKind.SILENT: (_NOTICES, "?period=all"),
+    AlarmKind.OLD_CASES: ("/payments/problems/", "?period=all"),
+    AlarmKind.FAILING: (_NOTICES, "?tab=waiting&period=all"),
+    AlarmKind.DEAD: (_NOTICES, "?period=all&state=DEAD"),
+    AlarmKind.TAKEN_BACK: (_NOTICES, "?period=all&event=REVERSED"),
+}
+"""Where one looks after an alarm: page, and its conditions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,7 @@ class Dashboard(PermissionRequired):
             "steps": list(step_cards(request, user, at)),
             "exceptions": list(exception_cards(user, at)),
             "money": list(money_cards(request, user)),
+            "alarms": list(alarm_cards(user, at)),
             "jobs": last_jobs(user, at),
             "may_see_jobs": user.has_perm("jobs.view"),
             "bars": bars,
@@ -148,6 +162,17 @@ def money_cards(request: HttpRequest, user: User) -> Iterator[Card]:
     if user.has_perm("payments.view_notices"):
         stuck, url = step_counts(request)["notices"], lists.page("notices").url
         yield _plain("stuck-notices", "확인할 알림", stuck, "알림", f"{url}?tab=parked&period=all")
+
+
+def alarm_cards(user: User, at: datetime) -> Iterator[Card]:
+    """경보 카드: one for each alarm that stands, none when all is well."""
+    if not user.has_perm("payments.view_notices"):
+        return
+    for alarm in alarms(at=at):
+        page, query = ALARMS[alarm.kind]
+        chosen = f"&account={alarm.account_id}" if alarm.account_id else ""
+        key = f"alarm-{alarm.kind}" + (f"-{alarm.account_id}" if alarm.account_id else "")
+        yield Card(key, alarm.label, f"{alarm.number:,}{alarm.unit}", "경보", f"{page}{query}{chosen}", DANGER)
 
 
 def problem_cards() -> Iterator[Card]:

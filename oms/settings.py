@@ -7,6 +7,7 @@ import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
 from core import embedded
+from core.networks import networks
 from oms.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "oms.health.HealthMiddleware",
+    "accounts.middleware.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "payments.middleware.WebhookMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -180,7 +182,11 @@ SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_HSTS_SECONDS = 31536000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if os.environ.get("OMS_TRUST_PROXY") == "1" else None
+if os.environ.get("OMS_TRUST_PROXY"):
+    raise RuntimeError("OMS_TRUST_PROXY is no more; name the proxies in front in OMS_TRUSTED_PROXIES")
+# Whose X-Forwarded-For and X-Forwarded-Proto count (accounts/clients.py); anybody else's are no headers at all.
+TRUSTED_PROXIES = networks(os.environ.get("OMS_TRUSTED_PROXIES", ""))
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

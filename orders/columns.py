@@ -153,13 +153,21 @@ def elsewhere_text(group: Group) -> str:
     return f"외 {len(group.elsewhere)}건 {'·'.join(_LABEL[state] for state in states)}"
 
 
+def lock_tags(group: Group) -> list[cells.Tag]:
+    """잠금 표시: 결제 확인 and 보류 of the lines of a row."""
+    locks = 0
+    for line in group.lines:
+        locks |= line.open_locks
+    found = [cells.Tag(LockKind.PAYMENT.label, DANGER)] if locks & LOCK_BIT[LockKind.PAYMENT] else []
+    return [*found, cells.Tag("보류", HOLD)] if locks & HELD else found
+
+
 def order_tags(group: Group) -> list[cells.Tag]:
     """표시: what staff must see at once, the most pressing first."""
     order, found = group.record, []
     if order.steps & BIT_CLAIM:
         found.append(cells.Tag("취소 신청", DANGER))
-    if any(line.open_locks & HELD for line in group.lines):
-        found.append(cells.Tag("보류", HOLD))
+    found += lock_tags(group)
     if order.next_due_at is not None:
         late = (kst_date(group.now) - due_date(order.next_due_at)).days
         if late > 0:

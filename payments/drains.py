@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.drains import drain
-from payments.services import bank, deposits, draining, issuing, refund_checking, refund_sending, refunds
+from payments.services import bank, card_checks, deposits, draining, issuing, refund_checking, refund_sending, refunds
 from payments.services.closing import close_due
 from payments.services.receiving import CHANNEL
 from payments.services.sweeping import read_unread
@@ -19,6 +19,12 @@ def drain_notices(*, at: datetime) -> int:
 def open_virtual_accounts(*, at: datetime) -> int:
     """가상계좌 발급: accounts that no PG has opened yet; how many were tried."""
     return issuing.issue_due(at=at)
+
+
+@drain(channel=card_checks.CHANNEL)
+def check_card_payments(*, at: datetime) -> int:
+    """카드 결제 확인: card payments that no PG has confirmed yet; how many were asked about."""
+    return card_checks.check_due(at=at)
 
 
 @drain(channel=refunds.CHANNEL)

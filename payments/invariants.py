@@ -8,6 +8,8 @@ from core.invariants import Violation, invariant
 from payments.states import ENDED, PAID_BACK, REFUND_OPEN, RefundState
 
 MOST = 20
+SURE = 95
+"""Score of the amount with the name, or with the order number (domain.md 1.2)."""
 
 
 def _texts(codes: Iterable[str]) -> str:
@@ -252,6 +254,20 @@ def check_notices() -> Iterable[Violation]:
             yield Violation("INV-10", f"request {pk}", f"not read since {at:%Y-%m-%d %H:%M}")
 
 
+_UNASKED = f"""
+SELECT payment_id, next_try_at FROM payments_cardcheck WHERE next_try_at < now() - interval '10 minutes' LIMIT {MOST}
+"""
+
+
+@invariant("INV-10", "A card payment that waits for its PG is asked about when its time has come.")
+def check_cards() -> Iterable[Violation]:
+    """카드 결제 확인 검사."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNASKED)
+        for pk, due in cursor.fetchall():
+            yield Violation("INV-10", f"card payment {pk}", f"to be asked about since {due:%Y-%m-%d %H:%M}")
+
+
 _CANCELED_PAID = f"""
 SELECT l.number, l.canceled_at, e.won FROM orders_orderline l
 JOIN LATERAL (SELECT sum(e.amount) AS won FROM payments_ledgerentry e JOIN payments_payment p ON p.id = e.payment_id
@@ -259,6 +275,32 @@ JOIN LATERAL (SELECT sum(e.amount) AS won FROM payments_ledgerentry e JOIN payme
 WHERE l.state = 'CANCELED_UNPAID' AND l.canceled_by = 'DEADLINE'
 LIMIT {MOST}
 """
+
+
+# Their news had come before the end, whenever they were booked; each is wanted by the order or was given to it.
+_CANCELED_BESIDE = f"""
+SELECT DISTINCT l.number, l.canceled_at, d.amount FROM orders_orderline l
+JOIN orders_order o ON o.id = l.order_id
+JOIN payments_bankdeposit d ON d.at <= o.deposit_by AND d.created_at <= l.canceled_at AND d.amount = o.due_amount
+WHERE l.state = 'CANCELED_UNPAID' AND l.canceled_by = 'DEADLINE' AND (
+  EXISTS (SELECT 1 FROM payments_depositallocation a JOIN payments_payment p ON p.id = a.payment_id
+          WHERE a.deposit_id = d.id AND a.voided_at IS NULL AND p.order_id = o.id)
+  OR (d.state = 'QUEUED' AND d.reason = 'LATE_AFTER_CANCEL' AND EXISTS (
+      SELECT 1 FROM payments_depositcandidate c WHERE c.deposit_id = d.id AND c.order_id = o.id
+      AND c.score >= {SURE})))
+LIMIT {MOST}
+"""
+
+
+@invariant(
+    "INV-17", "No order was canceled by its deadline beside a deposit of its sum that we had and that was in time."
+)
+def check_deposits_in_time() -> Iterable[Violation]:
+    """자동취소와 입금일시: canceled lines against the time of the bank's rows, not of their booking."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CANCELED_BESIDE)
+        for number, at, won in cursor.fetchall():
+            yield Violation("INV-17", str(number), f"canceled {at:%Y-%m-%d %H:%M}, {won} won were there in time")
 
 
 @invariant("INV-17", "No order was canceled by its deadline while the ledger held money for it.")

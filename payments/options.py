@@ -1,10 +1,17 @@
 """Settings of payments that staff may change."""
 
+from django.core.validators import RegexValidator
+
 from core.settings_registry import Declared, declare
 from orders.states import CouponRule
 
 GROUP = "환불"
+DEPOSITS = "입금"
 FEES = "배송비"
+ALARMS = "경보"
+KEEPING = "보관"
+MONEY = (DEPOSITS, GROUP, FEES, ALARMS, KEEPING)
+"""Groups of the settings page 입금·환불, in its order."""
 
 SECOND_FROM = declare(
     Declared(
@@ -32,7 +39,7 @@ DIFFERENCE_FROM = declare(
     Declared(
         "difference_second_from",
         "다른 사람이 인정하는 차액(원)",
-        "입금",
+        DEPOSITS,
         default=0,
         minimum=0,
         maximum=1_000_000_000,
@@ -43,7 +50,7 @@ BODY_DAYS = declare(
     Declared(
         "pg_request_days",
         "웹훅 원문을 그대로 두는 기간(일)",
-        "보관",
+        KEEPING,
         default=90,
         minimum=30,
         maximum=1_825,
@@ -54,7 +61,7 @@ REQUEST_YEARS = declare(
     Declared(
         "pg_request_years",
         "웹훅 기록을 보관하는 기간(년)",
-        "보관",
+        KEEPING,
         default=5,
         minimum=5,
         maximum=10,
@@ -65,7 +72,7 @@ AGAIN_AFTER = declare(
     Declared(
         "account_again_minutes",
         "입금 안내를 다시 보내는 간격(분)",
-        "입금",
+        DEPOSITS,
         default=60,
         minimum=1,
         maximum=1_440,
@@ -76,7 +83,7 @@ AGAIN_A_DAY = declare(
     Declared(
         "account_again_a_day",
         "하루에 다시 보내는 입금 안내(건)",
-        "입금",
+        DEPOSITS,
         default=3,
         minimum=1,
         maximum=20,
@@ -108,4 +115,105 @@ BASIC_FEE = declare(
 )
 RETURN_FEE = declare(
     Declared("shipping_return_fee", "반품 배송비 편도(원)", FEES, default=3_000, minimum=0, maximum=1_000_000)
+)
+REFUSED_FROM = declare(
+    Declared(
+        "alarm_refused",
+        "경보: 10분 동안 거절한 알림(건)",
+        ALARMS,
+        default=6,
+        minimum=1,
+        maximum=1_000,
+        help="한 PG 계정에서 이만큼 인증에 실패하면 키가 다르거나 누가 알림을 꾸며 보내는 것입니다.",
+    )
+)
+FOREIGN_FROM = declare(
+    Declared(
+        "alarm_foreign",
+        "경보: 하루 동안 다른 상점·다른 IP의 알림(건)",
+        ALARMS,
+        default=1,
+        minimum=1,
+        maximum=1_000,
+        help="상점 아이디나 보낸 주소가 계정 설정과 다른 알림입니다. PG가 주소를 바꾸었거나 설정이 틀렸을 수 있습니다.",
+    )
+)
+SILENT_HOURS = declare(
+    Declared(
+        "alarm_silent_hours",
+        "경보: 알림이 없는 시간",
+        ALARMS,
+        default=24,
+        minimum=1,
+        maximum=720,
+        help="입금을 기다리는 가상계좌가 있는데 PG 계정에서 이 시간 동안 아무 알림도 오지 않으면 알립니다.",
+    )
+)
+OLD_CASE_DAYS = declare(
+    Declared(
+        "alarm_case_days",
+        "경보: 처리하지 않은 예외 입금(영업일)",
+        ALARMS,
+        default=1,
+        minimum=1,
+        maximum=60,
+        help="미확인·예외 입금이 이 영업일보다 오래 열려 있으면 알립니다.",
+    )
+)
+FAILING_PERCENT = declare(
+    Declared(
+        "alarm_failing_percent",
+        "경보: 한 시간 동안 PG 조회 실패(%)",
+        ALARMS,
+        default=20,
+        minimum=1,
+        maximum=100,
+        help="한 PG 계정의 조회 가운데 이 비율이 넘게 실패하면 알립니다. 다섯 건에 못 미치는 실패는 세지 않습니다.",
+    )
+)
+DEAD_FROM = declare(
+    Declared(
+        "alarm_dead",
+        "경보: 처리하지 못한 알림(건)",
+        ALARMS,
+        default=1,
+        minimum=1,
+        maximum=1_000,
+        help="모든 시도에 실패한 알림이 이만큼 남아 있으면 알립니다.",
+    )
+)
+TAKEN_BACK_HOURS = declare(
+    Declared(
+        "alarm_taken_back_hours",
+        "경보: 은행이 입금을 취소한 뒤 알리는 시간",
+        ALARMS,
+        default=24,
+        minimum=1,
+        maximum=720,
+        help="은행이나 PG가 입금을 취소한 결제를 이 시간 동안 보여 줍니다.",
+    )
+)
+ALARM_TO = declare(
+    Declared(
+        "alarm_to",
+        "경보를 받을 휴대전화",
+        ALARMS,
+        default="",
+        maximum=20,
+        validator=RegexValidator(
+            r"\A(0[0-9]{1,2}-?[0-9]{3,4}-?[0-9]{4})?\Z", "전화번호를 010-1234-5678처럼 입력하세요."
+        ),
+        help="비어 있으면 대시보드와 서버 기록에만 나타납니다. 같은 경보는 하루에 한 번 보냅니다.",
+    )
+)
+ACCOUNT_DAYS = declare(
+    Declared(
+        "refund_account_days",
+        "환불계좌를 두는 기간(일)",
+        KEEPING,
+        default=1_825,
+        minimum=30,
+        maximum=3_650,
+        help="완료하거나 철회한 환불의 계좌와 예금주는 이 기간이 지나면 지웁니다. 금액과 PG 환불번호는 남습니다.",
+    )
 )

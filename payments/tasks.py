@@ -5,8 +5,8 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import draining, reconciling, reminding, retaining, sweeping
-from payments.services.overdue import ask_first, cancel_overdue, overdue_orders
+from payments.services import alarms, card_checks, deposits, draining, reconciling, reminding, retaining, sweeping
+from payments.services.overdue import ask_first, cancel_overdue, overdue_orders, transfer_orders
 
 log = logging.getLogger("payments.tasks")
 
@@ -18,12 +18,19 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
     """자동취소 (C48): every order whose 입금기한 is over, without a daily cap; returns how many lines were canceled.
 
     Orders with a deposit that waits for matching, or with part of the money, are skipped; the PG of an order is asked
-    first, and only its clear "not paid" lets the order be canceled. Source: domain.md T4, A05; payments.md 5.6.
+    first, and only its clear "not paid" lets the order be canceled. Rows of the bank that nobody has compared yet are
+    compared before, and no order that a transfer pays ends while one of them is left. Source: domain.md T4, A05;
+    payments.md 5.6; reliability.md F47.
     """
     canceled, after = 0, 0
     silent: set[int] = set()
     while ids := overdue_orders(at=at, after=after):
         kept = ask_first(order_ids=ids, at=at, silent=silent)
+        kept |= card_checks.unseen(order_ids=ids)
+        # Last, because the questions to the PGs take their time.
+        if not deposits.settle_new(at=at):
+            log.warning("deposits are being matched: no order that a transfer pays is canceled in this run")
+            kept |= transfer_orders(order_ids=ids)
         outcome = cancel_overdue(order_ids=[pk for pk in ids if pk not in kept], at=at)
         canceled += len(outcome.moved)
         for line_id, reason in outcome.refused.items():
@@ -59,8 +66,13 @@ def remind_due(*, at: datetime, **kwargs: Any) -> int:
     return reminding.remind_due(at=at)
 
 
+def watch_money(*, at: datetime, **kwargs: Any) -> int:
+    """경보: what about the money cannot wait; how many alarms stand."""
+    return alarms.watch(at=at)
+
+
 def retain_requests(*, at: datetime, **kwargs: Any) -> int:
-    """웹훅 원문 보관: old bodies lose their personal data, very old requests are destroyed; how many rows changed."""
-    masked, destroyed = retaining.mask_old(at=at), retaining.destroy_old(at=at)
-    log.info("%s requests of PGs masked, %s destroyed", masked, destroyed)
-    return masked + destroyed
+    """보관: old bodies lose personal data, very old requests and accounts of refunds go; how many rows changed."""
+    masked, destroyed, wiped = retaining.mask_old(at=at), retaining.destroy_old(at=at), retaining.wipe_accounts(at=at)
+    log.info("%s requests of PGs masked, %s destroyed, %s accounts of refunds wiped", masked, destroyed, wiped)
+    return masked + destroyed + wiped

@@ -1,8 +1,11 @@
 """Twin of Solapi on loopback: python -m sandbox.solapi --port 4200 [--key K --secret S] [--state FILE].
 
 POST /messages/v4/send-many/detail as Solapi documents it, with its HMAC of date and salt: a wrong signature, a date
-more than 15 minutes off or a salt that came before is refused. GET /control/messages lists what was taken; POST
-/control/faults {kind: refuse|status|drop|number, after_work, times} arranges what goes wrong; POST /control/reset.
+more than 15 minutes off or a salt that came before is refused. A message with kakaoOptions (pfId, templateId,
+variables, disableSms) is 알림톡. GET /control/messages lists what was taken; POST /control/faults {kind:
+refuse|status|drop|number, after_work, times} arranges what goes wrong; POST /control/templates {templateId, pfId,
+content} registers an approved template (with none registered any is taken, and its values are shown instead of its
+text); POST /control/absent {numbers} says who has no KakaoTalk; POST /control/reset.
 The page at / shows what a buyer would read on the phone. With --state the messages survive a kill.
 """
 
@@ -22,13 +25,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sandbox.solapi_kakao import KakaoTalk
 from sandbox.solapi_page import shown
 
 HOST = "127.0.0.1"
 DEMO_KEY, DEMO_SECRET = "NCSDEMO000000000", "DEMOSECRET0000000000000000000000"  # noqa: S105 - of nobody's account
 SEND = "/messages/v4/send-many/detail"
 NUMBER = re.compile(r"0\d{7,11}")
-SMS_BYTES = 90
 _AUTH = re.compile(r"HMAC-SHA256 apiKey=([^,]+), date=([^,]+), salt=([^,]+), signature=([0-9a-f]{64})", re.IGNORECASE)
 
 
@@ -51,6 +54,7 @@ class Solapi(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.salts: set[str] = set()
         self.faults: list[dict[str, Any]] = []
+        self.kakao = KakaoTalk()
         self._books = sqlite3.connect(state or ":memory:", check_same_thread=False, isolation_level=None)
         self._books.execute("CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, facts TEXT NOT NULL)")
 
@@ -58,6 +62,7 @@ class Solapi(ThreadingHTTPServer):
         """Nothing sent, nothing wrong."""
         with self.lock:
             self.salts, self.faults = set(), []
+            self.kakao = KakaoTalk()
             self._books.execute("DELETE FROM message")
 
     def messages(self) -> list[dict[str, Any]]:
@@ -104,12 +109,14 @@ class Solapi(ThreadingHTTPServer):
         for text in texts:
             mid = f"M4V{uuid.uuid4().hex[:24].upper()}"
             if not NUMBER.fullmatch(str(text.get("to"))) or not NUMBER.fullmatch(str(text.get("from"))):
-                failed.append(self._failed(text, mid))
+                failed.append(self._failed(text, mid, "수신번호 또는 발신번호가 올바르지 않습니다."))
                 continue
-            kind = "SMS" if len(str(text["text"]).encode("cp949", "replace")) <= SMS_BYTES else "LMS"
-            taken.append(
-                {**text, "messageId": mid, "groupId": group, "type": kind, "at": datetime.now(UTC).isoformat()}
-            )
+            try:
+                shown = self.kakao.delivered(text)
+            except ValueError as problem:
+                failed.append(self._failed(text, mid, str(problem)))
+                continue
+            taken.append({**text, **shown, "messageId": mid, "groupId": group, "at": datetime.now(UTC).isoformat()})
         with self.lock:
             # One statement, so that a kill leaves all of them or none.
             rows = json.dumps([json.dumps(one, ensure_ascii=False) for one in taken])
@@ -118,9 +125,9 @@ class Solapi(ThreadingHTTPServer):
         return {"groupInfo": self._group(group, len(taken), len(failed), values), "failedMessageList": failed,
                 **({"messageList": listed} if listed is not None else {})}  # fmt: skip
 
-    def _failed(self, text: dict[str, Any], mid: str) -> dict[str, Any]:
+    def _failed(self, text: dict[str, Any], mid: str, why: str) -> dict[str, Any]:
         return {"to": text.get("to"), "from": text.get("from"), "type": "SMS", "country": "82", "messageId": mid,
-                "statusCode": "1010", "statusMessage": "수신번호 또는 발신번호가 올바르지 않습니다.",
+                "statusCode": "1010", "statusMessage": why,
                 "accountId": self.key, "customFields": text.get("customFields")}  # fmt: skip
 
     def _group(self, group: str, taken: int, failed: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +169,12 @@ class Handler(BaseHTTPRequestHandler):
             match self.path:
                 case "/control/faults":
                     self.server.faults.append({"times": 1, **values})
+                    self._say(200, values)
+                case "/control/templates":
+                    self.server.kakao.templates[values["templateId"]] = (values["pfId"], values["content"])
+                    self._say(200, values)
+                case "/control/absent":
+                    self.server.kakao.absent = set(values["numbers"])
                     self._say(200, values)
                 case "/control/reset":
                     self.server.reset()

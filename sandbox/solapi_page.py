@@ -36,11 +36,17 @@ def _row(one: dict[str, Any]) -> str:
     at = datetime.fromisoformat(one["at"]).astimezone(KST)
     to = str(one["to"])
     number = f"{to[:-8]}-{to[-8:-4]}-{to[-4:]}" if len(to) in {11, 12} else to
-    kind = "긴 문자" if one["type"] == "LMS" else "단문"
     return (
-        f'<li data-key="{escape(_key(one))}"><h2>{escape(number)} <span class="badge">{kind}</span></h2>'
+        f'<li data-key="{escape(_key(one))}"><h2>{escape(number)} <span class="badge">{_kind(one)}</span></h2>'
         f"<p>{at:%Y-%m-%d %H:%M:%S}</p><blockquote>{escape(str(one['text']))}</blockquote></li>"
     )
+
+
+def _kind(one: dict[str, Any]) -> str:
+    if one["type"] == "ATA":
+        return "알림톡, 받지 못함" if one.get("undelivered") else "알림톡"
+    kind = "긴 문자" if one["type"] == "LMS" else "단문"
+    return f"알림톡 대신 {kind}" if one.get("replaced") else kind
 
 
 _STYLE = """

@@ -14,7 +14,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.settings_registry import get_settings
 from orders import columns as order_columns
-from orders.columns import DANGER, HOLD, LATE, MEMO, TODAY, shown_state
+from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state
 from orders.states import DeliveredBy, DeliveryMethod
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
@@ -105,7 +105,7 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
     if row.step == ShipmentStep.READY:
-        found += [cells.Tag("보류", HOLD)] if row.is_held else []
+        found += lock_tags(group)
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
         found += _tracking_tags(row, group.now)

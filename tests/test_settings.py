@@ -43,6 +43,7 @@ def test_production_is_closed(production):
         "CSRF_COOKIE_SECURE": True,
         "SECURE_SSL_REDIRECT": True,
         "SECURE_PROXY_SSL_HEADER": None,
+        "TRUSTED_PROXIES": [],
         "X_FRAME_OPTIONS": "DENY",
         "USE_TZ": True,
         "TIME_ZONE": "Asia/Seoul",
@@ -61,6 +62,17 @@ def test_the_database_has_time_limits_and_no_request_wide_transaction(production
     assert "lock_timeout=3s" in limits
     assert "idle_in_transaction_session_timeout=30s" in limits
     assert "statement_timeout=15s" in limits
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("OMS_TRUST_PROXY", "1", "OMS_TRUSTED_PROXIES"), ("OMS_TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set")],
+)
+def test_a_wrong_word_about_proxies_stops_the_start(name, value, words):
+    env = {"PATH": os.environ["PATH"], "OMS_ENV": "test", name: value}
+    done = subprocess.run([sys.executable, "-c", PRINT], env=env, cwd=settings.BASE_DIR, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert words in done.stderr
 
 
 @pytest.mark.django_db

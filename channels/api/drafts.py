@@ -10,6 +10,8 @@ from orders.columns import order_code, shown_code
 from orders.models import Order, OrderLine
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
+from payments.services import card_checks
+from payments.services.card_checks import PgPaid
 from payments.services.issuing import account_of
 from payments.states import VirtualState
 
@@ -55,8 +57,15 @@ def to_incoming(sent: OrderIn) -> Incoming:
         points_amount=sent.amounts.points,
         shipping_fee_amount=sent.amounts.shipping_fee,
         lines=lines,
+        awaits_pg=sent.payment.pg is not None,
     )
     return Incoming(draft, [line.sku for line in sent.lines])
+
+
+def to_pg_paid(sent: OrderIn) -> PgPaid | None:
+    """PG 결제 참조 of a posted order; None for one that no PG of ours is to confirm."""
+    pg = sent.payment.pg
+    return PgPaid(account=pg.account, order_ref=pg.order_ref, payment_ref=pg.payment_key) if pg else None
 
 
 def order_out(order: Order) -> OrderOut:
@@ -86,16 +95,16 @@ def order_out(order: Order) -> OrderOut:
 
 
 def account_out(order: Order) -> dict[str, Any]:
-    """가상계좌 of an order as it stands now: `account` and `account_state`; one query."""
+    """가상계좌와 PG 결제 of an order as they stand now: `account`, `account_state`, `pg_state`."""
     virtual = account_of(order)
     if virtual is None:
-        return {"account": None, "account_state": None}
+        return {"account": None, "account_state": None, "pg_state": card_checks.state_of(order)}
     state = "pending" if virtual.state == VirtualState.PENDING else virtual.state.lower()
     if virtual.state == VirtualState.CLOSING:
         state = "closed"
     is_open = virtual.state == VirtualState.ISSUED
     account = AccountOut(bank=virtual.bank, number=virtual.number, holder=virtual.holder, due_at=virtual.due_at)
-    return {"account": account if is_open else None, "account_state": state}
+    return {"account": account if is_open else None, "account_state": state, "pg_state": None}
 
 
 def _line_out(line: OrderLine) -> LineOut:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja import Header, NinjaAPI, Path, Query, Status
 
 from channels.api import errors
-from channels.api.drafts import account_out, order_out, to_incoming
+from channels.api.drafts import account_out, order_out, to_incoming, to_pg_paid
 from channels.api.gate import ChannelKey, HonestParser
 from channels.api.schemas import ConfirmIn, ErrorOut, EventPage, OrderIn, OrderOut, OrderPage
 from channels.services import feed, storefront
@@ -19,6 +19,8 @@ DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 
 - 인증: 설정의 판매채널에서 발급한 API 키를 `Authorization: Bearer oms_…` 머리글로 보냅니다. 키의 채널 주문만 보입니다.
 - POST 요청은 `Idempotency-Key` 머리글이 필요합니다. 같은 키를 72시간 안에 다시 보내면 같은 응답을 받습니다.
+- 우리 PG 계정에서 카드나 간편결제로 결제한 주문은 `payment.pg`에 PG 계정 코드와 PG 주문번호를 보냅니다. 입금대기로
+  접수하고, PG가 같은 금액의 결제를 확인하면 상품준비중으로 옮깁니다. `pg_state`가 그 결과입니다.
 - 금액은 원 단위 정수, 일시는 시간대가 있는 ISO 8601, 상태는 N00(입금대기)부터 N50(구매확정), C·R·E 코드입니다.
 - 오류는 항상 `{"code", "message"}`이며 message는 한국어 문장입니다.
 """
@@ -62,7 +64,8 @@ def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -
     channel, at = _channel(request), timezone.now()
 
     def work() -> Answer:
-        order, is_new = storefront.receive_order(channel=channel, incoming=to_incoming(payload), at=at)
+        incoming, paid = to_incoming(payload), to_pg_paid(payload)
+        order, is_new = storefront.receive_order(channel=channel, incoming=incoming, at=at, paid=paid)
         order.refresh_from_db()
         return Answer(201 if is_new else 200, order_out(order).model_dump(mode="json"))
 

@@ -103,13 +103,35 @@ class RecipientIn(Sent):
     address2: str = Field("", max_length=200, description="상세주소")
 
 
+class PgIn(Sent):
+    """PG 결제: 구매자가 우리 PG 계정에서 결제한 참조. PG가 확인해 준 만큼만 입금으로 봅니다."""
+
+    account: str = Field(min_length=1, max_length=20, pattern=r"^[-a-zA-Z0-9_]+$", description="설정의 PG 계정 코드")
+    order_ref: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\x21-\x7e]+$",
+        description="PG에 보낸 주문번호. 토스 orderId, 포트원 paymentId, 나이스페이 orderId, 이니시스 oid",
+    )
+    payment_key: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]*$",
+        description="PG의 거래번호. 토스 paymentKey, 나이스페이와 이니시스 tid. 포트원은 비워 둡니다.",
+    )
+
+
 class PaymentIn(Sent):
-    """결제: CARD, EASY_PAY, MARKET은 결제한 주문으로, 나머지는 입금대기로 접수합니다."""
+    """결제: MARKET과 pg가 없는 CARD, EASY_PAY는 결제한 주문으로, 나머지는 입금대기로 접수합니다.
+
+    pg가 있는 주문은 PG가 결제를 확인하면 저절로 상품준비중이 됩니다.
+    """
 
     method: Method = Field(description="결제수단")
     paid_at: Instant | None = Field(None, description="결제일시. 없으면 주문일시로 봅니다.")
     depositor_name: str = Field("", max_length=60, description="입금자명")
     deposit_by: Instant | None = Field(None, description="입금기한. 없으면 채널의 기한 규칙을 씁니다.")
+    pg: PgIn | None = Field(None, description="우리 PG 계정에서 결제한 CARD, EASY_PAY 주문의 결제 참조")
 
 
 class AmountsIn(Sent):
@@ -211,6 +233,11 @@ class OrderOut(Schema):
     account: AccountOut | None = Field(None, description="발급된 가상계좌. 없으면 null입니다.")
     account_state: str | None = Field(
         None, description="가상계좌 상태. pending 발급 중, issued 발급, closed 닫음, failed 발급 실패, 없으면 null"
+    )
+    pg_state: str | None = Field(
+        None,
+        description="PG 결제 상태. pending 확인 중, confirmed 확인, refunded 환불, problem 담당자 확인 필요, "
+        "pg 없이 접수한 주문이면 null",
     )
     lines: list[LineOut]
 

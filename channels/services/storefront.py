@@ -14,7 +14,8 @@ from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
 from orders.states import ConfirmedBy, LineState
-from payments.services import issuing
+from payments.services import card_checks, issuing
+from payments.services.card_checks import PgPaid
 
 _SAID = (
     "payment_method", "delivery_method", "buyer_name", "buyer_phone", "buyer_email", "recipient_name",
@@ -36,14 +37,19 @@ class PurchaseRefused(Conflict):
     code = "purchase_refused"
 
 
-def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) -> tuple[Order, bool]:
+def receive_order(
+    *, channel: SalesChannel, incoming: Incoming, at: datetime, paid: PgPaid | None = None
+) -> tuple[Order, bool]:
     """주문 접수: the stored order, and whether it is new; the same order again is the stored one.
 
-    Raises OrderRefused, and Conflict when the number is known with other lines, amounts, people, address or payment.
+    `paid` names the payment at a PG of ours that is to confirm the money. Raises OrderRefused, PgRefused, and Conflict
+    when the number is known with other lines, amounts, people, address or payment.
     """
-    problem = draft_problem(incoming.draft, at=at)
+    draft = incoming.draft
+    problem = draft_problem(draft, at=at)
     if problem:
         raise OrderRefused(problem)
+    account = card_checks.account_for(paid, method=draft.payment_method, due=due_amount(draft)) if paid else None
     placed = place_orders(
         channel=channel,
         incoming=[incoming],
@@ -52,12 +58,14 @@ def receive_order(*, channel: SalesChannel, incoming: Incoming, at: datetime) ->
         source=Source.API,
         creates_products=channel.creates_products,
     )
-    number = incoming.draft.channel_number
-    if number in placed.created:
-        issuing.ask_for_accounts(orders=[placed.created[number]], at=at)
-        return placed.created[number], True
-    known = placed.known[number]
-    if not _is_same(known, incoming.draft):
+    if draft.channel_number in placed.created:
+        order = placed.created[draft.channel_number]
+        issuing.ask_for_accounts(orders=[order], at=at)
+        if paid and account:
+            card_checks.await_pg(order=order, account=account, paid=paid, at=at)
+        return order, True
+    known = placed.known[draft.channel_number]
+    if not _is_same(known, draft) or not card_checks.is_same(known, paid):
         raise Conflict(
             f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {josa(known.number, '을/를')} 조회해 "
             "비교하고, 새 주문이면 다른 채널 주문번호로 보내세요.",

@@ -14,6 +14,8 @@ from core.models import ItemResult, Job, JobItem, JobKind
 
 SHOWN_REASONS = 5
 OTHER_REASONS = "그 밖의 이유"
+MOST_LOOKED_AT = 1_000
+"""Target rows that what was typed is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,12 @@ def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
                 id_array(verdict.target_id for _, verdict in rows),
             ],
         )
+
+
+def pending_ids(job: Job, *, limit: int = MOST_LOOKED_AT) -> list[int]:
+    """처리할 대상: target rows that a preview found possible, the first ones."""
+    rows = JobItem.objects.filter(job=job, result=ItemResult.PENDING, target_id__isnull=False).order_by("pk")
+    return [pk for pk in rows.values_list("target_id", flat=True)[:limit] if pk is not None]
 
 
 def count_on(job: Job, *, done: int, failed: int) -> None:

@@ -20,6 +20,8 @@ class Message(TimeStamped):
     template = models.CharField("양식", max_length=60)
     to = models.CharField("받는 곳", max_length=120)
     body = models.TextField("내용")
+    # What the text shows, by name: 알림톡 fills its approved template with it (core/gateways/solapi.py).
+    variables = models.JSONField("내용의 값", default=dict, db_default=models.Value({}, models.JSONField()))
     status = models.CharField("상태", max_length=6, choices=MessageStatus.choices, default=MessageStatus.QUEUED)
     attempts = models.PositiveSmallIntegerField("시도 횟수", default=0)
     # Set before the gateway is called: a process that dies in between leaves a row that is not sent a second time.

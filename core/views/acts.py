@@ -79,7 +79,7 @@ def apply(request: HttpRequest, job: Job) -> HttpResponse:
     form = form_of(act, request.POST) if job.kind == JobKind.ACT else None
     typed = typed_of(job, act, items.counts(job))
     is_typed_wrong = bool(typed) and request.POST.get("typed", "").strip().replace(",", "") != typed
-    if is_typed_wrong or (form is not None and not form.is_valid()):
+    if is_typed_wrong or not _is_fitting(job, act, form):
         error = TYPED_WRONG.format(typed=josa(f"{int(typed):,}", "을/를")) if is_typed_wrong else ""
         return answer_preview(request, job, form=form, typed_error=error, status=422)
     run_confirmed(
@@ -91,6 +91,16 @@ def apply(request: HttpRequest, job: Job) -> HttpResponse:
         ticked=ticked_rows(request.POST),
     )
     return answer_result(request, job, is_changed=True)
+
+
+def _is_fitting(job: Job, act: Act, form: forms.Form | None) -> bool:
+    """입력값 확인: by the form itself, and then by the rows that it is for; errors are at their fields."""
+    if form is None or not form.is_valid():
+        return form is None
+    if isinstance(act, BulkAction):
+        for name, text in act.misfits(items.pending_ids(job), **form.cleaned_data).items():
+            form.add_error(name, text)
+    return form.is_valid()
 
 
 def run_confirmed(job: Job, *, actor: Any, at: datetime, **facts: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from core.http import Client, HttpProblem
+from oms.seed.demo_cards import seed_card_orders
 from oms.seed.loader import Say
 from orders.models import Order
 from orders.states import LineState, PaymentMethod
@@ -44,6 +45,10 @@ def connect_pgs(*, port: int, at: datetime, say: Say) -> None:
         say(f"샌드박스 PG를 연결하지 못했습니다: {problem}")
         return
     _open_accounts(at)
+    try:
+        seed_card_orders(client, at=at)
+    except HttpProblem as problem:
+        say(f"카드 주문을 만들지 못했습니다: {problem}")
 
 
 def _open_accounts(at: datetime) -> None:

@@ -35,6 +35,7 @@ GROUPS = (
             Link(
                 "주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"
             ),
+            Link("알림", "/settings/messages/", "알림톡 채널과 템플릿, 문자 대체 발송", "settings.view"),
             Link("휴일", "/settings/holidays/", "쉬는 날과 일하는 날, 기한 계산의 기준", "settings.view"),
         ),
     ),
@@ -43,6 +44,7 @@ GROUPS = (
         (
             Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
             Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
+            Link("입금·환불", "/settings/money/", "승인 금액, 배송비, 경보, 보관 기간", "settings.view"),
             Link("PG 계정", "/settings/pg/", "결제대행사 키, 웹훅 주소, 가상계좌 발급", "settings.view"),
             Link("입금계좌", "/settings/bank-accounts/", "무통장입금을 받는 계좌, 입금 알림 서비스", "settings.view"),
             Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),

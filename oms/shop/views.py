@@ -15,13 +15,15 @@ from core.exceptions import DomainError, NotFound
 from core.korean import josa
 from core.models import Holiday
 from core.models.calendar import HolidayKind
+from core.options import MESSAGES
 from core.setting_forms import SettingsForm
-from core.settings_registry import change_settings, declared_settings, get_settings, note_change
+from core.settings_registry import Declared, change_settings, declared_settings, get_settings, note_change
 from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm
 from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows
 from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
+from payments.options import MONEY
 
 SHOP = "shop"
 EDIT = "settings.edit"
@@ -50,9 +52,9 @@ class SettingsPage(PermissionRequired):
 
 
 class GroupPage(SettingsPage):
-    """설정 묶음: the declared settings of one group as a form, with who changed what."""
+    """설정 묶음: the declared settings of some groups as a form, with who changed what."""
 
-    group: ClassVar[str]
+    groups: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
     template: ClassVar[str] = "settings/group.html"
     history: ClassVar[tuple[str, ...]] = ()
@@ -78,11 +80,15 @@ class GroupPage(SettingsPage):
         return redirect(request.path)
 
     def form(self, data: Any = None) -> SettingsForm:
-        declared = declared_settings(self.group)
+        declared = self.declared()
         return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
 
+    def declared(self) -> list[Declared]:
+        """What the page sets, group by group."""
+        return [one for group in self.groups for one in declared_settings(group)]
+
     def answer(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
-        keys = [one.key for one in declared_settings(self.group)]
+        keys = [one.key for one in self.declared()]
         shown = {
             "title": self.title,
             "form": context.pop("form", None) or self.form(),
@@ -99,13 +105,25 @@ class GroupPage(SettingsPage):
 class ShopPage(GroupPage):
     """쇼핑몰 설정."""
 
-    group, title = SHOP, "쇼핑몰 설정"
+    groups, title = (SHOP,), "쇼핑몰 설정"
+
+
+class MessagePage(GroupPage):
+    """알림 설정: what goes out as 알림톡, and the approved template of each kind of message."""
+
+    groups, title = (MESSAGES,), "알림 설정"
+
+
+class MoneyPage(GroupPage):
+    """입금과 환불 설정: who decides what, fees, alarms, how long things are kept."""
+
+    groups, title = MONEY, "입금·환불 설정"
 
 
 class DeadlinePage(GroupPage):
     """주문 기한: the usual days, and the rules by which channels differ."""
 
-    group, title = DEADLINES, "주문 기한"
+    groups, title = (DEADLINES,), "주문 기한"
     template = "settings/deadlines.html"
     history = (HISTORY_KEY,)
 

@@ -57,7 +57,7 @@ def is_paid_in_full(line: Any) -> bool:
     return bool(line.order.open_amount <= 0)
 
 
-@condition("{self.paid_text}이 들어온 주문입니다. 예외 입금에서 들어온 돈을 모두 환불한 뒤 취소하세요.")
+@condition("{self.order.paid_amount:,}원이 들어온 주문입니다. 예외 입금에서 들어온 돈을 모두 환불한 뒤 취소하세요.")
 def nothing_is_paid(line: Any) -> bool:
     return bool(line.order.paid_amount == 0)
 
@@ -198,11 +198,6 @@ class OrderLine(StateGuard, TimeStamped):
     def missing_text(self) -> str:
         """Won by which the deposits differ from the amount due."""
         return f"{abs(self.order.open_amount):,}원"
-
-    @property
-    def paid_text(self) -> str:
-        """Won that have come in for the order."""
-        return f"{self.order.paid_amount:,}원"
 
     @property
     def amount(self) -> int:

@@ -72,6 +72,8 @@ class OrderDraft:
     coupon_amount: int = 0
     points_amount: int = 0
     shipping_fee_amount: int = 0
+    # Paid through a PG of ours, which has not confirmed it yet: what the channel says of it credits nothing.
+    awaits_pg: bool = False
 
 
 @dataclass(slots=True)
@@ -142,7 +144,7 @@ def lines_state(draft: OrderDraft) -> LineState:
 
 def is_paid(draft: OrderDraft) -> bool:
     """Whether nothing is to be waited for: the channel collected the money, or points and coupons cover it all."""
-    return draft.payment_method in PREPAID_METHODS or due_amount(draft) == 0
+    return (draft.payment_method in PREPAID_METHODS and not draft.awaits_pg) or due_amount(draft) == 0
 
 
 def due_amount(draft: OrderDraft) -> int:

@@ -47,6 +47,10 @@ class CancelAndRefund(LineAction):
             line_ids=ids, fault=Fault(fault), reason=reason, account=account, actor=actor, at=at, batch=batch
         )
 
+    def misfits(self, ids: Collection[int], *, account: RefundAccount | None, **given: Any) -> Mapping[str, str]:
+        text = canceling.account_misfit(line_ids=ids, account=account)
+        return {"number": text} if text else {}
+
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         by_buyer, by_seller = sums.get(Fault.BUYER, 0), sums.get(Fault.SELLER, 0)
         said = [f"환불액은 고객 귀책이면 {by_buyer:,}원, 판매자 귀책이면 {by_seller:,}원입니다."]

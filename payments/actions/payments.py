@@ -147,12 +147,13 @@ class ReissueAccount(LineAction):
     states = (S.AWAITING_PAYMENT,)
     is_whole = True
     style = MORE
+    thing = "가상계좌"
 
     def will(self) -> str:
-        return "PG에 가상계좌를 다시 요청합니다"
+        return "PG에 다시 요청합니다"
 
     def did(self) -> str:
-        return "PG에 가상계좌를 다시 요청했습니다"
+        return "PG에 다시 요청했습니다"
 
     def did_not(self) -> str:
         return "요청하지 못했습니다"

@@ -10,7 +10,7 @@ from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
-from payments.services import preparing, refund_by_hand, refunds
+from payments.services import preparing, refund_by_hand, refund_retrying, refunds
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
@@ -56,6 +56,32 @@ class PayOutRefund(RefundAction):
 
 
 @register
+class ConfirmPayout(RefundAction):
+    """이체 확인: staff have seen at the PG that a transfer arrived of which it does not tell."""
+
+    name, label, permission = "confirm-payout", "이체 확인", "payments.approve_refund"
+    states = (R.ACCEPTED,)
+    becomes = "환불완료"
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return refund_by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
+class ReportBounce(RefundAction):
+    """이체 실패: staff have seen at the PG that the bank could not pay it out."""
+
+    name, label, permission = "report-bounce", "이체 실패", "payments.approve_refund"
+    states = (R.ACCEPTED,)
+    becomes = "환불 실패"
+    style = MORE
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return refund_by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch)
+
+
+@register
 class HoldRefund(Reasoned, RefundAction):
     """환불보류, with a reason."""
 
@@ -82,10 +108,10 @@ class ReleaseRefund(RefundAction):
 
 @register
 class RetryRefund(RefundAction):
-    """환불 다시 신청: what failed, with another account or way."""
+    """환불 다시 신청: what failed, with another account or way, or what waited too long for its approval."""
 
     name, label, permission = "retry-refund", "환불 다시 신청", "payments.request_refund"
-    states = (R.FAILED,)
+    states = (R.FAILED, R.DRAFT)
     thing, verb = "환불", "다시 신청"
     form_class = RetryForm
     preview_data: ClassVar[dict[str, Any]] = {"way": "", "account": None}
@@ -102,7 +128,13 @@ class RetryRefund(RefundAction):
         **parts: Any,
     ) -> Outcome:
         chosen = RefundWay(way) if way else None
-        return refunds.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
+        return refund_retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
+
+    def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
+        chosen = RefundWay(way) if way else None
+        rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
+        wanting = [one for one in rows.select_related("payment__order") if refunds.needs_account(one.paid, chosen)]
+        return {"number": refunds.NO_ACCOUNT} if wanting and account is None else {}
 
 
 @register

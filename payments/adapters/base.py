@@ -144,11 +144,15 @@ class PgState(StrEnum):
 
 
 class RefundState(StrEnum):
-    """PG 환불 상태: how far the last refund to a bank account has come."""
+    """PG 환불 상태: how far the last refund to a bank account has come.
+
+    PART_FAILED: some transfer of the payment did not arrive, and the PG does not say which.
+    """
 
     NONE = "NONE"
     PENDING = "PENDING"
     FAILED = "FAILED"
+    PART_FAILED = "PART_FAILED"
     COMPLETED = "COMPLETED"
 
 
@@ -201,6 +205,7 @@ class Snapshot:
     """PG 조회 결과: the payment as the PG sees it now. `deposits` and `refunds` are what stands, not what was told.
 
     A deposit that the bank took back is in neither. `amount` is what was asked for when the account was issued.
+    `pending` are refunds that the PG has taken and neither done nor refused yet; no money has moved for them.
     """
 
     order_ref: str
@@ -210,6 +215,7 @@ class Snapshot:
     currency: str = "KRW"
     deposits: tuple[Movement, ...] = ()
     refunds: tuple[Movement, ...] = ()
+    pending: tuple[Movement, ...] = ()
     refund_state: RefundState = RefundState.NONE
     account: BankAccount | None = None
     due_at: datetime | None = None
@@ -317,6 +323,8 @@ class Capabilities:
     can_refund_part: bool
     repeats_refund_key: bool
     """A refund of unknown outcome may be sent again under its key (Toss); all others re-query."""
+    tells_payouts: bool
+    """Says whether the last transfer of a payment to a bank account arrived; no other one may be on its way then."""
     needs_ip: bool
     """Nothing in the notice proves its sender: the address list must be on."""
 

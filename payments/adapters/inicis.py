@@ -38,6 +38,7 @@ class Inicis:
         can_close=True,
         can_refund_part=True,
         repeats_refund_key=False,
+        tells_payouts=False,
         needs_ip=True,
     )
     default_ips = ("203.238.37.15", "118.129.210.25", "183.109.71.153")

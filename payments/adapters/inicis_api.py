@@ -48,9 +48,12 @@ _KEY_BYTES: Final = 16
 _KEY_TROUBLE: Final = re.compile(
     r"hash|signature|INIAPI ?key|허용되지 ?않은 ?IP|(?:MID|상점아이디).*(?:불일치|없|미등록)", re.I
 )
-_UNKNOWN_PAYMENT: Final = re.compile(r"(?:거래|TID|내역).*(?:없|존재하지|찾을 수)", re.I)
-_DOUBTFUL: Final = re.compile(r"통신|시간 ?초과|타임 ?아웃|time ?out|시스템|지연|처리 ?중", re.I)
-"""Failures behind Inicis' own door: the money may have moved."""
+_UNKNOWN_PAYMENT: Final = re.compile(
+    r"(?:거래|TID|내역).*(?:존재하지 ?않|찾을 ?수 ?없)|(?:거래|TID|내역)(?:정보|번호)?[이가은는]? ?없", re.I
+)
+"""It says that there is no such payment; that something cannot be done ("할 수 없") says nothing of the kind."""
+_DOUBTFUL: Final = re.compile(r"통신|시간 ?초과|타임 ?아웃|time ?out|시스템|지연|처리 ?중|점검|장애|일시|잠시", re.I)
+"""Failures behind Inicis' own door: the money may have moved, and what else the words say is not to be relied on."""
 
 
 def encrypted(text: str, *, key: str, iv: str) -> str:
@@ -225,10 +228,10 @@ def _checked(response: Response, fine: str, *, moves_money: bool) -> dict[str, A
         return document
     if not code:
         raise lost("the answer has no result code", moves_money=moves_money)
+    if moves_money and code == ALREADY or _DOUBTFUL.search(message):
+        raise lost("it may have been done", moves_money=moves_money, code=code, message=message)
     if _KEY_TROUBLE.search(message):
         raise Denied("refused by key or account", code=code, message=message)
-    if moves_money and (code == ALREADY or _DOUBTFUL.search(message)):
-        raise OutcomeUnknown("it may have been done", code=code, message=message)
     if _UNKNOWN_PAYMENT.search(message):
         raise NotAtPg("unknown payment", code=code, message=message)
     if not moves_money:

@@ -59,6 +59,7 @@ class Nicepay:
         can_close=True,
         can_refund_part=True,
         repeats_refund_key=False,
+        tells_payouts=False,
         needs_ip=False,
     )
     default_ips = ("121.133.126.86", "121.133.126.87")

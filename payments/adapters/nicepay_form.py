@@ -53,6 +53,7 @@ class NicepayForm:
         can_close=True,
         can_refund_part=True,
         repeats_refund_key=False,
+        tells_payouts=False,
         needs_ip=True,
     )
     default_ips = ("121.133.126.10", "121.133.126.11", "211.33.136.39")

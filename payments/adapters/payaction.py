@@ -47,7 +47,8 @@ class PayAction:
     media_types = frozenset({"application/json"})
     capabilities = Capabilities(
         is_signed=True, has_event_id=True, has_amount=True, tells_reversals=False, is_exact_amount=False,
-        can_issue=False, can_close=False, can_refund_part=False, repeats_refund_key=False, needs_ip=False,
+        can_issue=False, can_close=False, can_refund_part=False, repeats_refund_key=False,
+        tells_payouts=False, needs_ip=False,
     )  # fmt: skip
     default_ips: tuple[str, ...] = ()
     live_url = "https://api.payaction.app"

@@ -65,6 +65,7 @@ class PortOne:
         can_close=True,
         can_refund_part=True,
         repeats_refund_key=False,
+        tells_payouts=True,
         needs_ip=False,
     )
     default_ips = ("52.78.5.241",)

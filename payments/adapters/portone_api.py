@@ -3,7 +3,7 @@
 The account's options: `api_secret` for every call, `channel_key` to open accounts. The merchant id is the store id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -46,7 +46,7 @@ _STATES: Final = {
 _PAID: Final = frozenset({PgState.PAID, PgState.PART_REFUNDED, PgState.CANCELED})
 _REFUND_STATES: Final = {
     "PENDING": RefundState.PENDING,
-    "PARTIAL_REFUND_FAILED": RefundState.FAILED,
+    "PARTIAL_REFUND_FAILED": RefundState.PART_FAILED,
     "FAILED": RefundState.FAILED,
     "COMPLETED": RefundState.COMPLETED,
 }
@@ -191,9 +191,10 @@ def _read(values: Mapping[str, Any], order_ref: str) -> Snapshot:
     amount, method = object_of(values, "amount"), object_of(values, "method")
     total, paid_at = amount_of_answer(amount.get("total")), moment(values.get("paidAt"))
     is_paid = state in _PAID and paid_at is not None
-    refunds = _refunds(values) if is_paid else ()
-    if is_paid and amount_of_answer(amount.get("cancelled")) != sum(item.amount for item in refunds):
-        raise BadJson("sums_disagree")
+    refunds = _refunds(values, "SUCCEEDED") if is_paid else ()
+    pending = _refunds(values, "REQUESTED") if is_paid else ()
+    if is_paid:
+        _check_sums(amount_of_answer(amount.get("cancelled")), refunds, pending)
     account = method if text_of(method, "type") == _VIRTUAL_ACCOUNT else {}
     transaction = text_of(values, "transactionId")
     return Snapshot(
@@ -204,6 +205,7 @@ def _read(values: Mapping[str, Any], order_ref: str) -> Snapshot:
         currency=text_of(values, "currency", most=3) or "KRW",
         deposits=(Movement(reference=transaction[:80], amount=total, at=paid_at),) if is_paid else (),
         refunds=refunds,
+        pending=pending,
         refund_state=_REFUND_STATES.get(text_of(account, "refundStatus"), RefundState.NONE),
         account=_account(account),
         due_at=moment(account.get("expiredAt")),
@@ -213,8 +215,15 @@ def _read(values: Mapping[str, Any], order_ref: str) -> Snapshot:
     )
 
 
-def _refunds(values: Mapping[str, Any]) -> tuple[Movement, ...]:
-    """Cancellations that succeeded, oldest first."""
+def _check_sums(cancelled: int, refunds: Sequence[Movement], pending: Sequence[Movement]) -> None:
+    """Whether a cancellation that waits counts as cancelled already is not written down: both are taken."""
+    done = sum(item.amount for item in refunds)
+    if not done <= cancelled <= done + sum(item.amount for item in pending):
+        raise BadJson("sums_disagree")
+
+
+def _refunds(values: Mapping[str, Any], status: str) -> tuple[Movement, ...]:
+    """Cancellations of one status, oldest first."""
     found = [
         Movement(
             reference=text_of(cancellation, "id", most=80),
@@ -222,7 +231,7 @@ def _refunds(values: Mapping[str, Any]) -> tuple[Movement, ...]:
             at=moment(cancellation.get("cancelledAt")) or moment(cancellation.get("requestedAt")),
         )
         for cancellation in objects_of(values, "cancellations")
-        if text_of(cancellation, "status") == "SUCCEEDED"
+        if text_of(cancellation, "status") == status
     ]
     return tuple(sorted(found, key=lambda item: (item.at is not None and item.at.timestamp()) or 0))
 

@@ -68,6 +68,7 @@ class Toss:
         can_close=True,
         can_refund_part=True,
         repeats_refund_key=True,
+        tells_payouts=True,
         needs_ip=False,
     )
     default_ips = ("13.124.18.147", "13.124.108.35", "3.36.173.151", "3.38.81.32")

@@ -45,7 +45,7 @@ _PAID: Final = frozenset({PgState.PAID, PgState.PART_REFUNDED, PgState.CANCELED}
 _REFUND_STATES: Final = {
     "PENDING": RefundState.PENDING,
     "FAILED": RefundState.FAILED,
-    "PARTIAL_FAILED": RefundState.FAILED,
+    "PARTIAL_FAILED": RefundState.PART_FAILED,
     "COMPLETED": RefundState.COMPLETED,
 }
 _PURPOSES: Final = {"소득공제": "income", "지출증빙": "expense"}
@@ -120,7 +120,8 @@ def refund(client: Client, *, account: Account, ask: RefundAsk) -> RefundAnswer:
         raise OutcomeUnknown("the answer does not show the refund", code="NO_CANCEL")
     last = text_of(answer, "lastTransactionKey", most=64)
     reference = next((movement.reference for movement in own if movement.reference == last), own[-1].reference)
-    is_final = found.refund_state in (RefundState.NONE, RefundState.COMPLETED)
+    # The word about transfers is that about the last one; so soon it may still be that about the one before.
+    is_final = ask.account is None or (found.refund_state == RefundState.COMPLETED and len(found.refunds) == 1)
     return RefundAnswer(reference=reference, is_final=is_final)
 
 

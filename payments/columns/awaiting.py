@@ -9,7 +9,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_account, mask_name
 from orders.columns import DANGER, LATE, TODAY, in_file, order_tags
-from orders.states import LineState, PaymentMethod
+from orders.states import PREPAID_METHODS, LineState, PaymentMethod
 from payments.banks import bank_at
 from payments.models import MoneyProblem, VirtualAccount
 from payments.states import VirtualState
@@ -57,10 +57,15 @@ def virtual_accounts(ids: Sequence[int]) -> dict[int, VirtualAccount]:
 def _virtual_cell(group: Group, line: Any) -> str:
     virtual = group.fetched.get("virtual")
     if virtual is None:
-        return cells.EMPTY
+        # A card payment waits here only for its PG.
+        return cells.text("PG 확인 중") if _waits_for_pg(group.record) else cells.EMPTY
     if not virtual.number:
         return cells.text("발급 실패" if virtual.state == VirtualState.FAILED else "발급 중")
     return cells.two_lines(_bank(virtual), mask_account(virtual.number))
+
+
+def _waits_for_pg(order: Any) -> bool:
+    return order.payment_method in PREPAID_METHODS and order.stage == LineState.AWAITING_PAYMENT
 
 
 def _virtual_text(group: Group) -> str:

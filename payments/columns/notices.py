@@ -8,6 +8,7 @@ from core import cells
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from orders.columns import order_url
+from orders.models import Order
 from payments.models import Payment, PgNotice
 from payments.notice_words import CSS, kind_words, reason_words
 from payments.states import NoticeState
@@ -56,11 +57,13 @@ def request_url(pk: int) -> str:
 
 
 def orders_of(ids: Sequence[int]) -> Mapping[int, str]:
-    """주문번호 of notices; two queries."""
+    """주문번호 of notices, by our reference at the PG, or by the number itself of a bank's service; three queries."""
     notices = list(PgNotice.objects.filter(pk__in=ids).values_list("pk", "account_id", "order_ref"))
     rows = Payment.objects.filter(order_ref__in=[ref for _, _, ref in notices])
     numbers = {(a, ref): number for a, ref, number in rows.values_list("account_id", "order_ref", "order__number")}
-    return {pk: numbers[account, ref] for pk, account, ref in notices if (account, ref) in numbers}
+    plain = set(Order.objects.filter(number__in=[ref for _, _, ref in notices]).values_list("number", flat=True))
+    found = {pk: numbers.get((account, ref), ref if ref in plain else None) for pk, account, ref in notices}
+    return {pk: number for pk, number in found.items() if number is not None}
 
 
 def _order(group: Group, _: object) -> str:

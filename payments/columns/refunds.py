@@ -32,6 +32,7 @@ CSS = {
     RefundState.WITHDRAWN: "s-closed",
 }
 RETURN = "입금 반환"
+WIPED = "보관 기간이 지나 지움"
 _WAY, _METHOD = dict(RefundWay.choices), dict(PaymentMethod.choices)
 
 
@@ -51,6 +52,7 @@ class RefundRecord(NamedTuple):
     state: str
     reason: str
     sealed_account: str
+    account_wiped_at: datetime | None
     needs_second: bool
     requester: str | None
     approver: str | None
@@ -84,6 +86,8 @@ def account_of(record: RefundRecord) -> RefundAccount | None:
 
 def _account_cell(group: Group, _: Any) -> str:
     account, row = account_of(group.record), group.record
+    if row.account_wiped_at is not None:
+        return cells.two_lines(WIPED, cells.full_time(row.account_wiped_at))
     if account is None:
         waits = row.problem_id and row.requester is None and row.state == RefundState.DRAFT
         return cells.link(problem_url(row.problem_id), "환불계좌 입력") if waits and _to_account(row) else cells.EMPTY
@@ -96,7 +100,9 @@ def _to_account(row: RefundRecord) -> bool:
 
 def _masked_account(group: Group, _: Any) -> str:
     account = account_of(group.record)
-    return f"{bank_name(account.bank)} {mask_account(account.number)}" if account else ""
+    if account is None:
+        return WIPED if group.record.account_wiped_at else ""
+    return f"{bank_name(account.bank)} {mask_account(account.number)}"
 
 
 def _fact(name: str) -> Any:
@@ -111,7 +117,9 @@ def _fact(name: str) -> Any:
 
 def _bank_plain(group: Group, _: Any) -> str:
     account = account_of(group.record)
-    return bank_name(account.bank) if account else ""
+    if account is None:
+        return WIPED if group.record.account_wiped_at else ""
+    return bank_name(account.bank)
 
 
 def _state(group: Group, _: Any) -> str:

@@ -20,7 +20,7 @@ from payments.columns.refunds import refund_url
 from payments.forms.refunds import RefundForm
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.allocating import NOT_FOUND
-from payments.states import DepositState, MatchGrade, RefundState
+from payments.states import ENDED, DepositState, MatchGrade, RefundState
 
 SEE_REFUNDS = "payments.view_refund"
 MATCH, RETURN = "payments.match_deposits", "payments.request_refund"
@@ -101,7 +101,7 @@ def candidates_of(deposit: BankDeposit) -> list[CandidateRow]:
                 words=one.words,
                 css=CSS[state],
                 state=state.label,
-                is_canceled=state == LineState.CANCELED_UNPAID,
+                is_canceled=state in ENDED,
                 is_chosen=one.is_summand or (best and place == 0),
                 deadline=f"{cells.full_time(order.deposit_by)[5:16]}" if order.deposit_by else "",
             )

@@ -12,15 +12,15 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import problem_url, sentence
 from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
-from payments.models import CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
+from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.services.issuing import KEY_REFUSED
-from payments.services.pg_accounts import pg_of
+from payments.services.card_checks import NOT_THERE
+from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.states import (
     BANK_PREFIX,
     BY_HAND,
     FROM_PG,
-    EntryKind,
+    GOING_OUT,
     NoticeState,
     PaymentState,
     ProblemKind,
@@ -29,7 +29,6 @@ from payments.states import (
 )
 
 MOST_NOTICES = 5
-OUT_AT_PG = frozenset({EntryKind.REFUND, EntryKind.REFUND_UNDONE})
 OPENING = "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
 NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다."
 SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
@@ -39,12 +38,13 @@ CLOSED = "가상계좌를 닫았습니다. 더 이상 입금할 수 없습니다
 CLOSING = "가상계좌를 닫고 있습니다."
 CLOSES_AT = "취소를 되돌릴 수 있는 {when}까지 열어 두고 그 뒤에 닫습니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
 NOT_CLOSED = "가상계좌를 아직 닫지 못했습니다. {when}에 다시 시도합니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
+AT_PG_NOW = "PG에 카드 결제를 확인하고 있습니다. 확인되면 저절로 상품준비중이 됩니다."
 BY_HAND_ONLY = "직접 입금확인한 {won:,}원은 PG에 없는 돈입니다. PG로 환불할 수 없어 은행 이체로 돌려줍니다."
 
 
 def payments_for_box(order: Any) -> list[Payment]:
     """결제 of an order with account and virtual account; one query."""
-    return list(Payment.objects.filter(order=order).select_related("account", "virtual").order_by("pk"))
+    return list(Payment.objects.filter(order=order).select_related("account", "virtual", "card_check").order_by("pk"))
 
 
 def pg_rows(
@@ -63,6 +63,7 @@ def pg_rows(
             "order_ref": one.order_ref,
             "state": one.get_state_display(),
             "virtual": virtual_row(one, order=order, at=at),
+            "card_words": card_words(one),
             "may_sync": user.has_perm("payments.sync"),
             **_both_books(one, sums, at=at),
         }
@@ -74,7 +75,7 @@ def pg_rows(
 def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: datetime) -> dict[str, str]:
     """What staff booked by hand, what the PG has told us, and what follows when the two differ."""
     came, out, by_hand = (
-        sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, OUT_AT_PG, BY_HAND)
+        sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, GOING_OUT, BY_HAND)
     )
     told = f"입금 {came:,}원" if came else "입금 없음"
     told += f", 환불 {-out:,}원" if out else ""
@@ -84,6 +85,14 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
         "synced": cells.short_time(payment.asked_at, at),
         "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
     }
+
+
+def card_words(payment: Payment) -> str:
+    """카드 결제 확인: what is known of a card payment that its PG has not confirmed yet; empty for all others."""
+    check: CardCheck | None = getattr(payment, "card_check", None)
+    if check is None or payment.state != PaymentState.PENDING or not check.next_try_at:
+        return ""
+    return NOT_THERE if check.last_error == NOT_THERE else AT_PG_NOW
 
 
 def virtual_row(payment: Payment, *, order: Any, at: datetime) -> dict[str, Any] | None:
@@ -131,10 +140,10 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
 
 
 def _opening(virtual: VirtualAccount, payment: Payment) -> str:
-    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
-        return NOT_OPENED
     if virtual.last_error.startswith(KEY_REFUSED):
         return MEND_KEY.format(error=virtual.last_error)
+    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
+        return NOT_OPENED
     return SILENT if virtual.last_error else OPENING
 
 

@@ -1,6 +1,6 @@
 """PG 계정 화면의 내용: rows of the list, and everything about one account but its keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,10 +9,11 @@ from django.db.models import Count, Max, OuterRef, Subquery
 
 from core import cells
 from core.models import SettingChange
-from payments.adapters.registry import FEEDS, PROVIDERS
+from payments.adapters.registry import FEEDS, PGS, PROVIDERS
 from payments.forms.pg_accounts import OPTIONS
 from payments.models import PgAccount, PgRequest
-from payments.services.pg_settings import HISTORY, LABELS, shown_key
+from payments.services.pg_accounts import KEYS_LOST, readable_keys
+from payments.services.pg_settings import HISTORY, LABELS, PREVIOUS_OF, shown_key
 
 DENIED_DAYS = 7
 MOST_DENIED = 10
@@ -61,17 +62,19 @@ def webhook_path(account: PgAccount) -> str:
 
 def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
     """계정 내용: status, keys by their last characters, denied addresses, history."""
-    pg, secrets, options = PROVIDERS[account.provider], account.secrets(), account.options()
+    pg, (secrets, options, is_whole) = PROVIDERS[account.provider], readable_keys(account)
     present, *previous = (*secrets, "")
     newest = PgRequest.objects.filter(account=account).order_by("-at", "-pk").first()
-    is_registering = account.registering_until is not None and account.registering_until > at
+    is_registering = account.is_active and account.registering_until is not None and account.registering_until > at
     return {
         "pg_label": pg.label,
+        "can_be_asked": account.provider in PGS,
         "needs_ip": pg.capabilities.needs_ip,
         "standard_ips": ", ".join(pg.default_ips),
-        "key": shown_key(present),
+        "key": shown_key(present) if is_whole else KEYS_LOST,
         "previous": shown_key(previous[0]) if any(previous) else "",
-        "options": [(label, shown_key(options.get(name, ""))) for name, label in OPTIONS.get(account.provider, ())],
+        "options": list(_option_rows(account.provider, options)),
+        "has_previous": any(previous) or any(options.get(name) for name in PREVIOUS_OF.values()),
         "last_notice": cells.full_time(newest.at) if newest else "",
         "last_ok": cells.full_time(account.last_ok_at),
         "is_registering": is_registering,
@@ -80,6 +83,13 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
         "denied_days": DENIED_DAYS,
         "changes": change_rows(f"{HISTORY}:{account.code}:", LABELS),
     }
+
+
+def _option_rows(provider: str, options: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    for name, label in OPTIONS.get(provider, ()):
+        yield label, shown_key(options.get(name, ""))
+        if previous := options.get(PREVIOUS_OF.get(name, "")):
+            yield f"이전 {label}", shown_key(previous)
 
 
 def denied_rows(account: PgAccount, *, at: datetime) -> list[dict[str, Any]]:

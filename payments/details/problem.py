@@ -12,8 +12,9 @@ from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
-from payments.services.refunds import APPROVE, Watch, needs_account
-from payments.services.resolving import NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
+from payments.services.refunds import needs_account
+from payments.services.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
+from payments.services.second_person import APPROVE, APPROVE_OWN, Watch
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
@@ -27,6 +28,7 @@ ONLY_FOR = {
 AT_ONCE = "신청과 함께 승인합니다."
 OTHER_HOLDER = "예금주가 입금자와 다르면 다른 직원이 승인해야 합니다."
 BY_ANOTHER = "한 사람이 승인할 수 있는 금액을 넘어, 다른 직원이 승인해야 돈이 나갑니다."
+BY_OTHER = "신청한 직원과 다른 직원이 승인해야 돈이 나갑니다."
 BY_APPROVER = "환불 승인 권한이 있는 직원이 승인해야 돈이 나갑니다."
 RESOLVE, REFUND, SEE_REFUNDS = "payments.resolve_problem", "payments.request_refund", "payments.view_refund"
 
@@ -68,14 +70,14 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "notice_url": notice_url(problem.notice_id) if problem.notice_id else "",
         "decided": "" if is_open else f"{who} · {cells.full_time(problem.resolved_at)}",
         "asked": f"{problem.asked_by.display_name} 님 · {cells.full_time(problem.asked_at)}"
-        if is_open and problem.asked_by and problem.asked_amount == problem.amount
+        if is_open and problem.asked_by and is_asked(problem, at)
         else "",
         "money": payment,
         "ask": _ask(payment, won, user=user, at=at) if may_refund and payment is not None else None,
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
         "needs_account": payment is not None and needs_account(payment),
-        "buttons": _buttons(problem, user) if is_open else [],
+        "buttons": _buttons(problem, user, at) if is_open else [],
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
     }
@@ -85,18 +87,26 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
     """환불 신청 단추: what a press of it does, as far as it is known before the account is."""
     if not user.has_perm(APPROVE):
         return {"label": f"{won:,}원 환불 신청", "note": BY_APPROVER}
+    if not user.has_perm(APPROVE_OWN):
+        return {"label": f"{won:,}원 환불 신청", "note": BY_OTHER}
     if Watch(user, at).needs_second(payment, won, None):
         return {"label": f"{won:,}원 환불 신청", "note": BY_ANOTHER}
-    is_asked_for = needs_account(payment) and payment.order.depositor_name
+    is_asked_for = needs_account(payment)
     return {
         "label": f"{won:,}원 환불 신청하고 승인",
         "note": f"{AT_ONCE} {OTHER_HOLDER}" if is_asked_for else AT_ONCE,
     }
 
 
-def _buttons(problem: MoneyProblem, user: Any) -> list[Button]:
+def is_asked(problem: MoneyProblem, at: datetime) -> bool:
+    """차액 인정 신청함: for the present sum, and not so long ago that it counts no more."""
+    return problem.asked_at is not None and problem.asked_amount == problem.amount and at < problem.asked_at + ASK_LIFE
+
+
+def _buttons(problem: MoneyProblem, user: Any, at: datetime) -> list[Button]:
+    asked = {"ask-difference"} if is_asked(problem, at) else set()
     return [
         Button(one.name, one.label, one.style)
         for one in actions_for(MoneyProblem, {ProblemStage.OPEN.value}, user)
-        if problem.kind in ONLY_FOR.get(one.name, {problem.kind})
+        if problem.kind in ONLY_FOR.get(one.name, {problem.kind}) and one.name not in asked
     ]

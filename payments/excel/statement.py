@@ -84,8 +84,9 @@ def _incoming(cells: Mapping[str, object], shown: Mapping[str, str]) -> int | Pr
     name = "in" if "in" in cells else "amount"
     won = amount(cells[name])  # type: ignore[arg-type]
     if isinstance(won, Problem):
-        # Text in the column of amounts: a remark below the table, unless the row is dated like the others.
-        return Problem("amount_format", NO_AMOUNT) if any(char.isdigit() for char in shown.get("at", "")) else None
+        # A remark below the table has no date and no figure; a row that has one of them is money that must not be lost.
+        is_money = any(char.isdigit() for char in shown.get("at", "") + shown[name]) and not _is_sum(shown)
+        return Problem("amount_format", NO_AMOUNT) if is_money else None
     if won is None or won == 0:
         return None
     if name == "amount" and not _came_in(shown.get("direction", "")):

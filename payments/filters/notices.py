@@ -17,7 +17,8 @@ class NoticeFilter(ListFilterSet):
 
     account = Choices(label="PG 계정", field_name="account", choices=account_choices)
     state = Choices(label="상태", field_name="state", choices=NoticeState.choices)
-    kind = Choices(label="종류", field_name="kind", choices=[(kind.value, text) for kind, text in KINDS.items()])
+    # `kind` is the name of the kind of a search.
+    event = Choices(label="종류", field_name="kind", choices=[(kind.value, text) for kind, text in KINDS.items()])
 
 
 class RequestFilter(ListFilterSet):

@@ -5,12 +5,13 @@ from typing import Any
 
 from django import forms
 
-from payments.adapters.registry import PROVIDERS
+from payments.adapters.registry import FEEDS, PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
+from payments.services.believing import CAN_BE_BELIEVED
 from payments.services.pg_accounts import sandboxes_count
-from payments.services.pg_settings import NO_SANDBOX, AccountFacts, facts
+from payments.services.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
 
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),
@@ -23,6 +24,8 @@ OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 """Extra keys by PG, under the names that its adapter reads."""
 CHARSETS = (("utf-8", "UTF-8"), ("cp949", "CP949 (EUC-KR)"))
+OF_ISSUERS: dict[str, Any] = {"issues_accounts": False, "bank": ""}
+"""What a service that only tells of our bank accounts is not asked for, with what is stored instead."""
 KEPT = "비워 두면 지금 값을 그대로 씁니다."
 MOST_IPS = 50
 
@@ -65,6 +68,11 @@ class PgAccountForm(AccountSettingsForm):
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="한 줄에 하나씩 입력합니다. 비워 두면 PG가 공개한 주소를 씁니다.",
     )
+    asks_back = forms.BooleanField(
+        label="PG에 조회해 확인",
+        required=False,
+        help_text="조회 키가 없을 때만 끕니다. 상점 아이디, TID, 주문, 계좌번호, 금액이 모두 같은 입금만 반영합니다.",
+    )
     issues_accounts = forms.BooleanField(
         label="가상계좌 발급", required=False, help_text="우리 쇼핑몰 주문의 가상계좌를 이 계정으로 발급합니다."
     )
@@ -84,10 +92,17 @@ class PgAccountForm(AccountSettingsForm):
                 "새 키",
                 f"{KEPT} 새 키를 넣어도 지금 키는 이전 키로 남습니다.",
             )
-        bank: Any = self.fields["bank"]
-        bank.choices = [("", "고르지 않음"), *banks_at(provider)]
+        if provider not in CAN_BE_BELIEVED:
+            del self.fields["asks_back"]
+        if provider in FEEDS:
+            for name in OF_ISSUERS:
+                del self.fields[name]
+        else:
+            bank: Any = self.fields["bank"]
+            bank.choices = [("", "고르지 않음"), *banks_at(provider)]
         for name, label in OPTIONS.get(provider, ()):
-            self.fields[f"option_{name}"] = _key(label, help_text=KEPT if account else "")
+            rotates = f"{KEPT} 새 값을 넣어도 지금 값은 이전 값으로 남습니다." if name in PREVIOUS_OF else KEPT
+            self.fields[f"option_{name}"] = _key(label, help_text=rotates if account else "")
         place = list(self.fields)
         order = [name for name in place if name.startswith("option_")]
         at = place.index("key") + 1
@@ -100,6 +115,7 @@ class PgAccountForm(AccountSettingsForm):
                 "charset": "utf-8" if "application/json" in self.pg.media_types else "cp949",
                 "checks_ip": self.pg.capabilities.needs_ip,
                 "is_active": True,
+                "asks_back": True,
             }
         stored = facts(self.account)
         found = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
@@ -129,7 +145,8 @@ class PgAccountForm(AccountSettingsForm):
 
     def given(self) -> AccountFacts:
         """입력한 내용 without the keys."""
-        return AccountFacts(**{name: self.cleaned_data[name] for name in AccountFacts.__dataclass_fields__})
+        known = OF_ISSUERS | {"asks_back": True} | self.cleaned_data
+        return AccountFacts(**{name: known[name] for name in AccountFacts.__dataclass_fields__})
 
     def options(self) -> dict[str, str]:
         """입력한 추가 키; empty ones stay as they are."""

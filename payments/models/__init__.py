@@ -2,10 +2,11 @@
 
 from payments.models.account import PgAccount
 from payments.models.bank import BankAccount, BankDeposit, DepositAllocation, DepositCandidate
+from payments.models.card_check import CardCheck
 from payments.models.notice import PgNotice, PgRequest
 from payments.models.payment import LedgerEntry, Payment
 from payments.models.problem import MoneyProblem
-from payments.models.question import PgQuestion
+from payments.models.question import PgBudget, PgQuestion
 from payments.models.reconciliation import CashReceipt, PgReconciliation
 from payments.models.refund import Refund, RefundAccount, RefundCalculation
 from payments.models.told import AccountNotice
@@ -15,6 +16,7 @@ __all__ = [
     "AccountNotice",
     "BankAccount",
     "BankDeposit",
+    "CardCheck",
     "CashReceipt",
     "DepositAllocation",
     "DepositCandidate",
@@ -23,6 +25,7 @@ __all__ = [
     "Payment",
     "PgAccount",
     "PgNotice",
+    "PgBudget",
     "PgQuestion",
     "PgReconciliation",
     "PgRequest",

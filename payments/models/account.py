@@ -33,6 +33,8 @@ class PgAccount(TimeStamped):
     charset = models.CharField("문자셋", max_length=8, default="cp949")
     checks_ip = models.BooleanField("IP 확인", default=False)
     ips = models.JSONField("허용 IP", default=list, blank=True)
+    # Off: its PG cannot be asked, and a deposit is believed when all of it is what our payment says (payments.md 5.1).
+    asks_back = models.BooleanField("PG에 조회해 확인", default=True, db_default=True)
     # The one account that opens virtual accounts for orders of our own mall; its bank as this PG counts banks.
     issues_accounts = models.BooleanField("가상계좌 발급", default=False)
     bank = models.CharField("발급 은행", max_length=40, blank=True)
@@ -40,8 +42,6 @@ class PgAccount(TimeStamped):
     is_active = models.BooleanField("사용", default=True)
     # Until then notices without proof are answered as the PG expects and kept as tests, never applied.
     registering_until = models.DateTimeField("등록 시험", null=True, blank=True)
-    # Until then the questions are given away that its unproven notices may cause (payments/services/asking.py).
-    asks_until = models.DateTimeField("조회 예산", null=True, blank=True, editable=False)
     last_ok_at = models.DateTimeField("마지막 조회 성공", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
 
@@ -72,6 +72,12 @@ class PgAccount(TimeStamped):
         self.sealed_previous = seal(previous, purpose=PURPOSE)
         if options is not None:
             self.sealed_options = {name: seal(text, purpose=PURPOSE) for name, text in options.items()}
+
+    def set_options(self, options: dict[str, str]) -> None:
+        """추가 키 저장: these only, and an empty one goes; the others stay as they are, readable or not."""
+        fresh = {name: seal(text, purpose=PURPOSE) for name, text in options.items() if text}
+        kept = {name: text for name, text in self.sealed_options.items() if name not in options}
+        self.sealed_options = kept | fresh
 
     def allows(self, ip: str, *, standard: Sequence[Any] = ()) -> bool:
         """허용 IP: whether a notice may come from there; the PG's published list while staff wrote none."""

@@ -119,6 +119,7 @@ class PgRequest(models.Model):
             models.Index(fields=["at", "id"], name="request_unread", condition=Q(status=None)),
             models.Index(fields=["-at", "-id"], name="request_newest"),
             models.Index(fields=["at", "id"], name="request_to_mask", condition=Q(masked_at=None)),
+            models.Index(fields=["at"], name="request_refused", condition=Q(status__in=[401, 403])),
         ]
 
     def __str__(self) -> str:

@@ -131,7 +131,10 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["payment", "kind", "reference"], name="ledger_cause_once"),
             models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_amount_not_zero"),
         ]
-        indexes = [models.Index(fields=["amount", "at"], name="ledger_by_hand", condition=models.Q(kind="MANUAL"))]
+        indexes = [
+            models.Index(fields=["amount", "at"], name="ledger_by_hand", condition=models.Q(kind="MANUAL")),
+            models.Index(fields=["at"], name="ledger_taken_back", condition=models.Q(kind="REVERSAL")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount:+,}원"

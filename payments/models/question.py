@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from payments.models.account import PgAccount
 from payments.models.payment import Payment
 
 
@@ -20,3 +21,19 @@ class PgQuestion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payment_id} {self.holder}"
+
+
+class PgBudget(models.Model):
+    """조회 예산: until then the questions are given away that the unproven notices of an account may cause.
+
+    A row of its own: that of the account is held by every receipt, and who remembers it must see no change.
+    """
+
+    account = models.OneToOneField(PgAccount, models.CASCADE, primary_key=True, related_name="budget")
+    until = models.DateTimeField("나눠 준 때")
+
+    class Meta:
+        verbose_name = "PG 조회 예산"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.until:%Y-%m-%d %H:%M:%S}"

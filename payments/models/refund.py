@@ -133,6 +133,8 @@ class Refund(StateGuard, TimeStamped):
     amount = models.PositiveBigIntegerField("환불액")
     reason = models.CharField("사유", max_length=200)
     sealed_account = models.TextField("환불계좌", blank=True)
+    # The account of an ended refund goes after a time (payments/services/retaining.py).
+    account_wiped_at = models.DateTimeField("환불계좌를 지운 일시", null=True, blank=True)
     needs_second = models.BooleanField("다른 사람의 승인", default=False)
     state = StateField("상태", choices=RefundState.choices, default=RefundState.DRAFT)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -285,7 +287,7 @@ class Refund(StateGuard, TimeStamped):
 
     @transition(state, source=R.APPROVED, target=R.COMPLETED, conditions=[is_by_hand], custom={"label": "이체 완료"})
     def pay_out(self, *, at: datetime, entry_id: int | None) -> None:
-        self.completed_at, self.entry_id, self.due_at = at, entry_id, None
+        self.completed_at, self.entry_id, self.due_at, self.last_error = at, entry_id, None, ""
 
     @transition(
         state, source=[R.APPROVED, R.SENDING, R.UNKNOWN, R.ACCEPTED], target=R.FAILED, custom={"label": "환불 실패"}

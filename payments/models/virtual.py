@@ -19,6 +19,8 @@ class VirtualAccount(TimeStamped):
     bank = models.CharField("은행 코드", max_length=40)
     number = models.CharField("계좌번호", max_length=40, blank=True, db_collation="C")
     holder = models.CharField("예금주", max_length=60, blank=True)
+    # Who paid, as the PG tells; a refund to somebody else takes two people.
+    depositor = models.CharField("입금자", max_length=60, blank=True, db_default="")
     due_at = models.DateTimeField("입금기한")
     issued_at = models.DateTimeField("발급일시", null=True, blank=True)
     closed_at = models.DateTimeField("닫은 일시", null=True, blank=True)

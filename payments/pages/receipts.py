@@ -191,6 +191,13 @@ def _ledger(group: Group, _: object) -> str:
     return cells.two_lines(shown, f"PG보다 {abs(gap):,}원 {'적음' if gap > 0 else '많음'}") if gap else shown
 
 
+def _orders(group: Group, _: object) -> str:
+    """What the orders hold beside the PG is no difference, but nobody should have to look for it."""
+    row = group.record
+    beside, shown = row.order_sum - row.ledger_sum, cells.won(row.order_sum)
+    return cells.two_lines(shown, f"PG 밖의 돈 {beside:+,}원") if beside else shown
+
+
 DIFFERS = Q(mismatches__gt=0) | ~Q(pg_sum=F("ledger_sum"))
 RECONCILIATION_COLUMNS = (
     ListColumn(
@@ -223,7 +230,7 @@ RECONCILIATION_COLUMNS = (
         "ledger_sum", "원장 합계", _ledger, lambda g, _: g.record.ledger_sum, kind=Kind.WON, css="num nowrap",
     ),
     ListColumn(
-        "order_sum", "주문 합계", lambda g, _: cells.won(g.record.order_sum), lambda g, _: g.record.order_sum,
+        "order_sum", "주문 합계", _orders, lambda g, _: g.record.order_sum,
         kind=Kind.WON, css="num nowrap",
     ),
     ListColumn(

@@ -82,7 +82,7 @@ class RefundPage(FollowedRows, LoggedPage):
 
     def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
         """Beside the log row, each refund that is to be transferred keeps that it stood in the file."""
-        ids = _to_transfer(query)
+        ids = list(_to_transfer(query))
         if query.tab == "bank" and len(ids) != rows:
             raise Conflict(CHANGED, code="list_changed")
         with transaction.atomic():
@@ -90,9 +90,9 @@ class RefundPage(FollowedRows, LoggedPage):
             note_listed(refund_ids=ids, actor=query.user, at=at, reason=reason)
 
 
-def _to_transfer(query: ListQuery) -> list[int]:
-    """Refunds of the list that staff transfer themselves and have not yet."""
-    return list(query.queryset().filter(TO_TRANSFER).order_by("pk").values_list("pk", flat=True))
+def _to_transfer(query: ListQuery) -> QuerySet[Any]:
+    """Ids of refunds of the list that staff transfer themselves and have not yet."""
+    return query.queryset().filter(TO_TRANSFER).order_by("pk").values_list("pk", flat=True)
 
 
 def _taken_words(query: ListQuery) -> list[str]:

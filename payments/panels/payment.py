@@ -94,18 +94,19 @@ def _row_of(order: Any) -> dict[str, str]:
 
 
 def sums(order: Any, payments: Sequence[Payment]) -> dict[str, int]:
-    """입금액, 환불액, what is left of them, what is still to come and what is too much; won.
+    """입금액, 환불액, what is left of them, what was forgiven, what is still to come and what is too much; won.
 
     Money that was sent back on purpose is not awaited again, unless the order waits for its payment; nobody waits for
     the money of an order that has ended.
     """
-    refunded = sum(one.refunded for one in payments)
+    refunded, forgiven = sum(one.refunded for one in payments), sum(one.forgiven for one in payments)
     gap = order.open_amount
     if order.stage != LineState.AWAITING_PAYMENT:
         gap = max(gap - refunded, 0) if gap > 0 else gap
     return {
-        "came_in": order.paid_amount + refunded,
+        "came_in": order.paid_amount + refunded - forgiven,
         "refunded": refunded,
+        "forgiven": forgiven,
         "left": order.paid_amount,
         "open_amount": max(gap, 0) if order.stage not in CLOSED else 0,
         "surplus": max(-gap, 0),

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from payments.models import Payment, PgAccount, PgNotice
+from payments.models import Payment, PgBudget, PgNotice
 
 A_SECOND = 5
 """Questions for the unproven notices of one account, by all processes together."""
@@ -54,11 +54,11 @@ def _take(account_id: int, *, wanted: int, at: datetime) -> int:
     """How many questions are granted: A_SECOND at once, and one more for each part of a second that goes by."""
     space = SECOND / A_SECOND
     with transaction.atomic():
-        account = PgAccount.objects.select_for_update().only("asks_until").get(pk=account_id)
-        until = account.asks_until
+        PgBudget.objects.bulk_create([PgBudget(account_id=account_id, until=at)], ignore_conflicts=True)
+        until = PgBudget.objects.select_for_update(no_key=True).get(pk=account_id).until
         # A moment far ahead is that of a clock that was set back.
-        begin = until if until is not None and at < until <= at + SECOND else at
+        begin = until if at < until <= at + SECOND else at
         given = min(wanted, int((at + SECOND - begin) / space))
         if given:
-            PgAccount.objects.filter(pk=account_id).update(asks_until=begin + given * space)
+            PgBudget.objects.filter(pk=account_id).update(until=begin + given * space)
     return given

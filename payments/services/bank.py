@@ -57,13 +57,19 @@ def fingerprints(account: BankAccount, rows: Sequence[BankRow]) -> list[str]:
     return found
 
 
+def print_of(account: BankAccount, *told: str) -> str:
+    """지문 of a row that its source numbers itself: the same number is the same money, another one is other money."""
+    return hashlib.sha256("\x1f".join(("told", str(account.pk), *told)).encode()).hexdigest()
+
+
 def take_in(
     *, account: BankAccount, rows: Sequence[BankRow], source: DepositSource, at: datetime, batch: Job | None = None,
     prints: Sequence[str] | None = None,
 ) -> TakenIn:  # fmt: skip
     """입금내역 받기: stores what is not known yet, the relay then looks for its orders; again it changes nothing.
 
-    `prints` are the fingerprints when they were made of the whole file and `rows` are only a part of it.
+    `prints` are the fingerprints when they were made of the whole file and `rows` are only a part of it, or when the
+    source numbers its rows; rows with the same one are one deposit.
     """
     prints = prints or fingerprints(account, rows)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -86,7 +92,8 @@ def take_in(
         ids = dict(cursor.fetchall())
         if ids:
             drains.notify(CHANNEL)
-    created = {place: ids[text] for place, text in enumerate(prints) if text in ids}
+    first = {text: place for place, text in reversed(list(enumerate(prints)))}
+    created = {first[text]: pk for text, pk in ids.items()}
     return TakenIn(created, len(rows) - len(created))
 
 

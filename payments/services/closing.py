@@ -105,11 +105,10 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
     try:
         pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
         failpoint(CLOSED)
-    except NotAtPg:
-        _closed(virtual, at=at)
     except Unsupported as problem:
         _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(problem))
-    except RefusedByPg as problem:
+    except (RefusedByPg, NotAtPg) as problem:
+        # A PG that has opened an account and does not know it has no word about its money.
         _look(virtual, problem, at=at)
     except PgProblem as problem:
         _later(virtual, problem, at=at)

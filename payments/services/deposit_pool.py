@@ -12,7 +12,7 @@ from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
 from payments.names import NOT_PLAIN, digit_runs, name_key
-from payments.states import REFUND_OPEN
+from payments.states import ENDED, REFUND_OPEN
 
 CANCELED_FOR = timedelta(days=60)
 """Orders that were placed this long before a deposit and canceled are still offered to be revived."""
@@ -38,7 +38,8 @@ ORDER BY o.ordered_at, o.id
 """
 _CANCELED = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
-WHERE (o.steps & {ENDED_BITS}) <> 0 AND (o.steps & {BIT[LineState.CANCELED_UNPAID]}) <> 0
+WHERE (o.steps & {ENDED_BITS}) <> 0 AND (o.steps & {sum(BIT[stage] for stage in ENDED)}) <> 0
+AND o.stage IN ({", ".join(f"'{stage}'" for stage in sorted(ENDED))})
 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}' AND o.ordered_at >= %(from)s
 AND o.due_amount - o.paid_amount = ANY(%(amounts)s::bigint[]) ORDER BY o.ordered_at, o.id
 """
@@ -55,7 +56,7 @@ SELECT {_COLUMNS.format(amount="c.total")} FROM (
   JOIN payments_payment p ON p.id = a.payment_id
   WHERE d.source = 'FEED' AND d.balance IS NULL AND a.voided_at IS NULL AND d.amount = ANY(%(amounts)s::bigint[])
   AND d.at >= %(from)s AND d.id <> ALL(%(mine)s::bigint[])
-) c JOIN orders_order o ON o.id = c.order_id WHERE c.total > 0 ORDER BY o.ordered_at, o.id
+) c JOIN orders_order o ON o.id = c.order_id WHERE c.total > 0 AND o.paid_amount > 0 ORDER BY o.ordered_at, o.id
 """
 
 

@@ -16,7 +16,8 @@ from payments.models import BankDeposit, DepositCandidate, Refund, RefundAccount
 from payments.models.refund import sealed
 from payments.services.allocating import queued
 from payments.services.deposit_locks import keep_in_step
-from payments.services.refunds import BAD_ACCOUNT, NO_ACCOUNT, Watch, approve_own, is_good_account
+from payments.services.refunds import BAD_ACCOUNT, NO_ACCOUNT, approve_own, is_good_account
+from payments.services.second_person import Watch
 from payments.states import RefundState, RefundWay
 
 

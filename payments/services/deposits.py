@@ -57,6 +57,18 @@ def drain(*, at: datetime) -> int:
     return len(found.confirmed) + len(found.queued)
 
 
+def settle_new(*, at: datetime) -> bool:
+    """새 입금 먼저 보기: compare what came in and nobody has looked at; whether none of it is left.
+
+    A deposit whose order somebody holds just now is left; what it pays is not known then.
+    """
+    while ids := bank.waiting_ids(limit=AT_ONCE):
+        found = match_deposits(deposit_ids=ids, at=at)
+        if not found.confirmed and not found.queued:
+            return False
+    return True
+
+
 def stale_ids(*, at: datetime) -> list[int]:
     """다시 볼 입금: waiting deposits one of whose orders was paid or canceled by somebody else meanwhile."""
     waiting = DepositCandidate.objects.filter(deposit__state=DepositState.QUEUED, deposit__at__gt=at - GIVEN_UP)

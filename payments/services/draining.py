@@ -9,24 +9,24 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
-from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot
-from payments.models import Payment, PgAccount, PgNotice
-from payments.services import bank_feed, questions, unknown
+from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
+from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, VirtualAccount
+from payments.services import bank_feed, believing, questions, unknown
 from payments.services.applying import LATER, UNCHANGED, Applied, Fetched, apply
 from payments.services.asking import is_overtaken, over_budget
-from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
+from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.questions import AskedElsewhere
 from payments.services.unknown import MONEY_IN
-from payments.states import NoticeState
+from payments.states import EntryKind, NoticeState
 
 log = logging.getLogger("payments.notices")
 
@@ -40,7 +40,7 @@ BACK_OFF = tuple(
 SOON_AGAIN = {
     "busy": timedelta(seconds=1),
     "stale_answer": timedelta(seconds=1),
-    "waits_its_turn": timedelta(seconds=2),
+    "waits_its_turn": timedelta(seconds=0.5),
 }
 """Our own haste: what comes again after so long, and counts as no failure of the notice."""
 FETCHED = declare("notice_after_fetch", "the PG has answered; nothing is applied")
@@ -53,6 +53,8 @@ DIED = Applied(NoticeState.DEAD, "process_died")
 NOT_CONFIRMED = Applied(NoticeState.IGNORED, "not_confirmed")
 IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
 FAILED = "failed"
+DENIED = "denied"
+NO_KEYS = "조회에 쓰는 키가 없습니다"
 NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
@@ -99,6 +101,8 @@ def drain(*, at: datetime) -> int:
             verdicts |= {one.pk: IGNORED for one in group.notices}
         elif group.payment is not None and is_overtaken(group.notices, group.payment):
             verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
+        elif group.payment is not None and not group.account.asks_back:
+            verdicts |= {one.pk: _believed(one, group.payment, at=at) for one in group.notices}
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
@@ -122,17 +126,31 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
         if isinstance(answer, Fetched):
             verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
         else:
-            verdicts |= dict.fromkeys((one.pk for one in group.notices), _failed(answer))
+            verdicts |= {one.pk: _unanswered(one, group, answer, at=at) for one in group.notices}
     return verdicts
 
 
+def _believed(notice: PgNotice, payment: Payment, *, at: datetime) -> Applied:
+    """A notice of an account that asks nobody: as the payment that it tells, or to be looked at by a person."""
+    if notice.kind not in MONEY_IN:
+        return IGNORED
+    found = believing.told(notice, payment, asked_at=timezone.now())
+    if isinstance(found, Fetched):
+        return apply_each([found], at=at)[payment.pk]
+    return believing.park(notice, order_id=payment.order_id, payment_id=payment.pk, what=found, at=at)
+
+
 def _all_told(notices: Sequence[PgNotice], snapshot: Snapshot, applied: Applied) -> dict[int, Applied]:
-    """Of several notices of one payment the first that tells of money has changed it; the others add nothing (A55)."""
+    """Of several notices of one payment the first has changed it, a deposit before others (A55)."""
     found = {one.pk: _told(one, snapshot, applied) for one in notices}
     changed = [one for one in notices if found[one.pk].state == NoticeState.PROCESSED]
-    for one in sorted(changed, key=lambda one: (one.kind in OF_NO_MONEY, one.pk))[1:]:
+    for one in sorted(changed, key=_weight)[1:]:
         found[one.pk] = UNCHANGED
     return found
+
+
+def _weight(notice: PgNotice) -> tuple[bool, bool, int]:
+    return notice.kind not in MONEY_IN, notice.kind in OF_NO_MONEY, notice.pk
 
 
 def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> dict[int, Applied]:
@@ -140,6 +158,7 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     if not good:
         return {}
     try:
+        _keep_depositors(good)
         return apply(good, at=at, reason=reason)
     except (OperationalError, InterfaceError):
         raise
@@ -150,16 +169,32 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
 
 
-def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> dict[int, Fetched | PgProblem]:
+def _keep_depositors(good: Sequence[Fetched]) -> None:
+    """입금자 as the PG tells it; the newest word stands."""
+    for one in good:
+        name = one.snapshot.depositor[:60]
+        if name:
+            VirtualAccount.objects.filter(pk=one.payment_id).exclude(depositor=name).update(depositor=name)
+
+
+def fetch(
+    payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
+) -> dict[int, Fetched | PgProblem]:
     """PG 조회 of payments, several at a time, outside any transaction; by payment id.
 
     Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
     """
-    asked = {payment.pk: _question(payment) for payment in payments}
+    asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
+    for payment in payments:
+        question = _question(payment, timeout)
+        if isinstance(question, PgProblem):
+            sealed[payment.pk] = question
+        else:
+            asked[payment.pk] = question
     connection.close_if_unusable_or_obsolete()
     holder, mine = questions.claim(asked, patience=patience)
     last = time.monotonic() + questions.START_WITHIN
-    answers: dict[int, Fetched | PgProblem] = {pk: AskedElsewhere() for pk in asked if pk not in mine}
+    answers = sealed | {pk: AskedElsewhere() for pk in asked if pk not in mine}
     ended: set[int] = set()
 
     def ask(pk: int) -> Fetched | PgProblem:
@@ -169,7 +204,7 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
         if len(mine) == 1:
             answers |= {pk: ask(pk) for pk in mine}
             _note(payments, answers)
-            return answers
+            return _with_ours(answers)
         with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
             calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
             for call in as_completed(calls):
@@ -180,9 +215,27 @@ def fetch(payments: Sequence[Payment], *, patience: timedelta = timedelta()) -> 
                     questions.release(holder, ended)
                     mine, ended = mine - ended, set()
         _note(payments, answers)
-        return answers
+        return _with_ours(answers)
     finally:
         questions.release(holder, mine)
+
+
+def _with_ours(answers: Mapping[int, Fetched | PgProblem]) -> dict[int, Fetched | PgProblem]:
+    """A refund that the PG has only taken counts like a done one where it is in our ledger, and not at all elsewhere.
+
+    What we have booked is undone only when the PG has dropped it; what a person asks for at the PG's own console is
+    booked only when it is done.
+    """
+    found = dict(answers)
+    waiting = {pk: one for pk, one in answers.items() if isinstance(one, Fetched) and one.snapshot.pending}
+    if not waiting:
+        return found
+    rows = LedgerEntry.objects.filter(payment__in=waiting, kind=EntryKind.REFUND)
+    booked = set(rows.values_list("payment_id", "reference"))
+    for pk, one in waiting.items():
+        mine = tuple(refund for refund in one.snapshot.pending if (pk, refund.reference) in booked)
+        found[pk] = replace(one, snapshot=replace(one.snapshot, refunds=(*one.snapshot.refunds, *mine)))
+    return found
 
 
 def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
@@ -203,12 +256,25 @@ def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
         return CannotAsk(_words(error))
 
 
-def _question(payment: Payment) -> _Question:
+def _question(payment: Payment, timeout: Timeout) -> _Question | PgProblem:
+    """What to ask; or why nobody can, which harms no other account."""
     account = payment.account
     if account is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
     ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
-    return _Question(pg_of(account), client_of(account), facts_of(account), ref)
+    try:
+        return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
+    except PgProblem as problem:
+        return problem
+    except Exception as error:
+        log.exception("payment %s cannot be asked about", payment.pk)
+        return CannotAsk(_words(error))
+
+
+def wake(*, account_id: int, at: datetime) -> int:
+    """처리 재개: notices that wait because the PG refused our key are due at once; how many."""
+    waiting = PgNotice.objects.filter(account=account_id, state=NoticeState.RETRY, reason=DENIED, due_at__gt=at)
+    return waiting.update(due_at=at)
 
 
 def _claim(at: datetime) -> list[PgNotice]:
@@ -246,17 +312,27 @@ def _told(notice: PgNotice, snapshot: Snapshot, applied: Applied) -> Applied:
     return applied
 
 
+def _unanswered(notice: PgNotice, group: _Group, problem: PgProblem, *, at: datetime) -> Applied:
+    """Where nobody can be asked at all, money that is told is shown to a person at once."""
+    if isinstance(problem, Unsupported) and notice.kind in MONEY_IN and group.payment is not None:
+        facts = {"order_id": group.payment.order_id, "payment_id": group.payment.pk}
+        return believing.park(notice, what=NO_KEYS, at=at, **facts)
+    return _failed(problem)
+
+
 def _failed(problem: PgProblem) -> Applied:
     if isinstance(problem, NotAtPg):
         return NOT_AT_PG
     if isinstance(problem, AskedElsewhere):
         return LATER
-    reason = "denied" if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
+    reason = DENIED if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
     return Applied(NoticeState.RETRY, reason, _words(problem))
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    """What staff may read: of a database error only its name, because its text shows whole rows."""
+    told = type(error).__name__
+    return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
 
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:

@@ -36,6 +36,7 @@ from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
 from payments.services.pg_accounts import (
     HURRIED,
+    KEY_REFUSED,
     PATIENT,
     Timeout,
     client_of,
@@ -54,8 +55,6 @@ LEASE = timedelta(seconds=60)
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
-KEY_REFUSED = "PG가 우리 키나 설정을 받지 않았습니다."
-"""Begins the last error of accounts that wait for somebody to mend the PG account."""
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
 
 

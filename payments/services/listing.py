@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from core.events import event_model, record
 from core.state import Change, Outcome
@@ -48,10 +49,10 @@ def note_listed(*, refund_ids: Collection[int], actor: Any, at: datetime, reason
         record(Outcome(changes=rows), REFUND_LISTED, at=at, actor=actor, reason=reason[:200])
 
 
-def listings(refund_ids: Collection[int]) -> dict[int, Listing]:
-    """내려받은 표시 of refunds; those that never stood in a file are absent. One query."""
+def listings(refund_ids: Collection[int] | QuerySet[Any]) -> dict[int, Listing]:
+    """내려받은 표시 of refunds, given by ids or by a query for them; the others are absent. One query."""
     found: dict[int, Listing] = {}
-    events = event_model().objects.filter(subject=_Listed.event_subject, subject_id__in=list(refund_ids))
+    events = event_model().objects.filter(subject=_Listed.event_subject, subject_id__in=refund_ids)
     rows = events.order_by("subject_id", "version").values_list("subject_id", "at", "actor__display_name", "version")
     for pk, at, name, version in rows:
         found[pk] = Listing(at, f"{name} 님" if name else "시스템", version)

@@ -23,7 +23,7 @@ from payments.models import LedgerEntry, Payment
 from payments.services.applying import Fetched
 from payments.services.booking import book, payments_of
 from payments.services.draining import fetch
-from payments.services.questions import PATIENCE
+from payments.services.pg_accounts import HURRIED
 from payments.services.refund_locking import promised
 from payments.states import EntryKind
 
@@ -106,11 +106,11 @@ def confirm_manually(
 def look_at_pg(*, order_ids: Collection[int]) -> dict[int, AtPg]:
     """PG 확인: what the PGs of unpaid orders know of their money just now, by order; outside any transaction.
 
-    Only the first MOST_ASKED are asked, because a person waits; of the others nobody knows.
+    Only the first MOST_ASKED are asked, and not for long, because a person waits; of the others nobody knows.
     """
     unpaid = Payment.objects.filter(Among("order_id", order_ids), order__stage=LineState.AWAITING_PAYMENT)
     payments = list(unpaid.filter(account__isnull=False).select_related("account").order_by("pk"))
-    answers = fetch(payments[:MOST_ASKED], patience=PATIENCE) if payments else {}
+    answers = fetch(payments[:MOST_ASKED], timeout=HURRIED) if payments else {}
     found: dict[int, AtPg] = {}
     for one in payments:
         # Of several payments of an order the one that says most counts.

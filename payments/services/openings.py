@@ -15,7 +15,7 @@ from payments.states import EntryKind, PaymentState
 
 
 def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -> list[Payment]:
-    """결제 등록: one payment per new order; prepaid orders are booked as paid by their channel at once.
+    """결제 등록: one payment per new order; what the channel has collected is booked at once.
 
     Runs in the transaction that created the orders. Where points and coupons cover everything nothing is due: the
     payment is settled without a booking.
@@ -27,7 +27,9 @@ def open_payments(*, orders: Sequence[Order], at: datetime, actor: Any = None) -
         [payment for payment in payments if not payment.amount], Payment.settle, at=at, balance=0, refunded=0
     )
     record(nothing_due, PAYMENT_SETTLED, at=at, actor=actor)
-    prepaid = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.amount]
+    # A card payment through a PG of ours is paid when that says so: its order has no moment of payment yet.
+    collected = [payment for payment in payments if payment.method in PREPAID_METHODS and payment.order.paid_at]
+    prepaid = [payment for payment in collected if payment.amount]
     # Who pays into our own account must hear which; a virtual account is told when its PG has opened it.
     awaited = [one for one in payments if one.method == PaymentMethod.BANK_TRANSFER and one.amount]
     opened = Outcome(changes=[Change(one, "", PaymentState.PENDING, 0) for one in awaited])

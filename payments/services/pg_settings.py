@@ -15,8 +15,8 @@ from core.settings_registry import last_changed, note_change
 from payments.adapters.base import Denied, NotAtPg, PgProblem, Ref
 from payments.adapters.registry import PGS
 from payments.models import PgAccount
-from payments.services import issuing
-from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of, sandboxes_count
+from payments.services import draining, issuing, refund_sending
+from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of, readable_keys, sandboxes_count
 
 REGISTERING = timedelta(minutes=10)
 NOWHERE = "20000101-0000000-0"
@@ -27,9 +27,12 @@ ONE_ISSUES = "{name} 계정이 이미 가상계좌를 발급합니다. 그 계�
 NO_SANDBOX = "운영 환경에서는 샌드박스 계정을 쓸 수 없습니다. 샌드박스를 끄고 https://로 시작하는 PG 주소를 입력하세요."
 STALE = "화면을 연 뒤 {who} 이 계정을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
 NOT_FOUND = "PG 계정을 찾을 수 없습니다. 목록에서 다시 고르세요."
+PREVIOUS_OF: Mapping[str, str] = {"notice_key": "previous_notice_key"}
+"""Extra keys that prove notices, and where the value before stays while what was made with it is still told."""
 LABELS: Mapping[str, str] = {
     "name": "이름", "merchant_id": "상점 아이디", "base_url": "주소", "charset": "문자셋", "checks_ip": "IP 확인",
     "ips": "허용 IP", "issues_accounts": "가상계좌 발급", "bank": "발급 은행",
+    "asks_back": "PG에 조회해 확인",
     "is_sandbox": "샌드박스", "is_active": "사용", "key": "키", "previous": "이전 키", "options": "추가 키",
     "registering": "등록 시험", "created": "계정 등록",
 }  # fmt: skip
@@ -49,6 +52,7 @@ class AccountFacts:
     bank: str
     is_sandbox: bool
     is_active: bool
+    asks_back: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def edit_account(
 ) -> PgAccount:
     """PG 계정 수정: a new key comes in front and the present one is kept as the previous; empty keys stay as they are.
 
-    Virtual accounts that waited because the PG refused key or settings are asked for again at once.
+    What waited because the PG refused key or settings is done at once: virtual accounts, refunds, notices.
     Raises Conflict when somebody changed the account since the screen, or another one opens virtual accounts.
     """
     _refuse_sandbox(given)
@@ -118,42 +122,46 @@ def edit_account(
             setattr(account, name, value)
         _take_keys(account, key, options, actor=actor, at=at)
         account.save()
-        issuing.wake(account_id=account_id, at=at)
+        _wake(account_id, at=at)
     return account
 
 
+def _wake(account_id: int, *, at: datetime) -> None:
+    """Whatever waited for somebody to mend this account is due at once."""
+    issuing.wake(account_id=account_id, at=at)
+    refund_sending.wake(account_id=account_id, at=at)
+    draining.wake(account_id=account_id, at=at)
+
+
 def _take_keys(account: PgAccount, key: str, options: Mapping[str, str], *, actor: Any, at: datetime) -> None:
-    fresh = {name: text for name, text in options.items() if text}
-    present = (*account.secrets(), "")[0]
+    keys, kept, _ = readable_keys(account)
+    present = (*keys, "")[0]
     if key and key != present:
         account.set_secrets(key, present)
+        refund_sending.forget_repeats(account_id=account.pk)
         _note(account, "key", shown_key(present), shown_key(key), actor=actor, at=at)
-    kept = account.options()
-    changed = {name: text for name, text in fresh.items() if kept.get(name) != text}
-    if changed:
-        keys = account.secrets()
-        account.set_secrets(*keys, options=kept | changed)
-        for name, text in changed.items():
-            _note(
-                account,
-                "options",
-                f"{name} {shown_key(kept.get(name, ''))}",
-                f"{name} {shown_key(text)}",
-                actor=actor,
-                at=at,
-            )
+    for name, text in options.items():
+        old = kept.get(name, "")
+        if not text or text == old:
+            continue
+        account.set_options({name: text} | ({PREVIOUS_OF[name]: old} if name in PREVIOUS_OF else {}))
+        words = (f"{name} {shown_key(old)}", f"{name} {shown_key(text)}")
+        _note(account, "options", *words, actor=actor, at=at)
 
 
 def drop_previous(*, account_id: int, actor: Any, at: datetime) -> None:
-    """이전 키 지우기: from now on only the present key counts."""
+    """이전 키 지우기: from now on only the present key counts, and the present value of every extra key."""
     with transaction.atomic():
         account = _locked(account_id)
-        present, *previous = (*account.secrets(), "")
-        if not any(previous):
+        keys, options, _ = readable_keys(account)
+        old = [*keys[1:], *(options[name] for name in PREVIOUS_OF.values() if options.get(name))]
+        if not old:
             raise Conflict("지울 이전 키가 없습니다.", code="no_previous")
-        account.set_secrets(present)
+        if keys[1:]:
+            account.set_secrets(keys[0])
+        account.set_options(dict.fromkeys(PREVIOUS_OF.values(), ""))
         account.save()
-        _note(account, "previous", shown_key(previous[0]), None, actor=actor, at=at)
+        _note(account, "previous", shown_key(old[0]), None, actor=actor, at=at)
 
 
 def open_registration(*, account_id: int, actor: Any, at: datetime) -> PgAccount:
@@ -169,7 +177,7 @@ def open_registration(*, account_id: int, actor: Any, at: datetime) -> PgAccount
 def check_connection(account: PgAccount, *, at: datetime) -> Checked:
     """연결 확인: asks the PG about a payment that cannot exist; outside any transaction.
 
-    A good answer wakes the virtual accounts that waited for it.
+    A good answer wakes what waited for it.
     """
     if account.provider not in PGS:
         return Checked(is_ok=False, text="알림만 보내는 서비스라 연결을 확인할 수 없습니다. 마지막 수신을 확인하세요.")
@@ -179,7 +187,7 @@ def check_connection(account: PgAccount, *, at: datetime) -> Checked:
         changes["last_ok_at"] = at
     PgAccount.objects.filter(pk=account.pk).update(**changes)
     if checked.is_ok:
-        issuing.wake(account_id=account.pk, at=at)
+        _wake(account.pk, at=at)
     return checked
 
 

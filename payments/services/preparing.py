@@ -16,7 +16,8 @@ from payments import events
 from payments.models import MoneyProblem, Payment, Refund
 from payments.services import refunds
 from payments.services.refund_locking import locked_refunds, promised
-from payments.services.refunds import Watch, way_of
+from payments.services.refunds import way_of
+from payments.services.second_person import Watch
 from payments.states import ENDED, LATE_MONEY, ProblemKind, RefundState
 
 WAITING = (RefundState.DRAFT, RefundState.HELD)

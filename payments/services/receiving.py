@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from core import drains
 from core.failpoints import declare, failpoint
-from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, Rejected
+from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, PgProblem, Rejected
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
 from payments.services.pg_accounts import MARK, facts_of, note_answers, pg_of, secret_of
 from payments.states import NoticeState, ProblemKind
@@ -119,6 +119,9 @@ def _read(row: PgRequest, *, account: PgAccount, pg: Pg) -> Notice | Judgement:
         if account.registering_until is not None and row.at < account.registering_until:
             return Judgement(Answer.ACK, "registration_test")
         return Judgement(rejected.answer, rejected.reason)
+    except PgProblem:
+        # Nobody can say whether it is authentic before the keys are mended: the PG is to tell again.
+        return Judgement(Answer.UNAVAILABLE, "keys_unreadable")
 
 
 def finish(row: PgRequest, judgement: Judgement, *, status: int, milliseconds: int) -> None:

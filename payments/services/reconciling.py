@@ -1,17 +1,23 @@
 """PG 대사: payments are asked about without any notice, so that a lost one costs time and never money.
 
-Every half hour those that are about to end, every night those of the last week, with a report. Source: payments.md 5.9.
+Every half hour those that are about to end. Every night, with a report, those to which something happened within a
+week and those whose orders are still open, however old they are; what is left of the night's budget goes to payments
+that nobody has asked about for longest, so that a refund in a PG's console is found in the end even when its notice was
+lost. Source: payments.md 5.9.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from django.db import connection
 from django.db.models import F, QuerySet, Sum
 
 from core.calendar import kst_date, kst_day_range
 from orders.models import Order
+from orders.states import OPEN_BITS
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.applying import Fetched
 from payments.services.booking import OF_BANK
@@ -27,6 +33,10 @@ FIRST = 8
 SOON = timedelta(hours=2)
 LATE = timedelta(days=7)
 DAYS = 7
+MOST = 10_000
+"""Payments that one night asks about beside those to which something happened."""
+QUIET_FOR = timedelta(days=180)
+"""Older payments can hardly be refunded at a PG any more (payments.md 2.4)."""
 REASON = "대사로 확인"
 
 
@@ -56,24 +66,74 @@ def reconcile_soon(*, at: datetime) -> Found:
 
 
 def reconcile_week(*, at: datetime) -> list[PgReconciliation]:
-    """주간 대사: every payment of the last seven days, by account and day; the rows of the report, new ones only.
+    """주간 대사: every payment to which something happened within seven days, or whose order is open; new reports only.
 
-    A day that this night has finished is not done again, so that a run that died is continued by the next.
+    A report is of an account and the day on which its payments were made. One that this night has finished is not done
+    again, so that a run that died is continued by the next.
     """
-    today, reports = kst_date(at), []
+    today, reports, left = kst_date(at), [], MOST
     for account in PgAccount.objects.filter(is_active=True).order_by("pk"):
-        for ago in range(DAYS):
-            day = today - timedelta(days=ago)
+        busy = _happened(account, at=at)
+        still = _of_open_orders(account, limit=left, but=busy)
+        left -= len(still)
+        by_day: dict[date, list[int]] = defaultdict(list)
+        for pk, day in (busy | still).items():
+            by_day[day].append(pk)
+        for day in sorted(by_day, reverse=True):
             if not PgReconciliation.objects.filter(ran_on=today, account=account, day=day).exists():
-                report = _report(account, day, ran_on=today, at=at)
+                report = _report(account, day, by_day[day], ran_on=today, at=at)
                 if report is not None:
                     reports.append(report)
+    _ask_the_quiet(limit=left, at=at)
     return reports
 
 
-def _report(account: PgAccount, day: date, *, ran_on: date, at: datetime) -> PgReconciliation | None:
-    begin, end = kst_day_range(day)
-    payments = Payment.objects.filter(account=account, created_at__gte=begin, created_at__lt=end)
+def _happened(account: PgAccount, *, at: datetime) -> dict[int, date]:
+    """결제 of an account that were made, paid, refunded or told about within the week: the day each was made, by id."""
+    begin, _ = kst_day_range(kst_date(at) - timedelta(days=DAYS - 1))
+    with connection.cursor() as cursor:
+        cursor.execute(_HAPPENED, {"account": account.pk, "since": begin})
+        return dict(cursor.fetchall())
+
+
+def _of_open_orders(account: PgAccount, *, limit: int, but: Collection[int]) -> dict[int, date]:
+    """결제 of orders that are under way, those asked about longest ago first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, {"account": account.pk, "but": list(but), "limit": max(0, limit)})
+        return dict(cursor.fetchall())
+
+
+def _ask_the_quiet(*, limit: int, at: datetime) -> None:
+    """오래 조회하지 않은 결제: money that lies at a PG, asked about in turn; what differs is applied or is a case."""
+    resting = Payment.objects.filter(
+        account__is_active=True, balance__gt=0, created_at__gt=at - QUIET_FOR, synced_at__lt=at - timedelta(days=DAYS)
+    )
+    ids = list(resting.order_by("synced_at", "pk").values_list("pk", flat=True)[: max(0, limit)])
+    found = _compare(Payment.objects.filter(pk__in=ids), at=at)
+    if found.changed or found.mismatches:
+        log.error("quiet payments: %s changed, %s do not fit", found.changed, found.mismatches)
+
+
+_DAY = "(p.created_at AT TIME ZONE 'Asia/Seoul')::date"
+_HAPPENED = f"""
+SELECT p.id, {_DAY} FROM payments_payment p
+WHERE p.account_id = %(account)s AND (p.created_at >= %(since)s OR p.paid_at >= %(since)s
+  OR p.id IN (SELECT payment_id FROM payments_ledgerentry WHERE at >= %(since)s)
+  OR p.id IN (SELECT payment_id FROM payments_refund WHERE payment_id IS NOT NULL AND updated_at >= %(since)s)
+  OR p.order_ref IN (SELECT order_ref FROM payments_pgnotice WHERE account_id = %(account)s
+                     AND received_at >= %(since)s))
+"""
+_OPEN = f"""
+SELECT p.id, {_DAY} FROM payments_payment p JOIN orders_order o ON o.id = p.order_id
+WHERE p.account_id = %(account)s AND (o.steps & {OPEN_BITS}) <> 0 AND p.id <> ALL(%(but)s::bigint[])
+ORDER BY p.synced_at NULLS FIRST, p.id LIMIT %(limit)s
+"""
+
+
+def _report(
+    account: PgAccount, day: date, ids: Collection[int], *, ran_on: date, at: datetime
+) -> PgReconciliation | None:
+    payments = Payment.objects.filter(pk__in=ids)
     found = _compare(payments, at=at)
     if not found.payments:
         return None

@@ -25,6 +25,7 @@ from payments.states import ENDED, LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKi
 
 CHECK_AFTER = timedelta(hours=1)
 TAKEN_BACK = "신청한 환불을 철회했습니다."
+UNTOLD = "환불 {key}: PG가 이체 결과를 알려 주지 않습니다. PG 관리자 화면에서 확인하고 환불 관리에서 정하세요."
 IN_FLIGHT = (RefundState.SENDING, RefundState.UNKNOWN)
 
 
@@ -96,9 +97,21 @@ def arrive(refund: Refund, *, at: datetime) -> None:
 
 def bounce(refund: Refund, *, at: datetime) -> None:
     """환불 실패 기장: the bank could not pay out what the PG had taken; the money is with us again (A74)."""
-    reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
-    book([(refund.paid, EntryKind.REFUND_FAILED, reference, refund.amount)], at=at, reason=refund.reason)
+    credit_back(refund, at=at)
     fail(refund, error="은행이 환불금을 입금하지 못했습니다. 환불계좌를 확인하세요.", at=at)
+
+
+def credit_back(refund: Refund, *, at: datetime, actor: Any = None) -> None:
+    """환불금 되돌림: the ledger row of a transfer that came back; the PG goes on counting it as refunded."""
+    reference = refund.entry.reference if refund.entry is not None else f"R{refund.key.hex}"
+    row = (refund.paid, EntryKind.REFUND_FAILED, reference, refund.amount)
+    book([row], at=at, actor=actor, reason=refund.reason)
+
+
+def ask_person(refund: Refund, *, at: datetime) -> None:
+    """예외 등록: the PG does not tell what became of this transfer; nothing is booked until somebody has found out."""
+    detail = UNTOLD.format(key=refund.key)
+    problems.open_for(refund.paid, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=detail)
 
 
 def fail(refund: Refund, *, error: str, at: datetime) -> None:
@@ -130,6 +143,9 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
         problems.settle(payment, [ProblemKind.UNDERPAID], at=at)
     if order.stage in ENDED and won.surplus <= 0:
         problems.settle(payment, LATE_MONEY, at=at)
+    # Nothing that a bank has sent back, or may yet, is left to be paid.
+    if not Refund.objects.filter(payment=payment, state__in=[RefundState.FAILED, RefundState.ACCEPTED]).exists():
+        problems.settle(payment, [ProblemKind.REFUND_FAILED], at=at)
 
 
 def ask_again(payment: Payment, *, at: datetime) -> None:

@@ -24,6 +24,7 @@ from payments.models import Refund
 from payments.services import refund_booking
 from payments.services.applying import Applied, Fetched, apply
 from payments.services.draining import fetch
+from payments.services.pg_accounts import pg_of
 from payments.services.questions import PATIENCE, AskedElsewhere
 from payments.services.refund_booking import CHECK_AFTER
 from payments.services.refund_locking import locked_refunds
@@ -38,6 +39,8 @@ LATER = timedelta(minutes=10)
 PAID_OUT_AT = time(17)
 """Where a PG does not tell, refunds to accounts are paid by then on the next business day (N-can)."""
 FETCHED = declare("refund_after_fetch", "the PG has told what became of refunds; nothing of it is written")
+LONGEST = 3
+"""Business days after which a person asks the PG about a transfer that it still calls on its way."""
 LOST = "보낸 뒤 응답을 받지 못했습니다."
 NOT_THERE = "PG에 이 환불이 없습니다. 결제 내역을 확인한 뒤 다시 신청하세요."
 
@@ -132,7 +135,7 @@ def _apply(refunds: Sequence[Refund], answer: Fetched, *, at: datetime) -> Appli
         if is_open and refund.state in {RefundState.UNKNOWN, RefundState.ACCEPTED}:
             _ask_again(refund, at + (ASK_SOON if verdict.state == NoticeState.RETRY else LATER))
         elif refund.state == RefundState.UNKNOWN:
-            _absent(refund, answer, at=at)
+            _unseen(refund, answer, at=at)
         elif refund.state == RefundState.ACCEPTED:
             _paid_out(refund, answer.snapshot, at=at)
     return verdict
@@ -144,9 +147,17 @@ def _again(refunds: Sequence[Refund]) -> list[Refund]:
     return list(rows.order_by("pk"))
 
 
-def _absent(refund: Refund, answer: Fetched, *, at: datetime) -> None:
-    """The PG does not have it. Once quiet, it is sent a second time; after a second doubt staff decide."""
-    if refund.sent_at is None or answer.asked_at < refund.sent_at + QUIET:
+def _unseen(refund: Refund, answer: Fetched, *, at: datetime) -> None:
+    """The PG has not done it. One that it has only taken is on its way; otherwise it does not have it.
+
+    Once quiet, it is sent a second time; after a second doubt staff decide.
+    """
+    known = {one.reference for one in answer.snapshot.refunds}
+    taken = [one for one in answer.snapshot.pending if one.amount == refund.amount and one.reference not in known]
+    if taken:
+        facts = {"answered_at": answer.asked_at, "at": at}
+        refund_booking.settle(refund, reference=taken[0].reference, is_final=False, **facts)
+    elif refund.sent_at is None or answer.asked_at < refund.sent_at + QUIET:
         _ask_again(refund, at + ASK_SOON * 3)
     elif refund.doubts > 1:
         refund_booking.fail(refund, error=refund.last_error or NOT_THERE, at=at)
@@ -155,20 +166,39 @@ def _absent(refund: Refund, answer: Fetched, *, at: datetime) -> None:
 
 
 def _paid_out(refund: Refund, snapshot: Snapshot, *, at: datetime) -> None:
-    """은행 이체 결과: the PG tells of the last refund; without a word a business day's 17:00 decides."""
-    references = [one.reference for one in snapshot.refunds]
-    is_last = not references or references[-1] in {refund.reference, ""}
-    told = snapshot.refund_state
-    if told == AtPg.FAILED and is_last:
+    """은행 이체 결과; without a word of the PG a business day's 17:00 decides, and what it leaves open a person."""
+    told = _told(refund, snapshot)
+    if told == AtPg.FAILED:
         refund_booking.bounce(refund, at=at)
     elif told == AtPg.COMPLETED or (told == AtPg.NONE and snapshot.state != PgState.FAILED and _is_over(refund, at)):
         refund_booking.arrive(refund, at=at)
     else:
+        if told == AtPg.PART_FAILED or _is_over(refund, at, days=LONGEST):
+            refund_booking.ask_person(refund, at=at)
         _ask_again(refund, at + CHECK_AFTER)
 
 
-def _is_over(refund: Refund, at: datetime) -> bool:
-    day = add_business_days(kst_date(refund.accepted_at or at), 1)
+def _told(refund: Refund, snapshot: Snapshot) -> AtPg:
+    """What the PG says about this refund: its word is about the last transfer of a payment, or about one of several.
+
+    PART_FAILED where only a person can find out which one is meant; what is lost must not count as paid out.
+    """
+    references, told = [one.reference for one in snapshot.refunds], snapshot.refund_state
+    if any(one.reference == refund.reference for one in snapshot.pending):
+        return AtPg.PENDING
+    if not refund.sealed_account:
+        return AtPg.COMPLETED
+    if told in {AtPg.NONE, AtPg.PENDING}:
+        return told
+    is_last = not references or references[-1] in {refund.reference, ""}
+    if len(references) > 1 and (told == AtPg.PART_FAILED or not is_last):
+        account = refund.paid.account
+        return AtPg.PART_FAILED if account is not None and pg_of(account).capabilities.tells_payouts else AtPg.NONE
+    return AtPg.FAILED if told == AtPg.PART_FAILED else told
+
+
+def _is_over(refund: Refund, at: datetime, *, days: int = 1) -> bool:
+    day = add_business_days(kst_date(refund.accepted_at or at), days)
     return at >= datetime.combine(day, PAID_OUT_AT, KST)
 
 

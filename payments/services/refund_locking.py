@@ -15,6 +15,14 @@ from payments.states import REFUND_OPEN, EntryKind, RefundWay
 NOT_FOUND = "환불 건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 AT_PG = (EntryKind.DEPOSIT, EntryKind.REVERSAL, EntryKind.REFUND, EntryKind.REFUND_UNDONE)
 
+BESIDE_PG = (
+    EntryKind.MANUAL,
+    EntryKind.MANUAL_REVERSAL,
+    EntryKind.PREPAID,
+    EntryKind.REFUND_FAILED,
+    EntryKind.PAID_OUT,
+)
+
 
 @contextmanager
 def locked_refunds(
@@ -54,6 +62,12 @@ def balances_at_pg(payments: Collection[Payment]) -> dict[int, int]:
     rows = LedgerEntry.objects.filter(payment__in=payments, kind__in=AT_PG).exclude(OF_BANK).order_by()
     found = dict(rows.values("payment_id").annotate(total=Sum("amount")).values_list("payment_id", "total"))
     return {payment.pk: found.get(payment.pk, 0) for payment in payments}
+
+
+def beside_pg(payment: Payment) -> int:
+    """PG 밖의 돈: won of a payment that came in and are with the shop, not with its PG."""
+    found = LedgerEntry.objects.filter(payment=payment, kind__in=BESIDE_PG).aggregate(total=Sum("amount"))
+    return int(found["total"] or 0)
 
 
 def rests_at_pg(payments: Collection[Payment]) -> dict[int, int]:

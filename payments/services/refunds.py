@@ -4,40 +4,35 @@ Sending is the work of refund_sending, bank transfers by staff that of refund_by
 orders, lines, payments, refunds in this order and reports each row. Source: payments.md 5.8, reliability.md 4.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from core import drains
-from core.calendar import kst_date, kst_day_range
 from core.events import record
 from core.models import Job
-from core.settings_registry import get_settings
 from core.state import Change, Outcome, is_preview, missing, move
 from orders.services.locking import locked_orders
 from orders.states import PaymentMethod
 from payments import events
 from payments.models import MoneyProblem, Payment, Refund, RefundAccount, RefundCalculation
 from payments.models.refund import sealed
-from payments.options import SECOND_A_DAY, SECOND_FROM
 from payments.services import problems, refund_booking, returning
 from payments.services.booking import payments_of
 from payments.services.refund_covering import NOT_COVERED, TO_MOVE
-from payments.services.refund_locking import NOT_FOUND, locked_refunds, promised, rests_at_pg
-from payments.states import RefundState, RefundWay, Resolution
+from payments.services.refund_locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
+from payments.services.second_person import APPROVE, SECOND_PERSON, Watch, is_expired, is_own
+from payments.states import ENDED, RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
-APPROVE = "payments.approve_refund"
 NO_PAYMENT = "결제를 찾을 수 없습니다. 화면을 새로 고치세요."
 NO_AMOUNT = "환불할 금액을 1원 이상으로 입력하세요."
 TOO_MUCH = "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 {rest:,}원입니다."
 OVER_AT_PG = "PG에 남은 {rest:,}원보다 많은 환불입니다. 환불 방법에서 '은행 이체'를 고르세요."
 NO_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
 BAD_ACCOUNT = "환불계좌의 계좌번호는 숫자 6~20자리로 입력하고 예금주를 함께 적어 주세요."
-SECOND_PERSON = "신청한 사람과 다른 사람이 승인해야 하는 환불입니다."
+EXPIRED = "신청한 지 72시간이 지난 환불입니다. '환불 다시 신청'으로 다시 신청하세요."
 ASK_THERE = "다른 사람의 승인이 필요한 환불입니다. 예외 입금에서 먼저 신청하세요."
 ACCOUNT_THERE = "환불계좌가 없는 환불입니다. 예외 입금에서 환불계좌를 입력하고 신청하세요."
 BANK_METHODS = frozenset({PaymentMethod.BANK_TRANSFER, PaymentMethod.VIRTUAL_ACCOUNT})
@@ -78,8 +73,8 @@ def way_of(payment: Payment) -> RefundWay:
     """환불 방법 of all that is left of a payment in one refund: through its PG only when that holds all of it."""
     if payment.account_id is None:
         return ways_of(payment, 1, at_pg=0)[0][0]
-    won = max(1, payment.balance - promised([payment]).get(payment.pk, 0))
-    return ways_of(payment, won, at_pg=rests_at_pg([payment])[payment.pk])[-1][0]
+    is_at_pg = beside_pg(payment) <= 0 and rests_at_pg([payment])[payment.pk] > 0
+    return RefundWay.PG if is_at_pg else RefundWay.BANK
 
 
 def needs_account(payment: Payment, way: RefundWay | None = None) -> bool:
@@ -158,39 +153,6 @@ def is_good_account(account: RefundAccount) -> bool:
     return good and bool(account.bank) and bool(account.holder.strip())
 
 
-@dataclass
-class Watch:
-    """두 사람 원칙: how much the requester asked for today; the lock keeps two requests of one person apart."""
-
-    actor: Any
-    at: datetime
-    today: int = 0
-    limits: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.limits = get_settings(SECOND_FROM.key, SECOND_A_DAY.key)
-        if self.actor is None:
-            return
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refund requester'), %s)", [self.actor.pk])
-        start, end = kst_day_range(kst_date(self.at))
-        mine = Refund.objects.filter(requested_by=self.actor, requested_at__gte=start, requested_at__lt=end)
-        amounts = mine.exclude(state=RefundState.WITHDRAWN).values_list("amount", flat=True)
-        self.today = sum(amounts)
-
-    def needs_second(self, payment: Payment, amount: int, account: RefundAccount | None) -> bool:
-        """Large, or too many of them today, or to somebody who did not pay. Source: reliability.md D8."""
-        return self.is_two_peoples(payment.order.depositor_name, amount, account)
-
-    def is_two_peoples(self, paid_by: str, amount: int, account: RefundAccount | None) -> bool:
-        """The same for money of which only the name of the sender is known."""
-        self.today += amount
-        payer = "".join(paid_by.split())
-        is_other = account is not None and bool(payer) and "".join(account.holder.split()) != payer
-        is_large = amount >= self.limits[SECOND_FROM.key] or self.today > self.limits[SECOND_A_DAY.key]
-        return is_large or is_other
-
-
 def _drafts(
     payment: Payment, ask: Ask, ways: Sequence[tuple[RefundWay, int]], *, reason: str, actor: Any, watch: Watch
 ) -> list[Refund]:
@@ -266,13 +228,16 @@ def adopt(
 def approve(
     *, refund_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """환불 승인: from now on the money moves by itself. Refused where another person than the requester must say so.
+    """환불 승인: from now on the money moves by itself.
+
+    Refused where another person than the requester must say so, and where it was asked for too long ago.
 
     Who approves a prepared refund has asked for it as well, and decided about its late money; where that takes two
     people or an account, it is asked for there first. `sums` of the outcome tell the won that were approved.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
-        own = {r.pk: SECOND_PERSON for r in refunds if r.needs_second and r.requested_by_id == actor.pk}
+        own = {one.pk: SECOND_PERSON for one in refunds if is_own(one, actor)}
+        own |= {one.pk: EXPIRED for one in refunds if one.state == RefundState.DRAFT and is_expired(one, at=at)}
         prepared = [refund for refund in refunds if refund.is_prepared]
         own |= adopt(prepared, alone=True, actor=actor, at=at, batch=batch, source=source)
         outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
@@ -339,56 +304,8 @@ def withdraw(
         record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
         returning.keep(outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
         for refund in outcome.moved:
-            if refund.calculation_id is None and refund.payment is not None:
+            if refund.payment is not None:
+                refund_booking.settle_problems(refund.payment, at=at)
+            if refund.payment is not None and (refund.calculation_id is None or refund.payment.order.stage in ENDED):
                 refund_booking.ask_again(refund.payment, at=at)
-    return outcome
-
-
-def retry(
-    *,
-    refund_ids: Collection[int],
-    actor: Any,
-    at: datetime,
-    way: RefundWay | None = None,
-    account: RefundAccount | None = None,
-    batch: Job | None = None,
-    source: str = "",
-) -> Outcome:
-    """환불 다시 신청: a failed refund under a new key, with another account or way where one is given.
-
-    Needs its approval anew. Refused when its money was paid back otherwise meanwhile.
-    """
-    with locked_refunds(refund_ids, actor=actor) as refunds:
-        payments = [refund.payment for refund in refunds if refund.payment is not None]
-        taken, at_pg = promised(payments), rests_at_pg(payments)
-        watch, refused, rows = Watch(actor, at), {}, {}
-        for refund in refunds:
-            if refund.payment is None or refund.payment_id is None:
-                continue
-            used, given = way or RefundWay(refund.way), account or refund.account
-            rest = refund.payment.refundable - taken.get(refund.payment_id, 0)
-            if refund.amount > rest:
-                refused[refund.pk] = TOO_MUCH.format(rest=max(0, rest))
-            elif used is RefundWay.PG and refund.payment.account_id is None:
-                refused[refund.pk] = "PG로 결제하지 않은 주문입니다. 다른 방법을 고르세요."
-            elif used is RefundWay.PG and refund.amount > at_pg[refund.payment_id]:
-                refused[refund.pk] = OVER_AT_PG.format(rest=max(0, at_pg[refund.payment_id]))
-            elif reason := account_refusal(refund.payment, given, used):
-                refused[refund.pk] = reason
-            elif refund.state == RefundState.FAILED:
-                taken[refund.payment_id] = taken.get(refund.payment_id, 0) + refund.amount
-                at_pg[refund.payment_id] -= refund.amount if used is RefundWay.PG else 0
-                needed = given if needs_account(refund.payment, used) else None
-                rows[refund.pk] = {
-                    "way": used,
-                    "sealed_account": sealed(needed),
-                    "by_id": actor.pk if actor else None,
-                    "needs_second": watch.needs_second(refund.payment, refund.amount, needed),
-                }
-        data = {refund.pk: {"key": str(refund.key), "error": refund.last_error} for refund in refunds}
-        outcome = move(refunds, Refund.reopen, at=at, refuse=refused, per_row=rows)
-        outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
-        facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
-        record(outcome, events.REFUND_REOPENED, data=data, **facts)
-        approve_own(outcome.moved, **facts)
     return outcome

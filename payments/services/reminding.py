@@ -8,7 +8,7 @@ from core.models import Message
 from core.settings_registry import get_setting
 from orders.models import Order
 from orders.notices import recipient_of
-from orders.states import LineState
+from orders.states import PREPAID_METHODS, LineState
 
 BEFORE = timedelta(days=1)
 AT_ONCE = 500
@@ -18,7 +18,8 @@ TEMPLATE = "deposit_due"
 def remind_due(*, at: datetime) -> int:
     """입금기한 알림: buyers of unpaid orders that end within a day; how many were told. Running again tells nobody.
 
-    Who ordered less than a day before the end knows it; orders without a phone or an e-mail address get nothing.
+    Who ordered less than a day before the end knows it; orders without a phone or an e-mail address get nothing, and
+    neither do buyers who have paid by card, of which only the PG has not told yet.
     """
     told, after = 0, 0
     while orders := _ending(at, after):
@@ -34,6 +35,7 @@ def remind_due(*, at: datetime) -> int:
 def _ending(at: datetime, after: int) -> list[Order]:
     waiting = Order.objects.in_step(LineState.AWAITING_PAYMENT)
     soon = waiting.filter(deposit_by__gt=at, deposit_by__lte=at + BEFORE, ordered_at__lte=at - BEFORE, pk__gt=after)
+    soon = soon.exclude(payment_method__in=PREPAID_METHODS)
     return list(soon.filter(channel__notifies_buyers=True).select_related("channel").order_by("pk")[:AT_ONCE])
 
 

@@ -1,7 +1,7 @@
-"""웹훅 원문 보관: what PGs sent us lies about as long as the law asks for it, and no person's data longer than needed.
+"""보관: what PGs sent us lies about as long as the law asks for it, and no person's data longer than needed.
 
 The database lets nobody change or delete a request, but in a transaction that says so, and then only what is old
-enough. Source: reliability.md R-14, payments.md 5.9.
+enough. Source: reliability.md R-14, payments.md 5.8, 5.9.
 """
 
 from datetime import datetime, timedelta
@@ -12,9 +12,10 @@ from django.db.models import Q
 from core.masking import mask_name
 from core.settings_registry import get_settings
 from payments.bodies import charset_of, masked_body
-from payments.models import PgNotice, PgRequest
+from payments.models import PgNotice, PgRequest, Refund
 from payments.models.notice import RETENTION
-from payments.options import BODY_DAYS, REQUEST_YEARS
+from payments.options import ACCOUNT_DAYS, BODY_DAYS, REQUEST_YEARS
+from payments.states import RefundState
 
 AT_ONCE = 200
 """Rows of one transaction; a body has 64 KiB at most."""
@@ -82,6 +83,18 @@ def _mask_some(before: datetime, *, at: datetime) -> int:
         cursor.execute(_ALLOW)
         cursor.execute(_MASK, [at, [pk for pk, *_ in rows], bodies])
     return len(rows)
+
+
+def wipe_accounts(*, at: datetime) -> int:
+    """환불계좌 지우기: of refunds that ended longer ago than the setting; how many. They cannot be opened again."""
+    before, total = at - timedelta(days=get_settings(ACCOUNT_DAYS.key)[ACCOUNT_DAYS.key]), 0
+    ended = Q(state=RefundState.COMPLETED, completed_at__lt=before)
+    # When one was withdrawn is not kept in it; nobody needs the account any more.
+    ended |= Q(state=RefundState.WITHDRAWN, requested_at__lt=before)
+    rows = Refund.objects.filter(ended).exclude(sealed_account="").order_by("pk")
+    while ids := list(rows.values_list("pk", flat=True)[:AT_ONCE]):
+        total += Refund.objects.filter(pk__in=ids).update(sealed_account="", account_wiped_at=at, updated_at=at)
+    return total
 
 
 def destroy_old(*, at: datetime) -> int:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.clients import address_of
+from accounts.clients import address_of, peer_of
 from payments.adapters.base import MOST_BODY, Answer, Pg
 from payments.models import PgAccount
 from payments.services import receiving
@@ -78,13 +78,13 @@ def _stored(request: HttpRequest, body: bytes, mark: str, account: PgAccount) ->
 
 def _arrival(request: HttpRequest, account: PgAccount, body: bytes) -> receiving.Arrival:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    peer = address_of(request)
+    client = address_of(request)
     return receiving.Arrival(
         body=body,
         headers=headers,
         content_type=headers.get("content-type", ""),
-        peer_ip=peer,
-        client_ip=headers.get(SANDBOX_IP, peer) if account.is_sandbox else peer,
+        peer_ip=peer_of(request),
+        client_ip=headers.get(SANDBOX_IP, client) if account.is_sandbox else client,
         at=timezone.now(),
     )
 

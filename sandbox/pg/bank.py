@@ -22,6 +22,8 @@ from sandbox.pg.model import (
     PART_REFUNDED,
     REFUND,
     REFUNDED,
+    REFUSAL,
+    REQUEST,
     REVERSAL,
     REVERSED,
     WAITING,
@@ -142,24 +144,58 @@ class Bank:
     ) -> Movement:
         """환불: `account` holds bank, number, holder; no notice without `announce`.
 
-        Raises BankRefusal NOT_PAID, OVER_BALANCE.
+        While refunds of the payment wait it is only taken, without a notice. Raises BankRefusal NOT_PAID, OVER_BALANCE.
         """
         with self.books.writing():
             payment = self._fresh(payment_id)
             dialect = self._dialects[payment.pg]
             if not payment.standing_deposits:
                 raise BankRefusal("NOT_PAID", "입금된 돈이 없습니다.")
-            if not 0 < amount <= payment.balance:
+            if not 0 < amount <= payment.cancellable:
                 raise BankRefusal("OVER_BALANCE", "환불할 수 있는 금액보다 큽니다.")
             done_at = self.now() + (dialect.refund_minutes * 60 / self.speed if account else 0)
             reference = reference or dialect.new_reference(payment)
-            movement = Movement(REFUND, reference, amount, self.now(), reason, account=account, done_at=done_at)
+            kind = REQUEST if payment.options.get("refunds_wait") else REFUND
+            movement = Movement(kind, reference, amount, self.now(), reason, account=account, done_at=done_at)
             payment.movements.append(movement)
             self._settle(payment)
-            if announce:
+            if announce and kind == REFUND:
                 self._tell(payment, Event(REFUNDED, self.now(), movement))
         self.sender.wake()
         return movement
+
+    def delay_refunds(self, payment_id: int) -> Payment:
+        """환불 접수만: from now on refunds of the payment wait to be decided. Raises BankRefusal NO_REQUESTS."""
+        with self.books.writing():
+            payment = self._fresh(payment_id)
+            if not self._dialects[payment.pg].has_requests:
+                raise BankRefusal("NO_REQUESTS", "환불을 접수만 하는 PG가 아닙니다.")
+            payment.options["refunds_wait"] = True
+            self.books.save_payment(payment)
+        return payment
+
+    def grant_refunds(self, payment_id: int) -> Payment:
+        """접수한 환불 실행: every refund that waits is done now, with its notice. Raises BankRefusal NO_REFUND."""
+        return self._decide(payment_id, REFUND)
+
+    def refuse_refunds(self, payment_id: int) -> Payment:
+        """접수한 환불 거절: none that waits is done, and nobody is told. Raises BankRefusal NO_REFUND."""
+        return self._decide(payment_id, REFUSAL)
+
+    def _decide(self, payment_id: int, kind: str) -> Payment:
+        with self.books.writing():
+            payment = self._fresh(payment_id)
+            waiting = payment.of_kind(REQUEST)
+            if not waiting:
+                raise BankRefusal("NO_REFUND", "접수한 환불이 없습니다.")
+            for one in waiting:
+                one.done_at += self.now() - one.at
+                one.kind, one.at = kind, self.now()
+            self._settle(payment)
+            for one in waiting if kind == REFUND else ():
+                self._tell(payment, Event(REFUNDED, self.now(), one))
+        self.sender.wake()
+        return payment
 
     def fail_refund(self, payment_id: int) -> Payment:
         """환불 실패: the bank could not pay the last refund out. Raises BankRefusal NO_REFUND."""

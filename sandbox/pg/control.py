@@ -8,7 +8,7 @@ GET  payments ?pg&order_ref&limit                       -> [payment], newest fir
 POST payments {pg, merchant_id?, order_ref, amount, title?, buyer?, bank?, due_at?, method?, announce?, …} -> payment
 POST payments/deposit {id | pg+order_ref, amount?, name?, force?} -> payment; likewise payments/reverse,
      payments/expire, payments/close, payments/refund {amount?, reason?, account?}, payments/fail-refund,
-     payments/complete-refund
+     payments/complete-refund, payments/delay-refunds, payments/grant-refunds, payments/refuse-refunds
 POST clock {now | advance | real}                       -> status
 POST config {speed}                                     -> status
 GET  faults, POST faults {kind, …}, DELETE faults ?id   -> sandbox/pg/faults.py
@@ -73,6 +73,9 @@ class Control:
             "refund": self._refund,
             "fail-refund": lambda number, values: bank.fail_refund(number),
             "complete-refund": lambda number, values: bank.complete_refunds(number),
+            "delay-refunds": lambda number, values: bank.delay_refunds(number),
+            "grant-refunds": lambda number, values: bank.grant_refunds(number),
+            "refuse-refunds": lambda number, values: bank.refuse_refunds(number),
         }
         self.open_demo_shops()
 

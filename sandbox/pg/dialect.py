@@ -62,6 +62,8 @@ class Dialect:
     """How long it waits for our answer; not compressed."""
     is_exact_amount: bool = False
     """Does the bank refuse any other sum than the one asked for? A shop's option `is_exact_amount` overrides it."""
+    has_requests: bool = False
+    """May a refund be taken and decided later?"""
     refund_minutes: float = 24 * 60
     """How long a refund to a bank account takes; `--speed` divides it."""
     banks: Mapping[str, str]

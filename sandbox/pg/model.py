@@ -8,6 +8,8 @@ KST = timezone(timedelta(hours=9))
 
 WAITING, PAID, PART_REFUNDED, CANCELED, EXPIRED = "WAITING", "PAID", "PART_REFUNDED", "CANCELED", "EXPIRED"
 DEPOSIT, REVERSAL, REFUND = "DEPOSIT", "REVERSAL", "REFUND"
+REQUEST, REFUSAL = "REQUEST", "REFUSAL"
+"""A refund that the PG has only taken, and one that it took and did not do after all; neither moves money."""
 VIRTUAL_ACCOUNT, CARD = "VIRTUAL_ACCOUNT", "CARD"
 
 ISSUED, DEPOSITED, REVERSED, CLOSED, REFUNDED = "ISSUED", "DEPOSITED", "REVERSED", "CLOSED", "REFUNDED"
@@ -28,7 +30,10 @@ class Shop:
 
 @dataclass
 class Movement:
-    """Money that moved: DEPOSIT, REVERSAL (`of` names the deposit) or REFUND; `amount` is positive."""
+    """Money that moved: DEPOSIT, REVERSAL (`of` names the deposit) or REFUND; `amount` is positive.
+
+    REQUEST and REFUSAL are refunds that have not moved any.
+    """
 
     kind: str
     reference: str
@@ -98,6 +103,11 @@ class Payment:
         """Won that can still be refunded."""
         return self.paid_amount - self.refunded_amount
 
+    @property
+    def cancellable(self) -> int:
+        """The same less what refunds that wait for their decision will take."""
+        return self.balance - sum(movement.amount for movement in self.of_kind(REQUEST))
+
     def refund_state(self, now: float) -> str:
         """NONE, PENDING, FAILED or COMPLETED: how far the last refund to a bank account has come."""
         refunds = [refund for refund in self.of_kind(REFUND) if refund.account]
@@ -106,6 +116,11 @@ class Payment:
         if refunds[-1].is_failed:
             return "FAILED"
         return "COMPLETED" if refunds[-1].done_at <= now else "PENDING"
+
+    @property
+    def is_part_failed(self) -> bool:
+        """Whether some, not all, of its refunds to bank accounts did not arrive."""
+        return len({refund.is_failed for refund in self.of_kind(REFUND) if refund.account}) > 1
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
-"""The page 입금하기: the open virtual accounts of all PGs, and what a person or the bank may do with each."""
+"""The page 입금하기: the open virtual accounts of all PGs, and what a person or the bank may do with each.
 
+A card is charged there too, under the order reference of the mall.
+"""
+
+import re
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import parse_qsl, urlencode
@@ -26,6 +30,7 @@ NOTICE_STATES = {
     "NO_URL": "주소 없음",
 }
 NOTICE, FORCED, CLOSED = "알림", "pay-forced", ("CANCELED", "EXPIRED")
+ORDER_REF = re.compile(r"[A-Za-z0-9_-]{6,64}")
 _LIMIT = 100
 _TYPE = "text/html; charset=utf-8"
 
@@ -51,6 +56,8 @@ class Page:
         return Reply(303, b"", _TYPE, {"Location": "/?" + urlencode(back)})
 
     def _do(self, values: Mapping[str, str]) -> str:
+        if values["act"] == "pay-card":
+            return self._pay_by_card(values)
         number, act = int(values["id"]), values["act"]
         if act in {"pay", "pay-other", FORCED}:
             payment = self._bank.books.payment(number)
@@ -68,7 +75,26 @@ class Page:
             return f"{self._bank.expire(number).order_ref}: 입금기한이 지났습니다."
         if act == "fail-refund":
             return f"{self._bank.fail_refund(number).order_ref}: 환불이 실패했습니다."
+        if act == "cancel-card":
+            payment = self._bank.books.payment(number)
+            if payment is None or payment.method != CARD:
+                raise BankRefusal("UNKNOWN_PAYMENT", "없는 결제입니다.")
+            won = self._bank.refund(number, amount=payment.balance, reason="PG 관리자 화면에서 취소").amount
+            return f"{payment.order_ref}: 카드 결제 {won:,}원을 취소했습니다."
         raise BankRefusal("UNKNOWN_ACT", "없는 동작입니다.")
+
+    def _pay_by_card(self, values: Mapping[str, str]) -> str:
+        """What the buyer does in a payment window: the mall then names the reference to the shop."""
+        dialect, order_ref = self._dialects[values["pg"]], values.get("order_ref", "").strip()
+        amount = int(values["amount"].replace(",", ""))
+        if amount < 1:
+            raise ValueError("a card payment is at least one won")
+        if not ORDER_REF.fullmatch(order_ref):
+            raise BankRefusal("BAD_REFERENCE", "주문번호는 영문, 숫자, -, _로 6~64자입니다.")
+        shop = self._bank.books.shop(dialect.name, dialect.demo.merchant_id) or dialect.demo
+        buyer = values.get("name", "").strip() or "구매자"
+        self._bank.open(shop, order_ref=order_ref, amount=amount, method=CARD, buyer=buyer, title="카드 결제")
+        return f"{order_ref}: {dialect.label}에서 카드로 {amount:,}원을 결제했습니다."
 
     def _shown(self, query: Mapping[str, str]) -> str:
         search = query.get("q", "").strip()
@@ -81,8 +107,18 @@ class Page:
             for kind in ("done", "refused")
             if kind in query
         )
-        return _PAGE.format(
-            style=_STYLE, said=said, search=escape(search), rows=rows or f'<li class="empty">{empty}</li>'
+        shown = rows or f'<li class="empty">{empty}</li>'
+        return _PAGE.format(style=_STYLE, said=said, search=escape(search), rows=shown, card=self._card_form(search))
+
+    def _card_form(self, search: str) -> str:
+        names = "".join(f'<option value="{one.name}">{escape(one.label)}</option>' for one in self._dialects.values())
+        return (
+            f'<details data-card><summary>카드로 결제하기</summary><form method="post" action="{_action(search)}">'
+            f'<label>PG <select name="pg">{names}</select></label>'
+            '<label>주문번호 <input name="order_ref" maxlength="64" required></label>'
+            + _money_fields("", "")
+            + _button("pay-card", "카드 결제", "main")
+            + "</form></details>"
         )
 
     def _notices(self) -> dict[int, str]:
@@ -95,13 +131,15 @@ class Page:
     def _row(self, payment: Payment, notice: str, search: str) -> str:
         dialect = self._dialects[payment.pg]
         label, css = STATES[payment.state]
+        is_card = payment.method == CARD
         refund = REFUND_STATES.get(payment.refund_state(self._bank.now()), "")
         facts = [
             ("주문번호", payment.order_ref),
-            ("결제수단", "카드" if payment.method == CARD else dialect.banks.get(payment.bank, payment.bank)),
+            ("결제수단", "카드" if is_card else dialect.banks.get(payment.bank, payment.bank)),
+            ("PG 거래번호", payment.payment_ref if is_card else ""),
             ("계좌번호", payment.account_number),
             ("예금주", payment.holder),
-            ("입금기한", kst(payment.due_at).strftime("%Y-%m-%d %H:%M") if payment.due_at else ""),
+            ("입금기한", kst(payment.due_at).strftime("%Y-%m-%d %H:%M") if payment.due_at and not is_card else ""),
             ("청구 금액", f"{payment.amount:,}원"),
             ("입금 금액", f"{payment.paid_amount:,}원" if payment.paid_amount else ""),
             ("환불 금액", f"{payment.refunded_amount:,}원 {refund}" if payment.refunded_amount else ""),
@@ -122,7 +160,9 @@ class Page:
         start = _start(payment, search)
         forms = [_pay(payment, start), self._other(payment, start)] if payment.method != CARD else []
         others: list[tuple[str, str]] = []
-        if payment.standing_deposits and not payment.of_kind(REFUND):
+        if payment.method == CARD and payment.balance:
+            others.append(("cancel-card", "카드 취소"))
+        elif payment.standing_deposits and not payment.of_kind(REFUND):
             others.append(("reverse", "은행 취소"))
         if payment.state == "WAITING" and not payment.paid_amount:
             others.append(("expire", "기한 지남"))
@@ -149,8 +189,11 @@ def _fits(payment: Payment, search: str) -> bool:
 
 
 def _start(payment: Payment, search: str) -> str:
-    action = "/" + (f"?{urlencode({'q': search})}" if search else "")
-    return f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{payment.id}">'
+    return f'<form method="post" action="{_action(search)}"><input type="hidden" name="id" value="{payment.id}">'
+
+
+def _action(search: str) -> str:
+    return escape("/" + (f"?{urlencode({'q': search})}" if search else ""))
 
 
 def _pay(payment: Payment, start: str) -> str:
@@ -190,8 +233,8 @@ dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 form { display: flex; flex-wrap: wrap; align-items: end; gap: 8px; margin-top: 8px; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); }
 label { display: grid; font-size: 13px; color: var(--soft); }
-input, button { font: inherit; min-height: 36px; padding: 4px 10px; border: 1px solid var(--line); border-radius: 6px;
-  background: var(--card); color: var(--text); max-width: 100%; }
+input, select, button { font: inherit; min-height: 36px; padding: 4px 10px; border: 1px solid var(--line);
+  border-radius: 6px; background: var(--card); color: var(--text); max-width: 100%; }
 button { cursor: pointer; } .main { background: var(--main); border-color: var(--main); color: var(--on); }
 :focus-visible { outline: 2px solid var(--main); outline-offset: 2px; }
 .badge { font-size: 13px; font-weight: 600; padding: 1px 8px; border: 1px solid currentColor; border-radius: 10px; }
@@ -202,7 +245,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>입금하기</title>
 <style>{style}</style></head><body>
-<main><h1>입금하기</h1><p>연습용 가상계좌입니다. 실제 돈은 움직이지 않습니다.</p>{said}
+<main><h1>입금하기</h1><p>연습용 가상계좌와 카드입니다. 실제 돈은 움직이지 않습니다.</p>{said}{card}
 <form method="get" action="/" role="search">
 <label>주문번호·계좌번호·입금자명 <input type="search" name="q" value="{search}"></label>
 <button>찾기</button></form>

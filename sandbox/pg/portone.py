@@ -61,6 +61,7 @@ class PortOne(Dialect):
     retry_minutes = (1, 4, 16, 64, 256)
     answer_seconds = 30.0
     is_exact_amount = True
+    has_requests = True
     banks: Mapping[str, str] = {
         "KOOKMIN": "국민은행",
         "SHINHAN": "신한은행",
@@ -150,14 +151,14 @@ class PortOne(Dialect):
 
     def _cancel(self, payment_id: str, values: Mapping[str, Any], shop: Shop, bank: Bank) -> Any:
         payment = _found(payment_id, shop, bank)
-        amount, believed = values.get("amount", payment.balance), values.get("currentCancellableAmount")
+        amount, believed = values.get("amount", payment.cancellable), values.get("currentCancellableAmount")
         if not isinstance(values.get("reason"), str) or not _is_won(amount or 1):
             raise PortOneFailure("INVALID_REQUEST")
         if payment.state == "CANCELED":
             raise PortOneFailure("PAYMENT_ALREADY_CANCELLED")
         if not payment.standing_deposits:
             raise PortOneFailure("PAYMENT_NOT_PAID")
-        if believed is not None and believed != payment.balance:
+        if believed is not None and believed != payment.cancellable:
             raise PortOneFailure("CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
         account = None if payment.method == CARD else self._refund_account(values)
         try:

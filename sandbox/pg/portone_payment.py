@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sandbox.pg.model import CARD, REFUND, Payment, Shop, utc
+from sandbox.pg.model import CARD, REFUND, REFUSAL, REQUEST, Movement, Payment, Shop, utc
 
 # What PortOne does with an account whose time is over is not written down; it keeps saying "issued" here.
+_CANCELLATIONS = {REQUEST: "REQUESTED", REFUND: "SUCCEEDED", REFUSAL: "FAILED"}
 STATUS = {
     "WAITING": "VIRTUAL_ACCOUNT_ISSUED",
     "EXPIRED": "VIRTUAL_ACCOUNT_ISSUED",
@@ -57,26 +58,29 @@ def document(payment: Payment, shop: Shop, now: float) -> dict[str, Any]:
         found |= {"paidAt": rfc3339(deposits[-1].at), "disputes": [], "receiptUrl": "https://example.com/receipt"}
     if status in {"CANCELLED", "PARTIAL_CANCELLED"}:
         found |= {"cancellations": cancellations(payment), "cancelledAt": rfc3339(changed_at)}
+    elif deposits and cancellations(payment):
+        found |= {"cancellations": cancellations(payment)}
     return found
 
 
 def cancellations(payment: Payment) -> list[dict[str, Any]]:
-    """The refunds, oldest first."""
-    return [
-        {
-            "status": "SUCCEEDED",
-            "id": refund.reference,
-            "pgCancellationId": refund.reference[:20],
-            "totalAmount": refund.amount,
-            "taxFreeAmount": 0,
-            "vatAmount": round(refund.amount / 11),
-            "reason": refund.name,
-            "cancelledAt": rfc3339(refund.at),
-            "requestedAt": rfc3339(refund.at),
-            "trigger": "API",
-        }
-        for refund in payment.of_kind(REFUND)
-    ]
+    """The refunds, those that wait or were not done included, oldest first."""
+    return [_cancellation(one) for one in payment.movements if one.kind in _CANCELLATIONS]
+
+
+def _cancellation(refund: Movement) -> dict[str, Any]:
+    done = {"pgCancellationId": refund.reference[:20], "cancelledAt": rfc3339(refund.at)}
+    return {
+        "status": _CANCELLATIONS[refund.kind],
+        "id": refund.reference,
+        "totalAmount": refund.amount,
+        "taxFreeAmount": 0,
+        "vatAmount": round(refund.amount / 11),
+        "reason": refund.name,
+        "requestedAt": rfc3339(refund.at),
+        "trigger": "API",
+        **(done if refund.kind == REFUND else {}),
+    }
 
 
 def rfc3339(moment: float) -> str:
@@ -86,6 +90,8 @@ def rfc3339(moment: float) -> str:
 
 def _account(payment: Payment, now: float) -> dict[str, Any]:
     refund = payment.refund_state(now)
+    if refund == "FAILED" and payment.is_part_failed:
+        refund = "PARTIAL_REFUND_FAILED"
     deposits = payment.standing_deposits
     return {
         "type": "PaymentMethodVirtualAccount",

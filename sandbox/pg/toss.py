@@ -251,7 +251,7 @@ def _account(payment: Payment, now: float) -> dict[str, Any]:
     refunds = [refund for refund in payment.of_kind(REFUND) if refund.account]
     account = refunds[-1].account if refunds else None
     state = payment.refund_state(now)
-    if state == "FAILED" and any(not refund.is_failed for refund in refunds):
+    if state == "FAILED" and payment.is_part_failed:
         state = "PARTIAL_FAILED"
     return {
         "accountNumber": payment.account_number,

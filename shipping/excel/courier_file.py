@@ -8,7 +8,7 @@ from core.chunks import batched
 from core.excel import Column, Kind, stream_xlsx
 from core.settings_registry import get_settings
 from orders.models import OrderLine
-from orders.states import CLOSED
+from orders.states import CLOSED, blocking
 from shipping.file_fields import BY_CODE, FileRow, Sender
 from shipping.models import ExcelTemplate, RowPer, Shipment, ShipmentLine, ShipmentStep
 from shipping.states import DeliveryMethod
@@ -28,10 +28,11 @@ def sendable(shipment_ids: Collection[int]) -> tuple[list[int], dict[str, int]]:
     """보낼 수 있는 배송건: those a courier should get, in the order given, and how many were left out, by reason."""
     rows = Shipment.objects.filter(pk__in=shipment_ids).values_list("pk", "step", "method", "is_held", "has_claim")
     facts = {pk: rest for pk, *rest in rows}
+    locks = _locks_of(facts)
     good: list[int] = []
     left_out: dict[str, int] = defaultdict(int)
     for pk in shipment_ids:
-        reason = _left_out(facts[pk]) if pk in facts else "찾을 수 없음"
+        reason = _left_out(facts[pk], locks.get(pk, 0)) if pk in facts else "찾을 수 없음"
         if reason:
             left_out[reason] += 1
         else:
@@ -39,7 +40,16 @@ def sendable(shipment_ids: Collection[int]) -> tuple[list[int], dict[str, int]]:
     return good, dict(left_out)
 
 
-def _left_out(facts: Sequence[Any]) -> str:
+def _locks_of(shipment_ids: Collection[int]) -> dict[int, int]:
+    """잠금 of the live lines of each shipment that has some."""
+    found: dict[int, int] = defaultdict(int)
+    live = ShipmentLine.objects.filter(shipment__in=shipment_ids, is_live=True, line__open_locks__gt=0)
+    for pk, locks in live.exclude(line__state__in=CLOSED).values_list("shipment_id", "line__open_locks"):
+        found[pk] |= locks
+    return found
+
+
+def _left_out(facts: Sequence[Any], locks: int) -> str:
     step, method, is_held, has_claim = facts
     if step != ShipmentStep.READY:
         return "배송준비중이 아님"
@@ -47,7 +57,11 @@ def _left_out(facts: Sequence[Any]) -> str:
         return "택배가 아닌 배송방법"
     if has_claim:
         return "취소 신청"
-    return "배송보류" if is_held else ""
+    if is_held:
+        return "배송보류"
+    # Money that the bank took back keeps its parcel in the house (payments.md 5.6).
+    lock = blocking(locks, "register_waybill")
+    return lock.label if lock else ""
 
 
 def columns_of(template: ExcelTemplate) -> list[Column]:

@@ -33,6 +33,7 @@ MATRIX = """
     payments.view_refund        OCFA
     payments.request_refund     OCF
     payments.approve_refund     OF
+    payments.approve_own_refund O
     payments.pay_refund         OF
     payments.revert             OF
     payments.view_deposits      OCF

@@ -288,7 +288,7 @@ def test_a_request_asks_a_fixed_number_of_questions(api, django_assert_max_num_q
     api.post("/orders", order_body("M-0"))
     with django_assert_max_num_queries(60):
         api.post("/orders", body)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         api.get(f"/orders/{Order.objects.latest('pk').number}")
 
 

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from solapi import SolapiMessageService
 from solapi.error.MessageNotReceiveError import MessageNotReceivedError
-from solapi.model import RequestMessage
+from solapi.model import KakaoOption, RequestMessage
 
 from core import processes as system
 from core.messaging import LEASE, deliver_due, send
 from core.models import Message
 from core.models.message import MessageStatus
+from core.options import KAKAO_CHANNEL, KAKAO_OR_TEXT, KAKAO_TEMPLATES, TEXTS, to_register
+from core.settings_registry import set_setting
 from sandbox.solapi import DEMO_KEY, DEMO_SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,6 +93,80 @@ def test_a_number_that_is_none_and_a_gateway_that_is_away_are_refusals(solapi):
     last = Message.objects.get(key="paid/3")
     assert (last.error, last.claimed_at) == ("발송사에 연결하지 못했습니다.", None)
     assert last.next_try_at > NOW
+
+
+@pytest.fixture
+def kakao(solapi):
+    """A channel with the approved template of 입금 확인, which the settings name."""
+    solapi.control("templates", templateId="KA01TP-paid", pfId="KA01PF-shop", content=to_register("payment_confirmed"))
+    set_setting(key=KAKAO_CHANNEL.key, value="KA01PF-shop", actor=None, at=NOW)
+    set_setting(key=KAKAO_TEMPLATES["payment_confirmed"].key, value="KA01TP-paid", actor=None, at=NOW)
+    return solapi
+
+
+def test_our_back_end_sends_the_alimtalk_that_the_package_sends(kakao):
+    option = KakaoOption(
+        pf_id="KA01PF-shop",
+        template_id="KA01TP-paid",
+        variables={"shop_name": "가게", "order_number": "20261121-0000001"},
+    )
+    package(kakao).send(
+        RequestMessage(from_="0212345678", to="01012345678", kakao_options=option, custom_fields={"key": "paid/1"})
+    )
+    body = news().body
+    assert deliver_due(at=NOW) == 1
+    theirs, ours = kakao.taken()
+    told = ("to", "from", "kakaoOptions", "customFields", "type")
+    assert {name: ours[name] for name in told} == {name: theirs[name] for name in told}
+    assert (ours["type"], ours["text"]) == ("ATA", body), "the buyer reads our text, filled into the template"
+    assert Message.objects.get().status == MessageStatus.SENT
+
+
+@pytest.mark.parametrize(("falls_back", "kind", "mark"), [(True, "SMS", "replaced"), (False, "ATA", "undelivered")])
+def test_who_has_no_kakaotalk_gets_a_text_unless_the_shop_forbids_it(kakao, falls_back, kind, mark):
+    set_setting(key=KAKAO_OR_TEXT.key, value=falls_back, actor=None, at=NOW)
+    kakao.control("absent", numbers=["01012345678"])
+    news()
+    deliver_due(at=NOW)
+    [taken] = kakao.taken()
+    assert (taken["kakaoOptions"]["disableSms"], taken["type"], taken[mark]) == (not falls_back, kind, True)
+
+
+@pytest.mark.parametrize("name", [KAKAO_CHANNEL.key, KAKAO_TEMPLATES["payment_confirmed"].key])
+def test_without_a_channel_or_a_template_it_is_a_text(kakao, name):
+    set_setting(key=name, value="", actor=None, at=NOW)
+    news()
+    deliver_due(at=NOW)
+    [taken] = kakao.taken()
+    assert "kakaoOptions" not in taken
+    assert taken["type"] == "SMS"
+
+
+@pytest.mark.parametrize(("falls_back", "status", "sent"), [(True, "SENT", 1), (False, "FAILED", 0)])
+def test_a_template_that_is_refused_keeps_no_news_from_the_buyer(kakao, falls_back, status, sent):
+    set_setting(key=KAKAO_OR_TEXT.key, value=falls_back, actor=None, at=NOW)
+    set_setting(key=KAKAO_TEMPLATES["payment_confirmed"].key, value="KA01TP-gone", actor=None, at=NOW)
+    news()
+    deliver_due(at=NOW)
+    message = Message.objects.get()
+    assert (message.status, len(kakao.taken())) == (status, sent)
+    assert message.error == ("" if falls_back else "등록되지 않은 템플릿입니다.")
+
+
+@pytest.mark.parametrize("fault", [{"kind": "drop", "after_work": True}, {"kind": "status", "after_work": True}])
+def test_an_alimtalk_of_unknown_outcome_is_not_sent_as_a_text_too(kakao, fault):
+    kakao.control("faults", **fault)
+    news()
+    deliver_due(at=NOW)
+    assert [one["type"] for one in kakao.taken()] == ["ATA"]
+    assert Message.objects.get().error == UNKNOWN
+
+
+def test_every_text_can_be_sent_as_alimtalk(settings):
+    texts = {path.stem for path in (settings.BASE_DIR / "templates" / "messages").glob("*.txt")}
+    assert texts == TEXTS.keys() == KAKAO_TEMPLATES.keys()
+    assert to_register("payment_confirmed").startswith("[#{shop_name}] 주문 #{order_number}의")
+    assert not [name for name in texts if "{{" in to_register(name) or "{%" in to_register(name)]
 
 
 @pytest.mark.processes

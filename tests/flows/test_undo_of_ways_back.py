@@ -31,8 +31,8 @@ LATER = NOW + timedelta(days=2)
 REASON = {"reason": ["잘못 눌렀습니다"]}
 MONEY = {
     "accept-difference", "approve-refund", "ask-difference", "attach-notice", "cancel-refund",
-    "close-problem", "hold-refund", "mark-test", "pay-refund", "release-refund", "reopen-deposit",
-    "replay-notice", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
+    "close-problem", "confirm-payout", "hold-refund", "mark-test", "pay-refund", "release-refund", "reopen-deposit",
+    "replay-notice", "report-bounce", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
 }  # fmt: skip
 """Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""
 NO_UNDO = {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill"} | MONEY

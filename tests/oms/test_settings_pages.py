@@ -8,12 +8,13 @@ import pytest
 from accounts.roles import Role
 from core.calendar import KST, add_business_days, is_business_day
 from core.models import Holiday, Setting, SettingChange
-from core.settings_registry import get_setting, set_setting
+from core.settings_registry import declared_settings, get_setting, set_setting
+from oms.shop.views import GroupPage
 from orders.deadlines import Deadlines
 from orders.models.channel import DeadlineKind, DeadlineRule
 from tests.fixtures.answers import body
 
-PAGES = ["", "shop/", "deadlines/", "holidays/"]
+PAGES = ["", "shop/", "messages/", "money/", "deadlines/", "holidays/"]
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_owner_and_auditor_look_and_only_the_owner_changes(sign_in, role, page):
 
 def test_the_index_leads_to_pages_that_exist(client):
     urls = re.findall(r'<li><a href="([^"]+)"><b>', body(client.get("/settings/")))
-    assert len(urls) == len(set(urls)) == 13
+    assert len(urls) == len(set(urls)) == 15
     for url in urls:
         assert client.get(url).status_code == 200, url
 
@@ -209,3 +210,27 @@ def test_shortcuts_are_everybodys(sign_in):
     page = sign_in(Role.VIEWER).get("/settings/shortcuts/")
     assert page.status_code == 200
     assert 'data-pref="shortcuts"' in body(page)
+
+
+def test_the_settings_of_money_and_messages_can_be_changed(client, staff):
+    values = shown(client, "/settings/messages/") | {"kakao_channel": "KA01PF1", "kakao_or_text": "on"}
+    assert client.post("/settings/messages/", values).status_code == 302
+    assert get_setting("kakao_channel") == "KA01PF1"
+    answer = client.post("/settings/messages/", values | {"kakao_template_refund_completed": "환불"})
+    assert answer.status_code == 422
+    assert "영문자와 숫자로 된 ID를 입력하세요." in body(answer)
+    assert get_setting("kakao_template_refund_completed") == ""
+    page = body(client.get("/settings/messages/"))
+    assert "[#{shop_name}] 주문 #{order_number}의 입금을 확인했습니다." in page
+    values = shown(client, "/settings/money/") | {"alarm_silent_hours": "12", "refund_coupon_rule": "KEEP_SHARE"}
+    assert client.post("/settings/money/", values).status_code == 302
+    assert get_setting("alarm_silent_hours") == 12
+    assert {one.key for one in SettingChange.objects.all()} == {"kakao_channel", "alarm_silent_hours"}
+
+
+def test_every_kind_of_setting_has_a_page():
+    shown = {"settings", *(group for page in GroupPage.__subclasses__() for group in page.groups)} | {
+        "배송",
+        "보내는 분",
+    }
+    assert {one.group for one in declared_settings()} - shown == set()

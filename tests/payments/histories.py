@@ -20,7 +20,7 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault
 from payments.adapters.base import PgProblem
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
-from payments.services import canceling, manual, receiving, refund_by_hand, refunds, resolving
+from payments.services import canceling, manual, receiving, refund_by_hand, refunds, refund_retrying, resolving
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
 from payments.states import (
@@ -235,7 +235,7 @@ class Teller:
     def _pay_by_bank(self, order: Order, who: dict[str, Any]) -> None:
         """What the PG would not refund is asked for anew as a bank transfer and paid."""
         failed = list(Refund.objects.filter(order=order, state=RefundState.FAILED).values_list("pk", flat=True))
-        refunds.retry(refund_ids=failed, way=RefundWay.BANK, account=ACCOUNT, **who)
+        refund_retrying.retry(refund_ids=failed, way=RefundWay.BANK, account=ACCOUNT, **who)
         refund_by_hand.pay_out(refund_ids=failed, **who)
 
     def books(self, orders: Sequence[Order]) -> dict[int, tuple[int, int]]:

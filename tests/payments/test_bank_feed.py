@@ -8,8 +8,10 @@ import pytest
 
 from orders.models import OrderLine
 from orders.states import LineState
-from payments.models import BankDeposit, LedgerEntry, PgAccount, PgNotice, PgRequest
+from payments.columns.notices import orders_of
+from payments.models import BankDeposit, LedgerEntry, MoneyProblem, PgAccount, PgNotice, PgRequest
 from payments.services import draining
+from payments.services.allocating import ignore, unallocate
 from payments.states import DepositState
 from tests.fixtures.orders import NOW, broken
 from tests.payments.wire.golden_shop import raw
@@ -98,6 +100,9 @@ def test_a76_a_matched_order_is_paid_once_however_often_it_is_told(feed, make_or
         ("PROCESSED", ""), ("IGNORED", "no_change")
     ]  # fmt: skip
     assert states() == [LineState.PREPARING]
+    # Such a service names the order itself, so that its notices lead there.
+    ids = list(PgNotice.objects.values_list("pk", flat=True))
+    assert orders_of(ids) == dict.fromkeys(ids, order.number)
     assert KEY not in json.dumps(list(PgRequest.objects.values_list("headers", flat=True)))
     assert broken() == []
 
@@ -130,6 +135,69 @@ def test_the_row_of_a_claimed_match_does_not_pay_the_twin(feed, make_order, matc
     matched()
     assert not LedgerEntry.objects.exists()
     assert twin.paid_amount == 0
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_two_equal_transfers_in_one_minute_are_two_however_they_come(feed, matched, is_together):
+    """Without a balance only the number of the telling keeps them apart, whatever is drained together."""
+    for trace in ("t-1", "t-2", "t-2"):
+        post(feed, deposited(39_000, "홍길동"), trace=trace)
+        if not is_together:
+            drained(matched)
+    drained(matched)
+    assert list(BankDeposit.objects.values_list("amount", flat=True)) == [39_000, 39_000]
+    assert sorted(PgNotice.objects.values_list("state", "reason")) == [("PROCESSED", ""), ("PROCESSED", "")]
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_a_transfer_with_its_balance_is_one_under_any_number(feed, matched, is_together):
+    for trace in ("t-1", "t-2"):
+        post(feed, deposited(39_000, "홍길동", balance=500_000), trace=trace)
+        if not is_together:
+            drained(matched)
+    drained(matched)
+    assert BankDeposit.objects.count() == 1
+    assert sorted(PgNotice.objects.values_list("state", "reason")) == [("IGNORED", "no_change"), ("PROCESSED", "")]
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_one_match_under_two_numbers_is_one_deposit(feed, make_order, matched, is_together):
+    order = make_order(price=39_000)
+    for trace in ("t-1", "t-2"):
+        post(feed, matched_order(order), trace=trace)
+        if not is_together:
+            drained(matched)
+    drained(matched)
+    assert BankDeposit.objects.count() == 1
+    assert LedgerEntry.objects.get().amount == 39_000
+    assert sorted(PgNotice.objects.values_list("state", "reason")) == [("IGNORED", "no_change"), ("PROCESSED", "")]
+    assert not MoneyProblem.objects.exists()
+    assert broken() == []
+
+
+def test_a_match_told_again_later_for_an_order_that_waits_once_more_is_a_case_and_no_deposit(
+    feed, make_order, matched, staff
+):
+    order = make_order(price=39_000)
+    post(feed, matched_order(order))
+    drained(matched)
+    deposit, late = BankDeposit.objects.get(), NOW + timedelta(hours=3)
+    facts = {"actor": staff, "at": late}
+    assert unallocate(deposit_ids=[deposit.pk], reason="잘못 연결", **facts).refused == {}
+    assert ignore(deposit_ids=[deposit.pk], reason="다른 가게의 돈", **facts).refused == {}
+    post(feed, matched_order(order), trace="t-2")
+    drained(matched)
+    assert not MoneyProblem.objects.exists()
+    post(feed, matched_order(order) | {"processing_date": late.isoformat()}, trace="t-3")
+    drained(matched)
+    assert BankDeposit.objects.get().state == DepositState.IGNORED
+    problem = MoneyProblem.objects.get()
+    assert (problem.kind, problem.amount) == ("DUPLICATE_DEPOSIT", 39_000)
+    assert order.number in problem.detail
+    assert PgNotice.objects.order_by("pk").last().reason == "matched_again"
+    assert states() == [LineState.AWAITING_PAYMENT]
+    assert sum(LedgerEntry.objects.values_list("amount", flat=True)) == 0
+    assert broken() == []
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ import json
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import pytest
+from django.utils import timezone
 
 from accounts.roles import Role
+from oms.seed.demo_pgs import URL_SETTING, connect_pgs
 from payments.adapters.base import Inbound
 from payments.bodies import CHARSETS, charset_of, flat, masked_body
-from payments.models import Payment, PgNotice, PgRequest
+from payments.models import Payment, PgAccount, PgNotice, PgRequest
 from tests.payments.pg.every import CASES
 from tests.payments.pg.golden import F3, F4, F5, F6
 
@@ -199,3 +201,12 @@ def test_what_a_pg_sends_shows_nobody_in_the_inbox_and_no_mojibake(pg_shop, sign
         page = client.get(f"/payments/notices/{notice.pk}/").content.decode()
         assert [word for word in secret if word in page] == []
         assert "�" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_accounts_of_the_demo_read_as_their_pgs_write(pg_shop, monkeypatch):
+    monkeypatch.setenv(URL_SETTING, pg_shop.pgs.base_url)
+    connect_pgs(port=1, at=timezone.now(), say=print)
+    assert dict(PgAccount.objects.values_list("code", "charset")) == {
+        "toss": "utf-8", "portone": "utf-8", "nicepay": "utf-8", "nicepay-form": "cp949", "inicis": "cp949",
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """Canceled orders: the PG is asked first, the account is closed, a revived order gets another; money always wins."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -10,9 +11,9 @@ from django.utils import timezone
 
 from core import drains, relay
 from core import processes as system
-from orders.models import Order, OrderEvent
-from orders.services import progress
-from orders.states import CanceledBy, LineState
+from orders.models import Order, OrderEvent, OrderLine
+from orders.services import locks, progress
+from orders.states import CanceledBy, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.services import closing, issuing
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
@@ -74,6 +75,18 @@ def test_money_that_nobody_told_us_of_saves_the_order(pg_shop):
     assert not PgNotice.objects.exists()
 
 
+@pytest.mark.parametrize("kind", [LockKind.MAPPING, LockKind.HOLD])
+def test_an_order_with_a_lock_of_its_goods_is_asked_about_too(pg_shop, kind):
+    order = pg_shop.order(pg_shop.account("toss"))
+    lines = [line.pk for line in OrderLine.objects.filter(order=order)]
+    locks.place_lock(line_ids=lines, kind=kind, actor=None, at=timezone.now(), reason="품목 연결")
+    pg_shop.pgs.fault("hold", times=None)
+    pg_shop.deposit(order)
+    overdue(order)
+    assert cancel_unpaid_overdue(at=timezone.now()) == 0
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
+
+
 @pytest.mark.parametrize("fault", [{"kind": "status"}, {"kind": "html"}, {"kind": "drop"}, {"kind": "truncated"}])
 def test_without_a_clear_answer_the_order_waits_for_the_next_run(pg_shop, fault):
     order = pg_shop.order(pg_shop.account("toss"))
@@ -85,6 +98,68 @@ def test_without_a_clear_answer_the_order_waits_for_the_next_run(pg_shop, fault)
     assert virtual(order).state == VirtualState.ISSUED
     pg_shop.pgs.request("DELETE", "/control/faults")
     assert cancel_unpaid_overdue(at=timezone.now()) == 1
+
+
+NO_WORD = (
+    "시스템 점검 중이어서 거래 조회를 할 수 없습니다.",
+    "점검 중이어서 거래를 찾을 수 없습니다.",
+    "현재 거래 조회를 할 수 없습니다.",
+    "거래가 존재하지 않습니다.",
+)
+"""Of an account that Inicis has opened; the last says plainly that there is none."""
+
+
+def inicis_says(pg_shop, text, **where):
+    body = json.dumps({"resultCode": "99", "resultMsg": text}, ensure_ascii=False)
+    return pg_shop.pgs.fault("status", pg="inicis", status=200, body=body, times=None, **where)
+
+
+@pytest.mark.parametrize("text", NO_WORD)
+def test_a_paid_order_is_not_canceled_because_inicis_cannot_show_its_payment(pg_shop, text):
+    order = pg_shop.order(pg_shop.account("inicis"))
+    pg_shop.pgs.fault("hold", times=None)
+    pg_shop.deposit(order)
+    overdue(order)
+    fault = inicis_says(pg_shop, text, path="*inquiry*")
+    version = reloaded(order).version
+    assert cancel_unpaid_overdue(at=timezone.now()) == 0
+    assert (reloaded(order).stage, reloaded(order).version, virtual(order).state) == (WAITING, version, "ISSUED")
+    problems = list(MoneyProblem.objects.values_list("kind", flat=True))
+    assert problems == ([ProblemKind.MISMATCH_WITH_PG] if text == NO_WORD[-1] else [])
+    pg_shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
+    assert cancel_unpaid_overdue(at=timezone.now()) == 0
+    assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
+
+
+def test_a_notice_waits_while_inicis_cannot_show_the_payment(pg_shop):
+    order = pg_shop.order(pg_shop.account("inicis"))
+    inicis_says(pg_shop, NO_WORD[0], path="*inquiry*")
+    pg_shop.deposit(order)
+    [notice] = pg_shop.heard()
+    assert (notice.state, notice.reason) == ("RETRY", "no_answer")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+
+
+@pytest.mark.parametrize("text", ["입금된 거래는 취소할 수 없습니다.", "거래가 존재하지 않습니다."])
+def test_an_account_that_was_paid_is_not_called_closed(pg_shop, staff, text):
+    order = pg_shop.order(pg_shop.account("inicis"))
+    pg_shop.pgs.fault("hold", times=None)
+    inicis_says(pg_shop, text, path="*refund*")
+    cancel(order, staff)
+    pg_shop.deposit(order)
+    settle()
+    assert (virtual(order).state, virtual(order).closed_at) == (VirtualState.ISSUED, None)
+    assert pg_shop.state(order) == (CANCELED, 33_000, PaymentState.PAID)
+    assert MoneyProblem.objects.get().kind == ProblemKind.LATE_AFTER_CANCEL
+
+
+def test_an_account_that_the_pg_does_not_know_any_more_stays_to_be_closed(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("inicis"))
+    inicis_says(pg_shop, "거래가 존재하지 않습니다.")
+    cancel(order, staff)
+    settle()
+    assert (virtual(order).state, virtual(order).attempts) == (VirtualState.CLOSING, 1)
+    assert reloaded(order).stage == CANCELED
 
 
 def test_a_pg_that_is_silent_is_not_asked_for_every_order(pg_shop):

@@ -10,7 +10,7 @@ from core.exceptions import Conflict, DomainError
 from core.models import Message
 from orders.models import OrderEvent, OrderLine
 from payments.models import LedgerEntry, MoneyProblem, Refund, RefundAccount
-from payments.services import allocating, refund_by_hand, refund_sending, refunds, resolving
+from payments.services import allocating, refund_by_hand, refund_sending, refunds, resolving, second_person
 from payments.services.deposit_returns import give_back
 from payments.services.deposits import match_deposits
 from payments.states import DepositState, ProblemKind, RefundState, RefundWay
@@ -76,7 +76,7 @@ def test_a_large_one_and_one_to_somebody_else_need_a_second_person(stray, staff,
     refund = ask(deposit, staff, account)
     assert (reloaded(refund).state, refund.needs_second) == (R.DRAFT, True)
     own = refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
-    assert own.refused == {refund.pk: refunds.SECOND_PERSON}
+    assert own.refused == {refund.pk: second_person.SECOND_PERSON}
     assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
     assert reloaded(deposit).state == D.RETURNING
     assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
@@ -187,7 +187,7 @@ def test_paid_out_and_withdrawn_at_the_same_moment_it_ends_once(stray, staff):
 
 def test_the_screen_asks_for_the_account_and_the_list_of_refunds_shows_it(stray, sign_in):
     deposit = stray()
-    client = sign_in(Role.FINANCE, headers=HX)
+    client = sign_in(Role.OWNER, headers=HX)
     page = client.get(f"/payments/deposits/{deposit.pk}/", headers={"HX-Target": "detail"}).content.decode()
     assert "data-return-deposit" in page
     url = f"/payments/deposits/{deposit.pk}/return/"

@@ -129,6 +129,7 @@ def test_many_clicks_of_two_people_book_it_once(short, staff, other):
 
 def test_the_screen_offers_both_and_names_who_asked(short, staff, make_staff, sign_in, press):
     one = short()
+    assert 'data-action="ask-difference"' in sign_in(Role.OWNER).get(f"/payments/problems/{one.pk}/").content.decode()
     _, answer = press(sign_in(Role.FINANCE), "ask-difference", "problems", [(one.pk, 0)], reason="배송 지연")
     assert answer.status_code == 200
     asker = reloaded(one).asked_by
@@ -137,6 +138,7 @@ def test_the_screen_offers_both_and_names_who_asked(short, staff, make_staff, si
     page = client.get(f"/payments/problems/{one.pk}/").content.decode()
     assert f"{asker.display_name} 님" in page
     assert 'data-action="accept-difference"' in page
+    assert 'data-action="ask-difference"' not in page
     _, answer = press(client, "accept-difference", "problems", [(one.pk, 1)], reason="인정")
     assert answer.status_code == 200
     assert reloaded(one).resolution == Resolution.ACCEPTED

@@ -14,7 +14,8 @@ OWN = {
     "notices": {"replay-notice"},
     "problems": {"ask-difference", "accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem"},
     "refunds": {
-        "approve-refund", "pay-refund", "hold-refund", "release-refund", "retry-refund", "withdraw-refund",
+        "approve-refund", "pay-refund", "confirm-payout", "report-bounce", "hold-refund", "release-refund",
+        "retry-refund", "withdraw-refund",
     },
     "receipts": set(),
     "reconciliations": set(),

@@ -13,6 +13,7 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, Refund, VirtualAccount
 from payments.services import issuing, resolving
+from payments.services.alarms import AlarmKind, alarms
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, VirtualState
 from tests.fixtures.orders import reloaded
 
@@ -103,6 +104,7 @@ def test_a_deposit_that_the_bank_takes_back_sends_the_order_back(pg_shop):  # A5
     pg_shop.heard()
     assert pg_shop.state(order) == (PREPARING, 33_000, PaymentState.PAID)
     assert [amount for _, amount in ledger(order)] == [33_000, -33_000, 33_000]
+    assert [one.kind for one in alarms(at=timezone.now())] == [AlarmKind.TAKEN_BACK]
 
 
 def test_money_after_the_order_was_canceled_waits_for_a_person(pg_shop, staff):  # A49

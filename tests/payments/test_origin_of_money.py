@@ -13,7 +13,7 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment, Refund
 from payments.options import SECOND_FROM
-from payments.services import manual, refund_by_hand, refund_checking, refund_sending, refunds
+from payments.services import manual, refund_by_hand, refund_checking, refund_retrying, refund_sending, refunds
 from payments.services.booking import book, payments_of
 from payments.states import EntryKind, RefundState, RefundWay
 from tests.fixtures.orders import broken, reloaded
@@ -121,6 +121,7 @@ def test_money_by_hand_goes_back_by_transfer_and_the_pg_is_never_asked(waiting, 
 
 
 def test_mixed_money_goes_back_in_two_ways(mixed, pg_refunds):
+    assert refunds.way_of(mixed) == RefundWay.BANK
     requested = asked(mixed, pg_refunds.staff, 38_000)
     assert ways(requested) == [(RefundWay.PG, 33_000), (RefundWay.BANK, 5_000)]
     assert refund_sending.send_due(at=timezone.now()) == 1
@@ -156,10 +157,10 @@ def test_a_refund_that_bounced_is_not_sent_through_the_pg_again(pg_refunds):
     pg_refunds.shop.act("fail-refund", payment)
     refund_checking.check_due(at=timezone.now() + timedelta(hours=2))
     facts = {"refund_ids": [refund.pk], "actor": pg_refunds.staff, "at": timezone.now()}
-    outcome = refunds.retry(**facts)
+    outcome = refund_retrying.retry(**facts)
     assert outcome.refused == {refund.pk: refunds.OVER_AT_PG.format(rest=0)}
     assert reloaded(refund).state == RefundState.FAILED
-    assert refunds.retry(**facts, way=RefundWay.BANK).moved_ids == [refund.pk]
+    assert refund_retrying.retry(**facts, way=RefundWay.BANK).moved_ids == [refund.pk]
     assert ways(asked(payment, pg_refunds.staff, 1)) == []
     refunds.withdraw(**facts, reason="다시 신청")
     assert ways(asked(payment, pg_refunds.staff, 33_000)) == [(RefundWay.BANK, 33_000)]

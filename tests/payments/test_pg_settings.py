@@ -177,3 +177,31 @@ def test_a_new_key_is_tried_at_once_so_that_a_wrong_one_is_seen(pg_shop, sign_in
     page = client.post(url, given(account, **same | {"name": "다른 이름"}), follow=True).content.decode()
     assert "PG 계정을 저장했습니다." in page
     assert len(pg_shop.pgs.read("calls", pg="toss")) == before + 1
+
+
+def test_a_service_that_only_tells_of_bank_accounts_opens_none_and_is_not_asked(sign_in):
+    client = sign_in(Role.OWNER)
+    page = client.get(f"{URL}new/?provider=payaction").content.decode()
+    assert "상점 아이디" in page
+    assert "가상계좌 발급" not in page
+    assert "발급 은행" not in page
+    facts = GIVEN | {"code": "payaction", "issues_accounts": "on", "bank": "004"}
+    answer = client.post(f"{URL}new/?provider=payaction", facts)
+    made = PgAccount.objects.get()
+    assert (answer["Location"], made.issues_accounts, made.bank) == (f"{URL}{made.pk}/", False, "")
+    page = client.get(answer["Location"]).content.decode()
+    assert 'data-action="register-pg"' in page
+    assert 'data-action="check-pg"' not in page
+
+
+def test_an_account_out_of_use_promises_no_answer(account, sign_in):
+    client = sign_in(Role.OWNER)
+    client.post(f"{URL}{account.pk}/", {"part": "register"})
+    assert "서명이 없는 알림에도 정상으로 답합니다." in client.get(f"{URL}{account.pk}/").content.decode()
+    changes = {name: value for name, value in given(account).items() if name != "is_active"}
+    assert client.post(f"{URL}{account.pk}/", changes).status_code == 302
+    page = client.get(f"{URL}{account.pk}/").content.decode()
+    assert "서명이 없는 알림에도 정상으로 답합니다." not in page
+    assert "사용하지 않는 계정입니다. 이 주소로 온 알림은 받지 않습니다." in page
+    assert 'data-action="register-pg"' not in page
+    assert client.post(f"/payments/webhooks/{account.endpoint_token}/", b"{}", "application/json").status_code == 404

@@ -12,7 +12,7 @@ from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import SECOND_FROM
-from payments.services import preparing, refunds, resolving, reviving
+from payments.services import preparing, refunds, resolving, reviving, second_person
 from payments.services.allocating import Canceled, allocate, unallocate
 from payments.services.applying import Fetched, apply
 from payments.services.refunds import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
@@ -109,7 +109,7 @@ def test_money_that_came_and_went_before_we_heard_leaves_no_draft(late):
 
 def test_the_queue_shows_the_draft_and_the_person_who_gives_the_account_approves_it(late, sign_in):
     order = late().tell(33_000)
-    problem, client = MoneyProblem.objects.get(), sign_in(Role.FINANCE)
+    problem, client = MoneyProblem.objects.get(), sign_in(Role.OWNER)
     page = client.get(f"{URL}?tab=late").content.decode()
     assert "초안, 승인 대기" in page
     assert f"/payments/refunds/?tab=all&amp;period=all&amp;q={order.order.number}" in page
@@ -139,7 +139,9 @@ def test_a_draft_to_somebody_else_needs_a_second_person(late, make_staff, financ
     assert resolving.refund(actor=first, **facts).refused == {}
     refund = order.refund()
     assert (refund.state, refund.needs_second, refund.requested_by) == (R.DRAFT, True, first)
-    assert refunds.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {refund.pk: refunds.SECOND_PERSON}
+    assert refunds.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {
+        refund.pk: second_person.SECOND_PERSON
+    }
     assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved
     assert broken() == []
 

@@ -195,13 +195,25 @@ def test_money_that_is_too_much_is_asked_back(problem, sign_in):
 
 def test_the_button_says_that_the_refund_is_approved_with_it(problem, sign_in):
     one = problem(K.OVERPAID, 12_000)
-    client = sign_in(Role.FINANCE)
+    client = sign_in(Role.OWNER)
     page = text_of(client.get(f"{URL}{one.pk}/"))
     assert "2,000원 환불 신청하고 승인" in page
     assert "신청과 함께 승인합니다. 예금주가 입금자와 다르면 다른 직원이 승인해야 합니다." in page
     account = {"bank": "088", "number": "110-123-456789", "holder": one.order.depositor_name}
     client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"})
     assert Refund.objects.get().state == RefundState.APPROVED
+
+
+def test_the_button_only_asks_where_the_person_may_not_approve_the_own_asking(problem, sign_in):
+    one = problem(K.OVERPAID, 12_000)
+    client = sign_in(Role.FINANCE)
+    page = text_of(client.get(f"{URL}{one.pk}/"))
+    assert "2,000원 환불 신청" in page
+    assert "신청하고 승인" not in page
+    assert "신청한 직원과 다른 직원이 승인해야 돈이 나갑니다." in page
+    account = {"bank": "088", "number": "110-123-456789", "holder": one.order.depositor_name}
+    client.post(f"{URL}{one.pk}/refund/", account | {"reason": "초과입금"})
+    assert Refund.objects.get().state == RefundState.DRAFT
 
 
 @pytest.mark.parametrize("setting", [SECOND_FROM, SECOND_A_DAY])

@@ -93,6 +93,14 @@ def test_a_comparison_says_what_differs_and_by_how_much(reconciled, sign_in):
     assert "불일치" in shown
 
 
+def test_money_beside_the_pg_is_named(reconciled, sign_in):
+    agreed, _ = reconciled
+    PgReconciliation.objects.filter(pk=agreed.pk).update(order_sum=100_000)
+    html = sign_in(Role.FINANCE).get(f"{RECONCILIATIONS}?period=all").content.decode()
+    assert html.count("PG 밖의 돈") == 1
+    assert "PG 밖의 돈 +50,000원" in html
+
+
 def test_comparisons_are_paged_by_their_day(account):
     now = timezone.now()
     for ago in range(23):

@@ -1,6 +1,7 @@
 """은행 이체 목록: a refund that stood in a file for the bank says so, in the list, in the next file and before it."""
 
 import io
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -17,6 +18,7 @@ from payments.services.listing import listings, note_listed
 from payments.states import DepositState, RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
+from tests.infra.races import race
 
 URL = "/payments/refunds/excel/?tab=bank"
 REASON = {"reason": "오후 이체"}
@@ -87,8 +89,7 @@ def test_who_may_not_take_it_leaves_no_mark(paid_refund, sign_in):
 @pytest.mark.django_db(transaction=True)
 def test_two_files_at_once_leave_two_marks(paid_refund, finance):
     refund = paid_refund()
-    for _ in range(2):
-        note_listed(refund_ids=[refund.pk], actor=finance, at=NOW, reason="이체")
+    race([partial(note_listed, refund_ids=[refund.pk], actor=finance, at=NOW, reason="이체")] * 2)
     assert listings([refund.pk])[refund.pk].times == 2
 
 

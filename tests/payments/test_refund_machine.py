@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts.roles import Role
 from orders.states import PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, Refund, RefundAccount
-from payments.services import refund_by_hand, refunds
+from payments.services import refund_by_hand, refund_retrying, refunds
 from payments.services.manual import confirm_manually
 from payments.services.refunds import Ask
 from payments.states import REFUND_FIRST, REFUND_MOVES, EntryKind, RefundState, RefundWay
@@ -104,7 +104,7 @@ def test_the_database_caps_a_refund_that_is_opened_again(paid_refund, staff):
     ).refunds
     with pytest.raises(IntegrityError, match="would be 13000 of 10000"), transaction.atomic():
         Refund.objects.filter(pk=first.pk).update(state=R.DRAFT, version=first.version + 1)
-    outcome = refunds.retry(refund_ids=[first.pk], actor=staff, at=NOW)
+    outcome = refund_retrying.retry(refund_ids=[first.pk], actor=staff, at=NOW)
     assert outcome.refused == {first.pk: "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 7,000원입니다."}
     assert (reloaded(first).state, reloaded(second).state) == (R.FAILED, R.APPROVED)
 

@@ -1,6 +1,7 @@
 """환불 관리 and 주문취소(환불) as staff meet them: tabs, the file for the bank, buttons, dialog, box of the order."""
 
 import io
+import re
 
 import pytest
 from django.utils import timezone
@@ -12,10 +13,11 @@ from core.lists import lists
 from core.lists.export import write_export
 from core.lists.presenter import present
 from orders.models import OrderLine
-from orders.states import LineState
+from orders.states import LineState, PaymentMethod
 from payments.forms.refunds import CancelForm, RetryForm
 from payments.models import Refund
 from payments.services import refunds
+from payments.services.manual import confirm_manually
 from payments.services.refunds import Ask
 from payments.states import RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
@@ -66,7 +68,7 @@ def test_the_file_is_logged_and_only_for_who_may_pay(paid_refund, client, make_s
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        (Role.FINANCE, {"approve", "pay", "hold", "release", "retry", "withdraw"}),
+        (Role.FINANCE, {"approve", "pay", "confirm-payout", "report-bounce", "hold", "release", "retry", "withdraw"}),
         (Role.CS, {"retry", "withdraw"}),
     ],
 )  # fmt: skip
@@ -117,6 +119,29 @@ def test_a_cancel_out_of_the_dialog_shows_in_the_box_of_the_order(make_order, cl
     html = client.get(f"/orders/{order.number}/").content.decode()
     assert "환불 대기" in html
     assert "판매자 귀책" in html
+    assert broken() == []
+
+
+def test_a_forgotten_account_is_asked_for_in_the_dialog_and_nothing_typed_is_lost(make_order, client, staff):
+    order = make_order(payment_method=PaymentMethod.BANK_TRANSFER)
+    confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
+    line = OrderLine.objects.get(order=order)
+    client.force_login(staff)
+    posted = {"page": "preparing", "lines": f"{line.pk}:{line.version}"}
+    preview = client.post("/acts/cancel-refund/", posted, headers={"HX-Request": "true"}).content.decode()
+    apply = re.search(r'"(/acts/[0-9a-f-]{36}/apply/)"', preview)[1]
+    typed = {"reason": "색상 착오로 다시 주문", "fault": "BUYER"}
+    answer = client.post(apply, typed, headers={"HX-Request": "true"})
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다." in html
+    assert "색상 착오로 다시 주문" in html
+    assert reloaded(line).state == LineState.PREPARING
+    assert not Refund.objects.exists()
+    account = {"bank": "004", "number": "12345678", "holder": "홍길동"}
+    assert client.post(apply, typed | account, headers={"HX-Request": "true"}).status_code == 200
+    assert reloaded(line).state == LineState.CANCELED
+    assert Refund.objects.get().account.number == "12345678"
     assert broken() == []
 
 

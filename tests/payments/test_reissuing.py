@@ -138,7 +138,7 @@ def test_staff_ask_again_for_what_the_pg_refused_under_a_new_reference(refused, 
     assert 'data-action="reissue-account"' in page.split("data-reissue")[1][:300]
     version = reloaded(refused).version
     preview, answer = press(client, "reissue-account", "awaiting-payment", [(refused.pk, version)])
-    assert "PG에 가상계좌를 다시 요청합니다" in preview.content.decode()
+    assert "가상계좌를 PG에 다시 요청합니다" in preview.content.decode()
     assert answer.status_code == 200
     drains.run_all()
     relay.run_once(at=timezone.now())
@@ -194,3 +194,25 @@ def test_who_may_not_ask_sees_no_button_and_is_refused(refused, sign_in, press):
     assert preview.status_code == 403
     assert virtual(refused).state == VirtualState.FAILED
     assert not OrderEvent.objects.filter(kind="virtual.asked").exists()
+
+
+@pytest.mark.parametrize("pg", ["toss", "portone", "nicepay", "nicepay-form", "inicis"])
+def test_whatever_pg_refuses_the_key_the_order_gets_its_account_once_it_is_mended(pg_shop, sign_in, pg):
+    account = pg_shop.account(pg)
+    keys, options = account.secrets(), account.options()
+    account.set_secrets(
+        *(one[::-1] for one in keys), options={name: text[::-1] for name, text in options.items() if name != "kind"}
+    )
+    account.save()
+    order = pg_shop.opened(account)
+    waiting = virtual(order)
+    assert (waiting.state, waiting.number) == (VirtualState.PENDING, "")
+    assert waiting.last_error.startswith(issuing.KEY_REFUSED)
+    assert "설정의 PG 계정에서 키를 고치면 저절로 다시 발급합니다." in page_of(sign_in(Role.CS), order)
+    account = PgAccount.objects.get(pk=account.pk)
+    account.set_secrets(*keys, options=options)
+    account.save()
+    assert issuing.wake(account_id=account.pk, at=timezone.now()) == 1
+    drains.run_all()
+    assert virtual(order).state == VirtualState.ISSUED
+    assert Payment.objects.get(order=order).order_ref == f"{order.number}-1"

@@ -1,6 +1,7 @@
 """웹훅 원문 보관: bodies lose personal data in time, requests go after five years, and never a day earlier."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,14 +9,17 @@ from django.db import connection, transaction
 from django.db.utils import InternalError
 from django.utils import timezone
 
+from accounts.roles import Role
 from core.settings_registry import set_setting
 from oms.celery import PERIODIC
+from payments.invariants import check_refunds
 from payments.models import PgAccount, PgNotice, PgRequest
-from payments.options import BODY_DAYS, REQUEST_YEARS
-from payments.services import retaining
-from payments.states import NoticeState
+from payments.options import ACCOUNT_DAYS, BODY_DAYS, REQUEST_YEARS
+from payments.services import refund_by_hand, refunds, retaining
+from payments.states import NoticeState, RefundState
 from payments.tasks import retain_requests
-from tests.fixtures.orders import reloaded
+from tests.fixtures.answers import body
+from tests.fixtures.orders import NOW, reloaded
 
 DAY = timedelta(days=1)
 FORM = "P_UNAME=홍길동&P_OID=20260908-0000001-1&P_AMT=33000".encode("cp949")
@@ -200,3 +204,61 @@ def test_a_body_is_masked_by_the_charset_it_came_in(came):
     assert row.account.charset == "cp949"
     retain_requests(at=timezone.now())
     assert as_it_is(row)["body"].decode().splitlines() == ["nm_input: 홍*동", "nm_inputbank: 신한은행"]
+
+
+# Accounts of refunds
+
+
+@pytest.fixture
+def ended(paid_refund, finance):
+    """`ended()`: a refund by bank transfer that was paid out at NOW."""
+
+    def make():
+        refund = paid_refund()
+        if refund.state == RefundState.DRAFT:
+            refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW)
+        assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
+        return reloaded(refund)
+
+    return make
+
+
+def test_the_account_of_an_ended_refund_goes_after_its_time_and_nothing_else(ended, sign_in):
+    done = ended()
+    before, at = {**vars(done)}, NOW + 5 * 365 * DAY
+    assert retaining.wipe_accounts(at=at) == 0
+    assert reloaded(done).sealed_account == done.sealed_account != ""
+    at += timedelta(seconds=1)
+    assert retain_requests(at=at) == 1
+    after = {**vars(reloaded(done))}
+    changed = {name for name in before if name != "_state" and after[name] != before[name]}
+    assert changed == {"sealed_account", "account_wiped_at", "updated_at"}
+    assert (after["sealed_account"], after["account_wiped_at"]) == ("", at)
+    assert reloaded(done).account is None
+    assert retain_requests(at=at + DAY) == 0
+    assert list(check_refunds()) == []
+    page = body(sign_in(Role.OWNER).get("/payments/refunds/?tab=all&period=all"))
+    assert "보관 기간이 지나 지움" in page
+    assert "110" not in re.findall(r"지움.{0,80}", page)[0]
+
+
+def test_the_shop_may_shorten_it(ended):
+    done = ended()
+    set_setting(key=ACCOUNT_DAYS.key, value=30, actor=None, at=NOW)
+    assert retaining.wipe_accounts(at=NOW + 30 * DAY) == 0
+    assert retaining.wipe_accounts(at=NOW + 31 * DAY) == 1
+    assert reloaded(done).sealed_account == ""
+
+
+def test_a_refund_that_is_not_ended_keeps_its_account_for_ever(paid_refund):
+    waiting = paid_refund()
+    before = {**vars(waiting)} | {"_state": None}
+    assert retaining.wipe_accounts(at=NOW + 20 * 365 * DAY) == 0
+    assert {**vars(reloaded(waiting))} | {"_state": None} == before
+
+
+def test_a_withdrawn_refund_loses_it_too(paid_refund, staff):
+    gone = paid_refund()
+    assert refunds.withdraw(refund_ids=[gone.pk], actor=staff, at=NOW, reason="고객 변심").refused == {}
+    assert retaining.wipe_accounts(at=NOW + 6 * 365 * DAY) == 1
+    assert (reloaded(gone).state, reloaded(gone).sealed_account) == (RefundState.WITHDRAWN, "")

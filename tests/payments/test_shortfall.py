@@ -58,12 +58,16 @@ def test_a_canceled_order_gets_back_what_came_and_no_more(accepted):
 def test_the_preview_and_the_box_name_what_is_taken_off(accepted, sign_in, press):
     client = sign_in(Role.OWNER)
     order = reloaded(accepted.order)
+    page = client.get(f"/orders/{order.number}/").content.decode()
+    assert "<dt>입금액</dt><dd>39,000원</dd>" in page
+    assert "<dt>인정한 차액</dt><dd>1,000원</dd>" in page
     facts = {"reason": "고객 요청", "fault": "SELLER", "bank": "088", "number": "110123456789", "holder": "홍길동"}
     preview, answer = press(client, "cancel-refund", "preparing", [(order.pk, order.version)], **facts)
     assert "환불액은 모두 39,000원입니다." in preview.content.decode()
     assert "받지 않은 차액 1,000원은 돌려주지 않습니다." in preview.content.decode()
     assert answer.status_code == 200
     page = client.get(f"/orders/{accepted.order.number}/").content.decode()
+    assert "<dt>입금액</dt><dd>39,000원</dd>" in page
     assert "<dt>받지 않은 차액</dt><dd>-1,000원</dd>" in page
 
 

@@ -16,7 +16,7 @@ from payments.services import preparing, resolving
 from payments.services.allocating import Canceled, allocate
 from payments.services.manual import confirm_manually
 from payments.services.telling import Accounts
-from payments.states import NoticeState, PaymentState, ProblemKind, RefundState, Resolution, VirtualState
+from payments.states import DepositReason, NoticeState, PaymentState, ProblemKind, RefundState, Resolution, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -179,6 +179,7 @@ def test_a_bank_deposit_for_a_refunded_order_is_connected_and_paid_back(make_ord
     one.pay_out()
     deposit = came_in(21_000, "홍길동")
     matched()
+    assert reloaded(deposit).reason == DepositReason.LATE_AFTER_CANCEL
     facts = {"deposit_id": deposit.pk, "order_ids": [order.pk], "actor": staff, "at": NOW + timedelta(hours=3)}
     for choice in (Canceled.REFUSE, Canceled.REVIVE):
         with pytest.raises(DomainError, match="환불하고 취소한 주문이라 되살릴 수 없습니다"):

@@ -88,3 +88,61 @@ def test_a_person_pays_pays_too_much_and_the_bank_takes_it_back(pgs, browser):
     page.get_by_text("입금할 금액이 청구 금액과 다릅니다.").wait_for()
     assert pgs.payment("toss", "20261121-0000002-1")["movements"] == []
     context.close()
+
+
+def test_a_person_pays_by_card_and_cancels_it(pgs):
+    given = {"act": "pay-card", "pg": "toss", "order_ref": "MALL-0001", "amount": "33,000", "name": "HONG"}
+    assert form(pgs, **given)[0] == 303
+    payment = pgs.payment("toss", "MALL-0001")
+    assert (payment["method"], payment["state"], payment["paid_amount"]) == ("CARD", "PAID", 33_000)
+    page = pgs.request("GET", "/?q=MALL-0001")[1].decode()
+    assert payment["payment_ref"] in page
+    assert 'data-action="cancel-card"' in page
+    assert 'data-action="pay"' not in page
+    assert 'data-action="reverse"' not in page
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    payment = pgs.payment("toss", "MALL-0001")
+    assert (payment["state"], payment["refunded_amount"]) == ("CANCELED", 33_000)
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    assert pgs.payment("toss", "MALL-0001")["refunded_amount"] == 33_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"order_ref": "x"}, {"order_ref": "a b c d e f"}, {"amount": "0"}, {"amount": "x"}, {"pg": "nobody"}]
+)
+def test_a_card_payment_that_no_pg_takes_opens_nothing(pgs, wrong):
+    given = {"act": "pay-card", "pg": "toss", "order_ref": "MALL-0001", "amount": "33000", "name": "HONG"} | wrong
+    assert form(pgs, **given)[0] == 303
+    assert pgs.read("payments") == []
+
+
+def test_an_account_cannot_be_canceled_as_a_card(pgs):
+    payment = opened(pgs)
+    pgs.control("payments/deposit", id=payment["id"])
+    assert form(pgs, id=payment["id"], act="cancel-card")[0] == 303
+    assert pgs.payment("inicis", ORDER)["refunded_amount"] == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 900])
+def test_a_card_is_charged_on_the_page_itself(pgs, browser, width):
+    page = browser.new_context(viewport={"width": width, "height": 800}, locale="ko-KR").new_page()
+    page.goto(pgs.base_url)
+    page.get_by_text("카드로 결제하기").click()
+    form = page.locator("[data-card]")
+    form.get_by_label("PG").select_option(label="나이스페이")
+    form.get_by_label("주문번호").fill("MALL-0001")
+    form.get_by_label("입금자명").fill("홍길동")
+    form.get_by_label("금액(원)").fill("33,000")
+    form.get_by_role("button", name="카드 결제").click()
+    page.get_by_text("카드로 33,000원을 결제했습니다.").wait_for()
+    row = page.locator('[data-order="MALL-0001"]')
+    assert "입금완료" in row.inner_text()
+    assert pgs.payment("nicepay", "MALL-0001")["payment_ref"] in row.inner_text()
+    page.get_by_text("카드로 결제하기").click()
+    found = Axe().run(page).response["violations"]
+    assert [(violation["id"], [node["target"] for node in violation["nodes"]]) for violation in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    row.get_by_role("button", name="카드 취소").click()
+    page.get_by_text("카드 결제 33,000원을 취소했습니다.").wait_for()
+    assert pgs.payment("nicepay", "MALL-0001")["refunded_amount"] == 33_000

@@ -64,6 +64,26 @@ def test_the_newest_stands_first_escaped_and_is_found_by_its_number():
     assert "보낸 문자가 없습니다." in shown([], "")
 
 
+def test_alimtalk_is_shown_as_what_the_buyer_got(box):
+    option = {"pfId": "P", "templateId": "T", "variables": {"#{shop_name}": "가게"}}
+    kakao = {"to": "01012345678", "from": "0212345678", "kakaoOptions": option}
+    server = box()
+    server.kakao.absent = {"01099999999"}
+    answer = server.take(
+        {"messages": [kakao, {**kakao, "to": "01099999999"}, {**kakao, "kakaoOptions": {"pfId": "P"}}]}
+    )
+    assert [one["statusMessage"] for one in answer["failedMessageList"]] == ["pfId와 templateId가 필요합니다."]
+    page = shown(server.messages(), "")
+    assert '<span class="badge">알림톡</span>' in page
+    assert '<span class="badge">알림톡 대신 단문</span>' in page
+    assert "shop_name: 가게" in page
+    server.kakao.templates["T"] = ("P", "#{shop_name} #{order_number}")
+    answer = server.take({"messages": [kakao]})
+    assert [one["statusMessage"] for one in answer["failedMessageList"]] == [
+        "템플릿의 변수가 없습니다: #{order_number}"
+    ]
+
+
 def test_the_demo_knows_the_account_of_the_sandbox():
     [box] = [one for one in SANDBOXES if one.name == "solapi"]
     assert (box.variables["OMS_SOLAPI_KEY"], box.variables["OMS_SOLAPI_SECRET"]) == (DEMO_KEY, DEMO_SECRET)

@@ -13,7 +13,7 @@ from core.excel import read_table
 from core.settings_registry import set_setting
 from core.text import BROKEN
 from orders.services import locks
-from orders.states import DeliveryMethod
+from orders.states import DeliveryMethod, LockKind
 from shipping.models import ExcelTemplate
 from shipping.services import shipments
 from shipping.views import courier_file
@@ -120,6 +120,22 @@ def test_held_and_other_methods_stay_out_and_a_selection_counts(make_shipments, 
     _, content = download(logistics, cj, query="", ids=ids)
     rows = read_table(content, filename="a.xlsx").rows
     assert [row[8] for row in rows[1:]] == [plain[0].number]
+
+
+def test_a_parcel_whose_money_is_being_looked_at_stays_out_and_says_so(make_shipments, logistics, cj):
+    free, locked = make_shipments(2)
+    lines = shipments.lines_of([locked.pk])
+    locks.place_lock(line_ids=lines, kind=LockKind.PAYMENT, actor=None, at=NOW, reason="은행 취소")
+    ids = f"{free.pk},{locked.pk}"
+    page = logistics.post(FILE, {"ids": ids}).content.decode()
+    assert "배송건 1건을 내려받습니다. 1건은 제외합니다." in page
+    assert "결제 확인" in page
+    _, content = download(logistics, cj, query="", ids=ids)
+    assert [row[8] for row in read_table(content, filename="a.xlsx").rows[1:]] == [free.number]
+    assert logistics.get("/orders/ready/?period=all").content.decode().count("결제 확인</span>") == 1
+    locks.release_lock(line_ids=lines, kind=LockKind.PAYMENT, actor=None, at=NOW, reason="다시 입금")
+    _, content = download(logistics, cj, query="", ids=ids)
+    assert len(read_table(content, filename="a.xlsx").rows) == 3
 
 
 def test_a_row_for_each_line_and_the_sender(make_shipments, logistics, staff):

@@ -13,6 +13,7 @@ from portone_server_sdk.errors import (
 from portone_server_sdk.payment import (
     CancelledPayment,
     CancelPaymentBodyRefundAccount,
+    FailedPaymentCancellation,
     InstantPaymentMethodInput,
     InstantPaymentMethodInputVirtualAccount,
     InstantPaymentMethodInputVirtualAccountExpiry,
@@ -20,6 +21,8 @@ from portone_server_sdk.payment import (
     PaidPayment,
     PartialCancelledPayment,
     PaymentClient,
+    RequestedPaymentCancellation,
+    SucceededPaymentCancellation,
     VirtualAccountIssuedPayment,
 )
 
@@ -161,6 +164,27 @@ def test_the_package_of_portone_hears_the_errors(pgs, portone, portone_paid):
     portone.cancel_payment(payment_id=ORDER, reason="x", refund_account=account)
     with pytest.raises(PaymentAlreadyCancelledError):
         portone.cancel_payment(payment_id=ORDER, reason="x", refund_account=account)
+
+
+def test_the_package_of_portone_reads_a_refund_that_was_only_taken(pgs, portone):
+    pgs.control("payments", pg="portone", order_ref=ORDER, amount=33_000, buyer="홍길동", title="면")
+    pgs.control("payments/deposit", pg="portone", order_ref=ORDER)
+    pgs.control("payments/delay-refunds", pg="portone", order_ref=ORDER)
+    account = CancelPaymentBodyRefundAccount(bank="SHINHAN", number="110123456789", holder_name="홍길동")
+    asked = {"payment_id": ORDER, "reason": "x", "refund_account": account, "amount": 10_000}
+    taken = portone.cancel_payment(**asked).cancellation
+    assert isinstance(taken, RequestedPaymentCancellation)
+    shown = portone.get_payment(payment_id=ORDER)
+    assert isinstance(shown, PaidPayment)
+    assert [one.id for one in shown.cancellations] == [taken.id]
+    pgs.control("payments/refuse-refunds", pg="portone", order_ref=ORDER)
+    assert isinstance(portone.get_payment(payment_id=ORDER).cancellations[0], FailedPaymentCancellation)
+    portone.cancel_payment(**asked)
+    pgs.control("payments/grant-refunds", pg="portone", order_ref=ORDER)
+    shown = portone.get_payment(payment_id=ORDER)
+    assert isinstance(shown, PartialCancelledPayment)
+    assert isinstance(shown.cancellations[1], SucceededPaymentCancellation)
+    assert shown.amount.cancelled == 10_000
 
 
 def test_the_package_of_portone_closes_an_unpaid_account(pgs, portone):

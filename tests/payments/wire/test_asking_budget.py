@@ -1,13 +1,15 @@
 """A flood of notices that nothing proves does not become a flood of questions to the PG (payments.md 5.5)."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from orders.states import LineState
-from payments.models import Payment, PgAccount, PgNotice
+from payments.models import Payment, PgBudget, PgNotice
 from payments.services import asking, draining, replaying
 from payments.states import NoticeState, PaymentState
 from tests.fixtures.orders import reloaded
@@ -56,11 +58,13 @@ def test_forged_notices_of_many_payments_cost_five_questions_a_second_and_end_un
     before, state, at = questions(shop), effects(), timezone.now() + timedelta(minutes=1)
     drained(at)
     assert questions(shop) - before == 5
-    drained(at + timedelta(seconds=1))
+    drained(at + timedelta(seconds=0.4))
     assert questions(shop) - before == 5, "what waits for its turn is not looked at again at once"
+    drained(at + timedelta(seconds=0.6))
+    assert questions(shop) - before == 8, "three fifths of a second are three questions"
+    drained(at + timedelta(seconds=1.2))
+    assert questions(shop) - before == 11
     drained(at + timedelta(seconds=2))
-    assert questions(shop) - before == 10
-    drained(at + timedelta(seconds=4))
     assert questions(shop) - before == 12
     assert set(PgNotice.objects.values_list("state", "reason", "attempts")) == {
         (NoticeState.IGNORED, "not_confirmed", 1)
@@ -135,4 +139,28 @@ def test_questions_are_counted_by_the_moment_and_survive_a_clock_set_back(shop):
     assert take(9, T0 + timedelta(seconds=0.4)) == 2
     assert take(9, T0 + timedelta(seconds=60)) == 5
     assert take(1, T0) == 1
-    assert PgAccount.objects.get(pk=shop.toss.pk).asks_until == T0 + timedelta(seconds=0.2)
+    assert PgBudget.objects.get(pk=shop.toss.pk).until == T0 + timedelta(seconds=0.2)
+
+
+def test_a_question_neither_changes_the_account_nor_waits_for_who_holds_it(shop):
+    mark = "SELECT xmin::text || ctid::text FROM payments_pgaccount WHERE id = %s"
+
+    def marked():
+        with connection.cursor() as cursor:
+            cursor.execute(mark, [shop.toss.pk])
+            return cursor.fetchone()[0]
+
+    before = marked()
+    with transaction.atomic(), ThreadPoolExecutor(1) as other:
+        # As every receipt does by its foreign key.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM payments_pgaccount WHERE id = %s FOR KEY SHARE", [shop.toss.pk])
+        assert other.submit(_taken, shop.toss.pk).result(timeout=5) == 3
+    assert marked() == before
+
+
+def _taken(account_id):
+    try:
+        return asking._take(account_id, wanted=3, at=T0)
+    finally:
+        connection.close()
