@@ -20,7 +20,7 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault
 from payments.adapters.base import PgProblem
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
-from payments.services import canceling, manual, receiving, refund_by_hand, refunds, refund_retrying, resolving
+from payments.services import canceling, manual, receiving, refund_by_hand, refund_retrying, refunds, resolving
 from payments.services.applying import Fetched
 from payments.services.draining import apply_each, fetch
 from payments.states import (
