@@ -57,13 +57,19 @@ def request_url(pk: int) -> str:
 
 
 def orders_of(ids: Sequence[int]) -> Mapping[int, str]:
-    """주문번호 of notices, by our reference at the PG, or by the number itself of a bank's service; three queries."""
+    """주문번호 of notices: by our reference at the PG, or the number itself where a bank's service tells it.
+
+    Two queries, and a third for references that are none of ours.
+    """
     notices = list(PgNotice.objects.filter(pk__in=ids).values_list("pk", "account_id", "order_ref"))
     rows = Payment.objects.filter(order_ref__in=[ref for _, _, ref in notices])
     numbers = {(a, ref): number for a, ref, number in rows.values_list("account_id", "order_ref", "order__number")}
-    plain = set(Order.objects.filter(number__in=[ref for _, _, ref in notices]).values_list("number", flat=True))
-    found = {pk: numbers.get((account, ref), ref if ref in plain else None) for pk, account, ref in notices}
-    return {pk: number for pk, number in found.items() if number is not None}
+    found = {pk: numbers[account, ref] for pk, account, ref in notices if (account, ref) in numbers}
+    others = {pk: ref for pk, _, ref in notices if pk not in found and ref}
+    if others:
+        plain = set(Order.objects.filter(number__in=others.values()).values_list("number", flat=True))
+        found |= {pk: ref for pk, ref in others.items() if ref in plain}
+    return found
 
 
 def _order(group: Group, _: object) -> str:

@@ -12,7 +12,7 @@ from accounts.roles import Role
 from core.lists import lists
 from core.lists.presenter import present
 from core.models import Job
-from orders.models import OrderLine
+from orders.models import Order, OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import BankDeposit, LedgerEntry
@@ -35,6 +35,7 @@ def queue(make_order, came_in, matched):
         name: make_order(price=10_000 * n, at=at, depositor_name=name, buyer_name=name)
         for n, name in enumerate(names, start=1)
     }
+    Order.objects.filter(pk=orders["네찌"].pk).update(deposit_by=at)
     progress.cancel_unpaid(order_ids=[orders["네찌"].pk], actor=None, at=at, by=CanceledBy.DEADLINE)
     found = {
         "auto": came_in(10_000, "하나", at=later),
