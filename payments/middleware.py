@@ -1,25 +1,46 @@
 """웹훅 지름길: notices of PGs skip sessions, log-in, forms and pages, of which they need nothing."""
 
+import logging
 import re
 from collections.abc import Callable
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from payments.views.webhooks import receive
 
+log = logging.getLogger("payments.webhooks")
+
+_FOLDERS = ("/payments/webhooks/", "/payments/bank-feed/")
 _ADDRESS = re.compile(r"/payments/(?:webhooks|bank-feed)/([^/]+)/?")
 
 
 class WebhookMiddleware:
-    """Stands behind SecurityMiddleware, so that plain HTTP is turned away in production as everywhere."""
+    """Stands behind SecurityMiddleware, so that plain HTTP is turned away in production as everywhere.
+
+    A PG gets no page of ours, whatever goes wrong: in so many words there may be its "OK" (payments.md A70).
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(_FOLDERS):
+            return self.get_response(request)
         found = _ADDRESS.fullmatch(request.path_info)
         if found is None:
-            return self.get_response(request)
-        # Refuses a foreign Host, as CommonMiddleware does.
-        request.get_host()
-        return receive(request, found[1])
+            return _short(404)
+        try:
+            # Refuses a foreign Host, as CommonMiddleware does.
+            request.get_host()
+            return receive(request, found[1])
+        except DisallowedHost as problem:
+            log.warning("a notice for a foreign host: %s", problem)
+            return _short(400)
+        except Exception:
+            log.exception("a notice ended in an error of ours")
+            return _short(500)
+
+
+def _short(status: int) -> HttpResponse:
+    return HttpResponse(b"FAIL", status=status, content_type="text/plain")

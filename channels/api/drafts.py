@@ -10,6 +10,7 @@ from orders.columns import order_code, shown_code
 from orders.models import Order, OrderLine
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
+from payments.banks import bank_name, clearing_code
 from payments.services import card_checks
 from payments.services.card_checks import PgPaid
 from payments.services.issuing import account_of
@@ -103,7 +104,10 @@ def account_out(order: Order) -> dict[str, Any]:
     if virtual.state == VirtualState.CLOSING:
         state = "closed"
     is_open = virtual.state == VirtualState.ISSUED
-    account = AccountOut(bank=virtual.bank, number=virtual.number, holder=virtual.holder, due_at=virtual.due_at)
+    code = clearing_code(virtual.payment.account.provider, virtual.bank) if virtual.payment.account else virtual.bank
+    account = AccountOut(
+        bank=code, bank_name=bank_name(code), number=virtual.number, holder=virtual.holder, due_at=virtual.due_at
+    )
     return {"account": account if is_open else None, "account_state": state, "pg_state": None}
 
 

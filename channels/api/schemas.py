@@ -214,7 +214,8 @@ class AmountsOut(Schema):
 class AccountOut(Schema):
     """가상계좌."""
 
-    bank: str = Field(description="은행 코드")
+    bank: str = Field(description="금융결제원 은행 코드 3자리. PG가 달라도 같습니다. 예: 004")
+    bank_name: str = Field(description="은행 이름")
     number: str = Field(description="계좌번호")
     holder: str = Field(description="예금주")
     due_at: Moment = Field(description="입금기한")

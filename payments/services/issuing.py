@@ -125,7 +125,8 @@ def account_of(order: Order) -> VirtualAccount | None:
     """가상계좌 of an order; None where it is paid in another way. One query at most."""
     if order.payment_method != PaymentMethod.VIRTUAL_ACCOUNT:
         return None
-    return VirtualAccount.objects.filter(payment__order=order).order_by("-pk").first()
+    of_order = VirtualAccount.objects.filter(payment__order=order).select_related("payment__account")
+    return of_order.order_by("-pk").first()
 
 
 def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
