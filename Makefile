@@ -5,7 +5,8 @@ SIZE ?= 100k
 ORDERS ?= 100000
 SEED ?= 1
 MINUTES ?= 30
-PYTEST_ARGS ?= -n 2
+# The slow tests stand side by side: who is done takes half of what the other has left.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 PY := .venv/bin/python
 TEMPLATES = $(wildcard templates */templates)
 # A key of the right length for `check --deploy`; nothing runs with it.

@@ -12,6 +12,7 @@ from orders.columns import DANGER, LATE, TODAY, in_file, order_tags
 from orders.states import PREPAID_METHODS, LineState, PaymentMethod
 from payments.banks import bank_at
 from payments.models import MoneyProblem, VirtualAccount
+from payments.services.pg_accounts import KEY_REFUSED
 from payments.states import VirtualState
 
 _METHOD = dict(PaymentMethod.choices)
@@ -60,8 +61,16 @@ def _virtual_cell(group: Group, line: Any) -> str:
         # A card payment waits here only for its PG.
         return cells.text("PG 확인 중") if _waits_for_pg(group.record) else cells.EMPTY
     if not virtual.number:
-        return cells.text("발급 실패" if virtual.state == VirtualState.FAILED else "발급 중")
+        return _not_opened(virtual)
     return cells.two_lines(_bank(virtual), mask_account(virtual.number))
+
+
+def _not_opened(virtual: VirtualAccount) -> str:
+    """Why an account is not there: who can do something about it reads so in the list."""
+    if virtual.state == VirtualState.FAILED:
+        return cells.text("발급 실패")
+    waits_for_key = virtual.last_error.startswith(KEY_REFUSED)
+    return cells.two_lines("발급 못 함", "PG 계정의 키 확인") if waits_for_key else cells.text("발급 중")
 
 
 def _waits_for_pg(order: Any) -> bool:

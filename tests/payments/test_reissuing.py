@@ -69,6 +69,8 @@ def test_a_wrong_key_leaves_the_account_waiting_and_the_page_says_what_happens(l
     assert "가상계좌를 발급하지 못했습니다. PG가 우리 키나 설정을 받지 않았습니다." in page
     assert "설정의 PG 계정에서 키를 고치면 저절로 다시 발급합니다." in page
     assert 'data-action="reissue-account"' in page
+    listed = sign_in(Role.CS).get("/orders/awaiting-payment/?period=all").content.decode()
+    assert "PG 계정의 키 확인" in listed
     assert issuing.issue_due(at=timezone.now() + timedelta(hours=1)) == 1
     assert virtual(order).state == VirtualState.PENDING
     assert opened(pg_shop, order) == []
