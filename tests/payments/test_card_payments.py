@@ -12,7 +12,7 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState
 from payments.invariants import check_cards
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgNotice, Refund
-from payments.services import canceling, card_checks, draining, refund_checking, refund_sending, refunds
+from payments.services import canceling, card_checks, refund_checking, refund_sending, refunds, unknown
 from payments.services.applying import apply
 from payments.services.draining import fetch
 from payments.services.refunds import Ask
@@ -103,7 +103,7 @@ def test_the_case_of_a_notice_that_waited_in_vain_ends_when_its_order_comes(card
     for order_ref in ("mall-early", "mall-other"):
         cards.pay("toss", order_ref)
     cards.shop.heard()
-    PgNotice.objects.update(due_at=timezone.now(), attempts=draining.UNKNOWN_TRIES)
+    PgNotice.objects.update(due_at=timezone.now(), attempts=unknown.TRIES)
     drains.run_all()
     assert set(PgNotice.objects.values_list("state", "reason")) == {(NoticeState.PARKED, "unknown_order")}
     cards.post("E-1", pg={"account": account.code, "order_ref": "mall-early"})

@@ -12,7 +12,7 @@ from orders.models import BenefitEntry, OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState, PaymentMethod
 from payments.models import Payment, Refund, RefundCalculation
-from payments.services import canceling, refund_by_hand
+from payments.services import canceling, refund_by_hand, refunds
 from payments.services.manual import confirm_manually, revert_manual
 from payments.states import PaymentState
 from tests.fixtures.orders import NOW, broken, reloaded
@@ -113,6 +113,9 @@ def test_the_rest_of_an_order_that_ends_unpaid_gives_back_only_what_is_left(exam
     order, a, b = example(paid=False, payment_method=PaymentMethod.BANK_TRANSFER)
     confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
     assert cancel([b], actor=staff, account=ACCOUNT).refused == {}
+    ids = list(Refund.objects.values_list("pk", flat=True))
+    assert len(revert_manual(order_ids=[order.pk], actor=staff, at=NOW, reason="오입금").refused) == 2
+    refunds.withdraw(refund_ids=ids, actor=staff, at=NOW, reason="오입금")
     assert revert_manual(order_ids=[order.pk], actor=staff, at=NOW, reason="오입금").refused == {}
     assert reloaded(a).state == S.AWAITING_PAYMENT
     progress.cancel_unpaid(order_ids=[order.pk], actor=staff, at=NOW, by=CanceledBy.STAFF, reason="취소")

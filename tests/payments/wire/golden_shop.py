@@ -67,7 +67,7 @@ class GoldenShop:
         self.act("reverse")
         answers = [one for one in fetch([self.payment]).values() if isinstance(one, Fetched)]
         apply_each(answers, at=timezone.now())
-        Payment.objects.filter(order=self.order).update(synced_at=None)
+        Payment.objects.filter(order=self.order).update(synced_at=None, asked_at=None)
         self.empty_inbox()
 
     def empty_inbox(self) -> None:
@@ -122,5 +122,5 @@ def effects() -> dict[str, list[Any]]:
         "payments": list(Payment.objects.order_by("pk").values_list("pk", "state", "version", "balance", "refunded")),
         "ledger": list(LedgerEntry.objects.order_by("pk").values_list("pk", "kind", "amount")),
         "problems": list(MoneyProblem.objects.order_by("pk").values_list("pk", "kind", "amount", "resolved_at")),
-        "events": [OrderEvent.objects.count()],
+        "events": [OrderEvent.objects.filter(order__isnull=False).count()],
     }
