@@ -169,7 +169,8 @@ def forget():
 @pytest.fixture
 def bank_feed(make_order, bank_account):
     """The bank feed of a shop with an unpaid order: its address, what it is sent, and a look at what came of it."""
-    make_order(price=33_000)
+    # Of nobody whom the rows name: a deposit that may be its money keeps an order from being canceled.
+    make_order(price=33_000, buyer_name="이다른", depositor_name="이다른")
     account = PgAccount(code="payaction", name="x", provider="payaction", merchant_id="mall-1", base_url="https://x")
     account.set_secrets("wh-key")
     account.save()
