@@ -46,8 +46,8 @@ class BankRefusal(Exception):
 class Bank:
     """What dialects, the control API and the page may do with money. Hand payments by id or fresh from the books."""
 
-    def __init__(self, books: Books, sender: Sender, dialects: Mapping[str, Dialect], *, speed: float) -> None:
-        self.books, self.sender, self._dialects, self.speed = books, sender, dialects, speed
+    def __init__(self, books: Books, sender: Sender, dialects: Mapping[str, Dialect], *, payout_speed: float) -> None:
+        self.books, self.sender, self._dialects, self.payout_speed = books, sender, dialects, payout_speed
 
     def now(self) -> float:
         """Epoch seconds of the sandbox clock."""
@@ -153,7 +153,7 @@ class Bank:
                 raise BankRefusal("NOT_PAID", "입금된 돈이 없습니다.")
             if not 0 < amount <= payment.cancellable:
                 raise BankRefusal("OVER_BALANCE", "환불할 수 있는 금액보다 큽니다.")
-            done_at = self.now() + (dialect.refund_minutes * 60 / self.speed if account else 0)
+            done_at = self.now() + (dialect.refund_minutes * 60 / self.payout_speed if account else 0)
             reference = reference or dialect.new_reference(payment)
             kind = REQUEST if payment.options.get("refunds_wait") else REFUND
             movement = Movement(kind, reference, amount, self.now(), reason, account=account, done_at=done_at)

@@ -1,6 +1,6 @@
 """The control API of the sandbox PGs under /control/: what tests and the demo shop arrange behind the PGs' backs.
 
-GET  status                                             -> {now, is_frozen, speed, pgs: {name: label}}
+GET  status                                             -> {now, is_frozen, speed, payout_speed, pgs}
 POST reset                                              -> empty books, demo shops, the true time
 GET  shops ?pg                                          -> [shop]
 POST shops {pg, merchant_id, secrets, notice_url, options}   -> the shop; replaces, missing fields keep their value
@@ -10,7 +10,7 @@ POST payments/deposit {id | pg+order_ref, amount?, name?, force?} -> payment; li
      payments/expire, payments/close, payments/refund {amount?, reason?, account?}, payments/fail-refund,
      payments/complete-refund, payments/delay-refunds, payments/grant-refunds, payments/refuse-refunds
 POST clock {now | advance | real}                       -> status
-POST config {speed}                                     -> status
+POST config {speed?, payout_speed?}                     -> status
 GET  faults, POST faults {kind, …}, DELETE faults ?id   -> sandbox/pg/faults.py
 GET  calls ?pg&method&path&after&limit                  -> [call], oldest first; path is a shell pattern
 GET  notices ?pg&order_ref&state&after&limit            -> [notice], oldest first, with every attempt and our answer
@@ -109,7 +109,10 @@ class Control:
     def _status(self, values: dict[str, Any]) -> dict[str, Any]:
         now = kst(self._books.now()).isoformat(timespec="milliseconds")
         pgs = {dialect.name: dialect.label for dialect in self._dialects.values()}
-        return {"now": now, "is_frozen": self._books.is_frozen, "speed": self._bank.speed, "pgs": pgs}
+        return {"now": now, "is_frozen": self._books.is_frozen, **self._speeds(), "pgs": pgs}
+
+    def _speeds(self) -> dict[str, float]:
+        return {"speed": self._sender.speed, "payout_speed": self._bank.payout_speed}
 
     def _reset(self, values: dict[str, Any]) -> dict[str, Any]:
         self._faults.remove()
@@ -187,10 +190,11 @@ class Control:
         return self._status({})
 
     def _configure(self, values: dict[str, Any]) -> dict[str, Any]:
-        speed = float(values["speed"])
-        if speed <= 0:
+        speeds = {name: float(values[name]) for name in ("speed", "payout_speed") if name in values}
+        if any(speed <= 0 for speed in speeds.values()):
             raise ValueError("speed must be above 0")
-        self._bank.speed = self._sender.speed = speed
+        self._sender.speed = speeds.get("speed", self._sender.speed)
+        self._bank.payout_speed = speeds.get("payout_speed", self._bank.payout_speed)
         return self._status({})
 
     def _calls(self, query: dict[str, Any]) -> list[dict[str, Any]]:

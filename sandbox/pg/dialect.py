@@ -65,7 +65,7 @@ class Dialect:
     has_requests: bool = False
     """May a refund be taken and decided later?"""
     refund_minutes: float = 24 * 60
-    """How long a refund to a bank account takes; `--speed` divides it."""
+    """How long a refund to a bank account takes; `--speed`, then `payout_speed`, divides it."""
     banks: Mapping[str, str]
     """Bank code as this PG counts banks: Korean name."""
     demo: Shop

@@ -50,7 +50,7 @@ class PgServer(ThreadingHTTPServer):
         self.books = Books(state)
         self.faults = Faults(lambda value: self.books.write("faults", value), self.books.read("faults") or [])
         self.sender = Sender(self.books, self.faults, DIALECTS, speed=speed)
-        self.bank = Bank(self.books, self.sender, DIALECTS, speed=speed)
+        self.bank = Bank(self.books, self.sender, DIALECTS, payout_speed=speed)
         self.control = Control(self.bank, self.faults, DIALECTS)
         self.page = Page(self.bank, DIALECTS)
         self.stopping = threading.Event()

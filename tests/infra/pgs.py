@@ -125,7 +125,7 @@ def pgs_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPgs
 
 @pytest.fixture
 def pgs(pgs_process: RunningPgs) -> RunningPgs:
-    """The sandbox PGs with empty books, demo shops, the true time and no faults."""
+    """The sandbox PGs with empty books, demo shops, the true time, no faults, and refunds that take a day."""
     pgs_process.control("reset")
-    pgs_process.control("config", speed=SPEED)
+    pgs_process.control("config", speed=SPEED, payout_speed=1)
     return pgs_process

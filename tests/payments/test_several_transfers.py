@@ -45,7 +45,6 @@ def both_sent_before_the_word_about_the_first(pg_refunds, pg, *won):
 
 @every_telling_pg
 def test_a_second_transfer_waits_for_the_word_about_the_first(pg_refunds, pg):
-    pg_refunds.shop.pgs.control("config", speed=1)
     payment = pg_refunds.paid(pg)
     first, second = pg_refunds.ask(payment, 10_000), pg_refunds.ask(payment, 5_000)
     assert [send(), send()] == [1, 0]
@@ -112,7 +111,6 @@ def test_the_person_who_saw_both_arrive_closes_the_case(pg_refunds, pg):
 
 
 def test_nobody_decides_about_a_transfer_before_the_pg_leaves_it_open(pg_refunds):
-    pg_refunds.shop.pgs.control("config", speed=1)
     payment = pg_refunds.paid("toss")
     refund = pg_refunds.ask(payment)
     send()
@@ -127,7 +125,6 @@ def test_nobody_decides_about_a_transfer_before_the_pg_leaves_it_open(pg_refunds
 
 @every_telling_pg
 def test_a_transfer_that_stays_on_its_way_is_shown_to_a_person_after_three_business_days(pg_refunds, pg):
-    pg_refunds.shop.pgs.control("config", speed=1)
     payment = pg_refunds.paid(pg)
     refund = pg_refunds.ask(payment)
     send()

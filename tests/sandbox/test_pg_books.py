@@ -158,7 +158,6 @@ def test_money_can_be_forced_into_a_closed_account(pgs):
 
 def test_accounts_expire_and_refunds_arrive_as_the_clock_goes(pgs):
     pgs.control("clock", now="2026-11-21T12:00:00")
-    pgs.control("config", speed=1)
     opened(pgs, due_at="2026-11-21T13:00:00")
     opened(pgs, order_ref="20261121-0000002-1")
     pgs.control("payments/deposit", pg="toss", order_ref="20261121-0000002-1")

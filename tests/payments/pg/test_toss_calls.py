@@ -96,7 +96,6 @@ def test_two_refunds_of_one_sum_have_their_own_references(client, paid):
 
 
 def test_a_transfer_is_final_when_the_bank_says_so(pgs, client, paid):
-    pgs.control("config", speed=1)
     assert not refund(client, paid).is_final
     assert fetch(client, paid).refund_state is RefundState.PENDING
     pgs.control("payments/complete-refund", pg="toss", order_ref=ORDER)
