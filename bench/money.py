@@ -60,7 +60,7 @@ with connection.cursor() as cursor:
 _RECONCILE = """
 import time
 from django.utils import timezone
-from payments.services.reconciling import reconcile_week
+from payments.services.watching.reconciling import reconcile_week
 began = time.perf_counter()
 reports = reconcile_week(at=timezone.now())
 print(time.perf_counter() - began, sum(r.payments for r in reports), sum(r.unanswered for r in reports))

@@ -27,7 +27,7 @@ from orders.models import Order
 from payments.columns.problems import GROUPS
 from payments.pages.counts import tab_counts
 from payments.pages.problems import open_sums
-from payments.services.alarms import AlarmKind, alarms
+from payments.services.watching.alarms import AlarmKind, alarms
 
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10

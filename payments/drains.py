@@ -3,10 +3,14 @@
 from datetime import datetime
 
 from core.drains import drain
-from payments.services import bank, card_checks, deposits, draining, issuing, refund_checking, refund_sending, refunds
-from payments.services.closing import close_due
-from payments.services.receiving import CHANNEL
-from payments.services.sweeping import read_unread
+from payments.services.deposits import bank, confirming
+from payments.services.gateway import issuing, refund_checking, refund_sending
+from payments.services.gateway.closing import close_due
+from payments.services.notices import draining
+from payments.services.notices.receiving import CHANNEL
+from payments.services.notices.sweeping import read_unread
+from payments.services.refunds import requesting
+from payments.services.watching import card_checks
 
 
 @drain(channel=CHANNEL)
@@ -27,13 +31,13 @@ def check_card_payments(*, at: datetime) -> int:
     return card_checks.check_due(at=at)
 
 
-@drain(channel=refunds.CHANNEL)
+@drain(channel=requesting.CHANNEL)
 def send_refunds(*, at: datetime) -> int:
     """환불 전송: approved refunds that a PG does; how many were taken."""
     return refund_sending.send_due(at=at)
 
 
-@drain(channel=refunds.CHANNEL)
+@drain(channel=requesting.CHANNEL)
 def check_refunds(*, at: datetime) -> int:
     """환불 확인: refunds of unknown outcome, and those that a bank has not paid out yet; how many were looked at."""
     return refund_checking.check_due(at=at)
@@ -42,7 +46,7 @@ def check_refunds(*, at: datetime) -> int:
 @drain(channel=bank.CHANNEL)
 def match_new_deposits(*, at: datetime) -> int:
     """자동입금확인: what came into our accounts and nobody has looked at; how many deposits were settled."""
-    return deposits.drain(at=at)
+    return confirming.drain(at=at)
 
 
 @drain(channel=CHANNEL)

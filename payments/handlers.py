@@ -16,7 +16,7 @@ from orders.notices import notify_buyer
 from orders.states import LineState
 from payments.events import ACCOUNT_RESENT, DEPOSIT_AWAITED, REFUND_COMPLETED, VIRTUAL_ISSUED
 from payments.models import Refund
-from payments.services import closing
+from payments.services.gateway import closing
 from payments.services.telling import METHODS, Accounts
 from payments.states import RefundState
 

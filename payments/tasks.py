@@ -5,8 +5,11 @@ import time
 from datetime import datetime
 from typing import Any
 
-from payments.services import alarms, card_checks, deposits, draining, reconciling, reminding, retaining, sweeping
-from payments.services.overdue import ask_first, cancel_overdue, overdue_orders, transfer_orders
+from payments.services import reminding
+from payments.services.deposits import confirming
+from payments.services.notices import draining, retaining, sweeping
+from payments.services.watching import alarms, card_checks, reconciling
+from payments.services.watching.overdue import ask_first, cancel_overdue, overdue_orders, transfer_orders
 
 log = logging.getLogger("payments.tasks")
 
@@ -28,7 +31,7 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
         kept = ask_first(order_ids=ids, at=at, silent=silent)
         kept |= card_checks.unseen(order_ids=ids)
         # Last, because the questions to the PGs take their time.
-        if not deposits.settle_new(at=at):
+        if not confirming.settle_new(at=at):
             log.warning("deposits are being matched: no order that a transfer pays is canceled in this run")
             kept |= transfer_orders(order_ids=ids)
         outcome = cancel_overdue(order_ids=[pk for pk in ids if pk not in kept], at=at)

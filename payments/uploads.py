@@ -14,7 +14,7 @@ from core.jobs.uploads import UploadRow, register
 from core.models import Job, JobItem
 from payments.excel.statement import StatementRow, statement_rows
 from payments.models import BankAccount, BankDeposit
-from payments.services.bank import BankRow, fingerprints, known_rows, take_in
+from payments.services.deposits.bank import BankRow, fingerprints, known_rows, take_in
 from payments.states import DepositSource
 
 ALREADY = "이미 있는 입금내역입니다."

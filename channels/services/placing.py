@@ -15,7 +15,7 @@ from core.locks import locking, queueing
 from core.models import Job
 from orders.models import Order, SalesChannel
 from orders.services.intake import Intake, LineDraft, OrderDraft, create_orders
-from payments.services.openings import open_payments
+from payments.services.ledger.openings import open_payments
 from products.services.drafts import clean_code
 from products.services.unknown import WantedVariant, get_or_create_variants
 

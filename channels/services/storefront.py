@@ -14,8 +14,9 @@ from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
 from orders.states import ConfirmedBy, LineState
-from payments.services import card_checks, issuing
-from payments.services.card_checks import PgPaid
+from payments.services.gateway import issuing
+from payments.services.watching import card_checks
+from payments.services.watching.card_checks import PgPaid
 
 _SAID = (
     "payment_method", "delivery_method", "buyer_name", "buyer_phone", "buyer_email", "recipient_name",

@@ -16,7 +16,7 @@ from orders.models import Order
 from orders.states import LineState, PaymentMethod
 from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount, VirtualAccount
-from payments.services.issuing import ask_for_accounts
+from payments.services.gateway.issuing import ask_for_accounts
 from payments.states import PaymentState
 
 URL_SETTING = "OMS_PG_SANDBOX_URL"

@@ -12,7 +12,7 @@ from orders.actions import BEFORE_REASON, LineAction
 from orders.states import Fault, LineState
 from payments.forms.refunds import CancelForm
 from payments.models import RefundAccount
-from payments.services import canceling
+from payments.services.refunds import canceling
 from payments.states import RefundState
 
 R, S = RefundState, LineState

@@ -8,8 +8,8 @@ from core.actions import DANGER, MORE, BulkAction, register
 from core.state import Outcome, is_preview
 from orders.actions import UNDO_REASON, Reasoned
 from payments.models import BankDeposit
-from payments.services import allocating, unallocating
-from payments.services.unallocating import Follow
+from payments.services.deposits import allocating, unallocating
+from payments.services.deposits.unallocating import Follow
 from payments.states import DepositState
 
 FOLLOWS = {

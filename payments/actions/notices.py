@@ -7,7 +7,7 @@ from typing import Any
 from core.actions import PRIMARY, BulkAction, register
 from core.state import Outcome
 from payments.models import PgNotice
-from payments.services import replaying
+from payments.services.notices import replaying
 from payments.states import NoticeState
 
 N = NoticeState

@@ -14,7 +14,9 @@ from orders.models import OrderLine
 from orders.services import before, progress
 from orders.states import CanceledBy, LineState
 from payments.events import ACCOUNT_RESENT
-from payments.services import manual, reissuing, reviving, telling
+from payments.services import manual, telling
+from payments.services.gateway import reissuing
+from payments.services.refunds import reviving
 
 S = LineState
 AT_PG = {

@@ -9,7 +9,7 @@ from core.state import Outcome
 from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
-from payments.services import attaching, resolving
+from payments.services.cases import attaching, resolving
 from payments.states import ProblemStage
 
 RESOLVE = "payments.resolve_problem"

@@ -10,7 +10,7 @@ from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
-from payments.services import preparing, refund_by_hand, refund_retrying, refunds
+from payments.services.refunds import by_hand, preparing, requesting, retrying
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
@@ -33,7 +33,7 @@ class ApproveRefund(RefundAction):
     style = PRIMARY
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return refunds.approve(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return requesting.approve(refund_ids=ids, actor=actor, at=at, batch=batch)
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
@@ -49,7 +49,7 @@ class PayOutRefund(RefundAction):
     style = SECONDARY
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return refund_by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         return [f"이체를 마친 환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
@@ -65,7 +65,7 @@ class ConfirmPayout(RefundAction):
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return refund_by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch)
 
 
 @register
@@ -78,7 +78,7 @@ class ReportBounce(RefundAction):
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return refund_by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch)
 
 
 @register
@@ -90,7 +90,7 @@ class HoldRefund(Reasoned, RefundAction):
     thing, verb = "환불", "보류"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return refunds.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return requesting.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
 
 
 @register
@@ -103,7 +103,7 @@ class ReleaseRefund(RefundAction):
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return refunds.release(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return requesting.release(refund_ids=ids, actor=actor, at=at, batch=batch)
 
 
 @register
@@ -128,13 +128,13 @@ class RetryRefund(RefundAction):
         **parts: Any,
     ) -> Outcome:
         chosen = RefundWay(way) if way else None
-        return refund_retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
+        return retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
 
     def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
         chosen = RefundWay(way) if way else None
         rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
-        wanting = [one for one in rows.select_related("payment__order") if refunds.needs_account(one.paid, chosen)]
-        return {"number": refunds.NO_ACCOUNT} if wanting and account is None else {}
+        wanting = [one for one in rows.select_related("payment__order") if requesting.needs_account(one.paid, chosen)]
+        return {"number": requesting.NO_ACCOUNT} if wanting and account is None else {}
 
 
 @register

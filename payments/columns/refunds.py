@@ -17,7 +17,7 @@ from payments.adapters.banks import bank_name
 from payments.columns.deposits import deposit_url
 from payments.columns.problems import problem_url
 from payments.models.refund import PURPOSE, RefundAccount
-from payments.services.listing import listings
+from payments.services.refunds.listing import listings
 from payments.states import RefundState, RefundWay
 
 CSS = {

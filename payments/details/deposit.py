@@ -19,7 +19,7 @@ from payments.columns.refunds import CSS as REFUND_CSS
 from payments.columns.refunds import refund_url
 from payments.forms.refunds import RefundForm
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
-from payments.services.allocating import NOT_FOUND
+from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import ENDED, DepositState, MatchGrade, RefundState
 
 SEE_REFUNDS = "payments.view_refund"

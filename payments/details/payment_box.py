@@ -14,8 +14,8 @@ from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
 from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
-from payments.services.card_checks import NOT_THERE
 from payments.services.pg_accounts import KEY_REFUSED, pg_of
+from payments.services.watching.card_checks import NOT_THERE
 from payments.states import (
     BANK_PREFIX,
     BY_HAND,

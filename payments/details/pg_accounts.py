@@ -12,8 +12,8 @@ from core.models import SettingChange
 from payments.adapters.registry import FEEDS, PGS, PROVIDERS
 from payments.forms.pg_accounts import OPTIONS
 from payments.models import PgAccount, PgRequest
+from payments.services.gateway.pg_settings import HISTORY, LABELS, PREVIOUS_OF, shown_key
 from payments.services.pg_accounts import KEYS_LOST, readable_keys
-from payments.services.pg_settings import HISTORY, LABELS, PREVIOUS_OF, shown_key
 
 DENIED_DAYS = 7
 MOST_DENIED = 10

@@ -12,9 +12,9 @@ from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
-from payments.services.refunds import needs_account
-from payments.services.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
-from payments.services.second_person import APPROVE, APPROVE_OWN, Watch
+from payments.services.cases.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
+from payments.services.refunds.requesting import needs_account
+from payments.services.refunds.second_person import APPROVE, APPROVE_OWN, Watch
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.excel import FileProblem, Header, Problem, Table, find_header
 from core.excel.values import amount, datetime_, text
-from payments.services.bank import BankRow
+from payments.services.deposits.bank import BankRow
 
 # Best first. 국민, 신한, 우리, 하나, 농협, 기업, 카카오뱅크, 토스뱅크 and what accounting programs make of them.
 TARGETS: Mapping[str, Sequence[str]] = {

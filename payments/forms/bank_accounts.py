@@ -9,7 +9,7 @@ from payments.adapters.registry import FEEDS
 from payments.banks import BANK_NAMES
 from payments.forms.fields import AccountNumberField, AccountSettingsForm, required
 from payments.models import BankAccount, PgAccount
-from payments.services.bank_settings import BankFacts
+from payments.services.deposits.bank_settings import BankFacts
 
 
 class BankAccountForm(AccountSettingsForm):

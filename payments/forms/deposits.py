@@ -8,7 +8,7 @@ from core.masking import mask_account
 from core.upload_forms import HeldFileForm
 from orders.models import Order
 from payments.models import BankAccount
-from payments.services.allocating import Canceled
+from payments.services.deposits.allocating import Canceled
 
 MOST_ORDERS = 20
 

@@ -9,9 +9,9 @@ from payments.adapters.registry import FEEDS, PROVIDERS
 from payments.banks import banks_at
 from payments.forms.fields import AccountSettingsForm, required
 from payments.models import PgAccount
-from payments.services.believing import CAN_BE_BELIEVED
+from payments.services.gateway.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
 from payments.services.pg_accounts import sandboxes_count
-from payments.services.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
+from payments.services.snapshots.believing import CAN_BE_BELIEVED
 
 OPTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "portone": (("api_secret", "API 시크릿"), ("channel_key", "채널 키")),

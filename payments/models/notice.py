@@ -60,7 +60,7 @@ _AS_IT_CAME = [
     "account", "at", "peer_ip", "client_ip", "content_type", "headers", "body", "size", "body_hash", "masked_at",
 ]  # fmt: skip
 RETENTION = "oms.retention"
-"""The setting of a transaction in which old requests may be masked and destroyed (payments/services/retaining.py)."""
+"""The setting of a transaction in which old requests may be masked and destroyed (services/notices/retaining.py)."""
 _MASKED = f"""
     IF COALESCE(current_setting('{RETENTION}', true), '') = 'on' AND OLD.at < now() - interval '30 days'
        AND OLD.masked_at IS NULL AND NEW.masked_at IS NOT NULL

@@ -133,7 +133,7 @@ class Refund(StateGuard, TimeStamped):
     amount = models.PositiveBigIntegerField("환불액")
     reason = models.CharField("사유", max_length=200)
     sealed_account = models.TextField("환불계좌", blank=True)
-    # The account of an ended refund goes after a time (payments/services/retaining.py).
+    # The account of an ended refund goes after a time (payments/services/notices/retaining.py).
     account_wiped_at = models.DateTimeField("환불계좌를 지운 일시", null=True, blank=True)
     needs_second = models.BooleanField("다른 사람의 승인", default=False)
     state = StateField("상태", choices=RefundState.choices, default=RefundState.DRAFT)

@@ -14,7 +14,7 @@ from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, RowHead, Se
 from payments.columns.refunds import COLUMNS, PATHS, RETURN, RefundRecord
 from payments.models import Refund
 from payments.pages.rows import FollowedRows
-from payments.services.listing import listings, note_listed
+from payments.services.refunds.listing import listings, note_listed
 from payments.states import RefundState, RefundWay
 
 R = RefundState

@@ -15,7 +15,7 @@ from core.panels import Panel, register
 from orders.states import CLOSED, LineState, PaymentMethod
 from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows, receipt_rows
 from payments.models import LedgerEntry, Payment
-from payments.services.reissuing import may_be_asked
+from payments.services.gateway.reissuing import may_be_asked
 from payments.services.telling import METHODS
 from payments.states import PaymentState
 

@@ -20,11 +20,11 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem
 from payments.models import LedgerEntry, Payment
-from payments.services.applying import Fetched
-from payments.services.booking import book, payments_of
-from payments.services.draining import fetch
+from payments.services.ledger.booking import book, payments_of
+from payments.services.notices.draining import fetch
 from payments.services.pg_accounts import HURRIED
-from payments.services.refund_locking import promised
+from payments.services.refunds.locking import promised
+from payments.services.snapshots.applying import Fetched
 from payments.states import EntryKind
 
 BEFORE_PG = "payments.confirm_virtual"

@@ -13,7 +13,7 @@ from payments.details.bank_accounts import bank_account_rows
 from payments.details.pg_accounts import change_rows
 from payments.forms.bank_accounts import BankAccountForm
 from payments.models import BankAccount
-from payments.services import bank_settings
+from payments.services.deposits import bank_settings
 
 EDIT = "settings.edit"
 LIST_URL = "/settings/bank-accounts/"

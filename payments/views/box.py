@@ -13,7 +13,7 @@ from core.views.gate import is_fragment, refuse
 from orders.views.reveal import Clear, Reveal
 from payments.banks import bank_at
 from payments.models import VirtualAccount
-from payments.services.syncing import NOT_FOUND, sync_now
+from payments.services.gateway.syncing import NOT_FOUND, sync_now
 
 CHANGED = "oms:changed"
 

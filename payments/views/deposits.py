@@ -17,9 +17,9 @@ from orders.views.reveal import Clear, Reveal
 from payments.details.deposit import MATCH, RETURN, clear_names, detail_context, find_deposit
 from payments.forms.deposits import AllocateForm
 from payments.forms.refunds import RefundForm
-from payments.services.allocating import allocate
-from payments.services.deposit_returns import give_back
-from payments.services.deposits import match_deposits
+from payments.services.deposits.allocating import allocate
+from payments.services.deposits.confirming import match_deposits
+from payments.services.deposits.deposit_returns import give_back
 
 CHANGED = "oms:changed"
 

@@ -13,7 +13,7 @@ from payments.adapters.registry import PGS, PROVIDERS
 from payments.details.pg_accounts import account_context, account_rows, webhook_path
 from payments.forms.pg_accounts import PgAccountForm, ProviderForm
 from payments.models import PgAccount
-from payments.services import pg_settings
+from payments.services.gateway import pg_settings
 
 EDIT = "settings.edit"
 

@@ -14,7 +14,7 @@ from payments.columns.problems import problem_url
 from payments.details.problem import REFUND, find_problem, problem_context
 from payments.forms.refunds import RefundForm
 from payments.models import MoneyProblem, Refund
-from payments.services import resolving
+from payments.services.cases import resolving
 from payments.states import RefundState
 from payments.views.notices import shown
 

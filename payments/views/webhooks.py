@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts.clients import address_of, peer_of
 from payments.adapters.base import MOST_BODY, Answer, Pg
 from payments.models import PgAccount
-from payments.services import receiving
+from payments.services.notices import receiving
 from payments.services.pg_accounts import endpoint, pg_of, remembered
 
 log = logging.getLogger("payments.webhooks")

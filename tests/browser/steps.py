@@ -11,7 +11,7 @@ from core.models import Source
 from orders.models import Order, OrderLine, SalesChannel
 from orders.services.intake import LineDraft, create_orders
 from orders.states import PaymentMethod
-from payments.services.openings import open_payments
+from payments.services.ledger.openings import open_payments
 from products.services.catalog import create_products
 from products.services.drafts import ProductDraft, VariantDraft
 from shipping.models import Shipment

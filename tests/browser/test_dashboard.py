@@ -13,7 +13,7 @@ from orders.models import OrderLine
 from orders.services import locks
 from orders.states import LineState
 from payments.models import Payment
-from payments.services import problems
+from payments.services.ledger import problems
 from payments.states import ProblemKind
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
 from tests.fixtures.order_rows import fill_orders

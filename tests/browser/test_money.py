@@ -8,7 +8,9 @@ from accounts.services import create_demo_staff
 from core import drains
 from orders.states import LineState
 from payments.models import CashReceipt, Payment, PgNotice
-from payments.services import problems, reconciling, refunds
+from payments.services.ledger import problems
+from payments.services.refunds import requesting
+from payments.services.watching import reconciling
 from payments.states import ProblemKind, ReceiptPurpose
 from tests.browser.shop import log_in, overflow, violations
 from tests.fixtures.orders import reloaded
@@ -87,8 +89,8 @@ def test_the_pages_of_money_are_accessible_and_fit(shop, pg_shop, staff, page, c
         amount=33_000, url="https://pg.example/r/1", found_at=timezone.now(),
     )  # fmt: skip
     reconciling.reconcile_week(at=timezone.now())
-    ask = refunds.Ask(payment_id=payment.pk, amount=2_000, account=ACCOUNT)
-    refunds.request(asks=[ask], reason="더 보냄", actor=staff, at=timezone.now())
+    ask = requesting.Ask(payment_id=payment.pk, amount=2_000, account=ACCOUNT)
+    requesting.request(asks=[ask], reason="더 보냄", actor=staff, at=timezone.now())
     for path in (
         "/payments/notices/?period=all",
         f"/payments/notices/{notice.pk}/",

@@ -12,7 +12,7 @@ from orders.services import locks, progress
 from orders.states import ConfirmedBy, LineState, LockKind
 from payments.models import LedgerEntry, Payment
 from payments.services.manual import confirm_manually, revert_manual
-from payments.services.overdue import cancel_overdue
+from payments.services.watching.overdue import cancel_overdue
 from payments.states import PaymentState
 from products.models import StockLevel
 from shipping.models import Parcel, Shipment, ShipmentStep

@@ -18,7 +18,7 @@ from orders.models import OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import LineState
 from payments.services.manual import confirm_manually, revert_manual
-from payments.services.overdue import cancel_overdue
+from payments.services.watching.overdue import cancel_overdue
 from shipping.models import Parcel, Shipment
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry

@@ -22,7 +22,7 @@ from core.models.events import DeliveryState
 from oms.dashboard import hours
 from orders.models import Delivery, Order
 from payments.models import Payment
-from payments.services import problems
+from payments.services.ledger import problems
 from payments.states import ProblemKind
 from shipping.models import Shipment
 from tests.fixtures.answers import body

@@ -14,9 +14,9 @@ from orders.services import locks, progress
 from orders.states import CanceledBy, ConfirmedBy, DeliveryMethod, Fault, LockKind
 from orders.tasks import confirm_after_days
 from payments.models import Refund
-from payments.services.canceling import cancel_and_refund
 from payments.services.manual import confirm_manually, revert_manual
-from payments.services.refund_by_hand import pay_out
+from payments.services.refunds.by_hand import pay_out
+from payments.services.refunds.canceling import cancel_and_refund
 from payments.tasks import cancel_unpaid_overdue
 from shipping.couriers import COURIERS
 from shipping.models import Shipment

@@ -14,7 +14,7 @@ from orders.services import locks, progress
 from orders.services.intake import LineDraft, create_orders
 from orders.states import CanceledBy, LineState
 from payments.services.manual import confirm_manually
-from payments.services.overdue import cancel_overdue
+from payments.services.watching.overdue import cancel_overdue
 from shipping.couriers import COURIERS
 from shipping.services import shipments, waybills
 from shipping.services.waybills import WaybillEntry

@@ -14,8 +14,8 @@ from orders.services.intake import LineDraft, create_orders
 from orders.services.verdicts import rejudge_stale
 from orders.states import BIT, CanceledBy, LineState, LockKind
 from payments.models import Payment
-from payments.services.openings import open_payments
-from payments.services.overdue import cancel_overdue
+from payments.services.ledger.openings import open_payments
+from payments.services.watching.overdue import cancel_overdue
 from payments.states import PaymentState
 from payments.tasks import cancel_unpaid_overdue
 from products.services import stock

@@ -15,9 +15,11 @@ from orders.states import Fault, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import DIFFERENCE_FROM
-from payments.services import canceling, manual, refund_by_hand, resolving
-from payments.services.applying import Fetched, apply
-from payments.services.booking import book as book_rows
+from payments.services import manual
+from payments.services.cases import resolving
+from payments.services.ledger.booking import book as book_rows
+from payments.services.refunds import by_hand, canceling
+from payments.services.snapshots.applying import Fetched, apply
 from payments.states import EntryKind, RefundState, RefundWay
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -94,7 +96,7 @@ class AtPg:
         """Every approved refund is transferred by hand, as after a PG has refused it."""
         ids = list(self.order.refunds.filter(state=RefundState.APPROVED).values_list("pk", flat=True))
         Refund.objects.filter(pk__in=ids).update(way=RefundWay.BANK)
-        assert refund_by_hand.pay_out(refund_ids=ids, actor=self.staff, at=self.moment).refused == {}
+        assert by_hand.pay_out(refund_ids=ids, actor=self.staff, at=self.moment).refused == {}
 
     def open_problem(self) -> MoneyProblem:
         return MoneyProblem.objects.get(order=self.order, resolved_at=None)

@@ -20,9 +20,12 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault
 from payments.adapters.base import PgProblem
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
-from payments.services import canceling, manual, receiving, refund_by_hand, refund_retrying, refunds, resolving
-from payments.services.applying import Fetched
-from payments.services.draining import apply_each, fetch
+from payments.services import manual
+from payments.services.cases import resolving
+from payments.services.notices import receiving
+from payments.services.notices.draining import apply_each, fetch
+from payments.services.refunds import by_hand, canceling, requesting, retrying
+from payments.services.snapshots.applying import Fetched
 from payments.states import (
     BY_HAND,
     FROM_PG,
@@ -226,8 +229,8 @@ class Teller:
                 wrong = list(cases.filter(kind__in=WRONG_ON_THE_WAY).values_list("pk", flat=True))
                 resolving.close(problem_ids=wrong, reason="시험", **who)
             case "own-refund":
-                ask = refunds.Ask(payment_id=Payment.objects.get(order=order).pk, amount=OWN_REFUND, account=ACCOUNT)
-                refunds.request(asks=[ask], reason="시험", **who)
+                ask = requesting.Ask(payment_id=Payment.objects.get(order=order).pk, amount=OWN_REFUND, account=ACCOUNT)
+                requesting.request(asks=[ask], reason="시험", **who)
             case "revive":
                 late = list(cases.filter(kind__in=LATE_MONEY).values_list("pk", flat=True))
                 resolving.revive_order(problem_ids=late[:1], reason="시험", **who)
@@ -235,8 +238,8 @@ class Teller:
     def _pay_by_bank(self, order: Order, who: dict[str, Any]) -> None:
         """What the PG would not refund is asked for anew as a bank transfer and paid."""
         failed = list(Refund.objects.filter(order=order, state=RefundState.FAILED).values_list("pk", flat=True))
-        refund_retrying.retry(refund_ids=failed, way=RefundWay.BANK, account=ACCOUNT, **who)
-        refund_by_hand.pay_out(refund_ids=failed, **who)
+        retrying.retry(refund_ids=failed, way=RefundWay.BANK, account=ACCOUNT, **who)
+        by_hand.pay_out(refund_ids=failed, **who)
 
     def books(self, orders: Sequence[Order]) -> dict[int, tuple[int, int]]:
         """What the PG says that each order holds, and what our ledger says that came through the PG, in won."""

@@ -11,8 +11,8 @@ from core.settings_registry import set_setting
 from oms.dashboard import ALARMS
 from payments import options
 from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, PgRequest, VirtualAccount
-from payments.services import problems
-from payments.services.alarms import Alarm, AlarmKind, alarms, watch
+from payments.services.ledger import problems
+from payments.services.watching.alarms import Alarm, AlarmKind, alarms, watch
 from payments.states import EntryKind, NoticeState, ProblemKind, VirtualState
 from payments.tasks import watch_money
 from tests.fixtures.answers import body

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from payments.models import PgAccount
-from payments.services import issuing
+from payments.services.gateway import issuing
 from tests.fixtures.pg_shop import BANKS
 
 pytestmark = pytest.mark.django_db(transaction=True)

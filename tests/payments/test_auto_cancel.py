@@ -11,7 +11,7 @@ from core.slots import run_slot
 from orders.models import BenefitEntry, OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import CANCELED_CODE, BenefitAct, LineState, LockKind
-from payments.services.overdue import overdue_orders
+from payments.services.watching.overdue import overdue_orders
 from payments.tasks import cancel_unpaid_overdue
 from products.models import StockLevel
 from tests.fixtures.orders import broken, reloaded

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from orders.states import LineState
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, VirtualAccount
-from payments.services import replaying
+from payments.services.notices import replaying
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 from tests.fixtures.orders import broken, reloaded
 from tests.fixtures.pg_shop import PRICE

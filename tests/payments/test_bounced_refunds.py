@@ -9,7 +9,8 @@ from accounts.roles import Role
 from orders.models import OrderLine
 from orders.states import Fault, LineState
 from payments.models import MoneyProblem, Refund
-from payments.services import canceling, refund_by_hand, refund_checking, refund_sending, refunds
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.refunds import by_hand, canceling, requesting
 from payments.states import EntryKind, ProblemKind, RefundState, RefundWay
 from tests.fixtures.orders import broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -46,9 +47,9 @@ def test_it_is_asked_for_again_with_one_click_and_goes_by_bank_transfer(bounced,
     assert preview.status_code == answer.status_code == 200
     again = reloaded(bounced)
     assert (again.state, again.way, again.account) == (R.DRAFT, RefundWay.BANK, ACCOUNT)
-    refunds.approve(refund_ids=[again.pk], actor=staff, at=timezone.now())
+    requesting.approve(refund_ids=[again.pk], actor=staff, at=timezone.now())
     assert open_kinds() == [ProblemKind.REFUND_FAILED]
-    refund_by_hand.pay_out(refund_ids=[again.pk], actor=staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[again.pk], actor=staff, at=timezone.now())
     assert (reloaded(again).state, reloaded(again).last_error) == (R.COMPLETED, "")
     assert open_kinds() == []
     assert [kind for kind, _ in pg_refunds.ledger(bounced.payment)] == [
@@ -59,7 +60,7 @@ def test_it_is_asked_for_again_with_one_click_and_goes_by_bank_transfer(bounced,
 
 
 def test_taken_back_its_money_waits_for_a_person_as_money_of_a_canceled_order(bounced, staff):
-    refunds.withdraw(refund_ids=[bounced.pk], actor=staff, at=timezone.now(), reason="고객과 통화")
+    requesting.withdraw(refund_ids=[bounced.pk], actor=staff, at=timezone.now(), reason="고객과 통화")
     assert open_kinds() == [ProblemKind.LATE_AFTER_CANCEL]
     assert MoneyProblem.objects.get(kind=ProblemKind.LATE_AFTER_CANCEL).amount == 33_000
     assert reloaded(bounced.order).paid_amount == 33_000

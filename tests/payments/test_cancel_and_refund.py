@@ -8,8 +8,8 @@ from orders.models import BenefitEntry, OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import Fault, LineState, LockKind, PaymentMethod
 from payments.models import Payment, Refund, RefundCalculation
-from payments.services import canceling, refund_by_hand
 from payments.services.manual import confirm_manually
+from payments.services.refunds import by_hand, canceling
 from payments.states import RefundState, RefundWay
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
@@ -157,7 +157,7 @@ def test_money_that_came_by_transfer_needs_an_account(make_order, lines_of, canc
     assert cancel([line], account=ACCOUNT).moved_ids == [line.pk]
     refund = Refund.objects.get()
     assert (refund.way, refund.account) == (RefundWay.BANK, ACCOUNT)
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert reloaded(order).paid_amount == 0
     assert broken() == []
 

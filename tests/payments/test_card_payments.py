@@ -12,10 +12,13 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState
 from payments.invariants import check_cards
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgNotice, Refund
-from payments.services import canceling, card_checks, refund_checking, refund_sending, refunds, unknown
-from payments.services.applying import apply
-from payments.services.draining import fetch
-from payments.services.refunds import Ask
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.notices import unknown
+from payments.services.notices.draining import fetch
+from payments.services.refunds import canceling, requesting
+from payments.services.refunds.requesting import Ask
+from payments.services.snapshots.applying import apply
+from payments.services.watching import card_checks
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, RefundWay
 from payments.tasks import cancel_unpaid_overdue, remind_due
 from tests.fixtures.orders import broken, reloaded
@@ -34,7 +37,7 @@ def back(pg_refunds):
 
 def ask(back, payment, amount):
     """An approved refund without an account: it goes back to the card."""
-    asked = refunds.request(
+    asked = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=amount)],
         reason="고객 요청",
         actor=back.staff,
@@ -279,7 +282,7 @@ def test_an_order_without_a_pg_account_stays_paid_by_its_channel_and_is_refunded
     assert cards.shop.state(order) == (S.PREPARING, 33_000, "PAID")
     payment = Payment.objects.get(order=order)
     assert back.ledger(payment) == [(EntryKind.PREPAID, 33_000)]
-    asked = refunds.request(
+    asked = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=1_000)], reason="고객 요청", actor=back.staff, at=timezone.now()
     )
     assert [one.way for one in asked.refunds] == [RefundWay.PROVIDER]

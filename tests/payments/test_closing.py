@@ -15,7 +15,7 @@ from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.states import CanceledBy, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
-from payments.services import closing, issuing
+from payments.services.gateway import closing, issuing
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded

@@ -11,7 +11,7 @@ from orders.states import LineState
 from payments import tasks
 from payments.invariants import check_deposits_in_time
 from payments.models import LedgerEntry, MoneyProblem
-from payments.services.overdue import cancel_overdue
+from payments.services.watching.overdue import cancel_overdue
 from payments.states import DepositState, EntryKind
 from tests.fixtures.orders import NOW, broken, reloaded
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import AccessLog
 from accounts.roles import Role
 from payments.models import BankDeposit, DepositCandidate, LedgerEntry
-from payments.services.allocating import allocate
+from payments.services.deposits.allocating import allocate
 from payments.states import DepositReason
 from tests.fixtures.answers import text_of
 from tests.fixtures.orders import reloaded

@@ -16,7 +16,7 @@ from orders.models import Order, OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import BankDeposit, LedgerEntry
-from payments.services import allocating
+from payments.services.deposits import allocating
 from payments.states import DepositState, NoticeState
 from tests.fixtures.answers import text_of
 from tests.fixtures.orders import broken, reloaded

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orders.models import Order
 from payments.matching import Book, Standing, Wanted, summing
 from payments.names import NOT_PLAIN, name_key
-from payments.services.deposit_pool import pool_of, row_of
+from payments.services.deposits.pool import pool_of, row_of
 from tests.fixtures.orders import NOW
 
 NAMES = ("홍길동", "㈜홍길동", "홍 길동 5678", "(주) 홍길동", "HONG", "홍길동회사", "주식회사홍길동", "", "성춘향")

@@ -10,9 +10,12 @@ from core.exceptions import Conflict, DomainError
 from core.models import Message
 from orders.models import OrderEvent, OrderLine
 from payments.models import LedgerEntry, MoneyProblem, Refund, RefundAccount
-from payments.services import allocating, refund_by_hand, refund_sending, refunds, resolving, second_person
-from payments.services.deposit_returns import give_back
-from payments.services.deposits import match_deposits
+from payments.services.cases import resolving
+from payments.services.deposits import allocating
+from payments.services.deposits.confirming import match_deposits
+from payments.services.deposits.deposit_returns import give_back
+from payments.services.gateway import refund_sending
+from payments.services.refunds import by_hand, requesting, second_person
 from payments.states import DepositState, ProblemKind, RefundState, RefundWay
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -58,7 +61,7 @@ def test_it_goes_back_by_the_list_for_the_bank(stray, staff):
     assert refund.account == SENDER
     assert SENDER.number not in refund.sealed_account
     assert broken() == []
-    done = refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    done = by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert (done.refused, done.moved_ids) == ({}, [refund.pk])
     assert (reloaded(refund).state, reloaded(deposit).state) == (R.COMPLETED, D.REFUNDED)
     assert not LedgerEntry.objects.exists(), "it never was any order's money"
@@ -75,12 +78,12 @@ def test_a_large_one_and_one_to_somebody_else_need_a_second_person(stray, staff,
     deposit = stray(amount)
     refund = ask(deposit, staff, account)
     assert (reloaded(refund).state, refund.needs_second) == (R.DRAFT, True)
-    own = refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
+    own = requesting.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert own.refused == {refund.pk: second_person.SECOND_PERSON}
-    assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
+    assert by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
     assert reloaded(deposit).state == D.RETURNING
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
-    assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
+    assert by_hand.pay_out(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
     assert reloaded(deposit).state == D.REFUNDED
     assert broken() == []
 
@@ -88,8 +91,8 @@ def test_a_large_one_and_one_to_somebody_else_need_a_second_person(stray, staff,
 def test_held_released_and_withdrawn_it_waits_for_its_order_again(stray, staff, make_order):
     deposit = stray(39_000)
     refund = ask(deposit, staff)
-    assert refunds.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인").refused == {}
-    assert refunds.release(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {}
+    assert requesting.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인").refused == {}
+    assert requesting.release(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {}
     order = make_order(price=39_000)
     for refused in (
         lambda: allocating.allocate(deposit_id=deposit.pk, order_ids=[order.pk], actor=staff, at=NOW),
@@ -98,7 +101,7 @@ def test_held_released_and_withdrawn_it_waits_for_its_order_again(stray, staff, 
         with pytest.raises(Conflict):
             refused()
     assert match_deposits(deposit_ids=[deposit.pk], at=NOW).confirmed == []
-    assert refunds.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="주문을 찾음").refused == {}
+    assert requesting.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="주문을 찾음").refused == {}
     assert (reloaded(refund).state, reloaded(deposit).state) == (R.WITHDRAWN, D.QUEUED)
     assert broken() == []
     allocating.allocate(deposit_id=deposit.pk, order_ids=[order.pk], actor=staff, at=NOW)
@@ -174,9 +177,9 @@ def test_paid_out_and_withdrawn_at_the_same_moment_it_ends_once(stray, staff):
     refund = ask(deposit, staff)
     answers = race(
         [
-            lambda: len(refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved),
-            lambda: len(refunds.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="철회").moved),
-            lambda: len(refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved),
+            lambda: len(by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved),
+            lambda: len(requesting.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="철회").moved),
+            lambda: len(by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved),
         ]
     )
     assert sum(answers) == 1
@@ -237,7 +240,7 @@ def test_two_people_refund_one_case_of_late_money_once_and_a_withdrawal_opens_it
     only = Refund.objects.get()
     assert only.amount == 1_000
     assert not MoneyProblem.objects.filter(resolved_at=None).exists()
-    refunds.withdraw(refund_ids=[only.pk], actor=staff, at=NOW, reason="잘못 신청")
+    requesting.withdraw(refund_ids=[only.pk], actor=staff, at=NOW, reason="잘못 신청")
     again = MoneyProblem.objects.get(resolved_at=None)
     assert (again.kind, again.amount, again.order) == (ProblemKind.OVERPAID, 1_000, order)
     assert broken() == []

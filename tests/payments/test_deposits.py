@@ -8,8 +8,8 @@ from orders.models import OrderEvent, OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
 from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem
 from payments.services import manual
-from payments.services.allocating import allocate
-from payments.services.bank import BankRow, take_in
+from payments.services.deposits.allocating import allocate
+from payments.services.deposits.bank import BankRow, take_in
 from payments.states import DepositReason, DepositSource, DepositState, EntryKind
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken, reloaded

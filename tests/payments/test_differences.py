@@ -10,7 +10,8 @@ from core.settings_registry import set_setting
 from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
 from payments.models import LedgerEntry, MoneyProblem, Payment
-from payments.services import problems, resolving
+from payments.services.cases import resolving
+from payments.services.ledger import problems
 from payments.states import EntryKind, ProblemKind, Resolution
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.infra.races import race

@@ -9,8 +9,10 @@ from django.utils import timezone
 from core.invariants import find_violations
 from orders.models import Order
 from payments.models import BankDeposit, Payment, PgAccount, PgNotice, PgRequest
-from payments.services import problems, refund_by_hand, refunds, resolving
-from payments.services.refunds import Ask
+from payments.services.cases import resolving
+from payments.services.ledger import problems
+from payments.services.refunds import by_hand, requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import ProblemKind
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken
@@ -38,7 +40,7 @@ def seen(code):
 def done_refund(paid_refund, staff):
     """A refund of 4,000 of 10,000 won that staff have transferred."""
     refund = paid_refund(amount=4_000)
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert broken() == []
     return refund
 
@@ -66,10 +68,10 @@ def test_ledger_balances_and_refunds_belong_together(done_refund, sql, subject, 
 
 def test_a_refund_that_needs_two_was_approved_by_another(paid_payment, staff, finance):
     payment = paid_payment(price=400_000)
-    asked = refunds.request(
+    asked = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=400_000, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
     )
-    refunds.approve(refund_ids=[asked.refunds[0].pk], actor=finance, at=NOW)
+    requesting.approve(refund_ids=[asked.refunds[0].pk], actor=finance, at=NOW)
     assert broken() == []
     for by in (staff.pk, None):
         with connection.cursor() as cursor:

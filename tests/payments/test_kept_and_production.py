@@ -9,9 +9,10 @@ from core.exceptions import DomainError
 from core.models import SettingChange
 from payments.adapters.base import Unavailable
 from payments.models import PgAccount, PgRequest, VirtualAccount
-from payments.services import pg_accounts, pg_settings, refund_sending
+from payments.services import pg_accounts
+from payments.services.gateway import pg_settings, refund_sending
+from payments.services.gateway.pg_settings import NO_SANDBOX, facts
 from payments.services.pg_accounts import endpoint
-from payments.services.pg_settings import NO_SANDBOX, facts
 from payments.states import VirtualState
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.pg_shop import BANKS

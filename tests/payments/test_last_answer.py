@@ -9,8 +9,9 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from payments.models import Payment, PgAccount
-from payments.services import pg_accounts, refund_sending
-from payments.services.draining import fetch
+from payments.services import pg_accounts
+from payments.services.gateway import refund_sending
+from payments.services.notices.draining import fetch
 from tests.fixtures.posts import all_at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import pytest
 from core.lists import lists
 from core.models import Job
 from payments.models import PgAccount, PgNotice
-from payments.services import allocating
+from payments.services.deposits import allocating
 from payments.states import DepositState, NoticeState
 from tests.fixtures.orders import NOW, reloaded
 

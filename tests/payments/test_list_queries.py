@@ -23,10 +23,11 @@ from payments.models import (
     PgRequest,
     Refund,
 )
-from payments.services import problems, refunds
-from payments.services.bank import BankRow, take_in
+from payments.services.deposits.bank import BankRow, take_in
+from payments.services.ledger import problems
 from payments.services.manual import confirm_manually
-from payments.services.refunds import Ask
+from payments.services.refunds import requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import DepositSource, NoticeState, ProblemKind, ReceiptPurpose
 from tests.fixtures.orders import NOW
 from tests.fixtures.refunds import ACCOUNT
@@ -74,7 +75,7 @@ def filled(payments, account, bank_account, matched, staff):
 
     def ask_back(many):
         asks = [Ask(payment_id=one.pk, amount=1_000, account=ACCOUNT) for one in payments(many)]
-        refunds.request(asks=asks, reason="환불", actor=staff, at=NOW)
+        requesting.request(asks=asks, reason="환불", actor=staff, at=NOW)
 
     def notices(many):
         before = PgNotice.objects.count()

@@ -12,7 +12,7 @@ from core.calendar import KST
 from core.exceptions import DomainError
 from payments.matching import Book, Row, Standing, Wanted, compare, decide, latest_of, summing
 from payments.names import digit_runs, name_key
-from payments.services.sharing import Need, shares_of
+from payments.services.deposits.sharing import Need, shares_of
 from payments.states import DepositReason, MatchGrade
 from tests.fixtures.orders import NOW
 

@@ -14,9 +14,9 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault
 from payments.actions.payments import CancelUnpaid
 from payments.models import BankAccount, Refund, VirtualAccount
-from payments.services import refund_by_hand
-from payments.services.canceling import cancel_and_refund
 from payments.services.manual import confirm_manually
+from payments.services.refunds import by_hand
+from payments.services.refunds.canceling import cancel_and_refund
 from payments.services.reminding import remind_due
 from tests.fixtures.orders import broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -74,7 +74,7 @@ def test_a_refund_that_is_done_is_told_once(paid_refund, staff):
     Order.objects.update(buyer_phone="01012345678")
     relay.run_once(at=timezone.now())
     assert told("refund_completed") == []
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=timezone.now())
     for _ in range(2):
         relay.run_once(at=timezone.now() + timedelta(hours=1))
     [message] = told("refund_completed")
@@ -177,7 +177,7 @@ def test_a_market_tells_its_buyers_itself(make_order, bank_account, staff, told_
         at=timezone.now(),
     )  # fmt: skip
     assert asked.refused == {}
-    refund_by_hand.pay_out(refund_ids=[Refund.objects.get().pk], actor=staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[Refund.objects.get().pk], actor=staff, at=timezone.now())
     end = timezone.now() + timedelta(hours=20)
     Order.objects.filter(pk=unpaid.pk).update(deposit_by=end, ordered_at=end - timedelta(days=7))
     assert remind_due(at=timezone.now()) == 0

@@ -9,7 +9,8 @@ from core import drains
 from core import processes as system
 from orders.states import LineState, PaymentMethod
 from payments.models import CardCheck, LedgerEntry, PgAccount, VirtualAccount
-from payments.services import card_checks, issuing
+from payments.services.gateway import issuing
+from payments.services.watching import card_checks
 from payments.states import DepositState, EntryKind, VirtualState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.pg_shop import BANKS, PRICE

@@ -11,7 +11,7 @@ from core.models import SettingChange
 from orders.states import LineState
 from payments.adapters.inicis_notice import proof_of
 from payments.models import Payment, PgAccount, PgNotice
-from payments.services import draining
+from payments.services.notices import draining
 from payments.states import NoticeState, PaymentState
 from tests.fixtures.orders import reloaded
 from tests.payments.wire.golden_shop import raw

@@ -12,8 +12,9 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, Refund, VirtualAccount
-from payments.services import issuing, resolving
-from payments.services.alarms import AlarmKind, alarms
+from payments.services.cases import resolving
+from payments.services.gateway import issuing
+from payments.services.watching.alarms import AlarmKind, alarms
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, VirtualState
 from tests.fixtures.orders import reloaded
 

@@ -13,8 +13,10 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment, Refund
 from payments.options import SECOND_FROM
-from payments.services import manual, refund_by_hand, refund_checking, refund_retrying, refund_sending, refunds
-from payments.services.booking import book, payments_of
+from payments.services import manual
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.ledger.booking import book, payments_of
+from payments.services.refunds import by_hand, requesting, retrying
 from payments.states import EntryKind, RefundState, RefundWay
 from tests.fixtures.orders import broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -49,8 +51,8 @@ def nothing_moved(order):
 
 
 def asked(payment, staff, won, **facts):
-    ask = refunds.Ask(payment_id=payment.pk, amount=won, **{"account": ACCOUNT, **facts})
-    return refunds.request(asks=[ask], reason="고객 요청", actor=staff, at=timezone.now())
+    ask = requesting.Ask(payment_id=payment.pk, amount=won, **{"account": ACCOUNT, **facts})
+    return requesting.request(asks=[ask], reason="고객 요청", actor=staff, at=timezone.now())
 
 
 def ways(requested):
@@ -108,26 +110,26 @@ def test_money_by_hand_goes_back_by_transfer_and_the_pg_is_never_asked(waiting, 
     staff = pg_refunds.staff
     manual.confirm_manually(order_ids=[waiting.pk], actor=staff, at=timezone.now())
     payment = Payment.objects.select_related("account", "order").get(order=waiting)
-    assert (refunds.way_of(payment), refunds.needs_account(payment)) == (RefundWay.BANK, True)
-    assert asked(payment, staff, 33_000, account=None).refused == {0: refunds.NO_ACCOUNT}
+    assert (requesting.way_of(payment), requesting.needs_account(payment)) == (RefundWay.BANK, True)
+    assert asked(payment, staff, 33_000, account=None).refused == {0: requesting.NO_ACCOUNT}
     assert not Refund.objects.exists()
     [refund] = asked(payment, staff, 33_000).refunds
     assert (refund.way, refund.account, reloaded(refund).state) == (RefundWay.BANK, ACCOUNT, RefundState.APPROVED)
     assert refund_sending.send_due(at=timezone.now()) == 0
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=timezone.now())
     assert pg_refunds.ledger(payment) == [(EntryKind.MANUAL, 33_000), (EntryKind.PAID_OUT, -33_000)]
     assert pg_refunds.calls(payment) == []
     assert broken() == []
 
 
 def test_mixed_money_goes_back_in_two_ways(mixed, pg_refunds):
-    assert refunds.way_of(mixed) == RefundWay.BANK
+    assert requesting.way_of(mixed) == RefundWay.BANK
     requested = asked(mixed, pg_refunds.staff, 38_000)
     assert ways(requested) == [(RefundWay.PG, 33_000), (RefundWay.BANK, 5_000)]
     assert refund_sending.send_due(at=timezone.now()) == 1
     through_pg, by_bank = requested.refunds
     assert reloaded(through_pg).state == RefundState.ACCEPTED
-    refund_by_hand.pay_out(refund_ids=[by_bank.pk], actor=pg_refunds.staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[by_bank.pk], actor=pg_refunds.staff, at=timezone.now())
     assert reloaded(by_bank).state == RefundState.COMPLETED
     assert pg_refunds.at_pg(mixed) == [33_000]
     assert reloaded(mixed).balance == 0
@@ -157,13 +159,13 @@ def test_a_refund_that_bounced_is_not_sent_through_the_pg_again(pg_refunds):
     pg_refunds.shop.act("fail-refund", payment)
     refund_checking.check_due(at=timezone.now() + timedelta(hours=2))
     facts = {"refund_ids": [refund.pk], "actor": pg_refunds.staff, "at": timezone.now()}
-    outcome = refund_retrying.retry(**facts, way=RefundWay.PG)
-    assert outcome.refused == {refund.pk: refunds.OVER_AT_PG.format(rest=0)}
+    outcome = retrying.retry(**facts, way=RefundWay.PG)
+    assert outcome.refused == {refund.pk: requesting.OVER_AT_PG.format(rest=0)}
     assert reloaded(refund).state == RefundState.FAILED
     # Left to itself it goes by bank transfer: the PG has nothing of it any more.
-    assert refund_retrying.retry(**facts).moved_ids == [refund.pk]
+    assert retrying.retry(**facts).moved_ids == [refund.pk]
     assert reloaded(refund).way == RefundWay.BANK
     assert ways(asked(payment, pg_refunds.staff, 1)) == []
-    refunds.withdraw(**facts, reason="다시 신청")
+    requesting.withdraw(**facts, reason="다시 신청")
     assert ways(asked(payment, pg_refunds.staff, 33_000)) == [(RefundWay.BANK, 33_000)]
     assert broken() == []

@@ -12,10 +12,11 @@ from orders.models import BenefitEntry, Order, OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import MoneyProblem, Payment
-from payments.services import manual, overdue
-from payments.services.allocating import Canceled, allocate
-from payments.services.applying import Fetched
-from payments.services.draining import apply_each, fetch
+from payments.services import manual
+from payments.services.deposits.allocating import Canceled, allocate
+from payments.services.notices.draining import apply_each, fetch
+from payments.services.snapshots.applying import Fetched
+from payments.services.watching import overdue
 from payments.states import NoticeState, PaymentState, ProblemKind
 from products.models import StockLevel
 from products.services import stock

@@ -10,7 +10,7 @@ from core.cells import short_time
 from core.masking import mask_name
 from orders.states import LineState
 from payments.models import Payment, PgAccount, VirtualAccount
-from payments.services import problems
+from payments.services.ledger import problems
 from payments.states import PaymentState, ProblemKind, VirtualState
 from tests.fixtures.orders import reloaded
 

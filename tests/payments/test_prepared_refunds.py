@@ -12,10 +12,11 @@ from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import SECOND_FROM
-from payments.services import preparing, refunds, resolving, reviving, second_person
-from payments.services.allocating import Canceled, allocate, unallocate
-from payments.services.applying import Fetched, apply
-from payments.services.refunds import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
+from payments.services.cases import resolving
+from payments.services.deposits.allocating import Canceled, allocate, unallocate
+from payments.services.refunds import preparing, requesting, reviving, second_person
+from payments.services.refunds.requesting import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
+from payments.services.snapshots.applying import Fetched, apply
 from payments.states import DepositReason, ProblemKind, RefundState, RefundWay, Resolution
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -139,24 +140,24 @@ def test_a_draft_to_somebody_else_needs_a_second_person(late, make_staff, financ
     assert resolving.refund(actor=first, **facts).refused == {}
     refund = order.refund()
     assert (refund.state, refund.needs_second, refund.requested_by) == (R.DRAFT, True, first)
-    assert refunds.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {
+    assert requesting.approve(refund_ids=[refund.pk], actor=first, at=NOW).refused == {
         refund.pk: second_person.SECOND_PERSON
     }
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved
     assert broken() == []
 
 
 def test_a_draft_without_its_account_is_not_approved(late, staff):
     order = late().tell(33_000)
     refund = order.refund()
-    assert refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {refund.pk: ACCOUNT_THERE}
+    assert requesting.approve(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {refund.pk: ACCOUNT_THERE}
     assert (reloaded(refund).version, order.drafts()) == (refund.version, [(R.DRAFT, 33_000)])
     assert MoneyProblem.objects.get().resolved_at is None
 
 
 def test_a_draft_that_needs_no_account_is_approved_where_it_stands_and_decides_the_case(late, staff):
     order = late(method=PaymentMethod.CARD).tell(33_000)
-    assert refunds.approve(refund_ids=[order.refund().pk], actor=staff, at=NOW).refused == {}
+    assert requesting.approve(refund_ids=[order.refund().pk], actor=staff, at=NOW).refused == {}
     refund, problem = order.refund(), MoneyProblem.objects.get()
     assert (refund.state, refund.requested_by, refund.approved_by) == (R.APPROVED, staff, staff)
     assert (problem.resolution, problem.resolved_by) == (Resolution.REFUNDED, staff)
@@ -169,20 +170,20 @@ def test_a_large_draft_is_not_approved_by_one_person_alone(late, staff):
     set_setting(key=SECOND_FROM.key, value=10_000, actor=staff, at=NOW)
     order = late(method=PaymentMethod.CARD).tell(33_000)
     refund = order.refund()
-    assert refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {refund.pk: ASK_THERE}
+    assert requesting.approve(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {refund.pk: ASK_THERE}
     assert order.drafts() == [(R.DRAFT, 33_000)]
     assert MoneyProblem.objects.get().resolved_at is None
 
 
 def test_a_held_draft_is_released_first(late, staff):
     order = late().tell(33_000)
-    refunds.hold(refund_ids=[order.refund().pk], actor=staff, at=NOW, reason="고객과 통화")
+    requesting.hold(refund_ids=[order.refund().pk], actor=staff, at=NOW, reason="고객과 통화")
     order.tell(33_000)
     problem = MoneyProblem.objects.get()
     facts = {"problem_ids": [problem.pk], "actor": staff, "at": NOW, "reason": "취소", "account": ACCOUNT}
     assert "환불보류" in resolving.refund(**facts).refused[problem.pk]
     assert (order.drafts(), reloaded(problem).resolved_at) == ([(R.HELD, 33_000)], None)
-    refunds.release(refund_ids=[order.refund().pk], actor=staff, at=NOW)
+    requesting.release(refund_ids=[order.refund().pk], actor=staff, at=NOW)
     assert resolving.refund(**facts).refused == {}
     assert order.drafts() == [(R.APPROVED, 33_000)]
 
@@ -211,7 +212,7 @@ def test_a_draft_falls_away_when_nothing_is_to_be_done(late, staff):
 
 def test_a_draft_that_somebody_took_back_is_not_prepared_again_by_the_same_money(late, staff):
     order = late().tell(33_000)
-    refunds.withdraw(refund_ids=[order.refund().pk], actor=staff, at=NOW, reason="고객과 통화")
+    requesting.withdraw(refund_ids=[order.refund().pk], actor=staff, at=NOW, reason="고객과 통화")
     order.tell(33_000)
     assert order.drafts() == [(R.WITHDRAWN, 33_000)]
     problem = MoneyProblem.objects.get(resolved_at=None)

@@ -12,8 +12,8 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
 from payments.options import SECOND_A_DAY, SECOND_FROM
-from payments.services import problems
-from payments.services.resolving import ask_to_accept
+from payments.services.cases.resolving import ask_to_accept
+from payments.services.ledger import problems
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, Resolution
 from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, reloaded

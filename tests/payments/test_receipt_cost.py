@@ -12,7 +12,8 @@ from core import drains
 from core import processes as system
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, PgRequest
-from payments.services import pg_accounts, sweeping
+from payments.services import pg_accounts
+from payments.services.notices import sweeping
 from payments.states import EntryKind
 from tests.fixtures.orders import reloaded
 from tests.fixtures.pg_shop import empty_inbox

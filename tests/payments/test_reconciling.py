@@ -21,8 +21,9 @@ from payments.models import (
     PgReconciliation,
     VirtualAccount,
 )
-from payments.services import reconciling, refunds
-from payments.services.receipts import keep_receipts
+from payments.services.ledger.receipts import keep_receipts
+from payments.services.refunds import requesting
+from payments.services.watching import reconciling
 from payments.states import EntryKind, PaymentState, ProblemKind, ReceiptState
 from tests.fixtures.refunds import ACCOUNT
 
@@ -174,8 +175,8 @@ def test_an_old_payment_whose_money_moved_this_week_is_compared(pg_shop, old, st
         with pgtrigger.ignore("payments.LedgerEntry:append_only"):
             LedgerEntry.objects.filter(payment=payment).update(at=timezone.now())
     else:
-        ask = refunds.Ask(payment_id=payment.pk, amount=1_000, account=ACCOUNT)
-        refunds.request(asks=[ask], reason="고객 요청", actor=staff, at=timezone.now())
+        ask = requesting.Ask(payment_id=payment.pk, amount=1_000, account=ACCOUNT)
+        requesting.request(asks=[ask], reason="고객 요청", actor=staff, at=timezone.now())
     [report] = reconciling.reconcile_week(at=timezone.now())
     assert (report.payments, report.unanswered) == (1, 0)
     assert booked(payment) == [CAME]

@@ -13,8 +13,9 @@ from core.lists import lists
 from core.lists.presenter import present
 from orders.models import OrderEvent
 from payments.models import Refund
-from payments.services import deposit_returns, refund_by_hand
-from payments.services.listing import listings, note_listed
+from payments.services.deposits import deposit_returns
+from payments.services.refunds import by_hand
+from payments.services.refunds.listing import listings, note_listed
 from payments.states import DepositState, RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -72,7 +73,7 @@ def test_taking_it_again_is_warned_of_and_told_in_the_file(paid_refund, finance,
 @pytest.mark.django_db(transaction=True)
 def test_only_what_is_to_be_transferred_is_marked(paid_refund, finance, sign_in):
     paid, waits = paid_refund(), paid_refund()
-    refund_by_hand.pay_out(refund_ids=[paid.pk], actor=finance, at=NOW)
+    by_hand.pay_out(refund_ids=[paid.pk], actor=finance, at=NOW)
     assert len(taken(sign_in(finance), "/payments/refunds/excel/?tab=all")) == 2
     assert set(listings([paid.pk, waits.pk])) == {waits.pk}
 

@@ -6,9 +6,9 @@ from django.db import IntegrityError, connection, transaction
 from accounts.roles import Role
 from orders.states import PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, Refund, RefundAccount
-from payments.services import refund_by_hand, refund_retrying, refunds
 from payments.services.manual import confirm_manually
-from payments.services.refunds import Ask
+from payments.services.refunds import by_hand, requesting, retrying
+from payments.services.refunds.requesting import Ask
 from payments.states import REFUND_FIRST, REFUND_MOVES, EntryKind, RefundState, RefundWay
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -99,12 +99,12 @@ def test_the_database_caps_a_refund_that_is_opened_again(paid_refund, staff):
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("UPDATE payments_refund SET state = 'FAILED' WHERE id = %s", [first.pk])
         cursor.execute("SET LOCAL session_replication_role = origin")
-    [second] = refunds.request(
+    [second] = requesting.request(
         asks=[Ask(payment_id=first.payment_id, amount=3_000, account=ACCOUNT)], reason="다시", actor=staff, at=NOW
     ).refunds
     with pytest.raises(IntegrityError, match="would be 13000 of 10000"), transaction.atomic():
         Refund.objects.filter(pk=first.pk).update(state=R.DRAFT, version=first.version + 1)
-    outcome = refund_retrying.retry(refund_ids=[first.pk], actor=staff, at=NOW)
+    outcome = retrying.retry(refund_ids=[first.pk], actor=staff, at=NOW)
     assert outcome.refused == {first.pk: "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 7,000원입니다."}
     assert (reloaded(first).state, reloaded(second).state) == (R.FAILED, R.APPROVED)
 
@@ -128,7 +128,7 @@ def test_a_done_refund_without_its_ledger_row_is_refused_by_the_database(paid_re
 
 def test_33_001_of_33_000_is_refused_before_anything_happens(paid_payment, staff):
     payment = paid_payment(price=33_000)
-    asked = refunds.request(
+    asked = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=33_001, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
     )
     assert asked.refunds == []
@@ -146,7 +146,7 @@ def test_33_001_of_33_000_is_refused_before_anything_happens(paid_payment, staff
 )
 def test_money_that_came_by_transfer_needs_an_account_to_go_back_to(paid_payment, staff, account, sentence):
     payment = paid_payment()
-    asked = refunds.request(
+    asked = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=1, account=account)], reason="환불", actor=staff, at=NOW
     )
     assert sentence in asked.refused[0]
@@ -156,7 +156,7 @@ def test_money_that_came_by_transfer_needs_an_account_to_go_back_to(paid_payment
 def test_several_asks_of_one_payment_share_what_it_holds(paid_payment, staff):
     payment = paid_payment()
     asks = [Ask(payment_id=payment.pk, amount=6_000, account=ACCOUNT) for _ in range(2)]
-    asked = refunds.request(asks=asks, reason="환불", actor=staff, at=NOW)
+    asked = requesting.request(asks=asks, reason="환불", actor=staff, at=NOW)
     assert [refund.amount for refund in asked.refunds] == [6_000]
     assert "4,000원" in asked.refused[1]
 
@@ -173,20 +173,20 @@ def test_an_account_is_sealed_at_rest(paid_refund):
 
 def test_a_large_refund_needs_a_second_person(paid_payment, staff, finance):
     payment = paid_payment(price=300_000)
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=300_000, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
     ).refunds
     assert reloaded(refund).state == R.DRAFT
-    outcome = refunds.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
+    outcome = requesting.approve(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert outcome.refused == {refund.pk: "신청한 사람과 다른 사람이 승인해야 하는 환불입니다."}
     assert reloaded(refund).state == R.DRAFT
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=NOW).moved_ids == [refund.pk]
     assert reloaded(refund).approved_by == finance
 
 
 def test_one_person_is_refused_by_the_database_too(paid_payment, staff):
     payment = paid_payment(price=300_000)
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=300_000, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
     ).refunds
     with pytest.raises(IntegrityError, match="refund_two_people"), transaction.atomic():
@@ -197,14 +197,14 @@ def test_one_person_is_refused_by_the_database_too(paid_payment, staff):
 def test_many_small_refunds_of_one_person_and_day_need_a_second_one(paid_payment, staff):
     payments = [paid_payment(price=290_000) for _ in range(4)]
     asks = [Ask(payment_id=payment.pk, amount=290_000, account=ACCOUNT) for payment in payments]
-    made = [refunds.request(asks=[ask], reason="환불", actor=staff, at=NOW).refunds[0].needs_second for ask in asks]
+    made = [requesting.request(asks=[ask], reason="환불", actor=staff, at=NOW).refunds[0].needs_second for ask in asks]
     assert made == [False, False, False, True]
 
 
 def test_an_account_of_somebody_else_needs_a_second_person(paid_payment, staff):
     payment = paid_payment()
     other = RefundAccount(bank="088", number="110123456789", holder="김다른")
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=1, account=other)], reason="환불", actor=staff, at=NOW
     ).refunds
     assert refund.needs_second
@@ -213,7 +213,7 @@ def test_an_account_of_somebody_else_needs_a_second_person(paid_payment, staff):
 
 def test_who_may_not_approve_leaves_a_draft(paid_payment, make_staff):
     payment = paid_payment()
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=1, account=ACCOUNT)], reason="환불", actor=make_staff(Role.CS), at=NOW
     ).refunds
     assert reloaded(refund).state == R.DRAFT
@@ -224,25 +224,25 @@ def test_who_may_not_approve_leaves_a_draft(paid_payment, make_staff):
 
 def test_a_held_refund_goes_back_to_where_it_was(paid_refund, staff):
     refund = paid_refund()
-    assert refunds.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인").moved_ids == [refund.pk]
-    assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
+    assert requesting.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인").moved_ids == [refund.pk]
+    assert by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved == []
     assert reloaded(refund).state == R.HELD
-    refunds.release(refund_ids=[refund.pk], actor=staff, at=NOW)
+    requesting.release(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert reloaded(refund).state == R.APPROVED
 
 
 def test_a_withdrawn_refund_frees_the_money(paid_refund, staff):
     refund = paid_refund(amount=10_000)
-    refunds.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="고객 철회")
+    requesting.withdraw(refund_ids=[refund.pk], actor=staff, at=NOW, reason="고객 철회")
     assert reloaded(refund).state == R.WITHDRAWN
     again = Ask(payment_id=refund.payment_id, amount=10_000, account=ACCOUNT)
-    assert len(refunds.request(asks=[again], reason="환불", actor=staff, at=NOW).refunds) == 1
+    assert len(requesting.request(asks=[again], reason="환불", actor=staff, at=NOW).refunds) == 1
 
 
 def test_a_transfer_by_staff_is_booked_once(paid_refund, staff):
     refund = paid_refund(amount=4_000)
-    assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved_ids == [refund.pk]
-    again = refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    assert by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW).moved_ids == [refund.pk]
+    again = by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert again.moved == []
     assert "환불완료" in again.refused[refund.pk]
     refund = reloaded(refund)
@@ -260,10 +260,10 @@ def test_a_refund_of_too_much_money_settles_the_problem(make_order, deposit, sta
     deposit(order, 5_000)
     payment = Payment.objects.get(order=order)
     MoneyProblem.objects.create(kind="OVERPAID", payment=payment, order=order, amount=5_000, found_at=NOW)
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=5_000, account=ACCOUNT)], reason="초과입금", actor=staff, at=NOW
     ).refunds
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert MoneyProblem.objects.get().resolution == "FITS"
     assert broken() == []
 
@@ -271,12 +271,12 @@ def test_a_refund_of_too_much_money_settles_the_problem(make_order, deposit, sta
 def test_a_card_payment_without_a_pg_of_ours_is_refunded_where_it_was_paid(make_order, staff):
     order = make_order(paid=True, payment_method=PaymentMethod.EASY_PAY)
     payment = Payment.objects.get(order=order)
-    [refund] = refunds.request(
+    [refund] = requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=10_000)], reason="환불", actor=staff, at=NOW
     ).refunds
     assert refund.way == RefundWay.PROVIDER
     assert refund.account is None
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
+    by_hand.pay_out(refund_ids=[refund.pk], actor=staff, at=NOW)
     assert reloaded(refund).state == R.COMPLETED
     assert reloaded(payment).balance == 0
     assert broken() == []

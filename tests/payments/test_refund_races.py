@@ -13,8 +13,9 @@ from django.utils import timezone
 from core.failpoints import declared
 from orders.models import OrderEvent
 from payments.models import MoneyProblem, Refund
-from payments.services import refund_by_hand, refund_checking, refund_sending, refunds
-from payments.services.refunds import Ask
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.refunds import by_hand, requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -54,7 +55,7 @@ def test_a72_two_people_who_refund_the_whole_sum_make_one_refund(paid_payment, s
     payments = [paid_payment(price=33_000) for _ in range(4)]
 
     def ask(pk, person):
-        asked = refunds.request(
+        asked = requesting.request(
             asks=[Ask(payment_id=pk, amount=33_000, account=ACCOUNT)], reason="환불", actor=person, at=NOW
         )
         return asked.refused.get(0, "")
@@ -73,7 +74,7 @@ def test_parts_from_many_processes_never_promise_more_than_there_is(paid_payment
 
     def ask():
         asks = [Ask(payment_id=payment.pk, amount=5_000, account=ACCOUNT)]
-        return len(refunds.request(asks=asks, reason="환불", actor=staff, at=NOW).refunds)
+        return len(requesting.request(asks=asks, reason="환불", actor=staff, at=NOW).refunds)
 
     assert sum(race([ask] * RACERS)) == 6
     assert broken() == []
@@ -83,7 +84,7 @@ def test_two_people_who_press_transferred_book_it_once(paid_refund, staff, finan
     refund = paid_refund(amount=10_000)
 
     def press(person):
-        return len(refund_by_hand.pay_out(refund_ids=[refund.pk], actor=person, at=NOW).moved)
+        return len(by_hand.pay_out(refund_ids=[refund.pk], actor=person, at=NOW).moved)
 
     assert sum(race([lambda who=who: press(who) for who in (staff, finance)] * 3)) == 1
     assert reloaded(refund.payment).balance == 0

@@ -16,9 +16,9 @@ from orders.models import OrderLine
 from orders.states import LineState, PaymentMethod
 from payments.forms.refunds import CancelForm, RetryForm
 from payments.models import Refund
-from payments.services import refunds
 from payments.services.manual import confirm_manually
-from payments.services.refunds import Ask
+from payments.services.refunds import requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -35,7 +35,7 @@ def test_tabs_say_what_is_to_be_done(paid_refund, staff):
     refund = paid_refund()
     assert [row.number for row in shown(staff, "tab=bank").rows] == [refund.order.number]
     assert shown(staff, "tab=draft").rows == []
-    refunds.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인")
+    requesting.hold(refund_ids=[refund.pk], actor=staff, at=NOW, reason="확인")
     assert shown(staff, "tab=bank").rows == []
     assert len(shown(staff, "tab=held").rows) == 1
 
@@ -171,7 +171,7 @@ def test_a_whole_account_and_none_are_both_fine():
 def test_the_menu_counts_what_waits_for_a_person(paid_refund, paid_payment, staff):
     paid_refund()
     payment = paid_payment(price=300_000)
-    refunds.request(
+    requesting.request(
         asks=[Ask(payment_id=payment.pk, amount=300_000, account=ACCOUNT)], reason="환불", actor=staff, at=NOW
     )
     assert lists.menu_counts()["refunds"] == 2

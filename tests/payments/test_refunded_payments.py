@@ -11,9 +11,9 @@ from orders.services.locking import locked_orders
 from orders.states import CanceledBy
 from payments.invariants import check_ledger
 from payments.models import LedgerEntry, Payment
-from payments.services import refund_by_hand, refunds
-from payments.services.booking import book
-from payments.services.refunds import Ask
+from payments.services.ledger.booking import book
+from payments.services.refunds import by_hand, requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import EntryKind, PaymentState
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -100,10 +100,10 @@ def test_the_box_of_a_paid_order_shows_what_went_back_and_what_is_left(paid_paym
     assert before["입금액"] == "33,000원"
     assert not {"환불액", "환불 뒤 결제액", "남은 금액"} & set(before)
     for amount, tag, left in ((13_000, "부분환불", "20,000원"), (20_000, "환불", "0원")):
-        asked = refunds.request(
+        asked = requesting.request(
             asks=[Ask(payment_id=payment.pk, amount=amount, account=ACCOUNT)], reason="변심", actor=staff, at=NOW
         )
-        refund_by_hand.pay_out(refund_ids=[asked.refunds[0].pk], actor=staff, at=NOW)
+        by_hand.pay_out(refund_ids=[asked.refunds[0].pk], actor=staff, at=NOW)
         shown = kv(client, payment.order)
         assert shown["결제수단"].split()[-1] == tag
         assert (shown["입금액"], shown["환불 뒤 결제액"]) == ("33,000원", left)

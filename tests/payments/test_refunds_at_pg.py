@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from orders.states import LineState
 from payments.models import LedgerEntry, MoneyProblem, Refund
-from payments.services import refund_by_hand, refund_checking, refund_retrying, refund_sending, refunds
-from payments.services.applying import apply
-from payments.services.draining import fetch
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.notices.draining import fetch
+from payments.services.refunds import by_hand, requesting, retrying
+from payments.services.snapshots.applying import apply
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, RefundWay
 from tests.fixtures.orders import broken, reloaded
 
@@ -137,9 +138,7 @@ def test_after_a_second_doubt_that_the_pg_does_not_share_staff_decide(pg_refunds
     assert refund.last_error
     assert pg_refunds.at_pg(payment) == []
     assert pg_refunds.ledger(payment) == [DEPOSIT]
-    assert refund_retrying.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now()).moved_ids == [
-        refund.pk
-    ]
+    assert retrying.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now()).moved_ids == [refund.pk]
     refund_sending.send_due(at=timezone.now())
     assert reloaded(refund).state == R.ACCEPTED
     assert reloaded(refund).key != refund.key
@@ -162,8 +161,8 @@ def test_a_pg_that_is_surely_not_reached_is_tried_again_later(pg_refunds, pg):
 
 def test_a73_33_001_never_reaches_the_pg(pg_refunds):
     payment = pg_refunds.paid("toss")
-    asked = refunds.request(
-        asks=[refunds.Ask(payment_id=payment.pk, amount=33_001)], reason="환불", actor=pg_refunds.staff, at=ago(1)
+    asked = requesting.request(
+        asks=[requesting.Ask(payment_id=payment.pk, amount=33_001)], reason="환불", actor=pg_refunds.staff, at=ago(1)
     )
     assert "환불 가능 금액을 초과" in asked.refused[0]
     assert refund_sending.send_due(at=timezone.now()) == 0
@@ -184,11 +183,9 @@ def test_a74_a_bank_that_cannot_pay_out_brings_the_money_back_and_a_problem(pg_r
     assert agrees_with_the_pg(payment)
     assert broken() == []
     # The PG counts it as refunded for ever: the shop transfers it itself.
-    retried = refund_retrying.retry(
-        refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now(), way=RefundWay.BANK
-    )
+    retried = retrying.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now(), way=RefundWay.BANK)
     assert retried.moved_ids == [refund.pk]
-    refund_by_hand.pay_out(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now())
+    by_hand.pay_out(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now())
     assert reloaded(refund).state == R.COMPLETED
     assert pg_refunds.ledger(payment)[-1] == (EntryKind.PAID_OUT, -33_000)
     assert agrees_with_the_pg(payment)

@@ -12,7 +12,7 @@ from orders.models import Order, OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, PaymentMethod
 from payments.models import Payment, PgAccount, VirtualAccount
-from payments.services import issuing, reissuing
+from payments.services.gateway import issuing, reissuing
 from payments.services.manual import confirm_manually
 from payments.states import VirtualState
 from tests.fixtures.orders import broken, reloaded

@@ -6,8 +6,10 @@ import pytest
 from django.utils import timezone
 
 from payments.models import MoneyProblem
-from payments.services import reconciling, refund_checking, refund_retrying, refund_sending
-from payments.services.draining import fetch
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.notices.draining import fetch
+from payments.services.refunds import retrying
+from payments.services.watching import reconciling
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import broken, reloaded
 from tests.payments.test_refunds_at_pg import DEPOSIT, QUIET, REFUND, ago, agrees_with_the_pg
@@ -69,7 +71,7 @@ def test_it_comes_back_and_a_person_is_told_when_it_was_dropped(pg_refunds, paym
     assert pg_refunds.ledger(payment) == [DEPOSIT, REFUND, (EntryKind.REFUND_UNDONE, 33_000)]
     assert [one.kind for one in MoneyProblem.objects.filter(resolved_at=None)] == [ProblemKind.REFUND_FAILED]
     assert agrees_with_the_pg(payment)
-    refund_retrying.retry(refund_ids=[taken.pk], actor=pg_refunds.staff, at=timezone.now())
+    retrying.retry(refund_ids=[taken.pk], actor=pg_refunds.staff, at=timezone.now())
     refund_sending.send_due(at=timezone.now())
     pg_refunds.shop.act("grant-refunds", payment)
     assert agrees_with_the_pg(payment)

@@ -15,7 +15,8 @@ from oms.celery import PERIODIC
 from payments.invariants import check_refunds
 from payments.models import PgAccount, PgNotice, PgRequest
 from payments.options import ACCOUNT_DAYS, BODY_DAYS, REQUEST_YEARS
-from payments.services import refund_by_hand, refunds, retaining
+from payments.services.notices import retaining
+from payments.services.refunds import by_hand, requesting
 from payments.states import NoticeState, RefundState
 from payments.tasks import retain_requests
 from tests.fixtures.answers import body
@@ -216,8 +217,8 @@ def ended(paid_refund, finance):
     def make():
         refund = paid_refund()
         if refund.state == RefundState.DRAFT:
-            refunds.approve(refund_ids=[refund.pk], actor=finance, at=NOW)
-        assert refund_by_hand.pay_out(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
+            requesting.approve(refund_ids=[refund.pk], actor=finance, at=NOW)
+        assert by_hand.pay_out(refund_ids=[refund.pk], actor=finance, at=NOW).refused == {}
         return reloaded(refund)
 
     return make
@@ -259,6 +260,6 @@ def test_a_refund_that_is_not_ended_keeps_its_account_for_ever(paid_refund):
 
 def test_a_withdrawn_refund_loses_it_too(paid_refund, staff):
     gone = paid_refund()
-    assert refunds.withdraw(refund_ids=[gone.pk], actor=staff, at=NOW, reason="고객 변심").refused == {}
+    assert requesting.withdraw(refund_ids=[gone.pk], actor=staff, at=NOW, reason="고객 변심").refused == {}
     assert retaining.wipe_accounts(at=NOW + 6 * 365 * DAY) == 1
     assert (reloaded(gone).state, reloaded(gone).sealed_account) == (RefundState.WITHDRAWN, "")

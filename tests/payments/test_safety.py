@@ -16,7 +16,7 @@ from orders.services import progress
 from orders.states import LineState
 from payments import tasks
 from payments.models import LedgerEntry, Payment, PgNotice, PgRequest
-from payments.services import draining, sweeping
+from payments.services.notices import draining, sweeping
 from payments.states import EntryKind, NoticeState, PaymentState
 from tests.fixtures.orders import reloaded
 from tests.fixtures.posts import Post, all_at_once

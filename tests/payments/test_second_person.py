@@ -10,9 +10,10 @@ from core.settings_registry import set_setting
 from orders.models import Order
 from payments.models import Payment, Refund, RefundAccount
 from payments.options import SECOND_FROM
-from payments.services import refund_retrying, refund_sending, refunds, second_person
-from payments.services.deposit_returns import give_back
-from payments.services.refunds import Ask
+from payments.services.deposits.deposit_returns import give_back
+from payments.services.gateway import refund_sending
+from payments.services.refunds import requesting, retrying, second_person
+from payments.services.refunds.requesting import Ask
 from payments.states import RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -29,7 +30,7 @@ def money(db):
 
 def asked(payment, actor, *, amount=1_000, account=ACCOUNT, at=NOW):
     ask = Ask(payment_id=payment.pk, amount=amount, account=account)
-    [refund] = refunds.request(asks=[ask], reason="환불", actor=actor, at=at).refunds
+    [refund] = requesting.request(asks=[ask], reason="환불", actor=actor, at=at).refunds
     return reloaded(refund)
 
 
@@ -43,7 +44,7 @@ def test_only_the_owner_approves_a_small_refund_of_the_own_asking(paid_payment, 
     assert (refund.state, refund.needs_second) == (state, second)
     if role != Role.OWNER:
         before = money()
-        outcome = refunds.approve(refund_ids=[refund.pk], actor=actor, at=NOW)
+        outcome = requesting.approve(refund_ids=[refund.pk], actor=actor, at=NOW)
         assert outcome.refused == {refund.pk: second_person.SECOND_PERSON}
         assert money() == before
 
@@ -51,7 +52,7 @@ def test_only_the_owner_approves_a_small_refund_of_the_own_asking(paid_payment, 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.FINANCE])
 def test_a_small_refund_of_somebody_else_needs_one_approver(paid_payment, make_staff, role):
     refund = asked(paid_payment(), make_staff(Role.CS))
-    assert refunds.approve(refund_ids=[refund.pk], actor=make_staff(role), at=NOW).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=make_staff(role), at=NOW).moved_ids == [refund.pk]
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.FINANCE])
@@ -59,9 +60,9 @@ def test_a_large_refund_is_not_approved_by_who_asked_for_it(paid_payment, make_s
     actor = make_staff(role)
     refund = asked(paid_payment(price=300_000), actor, amount=300_000)
     before = money()
-    assert refunds.approve(refund_ids=[refund.pk], actor=actor, at=NOW).moved == []
+    assert requesting.approve(refund_ids=[refund.pk], actor=actor, at=NOW).moved == []
     assert money() == before
-    assert refunds.approve(refund_ids=[refund.pk], actor=make_staff(Role.FINANCE), at=NOW).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=make_staff(Role.FINANCE), at=NOW).moved_ids == [refund.pk]
 
 
 def test_the_sum_from_which_it_takes_two_is_the_setting(paid_payment, make_staff, staff):
@@ -77,7 +78,7 @@ def test_who_asked_in_another_role_does_not_approve_it_in_a_new_one(paid_payment
     actor.role = Role.FINANCE
     actor.save()
     before = money()
-    assert refunds.approve(refund_ids=[refund.pk], actor=actor, at=NOW).refused
+    assert requesting.approve(refund_ids=[refund.pk], actor=actor, at=NOW).refused
     assert money() == before
 
 
@@ -123,24 +124,24 @@ def test_a_request_of_more_than_72_hours_is_not_approved_and_may_be_asked_for_an
     refund = asked(paid_payment(), make_staff(Role.CS))
     young, old = NOW + timedelta(hours=71), NOW + timedelta(hours=72)
     before = money()
-    early = refund_retrying.retry(refund_ids=[refund.pk], actor=finance, at=young)
-    assert early.refused == {refund.pk: refund_retrying.NOT_EXPIRED}
-    outcome = refunds.approve(refund_ids=[refund.pk], actor=finance, at=old)
-    assert outcome.refused == {refund.pk: refunds.EXPIRED}
+    early = retrying.retry(refund_ids=[refund.pk], actor=finance, at=young)
+    assert early.refused == {refund.pk: retrying.NOT_EXPIRED}
+    outcome = requesting.approve(refund_ids=[refund.pk], actor=finance, at=old)
+    assert outcome.refused == {refund.pk: requesting.EXPIRED}
     assert money() == before
     cs = make_staff(Role.CS)
-    assert refund_retrying.retry(refund_ids=[refund.pk], actor=cs, at=old).moved_ids == [refund.pk]
+    assert retrying.retry(refund_ids=[refund.pk], actor=cs, at=old).moved_ids == [refund.pk]
     fresh = reloaded(refund)
     assert (fresh.state, fresh.requested_by, fresh.requested_at) == (R.DRAFT, cs, old)
     assert (fresh.amount, fresh.account, fresh.key) == (refund.amount, ACCOUNT, refund.key)
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=old).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=old).moved_ids == [refund.pk]
     assert broken() == []
 
 
 def test_a_request_just_under_72_hours_old_is_approved(paid_payment, make_staff, finance):
     refund = asked(paid_payment(), make_staff(Role.CS))
     at = NOW + timedelta(hours=72) - timedelta(seconds=1)
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=at).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=at).moved_ids == [refund.pk]
 
 
 def test_an_old_return_of_a_deposit_is_asked_for_anew_too(came_in, matched, make_staff, finance):
@@ -150,9 +151,9 @@ def test_an_old_return_of_a_deposit_is_asked_for_anew_too(came_in, matched, make
     cs = make_staff(Role.CS)
     refund = give_back(deposit_id=deposit.pk, account=account, reason="반환", actor=cs, at=NOW)
     old = NOW + timedelta(days=4)
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=old).refused == {refund.pk: refunds.EXPIRED}
-    assert refund_retrying.retry(refund_ids=[refund.pk], actor=cs, at=old).moved_ids == [refund.pk]
-    assert refunds.approve(refund_ids=[refund.pk], actor=finance, at=old).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=old).refused == {refund.pk: requesting.EXPIRED}
+    assert retrying.retry(refund_ids=[refund.pk], actor=cs, at=old).moved_ids == [refund.pk]
+    assert requesting.approve(refund_ids=[refund.pk], actor=finance, at=old).moved_ids == [refund.pk]
 
 
 def test_an_old_request_that_the_money_no_longer_bears_is_not_asked_for_anew(paid_payment, make_staff, money):
@@ -160,6 +161,6 @@ def test_an_old_request_that_the_money_no_longer_bears_is_not_asked_for_anew(pai
     refund = asked(payment, make_staff(Role.CS), amount=10_000)
     Payment.objects.filter(pk=payment.pk).update(forgiven=1)
     before = money()
-    outcome = refund_retrying.retry(refund_ids=[refund.pk], actor=make_staff(Role.CS), at=NOW + timedelta(days=4))
+    outcome = retrying.retry(refund_ids=[refund.pk], actor=make_staff(Role.CS), at=NOW + timedelta(days=4))
     assert "환불 가능 금액을 초과" in outcome.refused[refund.pk]
     assert money() == before

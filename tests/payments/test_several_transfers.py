@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from core.calendar import add_business_days, kst_date
 from payments.models import MoneyProblem, Refund
-from payments.services import refund_by_hand, refund_checking, refund_sending
+from payments.services.gateway import refund_checking, refund_sending
+from payments.services.refunds import by_hand
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import broken, reloaded
 from tests.payments.test_refunds_at_pg import agrees_with_the_pg
@@ -73,7 +74,7 @@ def test_the_arrival_of_the_second_closes_no_first_that_bounced(pg_refunds, pg):
     problem = MoneyProblem.objects.get()
     assert (problem.kind, problem.amount, problem.resolved_at) == (ProblemKind.REFUND_FAILED, 10_000, None)
     assert [kind for kind, _ in pg_refunds.ledger(payment)] == [EntryKind.DEPOSIT, EntryKind.REFUND, EntryKind.REFUND]
-    told = refund_by_hand.report_bounce(refund_ids=[first.pk], actor=pg_refunds.staff, at=timezone.now())
+    told = by_hand.report_bounce(refund_ids=[first.pk], actor=pg_refunds.staff, at=timezone.now())
     assert told.moved_ids == [first.pk]
     assert states(first, second) == [R.FAILED, R.COMPLETED]
     assert pg_refunds.ledger(payment)[-1] == (EntryKind.REFUND_FAILED, 10_000)
@@ -91,8 +92,8 @@ def test_a_part_that_failed_is_for_a_person_who_says_which(pg_refunds, pg):
     assert pg_refunds.ledger(payment) == before
     assert MoneyProblem.objects.get().kind == ProblemKind.REFUND_FAILED
     facts = {"actor": pg_refunds.staff, "at": timezone.now()}
-    refund_by_hand.confirm_payout(refund_ids=[first.pk], **facts)
-    refund_by_hand.report_bounce(refund_ids=[second.pk], **facts)
+    by_hand.confirm_payout(refund_ids=[first.pk], **facts)
+    by_hand.report_bounce(refund_ids=[second.pk], **facts)
     assert states(first, second) == [R.COMPLETED, R.FAILED]
     assert pg_refunds.ledger(payment) == [*before, (EntryKind.REFUND_FAILED, 5_000)]
     assert MoneyProblem.objects.get().resolved_at is None
@@ -104,7 +105,7 @@ def test_the_person_who_saw_both_arrive_closes_the_case(pg_refunds, pg):
     payment, sent = both_sent_before_the_word_about_the_first(pg_refunds, pg, 10_000, 5_000)
     pg_refunds.shop.act("complete-refund", payment)
     check()
-    refund_by_hand.confirm_payout(refund_ids=[sent[0].pk], actor=pg_refunds.staff, at=timezone.now())
+    by_hand.confirm_payout(refund_ids=[sent[0].pk], actor=pg_refunds.staff, at=timezone.now())
     assert states(*sent) == [R.COMPLETED, R.COMPLETED]
     assert MoneyProblem.objects.get().resolution == "FITS"
     assert broken() == []
@@ -115,9 +116,9 @@ def test_nobody_decides_about_a_transfer_before_the_pg_leaves_it_open(pg_refunds
     refund = pg_refunds.ask(payment)
     send()
     before = pg_refunds.ledger(payment)
-    for act in (refund_by_hand.confirm_payout, refund_by_hand.report_bounce):
+    for act in (by_hand.confirm_payout, by_hand.report_bounce):
         outcome = act(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now())
-        assert outcome.refused == {refund.pk: refund_by_hand.NOT_OPEN}
+        assert outcome.refused == {refund.pk: by_hand.NOT_OPEN}
     assert states(refund) == [R.ACCEPTED]
     assert pg_refunds.ledger(payment) == before
     assert not MoneyProblem.objects.exists()

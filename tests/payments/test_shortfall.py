@@ -12,9 +12,10 @@ from orders.models import OrderLine
 from orders.refunds import Source, split
 from orders.states import LineState
 from payments.models import MoneyProblem, Payment, Refund, RefundCalculation
-from payments.services import refund_by_hand, refunds, resolving
-from payments.services.allocating import allocate, unallocate
-from payments.services.refunds import Ask
+from payments.services.cases import resolving
+from payments.services.deposits.allocating import allocate, unallocate
+from payments.services.refunds import by_hand, requesting
+from payments.services.refunds.requesting import Ask
 from payments.states import PaymentState, ProblemKind, RefundState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -89,7 +90,7 @@ def test_a_part_is_paid_back_whole_and_the_last_part_without_what_never_came(at_
 
 def test_no_refund_is_asked_for_beyond_what_came(accepted, staff):
     facts = {"reason": "환불", "actor": staff, "at": NOW}
-    asked = refunds.request(asks=[Ask(payment_id=accepted.payment.pk, amount=39_001, account=ACCOUNT)], **facts)
+    asked = requesting.request(asks=[Ask(payment_id=accepted.payment.pk, amount=39_001, account=ACCOUNT)], **facts)
     assert asked.refused == {0: NO_MORE}
     assert not Refund.objects.exists()
     with pytest.raises(IntegrityError, match="would be 39001 of 39000"), transaction.atomic():
@@ -201,11 +202,11 @@ def test_a_connection_whose_money_is_promised_back_is_not_taken_back(at_bank, st
     order, deposit = at_bank
     payment = Payment.objects.get(order=order)
     asks = [Ask(payment_id=payment.pk, amount=39_000, account=ACCOUNT)]
-    asked = refunds.request(asks=asks, reason="환불", actor=staff, at=LATER).refunds[0]
+    asked = requesting.request(asks=asks, reason="환불", actor=staff, at=LATER).refunds[0]
     sentence = f"환불한 금액이 있는 주문입니다: {order.number}"
     facts = {"deposit_ids": [deposit.pk], "actor": staff, "at": LATER, "reason": "다른 사람 돈"}
     assert unallocate(**facts).refused == {deposit.pk: sentence}
-    refund_by_hand.pay_out(refund_ids=[asked.pk], actor=staff, at=LATER)
+    by_hand.pay_out(refund_ids=[asked.pk], actor=staff, at=LATER)
     assert unallocate(**facts).refused == {deposit.pk: sentence}
     assert (held(order), reloaded(deposit).state) == ((S.PREPARING, 1_000, 1_000), "ALLOCATED")
 

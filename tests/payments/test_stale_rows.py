@@ -1,7 +1,8 @@
 """Rows that somebody changed since the screen: a deposit and a refund say who it was and when, of their own history."""
 
 from accounts.roles import Role
-from payments.services import allocating, refunds
+from payments.services.deposits import allocating
+from payments.services.refunds import requesting
 from payments.states import DepositState, RefundState
 from tests.fixtures.orders import NOW, reloaded
 
@@ -19,7 +20,7 @@ def test_a_deposit_that_belongs_to_no_order_says_who_decided(came_in, matched, m
 
 def test_a_refund_says_who_held_it_although_its_order_went_on(paid_refund, make_staff, sign_in, press, deposit):
     refund, first = paid_refund(), make_staff(Role.FINANCE, display_name="이재무")
-    refunds.hold(refund_ids=[refund.pk], actor=first, at=NOW, reason="확인")
+    requesting.hold(refund_ids=[refund.pk], actor=first, at=NOW, reason="확인")
     deposit(refund.order, 1_000)
     preview, answer = press(sign_in(Role.OWNER), "pay-refund", "refunds", [(refund.pk, refund.version)])
     assert (preview.status_code, answer) == (409, None)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from orders.models import OrderEvent
 from payments.models import LedgerEntry, MoneyProblem
-from payments.services import refund_checking, refund_sending
+from payments.services.gateway import refund_checking, refund_sending
 from payments.states import EntryKind, ProblemKind, RefundState
 from tests.fixtures.orders import broken, reloaded
 

@@ -12,10 +12,13 @@ from orders.states import Fault, LineState, PaymentMethod
 from payments.adapters.base import MOST_REFERENCE, Movement, PgState, RefundAnswer, Snapshot, fitted
 from payments.invariants import check_covered
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, Refund
-from payments.services import attaching, canceling, manual, refund_by_hand, refund_sending, refunds
-from payments.services.applying import Fetched, apply
-from payments.services.refund_covering import NOT_COVERED
-from payments.services.refund_locking import balances_at_pg
+from payments.services import manual
+from payments.services.cases import attaching
+from payments.services.gateway import refund_sending
+from payments.services.refunds import by_hand, canceling, requesting
+from payments.services.refunds.covering import NOT_COVERED
+from payments.services.refunds.locking import balances_at_pg
+from payments.services.snapshots.applying import Fetched, apply
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, RefundWay
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -134,11 +137,11 @@ def test_a_refund_whose_money_the_bank_took_back_is_held_for_a_person(reversed_r
     assert broken() == []
     ids = list(Refund.objects.values_list("pk", flat=True))
     facts = {"refund_ids": ids, "actor": staff, "at": one.moment}
-    assert refunds.release(**facts).refused == dict.fromkeys(ids, NOT_COVERED)
-    assert refund_by_hand.pay_out(**facts).moved == []
+    assert requesting.release(**facts).refused == dict.fromkeys(ids, NOT_COVERED)
+    assert by_hand.pay_out(**facts).moved == []
     assert (one.refunds(), one.ledger()[2:]) == ([(R.HELD, 20_000)], [])
     one.tell(40_000)
-    assert refunds.release(**facts).refused == {}
+    assert requesting.release(**facts).refused == {}
     assert one.refunds() == [(R.APPROVED, 20_000)]
     assert broken() == []
 

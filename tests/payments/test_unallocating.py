@@ -9,7 +9,7 @@ from orders.models import Order, OrderLine
 from orders.services import progress
 from orders.states import LineState
 from payments.models import BankDeposit, LedgerEntry
-from payments.services.allocating import allocate
+from payments.services.deposits.allocating import allocate
 from tests.fixtures.orders import NOW, reloaded
 
 

@@ -10,8 +10,9 @@ from core import drains
 from orders.models import Order
 from orders.states import LineState
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, Refund
-from payments.services import pg_settings, reconciling, refund_checking, refund_sending
+from payments.services.gateway import pg_settings, refund_checking, refund_sending
 from payments.services.pg_accounts import KEY_REFUSED, KEYS_LOST
+from payments.services.watching import reconciling
 from payments.states import NoticeState, PaymentState, RefundState, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import broken, reloaded

@@ -12,9 +12,10 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.adapters.base import PgState
 from payments.models import BankDeposit, LedgerEntry, MoneyProblem, Payment, Refund, VirtualAccount
-from payments.services import preparing, resolving
-from payments.services.allocating import Canceled, allocate
+from payments.services.cases import resolving
+from payments.services.deposits.allocating import Canceled, allocate
 from payments.services.manual import confirm_manually
+from payments.services.refunds import preparing
 from payments.services.telling import Accounts
 from payments.states import DepositReason, NoticeState, PaymentState, ProblemKind, RefundState, Resolution, VirtualState
 from payments.tasks import cancel_unpaid_overdue

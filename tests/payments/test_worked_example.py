@@ -12,8 +12,8 @@ from orders.models import BenefitEntry, OrderLine
 from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState, PaymentMethod
 from payments.models import Payment, Refund, RefundCalculation
-from payments.services import canceling, refund_by_hand, refunds
 from payments.services.manual import confirm_manually, revert_manual
+from payments.services.refunds import by_hand, canceling, requesting
 from payments.states import PaymentState
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -51,7 +51,7 @@ def paid_back(order):
 
 def pay_out(order, actor):
     ids = list(Refund.objects.filter(order=order).values_list("pk", flat=True))
-    assert refund_by_hand.pay_out(refund_ids=ids, actor=actor, at=NOW).refused == {}
+    assert by_hand.pay_out(refund_ids=ids, actor=actor, at=NOW).refused == {}
 
 
 def test_the_order_has_the_shares_of_the_example(example):
@@ -115,7 +115,7 @@ def test_the_rest_of_an_order_that_ends_unpaid_gives_back_only_what_is_left(exam
     assert cancel([b], actor=staff, account=ACCOUNT).refused == {}
     ids = list(Refund.objects.values_list("pk", flat=True))
     assert len(revert_manual(order_ids=[order.pk], actor=staff, at=NOW, reason="오입금").refused) == 2
-    refunds.withdraw(refund_ids=ids, actor=staff, at=NOW, reason="오입금")
+    requesting.withdraw(refund_ids=ids, actor=staff, at=NOW, reason="오입금")
     assert revert_manual(order_ids=[order.pk], actor=staff, at=NOW, reason="오입금").refused == {}
     assert reloaded(a).state == S.AWAITING_PAYMENT
     progress.cancel_unpaid(order_ids=[order.pk], actor=staff, at=NOW, by=CanceledBy.STAFF, reason="취소")

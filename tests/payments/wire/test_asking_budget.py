@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.states import LineState
 from payments.models import Payment, PgBudget, PgNotice
-from payments.services import asking, draining, replaying
+from payments.services.notices import asking, draining, replaying
 from payments.states import NoticeState, PaymentState
 from tests.fixtures.orders import reloaded
 from tests.payments.wire.golden_shop import effects, raw

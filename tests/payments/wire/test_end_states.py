@@ -11,7 +11,8 @@ from orders.models import Order, OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, PgRequest, VirtualAccount
-from payments.services import manual, replaying
+from payments.services import manual
+from payments.services.notices import replaying
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded

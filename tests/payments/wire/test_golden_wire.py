@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from orders.states import LineState
 from payments.adapters.base import STATUS
 from payments.models import LedgerEntry, MoneyProblem, PgNotice, PgRequest
-from payments.services.alarms import AlarmKind, alarms
+from payments.services.watching.alarms import AlarmKind, alarms
 from payments.states import NoticeState, PaymentState, ProblemKind
 from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg.cases import AT

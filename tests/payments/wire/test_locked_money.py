@@ -11,7 +11,10 @@ from orders.services import locks, progress
 from orders.states import LOCK_BIT, LOCK_TEXT, Fault, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, Refund, RefundCalculation
 from payments.options import DIFFERENCE_FROM
-from payments.services import canceling, draining, following, resolving
+from payments.services.cases import resolving
+from payments.services.notices import draining
+from payments.services.refunds import canceling
+from payments.services.snapshots import following
 from payments.states import EntryKind, PaymentState, ProblemKind, RefundState, Resolution
 from shipping.models import Shipment
 from shipping.services import shipments, waybills

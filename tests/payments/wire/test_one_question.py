@@ -13,10 +13,10 @@ from core import processes as system
 from core.exceptions import Conflict
 from orders.states import LineState
 from payments.models import Payment, PgNotice, PgQuestion
-from payments.services import draining, questions
-from payments.services.applying import Fetched
-from payments.services.questions import AskedElsewhere
-from payments.services.syncing import sync_now
+from payments.services.gateway.syncing import sync_now
+from payments.services.notices import draining, questions
+from payments.services.notices.questions import AskedElsewhere
+from payments.services.snapshots.applying import Fetched
 from payments.states import NoticeState, PaymentState
 from tests.payments.wire.golden_shop import effects
 

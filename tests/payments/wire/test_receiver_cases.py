@@ -12,7 +12,8 @@ from django.utils import timezone
 from core import drains
 from orders.states import LineState
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
-from payments.services import draining, resolving
+from payments.services.cases import resolving
+from payments.services.notices import draining
 from payments.states import NoticeState, PaymentState, ProblemKind
 from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg import inicis_case, nicepay_case, nicepay_form_case, portone_case, toss_case
@@ -334,7 +335,7 @@ def test_a70_no_failure_of_any_kind_says_ok(pg_shop, case, monkeypatch):
     """Not even one of our own: an error page of Django has many words in it."""
     shop = golden_shop(pg_shop, case)
     before = effects()
-    monkeypatch.setattr("payments.services.receiving._kept", lambda headers: json.loads("no JSON"))
+    monkeypatch.setattr("payments.services.notices.receiving._kept", lambda headers: json.loads("no JSON"))
     answers = [raw(pg_shop.url, shop.path, body, {"Content-Type": kind}, method=method) for method, body, kind in (
         ("POST", case.authentic.body, case.authentic.headers["content-type"]), ("POST", b"", ""), ("GET", b"", ""),
     )]  # fmt: skip

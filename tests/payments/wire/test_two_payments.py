@@ -11,9 +11,12 @@ from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState, PaymentMethod
 from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
-from payments.services import canceling, issuing, manual, refunds, resolving
-from payments.services.applying import Fetched, apply
+from payments.services import manual
+from payments.services.cases import resolving
+from payments.services.gateway import issuing
 from payments.services.pg_accounts import pg_of
+from payments.services.refunds import canceling, requesting
+from payments.services.snapshots.applying import Fetched, apply
 from payments.states import EntryKind, NoticeState, PaymentState, ProblemKind, RefundState, Resolution
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.pg_shop import BANKS
@@ -191,7 +194,7 @@ def test_a_surplus_that_one_payment_does_not_hold_goes_back_out_of_both(told, st
     assert case.payment == more
     facts = {"actor": staff, "at": told.moment, "reason": "이중입금"}
     refused = resolving.refund(problem_ids=[case.pk], **facts).refused
-    assert (refused, Refund.objects.count()) == ({case.pk: refunds.NO_ACCOUNT}, 0)
+    assert (refused, Refund.objects.count()) == ({case.pk: requesting.NO_ACCOUNT}, 0)
     assert resolving.refund(problem_ids=[case.pk], account=ACCOUNT, **facts).refused == {}
     assert sorted(Refund.objects.values_list("payment_id", "amount")) == [(main.pk, 23_000), (more.pk, 20_000)]
     assert cases(told.order) == [(K.DUPLICATE_DEPOSIT, 43_000, Resolution.REFUNDED)]

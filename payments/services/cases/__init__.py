@@ -1,0 +1,1 @@
+"""Money that does not fit: what people decide about it."""

@@ -1,0 +1,1 @@
+"""Bank statements: rows, matching, and what staff decide about them."""

@@ -1,0 +1,1 @@
+"""What we ask PGs to do: accounts, refunds, their own settings."""

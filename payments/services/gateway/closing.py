@@ -1,0 +1,192 @@
+"""가상계좌 닫기: the account of a canceled order is closed at the PG, and a revived order gets a new one.
+
+The PG is asked outside any transaction and as often as needed; money that was faster than the closing is applied.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from core import drains
+from core.failpoints import declare, failpoint
+from orders.models import Order
+from orders.services.locking import locked_orders
+from orders.states import LineState
+from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg, Unsupported
+from payments.models import LedgerEntry, Payment, VirtualAccount
+from payments.services.gateway.issuing import CHANNEL
+from payments.services.ledger.booking import OF_BANK, payments_of
+from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.questions import PATIENCE
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
+from payments.services.snapshots.applying import Fetched
+from payments.states import ENDED, FROM_PG, VirtualState
+
+log = logging.getLogger("payments.closing")
+
+AT_ONCE = 10
+LEASE = timedelta(seconds=60)
+BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600))
+REASON = "주문 취소"
+ORDER_CANCELED = "주문이 취소됐습니다."
+OVER_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
+CLOSED = declare("virtual_closed_before_write", "the PG has closed the account; nothing of it is written")
+
+
+def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) -> None:
+    """닫기 요청: the accounts of an order that stays canceled; after `hold`, while the cancel can be undone.
+
+    Of an order that was canceled with its refund only those are closed through which nothing ever came: its money had
+    been booked by hand.
+    """
+    came = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind__in=FROM_PG).exclude(OF_BANK)
+    with locked_orders([order_id]) as (orders, _):
+        canceled = [order for order in orders if order.stage in ENDED]
+        unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
+        mine = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
+        mine.filter(state=VirtualState.ISSUED).update(
+            state=VirtualState.CLOSING, attempts=0, next_try_at=at + hold, last_error="", updated_at=at
+        )
+        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed.
+        mine.filter(state=VirtualState.PENDING).update(
+            state=VirtualState.FAILED, next_try_at=None, last_error=ORDER_CANCELED, updated_at=at
+        )
+        drains.notify(CHANNEL)
+
+
+def reopen(*, order_id: int, at: datetime) -> None:
+    """다시 발급: a revived order that still wants money keeps its account, or asks for another one (T24)."""
+    with locked_orders([order_id]) as (orders, lines):
+        if not any(line.state == LineState.AWAITING_PAYMENT for line in lines):
+            return
+        for payment in payments_of(orders).values():
+            virtual = VirtualAccount.objects.filter(payment=payment).first()
+            if virtual is None or payment.order.open_amount <= 0:
+                continue
+            unasked = virtual.state == VirtualState.CLOSING and not virtual.attempts
+            if unasked and virtual.due_at > at:
+                VirtualAccount.objects.filter(pk=virtual.pk).update(
+                    state=VirtualState.ISSUED, next_try_at=None, updated_at=at
+                )
+            elif unasked or virtual.state in {VirtualState.CLOSED, VirtualState.FAILED}:
+                ask_anew(payment, at=at)
+            # One that is being closed just now is followed by a new one when it is closed.
+
+
+def close_due(*, at: datetime) -> int:
+    """닫기: tell the PGs to close the accounts that are due, outside any transaction; how many were tried."""
+    claimed = _claim(at)
+    for virtual in claimed:
+        _close(virtual, at=at)
+    return len(claimed)
+
+
+def _claim(at: datetime) -> list[VirtualAccount]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'CLOSING' AND next_try_at <= %s"
+            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
+            " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
+            [at + LEASE, at, AT_ONCE],
+        )
+        ids = [pk for (pk,) in cursor.fetchall()]
+    return list(VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account").order_by("pk"))
+
+
+def _close(virtual: VirtualAccount, *, at: datetime) -> None:
+    payment = virtual.payment
+    account = payment.account
+    if account is None:
+        raise ValueError(f"payment {payment.pk} has no PG account")
+    ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
+    try:
+        pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
+        failpoint(CLOSED)
+    except Unsupported as problem:
+        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(problem))
+    except (RefusedByPg, NotAtPg) as problem:
+        # A PG that has opened an account and does not know it has no word about its money.
+        _look(virtual, problem, at=at)
+    except PgProblem as problem:
+        _later(virtual, problem, at=at)
+    else:
+        note_answers([account], at=at)
+        _closed(virtual, at=at)
+
+
+def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
+    """The PG will not close it: money came in, or it is over already."""
+    answer = fetch([virtual.payment], patience=PATIENCE)[virtual.pk]
+    if not isinstance(answer, Fetched):
+        _later(virtual, refusal, at=at)
+        return
+    apply_each([answer], at=at)
+    if answer.snapshot.deposits:
+        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(refusal))
+    elif answer.snapshot.state in OVER_AT_PG:
+        _closed(virtual, at=at)
+    else:
+        _later(virtual, refusal, at=at)
+
+
+def _closed(virtual: VirtualAccount, *, at: datetime) -> None:
+    if _write(virtual, at=at, state=VirtualState.CLOSED, closed_at=at, next_try_at=None, last_error=""):
+        reopen(order_id=virtual.payment.order_id, at=at)
+
+
+def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime) -> None:
+    wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
+    log.warning("the account of payment %s is not closed: %s", virtual.pk, problem)
+    _write(virtual, at=at, next_try_at=at + wait, last_error=_words(problem))
+
+
+def _write(virtual: VirtualAccount, *, at: datetime, **facts: object) -> int:
+    mine = VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.CLOSING)
+    return mine.update(updated_at=at, **facts)
+
+
+def _words(problem: PgProblem) -> str:
+    return (problem.message or str(problem))[:300]
+
+
+def ask_anew(payment: Payment, *, at: datetime) -> None:
+    """새 계좌: under a new reference; where money has moved under the old one, that one stays the only one."""
+    if payment.account is None or payment.order_ref is None:
+        return
+    if LedgerEntry.objects.filter(payment=payment).exists():
+        log.warning("payment %s gets no new account: money has moved through the old one", payment.pk)
+        return
+    order: Order = payment.order
+    Payment.objects.filter(pk=payment.pk).update(
+        order_ref=_next_ref(payment.order_ref, order),
+        payment_ref="",
+        sealed_secret="",
+        synced_at=None,
+        asked_at=None,
+        updated_at=at,
+    )
+    VirtualAccount.objects.filter(pk=payment.pk).update(
+        state=VirtualState.PENDING,
+        bank=payment.account.bank,
+        number="",
+        holder="",
+        due_at=order.deposit_by or at + timedelta(days=7),
+        issued_at=None,
+        closed_at=None,
+        attempts=0,
+        next_try_at=at,
+        last_error="",
+        updated_at=at,
+    )
+    drains.notify(CHANNEL)
+
+
+def _next_ref(order_ref: str, order: Order) -> str:
+    """The reference after the last one that any payment of the order has."""
+    number, _, _ = order_ref.rpartition("-")
+    used = Payment.objects.filter(order=order, order_ref__startswith=f"{number}-").values_list("order_ref", flat=True)
+    attempts = [int(last) for ref in used if (last := str(ref).rpartition("-")[2]).isdecimal()]
+    return f"{number}-{max(attempts, default=0) + 1}"

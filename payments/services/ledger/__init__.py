@@ -1,0 +1,1 @@
+"""The ledger of every payment, and what does not fit into it."""

@@ -1,0 +1,1 @@
+"""Webhooks of PGs, from raw bytes to an applied answer."""

@@ -1,0 +1,1 @@
+"""Refunds as people decide about them, and how they are booked."""

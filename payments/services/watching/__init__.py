@@ -1,0 +1,1 @@
+"""Nets under everything else: what no notice told, and what nobody looked at."""
