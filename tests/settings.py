@@ -25,3 +25,5 @@ os.environ["OMS_TEST_BROKER_DIR"] = str(Path(os.environ["OMS_DATA_DIR"]) / f"bro
 os.environ["REDIS_URL"] = embedded.broker_url(Path(os.environ["OMS_TEST_BROKER_DIR"]))
 
 from oms.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["tests.infra.passwords.QuickHasher"]
