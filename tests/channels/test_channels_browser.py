@@ -71,7 +71,8 @@ def test_an_order_is_typed_with_a_line_from_the_search(page, shop, make_variant)
     make_variant(sku="CAP-1", price=9_900)
     page.goto(f"{shop}/orders/new/")
     page.get_by_label("우리 품목 검색").fill("CAP")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     with page.expect_navigation():
         page.locator("tr[data-variant='CAP-1'] [data-action=add-line]").click()
     for label, value in (
