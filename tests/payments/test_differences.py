@@ -150,8 +150,8 @@ def test_the_screen_and_the_act_go_by_one_rule_for_how_long_a_request_stands(
 ):
     one = short()
     assert ask(one, staff) == ""
-    monkeypatch.setattr(resolving, "ASK_LIFE", timedelta(hours=1))
-    for minutes, is_over in ((59, False), (60, True)):
+    for hours, minutes, is_over in ((72, 71 * 60, False), (1, 59, False), (1, 60, True)):
+        monkeypatch.setattr(resolving, "ASK_LIFE", timedelta(hours=hours))
         time_machine.move_to(NOW + timedelta(minutes=minutes), tick=False)
         page = sign_in(Role.OWNER).get(f"/payments/problems/{one.pk}/").content.decode()
         assert ('data-action="ask-difference"' in page) == is_over
