@@ -63,11 +63,13 @@ MONEY = (
 _NOTICES, _REFUSED = "/payments/notices/", "/payments/notices/refused/"
 ALARMS = {
     AlarmKind.REFUSED: (_REFUSED, "?period=7d"),
+    AlarmKind.UNKNOWN_AT_PG: (_NOTICES, "?period=7d&state=REJECTED"),
     AlarmKind.FOREIGN: (_REFUSED, "?period=7d"),
     AlarmKind.SILENT: (_NOTICES, "?period=all"),
     AlarmKind.OLD_CASES: ("/payments/problems/", "?period=all"),
     AlarmKind.FAILING: (_NOTICES, "?tab=waiting&period=all"),
     AlarmKind.DEAD: (_NOTICES, "?period=all&state=DEAD"),
+    AlarmKind.UNDELIVERED: ("/dead-letters/", ""),
     AlarmKind.TAKEN_BACK: (_NOTICES, "?period=all&event=REVERSED"),
 }
 """Where one looks after an alarm: page, and its conditions."""

@@ -67,6 +67,13 @@ def renew_deposit_by(lines: Sequence[OrderLine], *, at: datetime) -> None:
     Order.objects.bulk_update(late, ["deposit_by"])
 
 
+def take_deposit_by(order: Order, *, due_at: datetime) -> None:
+    """입금기한 맞추기: the moment until which the place of payment itself takes the money; the order is locked."""
+    if order.deposit_by != due_at:
+        order.deposit_by = due_at
+        Order.objects.filter(pk=order.pk).update(deposit_by=due_at)
+
+
 def days_to_confirm() -> timedelta:
     """자동 구매확정 기간: days after the delivery, or after a 구매확정 철회, until a line is confirmed by itself."""
     return timedelta(days=int(get_setting("auto_confirm_days")))

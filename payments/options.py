@@ -124,7 +124,7 @@ REFUSED_FROM = declare(
         default=6,
         minimum=1,
         maximum=1_000,
-        help="한 PG 계정에서 이만큼 인증에 실패하면 키가 다르거나 누가 알림을 꾸며 보내는 것입니다.",
+        help="한 PG 계정에서 이만큼 인증에 실패하거나 PG가 모르는 결제면 키가 다르거나 누가 꾸며 보내는 것입니다.",
     )
 )
 FOREIGN_FROM = declare(
@@ -179,7 +179,7 @@ DEAD_FROM = declare(
         default=1,
         minimum=1,
         maximum=1_000,
-        help="모든 시도에 실패한 알림이 이만큼 남아 있으면 알립니다.",
+        help="모든 시도에 실패한 알림이나 그 뒤의 처리(계좌 닫기, 고객 안내)가 이만큼 남아 있으면 알립니다.",
     )
 )
 TAKEN_BACK_HOURS = declare(

@@ -12,8 +12,8 @@ from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
 from payments.banks import bank_name, clearing_code
 from payments.services.gateway.issuing import account_of
+from payments.services.ledger.references import PgPaid
 from payments.services.watching import card_checks
-from payments.services.watching.card_checks import PgPaid
 from payments.states import VirtualState
 
 _DELIVERIES = {method.value: method for method in DeliveryMethod}

@@ -21,6 +21,8 @@ DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 - POST 요청은 `Idempotency-Key` 머리글이 필요합니다. 같은 키를 72시간 안에 다시 보내면 같은 응답을 받습니다.
 - 우리 PG 계정에서 카드나 간편결제로 결제한 주문은 `payment.pg`에 PG 계정 코드와 PG 주문번호를 보냅니다. 입금대기로
   접수하고, PG가 같은 금액의 결제를 확인하면 상품준비중으로 옮깁니다. `pg_state`가 그 결과입니다.
+- 구매자가 PG 결제창에서 가상계좌를 연 주문(나이스페이)도 `payment.pg`를 보냅니다. 계좌와 입금기한은 PG에 물어 알아내며,
+  그때까지 `account`는 null, `account_state`는 pending입니다.
 - 금액은 원 단위 정수, 일시는 시간대가 있는 ISO 8601, 상태는 N00(입금대기)부터 N50(구매확정), C·R·E 코드입니다.
 - 오류는 항상 `{"code", "message"}`이며 message는 한국어 문장입니다.
 """
@@ -72,8 +74,8 @@ def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -
     asked = request_hash("orders", payload.model_dump(mode="json"))
     found = once(key=idempotency_key, asked=asked, at=at, work=work, channel=channel)
     # The account is not part of what is remembered: a repetition hears of the one that has been opened meanwhile.
-    account = account_out(storefront.open_account_now(channel=channel, number=found.body["number"], at=at))
-    return Status(found.status, found.body | account)
+    order = storefront.open_account_now(channel=channel, number=found.body["number"], at=at)
+    return Status(found.status, found.body | account_out(order) | {"deposit_by": order.deposit_by})
 
 
 @api.get(

@@ -104,7 +104,7 @@ class RecipientIn(Sent):
 
 
 class PgIn(Sent):
-    """PG 결제: 구매자가 우리 PG 계정에서 결제한 참조. PG가 확인해 준 만큼만 입금으로 봅니다."""
+    """PG 결제: 구매자가 우리 PG 계정에서 결제하거나 가상계좌를 연 참조. PG가 확인해 준 것만 믿습니다."""
 
     account: str = Field(min_length=1, max_length=20, pattern=r"^[-a-zA-Z0-9_]+$", description="설정의 PG 계정 코드")
     order_ref: str = Field(
@@ -119,19 +119,23 @@ class PgIn(Sent):
         pattern=r"^[\x21-\x7e]*$",
         description="PG의 거래번호. 토스 paymentKey, 나이스페이와 이니시스 tid. 포트원은 비워 둡니다.",
     )
+    bank: str = Field("", max_length=40, description="가상계좌 은행. 보내도 되지만 PG가 알려 준 것을 씁니다.")
+    number: str = Field("", max_length=40, description="가상계좌 번호. 보내도 되지만 PG가 알려 준 것을 씁니다.")
+    due_at: Instant | None = Field(None, description="가상계좌 입금기한. 보내도 되지만 PG가 알려 준 것을 씁니다.")
 
 
 class PaymentIn(Sent):
     """결제: MARKET과 pg가 없는 CARD, EASY_PAY는 결제한 주문으로, 나머지는 입금대기로 접수합니다.
 
-    pg가 있는 주문은 PG가 결제를 확인하면 저절로 상품준비중이 됩니다.
+    pg가 있는 주문은 PG가 결제를 확인하면 저절로 상품준비중이 됩니다. 결제창에서만 가상계좌를 여는 PG 계정은
+    VIRTUAL_ACCOUNT에도 pg를 보냅니다.
     """
 
     method: Method = Field(description="결제수단")
     paid_at: Instant | None = Field(None, description="결제일시. 없으면 주문일시로 봅니다.")
     depositor_name: str = Field("", max_length=60, description="입금자명")
     deposit_by: Instant | None = Field(None, description="입금기한. 없으면 채널의 기한 규칙을 씁니다.")
-    pg: PgIn | None = Field(None, description="우리 PG 계정에서 결제한 CARD, EASY_PAY 주문의 결제 참조")
+    pg: PgIn | None = Field(None, description="우리 PG 계정의 결제창에서 결제하거나 가상계좌를 연 주문의 결제 참조")
 
 
 class AmountsIn(Sent):

@@ -13,10 +13,11 @@ from orders.events import RECIPIENT_CHANGED
 from orders.models import Order, OrderLine, SalesChannel
 from orders.services import progress
 from orders.services.intake import OrderDraft
-from orders.states import ConfirmedBy, LineState
+from orders.states import ConfirmedBy, LineState, PaymentMethod
 from payments.services.gateway import issuing
+from payments.services.ledger import references
+from payments.services.ledger.references import PgPaid
 from payments.services.watching import card_checks
-from payments.services.watching.card_checks import PgPaid
 
 _SAID = (
     "payment_method", "delivery_method", "buyer_name", "buyer_phone", "buyer_email", "recipient_name",
@@ -43,14 +44,15 @@ def receive_order(
 ) -> tuple[Order, bool]:
     """주문 접수: the stored order, and whether it is new; the same order again is the stored one.
 
-    `paid` names the payment at a PG of ours that is to confirm the money. Raises OrderRefused, PgRefused, and Conflict
-    when the number is known with other lines, amounts, people, address or payment.
+    `paid` names the payment at a PG of ours that is to confirm the money, or to tell of the virtual account that the
+    buyer has opened in its window. Raises OrderRefused, PgRefused, and Conflict when the number is known with other
+    lines, amounts, people, address or payment.
     """
     draft = incoming.draft
     problem = draft_problem(draft, at=at)
     if problem:
         raise OrderRefused(problem)
-    account = card_checks.account_for(paid, method=draft.payment_method, due=due_amount(draft)) if paid else None
+    account = references.account_for(paid, method=draft.payment_method, due=due_amount(draft)) if paid else None
     placed = place_orders(
         channel=channel,
         incoming=[incoming],
@@ -61,12 +63,15 @@ def receive_order(
     )
     if draft.channel_number in placed.created:
         order = placed.created[draft.channel_number]
-        issuing.ask_for_accounts(orders=[order], at=at)
-        if paid and account:
+        if paid is None or account is None:
+            issuing.ask_for_accounts(orders=[order], at=at)
+        elif order.payment_method == PaymentMethod.VIRTUAL_ACCOUNT:
+            issuing.await_window(order=order, account=account, paid=paid, at=at)
+        else:
             card_checks.await_pg(order=order, account=account, paid=paid, at=at)
         return order, True
     known = placed.known[draft.channel_number]
-    if not _is_same(known, draft) or not card_checks.is_same(known, paid):
+    if not _is_same(known, draft) or not references.is_same(known, paid):
         raise Conflict(
             f"같은 채널 주문번호로 다른 내용의 주문이 이미 있습니다. 주문번호 {josa(known.number, '을/를')} 조회해 "
             "비교하고, 새 주문이면 다른 채널 주문번호로 보내세요.",
@@ -94,6 +99,7 @@ def open_account_now(*, channel: SalesChannel, number: str, at: datetime) -> Ord
     """가상계좌 바로 발급: once the order is committed; a slow PG leaves the account to the relay. Raises NotFound."""
     order = find_order(channel=channel, number=number)
     issuing.issue_now(order=order, at=at)
+    order.refresh_from_db(fields=["deposit_by"])
     return order
 
 

@@ -16,7 +16,7 @@ from orders.models import SalesChannel
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import PaymentMethod
 from payments.models import CardCheck, PgAccount
-from payments.services.watching.card_checks import PgPaid
+from payments.services.ledger.references import PgPaid
 from products.models import Variant
 
 MALL = "mall"

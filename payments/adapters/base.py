@@ -275,6 +275,10 @@ class RefundAnswer:
         object.__setattr__(self, "reference", fitted(self.reference))
 
 
+WRONG_ACCOUNT = "PG가 받지 않는 환불계좌입니다. 은행, 계좌번호, 예금주를 확인하고 다시 신청하세요."
+"""Of a refund that is not even sent: the PG takes no such account."""
+
+
 class PgProblem(Exception):
     """PG 오류: the call did not end well; `detail` is an English remark without personal data."""
 
@@ -282,7 +286,7 @@ class PgProblem(Exception):
         super().__init__(f"{code} {detail}".strip())
         self.code = code
         self.message = message
-        """The PG's own words, Korean, for staff."""
+        """What staff read: the PG's own words, or ours, Korean; empty where nobody has said anything."""
 
 
 class NotAtPg(PgProblem):

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from core.http import Client, Response
 from payments.adapters.base import (
+    WRONG_ACCOUNT,
     Account,
     BankAccount,
     Denied,
@@ -242,7 +243,7 @@ def _checked(response: Response, fine: str, *, moves_money: bool) -> dict[str, A
 def _refund_account(bank: BankAccount, account: Account) -> dict[str, str]:
     number, holder = digits_of(bank.number), _plain(bank.holder, most=20)
     if not number or not holder or not bank.bank:
-        raise RefusedByPg("Inicis takes a bank code, digits and a holder", code="ACCOUNT")
+        raise RefusedByPg("Inicis takes a bank code, digits and a holder", code="ACCOUNT", message=WRONG_ACCOUNT)
     secret = encrypted(number, key=_key(account), iv=account.options.get("iv", ""))
     return {"refundAcctNum": secret, "refundBankCode": bank.bank, "refundAcctName": holder}
 

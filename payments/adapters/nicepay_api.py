@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from core.http import Client, Response
 from payments.adapters.base import (
+    WRONG_ACCOUNT,
     Account,
     BankAccount,
     CashReceiptFacts,
@@ -226,7 +227,9 @@ def _stamp(account: Account, ref: Ref, at: datetime) -> dict[str, str]:
 def _refund_account(account: BankAccount) -> dict[str, str]:
     number, holder = digits_of(account.number), cut(account.holder, most=10)
     if not 1 <= len(number) <= MOST_ACCOUNT_DIGITS or not holder or not account.bank:
-        raise RefusedByPg("NICEPAY takes a bank code, 1 to 16 digits and a holder", code="ACCOUNT")
+        raise RefusedByPg(
+            "NICEPAY takes a bank code, 1 to 16 digits and a holder", code="ACCOUNT", message=WRONG_ACCOUNT
+        )
     return {"refundAccount": number, "refundBankCode": account.bank, "refundHolder": holder}
 
 

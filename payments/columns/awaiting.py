@@ -69,8 +69,9 @@ def _not_opened(virtual: VirtualAccount) -> str:
     """Why an account is not there: who can do something about it reads so in the list."""
     if virtual.state == VirtualState.FAILED:
         return cells.text("발급 실패")
-    waits_for_key = virtual.last_error.startswith(KEY_REFUSED)
-    return cells.two_lines("발급 못 함", "PG 계정의 키 확인") if waits_for_key else cells.text("발급 중")
+    if virtual.last_error.startswith(KEY_REFUSED):
+        return cells.two_lines("발급 못 함", "PG 계정의 키 확인")
+    return cells.text("PG 확인 중" if virtual.is_from_window else "발급 중")
 
 
 def _waits_for_pg(order: Any) -> bool:

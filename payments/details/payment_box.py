@@ -14,6 +14,7 @@ from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
 from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
+from payments.services.gateway.issuing import NO_NUMBER
 from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.services.watching.card_checks import NOT_THERE
 from payments.states import (
@@ -30,7 +31,7 @@ from payments.states import (
 
 MOST_NOTICES = 5
 OPENING = "가상계좌를 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
-NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다."
+ASKING = "고객이 결제창에서 연 가상계좌를 PG에 확인하고 있습니다. 잠시 뒤 다시 확인하세요."
 SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
 MEND_KEY = "가상계좌를 발급하지 못했습니다. {error} 설정의 PG 계정에서 키를 고치면 저절로 다시 발급합니다."
 FAILED = "가상계좌를 발급하지 못했습니다. {error}"
@@ -143,7 +144,9 @@ def _opening(virtual: VirtualAccount, payment: Payment) -> str:
     if virtual.last_error.startswith(KEY_REFUSED):
         return MEND_KEY.format(error=virtual.last_error)
     if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
-        return NOT_OPENED
+        return virtual.last_error or ASKING
+    if virtual.last_error == NO_NUMBER:
+        return NO_NUMBER
     return SILENT if virtual.last_error else OPENING
 
 

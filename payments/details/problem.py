@@ -12,7 +12,7 @@ from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, sentence
 from payments.models import MoneyProblem, Payment
-from payments.services.cases.resolving import ASK_LIFE, NOT_FOUND, TO_ACCEPT, TO_REFUND, wons_to_refund
+from payments.services.cases.resolving import NOT_FOUND, TO_ACCEPT, TO_REFUND, is_asked, wons_to_refund
 from payments.services.refunds.requesting import needs_account
 from payments.services.refunds.second_person import APPROVE, APPROVE_OWN, Watch
 from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
@@ -96,11 +96,6 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
         "label": f"{won:,}원 환불 신청하고 승인",
         "note": f"{AT_ONCE} {OTHER_HOLDER}" if is_asked_for else AT_ONCE,
     }
-
-
-def is_asked(problem: MoneyProblem, at: datetime) -> bool:
-    """차액 인정 신청함: for the present sum, and not so long ago that it counts no more."""
-    return problem.asked_at is not None and problem.asked_amount == problem.amount and at < problem.asked_at + ASK_LIFE
 
 
 def _buttons(problem: MoneyProblem, user: Any, at: datetime) -> list[Button]:

@@ -42,7 +42,7 @@ class PgAccount(TimeStamped):
     is_active = models.BooleanField("사용", default=True)
     # Until then notices without proof are answered as the PG expects and kept as tests, never applied.
     registering_until = models.DateTimeField("등록 시험", null=True, blank=True)
-    last_ok_at = models.DateTimeField("마지막 조회 성공", null=True, blank=True)
+    last_ok_at = models.DateTimeField("마지막 정상 통신", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
 
     class Meta:

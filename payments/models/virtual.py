@@ -15,8 +15,10 @@ class VirtualAccount(TimeStamped):
 
     payment = models.OneToOneField(Payment, models.CASCADE, primary_key=True, related_name="virtual")
     state = models.CharField("발급 상태", max_length=8, choices=VirtualState.choices, default=VirtualState.PENDING)
-    # As the PG counts banks: digits, or a word of PortOne.
-    bank = models.CharField("은행 코드", max_length=40)
+    # The buyer opens it in the PG's own window and the storefront names it: it is asked about, never opened by us.
+    is_from_window = models.BooleanField("결제창에서 연 계좌", default=False, db_default=False)
+    # As the PG counts banks: digits, or a word of PortOne; empty while only the PG knows it.
+    bank = models.CharField("은행 코드", max_length=40, blank=True)
     number = models.CharField("계좌번호", max_length=40, blank=True, db_collation="C")
     holder = models.CharField("예금주", max_length=60, blank=True)
     # Who paid, as the PG tells; a refund to somebody else takes two people.

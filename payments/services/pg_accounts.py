@@ -12,7 +12,17 @@ from django.db import InterfaceError, OperationalError, connection
 
 from core.http import Client
 from core.sealing import Unreadable, unseal
-from payments.adapters.base import Account, Denied, Pg
+from payments.adapters.base import (
+    Account,
+    Denied,
+    NotAtPg,
+    OutcomeUnknown,
+    Pg,
+    PgProblem,
+    RefusedByPg,
+    Unavailable,
+    Unsupported,
+)
 from payments.adapters.registry import PROVIDERS
 from payments.models import Payment, PgAccount
 from payments.models.account import PURPOSE
@@ -29,6 +39,15 @@ KEY_REFUSED = "PG가 우리 키나 설정을 받지 않았습니다."
 """Begins the last error of whatever waits for somebody to mend its PG account."""
 UNREADABLE = "KEYS_UNREADABLE"
 KEYS_LOST = "저장한 키를 열 수 없습니다. 설정의 PG 계정에서 키를 다시 입력하세요."
+_WORDS: tuple[tuple[type[PgProblem], str], ...] = (
+    (NotAtPg, "PG가 모르는 결제입니다. PG 관리자 화면에서 이 결제를 확인하세요."),
+    (Denied, "PG가 우리 키나 설정을 받지 않았습니다. 설정의 PG 계정을 확인하세요."),
+    (Unsupported, "PG 계정에 이 일에 쓰는 키가 없거나 PG가 하지 않는 일입니다. 설정의 PG 계정을 확인하세요."),
+    (RefusedByPg, "PG가 거절했습니다. PG 관리자 화면에서 이 결제를 확인하세요."),
+    (Unavailable, "PG에서 알아볼 수 있는 응답이 없습니다. 저절로 다시 시도합니다."),
+    (OutcomeUnknown, "PG가 처리했는지 알 수 없습니다. 저절로 PG에 다시 확인합니다."),
+    (PgProblem, "PG에 확인하지 못했습니다. 저절로 다시 확인합니다."),
+)
 MARK = "xmin::text || ctid::text"
 """In SQL: another one after every write to the row."""
 _ANSWERED = """
@@ -141,6 +160,11 @@ def client_of(account: PgAccount, timeout: Timeout = PATIENT) -> Client:
         made = Client(url, timeout=timeout, allow_loopback=loopback)
         found = _clients.setdefault((url, loopback, timeout), made)
     return found
+
+
+def words_of(problem: PgProblem) -> str:
+    """PG의 말 for staff: its own sentence, else one of ours for what happened; never our English remark."""
+    return problem.message or next(words for kind, words in _WORDS if isinstance(problem, kind))
 
 
 def note_answers(accounts: Collection[PgAccount | None], *, at: datetime) -> None:

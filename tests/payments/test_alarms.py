@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from accounts.roles import Role
-from core.models import Message
+from core.models import DeliveryState, Message
 from core.settings_registry import set_setting
 from oms.dashboard import ALARMS
+from orders.models import Delivery
 from payments import options
 from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, PgRequest, VirtualAccount
 from payments.services.ledger import problems
@@ -90,6 +91,59 @@ def test_a_notice_of_another_shop_or_address_says_that_the_settings_may_be_wrong
     assert standing() == [(AlarmKind.FOREIGN, 1)]
     assert standing(NOW + 24 * HOUR) == []
     limit(options.FOREIGN_FROM, 2)
+    assert standing() == []
+
+
+def rejected(account, *, count=1, at=NOW):
+    """So many notices of payments that the PG did not know when it was asked."""
+    known = set(PgNotice.objects.values_list("pk", flat=True))
+    told(account, count=count, state=NoticeState.REJECTED, reason="not_at_pg", at=at - MINUTE)
+    PgNotice.objects.exclude(pk__in=known).update(finished_at=at)
+
+
+def test_more_than_five_notices_in_ten_minutes_of_payments_that_the_pg_does_not_know(account):  # A66
+    rejected(account, count=5)
+    assert standing() == []
+    rejected(account)
+    assert alarms(at=NOW + 9 * MINUTE) == [Alarm(AlarmKind.UNKNOWN_AT_PG, 6, "건", account.pk, "토스")]
+    assert standing(NOW + 10 * MINUTE) == []
+    limit(options.REFUSED_FROM, 7)
+    assert standing() == []
+
+
+def test_a_burst_is_one_whether_the_door_or_the_pg_refused_it(account):
+    rejected(account, count=2)
+    asked(account, count=3)
+    assert standing() == []
+    asked(account)
+    assert standing() == [(AlarmKind.REFUSED, 4), (AlarmKind.UNKNOWN_AT_PG, 2)]
+
+
+def test_notices_that_were_looked_at_late_count_when_they_were_rejected(account):
+    told(account, count=6, state=NoticeState.REJECTED, reason="not_at_pg", at=NOW - 2 * HOUR)
+    PgNotice.objects.update(finished_at=NOW)
+    assert standing() == [(AlarmKind.UNKNOWN_AT_PG, 6)]
+
+
+def undelivered(order, *, subscriber, state=DeliveryState.DEAD):
+    return Delivery.objects.create(order=order, subscriber=subscriber, event_ids=[1], state=state, due_at=NOW)
+
+
+def test_what_should_have_followed_the_money_and_failed_every_time(account, make_order):
+    order = make_order()
+    undelivered(order, subscriber="orders.handlers.tell_paid")
+    undelivered(order, subscriber="payments.handlers.close_account", state=DeliveryState.PENDING)
+    assert standing() == []
+    undelivered(order, subscriber="payments.handlers.close_account")
+    assert standing() == [(AlarmKind.UNDELIVERED, 1)]
+    assert standing(NOW + timedelta(days=30)) == [(AlarmKind.UNDELIVERED, 1)]
+    limit(options.ALARM_TO, "010-1234-5678")
+    assert watch(at=NOW) == 1
+    assert "끝내지 못한 입금·환불 후속 처리 1건" in Message.objects.get().body
+    limit(options.DEAD_FROM, 2)
+    assert standing() == []
+    limit(options.DEAD_FROM, 1)
+    Delivery.objects.update(state=DeliveryState.DONE)
     assert standing() == []
 
 

@@ -143,3 +143,17 @@ def test_the_screen_offers_both_and_names_who_asked(short, staff, make_staff, si
     _, answer = press(client, "accept-difference", "problems", [(one.pk, 1)], reason="인정")
     assert answer.status_code == 200
     assert reloaded(one).resolution == Resolution.ACCEPTED
+
+
+def test_the_screen_and_the_act_go_by_one_rule_for_how_long_a_request_stands(
+    short, staff, other, sign_in, monkeypatch, time_machine
+):
+    one = short()
+    assert ask(one, staff) == ""
+    for hours, minutes, is_over in ((72, 71 * 60, False), (1, 59, False), (1, 60, True)):
+        monkeypatch.setattr(resolving, "ASK_LIFE", timedelta(hours=hours))
+        time_machine.move_to(NOW + timedelta(minutes=minutes), tick=False)
+        page = sign_in(Role.OWNER).get(f"/payments/problems/{one.pk}/").content.decode()
+        assert ('data-action="ask-difference"' in page) == is_over
+    assert accept(one, other, at=NOW + timedelta(hours=1)) == resolving.ASK_FIRST
+    assert_open(one)

@@ -8,6 +8,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
+from accounts.roles import Role
 from payments.models import Payment, PgAccount
 from payments.services import pg_accounts
 from payments.services.gateway import refund_sending
@@ -93,3 +94,10 @@ def test_whoever_holds_the_account_is_not_waited_for(pg_shop):
     assert last_ok(account) is None
     note()
     assert last_ok(account) is not None
+
+
+def test_the_field_has_the_name_that_the_screens_show(pg_shop, sign_in):
+    pg_shop.account("toss")
+    label = PgAccount._meta.get_field("last_ok_at").verbose_name
+    assert label == "마지막 정상 통신"
+    assert label in sign_in(Role.OWNER).get("/settings/pg/").content.decode()

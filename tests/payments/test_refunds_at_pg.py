@@ -135,7 +135,7 @@ def test_after_a_second_doubt_that_the_pg_does_not_share_staff_decide(pg_refunds
         Refund.objects.filter(pk=refund.pk, state=R.UNKNOWN).update(due_at=ago(21))
     refund = reloaded(refund)
     assert (refund.state, refund.doubts, refund.attempts) == (R.FAILED, 2, 2)
-    assert refund.last_error
+    assert refund.last_error == refund_checking.NOT_THERE
     assert pg_refunds.at_pg(payment) == []
     assert pg_refunds.ledger(payment) == [DEPOSIT]
     assert retrying.retry(refund_ids=[refund.pk], actor=pg_refunds.staff, at=timezone.now()).moved_ids == [refund.pk]

@@ -29,7 +29,10 @@ TO_ACCEPT = frozenset({K.UNDERPAID, K.OVERPAID, *WRONG_ON_THE_WAY})
 TO_REFUND = frozenset({K.UNDERPAID, K.OVERPAID, K.DUPLICATE_DEPOSIT, *LATE_MONEY})
 """Money that can go back: what is too much, or all that came where it is too little."""
 NOT_A_GAP = "들어온 돈이 많거나 적은 예외만 차액을 인정할 수 있습니다."
-NOTHING_LEFT = "들어온 돈이 남아 있지 않은 주문입니다. 확인한 뒤 '조치 없음'으로 처리하거나 주문을 취소하세요."
+NOTHING_LEFT = (
+    "들어온 돈이 남아 있지 않아 차액으로 인정할 수 없습니다. 고객에게 다시 입금받거나, '조치 없음'으로 처리해 결제 "
+    "확인을 푼 뒤 주문을 취소하거나 그대로 보내세요."
+)
 ASK_FIRST = "두 사람이 확인하는 차액입니다. 먼저 '차액 인정 신청'을 하고 다른 직원이 인정하세요."
 ASKED_ALREADY = "이미 신청한 차액입니다. 다른 직원이 인정하면 반영됩니다."
 OTHER_PERSON = "신청한 사람과 다른 직원이 인정해야 하는 차액입니다."
@@ -63,7 +66,7 @@ def ask_to_accept(
             one = case.problem
             if one.resolved_at or one.kind not in TO_ACCEPT:
                 outcome.refused[one.pk] = settled_by(one) if one.resolved_at else NOT_A_GAP
-            elif _was_asked(one, at) and one.asked_by_id == actor.pk:
+            elif is_asked(one, at) and one.asked_by_id == actor.pk:
                 outcome.refused[one.pk] = ASKED_ALREADY
             else:
                 outcome.possible.append(one)
@@ -79,8 +82,8 @@ def ask_to_accept(
     return outcome
 
 
-def _was_asked(problem: MoneyProblem, at: datetime) -> bool:
-    """Whether a request stands: of the present sum, not older than three days (reliability.md 4.2)."""
+def is_asked(problem: MoneyProblem, at: datetime) -> bool:
+    """차액 인정 신청함: whether a request stands, of the present sum, not older than 72 hours (reliability.md 4.2)."""
     is_same = problem.asked_amount == problem.amount
     return problem.asked_at is not None and is_same and problem.asked_at > at - ASK_LIFE
 
@@ -100,7 +103,7 @@ def accept_difference(
         if case.problem.kind not in TO_ACCEPT or case.payment is None or case.order is None:
             return NOT_A_GAP
         if abs(case.problem.amount) >= limit:
-            if not _was_asked(case.problem, at):
+            if not is_asked(case.problem, at):
                 return ASK_FIRST
             if case.problem.asked_by_id == actor.pk:
                 return OTHER_PERSON

@@ -16,11 +16,12 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg, Unsupported
 from payments.models import LedgerEntry, Payment, VirtualAccount
+from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL
 from payments.services.ledger.booking import OF_BANK, payments_of
 from payments.services.notices.draining import apply_each, fetch
 from payments.services.notices.questions import PATIENCE
-from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of
+from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of, words_of
 from payments.services.snapshots.applying import Fetched
 from payments.states import ENDED, FROM_PG, VirtualState
 
@@ -106,7 +107,7 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
         pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
         failpoint(CLOSED)
     except Unsupported as problem:
-        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(problem))
+        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=words_of(problem)[:300])
     except (RefusedByPg, NotAtPg) as problem:
         # A PG that has opened an account and does not know it has no word about its money.
         _look(virtual, problem, at=at)
@@ -125,7 +126,7 @@ def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
         return
     apply_each([answer], at=at)
     if answer.snapshot.deposits:
-        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=_words(refusal))
+        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=words_of(refusal)[:300])
     elif answer.snapshot.state in OVER_AT_PG:
         _closed(virtual, at=at)
     else:
@@ -140,7 +141,7 @@ def _closed(virtual: VirtualAccount, *, at: datetime) -> None:
 def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     log.warning("the account of payment %s is not closed: %s", virtual.pk, problem)
-    _write(virtual, at=at, next_try_at=at + wait, last_error=_words(problem))
+    _write(virtual, at=at, next_try_at=at + wait, last_error=words_of(problem)[:300])
 
 
 def _write(virtual: VirtualAccount, *, at: datetime, **facts: object) -> int:
@@ -148,13 +149,12 @@ def _write(virtual: VirtualAccount, *, at: datetime, **facts: object) -> int:
     return mine.update(updated_at=at, **facts)
 
 
-def _words(problem: PgProblem) -> str:
-    return (problem.message or str(problem))[:300]
-
-
 def ask_anew(payment: Payment, *, at: datetime) -> None:
     """새 계좌: under a new reference; where money has moved under the old one, that one stays the only one."""
     if payment.account is None or payment.order_ref is None:
+        return
+    if VirtualAccount.objects.filter(payment=payment, is_from_window=True).exists():
+        windows.ask_again(payment, at=at, channel=CHANNEL)
         return
     if LedgerEntry.objects.filter(payment=payment).exists():
         log.warning("payment %s gets no new account: money has moved through the old one", payment.pk)

@@ -1,5 +1,7 @@
 """가상계좌 발급: asked for with the order, done by the first who can: the request that made the order, or the relay.
 
+Where the buyer opens it in the PG's own window, the same road asks what he has opened (`windows`).
+
 The PG is asked outside any transaction. When nobody knows whether it opened the account, it is asked about the payment
 before it is asked for another one. A refusal of our key or settings is nobody's last word: it is tried again like a PG
 that is silent, and at once when somebody has mended the account. What the PG refuses for its own reason stays FAILED.
@@ -8,6 +10,7 @@ that is silent, and at once when somebody has mended the account. What the PG re
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -19,6 +22,7 @@ from core.models import Source
 from core.sealing import seal
 from core.state import Change, Outcome
 from orders.models import Order
+from orders.services.locking import locked_orders
 from orders.states import PaymentMethod
 from payments.adapters.base import (
     Denied,
@@ -28,12 +32,13 @@ from payments.adapters.base import (
     Ref,
     RefusedByPg,
     Snapshot,
-    Unavailable,
     Unsupported,
 )
 from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
+from payments.services.gateway import windows
+from payments.services.ledger.references import PgPaid
 from payments.services.pg_accounts import (
     HURRIED,
     KEY_REFUSED,
@@ -44,6 +49,7 @@ from payments.services.pg_accounts import (
     note_answers,
     note_refusal,
     pg_of,
+    words_of,
 )
 from payments.states import PaymentState, VirtualState
 
@@ -55,6 +61,10 @@ LEASE = timedelta(seconds=60)
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
+NO_NUMBER = (
+    "PG의 답에 계좌번호가 없습니다. 저절로 다시 확인합니다. 계속되면 PG 관리자 화면에서 이 결제가 가상계좌인지 "
+    "확인하세요."
+)
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
 
 
@@ -85,6 +95,12 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
         for payment in payments
     )
     return [payment.pk for payment in payments]
+
+
+def await_window(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) -> None:
+    """결제창 가상계좌 요청: like `ask_for_accounts`, of an account that the storefront names. Raises Conflict."""
+    windows.await_account(order=order, account=account, paid=paid, at=at, try_at=at + HEAD_START)
+    drains.notify(CHANNEL)
 
 
 def issue_due(*, at: datetime) -> int:
@@ -147,37 +163,39 @@ def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
 
 def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
     try:
-        snapshot = _ask(virtual, timeout)
+        snapshot = _ask(virtual, at=at, timeout=timeout)
         failpoint(ISSUED)
     except RefusedByPg as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
-        _later(virtual, _words(problem), at=at, state=VirtualState.FAILED)
+        _later(virtual, words_of(problem), at=at, state=VirtualState.FAILED)
     except (Denied, Unsupported) as problem:
         log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
         text = f"{KEY_REFUSED} {problem.message}".strip()
         note_refusal(virtual.payment.account, text)
         _later(virtual, text, at=at, state=VirtualState.PENDING)
+    except windows.Different as problem:
+        # Its case tells a person; staff may have it asked about again.
+        _later(virtual, words_of(problem), at=at, state=VirtualState.PENDING, is_tried_again=False)
     except PgProblem as problem:
-        _later(virtual, _words(problem), at=at, state=VirtualState.PENDING)
+        _later(virtual, words_of(problem), at=at, state=VirtualState.PENDING)
     else:
         note_answers([virtual.payment.account], at=at)
-        _keep(virtual, snapshot, at=at)
+        _keep_with_order(virtual, snapshot, at=at)
 
 
-def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
+def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot:
     payment = virtual.payment
     account, order = payment.account, payment.order
     if account is None or payment.order_ref is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
-    pg, client, facts = pg_of(account), client_of(account, timeout), facts_of(account)
-    if virtual.attempts > 1 or not pg.capabilities.can_issue:
-        # Somebody may have got through and died before writing it down; or the buyer opens it in the PG's own window.
-        try:
+    pg = pg_of(account)
+    if not pg.capabilities.can_issue:
+        return windows.look(virtual, at=at, timeout=timeout)
+    client, facts = client_of(account, timeout), facts_of(account)
+    if virtual.attempts > 1:
+        # Somebody may have got through and died before writing it down.
+        with suppress(NotAtPg):
             found = pg.fetch(client, account=facts, ref=Ref(order_ref=payment.order_ref, at=payment.created_at))
-        except NotAtPg as nothing:
-            if not pg.capabilities.can_issue:
-                raise Unavailable("the buyer has not opened an account yet") from nothing
-        else:
             if found.account is not None:
                 return found
     ask = IssueAsk(
@@ -193,11 +211,25 @@ def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
     return pg.issue(client, account=facts, ask=ask)
 
 
-def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
+def _keep_with_order(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
+    """An account that we have not opened ourselves ends when the PG says, and its order with it."""
+    if not virtual.is_from_window:
+        _keep(virtual, snapshot, at=at)
+        return
+    with locked_orders([virtual.payment.order_id], skip_locked=True) as (orders, _):
+        if not orders:
+            _later(virtual, windows.BUSY, at=at, state=VirtualState.PENDING)
+        for order in orders:
+            if _keep(virtual, snapshot, at=at):
+                windows.take_deadline(order, snapshot)
+
+
+def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> bool:
+    """Whether the account is open for the order from now on."""
     given = snapshot.account
     if given is None:
-        _later(virtual, "the PG named no account", at=at, state=VirtualState.PENDING)
-        return
+        _later(virtual, NO_NUMBER, at=at, state=VirtualState.PENDING)
+        return False
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
         mine = VirtualAccount.objects.select_for_update(no_key=True).get(pk=virtual.pk)
@@ -205,7 +237,7 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
             VirtualState.PENDING,
             VirtualState.FAILED,
         }:
-            return
+            return False
         # FAILED: the order was canceled while the PG was opening it, so it is closed again.
         is_wanted = mine.state == VirtualState.PENDING
         VirtualAccount.objects.filter(pk=virtual.pk).update(
@@ -225,24 +257,23 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
         )
         if is_wanted:
             _tell(virtual, payment, at=at)
+    return is_wanted
 
 
 def _tell(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> None:
-    """The history and the buyer hear of it; every attempt is a version of its own."""
-    attempt = int((payment.order_ref or "-1").rpartition("-")[2])
+    """The history and the buyer hear of it; every attempt is a version of its own, and a window has one."""
+    attempt = 1 if virtual.is_from_window else int((payment.order_ref or "-1").rpartition("-")[2])
     change = Change(virtual, VirtualState.PENDING, VirtualState.ISSUED, attempt)
     record(Outcome(changes=[change]), VIRTUAL_ISSUED, at=at, source=Source.PG)
 
 
-def _words(problem: PgProblem) -> str:
-    return problem.message or str(problem)
-
-
-def _later(virtual: VirtualAccount, error: str, *, at: datetime, state: VirtualState) -> None:
+def _later(
+    virtual: VirtualAccount, error: str, *, at: datetime, state: VirtualState, is_tried_again: bool = True
+) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
         state=state,
-        next_try_at=at + wait if state == VirtualState.PENDING else None,
+        next_try_at=at + wait if is_tried_again and state == VirtualState.PENDING else None,
         last_error=error[:300],
         updated_at=at,
     )

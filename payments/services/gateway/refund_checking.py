@@ -21,7 +21,7 @@ from payments import events
 from payments.adapters.base import PgProblem, PgState, Snapshot
 from payments.adapters.base import RefundState as AtPg
 from payments.models import Refund
-from payments.services.gateway.refund_sending import ASK_SOON, KEY_LIFE, MOST_REPEATS, QUIET, repeating, words_of
+from payments.services.gateway.refund_sending import ASK_SOON, KEY_LIFE, MOST_REPEATS, QUIET, coded, repeating
 from payments.services.notices.draining import fetch
 from payments.services.notices.questions import PATIENCE, AskedElsewhere
 from payments.services.pg_accounts import pg_of
@@ -108,7 +108,7 @@ def _judge(refund_id: int, answer: Fetched | PgProblem, *, at: datetime) -> None
             else:
                 wait = ASK_SOON if isinstance(answer, AskedElsewhere) else LATER
                 for refund in locked:
-                    _ask_again(refund, at + wait, error=words_of(answer))
+                    _ask_again(refund, at + wait, error=coded(answer))
     except LockTimeout:
         log.warning("refund %s: the order is locked; looked at later", refund_id)
 
@@ -160,7 +160,7 @@ def _unseen(refund: Refund, answer: Fetched, *, at: datetime) -> None:
     elif refund.sent_at is None or answer.asked_at < refund.sent_at + QUIET:
         _ask_again(refund, at + ASK_SOON * 3)
     elif refund.doubts > 1:
-        settling.fail(refund, error=refund.last_error or NOT_THERE, at=at)
+        settling.fail(refund, error=NOT_THERE, at=at)
     else:
         Refund.objects.filter(pk=refund.pk, version=refund.version).update(absent_at=answer.asked_at, due_at=at)
 

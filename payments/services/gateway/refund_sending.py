@@ -40,7 +40,15 @@ from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount, Refund, RefundAccount
 from payments.services.notices.draining import fetch
 from payments.services.notices.questions import PATIENCE
-from payments.services.pg_accounts import KEY_REFUSED, client_of, facts_of, note_answers, note_refusal, pg_of
+from payments.services.pg_accounts import (
+    KEY_REFUSED,
+    client_of,
+    facts_of,
+    note_answers,
+    note_refusal,
+    pg_of,
+    words_of,
+)
 from payments.services.refunds import settling
 from payments.services.refunds.locking import balances_at_pg, locked_refunds
 from payments.services.refunds.requesting import CHANNEL
@@ -68,7 +76,7 @@ WRITTEN = declare("refund_after_write", "the outcome is committed; nothing else 
 
 OVER_BALANCE = "PG에 남은 금액 {balance:,}원보다 환불액이 큽니다. 결제 내역을 확인하세요."
 NOT_SENT = "환불을 보낼 수 없습니다. 환불계좌와 PG 계정의 주소를 확인하세요."
-NO_ANSWER = "PG가 응답하지 않아 환불하지 못했습니다."
+NO_ANSWER = "PG가 응답하지 않아 환불하지 못했습니다. PG를 확인하고 다시 신청하세요."
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +325,7 @@ def _write(refund: Refund, call: _Call, answer: _Answer, *, at: datetime) -> Non
         return
     if refund.version != call.version or refund.state != RefundState.SENDING:
         return
-    words = words_of(given)
+    words = coded(given)
     if isinstance(given, Denied) and not (refund.doubts and call.is_repeatable):
         # Nothing was done, and nothing will be before somebody has mended the account.
         text = _refused_key(given)
@@ -335,9 +343,10 @@ def _write(refund: Refund, call: _Call, answer: _Answer, *, at: datetime) -> Non
         outcome = move([refund], Refund.postpone, at=at, due_at=due_at, error=words)
         record(outcome, events.REFUND_POSTPONED, at=at, source=Source.TASK, reason=words[:200])
     else:
-        settling.fail(refund, error=words or NO_ANSWER, at=at)
+        is_silent = isinstance(given, Unavailable) and not given.message
+        settling.fail(refund, error=NO_ANSWER if is_silent else words, at=at)
 
 
-def words_of(problem: PgProblem) -> str:
-    """PG의 말 for staff: its own sentence with the code, else what we know."""
-    return f"{problem.message} ({problem.code})".replace(" ()", "").strip() if problem.message else str(problem)[:300]
+def coded(problem: PgProblem) -> str:
+    """PG의 말과 번호: what staff read of a refund that did not go, with the code that the PG's support asks for."""
+    return f"{words_of(problem)} ({problem.code})".replace(" ()", "")[:300]

@@ -30,6 +30,10 @@ SWITCHED_OFF = "쓰지 않는 PG 계정의 주문입니다. 설정의 PG 계정�
 HAS_ONE = "입금할 가상계좌가 이미 있습니다."
 ON_ITS_WAY = "지금 발급하고 있습니다. 잠시 뒤 다시 확인하세요."
 CLOSING = "전의 가상계좌를 닫고 있습니다. 닫은 뒤 다시 발급하세요."
+BY_WINDOW = (
+    "고객이 PG 결제창에서 연 가상계좌라 우리가 다시 발급하지 못합니다. 고객에게 새로 주문하거나 다른 방법으로 "
+    "결제하도록 안내하세요."
+)
 HAS_MOVED = "전의 가상계좌로 돈이 오간 주문이라 새 계좌를 발급하지 않습니다."
 
 
@@ -117,6 +121,8 @@ def _refusals(
 
 def _standing(virtual: VirtualAccount | None) -> str:
     """Why the account of an order is not asked for again; empty when it is."""
+    if virtual is not None and virtual.state == V.CLOSED and virtual.is_from_window:
+        return BY_WINDOW
     if virtual is None or virtual.state in {V.FAILED, V.CLOSED}:
         return ""
     if virtual.state == V.PENDING:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
+from core.masking import mask_name
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
 from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, VirtualAccount
 from payments.services.deposits import bank_feed
@@ -172,11 +173,12 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
 
 
 def _keep_depositors(good: Sequence[Fetched]) -> None:
-    """입금자 as the PG tells it; the newest word stands."""
+    """입금자 as the PG tells it; the newest word stands. A name that was masked for its age is not told anew."""
     for one in good:
         name = one.snapshot.depositor[:60]
         if name:
-            VirtualAccount.objects.filter(pk=one.payment_id).exclude(depositor=name).update(depositor=name)
+            mine = VirtualAccount.objects.filter(pk=one.payment_id)
+            mine.exclude(depositor__in=[name, mask_name(name)]).update(depositor=name)
 
 
 def fetch(

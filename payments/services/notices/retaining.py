@@ -7,15 +7,15 @@ enough. Source: reliability.md R-14, payments.md 5.8, 5.9.
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from core.masking import mask_name
 from core.settings_registry import get_settings
 from payments.bodies import charset_of, masked_body
-from payments.models import PgNotice, PgRequest, Refund
+from payments.models import LedgerEntry, PgNotice, PgRequest, Refund, VirtualAccount
 from payments.models.notice import RETENTION
 from payments.options import ACCOUNT_DAYS, BODY_DAYS, REQUEST_YEARS
-from payments.states import RefundState
+from payments.states import EntryKind, RefundState
 
 AT_ONCE = 200
 """Rows of one transaction; a body has 64 KiB at most."""
@@ -35,13 +35,15 @@ DELETE FROM payments_pgrequest WHERE id IN (
 def mask_old(*, at: datetime) -> int:
     """개인정보 가리기: bodies older than the setting become their masked text; how many. Size and fingerprint stay.
 
-    A request that nobody has read yet keeps its body. What was read out of it goes with it (mask_notices).
+    A request that nobody has read yet keeps its body. What was read out of it goes with it (mask_notices), and the name
+    that the PG told with the money (mask_depositors).
     """
     before = at - timedelta(days=get_settings(BODY_DAYS.key)[BODY_DAYS.key])
     total = 0
     while done := _mask_some(before, at=at):
         total += done
     mask_notices(before=before)
+    mask_depositors(before=before)
     return total
 
 
@@ -68,6 +70,23 @@ def _mask_some_notices(before: datetime) -> int:
             one.depositor, one.fields = mask_name(one.depositor), {}
         PgNotice.objects.bulk_update(found, ["depositor", "fields"])
     return len(found)
+
+
+def mask_depositors(*, before: datetime) -> int:
+    """가상계좌 입금자 가리기: of accounts that were opened before then and into which nothing came since; how many."""
+    clear = VirtualAccount.objects.exclude(depositor="").exclude(depositor__contains="*").filter(created_at__lt=before)
+    lately = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind=EntryKind.DEPOSIT, at__gte=before)
+    total = 0
+    while True:
+        with transaction.atomic():
+            rows = clear.filter(~Exists(lately)).select_for_update(skip_locked=True, no_key=True, of=("self",))
+            found = list(rows.only("pk", "depositor").order_by("pk")[:AT_ONCE])
+            for one in found:
+                one.depositor = mask_name(one.depositor)
+            VirtualAccount.objects.bulk_update(found, ["depositor"])
+        if not found:
+            return total
+        total += len(found)
 
 
 def _mask_some(before: datetime, *, at: datetime) -> int:

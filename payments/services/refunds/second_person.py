@@ -75,11 +75,11 @@ def payer_of(payment: Payment) -> str:
 
 def _told(payment: Payment) -> str:
     known = VirtualAccount.objects.filter(payment=payment).values_list("depositor", flat=True).first()
-    if known:
+    # A name that was masked for its age says nothing.
+    if known and "*" not in known:
         return known
     notices = PgNotice.objects.filter(
         account=payment.account_id, order_ref=payment.order_ref, kind=Kind.DEPOSITED, is_proven=True
     )
-    # A name that was masked for its age says nothing.
     found = notices.exclude(depositor="").exclude(depositor__contains="*").order_by("-pk")
     return found.values_list("depositor", flat=True).first() or ""

@@ -15,7 +15,7 @@ from payments.adapters.base import PgState, Snapshot
 from payments.models import Payment, VirtualAccount
 from payments.services.ledger import problems
 from payments.services.ledger.keeping import Kept, kept_by
-from payments.states import ENDED, LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind
+from payments.states import ENDED, LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind, VirtualState
 
 S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
@@ -150,7 +150,7 @@ class Plan:
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=-kept.surplus, at=at)
         else:
             self.fitting.append(payment)
-            if case.ended is not None:
+            if case.ended is not None and not _closed_by_us(payment):
                 self.cancel.append((payment.order, case.ended))
 
     def _ended(self, case: _Case, *, at: datetime) -> None:
@@ -279,6 +279,12 @@ class Plan:
             elif more > 0:
                 problems.open_one(payment, SURPLUS, amount=more, at=at)
         return back
+
+
+def _closed_by_us(payment: Payment) -> bool:
+    """Whether the end is our own doing, of before the order was revived: no news that would end it again."""
+    closed = VirtualAccount.objects.filter(payment=payment, state__in=[VirtualState.CLOSING, VirtualState.CLOSED])
+    return bool(closed.exists())
 
 
 def _cause(case: _Case) -> str:

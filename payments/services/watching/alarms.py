@@ -48,7 +48,9 @@ class AlarmKind(StrEnum):
 
     TAKEN_BACK = "taken-back"
     DEAD = "dead"
+    UNDELIVERED = "undelivered"
     REFUSED = "refused"
+    UNKNOWN_AT_PG = "unknown-at-pg"
     FOREIGN = "foreign"
     FAILING = "failing"
     SILENT = "silent"
@@ -57,11 +59,13 @@ class AlarmKind(StrEnum):
 
 LABELS = {
     AlarmKind.REFUSED: "알림 거절",
+    AlarmKind.UNKNOWN_AT_PG: "PG가 모르는 알림",
     AlarmKind.FOREIGN: "다른 상점·IP의 알림",
     AlarmKind.SILENT: "알림 없음",
     AlarmKind.OLD_CASES: "오래된 예외 입금",
     AlarmKind.FAILING: "PG 조회 실패",
     AlarmKind.DEAD: "처리하지 못한 알림",
+    AlarmKind.UNDELIVERED: "끝내지 못한 입금·환불 후속 처리",
     AlarmKind.TAKEN_BACK: "은행이 취소한 입금",
 }
 
@@ -129,11 +133,15 @@ def _judged(fact: Fact, limits: Limits, at: datetime) -> Iterator[Alarm]:
             yield Alarm(AlarmKind.TAKEN_BACK, fact.number, "건")
         case "dead" if fact.number >= limits[options.DEAD_FROM.key]:
             yield Alarm(AlarmKind.DEAD, fact.number, "건")
-        case "turned-away":
-            if fact.number >= limits[options.REFUSED_FROM.key]:
-                yield Alarm(AlarmKind.REFUSED, fact.number, "건", **whose)
-            if fact.other >= limits[options.FOREIGN_FROM.key]:
-                yield Alarm(AlarmKind.FOREIGN, fact.other, "건", **whose)
+        case "undelivered" if fact.number >= limits[options.DEAD_FROM.key]:
+            yield Alarm(AlarmKind.UNDELIVERED, fact.number, "건")
+        # One burst, told by the two lists that explain it.
+        case "turned-away" if fact.other and fact.number >= limits[options.REFUSED_FROM.key]:
+            yield Alarm(AlarmKind.REFUSED, fact.other, "건", **whose)
+        case "unknown-at-pg" if fact.other and fact.number >= limits[options.REFUSED_FROM.key]:
+            yield Alarm(AlarmKind.UNKNOWN_AT_PG, fact.other, "건", **whose)
+        case "foreign" if fact.number >= limits[options.FOREIGN_FROM.key]:
+            yield Alarm(AlarmKind.FOREIGN, fact.number, "건", **whose)
         case "asked" if fact.other >= FEWEST_FAILURES:
             if (percent := 100 * fact.other // fact.number) > limits[options.FAILING_PERCENT.key]:
                 yield Alarm(AlarmKind.FAILING, percent, "%", **whose)
@@ -150,19 +158,30 @@ def _old_cases(limits: Limits, at: datetime) -> int:
     return MoneyProblem.objects.filter(resolved_at=None, found_at__lt=datetime.combine(day, local.timetz())).count()
 
 
-# What staff took back themselves is no news (A58, A59). Of the notices of the last hour that were looked at, those
-# count as failed whose PG has given no usable answer so far. Silent is an account whose virtual accounts have waited
-# all the time while it told nothing.
+# What staff took back themselves is no news (A58, A59). Refused is what was turned away at the door, and what the PG
+# did not know when it was asked (A66). Undelivered is what should have followed the money and failed every time. Of the
+# notices of the last hour that were looked at, those count as failed whose PG has given no usable answer so far. Silent
+# is an account whose virtual accounts have waited all the time while it told nothing.
 _FACTS = """
 SELECT 'taken-back', NULL::bigint, '', count(DISTINCT payment_id), 0 FROM payments_ledgerentry
 WHERE kind = 'REVERSAL' AND at > %(taken_back)s AND actor_id IS NULL
 UNION ALL
 SELECT 'dead', NULL, '', count(*), 0 FROM payments_pgnotice WHERE state = 'DEAD'
 UNION ALL
-SELECT 'turned-away', a.id, a.name, count(*) FILTER (WHERE r.at > %(burst)s),
-    count(*) FILTER (WHERE r.status = 403 OR r.reason = 'account_mismatch')
-FROM payments_pgrequest r JOIN payments_pgaccount a ON a.id = r.account_id AND a.is_active
-WHERE r.status IN (401, 403) AND r.at > %(day)s GROUP BY a.id
+SELECT 'undelivered', NULL, '', count(*), 0 FROM orders_delivery WHERE state = 'DEAD' AND subscriber LIKE 'payments.%%'
+UNION ALL
+SELECT f.what, r.id, r.name, f.number, f.other FROM (
+    SELECT a.id, a.name, count(*) FILTER (WHERE r.at > %(burst)s) AS burst,
+        count(*) FILTER (WHERE r.at > %(burst)s AND r.is_unknown) AS unknown,
+        count(*) FILTER (WHERE r.is_foreign) AS foreigners
+    FROM (SELECT account_id, at, status = 403 OR reason = 'account_mismatch' AS is_foreign, false AS is_unknown
+          FROM payments_pgrequest WHERE status IN (401, 403) AND at > %(day)s
+          UNION ALL
+          SELECT account_id, finished_at, false, true FROM payments_pgnotice
+          WHERE state = 'REJECTED' AND received_at > %(day)s AND finished_at > %(burst)s) r
+    JOIN payments_pgaccount a ON a.id = r.account_id AND a.is_active GROUP BY a.id) r
+CROSS JOIN LATERAL (VALUES ('turned-away', r.burst, r.burst - r.unknown), ('unknown-at-pg', r.burst, r.unknown),
+                           ('foreign', r.foreigners, 0)) f(what, number, other)
 UNION ALL
 SELECT 'asked', a.id, a.name, count(*),
     count(*) FILTER (WHERE n.state = 'RETRY' AND n.reason IN ('no_answer', 'denied', 'failed'))

@@ -6,30 +6,28 @@ the PG at once and then ever more seldom, whatever notices come besides. Source:
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from core import drains
-from core.exceptions import Conflict, DomainError
 from core.failpoints import declare, failpoint
 from orders.models import Order
 from orders.services.locking import locked_orders
-from orders.states import PREPAID_METHODS, PaymentMethod
+from orders.states import PREPAID_METHODS
 from payments.adapters.base import NotAtPg, PgProblem, PgState
-from payments.adapters.registry import PGS
 from payments.models import CardCheck, MoneyProblem, Payment, PgAccount
-from payments.services.ledger import problems
+from payments.services.ledger import problems, references
 from payments.services.ledger.booking import payments_of
+from payments.services.ledger.references import CARDS, PgPaid
 from payments.services.notices.draining import SOON_AGAIN, apply_each, fetch
+from payments.services.pg_accounts import words_of
 from payments.services.snapshots.applying import Applied, Fetched
 from payments.states import NoticeState, PaymentState, ProblemKind, Resolution
 
 log = logging.getLogger("payments.card_checks")
 
 CHANNEL = "oms_card_checks"
-METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY})
 AT_ONCE = 16
 LEASE = timedelta(seconds=90)
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (3, 10, 30, 60, 300, 900, 1800))
@@ -37,46 +35,9 @@ UNKNOWN_TRIES = 5
 """A PG that still does not know the payment then, after two minutes: a person looks which of the two is wrong."""
 GIVEN_UP = timedelta(days=7)
 NOT_THERE = "자사몰이 결제했다고 알린 결제를 PG가 모릅니다. PG 관리자 화면에서 결제를 확인하세요."
-NO_ACCOUNT = (
-    "payment.pg.account: 사용 중인 PG 계정의 코드가 아닙니다. 설정의 PG 계정에서 코드를 확인하고 다시 보내세요."
-)
-WRONG_METHOD = (
-    "payment.pg: 결제수단이 CARD나 EASY_PAY인 주문에만 보냅니다. 결제수단을 고치거나 pg를 빼고 다시 보내세요."
-)
-NOTHING_DUE = "payment.pg: 결제할 금액이 없는 주문입니다. 금액을 고치거나 pg를 빼고 다시 보내세요."
-USED = "이 PG 주문번호는 다른 주문의 결제입니다. 결제한 PG 주문번호를 확인하고 다시 보내세요."
 OVER = frozenset({PgState.PAID, PgState.PART_REFUNDED, PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 """PG states that no further question changes without a notice."""
 ASKED = declare("card_check_after_fetch", "the PG has told about card payments; nothing is applied")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PgPaid:
-    """PG 결제 참조 as the storefront names it: code of our account, the reference there, the PG's own number."""
-
-    account: str
-    order_ref: str
-    payment_ref: str = ""
-
-
-class PgRefused(DomainError):
-    """PG 결제 접수 불가: what the storefront names cannot be a payment at a PG of ours; nothing is stored."""
-
-    code = "order_refused"
-    status = 422
-
-
-def account_for(paid: PgPaid, *, method: PaymentMethod, due: int) -> PgAccount:
-    """PG 계정 of a reference, before the order is stored; `due` is what the order costs in won. Raises PgRefused."""
-    if method not in METHODS:
-        raise PgRefused(WRONG_METHOD)
-    if due <= 0:
-        raise PgRefused(NOTHING_DUE)
-    found = PgAccount.objects.filter(code=paid.account, is_active=True, provider__in=list(PGS)).first()
-    if found is None:
-        raise PgRefused(NO_ACCOUNT)
-    assert isinstance(found, PgAccount)
-    return found
 
 
 def await_pg(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) -> None:
@@ -84,34 +45,14 @@ def await_pg(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) ->
 
     Runs in the transaction that made the order. Raises Conflict where another order was paid under the reference.
     """
-    payment = Payment.objects.get(order=order)
-    try:
-        with transaction.atomic():
-            Payment.objects.filter(pk=payment.pk).update(
-                account=account, order_ref=paid.order_ref, payment_ref=paid.payment_ref, updated_at=at
-            )
-    except IntegrityError:
-        raise Conflict(USED, code="pg_reference_used") from None
+    payment = references.name(order=order, account=account, paid=paid, at=at)
     CardCheck.objects.create(payment=payment, next_try_at=at)
-    # Its notices may have waited in vain for the order.
-    orphans = MoneyProblem.objects.filter(
-        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref, resolved_at=None
-    )
-    orphans.update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
     drains.notify(CHANNEL)
-
-
-def is_same(order: Order, paid: PgPaid | None) -> bool:
-    """Whether a stored order is awaited, or was paid, under this reference; with None, whether under none."""
-    mine = Payment.objects.filter(order=order, account__isnull=False, method__in=METHODS)
-    if paid is None:
-        return not CardCheck.objects.filter(payment__in=mine).exists()
-    return mine.filter(account__code=paid.account, order_ref=paid.order_ref).exists()
 
 
 def state_of(order: Order) -> str | None:
     """PG 결제 상태 for the storefront: pending, confirmed, refunded, problem; None without a PG. Two queries."""
-    if order.payment_method not in METHODS:
+    if order.payment_method not in CARDS:
         return None
     payment = Payment.objects.filter(order=order, account__isnull=False).order_by("pk").first()
     if payment is None:
@@ -179,7 +120,7 @@ def _told(check: CardCheck, answer: Fetched, applied: Applied, *, at: datetime) 
 
 
 def _untold(check: CardCheck, problem: PgProblem, *, at: datetime) -> None:
-    text = problem.message or str(problem)
+    text = words_of(problem)
     if isinstance(problem, NotAtPg):
         text = NOT_THERE
         if check.attempts >= UNKNOWN_TRIES:

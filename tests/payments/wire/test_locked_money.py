@@ -209,9 +209,13 @@ def test_what_was_reversed_whole_is_nothing_to_accept(pg_shop, paid, staff, sett
     assert resolving.accept_difference(problem_ids=[case.pk], **facts).refused == {case.pk: resolving.NOTHING_LEFT}
     assert (locked_bits(order), cases(order)) == ({BOUND}, [(K.REVERSED_AFTER_RELEASE, 33_000, "")])
     assert ledger(order) == [(E.DEPOSIT, 33_000), (E.REVERSAL, -33_000)]
-    close(order, staff)
-    # The order can go, or end without anything to pay back.
+    # What the refusal tells to do, in the order in which it can be done.
+    assert "'조치 없음'으로 처리해 결제 확인을 푼 뒤 주문을 취소하거나" in resolving.NOTHING_LEFT
     facts = {"fault": Fault.SELLER, "reason": "입금 취소", "actor": staff, "account": ACCOUNT}
+    outcome = canceling.cancel_and_refund(line_ids=lines(order), at=timezone.now(), **facts)
+    assert (outcome.moved, set(outcome.refused)) == ([], set(lines(order)))
+    assert (pg_shop.state(order)[0], locked_bits(order)) == (S.READY, {BOUND})
+    close(order, staff)
     assert canceling.cancel_and_refund(line_ids=lines(order), at=timezone.now(), **facts).refused == {}
     assert (pg_shop.state(order), Refund.objects.count()) == ((S.CANCELED, 0, PaymentState.PENDING), 0)
     assert find_violations() == []
