@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0026_asks_back")]
+    dependencies = [("payments", "0006_refunds_problems")]
 
     operations = [
         migrations.AddField(
