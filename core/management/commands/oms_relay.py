@@ -1,5 +1,6 @@
 """`manage.py oms_relay [--once]`: the relay role; it also wakes workers up for due jobs and runs the drains."""
 
+import os
 import signal
 import threading
 from typing import Any
@@ -9,6 +10,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from core import relay
 from core.drains import DRAINS, run_all
 from core.jobs import dispatch
+
+NICENESS = 10
+"""People at their pages and PGs with their notices go first; what waits here is committed and can wait."""
 
 
 class Command(BaseCommand):
@@ -22,6 +26,7 @@ class Command(BaseCommand):
             drained = run_all()
             self.stdout.write(f"{relay.run_once()} deliveries, {drained} other rows")
             return
+        os.nice(NICENESS)
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda n, _frame: stopping.append(n))
