@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -56,6 +57,25 @@ def shop(shop_folder: Path, tmp_path: Path) -> Iterator[Processes]:
     group = Processes(tmp_path, env)
     yield group
     group.end()
+
+
+@pytest.fixture(scope="module")
+def migrated() -> Iterator[Path]:
+    """Data of a shop that was up before."""
+    top = Path(tempfile.mkdtemp(prefix="oms-before-"))
+    top.chmod(0o711)
+    env = {"PATH": os.environ["PATH"], "OMS_ENV": "demo", "OMS_DATA_DIR": str(top / "var"), "OMS_PROCESSES": "migrate"}
+    subprocess.run([*MANAGE, "up"], env=env, check=True, capture_output=True, timeout=READY)
+    yield top / "var"
+    shutil.rmtree(embedded.layout(top / "var").fallback, ignore_errors=True)
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def used_shop(shop: Processes, shop_folder: Path, migrated: Path) -> Processes:
+    """The same with migrated tables: only a first start is about them."""
+    subprocess.run(["cp", "-a", str(migrated), str(shop_folder)], check=True)
+    return shop
 
 
 def up(shop: Processes, *options: str, port: int | None = None) -> Running:
@@ -118,17 +138,17 @@ def test_up_starts_everything_prints_the_address_and_stops_cleanly(shop, shop_fo
     assert system.with_environment(MARK, str(shop_folder)) == []
 
 
-def test_a_second_up_is_refused_and_the_first_goes_on(shop):
-    first = up(shop).wait_ready(READY)
-    second = up(shop)
+def test_a_second_up_is_refused_and_the_first_goes_on(used_shop):
+    first = up(used_shop).wait_ready(READY)
+    second = up(used_shop)
     assert second.process.wait(READY) == 1
     assert f"It is already running: process {first.process.pid}, {first.url}/" in second.log()
     assert "Traceback" not in second.log()
     assert status_of(f"{first.url}/readyz") == 200
 
 
-def test_every_killed_process_is_restarted(shop, shop_folder):
-    running = up(shop).wait_ready(READY)
+def test_every_killed_process_is_restarted(used_shop, shop_folder):
+    running = up(used_shop).wait_ready(READY)
     before = parts_of(running)
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -143,35 +163,35 @@ def test_every_killed_process_is_restarted(shop, shop_folder):
     assert running.process.wait(READY) == 0
 
 
-def test_after_a_kill_of_everything_up_works_again(shop, shop_folder):
-    first = up(shop).wait_ready(READY)
+def test_after_a_kill_of_everything_up_works_again(used_shop, shop_folder):
+    first = up(used_shop).wait_ready(READY)
     in_shop(shop_folder, "CREATE TABLE kept AS SELECT generate_series(1, 500) AS number")
     parts = parts_of(first)
     for pid in (first.process.pid, *parts.values()):
         os.kill(pid, signal.SIGKILL)
     first.process.wait()
-    again = up(shop, port=first.port).wait_ready(READY)
+    again = up(used_shop, port=first.port).wait_ready(READY)
     assert in_shop(shop_folder, "SELECT count(*) FROM kept") == [(500,)]
     assert again.stop() == 0
 
 
-def test_after_a_kill_of_the_supervisor_alone_nothing_is_left_behind(shop, shop_folder):
-    first = up(shop).wait_ready(READY)
+def test_after_a_kill_of_the_supervisor_alone_nothing_is_left_behind(used_shop, shop_folder):
+    first = up(used_shop).wait_ready(READY)
     parts = parts_of(first)
     first.process.kill()
     first.process.wait()
     # At once: the old processes may still be stopping.
-    again = up(shop, port=first.port).wait_ready(READY)
+    again = up(used_shop, port=first.port).wait_ready(READY)
     assert not [pid for pid in parts.values() if system.is_running(pid)]
     assert again.stop() == 0
 
 
-def test_a_taken_port_is_named_before_anything_listens(shop):
-    holder = shop.run(
+def test_a_taken_port_is_named_before_anything_listens(used_shop):
+    holder = used_shop.run(
         [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port := free_port())], name="holder"
     )
     assert system.wait_until(lambda: status_of(f"http://127.0.0.1:{port}/") == 200, timeout=READY)
-    refused = up(shop, port=port)
+    refused = up(used_shop, port=port)
     assert refused.process.wait(READY) == 1
     assert f"Port {port} is used by another program" in refused.log()
     assert holder.is_alive
