@@ -52,11 +52,12 @@ def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
 def moved(cell: str, note: str, badges: str = "") -> SafeString:
     """다른 사람의 처리 on a finished cell: in the place of its smaller lines, so that the row keeps its height.
 
-    The new state is a dot before the words, and words for who rests on them or cannot see it.
+    The new state stands before the words in words of its own; all of it is the title too, where the cell is narrow.
     """
     main, states = cell.partition('<span class="sub"')[0], escape(badges)
     title = " · ".join(filter(None, (strip_tags(states), note)))
-    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{states}{escape(note)}</span>')
+    words = " ".join(filter(None, (states, escape(note))))
+    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{words}</span>')
 
 
 def with_note(main: object, note: object) -> SafeString:

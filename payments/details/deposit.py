@@ -17,6 +17,7 @@ from payments.columns.deposits import CSS as DEPOSIT_CSS
 from payments.columns.deposits import deposit_url
 from payments.columns.refunds import CSS as REFUND_CSS
 from payments.columns.refunds import refund_url
+from payments.details.refund_account import REVEAL, account_row
 from payments.forms.refunds import RefundForm
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.deposits.allocating import NOT_FOUND
@@ -70,6 +71,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "links": links_of(deposit),
         "returns": returns_of(deposit) if user.has_perm(SEE_REFUNDS) else [],
         "may_reveal": user.has_perm(MATCH),
+        "may_reveal_account": user.has_perm(REVEAL),
         "may_match": waits and user.has_perm(MATCH),
         "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
         "return_form": RefundForm(),
@@ -161,6 +163,7 @@ def returns_of(deposit: BankDeposit) -> list[dict[str, Any]]:
             "who": f"{one.requested_by.display_name} 님" if one.requested_by else "시스템",
             "when": cells.full_time(one.requested_at)[:16],
             "reason": one.reason,
+            "account": account_row(one),
         }
         for one in rows
     ]

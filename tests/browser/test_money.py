@@ -60,20 +60,22 @@ def test_a_deposit_at_the_bank_leaves_the_open_screen_without_a_reload(shop, pg_
     assert page.evaluate("window.stays") is True
     assert page.locator("[data-count=menu-awaiting-payment]").inner_text() in {"0", "1"}
 
-    # The colleague's 상품준비중 was open beside all the time and nobody has touched it. What a person sees there: the
-    # numbers above the list and in the menu count the order by themselves, and a line above the rows says
-    # "목록을 연 뒤 새로 들어온 것이 있습니다." The rows under the mouse do not jump; the line's button shows the order.
+    # The row says its new state in words, not by a colour alone (WCAG 1.4.1).
+    said = page.locator(f"#row-{order.pk} .said")
+    expect(said).to_have_text("상품준비중 방금 시스템이 처리 · PG 입금 통보")
+    expect(said).to_have_attribute("title", "상품준비중 · 방금 시스템이 처리 · PG 입금 통보")
+    assert said.locator(".badge").evaluate("badge => parseFloat(getComputedStyle(badge).fontSize)") > 10
+    assert violations(page) == []
+
+    # The colleague's 상품준비중 was open beside all the time and nobody has touched it. Where there was no row there is
+    # nothing that could jump: the number and the order come together, never "주문 1건" above an empty list.
     board.bring_to_front()
-    line = board.locator("[data-note=moved]")
-    expect(line).to_contain_text("목록을 연 뒤 새로 들어온 것이 있습니다.", timeout=POLL)
-    expect(line).to_be_visible()
+    board.locator(f"#row-{order.pk}").wait_for(timeout=POLL)
     expect(board.locator("#list [data-count=total]")).to_contain_text("주문 1건")
+    expect(board.locator("#list .empty")).to_have_count(0)
+    expect(board.locator("[data-note=moved]")).to_be_hidden()
     expect(board.locator("[data-count=menu-preparing]")).to_have_text("1", timeout=POLL)
-    assert board.locator(f"#row-{order.pk}").count() == 0
     assert violations(board) == []
-    line.get_by_role("button", name="목록 새로고침").click()
-    board.locator(f"#row-{order.pk}").wait_for()
-    expect(line).to_be_hidden()
     assert board.evaluate("window.stays") is True
 
 
