@@ -41,6 +41,11 @@ def text(value: object) -> SafeString:
     return EMPTY if value is None or value == "" else SafeString(escape(value))
 
 
+def brief(value: object) -> SafeString:
+    """긴 글: for a narrow column that cuts it; the whole text shows when the pointer rests on it."""
+    return SafeString(f'<span title="{escape(value)}">{escape(value)}</span>') if value else EMPTY
+
+
 def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
     """두 줄: the main words and a smaller line below; `title` shows when the pointer rests on the smaller line."""
     if not sub:

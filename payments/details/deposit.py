@@ -19,6 +19,7 @@ from payments.columns.refunds import CSS as REFUND_CSS
 from payments.columns.refunds import refund_url
 from payments.details.refund_account import REVEAL, account_row
 from payments.forms.refunds import RefundForm
+from payments.matching import reason_words
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import ENDED, DepositState, MatchGrade, RefundState
@@ -63,6 +64,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "deposit": deposit,
         "detail_url": deposit_url(deposit.pk),
         "badge": {"css": DEPOSIT_CSS[DepositState(deposit.state)], "label": deposit.get_state_display()},
+        "why": reason_words(deposit.reason, deposit.explained),
         "when": cells.full_time(deposit.at),
         "depositor": mask_name(deposit.depositor),
         "memo": mask_text(deposit.memo),
