@@ -134,3 +134,38 @@ def test_a_person_gives_a_reason_and_reads_the_raw_body(shop, pg_shop, page, con
     page.locator("#dialog[open]").wait_for()
     assert "변경 없음" in page.locator("#dialog").inner_text()
     console_errors.clear()
+
+
+def test_a_low_screen_shows_the_entry_of_the_menu_and_the_answer_of_a_button(shop, pg_shop, page, console_errors):
+    url, order = shop
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.goto(f"{url}/settings/pg/{Payment.objects.get(order=order).account_id}/")
+    expect(page.locator(".sidebar [aria-current]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    page.get_by_role("button", name="연결 확인").click()
+    expect(page.get_by_text("토스페이먼츠에 연결했습니다. 키가 맞습니다.")).to_be_in_viewport(ratio=1)
+
+
+def test_the_refund_of_a_case_is_asked_for_beside_the_list(shop, pg_shop, page, console_errors):
+    url, order = shop
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    payment = Payment.objects.get(order=order)
+    problems.open_for(payment, ProblemKind.OVERPAID, amount=2_000, at=timezone.now(), detail="")
+    page.goto(f"{url}/payments/problems/")
+    page.evaluate("window.stays = true")
+    page.locator("tbody[data-id] a[data-open]").first.click()
+    form = page.locator("#problem-ask form")
+    with page.expect_console_message(lambda message: "422" in message.text):
+        form.locator("[data-refund]").click()
+    expect(form.locator(".field-error")).to_have_text("사유를 입력하세요. 처리 이력에 남습니다.")
+    console_errors.clear()
+    form.get_by_label("사유").fill("더 보냄")
+    form.get_by_label("환불 은행").select_option(ACCOUNT.bank)
+    form.get_by_label("계좌번호").fill(ACCOUNT.number)
+    form.get_by_label("예금주").fill(ACCOUNT.holder)
+    form.locator("[data-refund]").dblclick()
+    expect(page.locator("#strip")).to_contain_text("환불을 신청")
+    expect(page.locator("#problem-ask")).to_have_count(0)
+    assert page.evaluate("window.stays") is True
+    assert [one.amount for one in payment.refunds.all()] == [2_000]
