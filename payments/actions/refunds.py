@@ -88,7 +88,7 @@ class HoldRefund(Reasoned, RefundAction):
 
     name, label, permission = "hold-refund", "환불보류", "payments.approve_refund"
     states = (R.DRAFT, R.APPROVED)
-    thing, verb = "환불", "보류"
+    thing, verb, taken_back_by = "환불", "보류", "환불보류 해제"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return requesting.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -100,7 +100,7 @@ class ReleaseRefund(RefundAction):
 
     name, label, permission = "release-refund", "환불보류 해제", "payments.approve_refund"
     states = (R.HELD,)
-    thing, verb = "환불보류", "해제"
+    thing, verb, taken_back_by = "환불보류", "해제", "환불보류"
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:

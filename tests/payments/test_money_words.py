@@ -1,5 +1,7 @@
 """What the screens of money say beside a refused form, after a second try, and why a deposit waits."""
 
+from html import unescape
+
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -121,3 +123,15 @@ def test_a_long_reason_is_cut_in_the_list_and_told_whole_to_who_rests_on_it(paid
     row = present(lists.page("refunds").query("tab=all", user=staff, at=timezone.now())).rows[0].html
     told = reason.replace("<", "&lt;").replace(">", "&gt;")
     assert f'<td class="brief"><span title="{told}">{told}</span></td>' in row
+
+
+def test_a_hold_says_how_it_is_taken_back_and_a_payout_that_it_is_not(paid_refund, sign_in):
+    refund, client = paid_refund(), sign_in(Role.FINANCE, headers=HX)
+    said = {
+        "hold-refund": "나중에 '환불보류 해제' 단추로 되돌릴 수 있습니다.",
+        "withdraw-refund": "이 처리는 되돌릴 수 없습니다.",
+    }
+    for act, words in said.items():
+        chosen = {"page": "refunds", "mode": "ids", "rows": f"{refund.pk}:{refund.version}"}
+        assert words in unescape(client.post(f"/acts/{act}/", chosen).content.decode())
+    assert (reloaded(refund).state, reloaded(refund).version) == (RefundState.APPROVED, refund.version)
