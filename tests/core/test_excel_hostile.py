@@ -299,6 +299,6 @@ def test_a_child_that_takes_too_long_is_ended_with_a_sentence(monkeypatch):
 def test_the_corpus_is_large_enough():
     assert len(HOSTILE) >= 40
     assert {code for _, code in HOSTILE.values()} >= set(FILE_SENTENCES) - {
-        "file_password_wrong", "file_password_kind", "file_sheet", "file_merged", "file_no_header", "file_no_columns", "file_time",
-        "file_no_rows",
+        "file_password_wrong", "file_password_kind", "file_sheet", "file_merged", "file_no_header", "file_time",
+        "file_no_columns", "file_no_rows",
     }  # fmt: skip
