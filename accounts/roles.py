@@ -1,7 +1,7 @@
 """Roles and the rights they carry, as data (reliability.md 4.1).
 
 Where the matrix asks for a second person, the right is with the role whose word is final. Other differences from it:
-재무 reveals the depositor, where deposits are matched and by that right; the holder of a refund has no reveal;
+재무 reveals the depositor, where deposits are matched and by that right, and the account of a refund with its holder;
 보류, 발송지연 안내, 배송지 변경, 발주확인, 구매확정 철회, products and templates are not in the matrix and follow the
 work of the role.
 """
@@ -74,6 +74,7 @@ PERMISSIONS = _table(
     ("payments.match_deposits", "입금내역 등록과 연결", (OWNER, FINANCE)),
     ("orders.cancel", "주문취소와 환불 신청", (OWNER, CS)),
     ("payments.view_refund", "환불 조회", (OWNER, CS, FINANCE, AUDITOR)),
+    ("payments.reveal_account", "환불계좌 보기", (OWNER, CS, FINANCE)),
     ("payments.request_refund", "환불 신청과 철회", (OWNER, CS, FINANCE)),
     ("payments.approve_refund", "환불 승인과 보류", (OWNER, FINANCE)),
     ("payments.approve_own_refund", "자기가 신청한 작은 환불 승인", (OWNER,)),

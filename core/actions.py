@@ -75,6 +75,8 @@ class Act(ABC):
     """Further arguments of `undo` (a reason, for instance)."""
     undo_permission: ClassVar[str] = ""
     """Right that undoing somebody else's batch asks for; empty means `permission`."""
+    taken_back_by: ClassVar[str] = ""
+    """Label of the button that does the opposite, for an act that 되돌리기 does not take back."""
     is_whole: ClassVar[bool] = False
     """The service always moves the whole order or shipment: when one row is left out, its siblings are too."""
     is_destructive: ClassVar[bool] = False

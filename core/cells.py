@@ -41,6 +41,11 @@ def text(value: object) -> SafeString:
     return EMPTY if value is None or value == "" else SafeString(escape(value))
 
 
+def brief(value: object) -> SafeString:
+    """긴 글: for a narrow column that cuts it; the whole text shows when the pointer rests on it."""
+    return SafeString(f'<span title="{escape(value)}">{escape(value)}</span>') if value else EMPTY
+
+
 def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
     """두 줄: the main words and a smaller line below; `title` shows when the pointer rests on the smaller line."""
     if not sub:
@@ -52,11 +57,12 @@ def two_lines(main: object, sub: object, *, title: str = "") -> SafeString:
 def moved(cell: str, note: str, badges: str = "") -> SafeString:
     """다른 사람의 처리 on a finished cell: in the place of its smaller lines, so that the row keeps its height.
 
-    The new state is a dot before the words, and words for who rests on them or cannot see it.
+    The new state stands before the words in words of its own; all of it is the title too, where the cell is narrow.
     """
     main, states = cell.partition('<span class="sub"')[0], escape(badges)
     title = " · ".join(filter(None, (strip_tags(states), note)))
-    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{states}{escape(note)}</span>')
+    words = " ".join(filter(None, (states, escape(note))))
+    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{words}</span>')
 
 
 def with_note(main: object, note: object) -> SafeString:

@@ -123,7 +123,7 @@ class OrderRowsPage(OrderBasedPage):
         return RowHead(order.id, order.version, order.number, order.stage)
 
     def moved_badge(self, group: Group) -> str:
-        return moved_badge(group)
+        return moved_badge(group, step=getattr(self, "state", None))
 
     def as_data(self, group: Group, columns: Sequence[Any]) -> dict[str, Any]:
         """API 행: states are the public codes, as everywhere outside the house."""
@@ -175,10 +175,19 @@ def with_lock(state: LineState, kind: LockKind, bit: int) -> Q:
     return Q(steps__bit=bit) & Q(Exists(locked))
 
 
-def moved_badge(group: Group) -> str:
-    """처리된 행의 상태: the badges that the lines of an order have now."""
-    states = dict.fromkeys(shown_state(line) for line in group.lines)
-    return cells.joined(cells.badge(css, label) for css, label in states)
+def moved_badge(group: Group, *, step: LineState | None = None) -> str:
+    """처리된 행의 상태: the badge that a line of the order has now, the nearest behind `step`; how many more there are.
+
+    One, because who did it stands beside it in the narrowest column.
+    """
+    places = {state.value: place for place, state in enumerate(LineState)}
+    here = places[step] if step is not None else -1
+    lines = sorted(group.lines, key=lambda line: (places[line.state] <= here, abs(places[line.state] - here)))
+    states = list(dict.fromkeys(shown_state(line) for line in lines))
+    if not states:
+        return cells.EMPTY
+    (css, label), more = states[0], len(states) - 1
+    return cells.joined([cells.badge(css, label), f" 외 {more}" if more else ""])
 
 
 def _who(name: str | None, source: str) -> str:

@@ -27,6 +27,7 @@ FEW = 3
 """Orders that fit by the name only or by the amount only are held while they are so few."""
 _TAIL = 5
 _LAST_FOUR = 4
+BY_NAME, BY_NUMBER = "입금자 같음", "적요에 주문번호"
 GOOD = frozenset({MatchGrade.CERTAIN, MatchGrade.STRONG})
 _RANK = {MatchGrade.CERTAIN: 0, MatchGrade.STRONG: 1, MatchGrade.WEAK: 2, MatchGrade.AMOUNT: 3}
 D = DepositReason
@@ -102,6 +103,13 @@ class Verdict:
     candidates: tuple[Candidate, ...] = ()
 
 
+def reason_words(reason: str, explained: str) -> str:
+    """확인이 필요한 까닭 in words; where the very payer or number was found, it is the time that does not fit."""
+    if reason == D.NAME_WEAK and (BY_NAME in explained or BY_NUMBER in explained):
+        return "입금 시기 다름"
+    return DepositReason(reason).label if reason else ""
+
+
 @lru_cache(maxsize=20_000)
 def latest_of(at: datetime) -> datetime:
     """그때까지: an order before this moment precedes the deposit; statements give minutes, some only days."""
@@ -130,9 +138,9 @@ def compare(row: Row, order: Wanted) -> Candidate:
 
 def _evidence(row: Row, order: Wanted) -> tuple[int, MatchGrade, str]:
     if any(len(run) >= _TAIL and order.digits.endswith(run) for run in row.runs):
-        return NUMBER, MatchGrade.CERTAIN, "적요에 주문번호"
+        return NUMBER, MatchGrade.CERTAIN, BY_NUMBER
     if row.name and row.name == order.payer:
-        return EQUAL, MatchGrade.STRONG, "입금자 같음"
+        return EQUAL, MatchGrade.STRONG, BY_NAME
     if row.name and row.name == order.buyer:
         return PART, MatchGrade.WEAK, "주문자와 같음"
     if row.name and any(one.startswith(row.name) for one in order.names) and was_cut(row.name):

@@ -15,6 +15,7 @@ from payments.views.deposits import DepositAllocate, DepositDetail, DepositRemat
 from payments.views.notices import BodyReveal, NoticeDetail, RequestDetail
 from payments.views.pg_accounts import AccountCreate, AccountEdit, AccountList
 from payments.views.problems import ProblemDetail, ProblemRefund
+from payments.views.refunds import RefundAccountReveal
 from payments.views.statement import StatementPage, StatementPreview
 from payments.views.webhooks import receive
 
@@ -23,6 +24,7 @@ urlpatterns = [
     *list_urls(AwaitingPaymentPage),
     *list_urls(DepositPage),
     *list_urls(RefundPage),
+    path("payments/refunds/<int:pk>/account/", RefundAccountReveal.as_view(), name="refund_account"),
     path("payments/deposits/upload/", StatementPage.as_view(), name="statement"),
     path("payments/deposits/upload/<uuid:uuid>/", StatementPreview.as_view(), name="statement_preview"),
     path("payments/deposits/<int:pk>/", DepositDetail.as_view(), name="deposit"),

@@ -83,7 +83,7 @@ class ShipmentPage(OrderBasedPage):
         return RowHead(row.id, row.version, row.number, self.state)
 
     def moved_badge(self, group: Group) -> str:
-        return moved_badge(group)
+        return moved_badge(group, step=self.state)
 
     def line_count(self) -> Any:
         """품목 수: stored with the shipment."""

@@ -22,6 +22,7 @@ MAX_FAILED_IDS = 2_000
 RATE_AFTER = 3.0
 CAN_UNDO = "처리한 뒤 30분 동안 되돌릴 수 있습니다."
 CANNOT_UNDO = "이 처리는 되돌릴 수 없습니다."
+BY_ANOTHER = "나중에 '{label}' 단추로 되돌릴 수 있습니다."
 NO_UNDO_OF_UNDO = "되돌린 것은 다시 되돌릴 수 없습니다."
 
 
@@ -63,7 +64,9 @@ def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
     if job.kind == JobKind.UNDO:
         title, undo_text = f"{n}을 되돌립니다", NO_UNDO_OF_UNDO
     else:
-        title, undo_text = f"{act.of(n)} {act.will()}", CAN_UNDO if act.is_undoable else CANNOT_UNDO
+        title = f"{act.of(n)} {act.will()}"
+        without = BY_ANOTHER.format(label=act.taken_back_by) if act.taken_back_by else CANNOT_UNDO
+        undo_text = CAN_UNDO if act.is_undoable else without
     return Preview(
         title=title,
         total=counts.total,

@@ -28,9 +28,14 @@ CHIP_LENGTH = 40
 
 
 def present(query: ListQuery) -> PageView:
-    """목록 화면: counts, one page of rows, and every address on it."""
+    """목록 화면: counts, one page of rows, and every address on it.
+
+    A page behind the first whose rows have all left the list shows the first one: the list is not empty.
+    """
     page, user = query.page, query.user
     keyset, columns = query.keyset(), query.columns()
+    if query.cursor is not None and not keyset.ids:
+        return present(page.query(query.url().partition("?")[2], user=user, at=query.at))
     counts = query.count(keyset)
     groups = page.load(keyset.ids, columns=columns, at=query.at)
     saved = views.listed(page.name, user) if user is not None else []
@@ -214,7 +219,7 @@ def _columns_choice(query: ListQuery, columns: Sequence[ListColumn]) -> list[Col
 def _emptiness(query: ListQuery, counts: Counts) -> str:
     """A list is empty by nature when nothing hides rows of it."""
     auto_period = not {"period", "from", "to"} & set(query.chosen)
-    plain = not query.is_narrowed and query.tab == query.page.default_tab and not query.errors and not query.cursor
+    plain = not query.is_narrowed and query.tab == query.page.default_tab and not query.errors
     return "nature" if plain and (query.period.is_open or auto_period) and not counts.outside else "filter"
 
 
@@ -223,7 +228,7 @@ def _empty_text(query: ListQuery, counts: Counts) -> str:
         return message
     if _emptiness(query, counts) == "nature":
         return query.page.empty_text
-    if not query.is_narrowed and query.period.is_open and not query.errors and not query.cursor:
+    if not query.is_narrowed and query.period.is_open and not query.errors:
         # Nothing is left to widen: it is the tab that is empty.
         return f"'{query.page.tab(query.tab).label}' 탭에 {josa(query.page.unit, '이/가')} 없습니다."
     return f"조건에 맞는 {josa(query.page.unit, '이/가')} 없습니다. 기간을 넓히거나 조건을 지워 보세요."

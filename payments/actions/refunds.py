@@ -11,6 +11,7 @@ from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
 from payments.services.refunds import by_hand, preparing, requesting, retrying
+from payments.services.refunds.requesting import account_refusal
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
@@ -87,7 +88,7 @@ class HoldRefund(Reasoned, RefundAction):
 
     name, label, permission = "hold-refund", "환불보류", "payments.approve_refund"
     states = (R.DRAFT, R.APPROVED)
-    thing, verb = "환불", "보류"
+    thing, verb, taken_back_by = "환불", "보류", "환불보류 해제"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return requesting.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -99,7 +100,7 @@ class ReleaseRefund(RefundAction):
 
     name, label, permission = "release-refund", "환불보류 해제", "payments.approve_refund"
     states = (R.HELD,)
-    thing, verb = "환불보류", "해제"
+    thing, verb, taken_back_by = "환불보류", "해제", "환불보류"
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
@@ -134,7 +135,8 @@ class RetryRefund(RefundAction):
         chosen = RefundWay(way) if way else None
         rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
         wanting = [one for one in rows.select_related("payment__order") if requesting.needs_account(one.paid, chosen)]
-        return {"number": requesting.NO_ACCOUNT} if wanting and account is None else {}
+        text = account_refusal(wanting[0].paid, account, chosen) if wanting else None
+        return {"number": text} if text and account is None else {}
 
 
 @register

@@ -10,8 +10,9 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_name, mask_text
 from orders.columns import order_url
+from payments.matching import reason_words
 from payments.models import DepositAllocation
-from payments.states import DepositReason, DepositSource, DepositState
+from payments.states import DepositSource, DepositState
 
 CSS = {
     DepositState.NEW: "s-closed",
@@ -22,7 +23,7 @@ CSS = {
     DepositState.RETURNING: "s-ready",
     DepositState.REFUNDED: "s-closed",
 }
-_REASON, _SOURCE = dict(DepositReason.choices), dict(DepositSource.choices)
+_SOURCE = dict(DepositSource.choices)
 NOTED = frozenset({DepositState.IGNORED, DepositState.RETURNING, DepositState.REFUNDED})
 
 
@@ -69,12 +70,12 @@ def _state(group: Group, _: Any) -> str:
 def _why(group: Group, _: Any) -> str:
     row = group.record
     if row.reason:
-        return cells.two_lines(_REASON[row.reason], row.explained)
+        return cells.two_lines(reason_words(row.reason, row.explained), row.explained)
     return cells.text(row.note if row.state in NOTED else row.explained)
 
 
 def _why_text(row: DepositRecord) -> str:
-    return " ".join(filter(None, (_REASON.get(row.reason), row.explained)))
+    return " ".join(filter(None, (reason_words(row.reason, row.explained), row.explained)))
 
 
 def _linked(group: Group, _: Any) -> str:

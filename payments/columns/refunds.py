@@ -179,11 +179,15 @@ COLUMNS = (
     ListColumn("listed", "은행 목록", _listed_cell, _listed_text, css="nowrap", fetch=listings, width=36),
     ListColumn(
         "buyer", "주문자", lambda g, _: cells.text(mask_name(_buyer(g.record))), lambda g, _: _buyer(g.record),
-        personal=True, masked=lambda g, _: mask_name(_buyer(g.record)),
+        personal=True, masked=lambda g, _: mask_name(_buyer(g.record)), css="nowrap",
     ),
-    ListColumn("reason", "사유", lambda g, _: cells.text(g.record.reason), lambda g, _: g.record.reason, width=30),
     ListColumn(
-        "error", "실패 이유", lambda g, _: cells.text(g.record.last_error), lambda g, _: g.record.last_error, width=30,
+        "reason", "사유", lambda g, _: cells.brief(g.record.reason), lambda g, _: g.record.reason, css="brief",
+        width=30,
+    ),
+    ListColumn(
+        "error", "실패 이유", lambda g, _: cells.brief(g.record.last_error), lambda g, _: g.record.last_error,
+        css="brief", width=30,
     ),
     ListColumn(
         "requested", "신청",

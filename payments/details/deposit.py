@@ -17,7 +17,9 @@ from payments.columns.deposits import CSS as DEPOSIT_CSS
 from payments.columns.deposits import deposit_url
 from payments.columns.refunds import CSS as REFUND_CSS
 from payments.columns.refunds import refund_url
+from payments.details.refund_account import REVEAL, account_row
 from payments.forms.refunds import RefundForm
+from payments.matching import reason_words
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import ENDED, DepositState, MatchGrade, RefundState
@@ -62,6 +64,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "deposit": deposit,
         "detail_url": deposit_url(deposit.pk),
         "badge": {"css": DEPOSIT_CSS[DepositState(deposit.state)], "label": deposit.get_state_display()},
+        "why": reason_words(deposit.reason, deposit.explained),
         "when": cells.full_time(deposit.at),
         "depositor": mask_name(deposit.depositor),
         "memo": mask_text(deposit.memo),
@@ -70,6 +73,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "links": links_of(deposit),
         "returns": returns_of(deposit) if user.has_perm(SEE_REFUNDS) else [],
         "may_reveal": user.has_perm(MATCH),
+        "may_reveal_account": user.has_perm(REVEAL),
         "may_match": waits and user.has_perm(MATCH),
         "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
         "return_form": RefundForm(),
@@ -161,6 +165,7 @@ def returns_of(deposit: BankDeposit) -> list[dict[str, Any]]:
             "who": f"{one.requested_by.display_name} 님" if one.requested_by else "시스템",
             "when": cells.full_time(one.requested_at)[:16],
             "reason": one.reason,
+            "account": account_row(one),
         }
         for one in rows
     ]

@@ -25,6 +25,7 @@ TARGETS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 INCOMING = ("입금", "입", "받기", "대체입금", "이체입금")
 LATEST = timedelta(days=1)
+COLUMNS = "거래일시와 입금액"
 NO_TIME = "거래일시를 입력하세요."
 NO_AMOUNT = "입금액을 읽을 수 없습니다. 금액을 확인하세요."
 FUTURE = "거래일시가 아직 오지 않은 때입니다. 거래일시를 확인하세요."
@@ -42,9 +43,12 @@ class StatementRow:
 
 def header_of(table: Table) -> Header:
     """열 맞추기. Raises FileProblem when no moment or no amount is among the columns."""
-    header = find_header(table, TARGETS)
+    try:
+        header = find_header(table, TARGETS)
+    except FileProblem as problem:
+        raise FileProblem("file_no_columns", names=COLUMNS) from problem
     if header.missing("at") or ("in" not in header.columns and header.missing("amount", "direction")):
-        raise FileProblem("file_no_header")
+        raise FileProblem("file_no_columns", names=COLUMNS)
     return header
 
 

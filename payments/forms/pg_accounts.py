@@ -45,6 +45,12 @@ class ProviderForm(forms.Form):
     )
 
 
+class DropForm(forms.Form):
+    """이전 키 지우기: nothing to fill in, only to be sure."""
+
+    part = forms.CharField(initial="drop", widget=forms.HiddenInput)
+
+
 class PgAccountForm(AccountSettingsForm):
     """PG 계정: one form for a new account and a known one."""
 

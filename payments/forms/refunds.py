@@ -14,6 +14,8 @@ from payments.states import RefundWay
 ACCOUNT_FIELDS = ("bank", "number", "holder")
 ACCOUNT_HELP = "무통장입금과 가상계좌는 환불계좌가 필요합니다. 카드와 간편결제는 비워 두세요."
 
+RETRY_HELP = "비워 두면 전에 입력한 계좌를 씁니다. 카드 결제를 은행 이체로 바꾸면 환불계좌를 입력하세요."
+
 
 class AccountForm(forms.Form):
     """환불계좌: all three facts, or none."""
@@ -39,6 +41,12 @@ class RefundForm(AccountForm, ReasonForm):
 
     field_order = ("reason", *ACCOUNT_FIELDS)
 
+    def mark_account(self) -> None:
+        """환불계좌 필수: marked as such where the money can go nowhere else; the service refuses, not the form."""
+        for name in ACCOUNT_FIELDS:
+            self.fields[name].required = True
+        self.fields["number"].help_text = ""
+
 
 class CancelForm(AccountForm, ReasonForm):
     """주문취소(환불): why, by whose fault, and where the money goes."""
@@ -57,3 +65,7 @@ class RetryForm(AccountForm):
 
     way = forms.ChoiceField(label="환불 방법", choices=[("", "그대로"), *RefundWay.choices], required=False)
     field_order = ("way", *ACCOUNT_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["number"].help_text = RETRY_HELP

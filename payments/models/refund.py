@@ -301,7 +301,7 @@ class Refund(StateGuard, TimeStamped):
         self.key, self.way, self.sealed_account = uuid.uuid4(), way, sealed_account
         self.requested_by_id, self.requested_at, self.needs_second = by_id, at, needs_second
         self.approved_by_id = self.approved_at = None
-        self.entry_id, self.reference, self.attempts, self.doubts = None, "", 0, 0
+        self.entry_id, self.reference, self.attempts, self.doubts, self.last_error = None, "", 0, 0, ""
         self.first_sent_at = self.sent_at = self.absent_at = self.accepted_at = self.completed_at = None
 
 

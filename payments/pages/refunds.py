@@ -64,7 +64,7 @@ class RefundPage(FollowedRows, LoggedPage):
         SearchArm("number", "주문번호", r"[0-9]{8}-[0-9]{7}", _of_orders, group=NUMBER),
         SearchArm("key", "환불 번호", KEY, _of_keys, group=NUMBER),
     )
-    empty_text = "처리할 환불이 없습니다. 주문을 취소하거나 예외 입금에서 환불을 신청하면 여기에 나타납니다."
+    empty_text = "승인을 기다리는 환불이 없습니다. 주문을 취소하거나 예외 입금에서 환불을 신청하면 여기에 나타납니다."
 
     def head(self, group: Group) -> RowHead:
         row = group.record

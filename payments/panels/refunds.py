@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from core.calendar import short
 from core.panels import Panel, register
 from orders.states import BIT, LineState
+from payments.details.refund_account import REVEAL, account_row
 from payments.models import Refund, RefundCalculation
 from payments.states import RefundState
 
@@ -23,7 +24,7 @@ class RefundPanel(Panel):
         # An order that never lost a line needs no second query.
         is_cut = bool(refunds) or order.steps & BIT[LineState.CANCELED]
         calculations = RefundCalculation.objects.filter(order=order).order_by("-id") if is_cut else ()
-        found = {
+        found: dict[str, Any] = {
             "refunds": [
                 {
                     "amount": refund.amount,
@@ -36,12 +37,15 @@ class RefundPanel(Panel):
                 }
                 for refund in refunds
             ],
+            "accounts": [row for refund in refunds if (row := account_row(refund))],
             "calculations": [
                 {"when": short(one.at), "fault": one.get_fault_display(), "total": one.total, "parts": _parts(one)}
                 for one in calculations
             ],
         }
-        return found if any(found.values()) else None
+        if not any(found.values()):
+            return None
+        return found | {"may_reveal_account": request.user.has_perm(REVEAL)}  # type: ignore[union-attr]
 
 
 def _parts(one: RefundCalculation) -> list[tuple[str, int]]:

@@ -64,6 +64,8 @@ class DepositAct(PermissionRequired):
 
     permission = MATCH
     http_method_names = ["post", "options"]
+    said = "deposit-said"
+    """Place beside the form for what is refused."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         try:
@@ -80,7 +82,7 @@ class DepositAct(PermissionRequired):
         """거절 beside the form: the strip of the list lies half under the slide-over."""
         context = {"kind": "error", "text": error.message}
         answer = render(request, "partials/alert.html", context, status=409 if error.status == 409 else 422)
-        answer["HX-Retarget"] = "#deposit-said"
+        answer["HX-Retarget"] = f"#{self.said}"
         answer["HX-Reswap"] = "innerHTML"
         return answer
 
@@ -111,6 +113,8 @@ class DepositAllocate(DepositAct):
 
 class DepositReturn(DepositAct):
     """반환 신청: the deposit goes back to its sender. No bulk act: the account must not be kept with a job."""
+
+    said = "return-said"
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         return refusal(request, RETURN) or super().post(request, pk)

@@ -11,11 +11,13 @@ from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
 from payments.adapters.registry import PGS, PROVIDERS
 from payments.details.pg_accounts import account_context, account_rows, webhook_path
-from payments.forms.pg_accounts import PgAccountForm, ProviderForm
+from payments.forms.pg_accounts import DropForm, PgAccountForm, ProviderForm
 from payments.models import PgAccount
 from payments.services.gateway import pg_settings
 
 EDIT = "settings.edit"
+SURE = "이전 키를 지우고 지금 키만 씁니다. 지운 키는 되돌릴 수 없습니다."
+STILL_REFUSED = "지금 키로 한 마지막 통신이 실패했습니다. 연결 확인을 먼저 누르고, 성공하면 이전 키를 지우세요."
 
 
 class AccountList(PermissionRequired):
@@ -94,7 +96,9 @@ class AccountEdit(PermissionRequired):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         account = PgAccount.objects.filter(pk=pk).first()
-        return _lost(request) if account is None else self._page(request, account)
+        if account is None:
+            return _lost(request)
+        return self._ask_drop(request, account) if request.GET.get("part") == "drop" else self._page(request, account)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         account = PgAccount.objects.filter(pk=pk).first()
@@ -117,6 +121,21 @@ class AccountEdit(PermissionRequired):
         else:
             return self._save(request, account)
         return redirect("payments:pg_account", pk=pk)
+
+    def _ask_drop(self, request: HttpRequest, account: PgAccount) -> HttpResponse:
+        """지우기 전에: nobody can read a key again, and the present one may be the one that the PG refuses."""
+        context = {
+            "title": "이전 키 지우기",
+            "subtitle": account.name,
+            "form": DropForm(),
+            "action_url": request.path,
+            "submit_label": "이전 키 지우기",
+            "cancel_url": request.path,
+            "intro": SURE,
+            "notice": STILL_REFUSED if account.last_error else "",
+            "danger": True,
+        }
+        return render(request, "generic/form.html", context)
 
     def _save(self, request: HttpRequest, account: PgAccount) -> HttpResponse:
         form = PgAccountForm(request.POST, provider=account.provider, account=account)

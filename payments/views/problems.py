@@ -4,11 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import Conflict, DomainError
+from core.jobs.shown import Result
+from core.views.gate import is_fragment
 from core.views.lists import refused
 from payments.columns.problems import problem_url
 from payments.details.problem import REFUND, find_problem, problem_context
@@ -18,6 +20,7 @@ from payments.services.cases import resolving
 from payments.states import RefundState
 from payments.views.notices import shown
 
+CHANGED = "oms:changed"
 WAITS = "환불을 신청했습니다. 환불 관리에서 승인하면 돈이 나갑니다."
 APPROVED = "환불을 신청하고 승인했습니다. 진행 상황은 환불 관리에서 볼 수 있습니다."
 
@@ -35,7 +38,11 @@ class ProblemRefund(PermissionRequired):
     """환불 신청 of a case. No bulk act: the account of a buyer must not be kept with a job."""
 
     permission = "payments.resolve_problem"
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "post", "options"]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Whoever opens the address of a refused form again comes to the case."""
+        return redirect(problem_url(pk))
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         if denied := refusal(request, REFUND):
@@ -56,7 +63,12 @@ class ProblemRefund(PermissionRequired):
             return _answer(request, pk, form=form, status=error.status)
         # Whoever may approve has approved with the asking, unless a second person must.
         waits = Refund.objects.filter(payment__problems=pk, state=RefundState.DRAFT).exists()
-        messages.success(request, WAITS if waits else APPROVED)
+        text = WAITS if waits else APPROVED
+        if is_fragment(request):
+            answer = render(request, "generic/_strip.html", {"result": Result("", ok_text=text)})
+            answer["HX-Trigger"] = CHANGED
+            return answer
+        messages.success(request, text)
         return redirect(problem_url(pk))
 
 
@@ -66,6 +78,12 @@ def _answer(request: HttpRequest, pk: int, *, form: Any, status: int = 200) -> H
     except DomainError as error:
         return refused(request, error)
     context = problem_context(problem, user=staff_of(request), at=timezone.now()) | {"form": form}
-    answer = shown(request, "payments/_problem.html", "payments/problem.html", context)
+    if context["needs_account"]:
+        form.mark_account()
+    if form.is_bound and is_fragment(request):
+        answer = render(request, "payments/_problem_form.html", context)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#problem-ask", "innerHTML"
+    else:
+        answer = shown(request, "payments/_problem.html", "payments/problem.html", context)
     answer.status_code = status
     return answer

@@ -1,6 +1,6 @@
 // Selection of the list: ids kept in memory over pages, or the whole result as a filter. Rows are painted by one class
 // on the table (.all with .off rows) or one class per row (.on), never by a style per row.
-import { $, $$, card, notify, number, on, onClick, refresh } from "./dom.js";
+import { $, $$, card, notify, number, on, onClick, refresh, typing } from "./dom.js";
 
 const LIMIT = 2000;
 const NOT_CONDITIONS = ["after", "before", "page", "sort", "size", "open", "exact", "view"];
@@ -250,10 +250,13 @@ function tell(text) {
   line.hidden = false;
 }
 
-// The total is counted anew while the list stands still: when it has grown, something came in.
+// The total is counted anew while the list stands still: when it has grown, something came in. A list without rows has
+// nothing that could jump and is read again, unless somebody is typing its conditions.
 function tellNew(text) {
   const now = Number((text.match(/[\d,]+/) ?? ["0"])[0].replaceAll(",", ""));
-  if (now > Number(card().dataset.total) && $('[data-note="moved"]')?.hidden) tell("목록을 연 뒤 새로 들어온 것이 있습니다.");
+  if (now <= Number(card().dataset.total) || !$('[data-note="moved"]')?.hidden) return;
+  if (!rows().length && !typing(document.activeElement)) return refresh();
+  tell("목록을 연 뒤 새로 들어온 것이 있습니다.");
 }
 
 // A row that somebody else moved leaves the selection; what is being typed in it stays.

@@ -4,8 +4,10 @@ import { $, $$, csrf, notify, on, onClick, post } from "./dom.js";
 const root = document.documentElement;
 const LONGEST_ADDRESS = 1500;
 
-// A low screen shows the entry of this page.
-$(".sidebar [aria-current]")?.scrollIntoView({ block: "nearest" });
+// A low screen shows the entry of this page; only the menu is scrolled, the page opens at its top.
+const menu = $(".sidebar");
+const entry = $(".sidebar [aria-current]")?.getBoundingClientRect();
+if (entry) menu.scrollTop += Math.max(0, entry.bottom + 8 - Math.min(innerHeight, menu.getBoundingClientRect().bottom));
 
 onClick("[data-pref]", async (button) => {
   const { pref } = button.dataset;

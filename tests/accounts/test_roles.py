@@ -31,6 +31,7 @@ MATRIX = """
     orders.revoke_confirmation  OC
     orders.cancel               OC
     payments.view_refund        OCFA
+    payments.reveal_account     OCF
     payments.request_refund     OCF
     payments.approve_refund     OF
     payments.approve_own_refund O

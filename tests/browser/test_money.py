@@ -60,20 +60,22 @@ def test_a_deposit_at_the_bank_leaves_the_open_screen_without_a_reload(shop, pg_
     assert page.evaluate("window.stays") is True
     assert page.locator("[data-count=menu-awaiting-payment]").inner_text() in {"0", "1"}
 
-    # The colleague's 상품준비중 was open beside all the time and nobody has touched it. What a person sees there: the
-    # numbers above the list and in the menu count the order by themselves, and a line above the rows says
-    # "목록을 연 뒤 새로 들어온 것이 있습니다." The rows under the mouse do not jump; the line's button shows the order.
+    # The row says its new state in words, not by a colour alone (WCAG 1.4.1).
+    said = page.locator(f"#row-{order.pk} .said")
+    expect(said).to_have_text("상품준비중 방금 시스템이 처리 · PG 입금 통보")
+    expect(said).to_have_attribute("title", "상품준비중 · 방금 시스템이 처리 · PG 입금 통보")
+    assert said.locator(".badge").evaluate("badge => parseFloat(getComputedStyle(badge).fontSize)") > 10
+    assert violations(page) == []
+
+    # The colleague's 상품준비중 was open beside all the time and nobody has touched it. Where there was no row there is
+    # nothing that could jump: the number and the order come together, never "주문 1건" above an empty list.
     board.bring_to_front()
-    line = board.locator("[data-note=moved]")
-    expect(line).to_contain_text("목록을 연 뒤 새로 들어온 것이 있습니다.", timeout=POLL)
-    expect(line).to_be_visible()
+    board.locator(f"#row-{order.pk}").wait_for(timeout=POLL)
     expect(board.locator("#list [data-count=total]")).to_contain_text("주문 1건")
+    expect(board.locator("#list .empty")).to_have_count(0)
+    expect(board.locator("[data-note=moved]")).to_be_hidden()
     expect(board.locator("[data-count=menu-preparing]")).to_have_text("1", timeout=POLL)
-    assert board.locator(f"#row-{order.pk}").count() == 0
     assert violations(board) == []
-    line.get_by_role("button", name="목록 새로고침").click()
-    board.locator(f"#row-{order.pk}").wait_for()
-    expect(line).to_be_hidden()
     assert board.evaluate("window.stays") is True
 
 
@@ -132,3 +134,38 @@ def test_a_person_gives_a_reason_and_reads_the_raw_body(shop, pg_shop, page, con
     page.locator("#dialog[open]").wait_for()
     assert "변경 없음" in page.locator("#dialog").inner_text()
     console_errors.clear()
+
+
+def test_a_low_screen_shows_the_entry_of_the_menu_and_the_answer_of_a_button(shop, pg_shop, page, console_errors):
+    url, order = shop
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.goto(f"{url}/settings/pg/{Payment.objects.get(order=order).account_id}/")
+    expect(page.locator(".sidebar [aria-current]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    page.get_by_role("button", name="연결 확인").click()
+    expect(page.get_by_text("토스페이먼츠에 연결했습니다. 키가 맞습니다.")).to_be_in_viewport(ratio=1)
+
+
+def test_the_refund_of_a_case_is_asked_for_beside_the_list(shop, pg_shop, page, console_errors):
+    url, order = shop
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    payment = Payment.objects.get(order=order)
+    problems.open_for(payment, ProblemKind.OVERPAID, amount=2_000, at=timezone.now(), detail="")
+    page.goto(f"{url}/payments/problems/")
+    page.evaluate("window.stays = true")
+    page.locator("tbody[data-id] a[data-open]").first.click()
+    form = page.locator("#problem-ask form")
+    with page.expect_console_message(lambda message: "422" in message.text):
+        form.locator("[data-refund]").click()
+    expect(form.locator(".field-error")).to_have_text("사유를 입력하세요. 처리 이력에 남습니다.")
+    console_errors.clear()
+    form.get_by_label("사유").fill("더 보냄")
+    form.get_by_label("환불 은행").select_option(ACCOUNT.bank)
+    form.get_by_label("계좌번호").fill(ACCOUNT.number)
+    form.get_by_label("예금주").fill(ACCOUNT.holder)
+    form.locator("[data-refund]").dblclick()
+    expect(page.locator("#strip")).to_contain_text("환불을 신청")
+    expect(page.locator("#problem-ask")).to_have_count(0)
+    assert page.evaluate("window.stays") is True
+    assert [one.amount for one in payment.refunds.all()] == [2_000]

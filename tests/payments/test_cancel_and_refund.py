@@ -9,7 +9,7 @@ from orders.services import locks
 from orders.states import Fault, LineState, LockKind, PaymentMethod
 from payments.models import Payment, Refund, RefundCalculation
 from payments.services.manual import confirm_manually
-from payments.services.refunds import by_hand, canceling
+from payments.services.refunds import by_hand, canceling, requesting
 from payments.states import RefundState, RefundWay
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
@@ -175,9 +175,7 @@ def test_one_account_is_not_used_for_two_orders(make_order, lines_of, cancel, st
 def test_money_that_is_promised_already_is_not_promised_twice(make_order, lines_of, cancel, staff):
     order = make_order(paid=True)
     payment = Payment.objects.get(order=order)
-    canceling.refunds.request(
-        asks=[canceling.refunds.Ask(payment_id=payment.pk, amount=4_000)], reason="부분", actor=staff, at=NOW
-    )
+    requesting.request(asks=[requesting.Ask(payment_id=payment.pk, amount=4_000)], reason="부분", actor=staff, at=NOW)
     [line] = lines_of(order)
     assert "4,000원 많습니다" in cancel([line]).refused[line.pk]
     assert states(order) == [S.PREPARING]

@@ -98,6 +98,13 @@ def test_a_new_key_keeps_the_previous_one_until_it_is_dropped(account, sign_in):
     page = client.get(url).content.decode()
     assert "이전 키" in page
     assert "변경 이력" in page
+    # Nobody can read a key again: it is asked for first, with a warning while the PG refuses the present one.
+    PgAccount.objects.update(last_error="키를 거절했습니다.")
+    asked = client.get(f"{url}?part=drop").content.decode()
+    assert "지운 키는 되돌릴 수 없습니다." in asked
+    assert "지금 키로 한 마지막 통신이 실패했습니다." in asked
+    assert '<input type="hidden" name="part" value="drop"' in asked
+    assert edited(account).secrets() == (NEWER, KEY)
     assert client.post(url, {"part": "drop"}).status_code == 302
     assert edited(account).secrets() == (NEWER,)
     again = client.post(url, {"part": "drop"})

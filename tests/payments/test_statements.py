@@ -146,7 +146,7 @@ def test_a77_a_statement_is_looked_at_stored_and_stored_only_once(uploaded, make
 def test_a_file_that_is_no_statement_is_refused(uploaded):
     _, answer = uploaded("상품명,수량\n사과,3\n".encode())
     assert answer.status_code == 422
-    assert "열 이름을 찾지 못했습니다" in answer.content.decode()
+    assert "거래일시와 입금액 열을 찾지 못했습니다." in answer.content.decode()
 
 
 def test_a_locked_statement_is_kept_until_its_password_comes(uploaded, bank_account, sign_in):

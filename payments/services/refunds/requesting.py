@@ -32,6 +32,7 @@ NO_AMOUNT = "환불할 금액을 1원 이상으로 입력하세요."
 TOO_MUCH = "환불 가능 금액을 초과했습니다. 지금 환불할 수 있는 금액은 {rest:,}원입니다."
 OVER_AT_PG = "PG에 남은 {rest:,}원보다 많은 환불입니다. 환불 방법에서 '은행 이체'를 고르세요."
 NO_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
+NO_ACCOUNT_TO_BANK = "환불계좌를 입력하세요. 은행 이체로 돌려주려면 계좌가 필요합니다."
 BAD_ACCOUNT = "환불계좌의 계좌번호는 숫자 6~20자리로 입력하고 예금주를 함께 적어 주세요."
 EXPIRED = "신청한 지 72시간이 지난 환불입니다. '환불 다시 신청'으로 다시 신청하세요."
 ASK_THERE = "다른 사람의 승인이 필요한 환불입니다. 예외 입금에서 먼저 신청하세요."
@@ -144,7 +145,7 @@ def account_refusal(payment: Payment, account: RefundAccount | None, way: Refund
     if not needs_account(payment, way):
         return None
     if account is None:
-        return NO_ACCOUNT
+        return NO_ACCOUNT if needs_account(payment) else NO_ACCOUNT_TO_BANK
     return None if is_good_account(account) else BAD_ACCOUNT
 
 
