@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from core import drains, relay
@@ -244,6 +244,41 @@ def test_an_order_that_is_revived_before_the_pg_was_told_keeps_its_account(pg_sh
     settle()
     assert (virtual(order).state, virtual(order).number) == (VirtualState.ISSUED, before)
     assert virtual(order).payment.order_ref == f"{order.number}-1"
+
+
+def holds_somebody_up():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_an_order_that_is_revived_in_the_moment_in_which_the_pg_is_told_gets_another_account(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    cancel(order, staff)
+    closing.ask_to_close(order_id=order.pk, at=timezone.now())
+    revive(order, staff)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            [claimed] = closing._claim(timezone.now())
+            reopening = pool.submit(reopen_in_thread, order)
+            assert system.wait_until(holds_somebody_up, timeout=20)
+        reopening.result()
+    assert (virtual(order).state, virtual(order).attempts) == (VirtualState.CLOSING, 1)
+    closing._close(claimed, at=timezone.now())
+    assert pg_shop.pgs.payment("toss", f"{order.number}-1")["state"] == "CANCELED"
+    settle()
+    again = virtual(order)
+    assert (again.state, again.payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+
+
+def reopen_in_thread(order):
+    try:
+        closing.reopen(order_id=order.pk, at=timezone.now())
+    finally:
+        connections.close_all()
 
 
 def test_an_order_that_is_canceled_while_its_account_is_being_opened_has_it_closed(pg_shop, staff, make_order):

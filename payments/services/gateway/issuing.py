@@ -151,14 +151,14 @@ def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
         failpoint(ISSUED)
     except RefusedByPg as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
-        _later(virtual, _words(problem), at=at, state=VirtualState.FAILED)
+        VirtualAccount.objects.filter(pk=virtual.pk).give_up(at=at, error=_words(problem))
     except (Denied, Unsupported) as problem:
         log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
         text = f"{KEY_REFUSED} {problem.message}".strip()
         note_refusal(virtual.payment.account, text)
-        _later(virtual, text, at=at, state=VirtualState.PENDING)
+        _later(virtual, text, at=at)
     except PgProblem as problem:
-        _later(virtual, _words(problem), at=at, state=VirtualState.PENDING)
+        _later(virtual, _words(problem), at=at)
     else:
         note_answers([virtual.payment.account], at=at)
         _keep(virtual, snapshot, at=at)
@@ -196,7 +196,7 @@ def _ask(virtual: VirtualAccount, timeout: Timeout) -> Snapshot:
 def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
     given = snapshot.account
     if given is None:
-        _later(virtual, "the PG named no account", at=at, state=VirtualState.PENDING)
+        _later(virtual, "the PG named no account", at=at)
         return
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
@@ -206,19 +206,13 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
             VirtualState.FAILED,
         }:
             return
-        # FAILED: the order was canceled while the PG was opening it, so it is closed again.
-        is_wanted = mine.state == VirtualState.PENDING
-        VirtualAccount.objects.filter(pk=virtual.pk).update(
-            state=VirtualState.ISSUED if is_wanted else VirtualState.CLOSING,
-            attempts=mine.attempts if is_wanted else 0,
+        rows, is_wanted = VirtualAccount.objects.filter(pk=virtual.pk), mine.state == VirtualState.PENDING
+        (rows.open if is_wanted else rows.open_in_vain)(
+            at=at,
             bank=given.bank,
             number=given.number,
             holder=given.holder,
             due_at=snapshot.due_at or virtual.due_at,
-            issued_at=at,
-            next_try_at=None if is_wanted else at,
-            last_error="",
-            updated_at=at,
         )
         Payment.objects.filter(pk=virtual.pk).update(
             payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
@@ -238,11 +232,8 @@ def _words(problem: PgProblem) -> str:
     return problem.message or str(problem)
 
 
-def _later(virtual: VirtualAccount, error: str, *, at: datetime, state: VirtualState) -> None:
+def _later(virtual: VirtualAccount, error: str, *, at: datetime) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
-        state=state,
-        next_try_at=at + wait if state == VirtualState.PENDING else None,
-        last_error=error[:300],
-        updated_at=at,
+        next_try_at=at + wait, last_error=error[:300], updated_at=at
     )

@@ -24,7 +24,7 @@ from payments.services.ledger import problems
 from payments.services.ledger.booking import payments_of
 from payments.services.notices.draining import SOON_AGAIN, apply_each, fetch
 from payments.services.snapshots.applying import Applied, Fetched
-from payments.states import NoticeState, PaymentState, ProblemKind, Resolution
+from payments.states import NoticeState, PaymentState, ProblemKind
 
 log = logging.getLogger("payments.card_checks")
 
@@ -95,9 +95,9 @@ def await_pg(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) ->
     CardCheck.objects.create(payment=payment, next_try_at=at)
     # Its notices may have waited in vain for the order.
     orphans = MoneyProblem.objects.filter(
-        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref, resolved_at=None
+        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref
     )
-    orphans.update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
+    orphans.fit(at=at)
     drains.notify(CHANNEL)
 
 
@@ -198,9 +198,8 @@ def _open(check: CardCheck, *, at: datetime) -> None:
 
 def _settle(check: CardCheck, *, at: datetime) -> None:
     """The PG knows it by now: the case that said it does not is over."""
-    MoneyProblem.objects.filter(
-        payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG, detail=NOT_THERE, resolved_at=None
-    ).update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
+    said = MoneyProblem.objects.filter(payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG, detail=NOT_THERE)
+    said.fit(at=at)
 
 
 def _later(check: CardCheck, error: str, *, at: datetime) -> None:
