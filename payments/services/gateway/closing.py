@@ -116,10 +116,10 @@ def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
         _later(virtual, refusal, at=at)
         return
     apply_each([answer], at=at)
-    if answer.snapshot.deposits:
-        _row(virtual).leave_open(at=at, error=_words(refusal))
-    elif answer.snapshot.state in OVER_AT_PG:
+    if answer.snapshot.state in OVER_AT_PG:
         _closed(virtual, at=at)
+    elif answer.snapshot.deposits:
+        _row(virtual).leave_open(at=at, error=_words(refusal))
     else:
         _later(virtual, refusal, at=at)
 

@@ -15,7 +15,7 @@ from payments.adapters.base import PgState, Snapshot
 from payments.models import Payment, VirtualAccount
 from payments.services.ledger import problems
 from payments.services.ledger.keeping import Kept, kept_by
-from payments.states import ENDED, LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind
+from payments.states import ENDED, LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind, VirtualState
 
 S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
@@ -150,7 +150,7 @@ class Plan:
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=-kept.surplus, at=at)
         else:
             self.fitting.append(payment)
-            if case.ended is not None:
+            if case.ended is not None and not _is_closed(payment):
                 self.cancel.append((payment.order, case.ended))
 
     def _ended(self, case: _Case, *, at: datetime) -> None:
@@ -279,6 +279,11 @@ class Plan:
             elif more > 0:
                 problems.open_one(payment, SURPLUS, amount=more, at=at)
         return back
+
+
+def _is_closed(payment: Payment) -> bool:
+    """Whether we know already that it is over at the PG: that says nothing against an order that lives again (T24)."""
+    return VirtualAccount.objects.filter(payment=payment, state=VirtualState.CLOSED).exists()
 
 
 def _cause(case: _Case) -> str:
