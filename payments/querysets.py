@@ -85,6 +85,11 @@ class VirtualQuerySet(QuerySet[Any]):
         closing = self.filter(state=VirtualState.CLOSING)
         return closing.update(state=VirtualState.CLOSED, closed_at=at, next_try_at=None, last_error="", updated_at=at)
 
+    def end(self, *, at: datetime) -> int:
+        """끝남: the PG says that it is over, without having been told."""
+        issued = self.filter(state=VirtualState.ISSUED)
+        return issued.update(state=VirtualState.CLOSED, closed_at=at, next_try_at=None, updated_at=at)
+
     def start_over(self, *, at: datetime, bank: str, due_at: datetime) -> int:
         """새로 발급: of one that ended, or that no PG was told to close yet, nothing stays but its place."""
         return self.over().update(

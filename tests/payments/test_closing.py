@@ -280,6 +280,20 @@ def test_an_order_that_is_revived_without_its_account_is_not_canceled_again_beca
     assert LedgerEntry.objects.count() == 2
 
 
+def test_an_order_that_is_revived_after_its_pg_ended_the_account_gets_another_at_once(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.act("expire", Payment.objects.get(order=order))
+    [answer] = fetch([Payment.objects.select_related("account").get(order=order)]).values()
+    apply_each([answer], at=timezone.now())
+    assert (reloaded(order).stage, virtual(order).state) == (CANCELED, VirtualState.CLOSED)
+    revive(order, staff)
+    settle()
+    again = virtual(order)
+    assert (again.state, again.payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+    assert not LedgerEntry.objects.exists()
+
+
 def holds_somebody_up():
     with connection.cursor() as cursor:
         cursor.execute(
