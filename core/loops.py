@@ -50,6 +50,7 @@ class Loop:
                     pause = EVERY
                     _sleep()
                 except Exception as error:
+                    # A loop outlives its work, the database and the broker.
                     self._note(error, pause)
                     connection.close()
                     _rest(pause, stop)

@@ -79,6 +79,8 @@ def _deliver_one(pk: int, at: datetime) -> int:
             SUBSCRIBERS[row.subscriber].handle(row)
             failpoint(BEFORE_DONE)
     except Exception as error:
+        # A handler is any code of any app: its delivery is told again, and those of other orders go on.
+        log.warning("delivery %s failed", pk, exc_info=True)
         _note_failure(pk, error, at)
     return 1
 

@@ -81,6 +81,7 @@ def run_slot(*, job: str, at: datetime) -> bool:
     try:
         import_string(work)(at=at)
     except Exception as error:
+        # A job is any code of any app: its failure stands on the row and is tried again, the worker goes on.
         log.exception("periodic job %s failed", job)
         row.update(error=f"{type(error).__name__}: {error}"[:2000])
     else:

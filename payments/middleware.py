@@ -38,6 +38,7 @@ class WebhookMiddleware:
             log.warning("a notice for a foreign host: %s", problem)
             return _short(400)
         except Exception:
+            # Whatever broke, a PG must read FAIL and come again: an error page of Django may hold its word for success.
             log.exception("a notice ended in an error of ours")
             return _short(500)
 

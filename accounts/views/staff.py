@@ -1,5 +1,6 @@
 """Staff: list, invitation, roles, ends of access."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -102,7 +103,7 @@ def staff_detail(
     return render(request, "accounts/staff_detail.html", context | dict(forms or {}), status=status)
 
 
-class StaffAct(PermissionRequired):
+class StaffAct(PermissionRequired, ABC):
     """운영자 처리: one act on one person; a refusal shows the person again with the reason."""
 
     permission = "accounts.manage"
@@ -124,9 +125,9 @@ class StaffAct(PermissionRequired):
             return staff_detail(request, pk, status=error.status, error=error.message)
         return self.answer(request, user)
 
+    @abstractmethod
     def act(self, common: dict[str, Any], data: dict[str, Any]) -> User:
         """Call the one service of this act."""
-        raise NotImplementedError
 
     def answer(self, request: HttpRequest, user: User) -> HttpResponse:
         """Say what was done on the person's page."""

@@ -21,6 +21,10 @@ class ChangedMeanwhile(Exception):
     """A row changed between the look at its version and its lock; the chunk starts over and leaves it out."""
 
 
+MAYBE_RACES = (OperationalError, ConcurrentTransition, ChangedMeanwhile)
+"""Errors among which `is_race` tells the races."""
+
+
 def is_race(error: Exception) -> bool:
     """경합 여부: a deadlock, a serialization failure, or a row that changed between the look and the lock."""
     if isinstance(error, OperationalError):
@@ -41,7 +45,7 @@ def retrying(work: Callable[[], Result]) -> Result:
     for attempt in range(1, TRIES):
         try:
             return work()
-        except Exception as error:
+        except MAYBE_RACES as error:
             if not is_race(error):
                 raise
             log.warning("try %s lost a race: %s", attempt, type(error).__name__)

@@ -19,7 +19,7 @@ from core.jobs.exports import run_export
 from core.jobs.items import Verdict
 from core.jobs.lease import Lease, LeaseLost, renew
 from core.jobs.lifecycle import advance, lock_job
-from core.jobs.retry import TRIES, is_connection_lost, is_race
+from core.jobs.retry import MAYBE_RACES, TRIES, is_connection_lost, is_race
 from core.jobs.work import UnknownAct, Work, act_of, work_of
 from core.locks import LockTimeout
 from core.models import Job, JobItem, JobKind
@@ -52,6 +52,7 @@ def run(lease: Lease, *, patient: bool = True) -> None:
     except LeaseLost as lost:
         log.warning("lease lost: %s", lost)
     except Exception as error:
+        # An act is any code of any app: the job ends in a failure that staff see, with a number that leads to the log.
         if is_connection_lost(error):
             connection.close()
             raise
@@ -65,7 +66,7 @@ def _chunk_with_retries(lease: Lease, *, tries: int) -> bool:
         except LockTimeout as busy:
             if attempt >= tries:
                 return _without_the_busy(lease, busy.message)
-        except Exception as error:
+        except MAYBE_RACES as error:
             if attempt == TRIES or not is_race(error):
                 raise
             log.warning("job %s lost a race in try %s: %s", lease.job_id, attempt, type(error).__name__)

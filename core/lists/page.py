@@ -10,6 +10,7 @@
 The first column names the row and is always shown. The first entry of `sorts`, `bases` and `tabs` is the default.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +65,7 @@ def _placed(buttons: list[Button]) -> list[Button]:
     return [one._replace(style=MORE) if one.name in rest else one for one in buttons]
 
 
-class ListPage:
+class ListPage(ABC):
     """목록 화면. Attributes are the declaration; methods below the attributes are hooks that a page may replace."""
 
     name: ClassVar[str]
@@ -143,9 +144,9 @@ class ListPage:
         """Lines of rows: those to show and those to mention, by row id; one query."""
         return {}
 
+    @abstractmethod
     def head(self, group: Group) -> RowHead:
         """The row's id, version, number, state and address."""
-        raise NotImplementedError
 
     def line_head(self, line: Any) -> tuple[str, str]:
         """Number and state of a line."""
@@ -171,14 +172,14 @@ class ListPage:
         """Rows among the ids that somebody else changed since an instant; one query."""
         return []
 
-    def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:
+    def record_export(self, *, request: Any, query: ListQuery, reason: str, rows: int, at: datetime) -> None:  # noqa: B027 - a hook
         """Write down who takes the file away; called, and committed, before the first byte leaves."""
 
     def export_notice(self, query: ListQuery) -> str:
         """What staff must know before they take the file away; empty for nothing."""
         return ""
 
-    def record_search(self, *, request: Any, query: ListQuery) -> None:
+    def record_search(self, *, request: Any, query: ListQuery) -> None:  # noqa: B027 - a hook
         """Write down who searched for what; called, and committed, before the rows are shown."""
 
     def notices(self, query: ListQuery) -> list[str]:

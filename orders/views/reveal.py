@@ -3,6 +3,7 @@
 Each page names the right that its readers need for their work (reliability.md R-06, R-10).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -35,15 +36,15 @@ class Clear:
     """Fields that the form carries along."""
 
 
-class Reveal(PermissionRequired):
+class Reveal(PermissionRequired, ABC):
     """개인정보 보기의 바탕: a page says what there is to see, in `clear`, and how it looks, in `template`."""
 
     template: ClassVar[str]
     what: ClassVar[str] = "개인정보를"
 
+    @abstractmethod
     def clear(self, request: HttpRequest, **where: Any) -> Clear:
         """볼 것. Raises DomainError."""
-        raise NotImplementedError
 
     def get(self, request: HttpRequest, **where: Any) -> HttpResponse:
         if "hide" in request.GET:

@@ -5,6 +5,7 @@ from django.db.models import Q
 
 from core.models import TimeStamped
 from payments.models.payment import Payment
+from payments.querysets import VirtualQuerySet
 from payments.states import VirtualState
 
 
@@ -29,6 +30,7 @@ class VirtualAccount(TimeStamped):
     next_try_at = models.DateTimeField("다음 시도", null=True, blank=True)
     attempts = models.PositiveSmallIntegerField("시도", default=0)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
+    objects = VirtualQuerySet.as_manager()
 
     class Meta:
         verbose_name = "가상계좌"

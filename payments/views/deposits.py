@@ -1,5 +1,6 @@
 """자동입금확인 화면: one deposit with its candidates, and what staff decide about it."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -59,7 +60,7 @@ class DepositReveal(Reveal):
         )
 
 
-class DepositAct(PermissionRequired):
+class DepositAct(PermissionRequired, ABC):
     """입금 처리의 바탕: posts, answers with the strip or the page of the deposit."""
 
     permission = MATCH
@@ -86,9 +87,9 @@ class DepositAct(PermissionRequired):
         answer["HX-Reswap"] = "innerHTML"
         return answer
 
+    @abstractmethod
     def act(self, request: HttpRequest, pk: int) -> str:
         """처리; the words of the strip. Raises DomainError."""
-        raise NotImplementedError
 
 
 class DepositAllocate(DepositAct):

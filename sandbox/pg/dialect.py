@@ -4,6 +4,7 @@ A dialect is stateless. It reads calls, answers them, moves money only through `
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Envelope:
     url: str = ""
 
 
-class Dialect:
+class Dialect(ABC):
     """One PG; the class attributes are facts of payments.md, the methods its protocol."""
 
     name: str
@@ -71,17 +72,17 @@ class Dialect:
     demo: Shop
     """The shop that exists from the start, without a notice URL."""
 
+    @abstractmethod
     def handle(self, call: Call, bank: "Bank") -> Reply:
         """The answer to one call. Runs inside no lock; wrap read-decide-write in `with bank.books.writing():`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def notices(self, event: Event, payment: Payment, shop: Shop, now: float) -> list[Envelope]:
         """The notices that this PG sends of an event, in its order; an empty list for none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complete(self, payment: Payment, shop: Shop) -> None:
         """Give a new payment its `payment_ref`, `account_number`, `holder`, `secret` as this PG forms them."""
-        raise NotImplementedError
 
     def is_acknowledged(self, status: int, content_type: str, body: bytes) -> bool:
         """Does this PG take the answer for success?"""

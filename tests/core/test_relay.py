@@ -83,7 +83,7 @@ def test_later_news_wait_for_earlier_ones_that_are_held(
 
 
 def test_a_failure_is_tried_again_later_and_holds_up_only_its_order(
-    make_lines: LineMaker, subscribe: Subscribe
+    make_lines: LineMaker, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = make_lines(2)
     broken = [True]
@@ -100,6 +100,8 @@ def test_a_failure_is_tried_again_later_and_holds_up_only_its_order(
     row = Delivery.objects.get(order=first.order_id)
     assert (row.state, row.attempts, row.due_at) == (P, 1, NOW + timedelta(seconds=1))
     assert row.last_error == "RuntimeError: 발송사가 받지 않습니다"
+    assert f"delivery {row.pk} failed" in caplog.text
+    assert "in fail\n" in caplog.text, "the log leads to the line that failed"
     broken[0] = False
     assert relay.run_once(at=NOW + timedelta(seconds=1)) == 1
     assert Delivery.objects.get(order=first.order_id).state == DONE

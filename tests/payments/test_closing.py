@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from core import drains, relay
@@ -16,6 +16,7 @@ from orders.services import locks, progress
 from orders.states import CanceledBy, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.services.gateway import closing, issuing
+from payments.services.notices.draining import apply_each, fetch
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded
@@ -200,6 +201,19 @@ def test_a_buyer_who_was_faster_than_the_closing_has_paid(pg_shop, staff):
     assert MoneyProblem.objects.get().kind == ProblemKind.LATE_AFTER_CANCEL
 
 
+def test_an_account_whose_money_came_and_went_back_is_over_and_not_open(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.pgs.fault("hold", times=None)
+    pg_shop.deposit(order)
+    pg_shop.act("refund", Payment.objects.get(order=order))
+    cancel(order, staff)
+    settle()
+    assert (virtual(order).state, bool(virtual(order).closed_at)) == (VirtualState.CLOSED, True)
+    assert pg_shop.state(order) == (CANCELED, 0, PaymentState.REFUNDED)
+    assert sorted(LedgerEntry.objects.values_list("amount", flat=True)) == [-33_000, 33_000]
+    assert not MoneyProblem.objects.filter(resolved_at=None).exists()
+
+
 @pytest.mark.processes
 def test_a_relay_that_dies_after_the_pg_closed_closes_again(pg_shop, staff, processes):
     order = pg_shop.order(pg_shop.account("toss"))
@@ -244,6 +258,75 @@ def test_an_order_that_is_revived_before_the_pg_was_told_keeps_its_account(pg_sh
     settle()
     assert (virtual(order).state, virtual(order).number) == (VirtualState.ISSUED, before)
     assert virtual(order).payment.order_ref == f"{order.number}-1"
+
+
+def test_an_order_that_is_revived_without_its_account_is_not_canceled_again_because_that_is_closed(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.deposit(order)
+    pg_shop.heard()
+    pg_shop.act("reverse", Payment.objects.get(order=order))
+    pg_shop.heard()
+    cancel(order, staff)
+    settle()
+    revive(order, staff)
+    settle()
+    kept = virtual(order)
+    assert (kept.state, kept.payment.order_ref) == (VirtualState.CLOSED, f"{order.number}-1"), "money has moved there"
+    before = reloaded(order).version
+    [answer] = fetch([kept.payment]).values()
+    assert answer.snapshot.state == "CANCELED"
+    assert apply_each([answer], at=timezone.now())[kept.pk].state == NoticeState.IGNORED
+    assert (pg_shop.state(order), reloaded(order).version) == ((WAITING, 0, PaymentState.PENDING), before)
+    assert LedgerEntry.objects.count() == 2
+
+
+def test_an_order_that_is_revived_after_its_pg_ended_the_account_gets_another_at_once(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.act("expire", Payment.objects.get(order=order))
+    [answer] = fetch([Payment.objects.select_related("account").get(order=order)]).values()
+    apply_each([answer], at=timezone.now())
+    assert (reloaded(order).stage, virtual(order).state) == (CANCELED, VirtualState.CLOSED)
+    revive(order, staff)
+    settle()
+    again = virtual(order)
+    assert (again.state, again.payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+    assert not LedgerEntry.objects.exists()
+
+
+def holds_somebody_up():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_an_order_that_is_revived_in_the_moment_in_which_the_pg_is_told_gets_another_account(pg_shop, staff):
+    order = pg_shop.order(pg_shop.account("toss"))
+    cancel(order, staff)
+    closing.ask_to_close(order_id=order.pk, at=timezone.now())
+    revive(order, staff)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            [claimed] = closing._claim(timezone.now())
+            reopening = pool.submit(reopen_in_thread, order)
+            assert system.wait_until(holds_somebody_up, timeout=20)
+        reopening.result()
+    assert (virtual(order).state, virtual(order).attempts) == (VirtualState.CLOSING, 1)
+    closing._close(claimed, at=timezone.now())
+    assert pg_shop.pgs.payment("toss", f"{order.number}-1")["state"] == "CANCELED"
+    settle()
+    again = virtual(order)
+    assert (again.state, again.payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
+    assert pg_shop.state(order) == (WAITING, 0, PaymentState.PENDING)
+
+
+def reopen_in_thread(order):
+    try:
+        closing.reopen(order_id=order.pk, at=timezone.now())
+    finally:
+        connections.close_all()
 
 
 def test_an_order_that_is_canceled_while_its_account_is_being_opened_has_it_closed(pg_shop, staff, make_order):

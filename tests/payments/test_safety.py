@@ -170,6 +170,7 @@ def test_a_bug_leaves_the_notice_for_a_person_and_others_alone(pg_shop, monkeypa
     pg_shop.deposit(order)
     pg_shop.deposit(other)
     pg_shop.heard()
+    assert "2 answers cannot be applied at once\nTraceback" in caplog.text
     assert pg_shop.state(other) == (PREPARING, 33_000, PaymentState.PAID)
     mine = PgNotice.objects.filter(order_ref=Payment.objects.get(order=order).order_ref)
     assert set(mine.values_list("state", "reason")) == {(NoticeState.RETRY, "failed")}

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
+from kombu.exceptions import KombuError
+from redis import RedisError
 
 from core.jobs.dispatch import Dispatcher
 from core.jobs.sweep import run_due, sweep
@@ -31,6 +33,6 @@ class Command(BaseCommand):
     def _tell(self, dispatcher: Dispatcher) -> str:
         try:
             return f"{dispatcher.tell(at=timezone.now())} messages sent"
-        except Exception as error:
-            # The broker may be away at any moment; the relay tells again.
+        except (KombuError, RedisError, OSError) as error:
+            # The broker may be away at any moment; the relay tells again. Its client may name the password.
             return f"no messages sent, the broker does not answer: {type(error).__name__}"

@@ -15,7 +15,7 @@ from payments.adapters.base import Kind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice
 from payments.services.cases.deciding import Case, locked_cases, resolve
 from payments.services.notices.receiving import CHANNEL
-from payments.states import BY_HAND, EntryKind, NoticeState, ProblemKind, Resolution
+from payments.states import BY_HAND, EntryKind, ProblemKind, Resolution
 
 NOT_A_NOTICE = "주문을 찾지 못한 PG 알림만 할 수 있는 처리입니다."
 NO_ORDER = "주문을 찾을 수 없습니다. 주문번호를 확인하세요."
@@ -36,7 +36,7 @@ def mark_test(
 
     def act(good: list[Case]) -> None:
         notices = [case.problem.notice_id for case in good]
-        PgNotice.objects.filter(pk__in=notices).update(state=NoticeState.TEST, finished_at=at)
+        PgNotice.objects.filter(pk__in=notices).keep_as_test(at=at)
 
     with locked_cases(problem_ids, actor=actor) as cases:
         return resolve(
@@ -84,9 +84,8 @@ def attach(
             payment.save(update_fields=["account", "order_ref", "payment_ref", "updated_at"])
             MoneyProblem.objects.filter(pk=good[0].problem.pk).update(order_id=order_id, payment=payment)
             good[0].problem.order_id = order_id
-            PgNotice.objects.filter(account_id=notice.account_id, order_ref=notice.order_ref).exclude(
-                state__in=[NoticeState.RECEIVED, NoticeState.RETRY]
-            ).update(state=NoticeState.RETRY, reason="attached", due_at=at, finished_at=None, attempts=0)
+            mine = PgNotice.objects.filter(account_id=notice.account_id, order_ref=notice.order_ref)
+            mine.hear_again(at=at, reason="attached")
             drains.notify(CHANNEL)
 
         return resolve(

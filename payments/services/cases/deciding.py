@@ -120,7 +120,5 @@ def _hear_again(cases: Collection[Case], *, at: datetime) -> None:
     for case in cases:
         if case.problem.kind == ProblemKind.UNCLEARED_CHEQUE and case.payment is not None and case.payment.account_id:
             mine = PgNotice.objects.filter(account=case.payment.account_id, order_ref=case.payment.order_ref)
-            mine.filter(state=NoticeState.PARKED).update(
-                state=NoticeState.RETRY, reason="replayed", due_at=at, finished_at=None, attempts=0
-            )
+            mine.filter(state=NoticeState.PARKED).hear_again(at=at, reason="replayed")
             drains.notify(CHANNEL)

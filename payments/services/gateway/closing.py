@@ -16,6 +16,7 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg, Unsupported
 from payments.models import LedgerEntry, Payment, VirtualAccount
+from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL
 from payments.services.ledger.booking import OF_BANK, payments_of
@@ -47,13 +48,9 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
         canceled = [order for order in orders if order.stage in ENDED]
         unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
         mine = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
-        mine.filter(state=VirtualState.ISSUED).update(
-            state=VirtualState.CLOSING, attempts=0, next_try_at=at + hold, last_error="", updated_at=at
-        )
+        mine.close_after(hold, at=at)
         # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed.
-        mine.filter(state=VirtualState.PENDING).update(
-            state=VirtualState.FAILED, next_try_at=None, last_error=ORDER_CANCELED, updated_at=at
-        )
+        mine.give_up(at=at, error=ORDER_CANCELED)
         drains.notify(CHANNEL)
 
 
@@ -63,17 +60,12 @@ def reopen(*, order_id: int, at: datetime) -> None:
         if not any(line.state == LineState.AWAITING_PAYMENT for line in lines):
             return
         for payment in payments_of(orders).values():
-            virtual = VirtualAccount.objects.filter(payment=payment).first()
-            if virtual is None or payment.order.open_amount <= 0:
+            if payment.order.open_amount <= 0:
                 continue
-            unasked = virtual.state == VirtualState.CLOSING and not virtual.attempts
-            if unasked and virtual.due_at > at:
-                VirtualAccount.objects.filter(pk=virtual.pk).update(
-                    state=VirtualState.ISSUED, next_try_at=None, updated_at=at
-                )
-            elif unasked or virtual.state in {VirtualState.CLOSED, VirtualState.FAILED}:
-                ask_anew(payment, at=at)
+            mine = VirtualAccount.objects.filter(payment=payment)
             # One that is being closed just now is followed by a new one when it is closed.
+            if not mine.filter(due_at__gt=at).unasked().leave_open(at=at) and mine.over().exists():
+                ask_anew(payment, at=at)
 
 
 def close_due(*, at: datetime) -> int:
@@ -107,7 +99,7 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
         pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
         failpoint(CLOSED)
     except Unsupported as problem:
-        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=words_of(problem)[:300])
+        _row(virtual).leave_open(at=at, error=words_of(problem))
     except (RefusedByPg, NotAtPg) as problem:
         # A PG that has opened an account and does not know it has no word about its money.
         _look(virtual, problem, at=at)
@@ -125,32 +117,32 @@ def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
         _later(virtual, refusal, at=at)
         return
     apply_each([answer], at=at)
-    if answer.snapshot.deposits:
-        _write(virtual, at=at, state=VirtualState.ISSUED, next_try_at=None, last_error=words_of(refusal)[:300])
-    elif answer.snapshot.state in OVER_AT_PG:
+    if answer.snapshot.state in OVER_AT_PG:
         _closed(virtual, at=at)
+    elif answer.snapshot.deposits:
+        _row(virtual).leave_open(at=at, error=words_of(refusal))
     else:
         _later(virtual, refusal, at=at)
 
 
 def _closed(virtual: VirtualAccount, *, at: datetime) -> None:
-    if _write(virtual, at=at, state=VirtualState.CLOSED, closed_at=at, next_try_at=None, last_error=""):
+    if _row(virtual).close(at=at):
         reopen(order_id=virtual.payment.order_id, at=at)
 
 
 def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     log.warning("the account of payment %s is not closed: %s", virtual.pk, problem)
-    _write(virtual, at=at, next_try_at=at + wait, last_error=words_of(problem)[:300])
+    closing = _row(virtual).filter(state=VirtualState.CLOSING)
+    closing.update(next_try_at=at + wait, last_error=words_of(problem), updated_at=at)
 
 
-def _write(virtual: VirtualAccount, *, at: datetime, **facts: object) -> int:
-    mine = VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.CLOSING)
-    return mine.update(updated_at=at, **facts)
+def _row(virtual: VirtualAccount) -> VirtualQuerySet:
+    return VirtualAccount.objects.filter(pk=virtual.pk)
 
 
 def ask_anew(payment: Payment, *, at: datetime) -> None:
-    """새 계좌: under a new reference; where money has moved under the old one, that one stays the only one."""
+    """새 계좌 under a new reference; where money has moved under the old one, that one stays the only one."""
     if payment.account is None or payment.order_ref is None:
         return
     if VirtualAccount.objects.filter(payment=payment, is_from_window=True).exists():
@@ -160,25 +152,16 @@ def ask_anew(payment: Payment, *, at: datetime) -> None:
         log.warning("payment %s gets no new account: money has moved through the old one", payment.pk)
         return
     order: Order = payment.order
+    mine = VirtualAccount.objects.filter(pk=payment.pk)
+    due_at = order.deposit_by or at + timedelta(days=7)
+    if not mine.start_over(at=at, bank=payment.account.bank, due_at=due_at):
+        return
     Payment.objects.filter(pk=payment.pk).update(
         order_ref=_next_ref(payment.order_ref, order),
         payment_ref="",
         sealed_secret="",
         synced_at=None,
         asked_at=None,
-        updated_at=at,
-    )
-    VirtualAccount.objects.filter(pk=payment.pk).update(
-        state=VirtualState.PENDING,
-        bank=payment.account.bank,
-        number="",
-        holder="",
-        due_at=order.deposit_by or at + timedelta(days=7),
-        issued_at=None,
-        closed_at=None,
-        attempts=0,
-        next_try_at=at,
-        last_error="",
         updated_at=at,
     )
     drains.notify(CHANNEL)

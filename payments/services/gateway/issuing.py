@@ -167,17 +167,17 @@ def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
         failpoint(ISSUED)
     except RefusedByPg as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
-        _later(virtual, words_of(problem), at=at, state=VirtualState.FAILED)
+        VirtualAccount.objects.filter(pk=virtual.pk).give_up(at=at, error=words_of(problem))
     except (Denied, Unsupported) as problem:
         log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
         text = f"{KEY_REFUSED} {problem.message}".strip()
         note_refusal(virtual.payment.account, text)
-        _later(virtual, text, at=at, state=VirtualState.PENDING)
+        _later(virtual, text, at=at)
     except windows.Different as problem:
         # Its case tells a person; staff may have it asked about again.
-        _later(virtual, words_of(problem), at=at, state=VirtualState.PENDING, is_tried_again=False)
+        _later(virtual, words_of(problem), at=at, is_tried_again=False)
     except PgProblem as problem:
-        _later(virtual, words_of(problem), at=at, state=VirtualState.PENDING)
+        _later(virtual, words_of(problem), at=at)
     else:
         note_answers([virtual.payment.account], at=at)
         _keep_with_order(virtual, snapshot, at=at)
@@ -218,7 +218,7 @@ def _keep_with_order(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetim
         return
     with locked_orders([virtual.payment.order_id], skip_locked=True) as (orders, _):
         if not orders:
-            _later(virtual, windows.BUSY, at=at, state=VirtualState.PENDING)
+            _later(virtual, windows.BUSY, at=at)
         for order in orders:
             if _keep(virtual, snapshot, at=at):
                 windows.take_deadline(order, snapshot)
@@ -228,7 +228,7 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> bool:
     """Whether the account is open for the order from now on."""
     given = snapshot.account
     if given is None:
-        _later(virtual, NO_NUMBER, at=at, state=VirtualState.PENDING)
+        _later(virtual, NO_NUMBER, at=at)
         return False
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
@@ -238,19 +238,14 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> bool:
             VirtualState.FAILED,
         }:
             return False
-        # FAILED: the order was canceled while the PG was opening it, so it is closed again.
-        is_wanted = mine.state == VirtualState.PENDING
-        VirtualAccount.objects.filter(pk=virtual.pk).update(
-            state=VirtualState.ISSUED if is_wanted else VirtualState.CLOSING,
-            attempts=mine.attempts if is_wanted else 0,
+        # FAILED: the order was canceled while the PG was opening it.
+        rows, is_wanted = VirtualAccount.objects.filter(pk=virtual.pk), mine.state == VirtualState.PENDING
+        (rows.open if is_wanted else rows.open_in_vain)(
+            at=at,
             bank=given.bank,
             number=given.number,
             holder=given.holder,
             due_at=snapshot.due_at or virtual.due_at,
-            issued_at=at,
-            next_try_at=None if is_wanted else at,
-            last_error="",
-            updated_at=at,
         )
         Payment.objects.filter(pk=virtual.pk).update(
             payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
@@ -267,13 +262,8 @@ def _tell(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> None:
     record(Outcome(changes=[change]), VIRTUAL_ISSUED, at=at, source=Source.PG)
 
 
-def _later(
-    virtual: VirtualAccount, error: str, *, at: datetime, state: VirtualState, is_tried_again: bool = True
-) -> None:
+def _later(virtual: VirtualAccount, error: str, *, at: datetime, is_tried_again: bool = True) -> None:
     wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
     VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
-        state=state,
-        next_try_at=at + wait if is_tried_again and state == VirtualState.PENDING else None,
-        last_error=error[:300],
-        updated_at=at,
+        next_try_at=at + wait if is_tried_again else None, last_error=error[:300], updated_at=at
     )

@@ -251,6 +251,7 @@ def _line_of(refund: Refund, account: PgAccount, *, at: datetime) -> _Line | Non
     except PgProblem as problem:
         wait, text = _back_off(refund), _refused_key(problem)
     except Exception:
+        # A 환불계좌 that does not open, an adapter that is gone, a fault of ours: the other refunds of the batch go on.
         log.exception("refund %s cannot be sent", refund.key)
         wait, text = BACK_OFF[-1], NOT_SENT
     Refund.objects.filter(pk=refund.pk, version=refund.version).update(due_at=at + wait, last_error=text[:300])

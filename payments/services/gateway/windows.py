@@ -20,7 +20,7 @@ from payments.services.ledger.references import PgPaid
 from payments.services.notices.draining import apply_each, fetch
 from payments.services.pg_accounts import Timeout
 from payments.services.snapshots.applying import CHEQUE, Fetched
-from payments.states import NoticeState, ProblemKind, Resolution, VirtualState
+from payments.states import NoticeState, ProblemKind
 
 log = logging.getLogger("payments.windows")
 
@@ -59,9 +59,7 @@ def look(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
         raise Unavailable(f"the answer waits: {verdict.reason}", message=BUSY)
     if verdict.state == NoticeState.PARKED and verdict != CHEQUE:
         raise Different(verdict.reason, message=DIFFERS)
-    MoneyProblem.objects.filter(payment=virtual.pk, detail=UNKNOWN, resolved_at=None).update(
-        resolution=Resolution.FITS, resolved_at=at, updated_at=at
-    )
+    MoneyProblem.objects.filter(payment=virtual.pk, detail=UNKNOWN).fit(at=at)
     return answer.snapshot
 
 
@@ -94,8 +92,7 @@ def ask_again(payment: Payment, *, at: datetime, channel: str) -> bool:
 
     Its reference is the storefront's: no other account can be opened under it, or under one of ours.
     """
-    waiting = VirtualAccount.objects.filter(payment=payment, is_from_window=True, state=VirtualState.FAILED)
-    woken = waiting.update(state=VirtualState.PENDING, attempts=0, next_try_at=at, last_error="", updated_at=at)
+    woken = VirtualAccount.objects.filter(payment=payment, is_from_window=True).look_again(at=at)
     if woken:
         drains.notify(channel)
     else:

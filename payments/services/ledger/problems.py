@@ -57,9 +57,7 @@ def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) ->
 def settle_all(payments: Collection[Payment], kinds: Collection[ProblemKind], *, at: datetime) -> None:
     """저절로 해결 of several payments at once."""
     if payments:
-        MoneyProblem.objects.filter(_about(payments, kinds), resolved_at=None).update(
-            resolution=Resolution.FITS, resolved_at=at, updated_at=at
-        )
+        MoneyProblem.objects.filter(_about(payments, kinds)).fit(at=at)
 
 
 def _about(payments: Collection[Payment], kinds: Collection[ProblemKind]) -> Q:

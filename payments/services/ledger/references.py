@@ -16,7 +16,7 @@ from orders.states import PaymentMethod
 from payments.adapters.registry import PGS
 from payments.models import MoneyProblem, Payment, PgAccount
 from payments.services.pg_accounts import pg_of
-from payments.states import ProblemKind, Resolution
+from payments.states import ProblemKind
 
 CARDS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY})
 METHODS = CARDS | {PaymentMethod.VIRTUAL_ACCOUNT}
@@ -81,9 +81,9 @@ def name(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime) -> Pay
         raise Conflict(USED, code="pg_reference_used") from None
     # Its notices may have waited in vain for the order.
     orphans = MoneyProblem.objects.filter(
-        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref, resolved_at=None
+        kind=ProblemKind.UNKNOWN_ORDER, notice__account=account, notice__order_ref=paid.order_ref
     )
-    orphans.update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
+    orphans.fit(at=at)
     return payment
 
 

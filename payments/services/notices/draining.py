@@ -166,9 +166,11 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
+        # Nobody knows beforehand which answer breaks what: whoever is alone with its fault holds up nobody else.
         if len(good) == 1:
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
             return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
+        log.warning("%s answers cannot be applied at once", len(good), exc_info=True)
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
 
 
@@ -256,6 +258,7 @@ def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
     except PgProblem as problem:
         return problem
     except Exception as error:
+        # An answer that breaks its adapter is a failure of that one question: other PGs are asked beside it.
         log.exception("payment %s cannot be asked about", pk)
         return CannotAsk(_words(error))
 
@@ -271,6 +274,7 @@ def _question(payment: Payment, timeout: Timeout) -> _Question | PgProblem:
     except PgProblem as problem:
         return problem
     except Exception as error:
+        # An account of which anything is broken (its address, its adapter) harms no other one.
         log.exception("payment %s cannot be asked about", payment.pk)
         return CannotAsk(_words(error))
 

@@ -18,7 +18,7 @@ from core.failpoints import declare, failpoint
 from payments.adapters.base import MOST_BODY, Answer, Inbound, Notice, Pg, PgProblem, Rejected
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
 from payments.services.pg_accounts import MARK, facts_of, note_answers, pg_of, secret_of
-from payments.states import NoticeState, ProblemKind
+from payments.states import ProblemKind
 
 CHANNEL = "oms_notices"
 KEPT_OF_REFUSED = 1024
@@ -288,7 +288,7 @@ SELECT w.reason, w.notice_id FROM written w CROSS JOIN quiet LEFT JOIN told ON t
 
 def _park(notice_id: int, kind: str, notice: Notice, *, account: PgAccount, at: datetime) -> None:
     """The notice waits for a person; its payment has one open case of the kind, however many notices tell of it."""
-    PgNotice.objects.filter(pk=notice_id).update(state=NoticeState.PARKED, reason=str(kind).lower(), finished_at=at)
+    PgNotice.objects.filter(pk=notice_id).park(at=at, reason=str(kind).lower())
     payment = Payment.objects.filter(account=account, order_ref=notice.order_ref).first()
     case = MoneyProblem(kind=kind, notice_id=notice_id, payment=payment, amount=notice.amount or 0, found_at=at)
     case.order_id = payment.order_id if payment is not None else None

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
-
 from core import drains
 from core.events import record
 from core.locks import locked, locking
@@ -135,9 +133,7 @@ def _sum_up(sums: dict[str, int], told: Forecast) -> None:
 
 def _due_now(outcome: Outcome, *, actor: Any, at: datetime, batch: Job | None) -> None:
     ids = [notice.pk for notice in outcome.possible]
-    PgNotice.objects.filter(pk__in=ids).update(
-        state=NoticeState.RETRY, reason="replayed", due_at=at, finished_at=None, attempts=0, claim=F("claim") + 1
-    )
+    PgNotice.objects.filter(pk__in=ids).hear_again(at=at, reason="replayed")
     outcome.changes = [Change(one, one.state, NoticeState.RETRY, one.claim + 1) for one in outcome.possible]
     record(outcome, events.NOTICE_REPLAYED, at=at, actor=actor, batch=batch)
     drains.notify(CHANNEL)

@@ -38,6 +38,7 @@ def _read(row: PgRequest) -> None:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
+        # Bytes of anybody: one request that breaks its reader must not keep the sweep from those after it.
         log.exception("request %s cannot be judged", row.pk)
         receiving.finish(row, receiving.Judgement(receiving.Answer.UNAVAILABLE, FAILED), status=500, milliseconds=0)
         return

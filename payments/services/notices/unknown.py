@@ -54,7 +54,7 @@ def _won_at_pg(notice: PgNotice) -> int | None:
         log.warning("the unknown payment of notice %s cannot be asked about: %s", notice.pk, problem)
         return None
     except Exception:
-        # A key that cannot be opened must not keep the case from the person who would mend it.
+        # Neither a fault of ours nor an answer that nobody foresaw may keep the case from the person who looks into it.
         log.exception("the unknown payment of notice %s cannot be asked about", notice.pk)
         return None
     return sum(one.amount for one in snapshot.deposits) - sum(one.amount for one in snapshot.refunds)

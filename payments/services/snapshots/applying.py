@@ -16,13 +16,13 @@ from core.models import Source
 from orders.models import Order, OrderLine
 from orders.services.locking import locked_orders
 from payments.adapters.base import PgState, Snapshot, fitted
-from payments.models import LedgerEntry, MoneyProblem, Payment
+from payments.models import LedgerEntry, MoneyProblem, Payment, VirtualAccount
 from payments.services.ledger import noting, problems
 from payments.services.ledger.booking import Row, book, forgive, payments_of, standing_by_hand
 from payments.services.ledger.receipts import keep_receipts
 from payments.services.pg_accounts import pg_of
 from payments.services.refunds import covering, preparing, settling
-from payments.services.snapshots.following import Plan
+from payments.services.snapshots.following import ENDED_AT_PG, Plan
 from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
 OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
@@ -111,6 +111,8 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         ended = [payment for payment in touched if payment.order.stage in ENDED]
         late = [payment for payment in ended if payment.balance != was[payment.pk]]
         moved |= _follow(everything, lines, found, before, at=at)
+        if over := [payment.pk for payment in touched if found[payment.pk].snapshot.state in ENDED_AT_PG]:
+            VirtualAccount.objects.filter(pk__in=over).end(at=at)
         for payment in touched:
             _tell_unseen(books[payment.pk], at=at)
         preparing.keep_in_step(late, at=at, source=Source.PG)

@@ -150,7 +150,7 @@ class Plan:
             problems.open_for(payment, ProblemKind.UNDERPAID, amount=-kept.surplus, at=at)
         else:
             self.fitting.append(payment)
-            if case.ended is not None and not _closed_by_us(payment):
+            if case.ended is not None and not _is_closed(payment):
                 self.cancel.append((payment.order, case.ended))
 
     def _ended(self, case: _Case, *, at: datetime) -> None:
@@ -281,10 +281,10 @@ class Plan:
         return back
 
 
-def _closed_by_us(payment: Payment) -> bool:
-    """Whether the end is our own doing, of before the order was revived: no news that would end it again."""
-    closed = VirtualAccount.objects.filter(payment=payment, state__in=[VirtualState.CLOSING, VirtualState.CLOSED])
-    return bool(closed.exists())
+def _is_closed(payment: Payment) -> bool:
+    """Whether we know already that it is over at the PG: that says nothing against an order that lives again (T24)."""
+    over = VirtualAccount.objects.filter(payment=payment, state__in=[VirtualState.CLOSING, VirtualState.CLOSED])
+    return bool(over.exists())
 
 
 def _cause(case: _Case) -> str:

@@ -23,7 +23,7 @@ from payments.services.ledger.references import CARDS, PgPaid
 from payments.services.notices.draining import SOON_AGAIN, apply_each, fetch
 from payments.services.pg_accounts import words_of
 from payments.services.snapshots.applying import Applied, Fetched
-from payments.states import NoticeState, PaymentState, ProblemKind, Resolution
+from payments.states import NoticeState, PaymentState, ProblemKind
 
 log = logging.getLogger("payments.card_checks")
 
@@ -139,9 +139,8 @@ def _open(check: CardCheck, *, at: datetime) -> None:
 
 def _settle(check: CardCheck, *, at: datetime) -> None:
     """The PG knows it by now: the case that said it does not is over."""
-    MoneyProblem.objects.filter(
-        payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG, detail=NOT_THERE, resolved_at=None
-    ).update(resolution=Resolution.FITS, resolved_at=at, updated_at=at)
+    said = MoneyProblem.objects.filter(payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG, detail=NOT_THERE)
+    said.fit(at=at)
 
 
 def _later(check: CardCheck, error: str, *, at: datetime) -> None:

@@ -30,7 +30,7 @@ from tests.payments.wire.golden_shop import SENT_BY, effects, golden_shop
 from tests.payments.wire.mutants import Samples, mutants, samples_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REQUESTS = int(os.environ.get("OMS_FUZZ_REQUESTS", "2000"))
+REQUESTS = int(os.environ.get("OMS_FUZZ_REQUESTS", "3000"))
 BY_SOCKET = 300
 ANSWERS = {200, 400, 401, 403, 413, 415}
 AT_ONCE = min(500, max(1, REQUESTS // 20))
