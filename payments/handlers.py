@@ -16,6 +16,7 @@ from orders.notices import notify_buyer
 from orders.states import LineState
 from payments.events import ACCOUNT_RESENT, DEPOSIT_AWAITED, REFUND_COMPLETED, VIRTUAL_ISSUED
 from payments.models import Refund
+from payments.services.deposits import confirming
 from payments.services.gateway import closing
 from payments.services.telling import METHODS, Accounts
 from payments.states import RefundState
@@ -39,6 +40,12 @@ def close_account_of_refunded(delivery: Any) -> None:
 def reopen_account(delivery: Any) -> None:
     """가상계좌 다시 발급 of a revived order."""
     closing.reopen(order_id=delivery.order_id, at=timezone.now())
+
+
+@on(events.LINE_PAYMENT_REVERTED, events.LINE_REVIVED)
+def compare_deposits_again(delivery: Any) -> None:
+    """입금내역 다시 비교: a deposit that waits may belong to the order that wants money again."""
+    confirming.look_again(order_ids=[delivery.order_id], at=timezone.now())
 
 
 @on(VIRTUAL_ISSUED, holds=True)

@@ -22,8 +22,8 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
 
     Orders with a deposit that waits for matching, or with part of the money, are skipped; the PG of an order is asked
     first, and only its clear "not paid" lets the order be canceled. Rows of the bank that nobody has compared yet are
-    compared before, and no order that a transfer pays ends while one of them is left. Source: domain.md T4, A05;
-    payments.md 5.6; reliability.md F47.
+    compared before, and those that wait once more; no order that a transfer pays ends while one of them is left.
+    Source: domain.md T4, A05; payments.md 5.6; reliability.md F47.
     """
     canceled, after = 0, 0
     silent: set[int] = set()
@@ -31,7 +31,7 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
         kept = ask_first(order_ids=ids, at=at, silent=silent)
         kept |= card_checks.unseen(order_ids=ids)
         # Last, because the questions to the PGs take their time.
-        if not confirming.settle_new(at=at):
+        if not (confirming.settle_new(at=at) and confirming.look_again(order_ids=ids, at=at)):
             log.warning("deposits are being matched: no order that a transfer pays is canceled in this run")
             kept |= transfer_orders(order_ids=ids)
         outcome = cancel_overdue(order_ids=[pk for pk in ids if pk not in kept], at=at)

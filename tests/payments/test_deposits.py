@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from orders.models import OrderEvent, OrderLine
+from core import relay
+from orders.models import Order, OrderEvent, OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
 from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem
 from payments.services import manual
@@ -185,3 +186,46 @@ def test_a_queued_row_notices_that_its_order_was_confirmed_by_hand(make_order, c
     deposit = reloaded(deposit)
     assert deposit.reason == DepositReason.ALREADY_CONFIRMED
     assert not is_held(order)
+
+
+@pytest.fixture
+def confirmed_beside_its_money(make_order, came_in, matched, staff):
+    """An order that was confirmed by hand and whose transfer then waited in the queue: (order, deposit)."""
+    order = make_order(price=39_000)
+    manual.confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
+    deposit = came_in(39_000, "홍길동", at=LATER)
+    matched()
+    assert reloaded(deposit).reason == DepositReason.ALREADY_CONFIRMED
+    return order, deposit
+
+
+def test_a_waiting_row_pays_its_order_when_that_is_no_longer_confirmed_by_hand(confirmed_beside_its_money, staff):
+    order, deposit = confirmed_beside_its_money
+    manual.revert_manual(order_ids=[order.pk], actor=staff, at=LATER, reason="다른 주문의 돈")
+    relay.run_once()
+    assert reloaded(deposit).state == DepositState.MATCHED
+    assert (reloaded(order).stage, reloaded(order).paid_amount) == (LineState.PREPARING, 39_000)
+    assert broken() == []
+
+
+def test_no_deadline_ends_an_order_beside_its_waiting_money(confirmed_beside_its_money, staff):
+    order, deposit = confirmed_beside_its_money
+    manual.revert_manual(order_ids=[order.pk], actor=staff, at=LATER, reason="다른 주문의 돈")
+    Order.objects.filter(pk=order.pk).update(deposit_by=LATER)
+    assert cancel_unpaid_overdue(at=LATER + timedelta(hours=1)) == 0
+    assert reloaded(deposit).state == DepositState.MATCHED
+    assert reloaded(order).stage == LineState.PREPARING
+    assert broken() == []
+
+
+def test_a_row_that_may_be_for_a_reverted_order_holds_it(make_order, came_in, matched, staff):
+    order = make_order(price=39_000)
+    manual.confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
+    deposit = came_in(39_000, "홍길", at=LATER)
+    matched()
+    assert reloaded(deposit).reason == DepositReason.ALREADY_CONFIRMED
+    manual.revert_manual(order_ids=[order.pk], actor=staff, at=LATER, reason="다른 주문의 돈")
+    relay.run_once()
+    assert reloaded(deposit).reason == DepositReason.NAME_WEAK
+    assert is_held(order)
+    assert reloaded(order).paid_amount == 0

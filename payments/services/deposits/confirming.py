@@ -70,6 +70,17 @@ def settle_new(*, at: datetime) -> bool:
     return True
 
 
+def look_again(*, order_ids: Collection[int], at: datetime) -> bool:
+    """다시 비교: waiting deposits that found these orders paid, canceled or unlikely; whether none of them is left.
+
+    An order that wants money again may be the one that they are for (domain.md T4, T24).
+    """
+    waiting = DepositCandidate.objects.filter(Among("order_id", order_ids), holds=False)
+    still = waiting.filter(order__steps__bit=BIT[LineState.AWAITING_PAYMENT], deposit__state=DepositState.QUEUED)
+    ids = still.exclude(deposit__reason=DepositReason.UNDONE).values_list("deposit_id", flat=True).distinct()
+    return not match_deposits(deposit_ids=list(ids), at=at).again
+
+
 def stale_ids(*, at: datetime) -> list[int]:
     """다시 볼 입금: waiting deposits one of whose orders was paid or canceled by somebody else meanwhile."""
     waiting = DepositCandidate.objects.filter(deposit__state=DepositState.QUEUED, deposit__at__gt=at - GIVEN_UP)
