@@ -26,7 +26,7 @@ ONLY_FOR = {
 }
 """Kinds that an act fits; the others fit every kind."""
 AT_ONCE = "신청과 함께 승인합니다."
-OTHER_HOLDER = "예금주가 입금자와 다르면 다른 직원이 승인해야 합니다."
+OTHER_HOLDER = "예금주가 입금자와 다르거나 입금자명이 가려졌으면 다른 직원이 승인해야 합니다."
 BY_ANOTHER = "한 사람이 승인할 수 있는 금액을 넘어, 다른 직원이 승인해야 돈이 나갑니다."
 BY_OTHER = "신청한 직원과 다른 직원이 승인해야 돈이 나갑니다."
 BY_APPROVER = "환불 승인 권한이 있는 직원이 승인해야 돈이 나갑니다."

@@ -1,14 +1,21 @@
 """입금자 of a virtual account: masked at the age of the notices, not a day earlier, and never told anew."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from payments.models import LedgerEntry, Payment, PgAccount, VirtualAccount
+from accounts.roles import Role
+from orders.models import Order
+from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, RefundAccount, VirtualAccount
 from payments.services.notices import draining, retaining
-from payments.services.refunds.second_person import payer_of
-from payments.states import EntryKind, VirtualState
+from payments.services.refunds import requesting
+from payments.services.refunds.requesting import Ask
+from payments.services.refunds.second_person import SECOND_PERSON, Watch, payer_of
+from payments.states import EntryKind, RefundState, VirtualState
 from payments.tasks import retain_requests
 from tests.fixtures.orders import reloaded
 
@@ -98,8 +105,56 @@ def _answer(one, depositor):
     return draining.Fetched(one.pk, snapshot, timezone.now())
 
 
-def test_a_masked_name_says_nothing_of_who_paid(paid):
+@pytest.mark.parametrize("holder", ["홍길동", "김다금", "김입금", "김*금"])
+def test_a_masked_name_shows_nobody_to_be_the_payer_so_that_one_person_does_not_send_his_money(
+    paid, make_staff, holder
+):
     payment = Payment.objects.get(virtual=paid(91, came=91))
+    Payment.objects.filter(pk=payment.pk).update(balance=33_000)
+    order = payment.order
+    Order.objects.filter(pk=order.pk).update(buyer_name="홍길동", depositor_name="", paid_amount=33_000)
+    account = RefundAccount(bank="088", number="110123456789", holder=holder)
+    owner, at = make_staff(Role.OWNER), timezone.now()
+
+    def is_two_peoples():
+        return Watch(owner, at).needs_second(reloaded(payment), 1_000, account)
+
     assert payer_of(payment) == "김입금"
+    assert is_two_peoples() is (holder != "김입금")
+    retain_requests(at=at)
+    assert payer_of(payment) == "김*금", "the order's own name does not take its place"
+    assert is_two_peoples() is True
+    ask = Ask(payment_id=payment.pk, amount=1_000, account=account)
+    [refund] = requesting.request(asks=[ask], reason="환불", actor=owner, at=at).refunds
+    assert (refund.needs_second, reloaded(refund).state) == (True, RefundState.DRAFT)
+    before = (LedgerEntry.objects.count(), reloaded(payment).version, reloaded(refund).version)
+    outcome = requesting.approve(refund_ids=[refund.pk], actor=owner, at=at)
+    assert outcome.refused == {refund.pk: SECOND_PERSON}
+    assert (LedgerEntry.objects.count(), reloaded(payment).version, reloaded(refund).version) == before
+    assert requesting.approve(refund_ids=[refund.pk], actor=make_staff(Role.FINANCE), at=at).moved_ids == [refund.pk]
+
+
+def test_a_whole_name_of_a_young_notice_is_known_beside_a_masked_one(paid, account):
+    payment = Payment.objects.get(virtual=paid(91, came=91))
     retain_requests(at=timezone.now())
-    assert payer_of(payment) == (payment.order.depositor_name.strip() or payment.order.buyer_name)
+    for number, name in enumerate(["박다른", ""]):
+        PgNotice.objects.create(
+            account=account, event_key=f"e{number}", kind="DEPOSITED", order_ref=Payment.objects.get().order_ref,
+            is_proven=True, body_hash=b"x", due_at=timezone.now(), received_at=timezone.now(), depositor=name,
+        )  # fmt: skip
+    assert payer_of(Payment.objects.get()) == "박다른"
+    PgNotice.objects.update(is_proven=False)
+    assert payer_of(Payment.objects.get()) == "김*금"
+
+
+def test_no_portion_reads_again_what_the_one_before_has_masked(paid, monkeypatch):
+    rows = [paid(91, came=91) for _ in range(5)]
+    kept = paid(89, came=89)
+    before = row(kept)
+    monkeypatch.setattr(retaining, "AT_ONCE", 2)
+    with CaptureQueriesContext(connection) as asked:
+        assert retaining.mask_depositors(before=timezone.now() - 90 * DAY) == 5
+    reads = [one["sql"] for one in asked if " FOR NO KEY UPDATE " in one["sql"]]
+    starts = [int(re.search(r'"payment_id" > (\d+)', sql)[1]) for sql in reads]
+    assert starts == [0, rows[1].pk, rows[3].pk, rows[4].pk]
+    assert row(kept) == before

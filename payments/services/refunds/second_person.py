@@ -61,25 +61,28 @@ class Watch:
     def is_two_peoples(self, paid_by: str, amount: int, account: RefundAccount | None) -> bool:
         """The same for money of which only the name of the sender is known."""
         self.today += amount
-        payer = "".join(paid_by.split())
-        is_other = account is not None and "".join(account.holder.split()) != payer
+        is_other = account is not None and not _is_payer(account.holder, paid_by)
         is_large = amount >= self.limits[SECOND_FROM.key] or self.today > self.limits[SECOND_A_DAY.key]
         return is_large or is_other or (self.actor is not None and not self.actor.has_perm(APPROVE_OWN))
 
 
+def _is_payer(holder: str, paid_by: str) -> bool:
+    """A name that was masked for its age is many people's: it shows nobody to be the one who paid."""
+    payer = "".join(paid_by.split())
+    return "*" not in payer and "".join(holder.split()) == payer
+
+
 def payer_of(payment: Payment) -> str:
-    """입금한 사람: as the PG told, else as the order did, else the buyer."""
+    """입금한 사람: as the PG told, masked by now or not, else as the order did, else the buyer."""
     told = _told(payment) if payment.account_id is not None else ""
     return told or payment.order.depositor_name.strip() or payment.order.buyer_name
 
 
 def _told(payment: Payment) -> str:
-    known = VirtualAccount.objects.filter(payment=payment).values_list("depositor", flat=True).first()
-    # A name that was masked for its age says nothing.
-    if known and "*" not in known:
-        return known
+    """A whole name before a masked one: of what the account knows, then of the newest notices."""
+    known = VirtualAccount.objects.filter(payment=payment).exclude(depositor="").values_list("depositor", flat=True)
     notices = PgNotice.objects.filter(
         account=payment.account_id, order_ref=payment.order_ref, kind=Kind.DEPOSITED, is_proven=True
     )
-    found = notices.exclude(depositor="").exclude(depositor__contains="*").order_by("-pk")
-    return found.values_list("depositor", flat=True).first() or ""
+    names = [*known, *notices.exclude(depositor="").order_by("-pk").values_list("depositor", flat=True)]
+    return next((name for name in names if "*" not in name), names[0] if names else "")
