@@ -76,17 +76,19 @@ def mask_depositors(*, before: datetime) -> int:
     """가상계좌 입금자 가리기: of accounts that were opened before then and into which nothing came since; how many."""
     clear = VirtualAccount.objects.exclude(depositor="").exclude(depositor__contains="*").filter(created_at__lt=before)
     lately = LedgerEntry.objects.filter(payment=OuterRef("payment"), kind=EntryKind.DEPOSIT, at__gte=before)
-    total = 0
+    total = last = 0
     while True:
         with transaction.atomic():
-            rows = clear.filter(~Exists(lately)).select_for_update(skip_locked=True, no_key=True, of=("self",))
+            # From where the portion before ended: what was masked is not read again.
+            rows = clear.filter(~Exists(lately), pk__gt=last)
+            rows = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
             found = list(rows.only("pk", "depositor").order_by("pk")[:AT_ONCE])
             for one in found:
                 one.depositor = mask_name(one.depositor)
             VirtualAccount.objects.bulk_update(found, ["depositor"])
         if not found:
             return total
-        total += len(found)
+        total, last = total + len(found), found[-1].pk
 
 
 def _mask_some(before: datetime, *, at: datetime) -> int:
