@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja import Header, NinjaAPI, Path, Query, Status
 
 from channels.api import errors
-from channels.api.drafts import account_out, order_out, to_incoming, to_pg_paid
+from channels.api.drafts import order_out, to_incoming, to_pg_paid
 from channels.api.gate import ChannelKey, HonestParser
 from channels.api.schemas import ConfirmIn, ErrorOut, EventPage, OrderIn, OrderOut, OrderPage
 from channels.services import feed, storefront
@@ -18,7 +18,8 @@ from orders.models import SalesChannel
 DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 
 - 인증: 설정의 판매채널에서 발급한 API 키를 `Authorization: Bearer oms_…` 머리글로 보냅니다. 키의 채널 주문만 보입니다.
-- POST 요청은 `Idempotency-Key` 머리글이 필요합니다. 같은 키를 72시간 안에 다시 보내면 같은 응답을 받습니다.
+- POST 요청은 `Idempotency-Key` 머리글이 필요합니다. 같은 키를 72시간 안에 다시 보내면 다시 처리하지 않습니다.
+  주문 접수는 처음과 같은 상태 코드로 지금의 주문을, 구매확정은 처음의 응답을 돌려줍니다.
 - 우리 PG 계정에서 카드나 간편결제로 결제한 주문은 `payment.pg`에 PG 계정 코드와 PG 주문번호를 보냅니다. 입금대기로
   접수하고, PG가 같은 금액의 결제를 확인하면 상품준비중으로 옮깁니다. `pg_state`가 그 결과입니다.
 - 구매자가 PG 결제창에서 가상계좌를 연 주문(나이스페이)도 `payment.pg`를 보냅니다. 계좌와 입금기한은 PG에 물어 알아내며,
@@ -68,14 +69,14 @@ def create_order(request: HttpRequest, payload: OrderIn, idempotency_key: Key) -
     def work() -> Answer:
         incoming, paid = to_incoming(payload), to_pg_paid(payload)
         order, is_new = storefront.receive_order(channel=channel, incoming=incoming, at=at, paid=paid)
-        order.refresh_from_db()
-        return Answer(201 if is_new else 200, order_out(order).model_dump(mode="json"))
+        return Answer(201 if is_new else 200, {"number": order.number})
 
     asked = request_hash("orders", payload.model_dump(mode="json"))
     found = once(key=idempotency_key, asked=asked, at=at, work=work, channel=channel)
-    # The account is not part of what is remembered: a repetition hears of the one that has been opened meanwhile.
+    # Only the number is remembered: the PG may have told of an account, and of money in it, by now.
     order = storefront.open_account_now(channel=channel, number=found.body["number"], at=at)
-    return Status(found.status, found.body | account_out(order) | {"deposit_by": order.deposit_by})
+    order.refresh_from_db()
+    return Status(found.status, order_out(order))
 
 
 @api.get(

@@ -14,6 +14,7 @@ from orders.services import locks, progress
 from orders.services.changes import Recipient, change_recipient
 from orders.states import CanceledBy, DeliveredBy, LineState, LockKind
 from payments.models import Payment
+from payments.services.manual import confirm_manually
 from tests.channels.conftest import Api, order_body
 from tests.fixtures.orders import NOW
 
@@ -77,6 +78,20 @@ def test_the_same_key_gives_the_same_answer_and_one_order(api):
     assert Order.objects.count() == 1
     assert error(api.post("/orders", order_body("M-2"), key="k")) == (422, "idempotency_key_reused")
     assert Order.objects.count() == 1
+
+
+def test_the_same_key_tells_the_order_as_it_is_by_now_and_does_nothing_again(api, staff):
+    body = order_body(payment={"method": "BANK_TRANSFER", "depositor_name": "홍길동"})
+    first = api.post("/orders", body, key="k")
+    assert (first.status_code, first.json()["state"], first.json()["amounts"]["paid"]) == (201, "N00", 0)
+    order = Order.objects.get()
+    assert confirm_manually(order_ids=[order.pk], actor=staff, at=NOW).refused == {}
+    before = (Order.objects.values().get(), list(OrderLine.objects.values()), list(Payment.objects.values()))
+    again = api.post("/orders", body, key="k")
+    assert (again.status_code, again.json()["state"]) == (201, "N10")
+    assert again.json() == api.get(f"/orders/{order.number}").json(), "all of one moment"
+    assert (Order.objects.values().get(), list(OrderLine.objects.values()), list(Payment.objects.values())) == before
+    assert IdempotencyKey.objects.get().body == {"number": order.number}
 
 
 def test_the_same_order_under_another_key_is_the_stored_one(api):
