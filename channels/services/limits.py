@@ -7,7 +7,7 @@ from typing import Any
 from core.calendar import KST
 from core.korean import josa
 from orders.models import Order, OrderLine
-from orders.services.intake import LineDraft, OrderDraft
+from orders.services.intake import LineDraft, OrderDraft, due_amount
 
 MOST_LINES = 200
 MOST_QUANTITY = 99_999
@@ -79,13 +79,6 @@ def _money_problems(draft: OrderDraft) -> Iterator[str]:
         yield f"한 주문의 상품 금액은 {MOST_ORDER:,}원까지 접수합니다. 지금은 {goods:,}원입니다."
     if due_amount(draft) < 0:
         yield "할인과 쿠폰, 적립금이 주문 금액보다 큽니다. 금액을 확인하세요."
-
-
-def due_amount(draft: OrderDraft) -> int:
-    """결제예정액 of a draft, in won (domain.md 3.5)."""
-    goods = sum(line.unit_price * line.quantity - line.discount_amount for line in draft.lines)
-    taken = draft.discount_amount + draft.coupon_amount + draft.points_amount
-    return goods - taken + draft.shipping_fee_amount
 
 
 def _too_long(draft: Any, model: Any, names: tuple[str, ...]) -> Iterator[str]:

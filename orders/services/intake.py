@@ -148,7 +148,7 @@ def is_paid(draft: OrderDraft) -> bool:
 
 
 def due_amount(draft: OrderDraft) -> int:
-    """결제예정액 in won: goods - discounts - coupon - points + shipping fee."""
+    """결제예정액 of a draft in won: goods - discounts - coupon - points + shipping fee (domain.md 3.5)."""
     goods = sum(line.unit_price * line.quantity - line.discount_amount for line in draft.lines)
     return goods - draft.discount_amount - draft.coupon_amount - draft.points_amount + draft.shipping_fee_amount
 

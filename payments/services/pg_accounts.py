@@ -1,4 +1,4 @@
-"""PG 계정: the rows as adapters need them, their clients, and what the connection test says."""
+"""PG 계정: the rows as adapters need them, their clients, and what is noted of their answers and refusals."""
 
 import logging
 import os

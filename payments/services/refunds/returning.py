@@ -1,4 +1,4 @@
-"""반환하는 입금: a deposit follows the refund that sends it back; callers hold the locks (refund_locking)."""
+"""반환하는 입금: a deposit follows the refund that sends it back; callers hold the locks (locking)."""
 
 from collections.abc import Sequence
 from datetime import datetime
