@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Q
+
 from core import cells
 from core.calendar import kst_date
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_account, mask_name
 from orders.columns import DANGER, LATE, TODAY, in_file, order_tags
-from orders.states import PREPAID_METHODS, LineState, PaymentMethod
+from orders.states import LineState, PaymentMethod
 from payments.banks import bank_at
-from payments.models import MoneyProblem, VirtualAccount
+from payments.models import MoneyProblem, Payment, VirtualAccount
+from payments.services.gateway.windows import DIFFERS, NOT_OPENED
 from payments.services.pg_accounts import KEY_REFUSED
 from payments.states import VirtualState
 
+TO_CASES = "예외 입금 확인"
 _METHOD = dict(PaymentMethod.choices)
 
 
@@ -49,37 +53,52 @@ def _deposit_by_cell(group: Group, line: Any) -> str:
     return cells.text(cells.short_time(order.deposit_by, group.now))
 
 
-def virtual_accounts(ids: Sequence[int]) -> dict[int, VirtualAccount]:
-    """가상계좌 of orders, the newest one each; one query."""
-    rows = VirtualAccount.objects.filter(payment__order__in=ids).select_related("payment__account")
-    return {one.payment.order_id: one for one in rows.order_by("payment_id")}
+def at_pgs(ids: Sequence[int]) -> dict[int, Payment]:
+    """PG 결제 of orders, the newest one each, with its virtual account or the check of its card; one query."""
+    rows = Payment.objects.filter(Q(virtual__isnull=False) | Q(card_check__isnull=False), order__in=ids)
+    rows = rows.select_related("account", "virtual", "card_check")
+    return {one.order_id: one for one in rows.order_by("pk")}
+
+
+def _virtual_of(group: Group) -> VirtualAccount | None:
+    return getattr(group.fetched.get("virtual"), "virtual", None)
 
 
 def _virtual_cell(group: Group, line: Any) -> str:
-    virtual = group.fetched.get("virtual")
+    virtual = _virtual_of(group)
     if virtual is None:
-        # A card payment waits here only for its PG.
-        return cells.text("PG 확인 중") if _waits_for_pg(group.record) else cells.EMPTY
+        return _card_cell(group)
     if not virtual.number:
         return _not_opened(virtual)
     return cells.two_lines(_bank(virtual), mask_account(virtual.number))
 
 
+def _card_cell(group: Group) -> str:
+    """A card payment waits here only for its PG; where the PG is not asked any more, for a person."""
+    check = getattr(group.fetched.get("virtual"), "card_check", None)
+    if check is None or group.record.stage != LineState.AWAITING_PAYMENT:
+        return cells.EMPTY
+    if check.next_try_at:
+        return cells.text("PG 확인 중")
+    return cells.two_lines("PG와 다름", TO_CASES) if check.last_error else cells.EMPTY
+
+
 def _not_opened(virtual: VirtualAccount) -> str:
     """Why an account is not there: who can do something about it reads so in the list."""
+    act = "확인" if virtual.is_from_window else "발급"
     if virtual.state == VirtualState.FAILED:
-        return cells.text("발급 실패")
+        return cells.text(f"{act} 실패")
     if virtual.last_error.startswith(KEY_REFUSED):
-        return cells.two_lines("발급 못 함", "PG 계정의 키 확인")
+        return cells.two_lines(f"{act} 못 함", "PG 계정의 키 확인")
+    if virtual.last_error == DIFFERS:
+        return cells.two_lines("PG와 다름", TO_CASES)
+    if virtual.last_error == NOT_OPENED:
+        return cells.text("고객이 열기 전")
     return cells.text("PG 확인 중" if virtual.is_from_window else "발급 중")
 
 
-def _waits_for_pg(order: Any) -> bool:
-    return order.payment_method in PREPAID_METHODS and order.stage == LineState.AWAITING_PAYMENT
-
-
 def _virtual_text(group: Group) -> str:
-    virtual = group.fetched.get("virtual")
+    virtual = _virtual_of(group)
     return f"{_bank(virtual)} {mask_account(virtual.number)}" if virtual is not None and virtual.number else ""
 
 
@@ -108,7 +127,7 @@ PAID = ListColumn(
 )  # fmt: skip
 VIRTUAL = ListColumn(
     "virtual", "가상계좌", _virtual_cell, lambda g, _: _virtual_text(g), personal=True,
-    masked=lambda g, _: _virtual_text(g), fetch=virtual_accounts, width=24,
+    masked=lambda g, _: _virtual_text(g), fetch=at_pgs, width=24,
 )  # fmt: skip
 DEPOSIT_BY = ListColumn(
     "deposit_by", "입금기한", _deposit_by_cell, lambda g, _: g.record.deposit_by,

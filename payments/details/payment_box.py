@@ -35,11 +35,14 @@ ASKING = "고객이 결제창에서 연 가상계좌를 PG에 확인하고 있�
 SILENT = "가상계좌를 아직 발급하지 못했습니다. PG에서 응답이 없어 저절로 다시 시도합니다."
 MEND_KEY = "가상계좌를 발급하지 못했습니다. {error} 설정의 PG 계정에서 키를 고치면 저절로 다시 발급합니다."
 FAILED = "가상계좌를 발급하지 못했습니다. {error}"
+MEND_KEY_TO_ASK = "가상계좌를 PG에 확인하지 못했습니다. {error} 설정의 PG 계정에서 키를 고치면 저절로 다시 확인합니다."
+NOT_SEEN = "고객이 결제창에서 연 가상계좌를 PG에 확인하지 못했습니다. {error}"
 CLOSED = "가상계좌를 닫았습니다. 더 이상 입금할 수 없습니다."
 CLOSING = "가상계좌를 닫고 있습니다."
 CLOSES_AT = "취소를 되돌릴 수 있는 {when}까지 열어 두고 그 뒤에 닫습니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
 NOT_CLOSED = "가상계좌를 아직 닫지 못했습니다. {when}에 다시 시도합니다. 그 전에 들어온 돈은 예외 입금에 남습니다."
 AT_PG_NOW = "PG에 카드 결제를 확인하고 있습니다. 확인되면 저절로 상품준비중이 됩니다."
+STOPPED = "PG에서 확인하지 못한 카드 결제입니다. 미확인·예외 입금과 PG 관리자 화면에서 확인하세요."
 BY_HAND_ONLY = "직접 입금확인한 {won:,}원은 PG에 없는 돈입니다. PG로 환불할 수 없어 은행 이체로 돌려줍니다."
 
 
@@ -91,8 +94,10 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
 def card_words(payment: Payment) -> str:
     """카드 결제 확인: what is known of a card payment that its PG has not confirmed yet; empty for all others."""
     check: CardCheck | None = getattr(payment, "card_check", None)
-    if check is None or payment.state != PaymentState.PENDING or not check.next_try_at:
+    if check is None or payment.state != PaymentState.PENDING:
         return ""
+    if not check.next_try_at:
+        return STOPPED if check.last_error else ""
     return NOT_THERE if check.last_error == NOT_THERE else AT_PG_NOW
 
 
@@ -127,7 +132,7 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
         case VirtualState.PENDING:
             return _opening(virtual, payment)
         case VirtualState.FAILED:
-            return FAILED.format(error=virtual.last_error).strip()
+            return (NOT_SEEN if virtual.is_from_window else FAILED).format(error=virtual.last_error).strip()
         case VirtualState.CLOSED:
             return CLOSED
         case VirtualState.CLOSING if virtual.next_try_at is None or virtual.next_try_at <= at:
@@ -142,7 +147,7 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
 
 def _opening(virtual: VirtualAccount, payment: Payment) -> str:
     if virtual.last_error.startswith(KEY_REFUSED):
-        return MEND_KEY.format(error=virtual.last_error)
+        return (MEND_KEY_TO_ASK if virtual.is_from_window else MEND_KEY).format(error=virtual.last_error)
     if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
         return virtual.last_error or ASKING
     if virtual.last_error == NO_NUMBER:
