@@ -60,12 +60,13 @@ _LONGEST_HOLDER: Final = 60
 
 
 def fetch(client: Client, *, account: Account, ref: Ref) -> Snapshot:
-    """결제 조회: by paymentKey where we know it, else by order."""
+    """결제 조회: by paymentKey where we know it, else by order. The key may be that of another order's payment."""
     path = (
         f"/v1/payments/{_part(ref.payment_ref)}" if ref.payment_ref else f"/v1/payments/orders/{_part(ref.order_ref)}"
     )
     answered = call_json(client, "GET", path, moves_money=False, headers=_headers(account))
-    return _snapshot(_checked(answered, moves_money=False), order_ref=ref.order_ref, moves_money=False)
+    values = _checked(answered, moves_money=False)
+    return _snapshot(values, order_ref=_of_key(values, ref) or ref.order_ref, moves_money=False)
 
 
 def issue(client: Client, *, account: Account, ask: IssueAsk) -> Snapshot:
@@ -89,6 +90,8 @@ def issue(client: Client, *, account: Account, ask: IssueAsk) -> Snapshot:
 def close(client: Client, *, account: Account, ref: Ref, reason: str) -> None:
     """입금 전 계좌 닫기. Toss closes and refunds by one call, so we look first and never send a refund account."""
     found = fetch(client, account=account, ref=ref)
+    if found.order_ref != ref.order_ref:
+        raise RefusedByPg("the key is that of another order's payment", code="OTHER_ORDER")
     if found.state in (PgState.CANCELED, PgState.EXPIRED, PgState.FAILED) and not found.deposits:
         return
     if found.state not in (PgState.READY, PgState.WAITING):
@@ -154,6 +157,12 @@ def _checked(answered: Answered, *, moves_money: bool) -> Mapping[str, Any]:
         # No word of Toss, or the same key is being worked on right now.
         raise lost(f"HTTP {answered.status}", moves_money=moves_money, code=code, message=message)
     raise problem(f"HTTP {answered.status}", code=code, message=message)
+
+
+def _of_key(values: Mapping[str, Any], ref: Ref) -> str:
+    """Whose payment the key that we asked by is: whoever compares it must read that it is another order's."""
+    is_asked = bool(ref.payment_ref) and text_of(values, "paymentKey") == ref.payment_ref
+    return text_of(values, "orderId", most=64) if is_asked else ""
 
 
 def _snapshot(values: Mapping[str, Any], *, order_ref: str, moves_money: bool) -> Snapshot:

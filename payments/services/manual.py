@@ -114,11 +114,14 @@ def look_at_pg(*, order_ids: Collection[int]) -> dict[int, AtPg]:
     found: dict[int, AtPg] = {}
     for one in payments:
         # Of several payments of an order the one that says most counts.
-        found[one.order_id] = max(_said(answers.get(one.pk)), found.get(one.order_id, AtPg.NOTHING), key=WEIGHT.index)
+        found[one.order_id] = max(_said(one, answers.get(one.pk)), found.get(one.order_id, AtPg.NOTHING), key=WEIGHT.index)
     return found
 
 
-def _said(answer: Fetched | PgProblem | None) -> AtPg:
+def _said(payment: Payment, answer: Fetched | PgProblem | None) -> AtPg:
+    if isinstance(answer, Fetched) and answer.snapshot.order_ref not in {"", payment.order_ref}:
+        # Another order's money says nothing of this one's.
+        return AtPg.SILENT
     if isinstance(answer, Fetched):
         return AtPg.PAID if answer.snapshot.deposits else AtPg.NOTHING
     return AtPg.NOTHING if isinstance(answer, NotAtPg) else AtPg.SILENT

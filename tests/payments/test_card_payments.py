@@ -10,9 +10,11 @@ from core import drains
 from orders.models import Order
 from orders.services import progress
 from orders.states import CanceledBy, Fault, LineState
+from payments.details import payment_box
 from payments.invariants import check_cards
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgNotice, Refund
 from payments.services.gateway import refund_checking, refund_sending
+from payments.services.manual import AtPg, look_at_pg
 from payments.services.notices import unknown
 from payments.services.notices.draining import fetch
 from payments.services.refunds import canceling, requesting
@@ -130,9 +132,10 @@ def test_another_amount_at_the_pg_is_a_case_and_pays_nothing(cards, back, pg):
     assert broken() == []
 
 
-def test_a_payment_of_another_order_is_not_taken_for_this_one(cards, back):
-    account = cards.account("nicepay")
-    other = cards.pay("nicepay", "somebody-else")
+@pytest.mark.parametrize("pg", ["toss", "nicepay"])
+def test_a_payment_of_another_order_is_not_taken_for_this_one(cards, back, sign_in, staff, pg):
+    account = cards.account(pg)
+    other = cards.pay(pg, "somebody-else")
     cards.shop.forget()
     pg = {"account": account.code, "order_ref": "mall-x", "payment_key": other["payment_ref"]}
     number = cards.post("X-1", pg=pg).json()["number"]
@@ -141,6 +144,16 @@ def test_a_payment_of_another_order_is_not_taken_for_this_one(cards, back):
     assert cards.shop.state(order) == (S.AWAITING_PAYMENT, 0, "PENDING")
     assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
     assert not LedgerEntry.objects.exists()
+    assert cards.read(number)["pg_state"] == "problem"
+    assert CardCheck.objects.get().next_try_at is None, "a person decides"
+    client = sign_in(staff)
+    row = client.get("/orders/awaiting-payment/?period=all").content.decode()
+    assert "PG 확인 중" not in row
+    assert "예외 입금 확인" in row
+    assert payment_box.STOPPED in client.get(f"/orders/{number}/").content.decode()
+    # That it was paid says nothing of this order's own money.
+    assert look_at_pg(order_ids=[order.pk]) == {order.pk: AtPg.SILENT}
+    assert broken() == []
 
 
 def test_a_payment_that_the_pg_does_not_know_becomes_a_case_and_its_order_is_never_canceled_by_itself(cards, back):
@@ -161,6 +174,51 @@ def test_a_payment_that_the_pg_does_not_know_becomes_a_case_and_its_order_is_nev
     assert cards.shop.state(payment.order) == (S.PREPARING, 33_000, "PAID")
     assert reloaded(problem).resolution == "FITS"
     assert back.ledger(payment) == [CARD]
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_pg_that_has_not_confirmed_it_for_a_week_is_one_case_and_is_asked_once_a_day(cards, back, status):
+    payment = cards.order("toss")
+    fault = cards.shop.pgs.fault("status", pg="toss", method="GET", status=status, times=None)
+    born, now = CardCheck.objects.get().created_at, timezone.now()
+    week = born + card_checks.GIVEN_UP
+
+    def ask_at(at):
+        CardCheck.objects.update(next_try_at=at)
+        assert card_checks.check_due(at=at) == 1
+        return CardCheck.objects.get()
+
+    assert ask_at(week - timedelta(hours=1)).last_error
+    assert not MoneyProblem.objects.exists()
+    check = ask_at(week)
+    case = MoneyProblem.objects.get()
+    assert (case.kind, case.amount, case.detail) == ("MISMATCH_WITH_PG", 33_000, card_checks.UNHEARD)
+    assert check.next_try_at == week + timedelta(days=1)
+    assert cards.shop.state(payment.order) == (S.AWAITING_PAYMENT, 0, "PENDING")
+    assert cards.read(payment.order.number)["pg_state"] == "problem"
+    assert back.ledger(payment) == []
+    # A person who has closed the case is not asked again.
+    MoneyProblem.objects.update(resolved_at=now, resolution="NOTHING")
+    ask_at(week + timedelta(days=1))
+    assert MoneyProblem.objects.count() == 1
+    MoneyProblem.objects.update(resolved_at=None, resolution="")
+    cards.shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
+    assert ask_at(week + timedelta(days=2)).next_try_at is None
+    assert cards.shop.state(payment.order) == (S.PREPARING, 33_000, "PAID")
+    assert reloaded(case).resolution == "FITS"
+    assert back.ledger(payment) == [CARD]
+
+
+def test_after_a_week_nobody_asks_about_an_order_that_has_ended(cards, back, staff):
+    payment = cards.order("toss", is_paid=False)
+    at = timezone.now()
+    progress.cancel_unpaid(order_ids=[payment.order_id], actor=staff, at=at, by=CanceledBy.STAFF, reason="고객 요청")
+    CardCheck.objects.update(next_try_at=at)
+    assert card_checks.check_due(at=at + card_checks.GIVEN_UP) == 1
+    assert CardCheck.objects.get().next_try_at is None
+    assert MoneyProblem.objects.get().detail == card_checks.NOT_THERE
+    assert cards.shop.state(payment.order) == (S.CANCELED_UNPAID, 0, "PENDING")
+    assert back.ledger(payment) == []
 
 
 def test_a_silent_pg_is_asked_again_until_it_answers(cards, back):

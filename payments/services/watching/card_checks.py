@@ -14,7 +14,7 @@ from core import drains
 from core.failpoints import declare, failpoint
 from orders.models import Order
 from orders.services.locking import locked_orders
-from orders.states import PREPAID_METHODS
+from orders.states import PREPAID_METHODS, LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState
 from payments.models import CardCheck, MoneyProblem, Payment, PgAccount
 from payments.services.ledger import problems, references
@@ -34,6 +34,12 @@ BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (3, 10, 30, 60, 300, 
 UNKNOWN_TRIES = 5
 """A PG that still does not know the payment then, after two minutes: a person looks which of the two is wrong."""
 GIVEN_UP = timedelta(days=7)
+"""Whatever kept the PG from confirming it, a person looks then; while the order waits, the PG is asked once a day."""
+ONCE_A_DAY = timedelta(days=1)
+UNHEARD = (
+    "자사몰이 결제했다고 알린 결제를 PG에서 일주일 동안 확인하지 못했습니다. 설정의 PG 계정과 PG 관리자 화면에서 결제를 "
+    "확인하세요."
+)
 NOT_THERE = "자사몰이 결제했다고 알린 결제를 PG가 모릅니다. PG 관리자 화면에서 결제를 확인하세요."
 OVER = frozenset({PgState.PAID, PgState.PART_REFUNDED, PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 """PG states that no further question changes without a notice."""
@@ -100,7 +106,7 @@ def _claim(at: datetime) -> Sequence[CardCheck]:
             [at + LEASE, at, AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
-    rows = CardCheck.objects.filter(pk__in=ids).select_related("payment__account")
+    rows = CardCheck.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")
     return list(rows.order_by("pk"))
 
 
@@ -124,28 +130,32 @@ def _untold(check: CardCheck, problem: PgProblem, *, at: datetime) -> None:
     if isinstance(problem, NotAtPg):
         text = NOT_THERE
         if check.attempts >= UNKNOWN_TRIES:
-            _open(check, at=at)
+            _open(check, NOT_THERE, at=at)
     _later(check, text, at=at)
 
 
-def _open(check: CardCheck, *, at: datetime) -> None:
-    """A case, unless money or an answer of the PG has come meanwhile."""
+def _open(check: CardCheck, detail: str, *, at: datetime) -> None:
+    """A case, unless money or an answer of the PG has come meanwhile, or a person has closed the same one."""
+    kind = ProblemKind.MISMATCH_WITH_PG
     with locked_orders([check.payment.order_id], skip_locked=True) as (orders, _):
         for payment in payments_of(orders).values():
-            if payment.pk == check.pk and not payment.balance and payment.synced_at is None:
-                kind = ProblemKind.MISMATCH_WITH_PG
-                problems.open_for(payment, kind, amount=payment.amount, at=at, detail=NOT_THERE)
+            told = MoneyProblem.objects.filter(payment=payment, kind=kind, detail=detail)
+            if payment.pk == check.pk and not payment.balance and payment.synced_at is None and not told.exists():
+                problems.open_for(payment, kind, amount=payment.amount, at=at, detail=detail)
 
 
 def _settle(check: CardCheck, *, at: datetime) -> None:
-    """The PG knows it by now: the case that said it does not is over."""
-    said = MoneyProblem.objects.filter(payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG, detail=NOT_THERE)
-    said.fit(at=at)
+    """The PG knows it by now: the case that said it does not, or says nothing, is over."""
+    said = MoneyProblem.objects.filter(payment=check.pk, kind=ProblemKind.MISMATCH_WITH_PG)
+    said.filter(detail__in=[NOT_THERE, UNHEARD]).fit(at=at)
 
 
 def _later(check: CardCheck, error: str, *, at: datetime) -> None:
-    wait = BACK_OFF[min(check.attempts, len(BACK_OFF)) - 1]
-    due = at + wait if at + wait < check.created_at + GIVEN_UP else None
+    soon = at + BACK_OFF[min(check.attempts, len(BACK_OFF)) - 1]
+    due: datetime | None = soon
+    if soon >= check.created_at + GIVEN_UP:
+        _open(check, NOT_THERE if error == NOT_THERE else UNHEARD, at=at)
+        due = at + ONCE_A_DAY if check.payment.order.stage == LineState.AWAITING_PAYMENT else None
     if error:
         log.warning("card payment %s is not confirmed: %s", check.pk, error)
     _write(check, due=due, error=error, at=at)

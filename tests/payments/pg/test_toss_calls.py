@@ -177,7 +177,9 @@ _KEY = {"Authorization": "Basic dGVzdF9za19PTVNGSVhUVVJFMDAwMDAwMDAwMDAwMDE6"}
 @pytest.mark.parametrize(
     "changes",
     [
-        {"orderId": "20261121-9999999-1"},
+        {"orderId": "20261121-9999999-1", "paymentKey": "somebody-elses"},
+        {"orderId": None},
+        {"orderId": ""},
         {"status": "SOMETHING_NEW"},
         {"status": None},
         {"totalAmount": 33_000.5},
@@ -191,6 +193,25 @@ _KEY = {"Authorization": "Basic dGVzdF9za19PTVNGSVhUVVJFMDAwMDAwMDAwMDAwMDE6"}
 def test_an_answer_that_does_not_add_up_is_not_believed(pgs, client, paid, changes):
     with pytest.raises(Unavailable):
         spoiled(pgs, client, paid, **changes)
+
+
+def test_a_key_of_another_orders_payment_tells_whose_it_is_and_closes_nothing(pgs, client):
+    given = {"amount": 33_000, "buyer": "김다른", "title": "면"}
+    other = pgs.control("payments", pg="toss", order_ref="20261121-0000999-1", **given)
+    mixed = Ref(order_ref=ORDER, payment_ref=other["payment_ref"])
+    found = TOSS.fetch(client, account=DEAL.account, ref=mixed)
+    assert (found.order_ref, found.payment_ref) == ("20261121-0000999-1", other["payment_ref"])
+    with pytest.raises(RefusedByPg):
+        TOSS.close(client, account=DEAL.account, ref=mixed, reason="취소")
+    assert pgs.read("calls", pg="toss", path="*cancel") == []
+    assert pgs.payment("toss", "20261121-0000999-1")["state"] == other["state"]
+
+
+def test_an_answer_about_another_order_than_the_one_we_asked_by_is_not_believed(pgs, client, paid):
+    _, body = pgs.request("GET", f"/toss/v1/payments/{paid['payment_ref']}", headers=_KEY)
+    pgs.fault("status", status=200, body=json.dumps({**json.loads(body), "orderId": "20261121-9999999-1"}), pg="toss")
+    with pytest.raises(Unavailable):
+        TOSS.fetch(client, account=DEAL.account, ref=Ref(order_ref=ORDER))
 
 
 def test_whole_decimals_unapproved_payments_and_unfinished_cancels(pgs, client, paid):
