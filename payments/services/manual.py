@@ -114,7 +114,8 @@ def look_at_pg(*, order_ids: Collection[int]) -> dict[int, AtPg]:
     found: dict[int, AtPg] = {}
     for one in payments:
         # Of several payments of an order the one that says most counts.
-        found[one.order_id] = max(_said(one, answers.get(one.pk)), found.get(one.order_id, AtPg.NOTHING), key=WEIGHT.index)
+        said = _said(one, answers.get(one.pk))
+        found[one.order_id] = max(said, found.get(one.order_id, AtPg.NOTHING), key=WEIGHT.index)
     return found
 
 

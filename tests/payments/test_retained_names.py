@@ -137,14 +137,15 @@ def test_a_masked_name_shows_nobody_to_be_the_payer_so_that_one_person_does_not_
 def test_a_whole_name_of_a_young_notice_is_known_beside_a_masked_one(paid, account):
     payment = Payment.objects.get(virtual=paid(91, came=91))
     retain_requests(at=timezone.now())
+    assert payer_of(payment) == "김*금"
     for number, name in enumerate(["박다른", ""]):
         PgNotice.objects.create(
-            account=account, event_key=f"e{number}", kind="DEPOSITED", order_ref=Payment.objects.get().order_ref,
+            account=account, event_key=f"e{number}", kind="DEPOSITED", order_ref=payment.order_ref,
             is_proven=True, body_hash=b"x", due_at=timezone.now(), received_at=timezone.now(), depositor=name,
         )  # fmt: skip
-    assert payer_of(Payment.objects.get()) == "박다른"
+    assert payer_of(payment) == "박다른"
     PgNotice.objects.update(is_proven=False)
-    assert payer_of(Payment.objects.get()) == "김*금"
+    assert payer_of(payment) == "김*금"
 
 
 def test_no_portion_reads_again_what_the_one_before_has_masked(paid, monkeypatch):

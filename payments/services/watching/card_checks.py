@@ -37,8 +37,8 @@ GIVEN_UP = timedelta(days=7)
 """Whatever kept the PG from confirming it, a person looks then; while the order waits, the PG is asked once a day."""
 ONCE_A_DAY = timedelta(days=1)
 UNHEARD = (
-    "자사몰이 결제했다고 알린 결제를 PG에서 일주일 동안 확인하지 못했습니다. 설정의 PG 계정과 PG 관리자 화면에서 결제를 "
-    "확인하세요."
+    "자사몰이 결제했다고 알린 결제를 PG에서 일주일 동안 확인하지 못했습니다. 설정의 PG 계정과 PG 관리자 화면에서 "
+    "결제를 확인하세요."
 )
 NOT_THERE = "자사몰이 결제했다고 알린 결제를 PG가 모릅니다. PG 관리자 화면에서 결제를 확인하세요."
 OVER = frozenset({PgState.PAID, PgState.PART_REFUNDED, PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
