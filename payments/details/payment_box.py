@@ -148,7 +148,8 @@ def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
 def _opening(virtual: VirtualAccount, payment: Payment) -> str:
     if virtual.last_error.startswith(KEY_REFUSED):
         return (MEND_KEY_TO_ASK if virtual.is_from_window else MEND_KEY).format(error=virtual.last_error)
-    if payment.account is not None and not pg_of(payment.account).capabilities.can_issue:
+    is_ours = payment.account is None or pg_of(payment.account).capabilities.can_issue
+    if virtual.is_from_window or not is_ours:
         return virtual.last_error or ASKING
     if virtual.last_error == NO_NUMBER:
         return NO_NUMBER

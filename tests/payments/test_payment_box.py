@@ -9,8 +9,11 @@ from core import relay
 from core.cells import short_time
 from core.masking import mask_name
 from orders.states import LineState
+from payments.details import payment_box
 from payments.models import Payment, PgAccount, VirtualAccount
+from payments.services.gateway import windows
 from payments.services.ledger import problems
+from payments.services.pg_accounts import KEY_REFUSED
 from payments.states import PaymentState, ProblemKind, VirtualState
 from tests.fixtures.orders import reloaded
 
@@ -83,6 +86,30 @@ def test_an_account_that_is_not_open_says_why(waiting, sign_in):
     assert "가상계좌를 발급하고 있습니다." in page_of(sign_in(Role.CS), order)
     row.update(state=VirtualState.FAILED, last_error="은행 점검 중입니다.")
     assert "가상계좌를 발급하지 못했습니다. 은행 점검 중입니다." in page_of(sign_in(Role.CS), order)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "row", "box"),
+    [
+        ("PENDING", "", "PG 확인 중", payment_box.ASKING),
+        ("PENDING", windows.NOT_OPENED, "고객이 열기 전", windows.NOT_OPENED),
+        ("PENDING", windows.DIFFERS, "PG와 다름", windows.DIFFERS),
+        ("PENDING", f"{KEY_REFUSED} 틀린 키", "확인 못 함", "틀린 키 설정의 PG 계정에서 키를 고치면 저절로 다시 확인"),
+        ("FAILED", "PG의 말", "확인 실패", "고객이 결제창에서 연 가상계좌를 PG에 확인하지 못했습니다. PG의 말"),
+    ],
+)
+def test_one_that_the_buyer_opens_is_never_said_to_be_opened_by_us(waiting, sign_in, state, error, row, box):
+    order, payment = waiting
+    mine = VirtualAccount.objects.filter(payment=payment)
+    mine.update(state=state, number="", last_error=error, is_from_window=True)
+    before = (mine.values().get(), Payment.objects.values().get())
+    client = sign_in(Role.CS)
+    body = client.get("/orders/awaiting-payment/?period=all").content.decode()
+    assert row in body
+    assert [one for one in ("PG 확인 중", "발급 중", "발급 못 함", "발급 실패") if one in body and one != row] == []
+    assert ("예외 입금 확인" in body) is (error == windows.DIFFERS)
+    assert box in page_of(client, order)
+    assert (mine.values().get(), Payment.objects.values().get()) == before
 
 
 def test_notices_and_open_problems_stand_in_the_box(waiting, pg_shop, sign_in):

@@ -338,7 +338,7 @@ def _failed(problem: PgProblem) -> Applied:
 
 
 def _words(error: Exception) -> str:
-    """In English, for whoever mends it: of a database error only its name, because its text shows whole rows."""
+    """For the log and the inbox, English: of a database error only its name, because its text shows whole rows."""
     told = type(error).__name__
     return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
 
