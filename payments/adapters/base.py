@@ -339,6 +339,8 @@ class Capabilities:
     """Nothing in the notice proves its sender: the address list must be on."""
     query_keys: frozenset[str] = frozenset()
     """Options without which an account cannot be asked about anything (`fetch` is Unsupported)."""
+    shares_references: bool = False
+    """Buyers may open several payments under one order reference; an answer shows one of them, by the PG's own id."""
 
 
 class Pg(Protocol):

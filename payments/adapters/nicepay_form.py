@@ -57,6 +57,7 @@ class NicepayForm:
         tells_payouts=False,
         needs_ip=True,
         query_keys=QUERY_KEYS,
+        shares_references=True,
     )
     default_ips = ("121.133.126.10", "121.133.126.11", "211.33.136.39")
     live_url = nicepay_api.LIVE_URL

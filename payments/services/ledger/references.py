@@ -133,7 +133,7 @@ def _unseen() -> QuerySet[Payment]:
 
 
 def take_number(order: Order, paid: PgPaid, *, at: datetime) -> None:
-    """PG 거래번호 받기: a stored order is told the PG's own number, or another one than before; it is asked about at once.
+    """PG 거래번호 받기: a stored order is told the PG's own number, or another one than before, and is asked about.
 
     Only while no answer of the PG was applied: afterwards the PG's own word stands.
     """

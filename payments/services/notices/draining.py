@@ -130,6 +130,8 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
         answer = answers[pk]
         if isinstance(answer, Fetched):
             verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
+            if pk in good:
+                verdicts |= missing.of_another(group.notices, answer.snapshot, group.payment, at=at)
         else:
             verdicts |= {one.pk: _unanswered(one, group, answer, at=at) for one in group.notices}
     return verdicts

@@ -194,6 +194,29 @@ def test_a_case_of_it_that_a_person_has_closed_stays_closed(cards, open_window, 
     assert ledger() == []
 
 
+def test_a_signed_deposit_into_another_account_of_the_order_is_shown_to_a_person(cards, open_window, post):
+    """The buyer opened the window twice; the PG keeps both accounts under one order id."""
+    shown = open_window()
+    post(key=shown["payment_ref"])
+    cards.shop.forget()
+    other = "OMSTEST00m03012611211159570002"
+    facts = {"account": payment().account, "order_ref": REF, "kind": "DEPOSITED", "amount": PRICE, "is_proven": True}
+    moments = {"due_at": timezone.now(), "received_at": timezone.now()}
+    notice = PgNotice.objects.create(event_key="other", payment_ref=other, body_hash=b"x", **facts, **moments)
+    drains.run_all()
+    notice.refresh_from_db()
+    assert (notice.state, notice.reason) == (NoticeState.PARKED, "mismatch_with_pg")
+    case = MoneyProblem.objects.get()
+    assert (case.kind, case.amount, other in case.detail) == (ProblemKind.MISMATCH_WITH_PG, PRICE, True)
+    assert (cards.shop.state(payment().order), ledger()) == (WAITING, [])
+    # The account that we follow is paid all the same.
+    cards.shop.act("deposit", payment(), amount=PRICE, name="홍길동")
+    cards.shop.heard()
+    assert (cards.shop.state(payment().order), ledger()) == (PAID, [(EntryKind.DEPOSIT, PRICE)])
+    assert MoneyProblem.objects.count() == 1
+    assert broken() == []
+
+
 def test_a_number_that_comes_with_the_repetition_is_taken_and_asked_about_at_once(cards, open_window, post):
     cards.account("nicepay")
     hidden(cards)
