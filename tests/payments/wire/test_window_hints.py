@@ -179,6 +179,18 @@ def test_a_signed_deposit_that_the_pg_does_not_find_is_tried_again_then_shown_an
     assert broken() == []
 
 
+def test_what_nothing_proves_is_dropped_when_the_pg_does_not_know_the_payment(cards, post):
+    post()
+    facts = {"account": payment().account, "order_ref": REF, "kind": "DEPOSITED", "amount": PRICE, "is_proven": False}
+    moments = {"due_at": timezone.now(), "received_at": timezone.now()}
+    notice = PgNotice.objects.create(event_key="anybody", payment_ref=TYPO, body_hash=b"x", **facts, **moments)
+    drains.run_all()
+    notice.refresh_from_db()
+    assert (notice.state, notice.reason) == (NoticeState.REJECTED, "not_at_pg")
+    assert (cards.shop.state(payment().order), ledger()) == (WAITING, [])
+    assert not MoneyProblem.objects.exists()
+
+
 def test_a_case_of_it_that_a_person_has_closed_stays_closed(cards, open_window, post):
     open_window()
     post()
