@@ -12,6 +12,7 @@ from orders.services.intake import LineDraft, OrderDraft
 from orders.states import DeliveryMethod, LineState, PaymentMethod
 from payments.banks import bank_name, clearing_code
 from payments.services.gateway.issuing import account_of
+from payments.services.ledger import references
 from payments.services.ledger.references import PgPaid
 from payments.services.watching import card_checks
 from payments.states import VirtualState
@@ -100,7 +101,9 @@ def account_out(order: Order) -> dict[str, Any]:
     virtual = account_of(order)
     if virtual is None:
         return {"account": None, "account_state": None, "pg_state": card_checks.state_of(order)}
-    state = "pending" if virtual.state == VirtualState.PENDING else virtual.state.lower()
+    state = virtual.state.lower()
+    if virtual.state == VirtualState.PENDING and references.has_case(virtual.pk):
+        state = "problem"
     if virtual.state == VirtualState.CLOSING:
         state = "closed"
     is_open = virtual.state == VirtualState.ISSUED

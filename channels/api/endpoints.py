@@ -23,7 +23,7 @@ DESCRIPTION = """판매채널의 주문을 접수하고 상태를 읽습니다.
 - 우리 PG 계정에서 카드나 간편결제로 결제한 주문은 `payment.pg`에 PG 계정 코드와 PG 주문번호를 보냅니다. 입금대기로
   접수하고, PG가 같은 금액의 결제를 확인하면 상품준비중으로 옮깁니다. `pg_state`가 그 결과입니다.
 - 구매자가 PG 결제창에서 가상계좌를 연 주문(나이스페이)도 `payment.pg`를 보냅니다. 계좌와 입금기한은 PG에 물어 알아내며,
-  그때까지 `account`는 null, `account_state`는 pending입니다.
+  그때까지 `account`는 null, `account_state`는 pending입니다. 금액이 다르거나 PG가 모르는 결제이면 problem입니다.
 - 금액은 원 단위 정수, 일시는 시간대가 있는 ISO 8601, 상태는 N00(입금대기)부터 N50(구매확정), C·R·E 코드입니다.
 - 오류는 항상 `{"code", "message"}`이며 message는 한국어 문장입니다.
 """

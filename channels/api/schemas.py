@@ -34,6 +34,11 @@ def _text_only(value: Any) -> Any:
     raise ValueError("ISO 8601 일시여야 합니다. 예: 2026-09-21T10:00:00+09:00")
 
 
+def _as_text(value: Any) -> Any:
+    """Nothing and whole numbers as text."""
+    return "" if value is None else str(value) if isinstance(value, int) else value
+
+
 def _dialled(text: str) -> str:
     """A number that can be dialled, as it was sent, or none at all; never a part of one."""
     if not text.strip(_NO_PHONE):
@@ -51,6 +56,8 @@ Moment = Annotated[datetime, PlainSerializer(_seoul, return_type=str, when_used=
 """Going out, always on the clock of Seoul."""
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only)]
 Phone = Annotated[str, AfterValidator(_dialled)]
+Unread = Annotated[str, BeforeValidator(_as_text), Field(max_length=100)]
+"""What a PG's window hands over and nobody reads: any short text, or a number."""
 Won = Annotated[StrictInt, Field(ge=0, le=MOST_PRICE)]
 
 
@@ -119,9 +126,9 @@ class PgIn(Sent):
         pattern=r"^[\x21-\x7e]*$",
         description="PG의 거래번호. 토스 paymentKey, 나이스페이와 이니시스 tid. 포트원은 비워 둡니다.",
     )
-    bank: str = Field("", max_length=40, description="가상계좌 은행. 보내도 되지만 PG가 알려 준 것을 씁니다.")
-    number: str = Field("", max_length=40, description="가상계좌 번호. 보내도 되지만 PG가 알려 준 것을 씁니다.")
-    due_at: Instant | None = Field(None, description="가상계좌 입금기한. 보내도 되지만 PG가 알려 준 것을 씁니다.")
+    bank: Unread = Field("", description="가상계좌 은행. 보내도 되지만 PG가 알려 준 것을 씁니다.")
+    number: Unread = Field("", description="가상계좌 번호. 보내도 되지만 PG가 알려 준 것을 씁니다.")
+    due_at: Unread = Field("", description="가상계좌 입금기한. 보내도 되지만 PG가 알려 준 것을 씁니다.")
 
 
 class PaymentIn(Sent):
@@ -237,7 +244,9 @@ class OrderOut(Schema):
     amounts: AmountsOut
     account: AccountOut | None = Field(None, description="발급된 가상계좌. 없으면 null입니다.")
     account_state: str | None = Field(
-        None, description="가상계좌 상태. pending 발급 중, issued 발급, closed 닫음, failed 발급 실패, 없으면 null"
+        None,
+        description="가상계좌 상태. pending 발급 중, problem 담당자 확인 필요, issued 발급, closed 닫음, "
+        "failed 발급 실패, 없으면 null",
     )
     pg_state: str | None = Field(
         None,

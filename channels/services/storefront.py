@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from channels.services.limits import draft_problem, due_amount
-from channels.services.placing import Incoming, place_orders
+from channels.services.placing import Incoming, known_orders, place_orders
 from core.exceptions import Conflict, DomainError, NotFound
 from core.korean import josa
 from core.models import Source
@@ -45,14 +45,18 @@ def receive_order(
     """주문 접수: the stored order, and whether it is new; the same order again is the stored one.
 
     `paid` names the payment at a PG of ours that is to confirm the money, or to tell of the virtual account that the
-    buyer has opened in its window. Raises OrderRefused, PgRefused, and Conflict when the number is known with other
-    lines, amounts, people, address or payment.
+    buyer has opened in its window. The same order again may bring the PG's own number of the payment, or mend it, while
+    the PG has shown nothing. Raises OrderRefused, PgRefused, and Conflict when the number is known with other lines,
+    amounts, people, address or payment.
     """
     draft = incoming.draft
     problem = draft_problem(draft, at=at)
     if problem:
         raise OrderRefused(problem)
-    account = references.account_for(paid, method=draft.payment_method, due=due_amount(draft)) if paid else None
+    # A repetition is answered whatever has become of the PG account since.
+    account = None
+    if paid is not None and not known_orders(channel, [draft.channel_number]):
+        account = references.account_for(paid, method=draft.payment_method, due=due_amount(draft))
     placed = place_orders(
         channel=channel,
         incoming=[incoming],
@@ -77,6 +81,8 @@ def receive_order(
             "비교하고, 새 주문이면 다른 채널 주문번호로 보내세요.",
             code="order_differs",
         )
+    if paid is not None:
+        references.take_number(known, paid, at=at)
     return known, False
 
 

@@ -6,7 +6,7 @@ A notice is only a trigger: what it says is believed where the PG signs it, and 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -227,11 +227,17 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Ref:
-    """결제 참조: our order reference and the PG's own id, where we know it already; `at` is when it was made."""
+    """결제 참조: our order reference and the PG's own id, where we know it already; `at` is when it was made.
+
+    Of a payment that no answer has shown us yet: `told` is the PG's own id as one of its notices says it, `days` are
+    those (KST) on which it may have been made there, the likeliest first.
+    """
 
     order_ref: str
     payment_ref: str = ""
     at: datetime | None = None
+    told: str = ""
+    days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +337,10 @@ class Capabilities:
     """Says whether the last transfer of a payment to a bank account arrived; no other one may be on its way then."""
     needs_ip: bool
     """Nothing in the notice proves its sender: the address list must be on."""
+    query_keys: frozenset[str] = frozenset()
+    """Options without which an account cannot be asked about anything (`fetch` is Unsupported)."""
+    shares_references: bool = False
+    """Buyers may open several payments under one order reference; an answer shows one of them, by the PG's own id."""
 
 
 class Pg(Protocol):

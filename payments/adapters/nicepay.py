@@ -61,6 +61,7 @@ class Nicepay:
         repeats_refund_key=False,
         tells_payouts=False,
         needs_ip=False,
+        shares_references=True,
     )
     default_ips = ("121.133.126.86", "121.133.126.87")
     live_url = nicepay_api.LIVE_URL

@@ -65,19 +65,36 @@ _DOUBTFUL: Final = _ALREADY | {"2000", "A110", "A226", "A254", "A299", "P026", "
 
 
 def fetch(client: Client, *, account: Account, ref: Ref) -> Snapshot:
-    """결제 조회: by tid; without one by order id and the day it was made (KST)."""
-    if ref.payment_ref:
-        path, params = f"/v1/payments/{_in_path(ref.payment_ref)}", None
-    else:
-        path, params = f"/v1/payments/find/{_in_path(ref.order_ref)}", {"orderDate": _order_date(ref)}
-    response = call(client, "GET", path, moves_money=False, headers=_headers(account), params=params)
-    document = _answer(response, moves_money=False)
-    found = snapshot_of(document)
-    if (ref.payment_ref or found.payment_ref) != found.payment_ref:
-        raise Unavailable("the answer is about another payment")
-    if not ref.payment_ref and found.order_ref != ref.order_ref:
-        raise Unavailable("the answer is about another order")
-    return found
+    """결제 조회: by tid, then by the one that a notice told, then by order id and each day it may have been made (KST).
+
+    The signature of a notice covers its tid, not its order id: what a told tid shows of another order is passed over.
+    """
+    unknown = NotAtPg("unknown payment")
+    for tid in dict.fromkeys(filter(None, (ref.payment_ref, ref.told))):
+        try:
+            found = _shown(client, account, _in_path(tid))
+        except NotAtPg as problem:
+            unknown = problem
+            continue
+        if found.payment_ref != tid:
+            raise Unavailable("the answer is about another payment")
+        if tid == ref.payment_ref or found.order_ref == ref.order_ref:
+            return found
+    for day in _days(ref):
+        try:
+            found = _shown(client, account, f"find/{_in_path(ref.order_ref)}", {"orderDate": day})
+        except NotAtPg as problem:
+            unknown = problem
+            continue
+        if found.order_ref != ref.order_ref:
+            raise Unavailable("the answer is about another order")
+        return found
+    raise unknown
+
+
+def _shown(client: Client, account: Account, path: str, params: Mapping[str, str] | None = None) -> Snapshot:
+    response = call(client, "GET", f"/v1/payments/{path}", moves_money=False, headers=_headers(account), params=params)
+    return snapshot_of(_answer(response, moves_money=False))
 
 
 def close(client: Client, *, account: Account, ref: Ref, reason: str) -> None:
@@ -237,14 +254,19 @@ def _in_path(text: str) -> str:
     return quote(text, safe="")
 
 
-def _order_date(ref: Ref) -> str:
-    """yyyyMMdd of the day the payment was made; our order numbers begin with it."""
+def _days(ref: Ref) -> list[str]:
+    """yyyyMMdd of the days under which the payment may be filed; none where its tid is known and nothing else.
+
+    Our order numbers begin with the day they were made.
+    """
+    if ref.days or ref.payment_ref:
+        return [day.strftime("%Y%m%d") for day in ref.days]
     if ref.at:
-        return ref.at.astimezone(_SEOUL).strftime("%Y%m%d")
+        return [ref.at.astimezone(_SEOUL).strftime("%Y%m%d")]
     found = _DATED.match(ref.order_ref)
     if not found:
         raise Unavailable("the day of the payment is not known")
-    return found.group(1)
+    return [found.group(1)]
 
 
 def _short(ref: Ref) -> str:

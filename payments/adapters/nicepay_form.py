@@ -34,6 +34,7 @@ from payments.adapters.nicepay import CONTENT_TYPE
 
 DEPOSITED_CODE: Final = "4110"
 ISSUED_CODE: Final = "4100"
+QUERY_KEYS: Final = frozenset({"client_key", "rest_secret"})
 _KINDS: Final = {DEPOSITED_CODE: Kind.DEPOSITED, ISSUED_CODE: Kind.ISSUED}
 
 
@@ -55,6 +56,8 @@ class NicepayForm:
         repeats_refund_key=False,
         tells_payouts=False,
         needs_ip=True,
+        query_keys=QUERY_KEYS,
+        shares_references=True,
     )
     default_ips = ("121.133.126.10", "121.133.126.11", "211.33.136.39")
     live_url = nicepay_api.LIVE_URL
@@ -110,10 +113,9 @@ class NicepayForm:
 
 
 def _rest(account: Account) -> Account:
-    secret = account.options.get("rest_secret", "")
-    if not secret or not account.options.get("client_key"):
+    if not all(account.options.get(name) for name in QUERY_KEYS):
         raise Unsupported("the account has no keys of the REST interface")
-    return replace(account, secrets=(secret,), charset="utf-8")
+    return replace(account, secrets=(account.options["rest_secret"],), charset="utf-8")
 
 
 NICEPAY_FORM: Final = NicepayForm()

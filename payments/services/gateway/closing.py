@@ -14,12 +14,13 @@ from core.failpoints import declare, failpoint
 from orders.models import Order
 from orders.services.locking import locked_orders
 from orders.states import LineState
-from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg, Unsupported
+from payments.adapters.base import NotAtPg, PgProblem, PgState, RefusedByPg, Unsupported
 from payments.models import LedgerEntry, Payment, VirtualAccount
 from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL
 from payments.services.ledger.booking import OF_BANK, payments_of
+from payments.services.ledger.references import ref_of
 from payments.services.notices.draining import apply_each, fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of, words_of
@@ -94,9 +95,8 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
     account = payment.account
     if account is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
-    ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
     try:
-        pg_of(account).close(client_of(account), account=facts_of(account), ref=ref, reason=REASON)
+        pg_of(account).close(client_of(account), account=facts_of(account), ref=ref_of(payment), reason=REASON)
         failpoint(CLOSED)
     except Unsupported as problem:
         _row(virtual).leave_open(at=at, error=words_of(problem))

@@ -29,7 +29,6 @@ from payments.adapters.base import (
     IssueAsk,
     NotAtPg,
     PgProblem,
-    Ref,
     RefusedByPg,
     Snapshot,
     Unsupported,
@@ -38,7 +37,7 @@ from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
 from payments.services.gateway import windows
-from payments.services.ledger.references import PgPaid
+from payments.services.ledger.references import PgPaid, ref_of
 from payments.services.pg_accounts import (
     HURRIED,
     KEY_REFUSED,
@@ -195,7 +194,7 @@ def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
     if virtual.attempts > 1:
         # Somebody may have got through and died before writing it down.
         with suppress(NotAtPg):
-            found = pg.fetch(client, account=facts, ref=Ref(order_ref=payment.order_ref, at=payment.created_at))
+            found = pg.fetch(client, account=facts, ref=ref_of(payment))
             if found.account is not None:
                 return found
     ask = IssueAsk(

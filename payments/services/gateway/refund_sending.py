@@ -30,7 +30,6 @@ from payments.adapters.base import (
     OutcomeUnknown,
     Pg,
     PgProblem,
-    Ref,
     RefundAnswer,
     RefundAsk,
     RefusedByPg,
@@ -38,6 +37,7 @@ from payments.adapters.base import (
 )
 from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount, Refund, RefundAccount
+from payments.services.ledger.references import ref_of
 from payments.services.notices.draining import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.pg_accounts import (
@@ -279,11 +279,6 @@ def _call_of(refund: Refund, line: _Line, *, balance: int) -> _Call:
         at=refund.sent_at or refund.requested_at,
     )
     return _Call(refund.pk, payment.pk, refund.version, line, ask)
-
-
-def ref_of(payment: Payment) -> Ref:
-    """결제 참조 for the PG."""
-    return Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
 
 
 def _call_all(calls: Sequence[_Call]) -> list[_Answer]:

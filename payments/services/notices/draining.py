@@ -22,7 +22,8 @@ from core.masking import mask_name
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
 from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, VirtualAccount
 from payments.services.deposits import bank_feed
-from payments.services.notices import questions, unknown
+from payments.services.ledger.references import refs_of
+from payments.services.notices import missing, questions, unknown
 from payments.services.notices.asking import is_overtaken, over_budget
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.notices.unknown import MONEY_IN
@@ -58,7 +59,6 @@ IGNORED = Applied(NoticeState.IGNORED, "of_no_meaning")
 FAILED = "failed"
 DENIED = "denied"
 NO_KEYS = "조회에 쓰는 키가 없습니다"
-NOT_AT_PG = Applied(NoticeState.REJECTED, "not_at_pg")
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
@@ -123,11 +123,15 @@ def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
     failpoint(FETCHED)
     applied = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
     failpoint(APPLIED)
+    good = {pk for pk, verdict in applied.items() if verdict.state in {NoticeState.PROCESSED, NoticeState.IGNORED}}
+    missing.found([one for pk in good for one in asked[pk].notices], payment_ids=good, at=at)
     verdicts: dict[int, Applied] = {}
     for pk, group in asked.items():
         answer = answers[pk]
         if isinstance(answer, Fetched):
             verdicts |= _all_told(group.notices, answer.snapshot, applied[pk])
+            if pk in good:
+                verdicts |= missing.of_another(group.notices, answer.snapshot, group.payment, at=at)
         else:
             verdicts |= {one.pk: _unanswered(one, group, answer, at=at) for one in group.notices}
     return verdicts
@@ -191,8 +195,9 @@ def fetch(
     Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
     """
     asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
+    refs = refs_of(payments, at=timezone.now())
     for payment in payments:
-        question = _question(payment, timeout)
+        question = _question(payment, refs[payment.pk], timeout)
         if isinstance(question, PgProblem):
             sealed[payment.pk] = question
         else:
@@ -263,12 +268,11 @@ def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
         return CannotAsk(_words(error))
 
 
-def _question(payment: Payment, timeout: Timeout) -> _Question | PgProblem:
+def _question(payment: Payment, ref: Ref, timeout: Timeout) -> _Question | PgProblem:
     """What to ask; or why nobody can, which harms no other account."""
     account = payment.account
     if account is None:
         raise ValueError(f"payment {payment.pk} has no PG account")
-    ref = Ref(order_ref=payment.order_ref or "", payment_ref=payment.payment_ref, at=payment.created_at)
     try:
         return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
     except PgProblem as problem:
@@ -325,12 +329,10 @@ def _unanswered(notice: PgNotice, group: _Group, problem: PgProblem, *, at: date
     if isinstance(problem, Unsupported) and notice.kind in MONEY_IN and group.payment is not None:
         facts = {"order_id": group.payment.order_id, "payment_id": group.payment.pk}
         return believing.park(notice, what=NO_KEYS, at=at, **facts)
-    return _failed(problem)
+    return missing.judge(notice, group.payment, at=at) if isinstance(problem, NotAtPg) else _failed(problem)
 
 
 def _failed(problem: PgProblem) -> Applied:
-    if isinstance(problem, NotAtPg):
-        return NOT_AT_PG
     if isinstance(problem, AskedElsewhere):
         return LATER
     reason = DENIED if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"

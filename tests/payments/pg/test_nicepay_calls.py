@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
@@ -105,6 +105,25 @@ def test_without_a_tid_it_is_found_by_order_and_day(paid, fetch):
         fetch(Ref(order_ref=ORDER, at=datetime.fromisoformat("2026-11-20T12:00:00+09:00")))
     with pytest.raises(Unavailable):
         fetch(Ref(order_ref="no-day-in-it"))
+
+
+def test_each_day_on_which_it_may_have_been_made_is_asked_for_and_no_other(pgs, paid, fetch):
+    days = tuple(date(2026, 11, day) for day in (23, 21, 20))
+    assert fetch(Ref(order_ref=ORDER, days=days)).payment_ref == paid.payment_ref
+    assert len(pgs.read("calls", pg="nicepay", method="GET")) == 2, "the likeliest first, and none after it is found"
+    with pytest.raises(NotAtPg):
+        fetch(Ref(order_ref=ORDER, at=AT, days=(date(2026, 11, 22),)))
+
+
+def test_a_tid_that_it_does_not_know_gives_way_to_one_that_was_told_and_to_the_order(pgs, paid, fetch):
+    wrong, day = "OMSTEST00m0301261121115957ZZZZ", date(2026, 11, 21)
+    assert fetch(Ref(order_ref=ORDER, payment_ref=wrong, told=paid.payment_ref)).payment_ref == paid.payment_ref
+    assert fetch(Ref(order_ref=ORDER, payment_ref=wrong, days=(day,))).payment_ref == paid.payment_ref
+    other = pgs.control("payments", pg="nicepay", order_ref="mall-2", amount=33000)["payment_ref"]
+    assert fetch(Ref(order_ref=ORDER, told=other, days=(day,))).payment_ref == paid.payment_ref
+    for ref in (Ref(order_ref=ORDER, payment_ref=wrong, at=AT), Ref(order_ref="mall-3", told=other, at=AT)):
+        with pytest.raises(NotAtPg):
+            fetch(ref)
 
 
 def test_an_expired_one_is_expired(pgs, opened, fetch):

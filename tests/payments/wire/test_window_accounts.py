@@ -264,7 +264,7 @@ def test_the_account_of_another_payment_is_not_shown_and_a_person_looks(cards, w
     named, _ = window("nicepay", amount=30_000 if wrong == "amount" else 33_000)
     named = named | ({"order_ref": "mall-mine"} if wrong == "order" else {})
     said = cards.post("W-other", pg=named, method="VIRTUAL_ACCOUNT").json()
-    assert (said["account"], said["account_state"], said["amounts"]["paid"]) == (None, "pending", 0)
+    assert (said["account"], said["account_state"], said["amounts"]["paid"]) == (None, "problem", 0)
     one = virtual(said)
     assert (one.number, one.next_try_at, one.last_error) == ("", None, windows.DIFFERS)
     assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
