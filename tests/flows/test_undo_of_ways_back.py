@@ -11,7 +11,7 @@ from core import relay
 from core.actions import ACTIONS
 from core.exceptions import NotAllowed
 from core.jobs import items
-from core.jobs.shown import CAN_UNDO, CANNOT_UNDO, preview_of
+from core.jobs.shown import BY_ANOTHER, CAN_UNDO, CANNOT_UNDO, preview_of
 from core.jobs.undo import open_undo
 from core.models import JobState, Message
 from orders.models import LineLock, OrderEvent, OrderLine
@@ -31,10 +31,11 @@ LATER = NOW + timedelta(days=2)
 REASON = {"reason": ["잘못 눌렀습니다"]}
 MONEY = {
     "accept-difference", "approve-refund", "ask-difference", "attach-notice", "cancel-refund",
-    "close-problem", "confirm-payout", "hold-refund", "mark-test", "pay-refund", "release-refund", "reopen-deposit",
+    "close-problem", "confirm-payout", "mark-test", "pay-refund", "reopen-deposit",
     "replay-notice", "report-bounce", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
 }  # fmt: skip
 """Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""
+BY_ANOTHER_BUTTON = {"hold-refund": "환불보류 해제", "release-refund": "환불보류"}
 NO_UNDO = {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill"} | MONEY
 
 
@@ -215,4 +216,7 @@ def test_somebody_else_s_way_back_needs_the_right_of_the_way_forth(make_order, l
 def test_the_dialog_of_every_act_says_whether_it_can_be_taken_back(make_order, staff, name):
     job = previewed(ACTIONS[name], list(make_order().lines.all()), actor=staff)
     said = preview_of(job, ACTIONS[name], items.counts(job)).undo_text
-    assert said == (CANNOT_UNDO if name in NO_UNDO else CAN_UNDO)
+    if name in BY_ANOTHER_BUTTON:
+        assert said == BY_ANOTHER.format(label=BY_ANOTHER_BUTTON[name])
+    else:
+        assert said == (CANNOT_UNDO if name in NO_UNDO else CAN_UNDO)
