@@ -47,10 +47,13 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
     with locked_orders([order_id]) as (orders, _):
         canceled = [order for order in orders if order.stage in ENDED]
         unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
-        mine = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
-        mine.close_after(hold, at=at)
-        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed.
+        found = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
+        # By their ids: a statement that waits for an account's row reads the state of that row anew, of no other.
+        mine = VirtualAccount.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
+        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed; what he
+        # has written just now is closed by the second statement.
         mine.give_up(at=at, error=ORDER_CANCELED)
+        mine.close_after(hold, at=at)
         drains.notify(CHANNEL)
 
 
