@@ -33,6 +33,7 @@ LEASE = timedelta(seconds=60)
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600))
 REASON = "주문 취소"
 ORDER_CANCELED = "주문이 취소됐습니다."
+LOOKED_FOR = "고객이 결제창에서 연 계좌가 있는지 확인하고, 있으면 PG에서 닫습니다."
 OVER_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 CLOSED = declare("virtual_closed_before_write", "the PG has closed the account; nothing of it is written")
 
@@ -52,7 +53,9 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
         mine = VirtualAccount.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
         # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed; what he
         # has written just now is closed by the second statement.
-        mine.give_up(at=at, error=ORDER_CANCELED)
+        mine.filter(is_from_window=False).give_up(at=at, error=ORDER_CANCELED)
+        # The buyer may have opened one that nobody has shown us yet: it is closed as soon as the PG does.
+        mine.filter(is_from_window=True).ask_soon(at=at + hold, error=f"{ORDER_CANCELED} {LOOKED_FOR}")
         mine.close_after(hold, at=at)
         drains.notify(CHANNEL)
 
@@ -66,6 +69,8 @@ def reopen(*, order_id: int, at: datetime) -> None:
             if payment.order.open_amount <= 0:
                 continue
             mine = VirtualAccount.objects.filter(payment=payment)
+            if mine.filter(is_from_window=True).ask_soon(at=at):
+                drains.notify(CHANNEL)
             # One that is being closed just now is followed by a new one when it is closed.
             if not mine.filter(due_at__gt=at).unasked().leave_open(at=at) and mine.over().exists():
                 ask_anew(payment, at=at)
@@ -82,7 +87,7 @@ def close_due(*, at: datetime) -> int:
 def _claim(at: datetime) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, 1000) FROM ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'CLOSING' AND next_try_at <= %s"
             "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",

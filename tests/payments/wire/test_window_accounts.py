@@ -16,6 +16,7 @@ from orders.states import CanceledBy, LineState
 from payments.events import VIRTUAL_ISSUED
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, VirtualAccount
 from payments.services.gateway import issuing, reissuing, windows
+from payments.services.ledger import problems
 from payments.services.watching.reconciling import reconcile_week
 from payments.states import EntryKind, NoticeState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
@@ -126,7 +127,7 @@ def test_while_the_pg_is_silent_the_account_is_pending_and_the_relay_learns_it(c
     assert virtual(said).number == ""
     assert "PG 확인 중" in sign_in(Role.CS).get("/orders/awaiting-payment/?period=all").content.decode()
     cards.shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
-    assert issuing.issue_due(at=timezone.now() + timedelta(minutes=1)) == 1
+    assert issuing.look_due(at=timezone.now() + timedelta(minutes=1)) == 1
     found = cards.read(said["number"])
     assert (found["account_state"], found["account"]["number"]) == ("issued", shown["account_number"])
     assert broken() == []
@@ -202,13 +203,14 @@ def test_one_that_nobody_had_shown_us_before_the_cancel_is_asked_about_again_whe
     cards, order, staff
 ):
     cards.account("nicepay")
-    cards.shop.pgs.fault("status", pg="nicepay", method="GET", status=500, times=1)
+    fault = cards.shop.pgs.fault("status", pg="nicepay", method="GET", status=500, times=None)
     said, shown = order("nicepay")
     one = virtual(said)
     at = timezone.now()
     progress.cancel_unpaid(order_ids=[one.payment.order_id], actor=staff, at=at, by=CanceledBy.STAFF, reason="오류")
     settle()
-    assert virtual(said).state == V.FAILED
+    assert virtual(said).state == V.PENDING
+    cards.shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
     revived(one, staff)
     after = virtual(said)
     assert (after.state, after.number) == (V.ISSUED, shown["account_number"])
@@ -224,18 +226,18 @@ def test_a_number_that_the_pg_does_not_know_shows_no_account_and_becomes_one_cas
     for _ in range(windows.UNKNOWN_TRIES - 1):
         assert not MoneyProblem.objects.exists()
         VirtualAccount.objects.update(next_try_at=timezone.now())
-        assert issuing.issue_due(at=timezone.now()) == 1
+        assert issuing.look_due(at=timezone.now()) == 1
     case = MoneyProblem.objects.get()
-    assert (case.kind, case.amount, case.detail) == (ProblemKind.MISMATCH_WITH_PG, 33_000, windows.UNKNOWN)
+    assert (case.kind, case.amount, case.detail) == (ProblemKind.MISMATCH_WITH_PG, 33_000, problems.UNKNOWN)
     one = virtual(said)
     assert cancel_unpaid_overdue(at=one.payment.order.deposit_by + timedelta(hours=1)) == 0, "the buyer may have one"
     page = sign_in(Role.CS).get(f"/orders/{said['number']}/").content.decode()
-    assert windows.UNKNOWN in page
+    assert problems.UNKNOWN in page
     assert (one.state, one.number, ledger(one.payment)) == (V.PENDING, "", [])
     # A person who has closed the case is not asked again.
     MoneyProblem.objects.update(resolved_at=timezone.now(), resolution="NOTHING")
     VirtualAccount.objects.update(next_try_at=timezone.now())
-    issuing.issue_due(at=timezone.now())
+    issuing.look_due(at=timezone.now())
     assert MoneyProblem.objects.count() == 1
 
 
@@ -247,7 +249,7 @@ def test_without_a_number_the_buyer_may_open_the_account_after_the_order(cards, 
     assert windows.NOT_OPENED in sign_in(Role.CS).get(f"/orders/{said['number']}/").content.decode()
     for _ in range(windows.UNKNOWN_TRIES):
         VirtualAccount.objects.update(next_try_at=timezone.now())
-        issuing.issue_due(at=timezone.now())
+        issuing.look_due(at=timezone.now())
     assert not MoneyProblem.objects.exists()
     _, shown = window("nicepay", order_ref="mall-later")
     VirtualAccount.objects.update(next_try_at=timezone.now())
@@ -266,7 +268,7 @@ def test_the_account_of_another_payment_is_not_shown_and_a_person_looks(cards, w
     one = virtual(said)
     assert (one.number, one.next_try_at, one.last_error) == ("", None, windows.DIFFERS)
     assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
-    assert issuing.issue_due(at=timezone.now() + timedelta(days=1)) == 0, "one case, one person"
+    assert issuing.look_due(at=timezone.now() + timedelta(days=1)) == 0, "one case, one person"
     assert not LedgerEntry.objects.exists()
     # Staff may have it asked about again, under the same reference.
     assert reissuing.reissue(order_ids=[one.payment.order_id], actor=staff, at=timezone.now()).refused == {}
