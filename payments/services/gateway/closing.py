@@ -18,7 +18,7 @@ from payments.adapters.base import NotAtPg, PgProblem, PgState, Ref, RefusedByPg
 from payments.models import LedgerEntry, Payment, VirtualAccount
 from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
-from payments.services.gateway.issuing import CHANNEL
+from payments.services.gateway.issuing import CHANNEL, MOST_ATTEMPTS
 from payments.services.ledger.booking import OF_BANK, payments_of
 from payments.services.notices.draining import apply_each, fetch
 from payments.services.notices.questions import PATIENCE
@@ -87,11 +87,11 @@ def close_due(*, at: datetime) -> int:
 def _claim(at: datetime) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, 1000) FROM ("
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, %s) FROM ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'CLOSING' AND next_try_at <= %s"
             "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, at, AT_ONCE],
+            [at + LEASE, MOST_ATTEMPTS, at, AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account").order_by("pk"))
