@@ -2,7 +2,6 @@
 real socket, credited, closed and revived like every other; never by a word of the storefront."""
 
 from datetime import datetime, timedelta
-from itertools import count
 
 import pytest
 from django.utils import timezone
@@ -27,36 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PGS = pytest.mark.parametrize("pg", ["nicepay", "nicepay-form"])
 S, V = LineState, VirtualState
 LIES = {"bank": "088", "number": "99999999", "due_at": "2030-01-01T00:00:00+09:00"}
-NUMBERS = count(1)
-
-
-@pytest.fixture
-def window(cards):
-    """`window("nicepay")`: the buyer opens an account of 33,000 won at the PG; how the storefront names it, and it."""
-
-    def make(pg, *, amount=33_000, due_at=None, order_ref=None):
-        account = cards.account(pg)
-        ref = order_ref or f"mall-{next(NUMBERS)}"
-        facts = {"method": "VIRTUAL_ACCOUNT", "buyer": "홍길동", "title": "티셔츠", "bank": BANKS[pg]}
-        due = due_at or timezone.now() + timedelta(days=2)
-        given = facts | {"due_at": due.isoformat(timespec="seconds")}
-        shown = cards.shop.pgs.control("payments", pg=pg, order_ref=ref, amount=amount, **given)
-        return {"account": account.code, "order_ref": ref, "payment_key": shown["payment_ref"]}, shown
-
-    return make
-
-
-@pytest.fixture
-def order(cards, window):
-    """`order("nicepay")`: the storefront's order for such an account; the API's answer."""
-
-    def make(pg, *, lies=None, **facts):
-        named, shown = window(pg, **facts)
-        answer = cards.post(f"W-{next(NUMBERS)}", pg=named | (lies or {}), method="VIRTUAL_ACCOUNT")
-        assert answer.status_code == 201, answer.content.decode()
-        return answer.json(), shown
-
-    return make
 
 
 def virtual(said):
