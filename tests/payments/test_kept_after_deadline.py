@@ -50,6 +50,17 @@ def test_a_pg_without_an_answer_is_asked_ever_more_seldom_and_its_word_counts_th
     assert not LedgerEntry.objects.exists()
 
 
+def test_an_order_of_two_payments_waits_for_the_one_that_was_put_off(pg_shop, calls):
+    order = pg_shop.order(pg_shop.account("toss"))
+    first = Payment.objects.get()
+    at = overdue(order, timedelta(hours=5))
+    facts = {"order": order, "method": first.method, "amount": 1_000, "account": first.account}
+    Payment.objects.create(order_ref=f"{order.number}-2", **facts)
+    before = calls("toss")
+    assert cancel_unpaid_overdue(at=at) == 0
+    assert (calls("toss"), reloaded(order).stage) == (before, WAITING)
+
+
 def test_within_ten_minutes_of_its_deadline_it_is_asked_about_in_every_run(pg_shop, calls):
     order = pg_shop.order(pg_shop.account("toss"))
     pg_shop.pgs.fault("status", pg="toss", method="GET", times=None)

@@ -54,13 +54,15 @@ def ask_first(*, order_ids: Collection[int], at: datetime, silent: set[int] | No
     # Only the lock of a waiting deposit keeps an order from being canceled; whoever is not protected is asked about.
     kept_anyway = Q(order__lines__open_locks__bit=LOCK_BIT[LockKind.DEPOSIT_PENDING])
     found = list(mine.exclude(kept_anyway).select_related("account", "order").order_by("pk").distinct())
-    payments = [one for one in found if _is_due(one, at=at)]
-    kept = {one.order_id for one in found} - {one.order_id for one in payments}
+    # An order of several payments waits for all of them.
+    kept = {one.order_id for one in found if not _is_due(one, at=at)}
+    payments = [one for one in found if one.order_id not in kept]
     for start in range(0, len(payments), AT_ONCE):
         some = payments[start : start + AT_ONCE]
         kept |= {one.order_id for one in some if one.account_id in deaf}
-        kept |= _ask([one for one in some if one.account_id not in deaf], deaf, at=at)
-    _put_off([one.pk for one in payments if one.order_id in kept], at=at)
+        asked = [one for one in some if one.account_id not in deaf]
+        kept |= _ask(asked, deaf, at=at)
+        _put_off([one.pk for one in asked if one.order_id in kept], at=at)
     return kept
 
 
