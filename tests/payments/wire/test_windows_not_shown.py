@@ -96,6 +96,25 @@ def test_one_that_the_pg_shows_after_the_cancel_is_closed_there(cards, order, si
     nothing_came(one)
 
 
+def test_one_that_was_paid_before_the_pg_shows_it_is_late_money_and_not_closed(cards, order, silent, staff):
+    cards.account("nicepay")
+    speaks = silent()
+    said, shown = order("nicepay")
+    cancel(virtual(said), staff)
+    one = virtual(said)
+    cards.shop.act("deposit", one.payment, amount=33_000, name="홍길동")
+    speaks()
+    VirtualAccount.objects.update(next_try_at=timezone.now())
+    assert issuing.look_due(at=timezone.now()) == 1
+    settle()
+    assert (virtual(said).state, virtual(said).number) == (V.ISSUED, shown["account_number"])
+    assert cards.shop.state(one.payment.order) == (S.CANCELED_UNPAID, 33_000, "PAID")
+    assert [case.kind for case in MoneyProblem.objects.all()] == [ProblemKind.LATE_AFTER_CANCEL]
+    assert not [call for call in cards.shop.pgs.read("calls", pg="nicepay", limit=1000) if "/cancel" in call["path"]]
+    assert not OrderEvent.objects.filter(kind=VIRTUAL_ISSUED).exists()
+    assert broken() == []
+
+
 def test_one_that_the_buyer_opens_after_the_cancel_is_closed_by_the_notice_of_it(cards, window, unnamed, staff):
     said = unnamed("mall-late")
     cancel(virtual(said), staff)
