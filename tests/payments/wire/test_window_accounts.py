@@ -244,6 +244,12 @@ def test_the_account_of_another_payment_is_not_shown_and_a_person_looks(cards, w
     drains.run_all()
     assert (virtual(said).last_error, virtual(said).payment.order_ref) == (windows.DIFFERS, named["order_ref"])
     assert MoneyProblem.objects.count() == 1
+    # A person who has closed the case is not asked again.
+    MoneyProblem.objects.update(resolved_at=timezone.now(), resolution="NOTHING")
+    VirtualAccount.objects.update(next_try_at=timezone.now())
+    assert issuing.look_due(at=timezone.now()) == 1
+    assert MoneyProblem.objects.count() == 1
+    assert not LedgerEntry.objects.exists()
 
 
 def test_a_card_payment_is_no_account(cards, sign_in):
