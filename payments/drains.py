@@ -25,6 +25,12 @@ def open_virtual_accounts(*, at: datetime) -> int:
     return issuing.issue_due(at=at)
 
 
+@drain(channel=issuing.CHANNEL)
+def look_for_window_accounts(*, at: datetime) -> int:
+    """결제창 가상계좌 확인: accounts that buyers open at the PGs themselves; how many were asked about."""
+    return issuing.look_due(at=at)
+
+
 @drain(channel=card_checks.CHANNEL)
 def check_card_payments(*, at: datetime) -> int:
     """카드 결제 확인: card payments that no PG has confirmed yet; how many were asked about."""

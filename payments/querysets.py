@@ -45,15 +45,13 @@ class VirtualQuerySet(QuerySet[Any]):
 
     def open(self, *, at: datetime, **given: Any) -> int:
         """발급: the PG has opened it; `given` is what it says of the account."""
-        pending = self.filter(state=VirtualState.PENDING)
-        return pending.update(
+        return self._unopened().update(
             state=VirtualState.ISSUED, issued_at=at, next_try_at=None, last_error="", updated_at=at, **given
         )
 
     def open_in_vain(self, *, at: datetime, **given: Any) -> int:
-        """취소 뒤의 발급: the order was canceled while the PG was opening it; it is closed again at once."""
-        failed = self.filter(state=VirtualState.FAILED)
-        return failed.update(
+        """취소 뒤의 발급: the order was canceled before we heard of it; it is closed again at once."""
+        return self._unopened().update(
             state=VirtualState.CLOSING,
             issued_at=at,
             attempts=0,
@@ -62,6 +60,20 @@ class VirtualQuerySet(QuerySet[Any]):
             updated_at=at,
             **given,
         )
+
+    def end_unopened(self, *, at: datetime, **given: Any) -> int:
+        """끝난 채로 앎: when we hear of it the PG says that it is over already."""
+        return self._unopened().update(
+            state=VirtualState.CLOSED, closed_at=at, next_try_at=None, last_error="", updated_at=at, **given
+        )
+
+    def _unopened(self) -> "VirtualQuerySet":
+        return self.filter(state__in=[VirtualState.PENDING, VirtualState.FAILED])
+
+    def ask_soon(self, *, at: datetime, error: str = "") -> int:
+        """다시 확인: what nobody has shown us yet is asked about at `at`; whoever asks just now has no say any more."""
+        pending = self.filter(state=VirtualState.PENDING, next_try_at__isnull=False)
+        return pending.update(next_try_at=at, last_error=error[:300], updated_at=at)
 
     def give_up(self, *, at: datetime, error: str) -> int:
         """발급 실패: nobody asks any more, until a person or a revived order does."""

@@ -28,8 +28,9 @@ def cancel_unpaid_overdue(*, at: datetime, **kwargs: Any) -> int:
     canceled, after = 0, 0
     silent: set[int] = set()
     while ids := overdue_orders(at=at, after=after):
-        kept = ask_first(order_ids=ids, at=at, silent=silent)
-        kept |= card_checks.unseen(order_ids=ids)
+        # Nobody but their own relay asks about these, ever more seldom.
+        kept = card_checks.unseen(order_ids=ids)
+        kept |= ask_first(order_ids=[pk for pk in ids if pk not in kept], at=at, silent=silent)
         # Last, because the questions to the PGs take their time.
         if not (confirming.settle_new(at=at) and confirming.look_again(order_ids=ids, at=at)):
             log.warning("deposits are being matched: no order that a transfer pays is canceled in this run")

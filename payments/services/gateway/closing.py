@@ -18,7 +18,7 @@ from payments.adapters.base import NotAtPg, PgProblem, PgState, RefusedByPg, Uns
 from payments.models import LedgerEntry, Payment, VirtualAccount
 from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
-from payments.services.gateway.issuing import CHANNEL
+from payments.services.gateway.issuing import CHANNEL, MOST_ATTEMPTS
 from payments.services.ledger.booking import OF_BANK, payments_of
 from payments.services.ledger.references import ref_of
 from payments.services.notices.draining import apply_each, fetch
@@ -34,6 +34,7 @@ LEASE = timedelta(seconds=60)
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600))
 REASON = "주문 취소"
 ORDER_CANCELED = "주문이 취소됐습니다."
+LOOKED_FOR = "고객이 결제창에서 연 계좌가 있는지 확인하고, 있으면 PG에서 닫습니다."
 OVER_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 CLOSED = declare("virtual_closed_before_write", "the PG has closed the account; nothing of it is written")
 
@@ -48,10 +49,15 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
     with locked_orders([order_id]) as (orders, _):
         canceled = [order for order in orders if order.stage in ENDED]
         unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
-        mine = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
+        found = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
+        # By their ids: a statement that waits for an account's row reads the state of that row anew, of no other.
+        mine = VirtualAccount.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
+        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed; what he
+        # has written just now is closed by the second statement.
+        mine.filter(is_from_window=False).give_up(at=at, error=ORDER_CANCELED)
+        # The buyer may have opened one that nobody has shown us yet: it is closed as soon as the PG does.
+        mine.filter(is_from_window=True).ask_soon(at=at + hold, error=f"{ORDER_CANCELED} {LOOKED_FOR}")
         mine.close_after(hold, at=at)
-        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed.
-        mine.give_up(at=at, error=ORDER_CANCELED)
         drains.notify(CHANNEL)
 
 
@@ -64,6 +70,8 @@ def reopen(*, order_id: int, at: datetime) -> None:
             if payment.order.open_amount <= 0:
                 continue
             mine = VirtualAccount.objects.filter(payment=payment)
+            if mine.filter(is_from_window=True).ask_soon(at=at):
+                drains.notify(CHANNEL)
             # One that is being closed just now is followed by a new one when it is closed.
             if not mine.filter(due_at__gt=at).unasked().leave_open(at=at) and mine.over().exists():
                 ask_anew(payment, at=at)
@@ -80,11 +88,11 @@ def close_due(*, at: datetime) -> int:
 def _claim(at: datetime) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, %s) FROM ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'CLOSING' AND next_try_at <= %s"
             "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, at, AT_ONCE],
+            [at + LEASE, MOST_ATTEMPTS, at, AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account").order_by("pk"))

@@ -9,21 +9,18 @@ that is silent, and at once when somebody has mended the account. What the PG re
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 
 from core import drains
-from core.events import record
 from core.failpoints import declare, failpoint
-from core.models import Source
 from core.sealing import seal
-from core.state import Change, Outcome
 from orders.models import Order
-from orders.services.locking import locked_orders
-from orders.states import PaymentMethod
+from orders.states import BIT, LineState, PaymentMethod
 from payments.adapters.base import (
     Denied,
     IssueAsk,
@@ -33,9 +30,9 @@ from payments.adapters.base import (
     Snapshot,
     Unsupported,
 )
-from payments.events import VIRTUAL_ISSUED
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
+from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
 from payments.services.ledger.references import PgPaid, ref_of
 from payments.services.pg_accounts import (
@@ -50,16 +47,24 @@ from payments.services.pg_accounts import (
     pg_of,
     words_of,
 )
-from payments.states import PaymentState, VirtualState
+from payments.services.snapshots import learning
+from payments.states import ENDED, PaymentState, VirtualState
 
 log = logging.getLogger("payments.issuing")
 
 CHANNEL = "oms_virtual_accounts"
 AT_ONCE = 10
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=120)
+"""Longer than two patient calls for one account, or one question about each of several windows (questions.py)."""
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
+SLOW = timedelta(hours=6)
+"""Of an order that does not wait for its money: nobody but we would ever hear of an account from a window."""
+LAST = timedelta(days=7)
+"""So long after the deadline nobody asks for an account any more."""
+MOST_ATTEMPTS = 1000
+MOVED_ON = "주문이 입금을 기다리지 않습니다."
 NO_NUMBER = (
     "PG의 답에 계좌번호가 없습니다. 저절로 다시 확인합니다. 계속되면 PG 관리자 화면에서 이 결제가 가상계좌인지 "
     "확인하세요."
@@ -103,10 +108,22 @@ def await_window(*, order: Order, account: PgAccount, paid: PgPaid, at: datetime
 
 
 def issue_due(*, at: datetime) -> int:
-    """발급: ask the PG for accounts that are due, outside any transaction; how many were tried."""
-    claimed = _claim(at, [])
+    """발급: ask the PG for an account that is due, outside any transaction; how many were tried.
+
+    One at a time, because a lease must not run out while another account is asked for.
+    """
+    claimed = _claim(at, [], is_from_window=False, most=1)
     for virtual in claimed:
         _issue(virtual, at=at, timeout=PATIENT)
+    return len(claimed)
+
+
+def look_due(*, at: datetime) -> int:
+    """결제창 확인: ask the PGs about accounts from windows that are due, all at once; how many were asked about."""
+    claimed = _claim(at, [], is_from_window=True, most=AT_ONCE)
+    answers = windows.ask(claimed, timeout=PATIENT) if claimed else {}
+    for virtual in claimed:
+        _take(virtual, partial(windows.learn, virtual, answers[virtual.pk], at=at), at=at)
     return len(claimed)
 
 
@@ -144,29 +161,53 @@ def account_of(order: Order) -> VirtualAccount | None:
     return of_order.order_by("-pk").first()
 
 
-def _claim(at: datetime, only: Sequence[int]) -> list[VirtualAccount]:
+def _claim(
+    at: datetime, only: Sequence[int], *, is_from_window: bool | None = None, most: int = AT_ONCE
+) -> list[VirtualAccount]:
+    """Rows that are ours until `next_try_at`, which names the claim (`_claimed`); `is_from_window` None means both."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = attempts + 1, last_error = '' FROM ("
+            "UPDATE payments_virtualaccount v"
+            " SET next_try_at = %s, attempts = least(attempts + 1, %s), last_error = '' FROM ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING'"
+            "  AND is_from_window = COALESCE(%s::bool, is_from_window)"
             "  AND CASE WHEN %s::bigint[] = '{}' THEN next_try_at <= %s"
             "      ELSE payment_id = ANY(%s::bigint[]) AND (attempts = 0 OR next_try_at <= %s) END"
             "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, list(only), at, list(only), at, AT_ONCE],
+            [at + LEASE, MOST_ATTEMPTS, is_from_window, list(only), at, list(only), at, most],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     rows = VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")
     return list(rows.order_by("pk"))
 
 
+def _claimed(virtual: VirtualAccount) -> VirtualQuerySet:
+    """The row while the claim is ours: one that ran out belongs to somebody else."""
+    return VirtualAccount.objects.filter(pk=virtual.pk, next_try_at=virtual.next_try_at)
+
+
+def _is_wanted(virtual: VirtualAccount) -> bool:
+    """Whether the order waits for money that may come by this account."""
+    order = virtual.payment.order
+    return bool(order.steps & BIT[LineState.AWAITING_PAYMENT]) and order.open_amount > 0
+
+
 def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
+    if virtual.is_from_window or _is_wanted(virtual):
+        _take(virtual, partial(_ask, virtual, at=at, timeout=timeout), at=at)
+    else:
+        _claimed(virtual).give_up(at=at, error=MOVED_ON)
+
+
+def _take(virtual: VirtualAccount, ask: Callable[[], Snapshot], *, at: datetime) -> None:
+    """Write down what `ask` finds out, or why it found nothing."""
     try:
-        snapshot = _ask(virtual, at=at, timeout=timeout)
+        snapshot = ask()
         failpoint(ISSUED)
     except RefusedByPg as problem:
         log.error("no account for payment %s: %s", virtual.pk, problem)
-        VirtualAccount.objects.filter(pk=virtual.pk).give_up(at=at, error=words_of(problem))
+        _claimed(virtual).give_up(at=at, error=words_of(problem))
     except (Denied, Unsupported) as problem:
         log.error("no account for payment %s before its PG account is mended: %s", virtual.pk, problem)
         text = f"{KEY_REFUSED} {problem.message}".strip()
@@ -179,7 +220,11 @@ def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
         _later(virtual, words_of(problem), at=at)
     else:
         note_answers([virtual.payment.account], at=at)
-        _keep_with_order(virtual, snapshot, at=at)
+        if virtual.is_from_window:
+            # What was applied has opened or closed it; if not, it is asked about again.
+            _later(virtual, "" if snapshot.account else NO_NUMBER, at=at)
+        else:
+            _keep(virtual, snapshot, at=at)
 
 
 def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot:
@@ -210,59 +255,30 @@ def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
     return pg.issue(client, account=facts, ask=ask)
 
 
-def _keep_with_order(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
-    """An account that we have not opened ourselves ends when the PG says, and its order with it."""
-    if not virtual.is_from_window:
-        _keep(virtual, snapshot, at=at)
-        return
-    with locked_orders([virtual.payment.order_id], skip_locked=True) as (orders, _):
-        if not orders:
-            _later(virtual, windows.BUSY, at=at)
-        for order in orders:
-            if _keep(virtual, snapshot, at=at):
-                windows.take_deadline(order, snapshot)
-
-
-def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> bool:
-    """Whether the account is open for the order from now on."""
-    given = snapshot.account
-    if given is None:
+def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
+    """Where the order was canceled while the PG was opening its account, that is closed again."""
+    if snapshot.account is None:
         _later(virtual, NO_NUMBER, at=at)
-        return False
+        return
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
         mine = VirtualAccount.objects.select_for_update(no_key=True).get(pk=virtual.pk)
-        if payment.order_ref != virtual.payment.order_ref or mine.state not in {
-            VirtualState.PENDING,
-            VirtualState.FAILED,
-        }:
-            return False
-        # FAILED: the order was canceled while the PG was opening it.
-        rows, is_wanted = VirtualAccount.objects.filter(pk=virtual.pk), mine.state == VirtualState.PENDING
-        (rows.open if is_wanted else rows.open_in_vain)(
-            at=at,
-            bank=given.bank,
-            number=given.number,
-            holder=given.holder,
-            due_at=snapshot.due_at or virtual.due_at,
-        )
+        if payment.order_ref != virtual.payment.order_ref or mine.state not in learning.UNOPENED:
+            return
+        # FAILED is no cancel by itself: another relay may have been refused what this one was given.
+        is_canceled = Order.objects.filter(pk=payment.order_id, stage__in=ENDED).exists()
+        is_wanted = mine.state == VirtualState.PENDING or not is_canceled
+        learning.write(payment, mine, snapshot, is_wanted=is_wanted, at=at)
         Payment.objects.filter(pk=virtual.pk).update(
             payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
         )
-        if is_wanted:
-            _tell(virtual, payment, at=at)
-    return is_wanted
-
-
-def _tell(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> None:
-    """The history and the buyer hear of it; every attempt is a version of its own, and a window has one."""
-    attempt = 1 if virtual.is_from_window else int((payment.order_ref or "-1").rpartition("-")[2])
-    change = Change(virtual, VirtualState.PENDING, VirtualState.ISSUED, attempt)
-    record(Outcome(changes=[change]), VIRTUAL_ISSUED, at=at, source=Source.PG)
 
 
 def _later(virtual: VirtualAccount, error: str, *, at: datetime, is_tried_again: bool = True) -> None:
-    wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1]
-    VirtualAccount.objects.filter(pk=virtual.pk, state=VirtualState.PENDING).update(
-        next_try_at=at + wait if is_tried_again else None, last_error=error[:300], updated_at=at
-    )
+    mine = _claimed(virtual).filter(state=VirtualState.PENDING)
+    deadline = virtual.payment.order.deposit_by or virtual.due_at
+    if at > max(virtual.due_at, deadline) + LAST:
+        mine.give_up(at=at, error=error)
+        return
+    wait = BACK_OFF[min(virtual.attempts, len(BACK_OFF)) - 1] if _is_wanted(virtual) else SLOW
+    mine.update(next_try_at=at + wait if is_tried_again else None, last_error=error[:300], updated_at=at)

@@ -5,29 +5,27 @@ same answer is applied, so that money which was faster than the order is credite
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from core import drains
-from orders.deadlines import take_deposit_by
 from orders.models import Order
 from orders.services.locking import locked_orders
-from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, Snapshot, Unavailable
-from payments.models import MoneyProblem, Payment, PgAccount, VirtualAccount
+from payments.models import Payment, PgAccount, VirtualAccount
 from payments.services.ledger import problems, references
 from payments.services.ledger.booking import payments_of
 from payments.services.ledger.references import PgPaid
 from payments.services.notices.draining import apply_each, fetch
 from payments.services.pg_accounts import Timeout
 from payments.services.snapshots.applying import CHEQUE, Fetched
-from payments.states import NoticeState, ProblemKind
+from payments.states import ENDED, NoticeState, ProblemKind
 
 log = logging.getLogger("payments.windows")
 
 UNKNOWN_TRIES = 4
 """A PG that still does not know the number of the payment then, after a minute and a half: a person looks."""
 NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다. 열면 저절로 확인합니다."
-UNKNOWN = "자사몰이 알린 가상계좌를 PG가 모릅니다. PG 관리자 화면에서 거래번호를 확인하세요."
 DIFFERS = "PG의 금액이나 주문번호가 우리 주문과 달라 가상계좌를 쓰지 않습니다. 미확인·예외 입금에서 확인하세요."
 BUSY = "PG의 답을 아직 반영하지 못했습니다. 저절로 다시 확인합니다."
 
@@ -49,7 +47,16 @@ def await_account(*, order: Order, account: PgAccount, paid: PgPaid, at: datetim
 
 def look(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot:
     """PG에 확인: what the PG says of the account, its money applied; outside any transaction. Raises PgProblem."""
-    answer = fetch([virtual.payment], timeout=timeout)[virtual.pk]
+    return learn(virtual, ask([virtual], timeout=timeout)[virtual.pk], at=at)
+
+
+def ask(virtuals: Sequence[VirtualAccount], *, timeout: Timeout) -> Mapping[int, Fetched | PgProblem]:
+    """PG 조회 of several, at once and outside any transaction; by payment id."""
+    return fetch([one.payment for one in virtuals], timeout=timeout)
+
+
+def learn(virtual: VirtualAccount, answer: Fetched | PgProblem, *, at: datetime) -> Snapshot:
+    """조회 반영: what the PG says, its money and its account applied (snapshots/learning.py). Raises PgProblem."""
     if isinstance(answer, NotAtPg):
         raise _missing(virtual, at=at) from answer
     if not isinstance(answer, Fetched):
@@ -59,7 +66,6 @@ def look(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
         raise Unavailable(f"the answer waits: {verdict.reason}", message=BUSY)
     if verdict.state == NoticeState.PARKED and verdict != CHEQUE:
         raise Different(verdict.reason, message=DIFFERS)
-    MoneyProblem.objects.filter(payment=virtual.pk, detail=UNKNOWN).fit(at=at)
     return answer.snapshot
 
 
@@ -69,22 +75,16 @@ def _missing(virtual: VirtualAccount, *, at: datetime) -> PgProblem:
         return Unavailable("the buyer has not opened an account yet", message=NOT_OPENED)
     if virtual.attempts >= UNKNOWN_TRIES:
         _open(virtual, at=at)
-    return Unavailable("the PG does not know the account that was named", message=UNKNOWN)
+    return Unavailable("the PG does not know the account that was named", message=problems.UNKNOWN)
 
 
 def _open(virtual: VirtualAccount, *, at: datetime) -> None:
     kind = ProblemKind.MISMATCH_WITH_PG
     with locked_orders([virtual.payment.order_id], skip_locked=True) as (orders, _):
         for payment in payments_of(orders).values():
-            told = MoneyProblem.objects.filter(payment=payment, kind=kind, detail=UNKNOWN)
-            if payment.pk == virtual.pk and not payment.balance and payment.synced_at is None and not told.exists():
-                problems.open_for(payment, kind, amount=payment.amount, at=at, detail=UNKNOWN)
-
-
-def take_deadline(order: Order, snapshot: Snapshot) -> None:
-    """입금기한 of the PG: the buyer was told that one, so it is the order's too while it waits; its row is locked."""
-    if snapshot.due_at is not None and order.stage == LineState.AWAITING_PAYMENT:
-        take_deposit_by(order, due_at=snapshot.due_at)
+            is_unseen = not payment.balance and payment.synced_at is None and payment.order.stage not in ENDED
+            if payment.pk == virtual.pk and is_unseen:
+                problems.open_once(payment, kind, amount=payment.amount, at=at, detail=problems.UNKNOWN)
 
 
 def ask_again(payment: Payment, *, at: datetime, channel: str) -> bool:

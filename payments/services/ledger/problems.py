@@ -1,6 +1,6 @@
 """미확인·예외 입금: opened where money does not fit, settled by themselves when it fits again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -15,6 +15,11 @@ from core.state import Change, Outcome
 from payments import events
 from payments.models import MoneyProblem, Payment
 from payments.states import OF_ORDER, ProblemKind, ProblemStage, Resolution
+
+UNKNOWN = "자사몰이 알린 가상계좌를 PG가 모릅니다. PG 관리자 화면에서 거래번호를 확인하세요."
+LOST = "PG가 발급한 가상계좌를 모른다고 답해 자동취소하지 않았습니다. PG 관리자 화면에서 입금을 확인하세요."
+NOT_KNOWN = (UNKNOWN, LOST)
+"""What a case says as long as its PG does not know the payment."""
 
 
 def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, detail: str = "") -> None:
@@ -34,6 +39,20 @@ def open_for(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, 
             ignore_conflicts=True,
         )  # fmt: skip
     mine.exclude(amount=amount).update(amount=amount, detail=detail[:300], updated_at=at)
+
+
+def open_once(payment: Payment, kind: ProblemKind, *, amount: int, at: datetime, detail: str) -> None:
+    """예외 등록, unless a person has closed one that said the same: what is found again and again is told once."""
+    same = MoneyProblem.objects.filter(payment=payment, kind=kind, amount=amount, detail=detail[:300])
+    if not same.exclude(resolution__in=["", Resolution.FITS]).exists():
+        open_for(payment, kind, amount=amount, at=at, detail=detail)
+
+
+def know_again(payment_ids: Iterable[int], *, at: datetime) -> None:
+    """저절로 해결: the PG knows these payments by now."""
+    if mine := list(payment_ids):
+        kind = ProblemKind.MISMATCH_WITH_PG
+        MoneyProblem.objects.filter(Among("payment_id", mine), kind=kind, detail__in=NOT_KNOWN).fit(at=at)
 
 
 def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> bool:

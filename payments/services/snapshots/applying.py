@@ -22,6 +22,7 @@ from payments.services.ledger.booking import Row, book, forgive, payments_of, st
 from payments.services.ledger.receipts import keep_receipts
 from payments.services.pg_accounts import pg_of
 from payments.services.refunds import covering, preparing, settling
+from payments.services.snapshots import learning
 from payments.services.snapshots.following import ENDED_AT_PG, Plan
 from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
@@ -113,6 +114,8 @@ def apply(fetched: Collection[Fetched], *, at: datetime, reason: str = "") -> di
         moved |= _follow(everything, lines, found, before, at=at)
         if over := [payment.pk for payment in touched if found[payment.pk].snapshot.state in ENDED_AT_PG]:
             VirtualAccount.objects.filter(pk__in=over).end(at=at)
+        known = {payment.pk for payment in touched} | {pk for pk, verdict in verdicts.items() if verdict is CHEQUE}
+        learning.learn({pk: found[pk].snapshot for pk in sorted(known)}, at=at)
         for payment in touched:
             _tell_unseen(books[payment.pk], at=at)
         preparing.keep_in_step(late, at=at, source=Source.PG)
@@ -185,7 +188,7 @@ def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | 
         return Applied(NoticeState.PARKED, "currency")
     if not _is_ours(payment, snapshot):
         detail = f"PG {snapshot.amount:,}원, 우리 {payment.amount:,}원"
-        problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=snapshot.amount, at=at, detail=detail)
+        problems.open_once(payment, ProblemKind.MISMATCH_WITH_PG, amount=snapshot.amount, at=at, detail=detail)
         return Applied(NoticeState.PARKED, "mismatch_with_pg")
     return None
 

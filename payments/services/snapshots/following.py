@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from core.models import Source
-from orders.models import Order, OrderLine
+from orders.events import LINE_REVIVED
+from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.services.canceling import cancel_before_shipping
 from orders.states import LOCK_BIT, CanceledBy, LineState, LockKind
@@ -282,9 +283,16 @@ class Plan:
 
 
 def _is_closed(payment: Payment) -> bool:
-    """Whether we know already that it is over at the PG: that says nothing against an order that lives again (T24)."""
-    over = VirtualAccount.objects.filter(payment=payment, state__in=[VirtualState.CLOSING, VirtualState.CLOSED])
-    return bool(over.exists())
+    """Whether it was over at the PG before the order lived again (T24), which says nothing against that.
+
+    Of one that nobody had shown us before, the order itself tells whether it has lived again.
+    """
+    virtual = VirtualAccount.objects.filter(payment=payment).first()
+    if virtual is None or virtual.state == VirtualState.ISSUED:
+        return False
+    if virtual.state in {VirtualState.CLOSING, VirtualState.CLOSED}:
+        return True
+    return bool(OrderEvent.objects.filter(order=payment.order_id, kind=LINE_REVIVED.code).exists())
 
 
 def _cause(case: _Case) -> str:

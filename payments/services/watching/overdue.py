@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from core.state import Outcome
@@ -12,7 +13,7 @@ from orders.services import progress
 from orders.services.locking import locked_orders
 from orders.states import LOCK_BIT, CanceledBy, LineState, LockKind, PaymentMethod
 from payments.adapters.base import NotAtPg, Unavailable
-from payments.models import Payment, VirtualAccount
+from payments.models import Payment, PgNotice, VirtualAccount
 from payments.services.ledger import problems
 from payments.services.ledger.booking import payments_of
 from payments.services.notices.draining import apply_each, fetch
@@ -23,7 +24,9 @@ from payments.states import NoticeState, ProblemKind
 log = logging.getLogger("payments.overdue")
 
 AT_ONCE = 16
-LOST = "PG가 발급한 가상계좌를 모른다고 답해 자동취소하지 않았습니다. PG 관리자 화면에서 입금을 확인하세요."
+EVERY_RUN = timedelta(minutes=10)
+"""So long after its deadline an order is asked about in every run; then ever more seldom, but once an hour."""
+SELDOM = timedelta(hours=1)
 
 
 def cancel_overdue(*, order_ids: Collection[int], at: datetime) -> Outcome:
@@ -43,19 +46,38 @@ def ask_first(*, order_ids: Collection[int], at: datetime, silent: set[int] | No
     """취소 전 조회: ask the PGs about overdue orders, outside any transaction; ids of those that must not be canceled.
 
     Money that is found is applied. An order of which the PG says nothing certain is left for the next run; a PG that
-    does not answer joins `silent` (ids of accounts) and is asked no further in this run. Source: payments.md 5.6.
+    does not answer joins `silent` (ids of accounts) and is asked no further in this run. What was asked about in vain
+    comes again ever more seldom. Source: payments.md 5.6.
     """
     deaf = set() if silent is None else silent
     mine = Payment.objects.filter(order__in=order_ids, account__isnull=False, balance=0, order__paid_amount=0)
     # Only the lock of a waiting deposit keeps an order from being canceled; whoever is not protected is asked about.
     kept_anyway = Q(order__lines__open_locks__bit=LOCK_BIT[LockKind.DEPOSIT_PENDING])
-    payments = list(mine.exclude(kept_anyway).select_related("account").order_by("pk").distinct())
-    kept: set[int] = set()
+    found = list(mine.exclude(kept_anyway).select_related("account", "order").order_by("pk").distinct())
+    # An order of several payments waits for all of them.
+    kept = {one.order_id for one in found if not _is_due(one, at=at)}
+    payments = [one for one in found if one.order_id not in kept]
     for start in range(0, len(payments), AT_ONCE):
         some = payments[start : start + AT_ONCE]
         kept |= {one.order_id for one in some if one.account_id in deaf}
-        kept |= _ask([one for one in some if one.account_id not in deaf], deaf, at=at)
+        asked = [one for one in some if one.account_id not in deaf]
+        kept |= _ask(asked, deaf, at=at)
+        _put_off([one.pk for one in asked if one.order_id in kept], at=at)
     return kept
+
+
+def _is_due(payment: Payment, *, at: datetime) -> bool:
+    """Whether it is asked about in this run."""
+    late = at - (payment.order.deposit_by or at)
+    return late <= EVERY_RUN or payment.updated_at <= at - min(late / 10, SELDOM)
+
+
+def _put_off(payment_ids: Collection[int], *, at: datetime) -> None:
+    """Note that they were asked about in vain; a row that somebody holds is moving anyway."""
+    with transaction.atomic():
+        mine = Payment.objects.filter(pk__in=payment_ids).order_by("pk")
+        free = mine.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
+        Payment.objects.filter(pk__in=list(free)).update(updated_at=at)
 
 
 def _ask(payments: Collection[Payment], deaf: set[int], *, at: datetime) -> set[int]:
@@ -81,7 +103,10 @@ def _ask(payments: Collection[Payment], deaf: set[int], *, at: datetime) -> set[
 def _was_there(payment: Payment) -> bool:
     """Whether the PG knew the payment once; that it knows nothing now does not say that nobody has paid."""
     virtual = VirtualAccount.objects.filter(payment=payment).first()
-    return bool(payment.payment_ref or payment.synced_at or (virtual is not None and virtual.issued_at))
+    if payment.payment_ref or payment.synced_at or (virtual is not None and virtual.issued_at):
+        return True
+    told = PgNotice.objects.filter(account=payment.account_id, order_ref=payment.order_ref or "", is_proven=True)
+    return bool(told.exists())
 
 
 def _tell_lost(payments: Collection[Payment], *, at: datetime) -> None:
@@ -90,7 +115,8 @@ def _tell_lost(payments: Collection[Payment], *, at: datetime) -> None:
     with locked_orders({payment.order_id for payment in payments}, skip_locked=True) as (orders, _):
         for payment in payments_of(orders).values():
             if payment.pk in lost:
-                problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=payment.amount, at=at, detail=LOST)
+                kind = ProblemKind.MISMATCH_WITH_PG
+                problems.open_once(payment, kind, amount=payment.amount, at=at, detail=problems.LOST)
 
 
 def _holds_money(answer: Fetched) -> bool:

@@ -2,7 +2,6 @@
 real socket, credited, closed and revived like every other; never by a word of the storefront."""
 
 from datetime import datetime, timedelta
-from itertools import count
 
 import pytest
 from django.utils import timezone
@@ -16,6 +15,7 @@ from orders.states import CanceledBy, LineState
 from payments.events import VIRTUAL_ISSUED
 from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, VirtualAccount
 from payments.services.gateway import issuing, reissuing, windows
+from payments.services.ledger import problems
 from payments.services.watching.reconciling import reconcile_week
 from payments.states import EntryKind, NoticeState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
@@ -26,36 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PGS = pytest.mark.parametrize("pg", ["nicepay", "nicepay-form"])
 S, V = LineState, VirtualState
 LIES = {"bank": "088", "number": "99999999", "due_at": "2030-01-01T00:00:00+09:00"}
-NUMBERS = count(1)
-
-
-@pytest.fixture
-def window(cards):
-    """`window("nicepay")`: the buyer opens an account of 33,000 won at the PG; how the storefront names it, and it."""
-
-    def make(pg, *, amount=33_000, due_at=None, order_ref=None):
-        account = cards.account(pg)
-        ref = order_ref or f"mall-{next(NUMBERS)}"
-        facts = {"method": "VIRTUAL_ACCOUNT", "buyer": "홍길동", "title": "티셔츠", "bank": BANKS[pg]}
-        due = due_at or timezone.now() + timedelta(days=2)
-        given = facts | {"due_at": due.isoformat(timespec="seconds")}
-        shown = cards.shop.pgs.control("payments", pg=pg, order_ref=ref, amount=amount, **given)
-        return {"account": account.code, "order_ref": ref, "payment_key": shown["payment_ref"]}, shown
-
-    return make
-
-
-@pytest.fixture
-def order(cards, window):
-    """`order("nicepay")`: the storefront's order for such an account; the API's answer."""
-
-    def make(pg, *, lies=None, **facts):
-        named, shown = window(pg, **facts)
-        answer = cards.post(f"W-{next(NUMBERS)}", pg=named | (lies or {}), method="VIRTUAL_ACCOUNT")
-        assert answer.status_code == 201, answer.content.decode()
-        return answer.json(), shown
-
-    return make
 
 
 def virtual(said):
@@ -126,7 +96,7 @@ def test_while_the_pg_is_silent_the_account_is_pending_and_the_relay_learns_it(c
     assert virtual(said).number == ""
     assert "PG 확인 중" in sign_in(Role.CS).get("/orders/awaiting-payment/?period=all").content.decode()
     cards.shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
-    assert issuing.issue_due(at=timezone.now() + timedelta(minutes=1)) == 1
+    assert issuing.look_due(at=timezone.now() + timedelta(minutes=1)) == 1
     found = cards.read(said["number"])
     assert (found["account_state"], found["account"]["number"]) == ("issued", shown["account_number"])
     assert broken() == []
@@ -204,13 +174,14 @@ def test_one_that_nobody_had_shown_us_before_the_cancel_is_asked_about_again_whe
     cards, order, staff
 ):
     cards.account("nicepay")
-    cards.shop.pgs.fault("status", pg="nicepay", method="GET", status=500, times=1)
+    fault = cards.shop.pgs.fault("status", pg="nicepay", method="GET", status=500, times=None)
     said, shown = order("nicepay")
     one = virtual(said)
     at = timezone.now()
     progress.cancel_unpaid(order_ids=[one.payment.order_id], actor=staff, at=at, by=CanceledBy.STAFF, reason="오류")
     settle()
-    assert virtual(said).state == V.FAILED
+    assert virtual(said).state == V.PENDING
+    cards.shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
     revived(one, staff)
     after = virtual(said)
     assert (after.state, after.number) == (V.ISSUED, shown["account_number"])
@@ -226,18 +197,18 @@ def test_a_number_that_the_pg_does_not_know_shows_no_account_and_becomes_one_cas
     for _ in range(windows.UNKNOWN_TRIES - 1):
         assert not MoneyProblem.objects.exists()
         VirtualAccount.objects.update(next_try_at=timezone.now())
-        assert issuing.issue_due(at=timezone.now()) == 1
+        assert issuing.look_due(at=timezone.now()) == 1
     case = MoneyProblem.objects.get()
-    assert (case.kind, case.amount, case.detail) == (ProblemKind.MISMATCH_WITH_PG, 33_000, windows.UNKNOWN)
+    assert (case.kind, case.amount, case.detail) == (ProblemKind.MISMATCH_WITH_PG, 33_000, problems.UNKNOWN)
     one = virtual(said)
     assert cancel_unpaid_overdue(at=one.payment.order.deposit_by + timedelta(hours=1)) == 0, "the buyer may have one"
     page = sign_in(Role.CS).get(f"/orders/{said['number']}/").content.decode()
-    assert windows.UNKNOWN in page
+    assert problems.UNKNOWN in page
     assert (one.state, one.number, ledger(one.payment)) == (V.PENDING, "", [])
     # A person who has closed the case is not asked again.
     MoneyProblem.objects.update(resolved_at=timezone.now(), resolution="NOTHING")
     VirtualAccount.objects.update(next_try_at=timezone.now())
-    issuing.issue_due(at=timezone.now())
+    issuing.look_due(at=timezone.now())
     assert MoneyProblem.objects.count() == 1
 
 
@@ -249,7 +220,7 @@ def test_without_a_number_the_buyer_may_open_the_account_after_the_order(cards, 
     assert windows.NOT_OPENED in sign_in(Role.CS).get(f"/orders/{said['number']}/").content.decode()
     for _ in range(windows.UNKNOWN_TRIES):
         VirtualAccount.objects.update(next_try_at=timezone.now())
-        issuing.issue_due(at=timezone.now())
+        issuing.look_due(at=timezone.now())
     assert not MoneyProblem.objects.exists()
     _, shown = window("nicepay", order_ref="mall-later")
     VirtualAccount.objects.update(next_try_at=timezone.now())
@@ -268,13 +239,19 @@ def test_the_account_of_another_payment_is_not_shown_and_a_person_looks(cards, w
     one = virtual(said)
     assert (one.number, one.next_try_at, one.last_error) == ("", None, windows.DIFFERS)
     assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
-    assert issuing.issue_due(at=timezone.now() + timedelta(days=1)) == 0, "one case, one person"
+    assert issuing.look_due(at=timezone.now() + timedelta(days=1)) == 0, "one case, one person"
     assert not LedgerEntry.objects.exists()
     # Staff may have it asked about again, under the same reference.
     assert reissuing.reissue(order_ids=[one.payment.order_id], actor=staff, at=timezone.now()).refused == {}
     drains.run_all()
     assert (virtual(said).last_error, virtual(said).payment.order_ref) == (windows.DIFFERS, named["order_ref"])
     assert MoneyProblem.objects.count() == 1
+    # A person who has closed the case is not asked again.
+    MoneyProblem.objects.update(resolved_at=timezone.now(), resolution="NOTHING")
+    VirtualAccount.objects.update(next_try_at=timezone.now())
+    assert issuing.look_due(at=timezone.now()) == 1
+    assert MoneyProblem.objects.count() == 1
+    assert not LedgerEntry.objects.exists()
 
 
 def test_a_card_payment_is_no_account(cards, sign_in):
