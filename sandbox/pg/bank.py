@@ -53,10 +53,13 @@ class Bank:
         """Epoch seconds of the sandbox clock."""
         return self.books.now()
 
-    def open(self, shop: Shop, *, order_ref: str, amount: int, announce: bool = True, **values: Any) -> Payment:
+    def open(
+        self, shop: Shop, *, order_ref: str, amount: int, payment_ref: str = "", announce: bool = True, **values: Any
+    ) -> Payment:
         """발급: a new payment that waits for its deposit (or, method CARD, is paid at once).
 
-        `values` are further fields of Payment. Raises BankRefusal DUPLICATE_ORDER.
+        The PG numbers it unless `payment_ref` does; `values` are further fields of Payment. Raises BankRefusal
+        DUPLICATE_ORDER.
         """
         dialect = self._dialects[shop.pg]
         with self.books.writing():
@@ -73,6 +76,7 @@ class Bank:
                 **values,
             )
             dialect.complete(payment, shop)
+            payment.payment_ref = payment_ref or payment.payment_ref
             self.books.add_payment(payment)
             if payment.method == CARD:
                 self._take(payment, amount, payment.buyer)

@@ -34,7 +34,20 @@ from sandbox.pg.faults import Faults
 from sandbox.pg.model import KST, Payment, Shop, kst
 
 _CREATE = frozenset(
-    {"title", "buyer", "phone", "email", "currency", "bank", "due_at", "method", "notice_url", "options", "announce"}
+    {
+        "title",
+        "buyer",
+        "phone",
+        "email",
+        "currency",
+        "bank",
+        "due_at",
+        "method",
+        "notice_url",
+        "options",
+        "announce",
+        "payment_ref",
+    }
 )
 Act = Callable[[int, dict[str, Any]], Payment]
 

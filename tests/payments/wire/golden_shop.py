@@ -93,7 +93,8 @@ def golden_shop(pg_shop: PgShop, case: Case, **facts: Any) -> GoldenShop:
     pg_shop.pgs.shop(pg, notice_url="")
     order = pg_shop.make_order(price=PRICE, payment_method=PaymentMethod.VIRTUAL_ACCOUNT, at=timezone.now())
     ref = case.expected["order_ref"]
-    opened = pg_shop.pgs.control("payments", pg=pg, order_ref=ref, amount=PRICE, buyer="홍길동")
+    facts = {"order_ref": ref, "payment_ref": case.expected.get("payment_ref", "")}
+    opened = pg_shop.pgs.control("payments", pg=pg, amount=PRICE, buyer="홍길동", **facts)
     Payment.objects.filter(order=order).update(
         account=account,
         order_ref=ref,

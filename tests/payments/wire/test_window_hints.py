@@ -61,7 +61,7 @@ def ledger():
 
 def look():
     VirtualAccount.objects.filter(next_try_at__isnull=False).update(next_try_at=timezone.now())
-    issuing.issue_due(at=timezone.now())
+    issuing.look_due(at=timezone.now())
 
 
 def again():
