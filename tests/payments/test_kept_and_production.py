@@ -7,10 +7,10 @@ from django.db.utils import InternalError
 from accounts.roles import Role
 from core.exceptions import DomainError
 from core.models import SettingChange
-from payments.adapters.base import Unavailable
+from payments.adapters.base import Ref, Unavailable
 from payments.models import PgAccount, PgRequest, VirtualAccount
 from payments.services import pg_accounts
-from payments.services.gateway import pg_settings, refund_sending
+from payments.services.gateway import pg_settings
 from payments.services.gateway.pg_settings import NO_SANDBOX, facts
 from payments.services.pg_accounts import endpoint
 from payments.states import VirtualState
@@ -88,7 +88,7 @@ def test_a_sandbox_row_in_production_hears_nothing_and_shows_its_keys_to_nobody(
     client = pg_accounts.client_of(account)
     with pytest.raises(Unavailable):
         pg_accounts.pg_of(account).fetch(
-            client, account=pg_accounts.facts_of(account), ref=refund_sending.Ref(order_ref="20260921-0000001-1")
+            client, account=pg_accounts.facts_of(account), ref=Ref(order_ref="20260921-0000001-1")
         )
     pg_accounts._clients.clear()
 
