@@ -84,6 +84,13 @@ def _use(name: str) -> None:
     connection.settings_dict["NAME"] = name
 
 
+def _copy_template() -> None:
+    """Looked at anew each time: PostgreSQL gathers its statistics in the template too, whenever it likes."""
+    _copy(TEMPLATE, MINE)
+    _first[:] = [found for found in [FirstRows.read()] if found]
+    connection.close()
+
+
 def restore() -> None:
     """The database of this worker as it was at first: rows written by migrations are there, ids start at 1 again."""
     connection.close()
@@ -94,7 +101,7 @@ def restore() -> None:
     finally:
         connection.close()
     if not is_restored:
-        _copy(TEMPLATE, MINE)
+        _copy_template()
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +109,8 @@ def django_db_setup(django_test_environment: None, django_db_blocker) -> Iterato
     """Replaces pytest-django's set-up, which would migrate once per worker."""
     with django_db_blocker.unblock():
         _migrate_template()
-        _copy(TEMPLATE, MINE)
         _use(MINE)
-        _first.extend(found for found in [FirstRows.read()] if found)
+        _copy_template()
     with pytest.MonkeyPatch.context() as patch:
         # Django empties every table after a test with real transactions; that would also take what migrations wrote.
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: restore())
