@@ -271,18 +271,13 @@ VALUES (%(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(oc
     %(proven)s, %(fields)s, %(hash)s, %(at)s, %(at)s, 'RECEIVED', '', 0, 0, '')
 ON CONFLICT (account_id, event_key) DO NOTHING RETURNING id
 """
-# One trip instead of six. set_config is what SET LOCAL is: the commit of this statement waits for no disk. An event
-# that another transaction has stored since this statement began is not seen here, and left to the long way.
+# One trip instead of six, by a function (migration 0008) because a connection keeps its plan. set_config is what SET
+# LOCAL is: the commit of this statement waits for no disk. An event that another transaction has stored since this
+# statement began is not seen here, and left to the long way.
 _AT_ONCE = f"""
-WITH quiet AS (SELECT set_config('synchronous_commit', 'off', true)),
-fresh AS ({_INSERT}),
-known AS (SELECT id FROM payments_pgnotice WHERE account_id = %(account)s AND event_key = %(key)s
-    AND (%(any_body)s OR body_hash = %(hash)s)),
-verdict AS (SELECT id, '' AS reason FROM fresh UNION ALL SELECT id, 'duplicate' FROM known),
-told AS (SELECT pg_notify('{CHANNEL}', '') FROM fresh),
-written AS (UPDATE payments_pgrequest r SET status = %(status)s, reason = v.reason, notice_id = v.id,
-    milliseconds = %(milliseconds)s FROM verdict v WHERE r.id = %(request)s RETURNING r.reason, r.notice_id)
-SELECT w.reason, w.notice_id FROM written w CROSS JOIN quiet LEFT JOIN told ON true
+SELECT t.out_reason, t.out_notice FROM set_config('synchronous_commit', 'off', true) AS quiet,
+    payments_take_notice(%(request)s, %(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(occurred)s,
+    %(depositor)s, %(proven)s, %(fields)s, %(hash)s, %(at)s, %(status)s, %(milliseconds)s, %(any_body)s, '{CHANNEL}') t
 """
 
 
