@@ -53,7 +53,8 @@ class BankDeposit(StateGuard, TimeStamped):
 
     event_subject = "deposit"
 
-    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="deposits")
+    # deposit_same_money has its index.
+    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="deposits", db_index=False)
     at = models.DateTimeField("거래일시")
     amount = models.PositiveBigIntegerField("입금액")
     depositor = models.CharField("입금자", max_length=60, blank=True)
@@ -62,7 +63,7 @@ class BankDeposit(StateGuard, TimeStamped):
     memo = models.CharField("메모", max_length=200, blank=True)
     balance = models.BigIntegerField("거래 후 잔액", null=True)
     source = models.CharField("출처", max_length=4, choices=DepositSource.choices)
-    fingerprint = models.CharField("지문", max_length=64, unique=True, db_collation="C")
+    fingerprint = models.CharField("지문", max_length=64, db_collation="C")
     state = StateField("상태", choices=DepositState.choices, default=S.NEW, max_length=9)
     reason = models.CharField("까닭", max_length=20, choices=DepositReason.choices, blank=True)
     # The best candidate in a sentence, for the list.
@@ -80,6 +81,7 @@ class BankDeposit(StateGuard, TimeStamped):
         constraints = [
             models.CheckConstraint(condition=Q(amount__gte=1), name="deposit_amount_positive"),
             models.CheckConstraint(condition=Q(state__in=S.values), name="deposit_state_known"),
+            models.UniqueConstraint(fields=["fingerprint"], name="deposit_once"),
             models.CheckConstraint(
                 condition=Q(allocated_amount__gte=0, allocated_amount__lte=F("amount")), name="deposit_not_overspent"
             ),
@@ -144,7 +146,8 @@ class DepositCandidate(models.Model):
     `holds` protects the order against 입금전취소 while the deposit waits.
     """
 
-    deposit = models.ForeignKey(BankDeposit, models.CASCADE, related_name="candidates")
+    # candidate_once has its index.
+    deposit = models.ForeignKey(BankDeposit, models.CASCADE, related_name="candidates", db_index=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="+")
     rank = models.PositiveSmallIntegerField("순위")
     score = models.PositiveSmallIntegerField("점수")
@@ -186,7 +189,8 @@ class DepositAllocation(models.Model):
     """입금 연결: how many won of a deposit went to which payment; voided when it is taken back."""
 
     deposit = models.ForeignKey(BankDeposit, models.PROTECT, related_name="allocations")
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="allocations")
+    # allocation_reference_once has its index.
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="allocations", db_index=False)
     amount = models.PositiveBigIntegerField("금액")
     # That of the ledger row: "bank-<fingerprint>", with a number behind it when it is connected again.
     reference = models.CharField("거래 번호", max_length=80)

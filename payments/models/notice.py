@@ -16,7 +16,7 @@ class PgNotice(models.Model):
     event_subject = "notice"
     event_order_id = None
 
-    account = models.ForeignKey(PgAccount, models.PROTECT, related_name="notices")
+    account = models.ForeignKey(PgAccount, models.PROTECT, related_name="notices", db_index=False)  # notice_once has it
     event_key = models.CharField("이벤트 번호", max_length=200, db_collation="C")
     kind = models.CharField("종류", max_length=24)
     order_ref = models.CharField("주문 참조", max_length=64, db_collation="C")

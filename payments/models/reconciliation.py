@@ -40,7 +40,8 @@ class PgReconciliation(TimeStamped):
 class CashReceipt(TimeStamped):
     """현금영수증 that a PG issued by itself with a deposit; the number of the buyer is kept masked only."""
 
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="cash_receipts")
+    # cash_receipt_once has its index.
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="cash_receipts", db_index=False)
     reference = models.CharField("승인번호", max_length=80, db_collation="C")
     purpose = models.CharField("용도", max_length=8, choices=ReceiptPurpose.choices)
     masked_number = models.CharField("발급 번호", max_length=40, blank=True)

@@ -12,7 +12,8 @@ class AccountNotice(models.Model):
 
     event_subject = "account_told"
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="account_notices")
+    # account_notice_recent has its index.
+    order = models.ForeignKey(Order, models.PROTECT, related_name="account_notices", db_index=False)
     at = models.DateTimeField("일시")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     batch = models.ForeignKey(Job, models.PROTECT, null=True, related_name="+")

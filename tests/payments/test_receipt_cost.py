@@ -149,3 +149,18 @@ def test_a_notice_whose_answer_was_lost_comes_again_and_pays_once(pg_shop, caugh
     assert list(LedgerEntry.objects.filter(payment=payment).values_list("kind", "amount")) == [
         (EntryKind.DEPOSIT, 33_000)
     ]
+
+
+_BEGINNINGS = """
+SELECT short.indexrelid::regclass::text FROM pg_index short JOIN pg_index long USING (indrelid)
+WHERE short.indexrelid <> long.indexrelid AND indrelid::regclass::text LIKE 'payments%' AND NOT short.indisunique
+  AND short.indpred IS NULL AND long.indpred IS NULL AND short.indexprs IS NULL AND long.indexprs IS NULL
+  AND long.indkey::text || ' ' LIKE short.indkey::text || ' %' AND short.indexrelid::regclass::text NOT LIKE '%_like'
+"""
+
+
+def test_no_index_of_money_is_the_beginning_of_another_one(db):
+    """Each row pays for it; and a new PG account, of which no statistics tell, was asked for all its payments by it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGINNINGS)
+        assert cursor.fetchall() == []
