@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from core.drains import drain, notify
 from core.failpoints import declare, failpoint
+from core.loops import give_way
 from core.masking import mask_email, mask_phone
 from core.models import Message
 from core.models.message import MessageStatus
@@ -111,6 +112,7 @@ def deliver_due(*, at: datetime) -> int:
     claimed = _claim(at)
     for message in claimed:
         failpoint(CLAIMED)
+        give_way()
         _hand_over(message, at=at)
     return len(claimed)
 

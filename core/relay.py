@@ -17,7 +17,7 @@ from django.utils import timezone
 from core.events import CHANNEL, SUBSCRIBERS, delivery_model, event_model, notify
 from core.failpoints import declare, failpoint
 from core.lookups import Among, HoldsAny
-from core.loops import EVERY, Loop
+from core.loops import EVERY, Loop, give_way
 from core.models.events import DeliveryState
 from core.state import Change
 
@@ -69,6 +69,7 @@ def _due_ids(at: datetime) -> list[int]:
 
 
 def _deliver_one(pk: int, at: datetime) -> int:
+    give_way()
     if not _begin(pk, at):
         return 0
     try:

@@ -1,5 +1,6 @@
 """The loop of the relay role: works until nothing is left, wakes up at a NOTIFY, survives what its work raises."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,3 +85,16 @@ def test_work_that_fails_is_tried_again_over_a_new_connection(monkeypatch, caplo
     said = [one.getMessage() for one in caplog.records if one.name == "core.loops"]
     assert said == [f"test loop failed: ConnectionError; again in {pause} s" for pause in (0.01, 0.02)]
     assert "password" not in caplog.text
+
+
+def test_work_that_can_wait_takes_a_breath_while_other_work_goes_first_and_none_otherwise(monkeypatch):
+    breaths = list[float]()
+    monkeypatch.setattr(loops.time, "sleep", breaths.append)
+    loops.give_way()
+    with loops.going_first():
+        with contextlib.suppress(ValueError), loops.going_first():
+            loops.give_way()
+            raise ValueError
+        loops.give_way()
+    loops.give_way()
+    assert breaths == [loops.BREATH, loops.BREATH]

@@ -17,6 +17,7 @@ from core.events import record
 from core.failpoints import declare, failpoint
 from core.locks import locked
 from core.lookups import Among
+from core.loops import going_first
 from core.models import Source
 from core.state import move
 from orders.models import Order, OrderLine
@@ -92,12 +93,12 @@ def stale_ids(*, at: datetime) -> list[int]:
 def match_deposits(*, deposit_ids: Collection[int], at: datetime, actor: Any = None) -> Matched:
     """자동입금확인: compare new and waiting deposits with the orders, confirm what is certain, queue the rest."""
     rows = BankDeposit.objects.filter(Among("pk", deposit_ids), state__in=WAITING).order_by("at", "pk")
-    deposits = list(rows)
-    pool = pool_of(deposits)
-    verdicts = {deposit.pk: decide(row_of(deposit), pool) for deposit in deposits}
-    result = Matched()
-    for chunk in batched(deposits):
-        _settle([one.pk for one in chunk], verdicts, result, at=at, actor=actor)
+    deposits, result = list(rows), Matched()
+    with going_first():
+        pool = pool_of(deposits)
+        verdicts = {deposit.pk: decide(row_of(deposit), pool) for deposit in deposits}
+        for chunk in batched(deposits):
+            _settle([one.pk for one in chunk], verdicts, result, at=at, actor=actor)
     return result
 
 
