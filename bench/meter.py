@@ -43,17 +43,23 @@ def cpu(pid: int) -> float:
 
 
 def cpu_by_part(pid: int) -> dict[str, float]:
-    """Processor seconds of web, relay, database and the rest of the tree."""
-    found = dict.fromkeys(("web", "relay", "database", "rest"), 0.0)
+    """Processor seconds of web, worker, relay, database and the rest of the tree."""
+    found = dict.fromkeys(("web", "worker", "relay", "database", "rest"), 0.0)
     for one, (name, seconds) in tree(pid).items():
         try:
             command = Path(f"/proc/{one}/cmdline").read_text()
         except OSError:
             continue
-        marks = {"postgres": "database", "gunicorn": "web", "oms_relay": "relay"}
+        marks = {"postgres": "database", "gunicorn": "web", "oms_relay": "relay", "celery": "worker"}
         part = next((part for mark, part in marks.items() if mark in f"{name} {command}"), "rest")
         found[part] += seconds
     return found
+
+
+def used(pid: int, before: dict[str, float]) -> dict[str, float]:
+    """Processor seconds of each part since `before`, which `cpu_by_part` told."""
+    after = cpu_by_part(pid)
+    return {part: after[part] - before[part] for part in after}
 
 
 def python_memory(pid: int) -> dict[int, int]:

@@ -128,8 +128,8 @@ def _receipt(
     random.shuffle(sent)
     before, began = meter.cpu_by_part(shop.pid), time.perf_counter()
     times = _post(shop, token, sent)
-    seconds, after = time.perf_counter() - began, meter.cpu_by_part(shop.pid)
-    used = ", ".join(f"{part} {1000 * (after[part] - before[part]) / len(sent):.2f}" for part in after)
+    seconds, parts = time.perf_counter() - began, meter.used(shop.pid, before)
+    used = ", ".join(f"{part} {1000 * own / len(sent):.2f}" for part, own in parts.items())
     p50, p95 = p50_p95(times)
     rate = len(sent) / seconds
     detail = f"{rate:.0f}/s over {CONNECTIONS} connections, p50 {p50:.1f} ms; cpu ms of one notice: {used}"
