@@ -1,12 +1,23 @@
 """Virtual accounts: the bank account that a PG opened for one payment."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 
 from core.models import TimeStamped
+from orders.models import Order
 from payments.models.payment import Payment
 from payments.querysets import VirtualQuerySet
 from payments.states import VirtualState
+
+WITHOUT_DEADLINE = timedelta(days=7)
+"""How long the account of an order without a 입금기한 takes money."""
+
+
+def account_due(order: Order, *, at: datetime) -> datetime:
+    """계좌 입금기한 of an account that is asked for at `at`."""
+    return order.deposit_by or at + WITHOUT_DEADLINE
 
 
 class VirtualAccount(TimeStamped):

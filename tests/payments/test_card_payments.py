@@ -142,7 +142,9 @@ def test_a_payment_of_another_order_is_not_taken_for_this_one(cards, back, sign_
     drains.run_all()
     order = Order.objects.get(number=number)
     assert cards.shop.state(order) == (S.AWAITING_PAYMENT, 0, "PENDING")
-    assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
+    problem = MoneyProblem.objects.get()
+    assert problem.kind == ProblemKind.MISMATCH_WITH_PG
+    assert problem.detail == "PG의 결제는 다른 주문의 것입니다: PG somebody-else, 우리 mall-x"
     assert not LedgerEntry.objects.exists()
     assert cards.read(number)["pg_state"] == "problem"
     assert CardCheck.objects.get().next_try_at is None, "a person decides"

@@ -15,6 +15,7 @@ from payments.services.notices import draining, retaining
 from payments.services.refunds import requesting
 from payments.services.refunds.requesting import Ask
 from payments.services.refunds.second_person import SECOND_PERSON, Watch, payer_of
+from payments.services.snapshots import learning
 from payments.states import EntryKind, RefundState, VirtualState
 from payments.tasks import retain_requests
 from tests.fixtures.orders import reloaded
@@ -94,15 +95,21 @@ def test_more_than_one_portion_is_masked_in_one_run(paid, monkeypatch):
 def test_an_answer_of_the_pg_tells_a_masked_name_not_anew_but_another_one(paid, told, kept):
     one = paid(91, came=91)
     retain_requests(at=timezone.now())
-    draining._keep_depositors([_answer(one, told)])
+    learning.learn({one.pk: _answer(one.payment.order_ref, told)}, at=timezone.now())
     assert row(one)["depositor"] == kept
 
 
-def _answer(one, depositor):
-    snapshot = draining.Snapshot(
-        order_ref="x", payment_ref="y", state="PAID", amount=33_000, depositor=depositor
+def test_who_paid_another_order_is_not_kept_with_this_one(paid):
+    one = paid(1)
+    told = draining.Fetched(one.pk, _answer("another-1", "박다른"), timezone.now())
+    assert draining.apply_each([told], at=timezone.now())[one.pk].reason == "mismatch_with_pg"
+    assert row(one)["depositor"] == "김입금"
+
+
+def _answer(order_ref, depositor):
+    return draining.Snapshot(
+        order_ref=order_ref or "", payment_ref="y", state="PAID", amount=33_000, depositor=depositor
     )  # fmt: skip
-    return draining.Fetched(one.pk, snapshot, timezone.now())
 
 
 @pytest.mark.parametrize("holder", ["홍길동", "김다금", "김입금", "김*금"])

@@ -16,6 +16,7 @@ from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState, RefusedByPg, Unsupported
 from payments.models import LedgerEntry, Payment, VirtualAccount
+from payments.models.virtual import account_due
 from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL, MOST_ATTEMPTS
@@ -161,8 +162,7 @@ def ask_anew(payment: Payment, *, at: datetime) -> None:
         return
     order: Order = payment.order
     mine = VirtualAccount.objects.filter(pk=payment.pk)
-    due_at = order.deposit_by or at + timedelta(days=7)
-    if not mine.start_over(at=at, bank=payment.account.bank, due_at=due_at):
+    if not mine.start_over(at=at, bank=payment.account.bank, due_at=account_due(order, at=at)):
         return
     Payment.objects.filter(pk=payment.pk).update(
         order_ref=_next_ref(payment.order_ref, order),

@@ -32,6 +32,7 @@ from payments.adapters.base import (
 )
 from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
+from payments.models.virtual import account_due
 from payments.querysets import VirtualQuerySet
 from payments.services.gateway import windows
 from payments.services.ledger.references import PgPaid, ref_of
@@ -54,7 +55,7 @@ log = logging.getLogger("payments.issuing")
 
 CHANNEL = "oms_virtual_accounts"
 AT_ONCE = 10
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=180)
 """Longer than two patient calls for one account, or one question about each of several windows (questions.py)."""
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
@@ -93,7 +94,7 @@ def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
         VirtualAccount(
             payment=payment,
             bank=account.bank,
-            due_at=wanted[payment.order_id].deposit_by or at + timedelta(days=7),
+            due_at=account_due(wanted[payment.order_id], at=at),
             next_try_at=at + HEAD_START,
         )
         for payment in payments
@@ -262,8 +263,9 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
         return
     with transaction.atomic():
         payment = Payment.objects.select_for_update(no_key=True, of=("self",)).get(pk=virtual.pk)
-        mine = VirtualAccount.objects.select_for_update(no_key=True).get(pk=virtual.pk)
-        if payment.order_ref != virtual.payment.order_ref or mine.state not in learning.UNOPENED:
+        # Its order may have given it up meanwhile, with its reference (ledger/references.py).
+        mine = VirtualAccount.objects.select_for_update(no_key=True).filter(pk=virtual.pk).first()
+        if mine is None or payment.order_ref != virtual.payment.order_ref or mine.state not in learning.UNOPENED:
             return
         # FAILED is no cancel by itself: another relay may have been refused what this one was given.
         is_canceled = Order.objects.filter(pk=payment.order_id, stage__in=ENDED).exists()

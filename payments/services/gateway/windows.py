@@ -6,13 +6,14 @@ same answer is applied, so that money which was faster than the order is credite
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from core import drains
 from orders.models import Order
 from orders.services.locking import locked_orders
 from payments.adapters.base import NotAtPg, PgProblem, Snapshot, Unavailable
 from payments.models import Payment, PgAccount, VirtualAccount
+from payments.models.virtual import account_due
 from payments.services.ledger import problems, references
 from payments.services.ledger.booking import payments_of
 from payments.services.ledger.references import PgPaid
@@ -26,7 +27,7 @@ log = logging.getLogger("payments.windows")
 UNKNOWN_TRIES = 4
 """A PG that still does not know the number of the payment then, after a minute and a half: a person looks."""
 NOT_OPENED = "고객이 결제창에서 가상계좌를 아직 열지 않았습니다. 열면 저절로 확인합니다."
-DIFFERS = "PG의 금액이나 주문번호가 우리 주문과 달라 가상계좌를 쓰지 않습니다. 미확인·예외 입금에서 확인하세요."
+DIFFERS = "PG의 금액이나 통화, 주문번호가 우리 주문과 달라 가상계좌를 쓰지 않습니다. 미확인·예외 입금에서 확인하세요."
 BUSY = "PG의 답을 아직 반영하지 못했습니다. 저절로 다시 확인합니다."
 
 
@@ -41,7 +42,7 @@ def await_account(*, order: Order, account: PgAccount, paid: PgPaid, at: datetim
     """
     payment = references.name(order=order, account=account, paid=paid, at=at)
     VirtualAccount.objects.create(
-        payment=payment, is_from_window=True, due_at=order.deposit_by or at + timedelta(days=7), next_try_at=try_at
+        payment=payment, is_from_window=True, due_at=account_due(order, at=at), next_try_at=try_at
     )
 
 

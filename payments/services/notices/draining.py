@@ -18,9 +18,8 @@ from django.utils import timezone
 
 from core.failpoints import declare, failpoint
 from core.http import Client
-from core.masking import mask_name
 from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
-from payments.models import LedgerEntry, Payment, PgAccount, PgNotice, VirtualAccount
+from payments.models import LedgerEntry, Payment, PgAccount, PgNotice
 from payments.services.deposits import bank_feed
 from payments.services.ledger.references import refs_of
 from payments.services.notices import missing, questions, unknown
@@ -165,7 +164,6 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
     if not good:
         return {}
     try:
-        _keep_depositors(good)
         return apply(good, at=at, reason=reason)
     except (OperationalError, InterfaceError):
         raise
@@ -176,15 +174,6 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
             return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
         log.warning("%s answers cannot be applied at once", len(good), exc_info=True)
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
-
-
-def _keep_depositors(good: Sequence[Fetched]) -> None:
-    """입금자 as the PG tells it; the newest word stands. A name that was masked for its age is not told anew."""
-    for one in good:
-        name = one.snapshot.depositor[:60]
-        if name:
-            mine = VirtualAccount.objects.filter(pk=one.payment_id)
-            mine.exclude(depositor__in=[name, mask_name(name)]).update(depositor=name)
 
 
 def fetch(

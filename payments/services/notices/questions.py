@@ -13,10 +13,10 @@ from django.db import connection
 
 from payments.adapters.base import PgProblem
 
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=180)
 """After it nobody counts on who claimed: that process has died."""
 START_WITHIN = 40.0
-"""Seconds after the claim in which a call may begin: two calls of an adapter end well within the lease."""
+"""Seconds after the claim in which a fetch may begin: the slow calls of the longest one (nicepay_api.py) end within."""
 PATIENCE = timedelta(seconds=5)
 """How long whoever needs the answer now waits for the other's question."""
 NAP = 0.1

@@ -27,6 +27,7 @@ from payments.services.snapshots.following import ENDED_AT_PG, Plan
 from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, EntryKind, NoticeState, ProblemKind
 
 OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
+OF_ANOTHER = "PG의 결제는 다른 주문의 것입니다: PG {theirs}, 우리 {ours}"
 MOST_PAYMENT_REF = 200
 UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
 
@@ -187,7 +188,7 @@ def _cannot_apply(payment: Payment, one: Fetched, *, at: datetime) -> Applied | 
         problems.open_for(payment, ProblemKind.CURRENCY, amount=snapshot.amount, at=at, detail=snapshot.currency)
         return Applied(NoticeState.PARKED, "currency")
     if not _is_ours(payment, snapshot):
-        detail = f"PG {snapshot.amount:,}원, 우리 {payment.amount:,}원"
+        detail = _differs(payment, snapshot)
         problems.open_once(payment, ProblemKind.MISMATCH_WITH_PG, amount=snapshot.amount, at=at, detail=detail)
         return Applied(NoticeState.PARKED, "mismatch_with_pg")
     return None
@@ -224,6 +225,13 @@ def _is_ours(payment: Payment, snapshot: Snapshot) -> bool:
         return True
     takes_any = payment.account is not None and not pg_of(payment.account).capabilities.is_exact_amount
     return takes_any and snapshot.amount == sum(one.amount for one in snapshot.deposits)
+
+
+def _differs(payment: Payment, snapshot: Snapshot) -> str:
+    """What a person is told to compare: another order's payment may well be of the same sum."""
+    if snapshot.order_ref not in {"", payment.order_ref}:
+        return OF_ANOTHER.format(theirs=snapshot.order_ref[:64], ours=payment.order_ref or "")
+    return f"PG {snapshot.amount:,}원, 우리 {payment.amount:,}원"
 
 
 def _books(payments: Sequence[Payment]) -> dict[int, _Books]:

@@ -1,13 +1,14 @@
 """가상계좌 배우기: what a PG tells of an account that we do not know yet becomes our row.
 
-An account from the PG's own window is learnt from any answer that is applied: of the relay, of a notice, before
-자동취소, of a reconciliation. Source: payments.md 5.5, 5.6.
+Who paid, the PG tells with the money. An account from the PG's own window is learnt from any answer that is applied:
+of the relay, of a notice, before 자동취소, of a reconciliation. Source: payments.md 5.5, 5.6.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from core.events import record
+from core.masking import mask_name
 from core.models import Source
 from core.state import Change, Outcome
 from orders.deadlines import take_deposit_by
@@ -25,11 +26,12 @@ UNPAID = frozenset({PgState.READY, PgState.WAITING})
 
 
 def learn(told: Mapping[int, Snapshot], *, at: datetime) -> None:
-    """결제창 가상계좌 배우기 by payment id: number and deadline, which is the order's too while it waits.
+    """가상계좌 배우기 by payment id: who paid; of a window also number and deadline, the order's while it waits.
 
     Orders and payments are locked and follow the answer already. The account of a canceled order is closed at the PG.
     """
     problems.know_again(told, at=at)
+    _keep_depositors(told)
     numbered = [pk for pk, one in told.items() if one.account is not None and one.state != PgState.FAILED]
     rows = VirtualAccount.objects.filter(pk__in=numbered, is_from_window=True, state__in=UNOPENED)
     for virtual in rows.select_for_update(no_key=True, of=("self",)).select_related("payment__order").order_by("pk"):
@@ -37,6 +39,14 @@ def learn(told: Mapping[int, Snapshot], *, at: datetime) -> None:
         is_open = write(virtual.payment, virtual, snapshot, is_wanted=order.stage not in ENDED, at=at)
         if is_open:
             _take_deadline(order, snapshot)
+
+
+def _keep_depositors(told: Mapping[int, Snapshot]) -> None:
+    """입금자 as the PG tells it; the newest word stands. A name that was masked for its age is not told anew."""
+    for pk, snapshot in told.items():
+        if name := snapshot.depositor[:60]:
+            mine = VirtualAccount.objects.filter(pk=pk)
+            mine.exclude(depositor__in=[name, mask_name(name)]).update(depositor=name)
 
 
 def write(payment: Payment, virtual: VirtualAccount, snapshot: Snapshot, *, is_wanted: bool, at: datetime) -> bool:
