@@ -31,6 +31,7 @@ BY_ANOTHER = "한 사람이 승인할 수 있는 금액을 넘어, 다른 직원
 BY_OTHER = "신청한 직원과 다른 직원이 승인해야 돈이 나갑니다."
 BY_APPROVER = "환불 승인 권한이 있는 직원이 승인해야 돈이 나갑니다."
 RESOLVE, REFUND, SEE_REFUNDS = "payments.resolve_problem", "payments.request_refund", "payments.view_refund"
+ACCEPT = "payments.accept_difference"
 
 
 def find_problem(pk: int) -> MoneyProblem:
@@ -99,7 +100,10 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
 
 
 def _buttons(problem: MoneyProblem, user: Any, at: datetime) -> list[Button]:
-    asked = {"ask-difference"} if is_asked(problem, at) else set()
+    """Of a difference that somebody has asked for, another person may take the asking over: who asked cannot accept."""
+    may_accept = problem.asked_by_id != user.pk and user.has_perm(ACCEPT)
+    is_done = is_asked(problem, at) and (problem.asked_by_id == user.pk or may_accept)
+    asked = {"ask-difference"} if is_done else set()
     return [
         Button(one.name, one.label, one.style)
         for one in actions_for(MoneyProblem, {ProblemStage.OPEN.value}, user)

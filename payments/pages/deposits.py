@@ -70,7 +70,7 @@ class DepositPage(OwnRows, LoggedPage):
         SearchArm("amount", "입금액", r"[0-9]{3,13}", _by_amount, group=NUMBER),
         SearchArm("depositor", "입금자", r".{2,}", _by_depositor, group=WORD, hint="입금자는 두 글자 이상 입력하세요."),
     )
-    empty_text = "확인할 입금이 없습니다. 은행의 거래내역 파일을 올리면 여기에 나타납니다."
+    empty_text = "이 탭에는 입금이 없습니다. 은행의 거래내역 파일을 올리면 탭마다 나뉘어 나타납니다."
 
     def notices(self, query: ListQuery) -> list[str]:
         """What still is to be looked at: the list fills by itself."""

@@ -145,6 +145,20 @@ def test_the_screen_offers_both_and_names_who_asked(short, staff, make_staff, si
     assert reloaded(one).resolution == Resolution.ACCEPTED
 
 
+def test_who_may_accept_and_asked_first_is_helped_by_another_who_asks(short, sign_in, press):
+    one = short()
+    owner = sign_in(Role.OWNER)
+    press(owner, "ask-difference", "problems", [(one.pk, 0)], reason="배송 지연")
+    press(owner, "accept-difference", "problems", [(one.pk, 1)], reason="인정")
+    assert reloaded(one).resolved_at is None
+    finance = sign_in(Role.FINANCE)
+    assert 'data-action="ask-difference"' in finance.get(f"/payments/problems/{one.pk}/").content.decode()
+    press(finance, "ask-difference", "problems", [(one.pk, 1)], reason="배송 지연")
+    assert 'data-action="ask-difference"' not in finance.get(f"/payments/problems/{one.pk}/").content.decode()
+    press(owner, "accept-difference", "problems", [(one.pk, 2)], reason="인정")
+    assert reloaded(one).resolution == Resolution.ACCEPTED
+
+
 def test_the_screen_and_the_act_go_by_one_rule_for_how_long_a_request_stands(
     short, staff, other, sign_in, monkeypatch, time_machine
 ):
