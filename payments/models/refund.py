@@ -206,6 +206,12 @@ class Refund(StateGuard, TimeStamped):
                 condition=Q(state__in=[R.APPROVED, R.SENDING, R.UNKNOWN, R.ACCEPTED]),
             ),
             models.Index(fields=["-requested_at", "-id"], name="refund_newest"),
+            # What waits for a person or a PG, counted with every menu: few among all that are over.
+            models.Index(
+                fields=["state", "way"],
+                name="refund_open",
+                condition=Q(state__in=[R.DRAFT, R.APPROVED, R.SENDING, R.UNKNOWN, R.ACCEPTED, R.HELD, R.FAILED]),
+            ),
         ]
 
     def __str__(self) -> str:
