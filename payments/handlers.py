@@ -18,6 +18,7 @@ from payments.events import ACCOUNT_RESENT, DEPOSIT_AWAITED, REFUND_COMPLETED, V
 from payments.models import Refund
 from payments.services.deposits import confirming
 from payments.services.gateway import closing
+from payments.services.refunds import reviving
 from payments.services.telling import METHODS, Accounts
 from payments.states import RefundState
 
@@ -40,6 +41,12 @@ def close_account_of_refunded(delivery: Any) -> None:
 def reopen_account(delivery: Any) -> None:
     """가상계좌 다시 발급 of a revived order."""
     closing.reopen(order_id=delivery.order_id, at=timezone.now())
+
+
+@on(events.LINE_REVIVED)
+def follow_late_money(delivery: Any) -> None:
+    """입금 따르기 of a revived order: what came while it was canceled is its money."""
+    reviving.follow_money(order_id=delivery.order_id, at=timezone.now())
 
 
 @on(events.LINE_PAYMENT_REVERTED, events.LINE_REVIVED)

@@ -95,8 +95,8 @@ class ProblemKind(models.TextChoices):
 
 LATE_MONEY = frozenset({ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE})
 """취소 후 입금: money that came for an order that was canceled, before its payment or with its refund (ENDED)."""
-
-
+SURPLUS = (ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT)
+"""남는 돈: one case at most, or the same won would go back twice."""
 WRONG_ON_THE_WAY = frozenset({ProblemKind.REVERSED_AFTER_RELEASE, ProblemKind.REFUNDED_OUTSIDE})
 """결제 확인: money that went away from orders which go on; their lines stay locked until a person has decided."""
 OF_ORDER = frozenset({ProblemKind.UNDERPAID, ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT, *WRONG_ON_THE_WAY})

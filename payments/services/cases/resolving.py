@@ -22,7 +22,7 @@ from payments.services.ledger.booking import book, forgive
 from payments.services.ledger.keeping import kept, kept_by
 from payments.services.refunds import preparing, requesting
 from payments.services.refunds.locking import promised
-from payments.states import LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind, ProblemStage, Resolution
+from payments.states import LATE_MONEY, SURPLUS, WRONG_ON_THE_WAY, ProblemKind, ProblemStage, Resolution
 
 K = ProblemKind
 TO_ACCEPT = frozenset({K.UNDERPAID, K.OVERPAID, *WRONG_ON_THE_WAY})
@@ -174,7 +174,7 @@ def _tell_rest(revived: Collection[Case], *, at: datetime) -> None:
         problems.settle_all(case.siblings, LATE_MONEY, at=at)
         case.order.refresh_from_db(fields=["stage", "steps"])
         if (more := kept(case.payment).surplus) > 0:
-            problems.open_one(case.payment, (K.OVERPAID, K.DUPLICATE_DEPOSIT), amount=more, at=at)
+            problems.open_one(case.payment, SURPLUS, amount=more, at=at)
 
 
 def refund(

@@ -16,13 +16,11 @@ from payments.adapters.base import PgState, Snapshot
 from payments.models import Payment, VirtualAccount
 from payments.services.ledger import problems
 from payments.services.ledger.keeping import Kept, kept_by
-from payments.states import ENDED, LATE_MONEY, WRONG_ON_THE_WAY, ProblemKind, VirtualState
+from payments.states import ENDED, LATE_MONEY, SURPLUS, WRONG_ON_THE_WAY, ProblemKind, VirtualState
 
 S = LineState
 ENDED_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED})
 ON_THEIR_WAY = frozenset({S.READY, S.SHIPPING, S.DELIVERED, S.CONFIRMED})
-SURPLUS = (ProblemKind.OVERPAID, ProblemKind.DUPLICATE_DEPOSIT)
-"""남는 돈: one case at most, or the same won would go back twice."""
 REVERSED = "은행이 입금을 취소했습니다."
 REFUNDED_THERE = "PG 관리자 화면에서 환불한 결제입니다."
 FITS_AGAIN = "들어온 돈이 다시 맞습니다."

@@ -3,6 +3,7 @@
 import base64
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,7 +67,9 @@ def _lied(samples: Samples, chance: random.Random) -> bytes:
     if case is None or case.fields_of is None:
         return _broken(samples.bodies, chance)
     names = list(case.fields_of(body))
-    return case.written(body, {chance.choice(names): chance.choice(ODD) for _ in range(chance.randint(1, 3))})
+    # Copies: what is written into one of them must not be found in the next one, or in itself.
+    lies = {chance.choice(names): deepcopy(chance.choice(ODD)) for _ in range(chance.randint(1, 3))}
+    return case.written(body, lies)
 
 
 def _signed(samples: Samples, body: bytes, chance: random.Random) -> Mapping[str, str]:
