@@ -11,14 +11,12 @@ from django.utils import timezone
 
 from core import drains, relay
 from core import processes as system
-from core.invariants import find_violations
 from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.states import CanceledBy, LineState, LockKind
-from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, Refund, VirtualAccount
+from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.services.gateway import closing, issuing
 from payments.services.notices.draining import apply_each, fetch
-from payments.services.refunds import reviving
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded
@@ -260,32 +258,6 @@ def test_an_order_that_is_revived_before_the_pg_was_told_keeps_its_account(pg_sh
     settle()
     assert (virtual(order).state, virtual(order).number) == (VirtualState.ISSUED, before)
     assert virtual(order).payment.order_ref == f"{order.number}-1"
-
-
-@pytest.mark.parametrize(
-    ("won", "end", "cases"),
-    [
-        (33_000, PREPARING, []),
-        (40_000, PREPARING, [(ProblemKind.OVERPAID, 7_000)]),
-        (20_000, WAITING, [(ProblemKind.UNDERPAID, 13_000)]),
-    ],
-)
-def test_a_revived_order_takes_the_money_that_came_while_it_was_canceled(pg_shop, staff, won, end, cases):
-    order = pg_shop.order(pg_shop.account("inicis"))
-    cancel(order, staff)
-    pg_shop.deposit(order, won, force=True)
-    pg_shop.heard()
-    late = MoneyProblem.objects.get(resolved_at=None)
-    assert (late.kind in LATE, late.amount) == (True, won)
-    outcome = reviving.revive(order_ids=[order.pk], actor=staff, at=timezone.now(), reason="고객 요청")
-    assert [line.state for line in outcome.moved] == [WAITING]
-    for _ in range(2):
-        settle()
-        assert pg_shop.state(order)[:2] == (end, won)
-        found = MoneyProblem.objects.filter(resolved_at=None).values_list("kind", "amount")
-        assert list(found) == cases
-    assert set(Refund.objects.values_list("state", flat=True)) <= {"WITHDRAWN"}
-    assert find_violations() == []
 
 
 def test_an_order_that_is_revived_without_its_account_is_not_canceled_again_because_that_is_closed(pg_shop, staff):
