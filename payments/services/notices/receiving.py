@@ -271,9 +271,9 @@ VALUES (%(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(oc
     %(proven)s, %(fields)s, %(hash)s, %(at)s, %(at)s, 'RECEIVED', '', 0, 0, '')
 ON CONFLICT (account_id, event_key) DO NOTHING RETURNING id
 """
-# One trip instead of six, by a function (migration 0008) because a connection keeps its plan. set_config is what SET
-# LOCAL is: the commit of this statement waits for no disk. An event that another transaction has stored since this
-# statement began is not seen here, and left to the long way.
+# One trip instead of six, by a function (migration 0008, ADR 0014) because a connection keeps its plan. set_config is
+# what SET LOCAL is: the commit of this statement waits for no disk. An event that another transaction has stored since
+# this statement began is not seen here, and left to the long way.
 _AT_ONCE = f"""
 SELECT t.out_reason, t.out_notice FROM set_config('synchronous_commit', 'off', true) AS quiet,
     payments_take_notice(%(request)s, %(account)s, %(key)s, %(kind)s, %(order)s, %(payment)s, %(amount)s, %(occurred)s,
