@@ -1,8 +1,11 @@
 """Chunks: long sets are handled a piece at a time, each piece in a transaction of its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from django.db import connection
 
 T = TypeVar("T")
 
@@ -18,3 +21,32 @@ def batched(items: Iterable[T], size: int = PIECE) -> Iterator[list[T]]:
     source = iter(items)
     while piece := list(islice(source, size)):
         yield piece
+
+
+def by_two(pieces: Sequence[T], work: Callable[[T], None]) -> None:
+    """둘이 나누기: this thread and one more, with a connection of its own, take pieces in turn until none is left.
+
+    For pieces that are each a transaction of their own and know how to meet another process: while PostgreSQL writes
+    one, Python prepares the other. A single piece, or a caller with a transaction of its own, stays in this thread.
+    What fails is raised when the other thread has done what it can.
+    """
+    left = iter(pieces)  # Of a sequence: each piece is handed out once, however many threads ask.
+    if len(pieces) < 2 or connection.in_atomic_block:
+        _take(left, work)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(_take_and_close, left, work)
+        _take(left, work)
+    other.result()
+
+
+def _take(left: Iterator[T], work: Callable[[T], None]) -> None:
+    for piece in left:
+        work(piece)
+
+
+def _take_and_close(left: Iterator[T], work: Callable[[T], None]) -> None:
+    try:
+        _take(left, work)
+    finally:
+        connection.close()

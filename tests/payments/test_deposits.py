@@ -9,6 +9,7 @@ from orders.models import Order, OrderEvent, OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
 from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem
 from payments.services import manual
+from payments.services.deposits import confirming
 from payments.services.deposits.allocating import allocate
 from payments.services.deposits.bank import BankRow, take_in
 from payments.states import DepositReason, DepositSource, DepositState, EntryKind
@@ -229,3 +230,20 @@ def test_a_row_that_may_be_for_a_reverted_order_holds_it(make_order, came_in, ma
     assert reloaded(deposit).reason == DepositReason.NAME_WEAK
     assert is_held(order)
     assert reloaded(order).paid_amount == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_threads_confirm_each_order_once_and_what_comes_for_it_again_waits(
+    make_order, came_in, matched, monkeypatch
+):
+    """Of twenty rows ten are for orders that another row pays: pieces of two meet at the same orders."""
+    monkeypatch.setattr(confirming, "TOGETHER", 2)
+    orders = [make_order(price=30_000 + n, depositor_name=f"홍길{n}", buyer_name=f"홍길{n}") for n in range(10)]
+    rows = [came_in(30_000 + n, f"홍길{n}") for _ in "12" for n in range(10)]
+    matched()
+    assert {LineState.PREPARING} == set(OrderLine.objects.filter(order__in=orders).values_list("state", flat=True))
+    booked = sorted(LedgerEntry.objects.values_list("payment__order_id", "kind", "amount"))
+    assert booked == sorted((one.pk, EntryKind.DEPOSIT, one.due_amount) for one in orders)
+    states = [reloaded(one).state for one in rows]
+    assert states.count(DepositState.MATCHED) == states.count(DepositState.QUEUED) == 10
+    assert broken() == []

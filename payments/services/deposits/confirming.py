@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from core.chunks import batched
+from core.chunks import batched, by_two
 from core.events import record
 from core.failpoints import declare, failpoint
 from core.locks import locked
@@ -36,6 +36,8 @@ from payments.states import REFUND_OPEN, DepositReason, DepositState, EntryKind,
 
 AT_ONCE = 10_000
 """Deposits that share one reading of the open orders."""
+TOGETHER = 500
+"""Deposits of one transaction, of which two are on their way at a time."""
 STALE_AT_ONCE = 200
 GIVEN_UP = timedelta(days=30)
 WAITING = (DepositState.NEW, DepositState.QUEUED)
@@ -97,8 +99,8 @@ def match_deposits(*, deposit_ids: Collection[int], at: datetime, actor: Any = N
     with going_first():
         pool = pool_of(deposits)
         verdicts = {deposit.pk: decide(row_of(deposit), pool) for deposit in deposits}
-        for chunk in batched(deposits):
-            _settle([one.pk for one in chunk], verdicts, result, at=at, actor=actor)
+        chunks = [[one.pk for one in chunk] for chunk in batched(deposits, TOGETHER)]
+        by_two(chunks, lambda ids: _settle(ids, verdicts, result, at=at, actor=actor))
     return result
 
 
