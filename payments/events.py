@@ -14,6 +14,7 @@ BY_HAND_REPLACED = kind("ledger.replaced", "수동 입금확인 대체")
 SHORTFALL_TAKEN_BACK = kind("ledger.shortfall", "차액 인정 취소")
 PROBLEM_ASKED = kind("problem.asked", "차액 인정 신청")
 PROBLEM_RESOLVED = kind("problem.resolved", "예외 입금 처리")
+PROBLEM_REOPENED = kind("problem.reopened", "예외 다시 열기")
 
 DEPOSIT_MATCHED = kind("deposit.matched", "자동입금확인")
 DEPOSIT_QUEUED = kind("deposit.queued", "입금 확인 필요")

@@ -1,4 +1,4 @@
-"""Buttons on money that does not fit: 차액 인정, 주문 되살림, 주문에 연결, PG 시험으로 표시, 조치 없음."""
+"""Buttons on money that does not fit: what a person decides about it, and 예외 다시 열기."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,7 +9,7 @@ from core.state import Outcome
 from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
-from payments.services.cases import attaching, resolving
+from payments.services.cases import attaching, reopening, resolving
 from payments.states import ProblemStage
 
 RESOLVE = "payments.resolve_problem"
@@ -123,3 +123,21 @@ class CloseProblem(ProblemAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return resolving.close(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+@register
+class ReopenProblem(ProblemAction):
+    """예외 다시 열기: of what was closed without acting, the money that is left waits for a decision again."""
+
+    name, label, permission = "reopen-problem", "예외 다시 열기", RESOLVE
+    states = (ProblemStage.DONE,)
+    style = MORE
+
+    def will(self) -> str:
+        return "남은 돈을 다시 처리 전 예외로 엽니다"
+
+    def did(self) -> str:
+        return "남은 돈을 처리 전 예외로 열었습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return reopening.reopen(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

@@ -23,6 +23,7 @@ ONLY_FOR = {
     "revive-order": LATE_MONEY,
     "attach-notice": frozenset({ProblemKind.UNKNOWN_ORDER}),
     "mark-test": frozenset({ProblemKind.UNKNOWN_ORDER}),
+    "reopen-problem": TO_REFUND,
 }
 """Kinds that an act fits; the others fit every kind."""
 AT_ONCE = "신청과 함께 승인합니다."
@@ -78,7 +79,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
         "needs_account": payment is not None and needs_account(payment),
-        "buttons": _buttons(problem, user, at) if is_open else [],
+        "buttons": _buttons(problem, user, at),
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
     }
@@ -101,11 +102,14 @@ def _ask(payment: Payment, won: int, *, user: Any, at: datetime) -> dict[str, st
 
 def _buttons(problem: MoneyProblem, user: Any, at: datetime) -> list[Button]:
     """Of a difference that somebody has asked for, another person may take the asking over: who asked cannot accept."""
+    if problem.resolved_at is not None and problem.resolution != Resolution.NOTHING:
+        return []
+    stage = ProblemStage.DONE if problem.resolved_at else ProblemStage.OPEN
     may_accept = problem.asked_by_id != user.pk and user.has_perm(ACCEPT)
     is_done = is_asked(problem, at) and (problem.asked_by_id == user.pk or may_accept)
     asked = {"ask-difference"} if is_done else set()
     return [
         Button(one.name, one.label, one.style)
-        for one in actions_for(MoneyProblem, {ProblemStage.OPEN.value}, user)
+        for one in actions_for(MoneyProblem, {stage.value}, user)
         if problem.kind in ONLY_FOR.get(one.name, {problem.kind}) and one.name not in asked
     ]

@@ -29,7 +29,7 @@ class ProblemPage(FollowedRows, LoggedPage):
     unit = "예외"
     model, record, paths = MoneyProblem, ProblemRecord, PATHS
     created_field = "found_at"
-    states = frozenset({ProblemStage.OPEN.value})
+    states = frozenset(ProblemStage.values)
     filterset_class = ProblemFilter
     sorts: ClassVar[dict[str, Sort]] = {
         "found_at": Sort("오래된 순", ("found_at",)),

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from core import processes as system
 from core.chunks import by_two
 
-CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND client_port IS NOT NULL"
 
 
 def connected():

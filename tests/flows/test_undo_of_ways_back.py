@@ -31,7 +31,7 @@ LATER = NOW + timedelta(days=2)
 REASON = {"reason": ["잘못 눌렀습니다"]}
 MONEY = {
     "accept-difference", "approve-refund", "ask-difference", "attach-notice", "cancel-refund",
-    "close-problem", "confirm-payout", "mark-test", "pay-refund", "reopen-deposit",
+    "close-problem", "confirm-payout", "mark-test", "pay-refund", "reopen-deposit", "reopen-problem",
     "replay-notice", "report-bounce", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
 }  # fmt: skip
 """Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""

@@ -7,10 +7,11 @@ from core.state import previewing
 from orders.models import BenefitEntry, OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import Fault, LineState, LockKind, PaymentMethod
-from payments.models import Payment, Refund, RefundCalculation
+from payments.models import MoneyProblem, Payment, Refund, RefundCalculation
+from payments.services.cases import resolving
 from payments.services.manual import confirm_manually
-from payments.services.refunds import by_hand, canceling, requesting
-from payments.states import RefundState, RefundWay
+from payments.services.refunds import by_hand, canceling, preparing, requesting
+from payments.states import ProblemKind, RefundState, RefundWay
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
 from shipping.services import shipments, waybills
@@ -273,3 +274,21 @@ def test_a_preview_and_a_refused_cancel_give_nothing_back(with_benefits, lines_o
     assert len(cancel(lines).refused) == 2
     assert benefits_of(with_benefits) == USED
     assert_untouched(with_benefits)
+
+
+def test_what_a_withdrawn_refund_of_one_line_leaves_waits_as_too_much_and_can_be_asked_for_again(at_pg, staff):
+    shop = at_pg(lines=[(None, 1), (None, 3)])
+    shop.tell(shop.order.due_amount)
+    assert shop.cancel(seq=1).refused == {}
+    [first] = Refund.objects.all()
+    assert preparing.withdraw(refund_ids=[first.pk], actor=staff, at=shop.moment, reason="계좌 잘못").refused == {}
+    assert shop.refunds() == [(RefundState.WITHDRAWN, first.amount)]
+    assert shop.problems() == [(ProblemKind.OVERPAID, first.amount)]
+    shop.cancel()
+    problem = MoneyProblem.objects.get(resolved_at=None)
+    facts = {"actor": staff, "at": shop.moment, "reason": "다시", "account": ACCOUNT}
+    assert resolving.refund(problem_ids=[problem.pk], **facts).refused == {}
+    assert sorted(won for state, won in shop.refunds() if state != RefundState.WITHDRAWN) == sorted(
+        [first.amount, shop.order.due_amount - first.amount]
+    )
+    assert (shop.problems(), broken()) == ([], [])

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts.roles import Role
+from core.models import Job, JobState
 from core.settings_registry import set_setting
 from orders.models import OrderEvent
 from orders.services import progress
@@ -166,6 +168,25 @@ def test_a_draft_that_needs_no_account_is_approved_where_it_stands_and_decides_t
     assert broken() == []
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_button_approves_a_prepared_refund_beside_another_one(late, staff, sign_in, press, paid_payment, finance):
+    """Its row moves twice in one act, which is no race."""
+    prepared = late(method=PaymentMethod.CARD).tell(33_000).refund()
+    asks = [requesting.Ask(payment_id=paid_payment().pk, amount=5_000, account=ACCOUNT)]
+    [asked] = requesting.request(asks=asks, reason="변심", actor=finance, at=NOW).refunds
+    asked = reloaded(asked)
+    assert (prepared.state, asked.state) == (R.DRAFT, R.DRAFT)
+    Refund.objects.update(requested_at=timezone.now())
+    rows = [(one.pk, reloaded(one).version) for one in (prepared, asked)]
+    _, answer = press(sign_in(Role.OWNER), "approve-refund", "refunds", rows)
+    assert answer.status_code == 200
+    moved = [reloaded(one) for one in (prepared, asked)]
+    assert [one.state for one in moved] == [R.APPROVED, R.APPROVED]
+    assert [one.version - seen for one, (_, seen) in zip(moved, rows, strict=True)] == [2, 1]
+    assert Job.objects.get().state == JobState.DONE
+    assert broken() == []
+
+
 def test_a_large_draft_is_not_approved_by_one_person_alone(late, staff):
     set_setting(key=SECOND_FROM.key, value=10_000, actor=staff, at=NOW)
     order = late(method=PaymentMethod.CARD).tell(33_000)
@@ -173,6 +194,20 @@ def test_a_large_draft_is_not_approved_by_one_person_alone(late, staff):
     assert requesting.approve(refund_ids=[refund.pk], actor=staff, at=NOW).refused == {refund.pk: ASK_THERE}
     assert order.drafts() == [(R.DRAFT, 33_000)]
     assert MoneyProblem.objects.get().resolved_at is None
+
+
+def test_a_held_draft_stays_held_when_more_money_comes(late, staff):
+    order = late().tell(33_000)
+    requesting.hold(refund_ids=[order.refund().pk], actor=staff, at=NOW, reason="사기 의심")
+    order.tell(33_000, 1_000)
+    assert order.drafts() == [(R.WITHDRAWN, 33_000), (R.HELD, 34_000)]
+    kinds = OrderEvent.objects.filter(subject="refund").order_by("pk").values_list("kind", "reason")
+    assert list(kinds)[2:] == [
+        ("refund.withdrawn", preparing.USED),
+        ("refund.prepared", ""),
+        ("refund.held", preparing.HELD_ON),
+    ]
+    assert broken() == []
 
 
 def test_a_held_draft_is_released_first(late, staff):

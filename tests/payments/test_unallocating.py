@@ -8,9 +8,11 @@ from accounts.roles import Role
 from orders.models import Order, OrderLine
 from orders.services import progress
 from orders.states import LineState
-from payments.models import BankDeposit, LedgerEntry
-from payments.services.deposits.allocating import allocate
-from tests.fixtures.orders import NOW, reloaded
+from payments.models import BankDeposit, LedgerEntry, MoneyProblem, Payment
+from payments.services.cases import resolving
+from payments.services.deposits.allocating import allocate, unallocate
+from tests.fixtures.orders import NOW, broken, reloaded
+from tests.fixtures.refunds import ACCOUNT
 
 
 @pytest.fixture
@@ -78,3 +80,23 @@ def test_where_it_cannot_be_the_dialog_says_why_and_promises_nothing(connected, 
     assert f"배송준비중 이후로 넘어간 주문입니다: {order.number}" in page
     assert "돌아갑니다" not in page
     assert set(OrderLine.objects.filter(order=order).values_list("state", flat=True)) == {LineState.READY}
+
+
+def test_two_deposits_go_one_after_the_other_and_leave_what_a_refund_is_to_pay(make_order, came_in, matched, staff):
+    """30,000 and 30,000 for 40,000, of which 20,000 are on their way back: only one of them can be taken away."""
+    order, at = make_order(price=40_000), NOW + timedelta(hours=3)
+    deposits = []
+    for _ in "12":
+        deposits.append(came_in(30_000, "홍길동"))
+        matched(at=at)
+        allocate(deposit_id=deposits[-1].pk, order_ids=[order.pk], actor=staff, at=at, accepts_difference=True)
+    facts = {"actor": staff, "at": at, "reason": "더 들어옴"}
+    problem = MoneyProblem.objects.get(resolved_at=None)
+    assert resolving.refund(problem_ids=[problem.pk], account=ACCOUNT, **facts).refused == {}
+    facts["at"] = at + timedelta(hours=1)
+    outcome = unallocate(deposit_ids=[one.pk for one in deposits], **facts)
+    assert outcome.moved_ids == [deposits[0].pk]
+    assert outcome.refused == {deposits[1].pk: f"환불한 금액이 있는 주문입니다: {order.number}"}
+    payment = Payment.objects.get(order=order)
+    assert (payment.balance, stages([order])) == (30_000, [LineState.AWAITING_PAYMENT])
+    assert broken() == []

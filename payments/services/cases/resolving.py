@@ -204,7 +204,7 @@ def refund(
         able = [case for case in good if case.problem.pk not in twice]
         drafts = preparing.drafts_of([c.payment for c in able if c.payment and c.problem.kind in LATE_MONEY])
         facts: dict[str, Any] = {"actor": actor, "at": at, "reason": reason, "batch": batch}
-        kept = requesting.adopt(list(drafts.values()), account=account, **facts)
+        kept = requesting.adopt(list(drafts.values()), account=account, **facts).refused
         requesting.approve_own(
             [one for one in drafts.values() if one.pk not in kept], actor=actor, at=at, batch=batch, source=""
         )

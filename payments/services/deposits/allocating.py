@@ -4,7 +4,7 @@ Locks orders, lines, payments, deposits in this order; ledger, order, problem an
 Sources: domain.md 1.2, T3, T5, T24; payments.md 5.6, 5.7, A60.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from payments.services.deposits.deposit_locks import keep_in_step
 from payments.services.deposits.sharing import Need, shares_of
 from payments.services.ledger import noting, problems
 from payments.services.ledger.booking import Row, book, forgive, main_of, payments_of, standing_by_hand
-from payments.services.ledger.keeping import kept
+from payments.services.ledger.keeping import kept, kept_by
 from payments.services.refunds import preparing
 from payments.states import BY_HAND, ENDED, LATE_MONEY, DepositState, EntryKind, ProblemKind
 
@@ -280,24 +280,30 @@ def _stuck(
     payments: Mapping[int, Payment],
     lines: Sequence[OrderLine],
 ) -> dict[int, str]:
-    """Deposits that cannot be taken back, with the reason."""
+    """Deposits that cannot be taken back, one after the other, with the reason."""
     states: dict[int, set[str]] = defaultdict(set)
     for line in lines:
         states[line.order_id].add(line.state)
     stuck, filled = {}, _filled([one for mine in by_deposit.values() for one in mine])
+    holds, own, paid = kept_by(payments.values()), Counter[int](), Counter[int]()
     for deposit in deposits:
         mine = by_deposit.get(deposit.pk, [])
         if deposit.allocated_amount != sum(one.amount for one in mine) or not mine:
             stuck[deposit.pk] = "연결한 주문이 없는 입금입니다. 화면을 새로 고치세요."
+        own_then, paid_then = own.copy(), paid.copy()
         for one in mine:
-            payment = payments[one.payment_id]
-            won, back = kept(payment), filled.get((payment.pk, one.reference), 0)
-            unpays = won.paid - one.amount + one.replaced_amount + back < won.owed
+            payment, loss = payments[one.payment_id], one.amount - one.replaced_amount
+            own_then[payment.pk] += loss
+            paid_then[payment.order_id] += loss - filled.get((payment.pk, one.reference), 0)
+        for payment in [payments[one.payment_id] for one in mine]:
+            won = holds[payment.pk]
             is_cut = payment.refunded and payment.order.stage not in ENDED
-            if is_cut or one.amount - one.replaced_amount > won.own:
+            if is_cut or own_then[payment.pk] > won.own:
                 stuck[deposit.pk] = f"환불한 금액이 있는 주문입니다: {payment.order.number}"
-            elif unpays and states[payment.order_id] - BEFORE_PACKING:
+            elif won.paid - paid_then[payment.order_id] < won.owed and states[payment.order_id] - BEFORE_PACKING:
                 stuck[deposit.pk] = f"배송준비중 이후로 넘어간 주문입니다: {payment.order.number}"
+        if deposit.pk not in stuck:
+            own, paid = own_then, paid_then
     return stuck
 
 

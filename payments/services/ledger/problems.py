@@ -62,10 +62,10 @@ def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: 
     return bool(mine.exists())
 
 
-def open_one(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> None:
+def open_one(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime, detail: str = "") -> None:
     """예외 하나로 등록: money under the first of these kinds, unless it is a case under one of them already."""
     if not amend(payment, kinds, amount=amount, at=at):
-        open_for(payment, next(iter(kinds)), amount=amount, at=at)
+        open_for(payment, next(iter(kinds)), amount=amount, at=at, detail=detail)
 
 
 def settle(payment: Payment, kinds: Collection[ProblemKind], *, at: datetime) -> None:

@@ -4,7 +4,7 @@ A draft lives as long as its exceptional money waits for a decision; whatever el
 Source: payments.md 5.6, A49.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from payments.states import ENDED, LATE_MONEY, ProblemKind, RefundState
 
 WAITING = (RefundState.DRAFT, RefundState.HELD)
 USED = "취소 후 입금을 다르게 처리했습니다."
+HELD_ON = "보류 중에 금액이 바뀌어 보류를 이어갑니다."
 
 
 def keep_in_step(
@@ -50,15 +51,25 @@ def keep_in_step(
         if won and problem is not None:
             wanted[payment] = (problem, won)
     facts: dict[str, Any] = {"at": at, "actor": actor, "batch": batch, "source": source}
+    _replace(used, wanted, **facts)
+
+
+def _replace(
+    used: Sequence[Refund], wanted: Mapping[Payment, tuple[MoneyProblem, int]], *, at: datetime, **facts: Any
+) -> None:
+    """Withdraw drafts and prepare others; what a person has stopped stays stopped, whatever comes in beside it."""
+    held = {one.payment_id for one in used if one.state == RefundState.HELD}
     gone = move(used, Refund.withdraw, at=at)
-    record(gone, events.REFUND_WITHDRAWN, reason=USED, **facts)
+    record(gone, events.REFUND_WITHDRAWN, at=at, reason=USED, **facts)
     watch = Watch(None, at)
     made = [_draft(payment, problem, won, watch) for payment, (problem, won) in wanted.items()]
     for one in made:
         one.save(force_insert=True)
     data = {one.pk: {"amount": one.amount, "way": str(one.way)} for one in made}
     opened = Outcome(changes=[Change(one, "", RefundState.DRAFT, 0) for one in made])
-    record(opened, events.REFUND_PREPARED, data=data, **facts)
+    record(opened, events.REFUND_PREPARED, at=at, data=data, **facts)
+    stopped = move([one for one in made if one.payment_id in held], Refund.hold, at=at)
+    record(stopped, events.REFUND_HELD, at=at, reason=HELD_ON, **facts)
 
 
 def withdraw(

@@ -24,7 +24,7 @@ from payments.services.refunds import returning, settling
 from payments.services.refunds.covering import NOT_COVERED, TO_MOVE
 from payments.services.refunds.locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
 from payments.services.refunds.second_person import APPROVE, SECOND_PERSON, Watch, is_expired, is_own
-from payments.states import ENDED, RefundState, RefundWay, Resolution
+from payments.states import RefundState, RefundWay, Resolution
 
 CHANNEL = "oms_refunds"
 NO_PAYMENT = "결제를 찾을 수 없습니다. 화면을 새로 고치세요."
@@ -199,13 +199,13 @@ def adopt(
     alone: bool = False,
     batch: Job | None = None,
     source: str = "",
-) -> dict[int, str]:
-    """환불 초안 신청: a person asks for what was prepared; the reason for each that stays a draft. They are locked.
+) -> Outcome:
+    """환불 초안 신청: a person asks for what was prepared; what is refused stays as it was prepared. They are locked.
 
     `alone` refuses what one person may not both ask for and approve. Source: payments.md 5.6, reliability.md D8.
     """
     if not drafts:
-        return {}
+        return Outcome()
     watch, refused, rows = Watch(actor, at), {}, {}
     for draft in drafts:
         way = RefundWay(draft.way)
@@ -224,7 +224,7 @@ def adopt(
     outcome = move(list(drafts), Refund.ask, at=at, refuse=refused, per_row=rows)
     data = {draft.pk: {"amount": draft.amount, "way": str(draft.way)} for draft in drafts}
     record(outcome, events.REFUND_REQUESTED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=data)
-    return outcome.refused
+    return outcome
 
 
 def approve(
@@ -241,7 +241,8 @@ def approve(
         own = {one.pk: SECOND_PERSON for one in refunds if is_own(one, actor)}
         own |= {one.pk: EXPIRED for one in refunds if one.state == RefundState.DRAFT and is_expired(one, at=at)}
         prepared = [refund for refund in refunds if refund.is_prepared]
-        own |= adopt(prepared, alone=True, actor=actor, at=at, batch=batch, source=source)
+        asked = adopt(prepared, alone=True, actor=actor, at=at, batch=batch, source=source)
+        own |= asked.refused
         outcome = move(refunds, Refund.approve, at=at, refuse=own, by_id=actor.pk)
         outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
@@ -251,6 +252,8 @@ def approve(
             ids = {refund.problem_id for refund in prepared} & {refund.problem_id for refund in outcome.moved}
             late = Outcome(possible=list(MoneyProblem.objects.filter(pk__in=ids, resolved_at=None).order_by("pk")))
             problems.decide(late, Resolution.REFUNDED, actor=actor, at=at, reason="", batch=batch)
+        # A prepared refund moved twice: whoever looks at the versions finds both.
+        outcome.changes[:0] = asked.changes
     return outcome
 
 
@@ -305,9 +308,7 @@ def withdraw(
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
         returning.keep(outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
-        for refund in outcome.moved:
-            if refund.payment is not None:
-                settling.settle_problems(refund.payment, at=at)
-            if refund.payment is not None and (refund.calculation_id is None or refund.payment.order.stage in ENDED):
-                settling.ask_again(refund.payment, at=at)
+        for payment in [refund.payment for refund in outcome.moved if refund.payment is not None]:
+            settling.settle_problems(payment, at=at)
+            settling.ask_again(payment, at=at)
     return outcome

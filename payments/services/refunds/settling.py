@@ -21,7 +21,7 @@ from payments.models import LedgerEntry, Payment, Refund
 from payments.services.ledger import problems
 from payments.services.ledger.booking import Row, book
 from payments.services.ledger.keeping import kept
-from payments.states import ENDED, LATE_MONEY, REFUND_OPEN, EntryKind, ProblemKind, RefundState
+from payments.states import ENDED, LATE_MONEY, SURPLUS, EntryKind, ProblemKind, RefundState
 
 CHECK_AFTER = timedelta(hours=1)
 TAKEN_BACK = "신청한 환불을 철회했습니다."
@@ -148,18 +148,22 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
         problems.settle(payment, [ProblemKind.REFUND_FAILED], at=at)
 
 
-def ask_again(payment: Payment, *, at: datetime) -> None:
-    """예외 다시 등록: a refund of exceptional money was taken back, so that the money waits for a decision again."""
-    if Refund.objects.filter(payment=payment, state__in=REFUND_OPEN).exists():
-        return
+def ask_again(payment: Payment, *, at: datetime, detail: str = TAKEN_BACK) -> None:
+    """예외 다시 등록: money about which nobody has decided any more waits for a decision again."""
+    if found := undecided(payment):
+        kinds, won = found
+        problems.open_one(payment, kinds, amount=won, at=at, detail=detail)
+
+
+def undecided(payment: Payment) -> tuple[tuple[ProblemKind, ...], int] | None:
+    """정하지 않은 돈: the kinds of case that it may be, a new one's first, and won; None if all is decided."""
     stage, won = payment.order.stage, kept(payment)
-    facts: dict[str, Any] = {"amount": abs(won.surplus), "at": at, "detail": TAKEN_BACK}
-    if stage in ENDED and won.surplus > 0:
-        problems.open_for(payment, ProblemKind.LATE_AFTER_CANCEL, **facts)
-    elif won.surplus > 0:
-        problems.open_for(payment, ProblemKind.OVERPAID, **facts)
-    elif stage == LineState.AWAITING_PAYMENT and won.surplus < 0 < won.free:
-        problems.open_for(payment, ProblemKind.UNDERPAID, **facts)
+    if won.surplus > 0:
+        late = (ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE)
+        return late if stage in ENDED else SURPLUS, won.surplus
+    if stage == LineState.AWAITING_PAYMENT and won.surplus < 0 < won.free:
+        return (ProblemKind.UNDERPAID,), -won.surplus
+    return None
 
 
 def _tell(
