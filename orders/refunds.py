@@ -109,12 +109,12 @@ def calculate(purchase: Purchase, terms: Terms, *, fault: Fault, trip: ReturnTri
     return Breakdown(
         goods=sum(line.unit_price * line.going for line in lines),
         discount=sum(line.part(line.discount_share) for line in lines),
-        coupon=sum(line.part(line.coupon_share) for line in lines),
+        coupon=0 if _has_forfeited(purchase, terms, before) else sum(line.part(line.coupon_share) for line in lines),
         points=sum(line.part(line.points_share) for line in lines),
         shipping_back=purchase.shipping_paid if gives_fee_back else 0,
         clawback=terms.basic_fee if _loses_free_delivery(purchase, terms, fault, before, after) else 0,
         return_fee=_return_fee(terms, trip) if fault == Fault.BUYER and purchase.has_shipped else 0,
-        forfeit=_forfeit(purchase, terms, after) if not all_gone else 0,
+        forfeit=_forfeit(purchase, terms, before, after) if not all_gone else 0,
         restores_coupon=all_gone and any(line.coupon_share for line in lines),
     )
 
@@ -131,11 +131,17 @@ def _return_fee(terms: Terms, trip: ReturnTrip) -> int:
     return terms.return_fee * ways + (terms.remote_fee if ways else 0)
 
 
-def _forfeit(purchase: Purchase, terms: Terms, after: int) -> int:
-    """The coupon's minimum is no longer met: what stays loses its share, where the shop says so."""
-    if terms.coupon_rule != CouponRule.FORFEIT or not purchase.coupon_minimum or after >= purchase.coupon_minimum:
+def _forfeit(purchase: Purchase, terms: Terms, before: int, after: int) -> int:
+    """The coupon's minimum is no longer met: what stays loses its share, once, where the shop says so."""
+    if terms.coupon_rule != CouponRule.FORFEIT or not before >= purchase.coupon_minimum > after:
         return 0
     return sum(line.rest(line.coupon_share) for line in purchase.lines)
+
+
+def _has_forfeited(purchase: Purchase, terms: Terms, before: int) -> bool:
+    """What was still there before has lost its share of the coupon already."""
+    whole = sum(line.unit_price * line.quantity for line in purchase.lines)
+    return terms.coupon_rule == CouponRule.FORFEIT and whole >= purchase.coupon_minimum > before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

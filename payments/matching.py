@@ -27,7 +27,8 @@ FEW = 3
 """Orders that fit by the name only or by the amount only are held while they are so few."""
 _TAIL = 5
 _LAST_FOUR = 4
-BY_NAME, BY_NUMBER = "입금자 같음", "적요에 주문번호"
+BY_NAME, BY_NUMBER, SAME_AMOUNT = "입금자 같음", "적요에 주문번호", "금액 같음"
+TOLD = "같은 날 같은 입금자의 같은 금액이 다른 거래내역에도 있습니다. 같은 입금이면 무시하세요."
 GOOD = frozenset({MatchGrade.CERTAIN, MatchGrade.STRONG})
 _RANK = {MatchGrade.CERTAIN: 0, MatchGrade.STRONG: 1, MatchGrade.WEAK: 2, MatchGrade.AMOUNT: 3}
 D = DepositReason
@@ -122,7 +123,7 @@ def latest_of(at: datetime) -> datetime:
 def compare(row: Row, order: Wanted) -> Candidate:
     """점수: what speaks for this order, in points and in words."""
     fits = order.amount == row.amount
-    points, words = (AMOUNT, ["금액 같음"]) if fits else (0, [_gap(row.amount - order.amount)])
+    points, words = (AMOUNT, [SAME_AMOUNT]) if fits else (0, [_gap(row.amount - order.amount)])
     evidence, grade, word = _evidence(row, order)
     points += evidence
     words.append(word)
@@ -134,6 +135,13 @@ def compare(row: Row, order: Wanted) -> Candidate:
         points += RECENT
         words.append("7일 안 주문")
     return Candidate(order, min(points, 100), grade, " · ".join(words), fits)
+
+
+def as_of_now(score: int, words: str, *, gap: int) -> tuple[int, str]:
+    """지금의 점수: what was found out about a candidate, when its order may want another sum by now (`gap`, won)."""
+    if not gap or not words.startswith(SAME_AMOUNT):
+        return score, words
+    return score - AMOUNT, words.replace(SAME_AMOUNT, _gap(gap), 1)
 
 
 def _evidence(row: Row, order: Wanted) -> tuple[int, MatchGrade, str]:
@@ -171,7 +179,8 @@ def _doubt(row: Row, order: Wanted) -> str:
 
 @dataclass(slots=True)
 class Book:
-    """주문 찾기표 for some deposits: orders by amount, amount with name or part of it, number or phone tail, and name.
+    """주문 찾기표 for some deposits: orders by amount, amount with name or part of it, number or phone tail; and by
+    name and order number, whatever their amount.
 
     Only what these deposits ask for is kept: a hundred thousand open orders stay cheap.
     """
@@ -181,6 +190,9 @@ class Book:
     by_both: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
     by_pair: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
     by_tail: dict[tuple[int, str], list[Wanted]] = field(default_factory=dict)
+    by_number: dict[str, list[Wanted]] = field(default_factory=dict)
+    told: set[int] = field(default_factory=set)
+    """Deposits that may be the same money as one that another statement told less exactly: never confirmed unseen."""
     taken: set[int] = field(default_factory=set)
     known: set[int] = field(default_factory=set)
 
@@ -196,6 +208,8 @@ class Book:
             for pair in _pairs(row.name):
                 book.by_pair[row.amount, pair] = []
             for run in row.runs:
+                if len(run) >= _TAIL:
+                    book.by_number[run[-_TAIL:]] = []
                 book.by_tail[row.amount, run[-_TAIL:]] = []
                 book.by_tail[row.amount, run[-_LAST_FOUR:]] = []
         for order in orders:
@@ -206,9 +220,14 @@ class Book:
         """주문 넣기; an order that is in already stays as it is."""
         amount, names = order.amount, order.names
         mine = self.by_amount.get(amount)
-        if order.id in self.known or (mine is None and not any(name in self.by_name for name in names)):
+        numbered = self.by_number.get(order.digits[-_TAIL:])
+        if order.id in self.known or (
+            mine is None and numbered is None and not any(name in self.by_name for name in names)
+        ):
             return
         self.known.add(order.id)
+        if numbered is not None:
+            numbered.append(order)
         for name in names:
             if name in self.by_name:
                 self.by_name[name].append(order)
@@ -234,8 +253,11 @@ class Book:
         return self._free(found)
 
     def further(self, row: Row) -> list[Wanted]:
-        """다른 후보: part of the name with the amount, the very name with another amount, or nothing but the amount."""
+        """다른 후보: the number or very name with another amount, part of the name with the amount, or only that."""
         found: list[Wanted] = []
+        for run in row.runs:
+            of_number = self.by_number.get(run[-_TAIL:], ()) if len(run) >= _TAIL else ()
+            found += self._some([one for one in of_number if one.digits.endswith(run)])
         for pair in dict.fromkeys(_pairs(row.name)):
             found += self._some(self.by_pair.get((row.amount, pair), ()))
         found += self._some(self.by_name.get(row.name, ())) if row.name else []
@@ -269,12 +291,15 @@ def decide(row: Row, book: Book) -> Verdict:
     likely = _compared(row, book.likely(row))
     good = [one for one in likely if one.grade in GOOD]
     twins = book.twins(row, good[0].order) if len(good) == 1 else []
-    if len(good) == 1 and not twins:
+    is_told = row.id in book.told
+    if len(good) == 1 and not twins and not is_told:
         book.taken.add(good[0].order.id)
         return Verdict(good[0].order.id, None, _sentence(good[0]), (good[0],))
     orders = [*(one.order for one in likely), *twins, *book.further(row)]
     reason, chosen = _queue(row, _compared(row, {one.id: one for one in orders}.values()))
     shown = tuple(chosen[:MOST_SHOWN])
+    if is_told:
+        return Verdict(None, D.TOLD_BEFORE, TOLD, shown)
     return Verdict(None, reason, _sentence(shown[0]) if shown else "금액이나 입금자가 맞는 주문이 없음", shown)
 
 
@@ -298,13 +323,14 @@ def _queue(row: Row, found: Sequence[Candidate]) -> tuple[DepositReason, list[Ca
     ):
         if standing in standings:
             return reason, named
-    same = [one for one in named if row.name and row.name in one.order.names and one.order.standing is Standing.OPEN]
+    open_named = [one for one in named if one.order.standing is Standing.OPEN]
+    same = [one for one in open_named if one.grade in GOOD or (row.name and row.name in one.order.names)]
     summands = summing(row.amount, [one.order for one in same])
     if summands:
         marked = [_summand(one, row, len(summands)) if one.order.id in summands else one for one in same]
         return D.SEVERAL_ORDERS, sorted(marked, key=lambda one: (not one.is_summand, one.order.id))
     if same:
-        nearest = sorted(same, key=lambda one: abs(one.order.amount - row.amount))
+        nearest = sorted(same, key=lambda one: (_RANK[one.grade], abs(one.order.amount - row.amount)))
         return (D.UNDERPAID if nearest[0].order.amount > row.amount else D.OVERPAID), nearest
     open_ones = [one for one in fitting if one.order.standing is Standing.OPEN]
     return (D.NAME_DIFFERS, open_ones) if open_ones else (D.NO_ORDER, [])

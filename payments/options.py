@@ -3,7 +3,6 @@
 from django.core.validators import RegexValidator
 
 from core.settings_registry import Declared, declare
-from orders.states import CouponRule
 
 GROUP = "환불"
 DEPOSITS = "입금"
@@ -88,15 +87,6 @@ AGAIN_A_DAY = declare(
         minimum=1,
         maximum=20,
         help="한 주문의 고객에게 직원이 하루에 다시 보낼 수 있는 입금 안내의 수입니다.",
-    )
-)
-COUPON_RULE = declare(
-    Declared(
-        "refund_coupon_rule",
-        "쿠폰 최소금액에 못 미치게 된 주문",
-        GROUP,
-        default=CouponRule.KEEP_SHARE.value,
-        choices=tuple(CouponRule.choices),
     )
 )
 FREE_FROM = declare(

@@ -90,7 +90,6 @@ class ProblemKind(models.TextChoices):
     REFUNDED_OUTSIDE = "REFUNDED_OUTSIDE", "밖에서 환불"
     REFUND_FAILED = "REFUND_FAILED", "환불 실패"
     REFUND_UNCOVERED = "REFUND_UNCOVERED", "환불할 돈 없음"
-    NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "입금자 불분명"
 
 
 LATE_MONEY = frozenset({ProblemKind.LATE_AFTER_CANCEL, ProblemKind.LATE_AFTER_EXPIRE})
@@ -150,6 +149,7 @@ class DepositReason(models.TextChoices):
     NAME_AMBIGUOUS = "NAME_AMBIGUOUS", "같은 주문 여럿"
     SEVERAL_ORDERS = "SEVERAL_ORDERS", "여러 주문 합계"
     ALREADY_CONFIRMED = "ALREADY_CONFIRMED", "이미 입금확인"
+    TOLD_BEFORE = "TOLD_BEFORE", "다른 거래내역에 있음"
     UNDERPAID = "UNDERPAID", "부분입금"
     OVERPAID = "OVERPAID", "초과입금"
     LATE_AFTER_CANCEL = "LATE_AFTER_CANCEL", "취소 후 입금"

@@ -18,7 +18,7 @@ GROUPS: tuple[tuple[str, str, Sequence[ProblemKind]], ...] = (
     ("short", "부분입금", (K.UNDERPAID,)),
     ("over", "초과·이중입금", (K.OVERPAID, K.DUPLICATE_DEPOSIT)),
     ("late", "취소 후 입금", (K.LATE_AFTER_CANCEL, K.LATE_AFTER_EXPIRE)),
-    ("unknown", "주문 없음", (K.UNKNOWN_ORDER, K.NAME_AMBIGUOUS, K.ID_REUSE)),
+    ("unknown", "주문 없음", (K.UNKNOWN_ORDER, K.ID_REUSE)),
     ("pg", "PG와 다름", (K.MISMATCH_WITH_PG, K.CURRENCY, K.UNCLEARED_CHEQUE)),
     ("gone", "돌려간 돈", (K.REVERSED_AFTER_RELEASE, K.REFUNDED_OUTSIDE, K.REFUND_FAILED, K.REFUND_UNCOVERED)),
 )
@@ -37,7 +37,6 @@ SENTENCES = {
     K.REFUNDED_OUTSIDE: "우리가 신청하지 않은 환불이 PG에 있습니다.",
     K.REFUND_FAILED: "은행이 환불을 보내지 못했습니다.",
     K.REFUND_UNCOVERED: "환불하기로 한 돈이 나가 버려 환불을 보류했습니다.",
-    K.NAME_AMBIGUOUS: "입금자만으로 주문을 정할 수 없습니다.",
 }
 
 

@@ -19,7 +19,7 @@ from payments.columns.refunds import CSS as REFUND_CSS
 from payments.columns.refunds import refund_url
 from payments.details.refund_account import REVEAL, account_row
 from payments.forms.refunds import RefundForm
-from payments.matching import reason_words
+from payments.matching import as_of_now, reason_words
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Refund
 from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import ENDED, DepositState, MatchGrade, RefundState
@@ -94,6 +94,7 @@ def candidates_of(deposit: BankDeposit) -> list[CandidateRow]:
     rows = []
     for place, one in enumerate(found):
         order, state = orders[one.order_id], states[one.order_id]
+        score, words = as_of_now(one.score, one.words, gap=deposit.amount - (order.open_amount or order.due_amount))
         rows.append(
             CandidateRow(
                 order_id=order.pk,
@@ -101,8 +102,8 @@ def candidates_of(deposit: BankDeposit) -> list[CandidateRow]:
                 url=order_url(order.number),
                 payer=mask_name(order.depositor_name or order.buyer_name),
                 open_amount=order.open_amount or order.due_amount,
-                score=one.score,
-                words=one.words,
+                score=score,
+                words=words,
                 css=CSS[state],
                 state=state.label,
                 is_canceled=state in ENDED,

@@ -1,7 +1,7 @@
 """거래내역 파일: statements of Korean banks, told apart by the names of their columns; only what came in is kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.excel import FileProblem, Header, Problem, Table, find_header
@@ -29,6 +29,12 @@ COLUMNS = "거래일시와 입금액"
 NO_TIME = "거래일시를 입력하세요."
 NO_AMOUNT = "입금액을 읽을 수 없습니다. 금액을 확인하세요."
 FUTURE = "거래일시가 아직 오지 않은 때입니다. 거래일시를 확인하세요."
+TOO_LARGE = "금액이 너무 큽니다. 다른 번호가 금액 자리에 들어가지 않았는지 확인하세요."
+TAKEN_BACK = "입금을 취소한 행입니다. 앞서 등록한 입금이면 자동입금확인에서 그 입금의 연결을 취소하고 무시하세요."
+GONE = "같은 파일의 {number}행이 이 입금을 취소했습니다. 등록하지 않습니다."
+MOST = 999_999_999_999
+"""Won of one row, as of one notice."""
+SUMS = ("합계", "총계", "총합", "총", "소계", "계")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,32 @@ def header_of(table: Table) -> Header:
 def statement_rows(table: Table, *, now: datetime) -> list[StatementRow]:
     """거래내역 읽기: one entry for each row below the header with money that came in, and for each that cannot be read.
 
-    Withdrawals, sums and remarks below the table are left out. Raises FileProblem.
+    Withdrawals, sums and remarks below the table are left out. What the bank has taken back is told with the row that
+    it took back, and neither came in. Raises FileProblem.
     """
     header = header_of(table)
     rows = (_row(table, header, index, now=now) for index in range(header.index + 1, len(table.rows)))
-    return [row for row in rows if row is not None]
+    return _without_taken_back([row for row in rows if row is not None])
+
+
+def _without_taken_back(rows: list[StatementRow]) -> list[StatementRow]:
+    """Each negative row, and the latest one before it of the same sum and payer, become rows with a reason."""
+    gone: dict[int, str] = {}
+    for one in rows:
+        if one.row is None or one.row.amount > 0:
+            continue
+        gone[one.row_number] = TAKEN_BACK
+        came = [
+            (other.row.at, other.row_number)
+            for other in rows
+            if other.row is not None
+            and (other.row.amount, other.row.depositor) == (-one.row.amount, one.row.depositor)
+            and other.row.at <= one.row.at
+            and other.row_number not in gone
+        ]
+        if came:
+            gone[max(came)[1]] = GONE.format(number=one.row_number)
+    return [replace(one, row=None, error=gone[one.row_number]) if one.row_number in gone else one for one in rows]
 
 
 def _row(table: Table, header: Header, index: int, *, now: datetime) -> StatementRow | None:
@@ -67,7 +94,7 @@ def _row(table: Table, header: Header, index: int, *, now: datetime) -> Statemen
     shown = {key: str(text(table.rows[index][column])) for key, column in header.columns.items()}
     number = table.numbers[index]
     won = _incoming(cells, shown)
-    if won is None or _is_sum(shown):
+    if won is None or _is_sum(shown, table, index):
         return None
     if isinstance(won, Problem):
         return StatementRow(number, None, shown, won.message)
@@ -79,24 +106,25 @@ def _row(table: Table, header: Header, index: int, *, now: datetime) -> Statemen
     balance = amount(cells["balance"]) if "balance" in cells else None
     if isinstance(balance, Problem):
         return StatementRow(number, None, shown, balance.message)
+    if max(abs(won), abs(balance or 0)) > MOST:
+        return StatementRow(number, None, shown, TOO_LARGE)
     depositor = shown.get("depositor", "") or shown.get("memo", "")
     return StatementRow(number, BankRow(at, won, depositor, shown.get("memo", ""), balance), shown)
 
 
 def _incoming(cells: Mapping[str, object], shown: Mapping[str, str]) -> int | Problem | None:
-    """Won that came in; None for a row in which nothing did."""
+    """Won that came in, negative where the bank has taken a transfer back; None for a row in which nothing did."""
     name = "in" if "in" in cells else "amount"
     won = amount(cells[name])  # type: ignore[arg-type]
     if isinstance(won, Problem):
         # A remark below the table has no date and no figure; a row that has one of them is money that must not be lost.
-        is_money = any(char.isdigit() for char in shown.get("at", "") + shown[name]) and not _is_sum(shown)
+        is_money = any(char.isdigit() for char in shown.get("at", "") + shown[name])
         return Problem("amount_format", NO_AMOUNT) if is_money else None
     if won is None or won == 0:
         return None
     if name == "amount" and not _came_in(shown.get("direction", "")):
         return None
-    # A taken-back transfer stands as a negative amount: it never came in.
-    return won if won > 0 else None
+    return won
 
 
 def _came_in(direction: str) -> bool:
@@ -104,9 +132,12 @@ def _came_in(direction: str) -> bool:
     return plain in INCOMING or plain.startswith("입금") or plain.endswith("입금")
 
 
-def _is_sum(shown: Mapping[str, str]) -> bool:
-    first = shown.get("at", "")
-    return not any(char.isdigit() for char in first) and any(word in first for word in ("합계", "총", "소계", "계"))
+def _is_sum(shown: Mapping[str, str], table: Table, index: int) -> bool:
+    """A row without a date in which some cell, of a column that we read or not, says that it is a sum."""
+    if any(char.isdigit() for char in shown.get("at", "")):
+        return False
+    texts = ["".join(str(text(cell)).split()) for cell in table.rows[index]]
+    return any(word.startswith(SUMS) for word in texts)
 
 
 def _moment(cells: Mapping[str, object], shown: Mapping[str, str]) -> datetime | None | Problem:

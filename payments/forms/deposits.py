@@ -17,7 +17,9 @@ class AllocateForm(forms.Form):
     """입금 연결: ticked candidates, and further orders by their numbers."""
 
     order: Any = forms.ModelMultipleChoiceField(queryset=Order.objects.all(), required=False)
-    numbers = forms.CharField(required=False, max_length=400)
+    numbers = forms.CharField(
+        required=False, max_length=400, error_messages={"max_length": f"주문번호는 {MOST_ORDERS}건까지 입력하세요."}
+    )
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
     accepts_difference = forms.BooleanField(required=False)
     canceled = forms.ChoiceField(choices=[(one.value, one.value) for one in Canceled], required=False)

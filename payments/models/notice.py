@@ -5,7 +5,6 @@ from django.db import models
 from django.db.models import Q
 
 from payments.models.account import PgAccount
-from payments.models.payment import Payment
 from payments.querysets import Claimed
 from payments.states import NoticeState
 
@@ -36,7 +35,6 @@ class PgNotice(models.Model):
     received_at = models.DateTimeField("수신일시")
     finished_at = models.DateTimeField("처리일시", null=True)
     last_error = models.CharField("마지막 오류", max_length=500, blank=True)
-    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="notices")
     objects = Claimed()
 
     class Meta:

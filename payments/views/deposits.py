@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired, refusal, staff_of
-from core.exceptions import DomainError
+from core.exceptions import Conflict, DomainError
 from core.jobs.shown import Result
 from core.views.gate import is_fragment, refuse
 from core.views.lists import refused
@@ -23,6 +23,8 @@ from payments.services.deposits.confirming import match_deposits
 from payments.services.deposits.deposit_returns import give_back
 
 CHANGED = "oms:changed"
+OLD_SCREEN = "화면의 정보가 빠져 있습니다. 화면을 새로 고치고 다시 신청하세요."
+NOT_COMPARED = "이미 처리했거나 지금 다른 곳에서 처리 중인 입금이라 다시 찾지 않았습니다. 화면을 새로 고치세요."
 
 
 class DepositDetail(PermissionRequired):
@@ -124,11 +126,13 @@ class DepositReturn(DepositAct):
         form, version = RefundForm(request.POST), request.POST.get("version", "")
         if not form.is_valid():
             raise DomainError(_first_error(form), code="bad_form")
+        if not (version.isascii() and version.isdigit()):
+            raise DomainError(OLD_SCREEN, code="bad_form")
         refund = give_back(
             deposit_id=pk,
             actor=staff_of(request),
             at=timezone.now(),
-            seen_version=int(version) if version.isascii() and version.isdigit() else None,
+            seen_version=int(version),
             **form.cleaned_data,
         )
         waits = "다른 직원이 승인하면" if refund.needs_second else "승인하고"
@@ -139,8 +143,12 @@ class DepositRematch(DepositAct):
     """다시 찾기: compares a waiting deposit with the orders once more."""
 
     def act(self, request: HttpRequest, pk: int) -> str:
-        found = match_deposits(deposit_ids=[pk], at=timezone.now(), actor=staff_of(request))
-        return "맞는 주문을 찾아 입금확인했습니다." if found.confirmed else "후보 주문을 다시 찾았습니다."
+        found = match_deposits(deposit_ids=[find_deposit(pk).pk], at=timezone.now(), actor=staff_of(request))
+        if found.confirmed:
+            return "맞는 주문을 찾아 입금확인했습니다."
+        if not found.queued:
+            raise Conflict(NOT_COMPARED, code="deposit_done")
+        return "후보 주문을 다시 찾았습니다."
 
 
 def _first_error(form: Any) -> str:

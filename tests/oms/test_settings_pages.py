@@ -222,7 +222,7 @@ def test_the_settings_of_money_and_messages_can_be_changed(client, staff):
     assert get_setting("kakao_template_refund_completed") == ""
     page = body(client.get("/settings/messages/"))
     assert "[#{shop_name}] 주문 #{order_number}의 입금을 확인했습니다." in page
-    values = shown(client, "/settings/money/") | {"alarm_silent_hours": "12", "refund_coupon_rule": "KEEP_SHARE"}
+    values = shown(client, "/settings/money/") | {"alarm_silent_hours": "12"}
     assert client.post("/settings/money/", values).status_code == 302
     assert get_setting("alarm_silent_hours") == 12
     assert {one.key for one in SettingChange.objects.all()} == {"kakao_channel", "alarm_silent_hours"}

@@ -100,6 +100,16 @@ def test_the_rest_loses_its_coupon_only_where_the_shop_says_so():
     assert (kept.forfeit, lost.forfeit, lost.total) == (0, 3_000, 13_800)
 
 
+def test_a_coupon_is_forfeited_once():
+    """Three lines of 10,000 with a coupon of 3,000 from 25,000 on: what was paid goes back, and no won of it twice."""
+    line = Units(unit_price=10_000, quantity=1, coupon_share=1_000)
+    terms, found = replace(TERMS, free_from=0, coupon_rule=CouponRule.FORFEIT), []
+    for place in range(3):
+        lines = [replace(line, gone=int(n < place), going=int(n == place)) for n in range(3)]
+        found.append(calculate(purchase(*lines, coupon_minimum=25_000), terms, fault=Fault.SELLER).total)
+    assert found == [7_000, 10_000, 10_000]
+
+
 def test_the_last_additional_payment_goes_back_first_and_the_main_one_last():
     sources = [CARD, Source(payment_id=7, place=1, rest=3_000), Source(payment_id=9, place=2, rest=2_500)]
     assert split(10_000, sources) == Split(((9, 2_500), (7, 3_000), (1, 4_500)), 0)
@@ -140,15 +150,15 @@ def test_canceling_everything_before_shipping_gives_back_what_was_due(lines, ter
 
 @given(lines=LINES, terms=FEES, fee=WON, data=st.data())
 def test_canceling_bit_by_bit_before_shipping_gives_back_the_same(lines, terms, fee, data):
-    total, paid_fee, points = 0, fee, 0
+    total, paid_fee, points, minimum = 0, fee, 0, data.draw(WON)
     due = sum(map(value, lines)) + fee
     restored = sum(line.points_share for line in lines)
-    keeping = replace(terms, coupon_rule=CouponRule.KEEP_SHARE)
     while any(line.gone < line.quantity for line in lines):
         lines = [replace(line, going=data.draw(st.integers(0, line.quantity - line.gone))) for line in lines]
         if not any(line.going for line in lines):
             lines = [going(line) for line in lines]
-        found = calculate(purchase(*lines, shipping_paid=paid_fee), keeping, fault=data.draw(st.sampled_from(Fault)))
+        now = purchase(*lines, shipping_paid=paid_fee, coupon_minimum=minimum)
+        found = calculate(now, terms, fault=data.draw(st.sampled_from(Fault)))
         total, points = total + found.total, points + found.points
         paid_fee += found.clawback - found.shipping_back
         lines = [gone(line) for line in lines]

@@ -17,7 +17,9 @@ from orders.services import progress
 from orders.states import CanceledBy, LineState
 from payments.models import BankDeposit, LedgerEntry
 from payments.services.deposits import allocating
+from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import DepositState, NoticeState
+from payments.views.deposits import NOT_COMPARED
 from tests.fixtures.answers import text_of
 from tests.fixtures.orders import broken, reloaded
 
@@ -117,6 +119,30 @@ def test_looking_again_finds_an_order_that_came_later(queue, sign_in, make_order
     answer = press(sign_in(Role.FINANCE, headers=HX), waiting, act="rematch")
     assert "맞는 주문을 찾아 입금확인했습니다." in text_of(answer)
     assert OrderLine.objects.get(order=order).state == LineState.PREPARING
+
+
+@pytest.mark.parametrize("pk", [0, 999_999_999, 2**63])
+def test_looking_again_for_nothing_says_so(queue, sign_in, pk):
+    answer = sign_in(Role.FINANCE, headers=HX).post(f"/payments/deposits/{pk}/rematch/")
+    assert answer.status_code in {404, 422}
+    assert NOT_FOUND in text_of(answer)
+
+
+def test_what_is_decided_is_not_looked_at_again(queue, sign_in, staff):
+    _, found = queue
+    allocating.ignore(deposit_ids=[found["manual"].pk], actor=staff, at=timezone.now(), reason="이자")
+    answer = press(sign_in(Role.FINANCE, headers=HX), found["manual"], act="rematch")
+    assert (answer.status_code, NOT_COMPARED in text_of(answer)) == (409, True)
+
+
+def test_a_candidate_that_was_paid_meanwhile_is_shown_as_it_stands_now(queue, sign_in, staff):
+    orders, found = queue
+    client, page = sign_in(Role.FINANCE), f"{URL}{found['manual'].pk}/"
+    assert "85점" in client.get(page).content.decode()
+    Order.objects.filter(pk=orders["다섯"].pk).update(paid_amount=49_998)
+    shown = client.get(page).content.decode()
+    assert "25점" in shown
+    assert "49,998원 초과 · 입금자 일부 같음" in shown
 
 
 def test_bulk_acts_ask_for_a_reason_and_are_recorded(queue, sign_in):

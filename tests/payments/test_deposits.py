@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 
 from core import relay
+from core.calendar import kst_date, kst_day_range
+from core.models import Job, JobKind
 from orders.models import Order, OrderEvent, OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
 from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem
 from payments.services import manual
 from payments.services.deposits import confirming
 from payments.services.deposits.allocating import allocate
-from payments.services.deposits.bank import BankRow, take_in
-from payments.states import DepositReason, DepositSource, DepositState, EntryKind
+from payments.services.deposits.bank import BankRow, known_rows, take_in
+from payments.states import DepositReason, DepositSource, DepositState, EntryKind, MatchGrade
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken, reloaded
 
@@ -105,6 +107,73 @@ def test_the_same_money_from_another_source_is_known(bank_account, make_order, m
     assert told.created == {}
     assert state_of(orders[0]) == {LineState.PREPARING}
     assert state_of(second) == {LineState.AWAITING_PAYMENT}
+
+
+def taken_from(account, batch, *rows):
+    """Rows of one file, as the upload stores them."""
+    return take_in(account=account, rows=list(rows), source=DepositSource.FILE, at=AFTER, batch=batch)
+
+
+@pytest.fixture
+def files():
+    """Two uploads."""
+    return [Job.objects.create(kind=JobKind.UPLOAD, act="statement-upload", label="거래내역") for _ in "12"]
+
+
+def test_the_same_row_of_another_layout_is_known_by_its_balance(bank_account, make_order, matched, files):
+    orders = [make_order(price=47_500) for _ in "12"]
+    midnight = kst_day_range(kst_date(LATER))[0]
+    taken_from(bank_account, files[0], BankRow(midnight, 47_500, "홍길동", "", 61_000_000))
+    matched(at=AFTER)
+    again = BankRow(LATER, 47_500, "홍길동", "", 61_000_000)
+    assert known_rows(account=bank_account, rows=[again], source=DepositSource.FILE) == {0}
+    assert taken_from(bank_account, files[1], again).created == {}
+    assert [state_of(order) for order in orders] == [{LineState.AWAITING_PAYMENT}] * 2
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["day first", "time first"])
+def test_a_row_that_may_be_the_same_money_waits_for_a_person(bank_account, make_order, matched, files, order):
+    first = make_order(price=45_000)
+    midnight = kst_day_range(kst_date(LATER))[0]
+    rows = [BankRow(midnight, 45_000, "홍길동", "", 5_000_000), BankRow(LATER, 45_000, "홍길동")][::order]
+    taken_from(bank_account, files[0], rows[0])
+    matched(at=AFTER)
+    second = make_order(price=45_000)
+    [pk] = taken_from(bank_account, files[1], rows[1]).created.values()
+    matched(at=AFTER)
+    deposit = BankDeposit.objects.get(pk=pk)
+    assert (deposit.state, deposit.reason) == (DepositState.QUEUED, DepositReason.TOLD_BEFORE)
+    assert state_of(first) == {LineState.PREPARING}
+    assert state_of(second) == {LineState.AWAITING_PAYMENT}
+    assert broken() == []
+
+
+def test_two_transfers_at_two_times_are_two(bank_account, make_order, matched, files):
+    orders = [make_order(price=45_000 + n) for n in range(2)]
+    taken_from(bank_account, files[0], BankRow(LATER, 45_000, "홍길동"))
+    matched(at=AFTER)
+    later = LATER + timedelta(minutes=9)
+    taken_from(bank_account, files[1], BankRow(later, 45_001, "홍길동"), BankRow(later, 45_000, "홍길동"))
+    matched(at=AFTER)
+    assert [state_of(one) for one in orders] == [{LineState.PREPARING}] * 2
+    assert DepositReason.TOLD_BEFORE not in set(BankDeposit.objects.values_list("reason", flat=True))
+
+
+@pytest.mark.parametrize(("amount", "reason"), [(38_000, DepositReason.UNDERPAID), (40_000, DepositReason.OVERPAID)])
+@pytest.mark.parametrize("digits", [0, 7])
+def test_an_order_that_is_named_with_another_sum_waits_for_its_money(
+    make_order, came_in, matched, amount, reason, digits
+):
+    order = make_order(price=39_000, deposit_by=NOW + timedelta(hours=3))
+    make_order(price=amount, depositor_name="성춘향", buyer_name="성춘향")
+    deposit = came_in(amount, "임꺽정", memo=order.number[-digits:])
+    matched()
+    deposit = reloaded(deposit)
+    assert (deposit.state, deposit.reason) == (DepositState.QUEUED, reason)
+    assert deposit.candidates.get(order=order).grade == MatchGrade.CERTAIN
+    assert is_held(order)
+    cancel_unpaid_overdue(at=NOW + timedelta(days=1))
+    assert state_of(order) == {LineState.AWAITING_PAYMENT}
 
 
 @pytest.mark.parametrize(

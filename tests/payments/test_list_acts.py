@@ -12,7 +12,10 @@ from tests.fixtures.orders import NOW, reloaded
 OWN = {
     "deposits": {"ignore-deposit", "reopen-deposit", "unallocate-deposit"},
     "notices": {"replay-notice"},
-    "problems": {"ask-difference", "accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem", "reopen-problem"},
+    "problems": {
+        "ask-difference", "accept-difference", "revive-order", "attach-notice", "mark-test", "close-problem",
+        "reopen-problem",
+    },
     "refunds": {
         "approve-refund", "pay-refund", "confirm-payout", "report-bounce", "hold-refund", "release-refund",
         "retry-refund", "withdraw-refund",

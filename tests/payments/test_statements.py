@@ -11,7 +11,7 @@ from accounts.roles import Role
 from core.calendar import KST
 from core.excel import encrypt, read_table
 from core.models import Job
-from payments.excel.statement import statement_rows
+from payments.excel.statement import GONE, TAKEN_BACK, TOO_LARGE, statement_rows
 from payments.models import BankDeposit
 from tests.fixtures.orders import NOW
 
@@ -106,8 +106,38 @@ def test_rows_that_cannot_be_read_say_why():
         "합계,,총 3건,\n* 이 파일은 참고용입니다.,,조회 끝,\n"
     )
     found = statement_rows(read_table(text.encode(), filename="a.csv"), now=NOW)
-    assert [one.row for one in found] == [None, None, None, None]
+    assert [one.row for one in found] == [None, None, None, None, None]
     assert all(one.error for one in found)
+
+
+def test_what_the_bank_took_back_is_told_and_neither_row_comes_in():
+    text = (
+        "거래일시,보낸분,입금액,잔액\n2026-09-21 09:00,홍길동,1000,1000\n2026-09-21 09:30,홍길동,1000,2000\n"
+        "2026-09-21 10:00,홍길동,-1000,1000\n2026-09-21 11:00,홍길동,1000,2000\n2026-09-21 12:00,성춘향,-500,1500\n"
+    )
+    found = statement_rows(read_table(text.encode(), filename="a.csv"), now=NOW)
+    assert [one.row.at.astimezone(KST).hour if one.row else one.error for one in found] == [
+        9, GONE.format(number=4), TAKEN_BACK, 11, TAKEN_BACK,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [2, 3], ids=["amount", "balance"])
+@pytest.mark.parametrize("number", [str(2**63), "-" + str(2**63 + 1), "1000000000000"])
+def test_a_number_that_no_account_holds_is_an_error_of_its_row_only(uploaded, place, number):
+    cells = ["2026-09-21 09:00", "홍길동", "1000", "5000"]
+    cells[place] = number
+    text = "거래일시,보낸분,입금액,잔액\n2026-09-21 08:00,이순신,2000,4000\n" + ",".join(cells) + "\n"
+    client, answer = uploaded(text.encode())
+    assert answer.status_code == 302
+    page = client.get(answer["Location"]).content.decode()
+    assert "새 입금 1건 등록" in page
+    assert TOO_LARGE in page
+
+
+def test_a_sum_is_known_by_any_of_its_cells():
+    text = "No.,거래일시,보낸분,입금액\n1,2026-09-21 09:00,홍길동,1000\n합계,,,1000\n"
+    [row] = statement_rows(read_table(text.encode(), filename="a.csv"), now=NOW)
+    assert row.row.amount == 1000
 
 
 @pytest.fixture

@@ -141,8 +141,10 @@ def test_a_refund_whose_money_the_bank_took_back_is_held_for_a_person(reversed_r
     assert by_hand.pay_out(**facts).moved == []
     assert (one.refunds(), one.ledger()[2:]) == ([(R.HELD, 20_000)], [])
     one.tell(40_000)
+    assert K.REFUND_UNCOVERED in {kind for kind, _ in one.problems()}
     assert requesting.release(**facts).refused == {}
     assert one.refunds() == [(R.APPROVED, 20_000)]
+    assert K.REFUND_UNCOVERED not in {kind for kind, _ in one.problems()}
     assert broken() == []
 
 

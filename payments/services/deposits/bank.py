@@ -106,6 +106,7 @@ def known_rows(*, account: BankAccount, rows: Sequence[BankRow], source: Deposit
             {
                 "account": account.pk,
                 "source": str(source),
+                "batch": None,
                 "at": [row.at for row in rows],
                 "amount": [row.amount for row in rows],
                 "key": [name_key(row.depositor)[:LONGEST_KEY] for row in rows],
@@ -120,11 +121,16 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("\x00", "").split())
 
 
-# The same money told by another source, whose clock is coarser: same day, amount, depositor and balance after it.
-_TOLD = """
+SAME_DAY = "(d.at AT TIME ZONE 'Asia/Seoul')::date = (v.at AT TIME ZONE 'Asia/Seoul')::date"
+NO_TIME = "time '00:00' IN ((d.at AT TIME ZONE 'Asia/Seoul')::time, (v.at AT TIME ZONE 'Asia/Seoul')::time)"
+"""One of the two rows is of a statement that names the day only."""
+# The same money told by another source, whose clock is coarser, or by another layout of a file that has days only: same
+# day, amount, depositor and balance after it.
+_TOLD = f"""
 SELECT 1 FROM payments_bankdeposit d WHERE d.account_id = %(account)s AND d.amount = v.amount
-AND d.balance = v.balance AND d.source <> %(source)s AND d.name_key = v.key
-AND (d.at AT TIME ZONE 'Asia/Seoul')::date = (v.at AT TIME ZONE 'Asia/Seoul')::date
+AND d.balance = v.balance AND d.name_key = v.key AND {SAME_DAY}
+AND (d.source <> %(source)s
+     OR {NO_TIME} AND (%(batch)s::bigint IS NULL OR d.batch_id IS DISTINCT FROM %(batch)s::bigint))
 """
 _INSERT = f"""
 INSERT INTO payments_bankdeposit (account_id, at, amount, depositor, name_key, memo, balance, source, fingerprint,

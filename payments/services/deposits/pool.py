@@ -12,6 +12,7 @@ from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
 from payments.names import NOT_PLAIN, digit_runs, name_key
+from payments.services.deposits.bank import NO_TIME, SAME_DAY
 from payments.states import ENDED, REFUND_OPEN
 
 CANCELED_FOR = timedelta(days=60)
@@ -23,8 +24,8 @@ _key = lru_cache(maxsize=200_000)(name_key)
 _COLUMNS = "o.id, o.number, {amount}, o.depositor_name, o.buyer_name, o.buyer_phone, o.ordered_at, o.deposit_by"
 _REFUNDING = ", ".join(f"'{state}'" for state in REFUND_OPEN)
 # An order whose money is on its way back is not paid by what comes in beside it.
-# Orders of another amount count by their name only. A plain name is its own key, so the database can compare it; every
-# other spelling is read and compared here. The first part of a statement does not cost what the whole one costs.
+# Orders of another amount count by their name or number only. A plain name is its own key, so the database can compare
+# it; every other spelling is read and compared here. The first part of a statement does not cost what the whole costs.
 _OPEN = f"""
 SELECT {_COLUMNS.format(amount="o.due_amount - o.paid_amount")} FROM orders_order o
 WHERE (o.steps & {BIT[LineState.AWAITING_PAYMENT]}) <> 0 AND o.payment_method = '{PaymentMethod.BANK_TRANSFER}'
@@ -32,7 +33,8 @@ AND o.due_amount > o.paid_amount
 AND (o.paid_amount = 0 OR NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.order_id = o.id AND r.entry_id IS NULL
      AND r.state IN ({_REFUNDING})))
 AND (o.due_amount - o.paid_amount = ANY(%(amounts)s::bigint[]) OR o.depositor_name = ANY(%(names)s::text[])
-     OR o.buyer_name = ANY(%(names)s::text[]) OR {NOT_PLAIN.format(name="o.depositor_name")}
+     OR o.buyer_name = ANY(%(names)s::text[]) OR right(o.number, 5) = ANY(%(tails)s::text[])
+     OR {NOT_PLAIN.format(name="o.depositor_name")}
      OR {NOT_PLAIN.format(name="o.buyer_name")})
 ORDER BY o.ordered_at, o.id
 """
@@ -59,6 +61,15 @@ SELECT {_COLUMNS.format(amount="c.total")} FROM (
 ) c JOIN orders_order o ON o.id = c.order_id WHERE c.total > 0 AND o.paid_amount > 0 ORDER BY o.ordered_at, o.id
 """
 
+# A row without a time or a balance may be the money that another file tells with them; nobody but a person knows.
+_TOLD = f"""
+SELECT v.id FROM payments_bankdeposit v WHERE v.id = ANY(%(mine)s::bigint[]) AND v.source = 'FILE' AND EXISTS (
+  SELECT 1 FROM payments_bankdeposit d WHERE d.account_id = v.account_id AND d.amount = v.amount AND d.id < v.id
+  AND d.source = 'FILE' AND d.batch_id IS DISTINCT FROM v.batch_id AND d.name_key = v.name_key
+  AND {SAME_DAY} AND (d.balance IS NULL OR v.balance IS NULL)
+  AND (date_trunc('minute', d.at) = date_trunc('minute', v.at) OR {NO_TIME}))
+"""
+
 
 def pool_of(deposits: Sequence[BankDeposit]) -> Book:
     """후보 주문: open ones whole, canceled and confirmed ones with an amount of the deposits."""
@@ -69,6 +80,7 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         # As numbers of another width, or without a type, they would be compared one by one instead of by a hash.
         "amounts": id_array({deposit.amount for deposit in deposits}),
         "names": text_array({deposit.name_key for deposit in deposits if deposit.name_key}),
+        "tails": text_array({run[-5:] for deposit in deposits for run in row_of(deposit).runs}),
         "mine": id_array(deposit.pk for deposit in deposits),
     }
     # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
@@ -77,6 +89,9 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         book.add(order)
     for order in _orders(_CANCELED, facts | {"from": first - CANCELED_FOR}, Standing.CANCELED):
         book.add(order)
+    with connection.cursor() as cursor:
+        cursor.execute(_TOLD, facts)
+        book.told = {pk for (pk,) in cursor.fetchall()}
     return book
 
 

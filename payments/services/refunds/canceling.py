@@ -17,9 +17,9 @@ from orders.models import Order, OrderLine
 from orders.refunds import Breakdown, Purchase, Source, Split, Terms, Units, calculate, less_shortfall, split
 from orders.services.canceling import cancel_before_shipping
 from orders.services.locking import NOT_FOUND, locked_orders
-from orders.states import CouponRule, Fault, LineState
+from orders.states import Fault, LineState
 from payments.models import Payment, RefundAccount, RefundCalculation
-from payments.options import BASIC_FEE, COUPON_RULE, FREE_FROM, RETURN_FEE
+from payments.options import BASIC_FEE, FREE_FROM, RETURN_FEE
 from payments.services.ledger.booking import book, forgive, payments_of
 from payments.services.ledger.keeping import kept_by
 from payments.services.refunds import requesting
@@ -154,12 +154,11 @@ def _cases(orders: Sequence[Order], lines: Sequence[OrderLine], asked: set[int])
 
 
 def _terms() -> Terms:
-    values = get_settings(FREE_FROM.key, BASIC_FEE.key, RETURN_FEE.key, COUPON_RULE.key)
+    values = get_settings(FREE_FROM.key, BASIC_FEE.key, RETURN_FEE.key)
     return Terms(
         free_from=values[FREE_FROM.key],
         basic_fee=values[BASIC_FEE.key],
         return_fee=values[RETURN_FEE.key],
-        coupon_rule=CouponRule(values[COUPON_RULE.key]),
     )
 
 

@@ -276,6 +276,8 @@ def release(
         outcome = move(refunds, Refund.release, at=at, refuse=_uncovered_by(refunds))
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_RELEASED, at=at, actor=actor, batch=batch, source=source)
+        for payment in [refund.payment for refund in outcome.moved if refund.payment is not None]:
+            settling.settle_problems(payment, at=at)
         if outcome.moved:
             drains.notify(CHANNEL)
     return outcome

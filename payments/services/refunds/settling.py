@@ -143,6 +143,8 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
         problems.settle(payment, [ProblemKind.UNDERPAID], at=at)
     if order.stage in ENDED and won.surplus <= 0:
         problems.settle(payment, LATE_MONEY, at=at)
+    if not Refund.objects.filter(payment=payment, state=RefundState.HELD).exists():
+        problems.settle(payment, [ProblemKind.REFUND_UNCOVERED], at=at)
     # Nothing that a bank has sent back, or may yet, is left to be paid.
     if not Refund.objects.filter(payment=payment, state__in=[RefundState.FAILED, RefundState.ACCEPTED]).exists():
         problems.settle(payment, [ProblemKind.REFUND_FAILED], at=at)
