@@ -7,7 +7,7 @@ from django.db import models
 from core.lookups import HasBit
 from orders.states import BIT, LineState
 
-__all__ = ["HasBit", "OrderLineQuerySet", "OrderQuerySet"]
+__all__ = ["HasBit", "OrderQuerySet"]
 
 
 class OrderQuerySet(models.QuerySet[Any]):
@@ -16,10 +16,3 @@ class OrderQuerySet(models.QuerySet[Any]):
     def in_step(self, state: LineState) -> "OrderQuerySet":
         """Orders with at least one line in the state, by their stored step bits."""
         return self.filter(steps__bit=BIT[state])
-
-
-class OrderLineQuerySet(models.QuerySet[Any]):
-    """Lines."""
-
-    def in_state(self, *states: LineState) -> "OrderLineQuerySet":
-        return self.filter(state__in=states)

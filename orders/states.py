@@ -167,11 +167,6 @@ class DeliveryMethod(models.TextChoices):
         """Code of the method at SmartStore."""
         return _NAVER_METHOD[self]
 
-    @property
-    def needs_waybill(self) -> bool:
-        """Whether a courier carries it under a number."""
-        return self is DeliveryMethod.PARCEL
-
 
 _NAVER_METHOD = {
     DeliveryMethod.PARCEL: "DELIVERY",

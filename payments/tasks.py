@@ -1,4 +1,4 @@
-"""Periodic work of payments: 자동취소; called with `at` by core/slots.py."""
+"""Periodic work of payments: 자동취소, 대사, alarms, reminders, retention and the sweeps; called by core/slots.py."""
 
 import logging
 import time
@@ -61,7 +61,7 @@ def reconcile_soon(*, at: datetime, **kwargs: Any) -> int:
 
 
 def reconcile_week(*, at: datetime, **kwargs: Any) -> int:
-    """주간 대사: the payments of the last seven days with a report; how many rows it has."""
+    """주간 대사: busy payments and those of open orders, with a report (reconciling.py); how many rows it has."""
     return len(reconciling.reconcile_week(at=at))
 
 

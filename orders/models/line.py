@@ -11,7 +11,6 @@ from core.models import TimeStamped
 from core.state import Condition, StateField, StateGuard, condition, transition
 from core.triggers import state_triggers, told_triggers
 from orders.models.order import Order
-from orders.querysets import OrderLineQuerySet
 from orders.rollup import roll_up
 from orders.states import (
     FIRST_STATES,
@@ -159,8 +158,6 @@ class OrderLine(StateGuard, TimeStamped):
     canceled_by = models.CharField("취소 주체", max_length=8, choices=CanceledBy.choices, blank=True)
     ship_by = models.DateTimeField("발송기한", null=True, blank=True)
     delay_notified_at = models.DateTimeField("발송지연 안내일시", null=True, blank=True)
-
-    objects = OrderLineQuerySet.as_manager()
 
     class Meta:
         verbose_name = "품목별 주문"

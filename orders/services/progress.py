@@ -20,7 +20,6 @@ from orders.services.verdicts import judge_stock
 from orders.states import CanceledBy, ConfirmedBy, DeliveredBy, LineState
 from products.services import stock
 
-NO_UNPAID_LINE = "입금대기인 품목이 없는 주문입니다."
 NOT_YET = "구매확정 예정일이 아직 지나지 않았습니다."
 
 

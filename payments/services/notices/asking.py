@@ -2,8 +2,8 @@
 
 Whoever learns the address of an endpoint can send as many of them as the line carries. A notice that its PG has signed
 is asked about at once; the others of an account share a few questions a second, and those that a newer answer of the PG
-has overtaken are not asked about at all. Orders that we do not know
-are asked about once, when they are shown to a person, and out of the same budget.
+has overtaken are not asked about at all. Orders that we do not know are asked about once, when they are shown to a
+person, and out of the same budget.
 """
 
 from collections import defaultdict

@@ -108,7 +108,7 @@ def _renew(
         if not is_expired(refund, at=at):
             refused[refund.pk] = NOT_EXPIRED
         rows[refund.pk] = {
-            "by_id": actor.pk,
+            "by_id": actor.pk if actor else None,
             "sealed_account": sealed(given),
             "needs_second": needs_second,
             "reason": refund.reason,
