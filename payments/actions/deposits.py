@@ -70,7 +70,7 @@ class UnallocateDeposit(DepositAction):
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         follows = unallocating.forecast(ids) if is_preview() else {}
-        outcome = allocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        outcome = unallocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
         for deposit in outcome.possible:
             outcome.sums.update(follows.get(deposit.pk, {}))
         return outcome

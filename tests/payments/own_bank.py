@@ -10,8 +10,9 @@ from core.exceptions import DomainError
 from orders.models import Order
 from payments.models import BankAccount, BankDeposit, PgAccount
 from payments.models.refund import RefundAccount
-from payments.services.deposits.allocating import Canceled, allocate, unallocate
+from payments.services.deposits.allocating import Canceled, allocate
 from payments.services.deposits.bank import BankRow, take_in
+from payments.services.deposits.unallocating import unallocate
 from payments.services.notices import receiving
 from payments.states import DepositSource, DepositState
 from tests.fixtures.refunds import ACCOUNT

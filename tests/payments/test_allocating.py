@@ -12,8 +12,9 @@ from orders.services import progress
 from orders.states import LOCK_BIT, CanceledBy, LineState, LockKind
 from payments.models import BankDeposit, DepositAllocation, LedgerEntry, MoneyProblem, Payment
 from payments.services import manual
-from payments.services.deposits.allocating import Canceled, allocate, ignore, reopen, unallocate
+from payments.services.deposits.allocating import Canceled, allocate, ignore, reopen
 from payments.services.deposits.confirming import drain
+from payments.services.deposits.unallocating import unallocate
 from payments.states import DepositReason, DepositState, PaymentState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import NOW, broken, reloaded

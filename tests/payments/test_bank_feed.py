@@ -10,7 +10,8 @@ from orders.models import OrderLine
 from orders.states import LineState
 from payments.columns.notices import orders_of
 from payments.models import BankDeposit, LedgerEntry, MoneyProblem, PgAccount, PgNotice, PgRequest
-from payments.services.deposits.allocating import ignore, unallocate
+from payments.services.deposits.allocating import ignore
+from payments.services.deposits.unallocating import unallocate
 from payments.services.notices import draining
 from payments.states import DepositState
 from tests.fixtures.orders import NOW, broken

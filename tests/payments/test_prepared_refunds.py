@@ -15,7 +15,8 @@ from payments.adapters.base import Movement, PgState, Snapshot
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, Refund
 from payments.options import SECOND_FROM
 from payments.services.cases import resolving
-from payments.services.deposits.allocating import Canceled, allocate, unallocate
+from payments.services.deposits.allocating import Canceled, allocate
+from payments.services.deposits.unallocating import unallocate
 from payments.services.refunds import preparing, requesting, reviving, second_person
 from payments.services.refunds.requesting import ACCOUNT_THERE, ASK_THERE, NO_ACCOUNT
 from payments.services.snapshots.applying import Fetched, apply

@@ -13,7 +13,8 @@ from orders.refunds import Source, split
 from orders.states import LineState
 from payments.models import MoneyProblem, Payment, Refund, RefundCalculation
 from payments.services.cases import resolving
-from payments.services.deposits.allocating import allocate, unallocate
+from payments.services.deposits.allocating import allocate
+from payments.services.deposits.unallocating import unallocate
 from payments.services.refunds import by_hand, requesting
 from payments.services.refunds.requesting import Ask
 from payments.states import PaymentState, ProblemKind, RefundState

@@ -10,7 +10,8 @@ from orders.services import progress
 from orders.states import LineState
 from payments.models import BankDeposit, LedgerEntry, MoneyProblem, Payment
 from payments.services.cases import resolving
-from payments.services.deposits.allocating import allocate, unallocate
+from payments.services.deposits.allocating import allocate
+from payments.services.deposits.unallocating import unallocate
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
 
