@@ -22,6 +22,7 @@ from payments.services.ledger import problems
 from payments.services.ledger.booking import payments_of
 from payments.services.refunds import returning, settling
 from payments.services.refunds.covering import NOT_COVERED, TO_MOVE
+from payments.services.refunds.listing import listings
 from payments.services.refunds.locking import NOT_FOUND, beside_pg, locked_refunds, promised, rests_at_pg
 from payments.services.refunds.second_person import APPROVE, SECOND_PERSON, Watch, is_expired, is_own
 from payments.states import RefundState, RefundWay, Resolution
@@ -260,9 +261,10 @@ def approve(
 def hold(
     *, refund_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """환불보류: nothing is sent until somebody releases it."""
+    """환불보류: nothing is sent until somebody releases it. `sums` tell how many stand in a list for the bank."""
     with locked_refunds(refund_ids, actor=actor) as refunds:
         outcome = move(refunds, Refund.hold, at=at)
+        outcome.sums["listed"] = len(listings([one.pk for one in outcome.possible]))
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_HELD, at=at, actor=actor, batch=batch, source=source, reason=reason)
     return outcome
@@ -304,9 +306,13 @@ def _uncovered_by(refunds: Collection[Refund]) -> dict[int, str]:
 def withdraw(
     *, refund_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """환불 철회: before anything was sent, or after it has failed for certain; the money stays with us."""
+    """환불 철회: before anything was sent, or after it has failed for certain; the money stays with us.
+
+    `sums` tell how many stand in a list that somebody has taken to the bank.
+    """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         outcome = move(refunds, Refund.withdraw, at=at)
+        outcome.sums["listed"] = len(listings([one.pk for one in outcome.possible]))
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_WITHDRAWN, at=at, actor=actor, batch=batch, source=source, reason=reason)
         returning.keep(outcome.moved, at=at, actor=actor, batch=batch, reason=reason)
