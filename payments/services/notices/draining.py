@@ -5,37 +5,32 @@ twice adds nothing. Source: payments.md 5.1, 5.5.
 """
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
-from core.http import Client
-from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
-from payments.models import LedgerEntry, Payment, PgAccount, PgNotice
+from payments.adapters.base import Denied, Kind, NotAtPg, PgProblem, Snapshot, Unsupported
+from payments.models import Payment, PgAccount, PgNotice
 from payments.services.deposits import bank_feed
-from payments.services.ledger.references import refs_of
-from payments.services.notices import missing, questions, unknown
+from payments.services.notices import missing, unknown
 from payments.services.notices.asking import is_overtaken, over_budget
+from payments.services.notices.fetching import CannotAsk, fetch, words
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.notices.unknown import MONEY_IN
-from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.snapshots import believing
 from payments.services.snapshots.applying import LATER, UNCHANGED, Applied, Fetched, apply
-from payments.states import EntryKind, NoticeState
+from payments.states import NoticeState
 
 log = logging.getLogger("payments.notices")
 
 AT_ONCE = 50
 """Notices of one round."""
-CONNECTIONS = 8
 LEASE = timedelta(seconds=120)
 BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
@@ -61,10 +56,6 @@ NO_KEYS = "조회에 쓰는 키가 없습니다"
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
-class CannotAsk(PgProblem):
-    """조회 실패: our own reader failed, not the PG."""
-
-
 @dataclass(slots=True)
 class _Group:
     """Notices of one payment: asked about once."""
@@ -73,16 +64,6 @@ class _Group:
     order_ref: str
     notices: list[PgNotice] = field(default_factory=list)
     payment: Payment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What a thread needs to ask a PG; no database there."""
-
-    pg: Pg
-    client: Client
-    account: Account
-    ref: Ref
 
 
 def drain(*, at: datetime) -> int:
@@ -171,105 +152,9 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
         # Nobody knows beforehand which answer breaks what: whoever is alone with its fault holds up nobody else.
         if len(good) == 1:
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
-            return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
+            return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, words(error))}
         log.warning("%s answers cannot be applied at once", len(good), exc_info=True)
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
-
-
-def fetch(
-    payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
-) -> dict[int, Fetched | PgProblem]:
-    """PG 조회 of payments, several at a time, outside any transaction; by payment id.
-
-    Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
-    """
-    asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
-    refs = refs_of(payments, at=timezone.now())
-    for payment in payments:
-        question = _question(payment, refs[payment.pk], timeout)
-        if isinstance(question, PgProblem):
-            sealed[payment.pk] = question
-        else:
-            asked[payment.pk] = question
-    connection.close_if_unusable_or_obsolete()
-    holder, mine = questions.claim(asked, patience=patience)
-    last = time.monotonic() + questions.START_WITHIN
-    answers = sealed | {pk: AskedElsewhere() for pk in asked if pk not in mine}
-    ended: set[int] = set()
-
-    def ask(pk: int) -> Fetched | PgProblem:
-        return AskedElsewhere() if time.monotonic() > last else _ask(pk, asked[pk])
-
-    try:
-        if len(mine) == 1:
-            answers |= {pk: ask(pk) for pk in mine}
-            _note(payments, answers)
-            return _with_ours(answers)
-        with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
-            calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
-            for call in as_completed(calls):
-                answers[calls[call]] = call.result()
-                ended.add(calls[call])
-                # A slow answer holds up no question about another payment.
-                if len(ended) >= CONNECTIONS:
-                    questions.release(holder, ended)
-                    mine, ended = mine - ended, set()
-        _note(payments, answers)
-        return _with_ours(answers)
-    finally:
-        questions.release(holder, mine)
-
-
-def _with_ours(answers: Mapping[int, Fetched | PgProblem]) -> dict[int, Fetched | PgProblem]:
-    """A refund that the PG has only taken counts like a done one where it is in our ledger, and not at all elsewhere.
-
-    What we have booked is undone only when the PG has dropped it; what a person asks for at the PG's own console is
-    booked only when it is done.
-    """
-    found = dict(answers)
-    waiting = {pk: one for pk, one in answers.items() if isinstance(one, Fetched) and one.snapshot.pending}
-    if not waiting:
-        return found
-    rows = LedgerEntry.objects.filter(payment__in=waiting, kind=EntryKind.REFUND)
-    booked = set(rows.values_list("payment_id", "reference"))
-    for pk, one in waiting.items():
-        mine = tuple(refund for refund in one.snapshot.pending if (pk, refund.reference) in booked)
-        found[pk] = replace(one, snapshot=replace(one.snapshot, refunds=(*one.snapshot.refunds, *mine)))
-    return found
-
-
-def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
-    """The accounts that gave a good answer are well."""
-    good = {one.payment_id: one.asked_at for one in answers.values() if isinstance(one, Fetched)}
-    if good:
-        note_answers([one.account for one in payments if one.pk in good], at=max(good.values()))
-
-
-def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
-    asked_at = timezone.now()
-    try:
-        return Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
-    except PgProblem as problem:
-        return problem
-    except Exception as error:
-        # An answer that breaks its adapter is a failure of that one question: other PGs are asked beside it.
-        log.exception("payment %s cannot be asked about", pk)
-        return CannotAsk(_words(error))
-
-
-def _question(payment: Payment, ref: Ref, timeout: Timeout) -> _Question | PgProblem:
-    """What to ask; or why nobody can, which harms no other account."""
-    account = payment.account
-    if account is None:
-        raise ValueError(f"payment {payment.pk} has no PG account")
-    try:
-        return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
-    except PgProblem as problem:
-        return problem
-    except Exception as error:
-        # An account of which anything is broken (its address, its adapter) harms no other one.
-        log.exception("payment %s cannot be asked about", payment.pk)
-        return CannotAsk(_words(error))
 
 
 def wake(*, account_id: int, at: datetime) -> int:
@@ -325,13 +210,7 @@ def _failed(problem: PgProblem) -> Applied:
     if isinstance(problem, AskedElsewhere):
         return LATER
     reason = DENIED if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
-    return Applied(NoticeState.RETRY, reason, _words(problem))
-
-
-def _words(error: Exception) -> str:
-    """For the log and the inbox, English: of a database error only its name, because its text shows whole rows."""
-    told = type(error).__name__
-    return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
+    return Applied(NoticeState.RETRY, reason, words(problem))
 
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:
