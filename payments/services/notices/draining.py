@@ -5,8 +5,9 @@ twice adds nothing. Source: payments.md 5.1, 5.5.
 """
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +19,9 @@ from core.failpoints import declare, failpoint
 from payments.adapters.base import Denied, Kind, NotAtPg, PgProblem, Snapshot, Unsupported
 from payments.models import Payment, PgAccount, PgNotice
 from payments.services.deposits import bank_feed
-from payments.services.notices import missing, unknown
+from payments.services.notices import missing, questions, unknown
 from payments.services.notices.asking import is_overtaken, over_budget
-from payments.services.notices.fetching import CannotAsk, fetch, words
+from payments.services.notices.fetching import Asking, CannotAsk, words
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.notices.unknown import MONEY_IN
 from payments.services.snapshots import believing
@@ -31,7 +32,10 @@ log = logging.getLogger("payments.notices")
 
 AT_ONCE = 50
 """Notices of one round."""
-LEASE = timedelta(seconds=120)
+LONGEST = 5.0
+"""Seconds of one drain, when nothing hangs: its loop wants to hear whether it is to end."""
+LEASE = questions.LEASE + timedelta(seconds=20)
+"""Longer than the question about a notice can last, with its waiting for a thread."""
 BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 )
@@ -67,15 +71,49 @@ class _Group:
 
 
 def drain(*, at: datetime) -> int:
-    """알림 한 묶음 처리; how many notices were taken."""
-    notices = _claim(at)
-    if not notices:
-        return 0
+    """알림 처리 until nothing is due; how many notices were taken.
+
+    Answers are applied together when they come together. A slow one holds up only its own payment, and a PG that hangs
+    only its own account: what is told of the others is taken and applied meanwhile.
+    """
+    began, now, taken = time.monotonic(), at, 0
+    asked: dict[int, _Group] = {}
+    closed: set[int] = set()
+    with Asking() as asking:
+        while True:
+            gone = time.monotonic() - began
+            # While an answer is waited for, time goes on for the others.
+            now = at + timedelta(seconds=gone) if asked else now
+            # The end: nothing more of an account that hangs; of the others only as long as it would hold them up.
+            closed |= asking.slow() if gone > LONGEST else set()
+            goes_on = gone <= LONGEST or bool(asking.slow())
+            notices = _claim(now, without=asking.full() | closed) if goes_on else []
+            if not notices and not asked:
+                return taken
+            taken += len(notices)
+            verdicts, more = _judge(_living(notices, at=now), asked, at=now)
+            ended = [one for one in notices if one.pk in verdicts]
+            answers = asking.start([group.payment for group in more.values() if group.payment]) if more else {}
+            asked |= more
+            answers |= asking.collect()
+            answered = {pk: asked.pop(pk) for pk in answers}
+            verdicts |= _apply(answered, answers, at=now)
+            _finish(ended + [one for group in answered.values() for one in group.notices], verdicts, at=now)
+
+
+def _living(notices: Sequence[PgNotice], *, at: datetime) -> list[PgNotice]:
+    """Those that did not kill everybody who took them; the others are done with before anything else."""
     lost = {one.pk: DIED for one in notices if one.attempts > LEASES_LOST}
     if lost:
         log.error("notices %s are dead: whoever works on them dies", sorted(lost))
     _finish([one for one in notices if one.pk in lost], lost, at=at)
-    notices = [one for one in notices if one.pk not in lost]
+    return [one for one in notices if one.pk not in lost]
+
+
+def _judge(
+    notices: Sequence[PgNotice], under_way: Container[int], *, at: datetime
+) -> tuple[dict[int, Applied], dict[int, _Group]]:
+    """Verdicts by notice id where no question is needed, and by payment id what to ask about."""
     groups = _grouped([one for one in notices if one.kind != Kind.BANK])
     verdicts = bank_feed.take_notices([one for one in notices if one.kind == Kind.BANK], at=at)
     asked: dict[int, _Group] = {}
@@ -86,20 +124,23 @@ def drain(*, at: datetime) -> int:
             verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
         elif group.payment is not None and not group.account.asks_back:
             verdicts |= {one.pk: _believed(one, group.payment, at=at) for one in group.notices}
+        elif group.payment is not None and group.payment.pk in under_way:
+            verdicts |= dict.fromkeys((one.pk for one in group.notices), LATER)
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
             verdicts |= unknown.judge(group.notices, at=at)
     for pk in over_budget({pk: group.notices for pk, group in asked.items()}, at=at):
         verdicts |= {one.pk: LATER for one in asked.pop(pk).notices}
-    verdicts |= sync(asked, at=at)
-    _finish(notices, verdicts, at=at)
-    return len(notices) + len(lost)
+    return verdicts, asked
 
 
-def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
+def _apply(
+    asked: Mapping[int, _Group], answers: Mapping[int, Fetched | PgProblem], *, at: datetime
+) -> dict[int, Applied]:
     """PG 대조 of payments by id; a verdict for each of their notices."""
-    answers = fetch([group.payment for group in asked.values() if group.payment is not None])
+    if not asked:
+        return {}
     failpoint(FETCHED)
     applied = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
     failpoint(APPLIED)
@@ -163,14 +204,14 @@ def wake(*, account_id: int, at: datetime) -> int:
     return waiting.update(due_at=at)
 
 
-def _claim(at: datetime) -> list[PgNotice]:
+def _claim(at: datetime, *, without: Collection[int]) -> list[PgNotice]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE payments_pgnotice n SET due_at = %s, claim = claim + 1, attempts = attempts + 1 FROM ("
             "  SELECT id FROM payments_pgnotice WHERE state IN ('RECEIVED', 'RETRY') AND due_at <= %s"
-            "  ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
+            "  AND account_id <> ALL(%s::bigint[]) ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE n.id = due.id RETURNING n.id",
-            [at + LEASE, at, AT_ONCE],
+            [at + LEASE, at, sorted(without), AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(PgNotice.objects.filter(pk__in=ids).select_related("account").order_by("pk"))

@@ -5,10 +5,13 @@ Threads speak to the PGs and to nothing else; whatever the database has to do wi
 
 import logging
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Self
+from uuid import UUID
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -26,6 +29,13 @@ from payments.states import EntryKind
 log = logging.getLogger("payments.notices")
 
 CONNECTIONS = 8
+"""Questions to one account at the same moment."""
+MOST_ON_THEIR_WAY = 50
+"""Questions to one account that are asked or wait for it."""
+TOGETHER = 0.1
+"""Seconds in which answers are waited for, so that they are applied together."""
+SLOW = 3.0
+"""Seconds after which an answer is late."""
 
 
 class CannotAsk(PgProblem):
@@ -42,48 +52,110 @@ class _Question:
     ref: Ref
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A question on its way, and since when it has waited or been asked."""
+
+    payment: Payment
+    holder: UUID
+    began: float
+
+
+class Asking:
+    """조회 중: questions that are on their way, each account's in threads of its own: a PG that hangs fills only these.
+
+    Used as a block; whoever leaves it early waits for what is on its way, and what has not begun is asked no more.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[int | None, ThreadPoolExecutor] = {}
+        self._calls: dict[Future[Fetched | PgProblem], _Call] = {}
+        self._held: dict[UUID, set[int]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown()
+        for holder, mine in self._held.items():
+            questions.release(holder, mine)
+
+    @property
+    def payment_ids(self) -> set[int]:
+        """Ids of the payments that are asked about."""
+        return {one.payment.pk for one in self._calls.values()}
+
+    def full(self) -> set[int]:
+        """Ids of accounts with as many questions on their way as can be begun soon."""
+        counted = Counter(one.payment.account_id for one in self._calls.values())
+        return {pk for pk, number in counted.items() if pk is not None and number >= MOST_ON_THEIR_WAY}
+
+    def slow(self) -> set[int]:
+        """Ids of accounts whose answers are late."""
+        late = time.monotonic() - SLOW
+        found = {one.payment.account_id for one in self._calls.values() if one.began < late}
+        return {pk for pk in found if pk is not None}
+
+    def start(
+        self, payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
+    ) -> dict[int, Fetched | PgProblem]:
+        """조회 시작; by payment id what is known at once: nobody can ask, or somebody else asks just now."""
+        asked, answers = dict[int, _Question](), dict[int, Fetched | PgProblem]()
+        by_id = {payment.pk: payment for payment in payments}
+        refs = refs_of(payments, at=timezone.now())
+        for pk, payment in by_id.items():
+            question = _question(payment, refs[pk], timeout)
+            if isinstance(question, PgProblem):
+                answers[pk] = question
+            else:
+                asked[pk] = question
+        connection.close_if_unusable_or_obsolete()
+        holder, mine = questions.claim(asked, patience=patience)
+        self._held[holder] = set(mine)
+        began = time.monotonic()
+        for pk in sorted(mine):
+            call = self._pool(by_id[pk].account_id).submit(_ask, pk, asked[pk], began + questions.START_WITHIN)
+            self._calls[call] = _Call(by_id[pk], holder, began)
+        return answers | {pk: AskedElsewhere() for pk in asked if pk not in mine}
+
+    def collect(self) -> dict[int, Fetched | PgProblem]:
+        """답 모으기 by payment id: all of them if they come soon, else those that are there by then."""
+        calls = {call: self._calls[call] for call in wait(self._calls, timeout=TOGETHER).done}
+        answers = {one.payment.pk: call.result() for call, one in calls.items()}
+        ended: dict[UUID, set[int]] = defaultdict(set)
+        for call, one in calls.items():
+            ended[one.holder].add(one.payment.pk)
+            del self._calls[call]
+        # A slow answer holds up no question about another payment.
+        for holder, payment_ids in ended.items():
+            questions.release(holder, payment_ids)
+            self._held[holder] -= payment_ids
+            if not self._held[holder]:
+                del self._held[holder]
+        _note([one.payment for one in calls.values()], answers)
+        return _with_ours(answers)
+
+    def _pool(self, account_id: int | None) -> ThreadPoolExecutor:
+        if account_id not in self._pools:
+            self._pools[account_id] = ThreadPoolExecutor(CONNECTIONS, f"pg-{account_id}")
+        return self._pools[account_id]
+
+
 def fetch(
     payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
 ) -> dict[int, Fetched | PgProblem]:
-    """PG 조회 of payments, several at a time, outside any transaction; by payment id.
+    """PG 조회 of payments, several at a time, outside any transaction; by payment id, when all are answered.
 
     Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
     """
-    asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
-    refs = refs_of(payments, at=timezone.now())
-    for payment in payments:
-        question = _question(payment, refs[payment.pk], timeout)
-        if isinstance(question, PgProblem):
-            sealed[payment.pk] = question
-        else:
-            asked[payment.pk] = question
-    connection.close_if_unusable_or_obsolete()
-    holder, mine = questions.claim(asked, patience=patience)
-    last = time.monotonic() + questions.START_WITHIN
-    answers = sealed | {pk: AskedElsewhere() for pk in asked if pk not in mine}
-    ended: set[int] = set()
-
-    def ask(pk: int) -> Fetched | PgProblem:
-        return AskedElsewhere() if time.monotonic() > last else _ask(pk, asked[pk])
-
-    try:
-        if len(mine) == 1:
-            answers |= {pk: ask(pk) for pk in mine}
-            _note(payments, answers)
-            return _with_ours(answers)
-        with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
-            calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
-            for call in as_completed(calls):
-                answers[calls[call]] = call.result()
-                ended.add(calls[call])
-                # A slow answer holds up no question about another payment.
-                if len(ended) >= CONNECTIONS:
-                    questions.release(holder, ended)
-                    mine, ended = mine - ended, set()
-        _note(payments, answers)
-        return _with_ours(answers)
-    finally:
-        questions.release(holder, mine)
+    with Asking() as asking:
+        answers = asking.start(payments, patience=patience, timeout=timeout)
+        while asking.payment_ids:
+            answers |= asking.collect()
+    return answers
 
 
 def _with_ours(answers: Mapping[int, Fetched | PgProblem]) -> dict[int, Fetched | PgProblem]:
@@ -111,7 +183,10 @@ def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem
         note_answers([one.account for one in payments if one.pk in good], at=max(good.values()))
 
 
-def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
+def _ask(pk: int, one: _Question, last: float) -> Fetched | PgProblem:
+    """In a thread; a question that has waited for its turn too long would end after its claim."""
+    if time.monotonic() > last:
+        return AskedElsewhere()
     asked_at = timezone.now()
     try:
         return Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
