@@ -21,7 +21,7 @@ from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem
 from payments.models import LedgerEntry, Payment
 from payments.services.ledger.booking import book, payments_of
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.pg_accounts import HURRIED
 from payments.services.refunds.locking import promised
 from payments.services.snapshots.applying import Fetched

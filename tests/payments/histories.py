@@ -28,7 +28,8 @@ from payments.services.deposits.allocating import Canceled
 from payments.services.gateway import issuing
 from payments.services.ledger.booking import OF_BANK
 from payments.services.notices import receiving
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.refunds import by_hand, canceling, requesting, retrying, reviving
 from payments.services.snapshots.applying import Fetched
 from payments.states import (

@@ -16,7 +16,7 @@ from payments.models import CardCheck, LedgerEntry, MoneyProblem, Payment, PgNot
 from payments.services.gateway import refund_checking, refund_sending
 from payments.services.manual import AtPg, look_at_pg
 from payments.services.notices import unknown
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.refunds import canceling, requesting
 from payments.services.refunds.requesting import Ask
 from payments.services.snapshots.applying import apply

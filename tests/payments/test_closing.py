@@ -16,7 +16,8 @@ from orders.services import locks, progress
 from orders.states import CanceledBy, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.services.gateway import closing, issuing
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.states import NoticeState, PaymentState, ProblemKind, VirtualState
 from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded

@@ -12,7 +12,7 @@ from accounts.roles import Role
 from payments.models import Payment, PgAccount
 from payments.services import pg_accounts
 from payments.services.gateway import refund_sending
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from tests.fixtures.posts import all_at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,8 @@ from orders.states import CanceledBy, LineState
 from payments.models import MoneyProblem, Payment
 from payments.services import manual
 from payments.services.deposits.allocating import Canceled, allocate
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.snapshots.applying import Fetched
 from payments.services.watching import overdue
 from payments.states import NoticeState, PaymentState, ProblemKind

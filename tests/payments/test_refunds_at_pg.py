@@ -8,7 +8,7 @@ from django.utils import timezone
 from orders.states import LineState
 from payments.models import LedgerEntry, MoneyProblem, Refund
 from payments.services.gateway import refund_checking, refund_sending
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.refunds import by_hand, requesting, retrying
 from payments.services.snapshots.applying import apply
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, RefundWay

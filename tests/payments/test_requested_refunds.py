@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from payments.models import MoneyProblem
 from payments.services.gateway import refund_checking, refund_sending
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.refunds import retrying
 from payments.services.watching import reconciling
 from payments.states import EntryKind, ProblemKind, RefundState

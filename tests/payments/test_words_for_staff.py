@@ -10,7 +10,7 @@ from payments.adapters import base
 from payments.models import CardCheck, LedgerEntry, VirtualAccount
 from payments.notice_words import REASONS, reason_words
 from payments.services.gateway import issuing, refund_sending
-from payments.services.notices import draining, unknown
+from payments.services.notices import draining, fetching, unknown
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.pg_accounts import words_of
 from payments.states import RefundState, VirtualState
@@ -19,7 +19,7 @@ from tests.fixtures.pg_shop import BANKS
 
 SILENT = [
     base.NotAtPg, base.Denied, base.RefusedByPg, base.Unavailable, base.OutcomeUnknown, base.Unsupported,
-    draining.CannotAsk, base.PgProblem,
+    fetching.CannotAsk, base.PgProblem,
 ]  # fmt: skip
 ENGLISH = re.compile(r"[a-z]{3,}")
 

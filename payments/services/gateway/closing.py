@@ -22,7 +22,8 @@ from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL, MOST_ATTEMPTS
 from payments.services.ledger.booking import OF_BANK, payments_of
 from payments.services.ledger.references import ref_of
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.pg_accounts import client_of, facts_of, note_answers, pg_of, words_of
 from payments.services.snapshots.applying import Fetched

@@ -22,7 +22,7 @@ from payments.adapters.base import PgProblem, PgState, Snapshot
 from payments.adapters.base import RefundState as AtPg
 from payments.models import Refund
 from payments.services.gateway.refund_sending import ASK_SOON, KEY_LIFE, MOST_REPEATS, QUIET, coded, repeating
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE, AskedElsewhere
 from payments.services.pg_accounts import pg_of
 from payments.services.refunds import settling

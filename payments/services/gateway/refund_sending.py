@@ -38,7 +38,7 @@ from payments.adapters.base import (
 from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount, Refund, RefundAccount
 from payments.services.ledger.references import ref_of
-from payments.services.notices.draining import fetch
+from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.pg_accounts import (
     KEY_REFUSED,

@@ -6,7 +6,7 @@ from core.exceptions import Conflict, NotFound
 from payments.adapters.base import Denied, NotAtPg, PgProblem
 from payments.models import Payment
 from payments.services.gateway.refund_checking import judge_paid_out
-from payments.services.notices import draining
+from payments.services.notices import fetching
 from payments.services.notices.questions import PATIENCE, AskedElsewhere
 from payments.services.snapshots.applying import Fetched
 from payments.states import NoticeState, RefundState
@@ -33,7 +33,7 @@ def sync_now(*, payment_id: int, at: datetime) -> str:
     payment = Payment.objects.select_related("account").filter(pk=payment_id, account__isnull=False).first()
     if payment is None:
         raise NotFound(NOT_FOUND)
-    answer = draining.fetch([payment], patience=PATIENCE)[payment.pk]
+    answer = fetching.fetch([payment], patience=PATIENCE)[payment.pk]
     if isinstance(answer, PgProblem):
         raise Conflict(_words(answer), code="pg_problem")
     return _told(answer, at=at)

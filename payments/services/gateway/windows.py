@@ -17,7 +17,8 @@ from payments.models.virtual import account_due
 from payments.services.ledger import problems, references
 from payments.services.ledger.booking import payments_of
 from payments.services.ledger.references import PgPaid
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.pg_accounts import Timeout
 from payments.services.snapshots.applying import CHEQUE, Fetched
 from payments.states import ENDED, NoticeState, ProblemKind

@@ -7,36 +7,35 @@ twice adds nothing. Source: payments.md 5.1, 5.5.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
-from core.http import Client
-from payments.adapters.base import Account, Denied, Kind, NotAtPg, Pg, PgProblem, Ref, Snapshot, Unsupported
-from payments.models import LedgerEntry, Payment, PgAccount, PgNotice
+from payments.adapters.base import Denied, Kind, NotAtPg, PgProblem, Snapshot, Unsupported
+from payments.models import Payment, PgAccount, PgNotice
 from payments.services.deposits import bank_feed
-from payments.services.ledger.references import refs_of
 from payments.services.notices import missing, questions, unknown
 from payments.services.notices.asking import is_overtaken, over_budget
+from payments.services.notices.fetching import Asking, CannotAsk, words
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.notices.unknown import MONEY_IN
-from payments.services.pg_accounts import PATIENT, Timeout, client_of, facts_of, note_answers, pg_of
 from payments.services.snapshots import believing
 from payments.services.snapshots.applying import LATER, UNCHANGED, Applied, Fetched, apply
-from payments.states import EntryKind, NoticeState
+from payments.states import NoticeState
 
 log = logging.getLogger("payments.notices")
 
 AT_ONCE = 50
 """Notices of one round."""
-CONNECTIONS = 8
-LEASE = timedelta(seconds=120)
+LONGEST = 5.0
+"""Seconds of one drain, when nothing hangs: its loop wants to hear whether it is to end."""
+LEASE = questions.LEASE + timedelta(seconds=20)
+"""Longer than the question about a notice can last, with its waiting for a thread."""
 BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 )
@@ -61,10 +60,6 @@ NO_KEYS = "조회에 쓰는 키가 없습니다"
 OF_NO_MONEY = frozenset({Kind.ISSUED, Kind.FAILED, Kind.OTHER})
 
 
-class CannotAsk(PgProblem):
-    """조회 실패: our own reader failed, not the PG."""
-
-
 @dataclass(slots=True)
 class _Group:
     """Notices of one payment: asked about once."""
@@ -75,26 +70,50 @@ class _Group:
     payment: Payment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What a thread needs to ask a PG; no database there."""
-
-    pg: Pg
-    client: Client
-    account: Account
-    ref: Ref
-
-
 def drain(*, at: datetime) -> int:
-    """알림 한 묶음 처리; how many notices were taken."""
-    notices = _claim(at)
-    if not notices:
-        return 0
+    """알림 처리 until nothing is due; how many notices were taken.
+
+    Answers are applied together when they come together. A slow one holds up only its own payment, and a PG that hangs
+    only its own account: what is told of the others is taken and applied meanwhile.
+    """
+    began, now, taken = time.monotonic(), at, 0
+    asked: dict[int, _Group] = {}
+    closed: set[int] = set()
+    with Asking() as asking:
+        while True:
+            gone = time.monotonic() - began
+            # While an answer is waited for, time goes on for the others.
+            now = at + timedelta(seconds=gone) if asked else now
+            # The end: nothing more of an account that hangs; of the others only as long as it would hold them up.
+            closed |= asking.slow() if gone > LONGEST else set()
+            goes_on = gone <= LONGEST or bool(asking.slow())
+            notices = _claim(now, without=asking.full() | closed) if goes_on else []
+            if not notices and not asked:
+                return taken
+            taken += len(notices)
+            verdicts, more = _judge(_living(notices, at=now), asked, at=now)
+            ended = [one for one in notices if one.pk in verdicts]
+            answers = asking.start([group.payment for group in more.values() if group.payment]) if more else {}
+            asked |= more
+            answers |= asking.collect()
+            answered = {pk: asked.pop(pk) for pk in answers}
+            verdicts |= _apply(answered, answers, at=now)
+            _finish(ended + [one for group in answered.values() for one in group.notices], verdicts, at=now)
+
+
+def _living(notices: Sequence[PgNotice], *, at: datetime) -> list[PgNotice]:
+    """Those that did not kill everybody who took them; the others are done with before anything else."""
     lost = {one.pk: DIED for one in notices if one.attempts > LEASES_LOST}
     if lost:
         log.error("notices %s are dead: whoever works on them dies", sorted(lost))
     _finish([one for one in notices if one.pk in lost], lost, at=at)
-    notices = [one for one in notices if one.pk not in lost]
+    return [one for one in notices if one.pk not in lost]
+
+
+def _judge(
+    notices: Sequence[PgNotice], under_way: Container[int], *, at: datetime
+) -> tuple[dict[int, Applied], dict[int, _Group]]:
+    """Verdicts by notice id where no question is needed, and by payment id what to ask about."""
     groups = _grouped([one for one in notices if one.kind != Kind.BANK])
     verdicts = bank_feed.take_notices([one for one in notices if one.kind == Kind.BANK], at=at)
     asked: dict[int, _Group] = {}
@@ -105,20 +124,23 @@ def drain(*, at: datetime) -> int:
             verdicts |= dict.fromkeys((one.pk for one in group.notices), UNCHANGED)
         elif group.payment is not None and not group.account.asks_back:
             verdicts |= {one.pk: _believed(one, group.payment, at=at) for one in group.notices}
+        elif group.payment is not None and group.payment.pk in under_way:
+            verdicts |= dict.fromkeys((one.pk for one in group.notices), LATER)
         elif group.payment is not None:
             asked[group.payment.pk] = group
         else:
             verdicts |= unknown.judge(group.notices, at=at)
     for pk in over_budget({pk: group.notices for pk, group in asked.items()}, at=at):
         verdicts |= {one.pk: LATER for one in asked.pop(pk).notices}
-    verdicts |= sync(asked, at=at)
-    _finish(notices, verdicts, at=at)
-    return len(notices) + len(lost)
+    return verdicts, asked
 
 
-def sync(asked: Mapping[int, _Group], *, at: datetime) -> dict[int, Applied]:
+def _apply(
+    asked: Mapping[int, _Group], answers: Mapping[int, Fetched | PgProblem], *, at: datetime
+) -> dict[int, Applied]:
     """PG 대조 of payments by id; a verdict for each of their notices."""
-    answers = fetch([group.payment for group in asked.values() if group.payment is not None])
+    if not asked:
+        return {}
     failpoint(FETCHED)
     applied = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
     failpoint(APPLIED)
@@ -171,105 +193,9 @@ def apply_each(good: Sequence[Fetched], *, at: datetime, reason: str = "") -> di
         # Nobody knows beforehand which answer breaks what: whoever is alone with its fault holds up nobody else.
         if len(good) == 1:
             log.exception("the answer about payment %s cannot be applied", good[0].payment_id)
-            return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, _words(error))}
+            return {good[0].payment_id: Applied(NoticeState.RETRY, FAILED, words(error))}
         log.warning("%s answers cannot be applied at once", len(good), exc_info=True)
     return {pk: verdict for one in good for pk, verdict in apply_each([one], at=at, reason=reason).items()}
-
-
-def fetch(
-    payments: Sequence[Payment], *, patience: timedelta = timedelta(), timeout: Timeout = PATIENT
-) -> dict[int, Fetched | PgProblem]:
-    """PG 조회 of payments, several at a time, outside any transaction; by payment id.
-
-    Those that somebody else asks about are AskedElsewhere when that lasts longer than `patience`.
-    """
-    asked, sealed = dict[int, _Question](), dict[int, Fetched | PgProblem]()
-    refs = refs_of(payments, at=timezone.now())
-    for payment in payments:
-        question = _question(payment, refs[payment.pk], timeout)
-        if isinstance(question, PgProblem):
-            sealed[payment.pk] = question
-        else:
-            asked[payment.pk] = question
-    connection.close_if_unusable_or_obsolete()
-    holder, mine = questions.claim(asked, patience=patience)
-    last = time.monotonic() + questions.START_WITHIN
-    answers = sealed | {pk: AskedElsewhere() for pk in asked if pk not in mine}
-    ended: set[int] = set()
-
-    def ask(pk: int) -> Fetched | PgProblem:
-        return AskedElsewhere() if time.monotonic() > last else _ask(pk, asked[pk])
-
-    try:
-        if len(mine) == 1:
-            answers |= {pk: ask(pk) for pk in mine}
-            _note(payments, answers)
-            return _with_ours(answers)
-        with ThreadPoolExecutor(CONNECTIONS, "pg") as pool:
-            calls = {pool.submit(ask, pk): pk for pk in sorted(mine)}
-            for call in as_completed(calls):
-                answers[calls[call]] = call.result()
-                ended.add(calls[call])
-                # A slow answer holds up no question about another payment.
-                if len(ended) >= CONNECTIONS:
-                    questions.release(holder, ended)
-                    mine, ended = mine - ended, set()
-        _note(payments, answers)
-        return _with_ours(answers)
-    finally:
-        questions.release(holder, mine)
-
-
-def _with_ours(answers: Mapping[int, Fetched | PgProblem]) -> dict[int, Fetched | PgProblem]:
-    """A refund that the PG has only taken counts like a done one where it is in our ledger, and not at all elsewhere.
-
-    What we have booked is undone only when the PG has dropped it; what a person asks for at the PG's own console is
-    booked only when it is done.
-    """
-    found = dict(answers)
-    waiting = {pk: one for pk, one in answers.items() if isinstance(one, Fetched) and one.snapshot.pending}
-    if not waiting:
-        return found
-    rows = LedgerEntry.objects.filter(payment__in=waiting, kind=EntryKind.REFUND)
-    booked = set(rows.values_list("payment_id", "reference"))
-    for pk, one in waiting.items():
-        mine = tuple(refund for refund in one.snapshot.pending if (pk, refund.reference) in booked)
-        found[pk] = replace(one, snapshot=replace(one.snapshot, refunds=(*one.snapshot.refunds, *mine)))
-    return found
-
-
-def _note(payments: Sequence[Payment], answers: Mapping[int, Fetched | PgProblem]) -> None:
-    """The accounts that gave a good answer are well."""
-    good = {one.payment_id: one.asked_at for one in answers.values() if isinstance(one, Fetched)}
-    if good:
-        note_answers([one.account for one in payments if one.pk in good], at=max(good.values()))
-
-
-def _ask(pk: int, one: _Question) -> Fetched | PgProblem:
-    asked_at = timezone.now()
-    try:
-        return Fetched(pk, one.pg.fetch(one.client, account=one.account, ref=one.ref), asked_at)
-    except PgProblem as problem:
-        return problem
-    except Exception as error:
-        # An answer that breaks its adapter is a failure of that one question: other PGs are asked beside it.
-        log.exception("payment %s cannot be asked about", pk)
-        return CannotAsk(_words(error))
-
-
-def _question(payment: Payment, ref: Ref, timeout: Timeout) -> _Question | PgProblem:
-    """What to ask; or why nobody can, which harms no other account."""
-    account = payment.account
-    if account is None:
-        raise ValueError(f"payment {payment.pk} has no PG account")
-    try:
-        return _Question(pg_of(account), client_of(account, timeout), facts_of(account), ref)
-    except PgProblem as problem:
-        return problem
-    except Exception as error:
-        # An account of which anything is broken (its address, its adapter) harms no other one.
-        log.exception("payment %s cannot be asked about", payment.pk)
-        return CannotAsk(_words(error))
 
 
 def wake(*, account_id: int, at: datetime) -> int:
@@ -278,14 +204,14 @@ def wake(*, account_id: int, at: datetime) -> int:
     return waiting.update(due_at=at)
 
 
-def _claim(at: datetime) -> list[PgNotice]:
+def _claim(at: datetime, *, without: Collection[int]) -> list[PgNotice]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE payments_pgnotice n SET due_at = %s, claim = claim + 1, attempts = attempts + 1 FROM ("
             "  SELECT id FROM payments_pgnotice WHERE state IN ('RECEIVED', 'RETRY') AND due_at <= %s"
-            "  ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
+            "  AND account_id <> ALL(%s::bigint[]) ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
             " WHERE n.id = due.id RETURNING n.id",
-            [at + LEASE, at, AT_ONCE],
+            [at + LEASE, at, sorted(without), AT_ONCE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(PgNotice.objects.filter(pk__in=ids).select_related("account").order_by("pk"))
@@ -325,13 +251,7 @@ def _failed(problem: PgProblem) -> Applied:
     if isinstance(problem, AskedElsewhere):
         return LATER
     reason = DENIED if isinstance(problem, Denied) else FAILED if isinstance(problem, CannotAsk) else "no_answer"
-    return Applied(NoticeState.RETRY, reason, _words(problem))
-
-
-def _words(error: Exception) -> str:
-    """For the log and the inbox, English: of a database error only its name, because its text shows whole rows."""
-    told = type(error).__name__
-    return told if isinstance(error, DatabaseError) else f"{told}: {error}"[:500]
+    return Applied(NoticeState.RETRY, reason, words(problem))
 
 
 def _finish(notices: Collection[PgNotice], verdicts: Mapping[int, Applied], *, at: datetime) -> None:

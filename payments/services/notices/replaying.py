@@ -17,7 +17,7 @@ from core.state import Change, Outcome, is_preview, missing, previewing
 from payments import events
 from payments.adapters.base import Kind, PgProblem
 from payments.models import LedgerEntry, Payment, PgNotice
-from payments.services.notices import draining
+from payments.services.notices import fetching
 from payments.services.notices.receiving import CHANNEL
 from payments.services.snapshots.applying import Fetched, apply
 from payments.states import NoticeState
@@ -45,7 +45,7 @@ def ask(notice_ids: Collection[int]) -> dict[int, Fetched | PgProblem]:
     """PG 조회 of the payments behind notices, by payment id; outside any transaction."""
     payments = payments_behind(PgNotice.objects.filter(pk__in=notice_ids).exclude(kind=Kind.BANK))
     found = list({payment.pk: payment for payment in payments.values()}.values())[:MOST_ASKED]
-    return draining.fetch(found) if found else {}
+    return fetching.fetch(found) if found else {}
 
 
 def payments_behind(notices: Any) -> dict[int, Payment]:

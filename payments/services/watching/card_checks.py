@@ -20,7 +20,8 @@ from payments.models import CardCheck, MoneyProblem, Payment, PgAccount
 from payments.services.ledger import problems, references
 from payments.services.ledger.booking import payments_of
 from payments.services.ledger.references import CARDS, PgPaid
-from payments.services.notices.draining import SOON_AGAIN, apply_each, fetch
+from payments.services.notices.draining import SOON_AGAIN, apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.pg_accounts import words_of
 from payments.services.snapshots.applying import Applied, Fetched
 from payments.states import NoticeState, PaymentState, ProblemKind

@@ -16,7 +16,8 @@ from payments.adapters.base import NotAtPg, Unavailable
 from payments.models import Payment, PgNotice, VirtualAccount
 from payments.services.ledger import problems
 from payments.services.ledger.booking import payments_of
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.snapshots.applying import Fetched
 from payments.states import NoticeState, ProblemKind

@@ -20,7 +20,8 @@ from orders.models import Order
 from orders.states import OPEN_BITS
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.ledger.booking import OF_BANK
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.snapshots.applying import Fetched
 from payments.states import FROM_PG, GOING_OUT, NoticeState, PaymentState, VirtualState

@@ -19,7 +19,8 @@ from orders.states import PaymentMethod
 from payments.adapters.base import Inbound
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount
 from payments.models.account import PURPOSE
-from payments.services.notices.draining import apply_each, fetch
+from payments.services.notices.draining import apply_each
+from payments.services.notices.fetching import fetch
 from payments.services.snapshots.applying import Fetched
 from tests.fixtures.pg_shop import PRICE, PgShop, empty_inbox
 from tests.payments.pg.cases import AT, Case

@@ -12,7 +12,7 @@ from orders.states import LOCK_BIT, LOCK_TEXT, Fault, LineState, LockKind
 from payments.models import LedgerEntry, MoneyProblem, Payment, Refund, RefundCalculation
 from payments.options import DIFFERENCE_FROM
 from payments.services.cases import resolving
-from payments.services.notices import draining
+from payments.services.notices import draining, fetching
 from payments.services.refunds import canceling
 from payments.services.snapshots import following
 from payments.states import EntryKind, PaymentState, ProblemKind, RefundState, Resolution
@@ -67,7 +67,7 @@ def happens(pg_shop, order, name, **facts):
     pg_shop.heard()
     if name == "reverse" and payment.account.code == "nicepay":
         # It tells nobody (N-old); the reconciliation finds it.
-        draining.apply_each(list(draining.fetch([payment]).values()), at=timezone.now())
+        draining.apply_each(list(fetching.fetch([payment]).values()), at=timezone.now())
 
 
 def close(order, staff):

@@ -14,7 +14,7 @@ from core.exceptions import Conflict
 from orders.states import LineState
 from payments.models import Payment, PgNotice, PgQuestion
 from payments.services.gateway.syncing import sync_now
-from payments.services.notices import draining, questions
+from payments.services.notices import draining, fetching, questions
 from payments.services.notices.questions import AskedElsewhere
 from payments.services.snapshots.applying import Fetched
 from payments.states import NoticeState, PaymentState
@@ -46,7 +46,7 @@ def asking():
 
         def run():
             try:
-                found.update(draining.fetch([payment], **facts))
+                found.update(fetching.fetch([payment], **facts))
             finally:
                 connection.close()
 
@@ -71,12 +71,12 @@ def test_who_asks_second_is_told_so_and_the_row_goes_with_the_answer(pg_shop, un
     before = len(gets(pg_shop))
     thread, found = asking(payment)
     assert begun()
-    assert isinstance(draining.fetch([payment])[payment.pk], AskedElsewhere)
+    assert isinstance(fetching.fetch([payment])[payment.pk], AskedElsewhere)
     thread.join()
     assert isinstance(found[payment.pk], Fetched)
     assert len(gets(pg_shop)) - before == 1
     assert not PgQuestion.objects.exists()
-    assert isinstance(draining.fetch([payment])[payment.pk], Fetched)
+    assert isinstance(fetching.fetch([payment])[payment.pk], Fetched)
 
 
 def test_who_has_patience_asks_after_the_other(pg_shop, unpaid, asking):
@@ -84,7 +84,7 @@ def test_who_has_patience_asks_after_the_other(pg_shop, unpaid, asking):
     pg_shop.pgs.fault("delay", pg="toss", method="GET", seconds=2)
     thread, found = asking(payment)
     assert begun()
-    assert isinstance(draining.fetch([payment], patience=timedelta(seconds=20))[payment.pk], Fetched)
+    assert isinstance(fetching.fetch([payment], patience=timedelta(seconds=20))[payment.pk], Fetched)
     thread.join()
     assert isinstance(found[payment.pk], Fetched)
 
@@ -107,9 +107,9 @@ def test_no_transaction_and_no_lock_is_open_while_the_pg_answers(pg_shop, unpaid
 def test_the_claim_of_who_died_ends_with_its_lease(pg_shop, unpaid):
     order, payment = unpaid
     questions.claim([payment.pk])
-    assert isinstance(draining.fetch([payment])[payment.pk], AskedElsewhere)
+    assert isinstance(fetching.fetch([payment])[payment.pk], AskedElsewhere)
     PgQuestion.objects.update(until=timezone.now() - timedelta(seconds=1))
-    assert isinstance(draining.fetch([payment])[payment.pk], Fetched)
+    assert isinstance(fetching.fetch([payment])[payment.pk], Fetched)
     assert not PgQuestion.objects.exists()
 
 

@@ -13,7 +13,7 @@ from core import drains
 from orders.states import LineState
 from payments.models import MoneyProblem, Payment, PgAccount, PgNotice, PgRequest
 from payments.services.cases import resolving
-from payments.services.notices import draining
+from payments.services.notices import draining, fetching
 from payments.states import NoticeState, PaymentState, ProblemKind
 from tests.fixtures.pg_shop import empty_inbox
 from tests.payments.pg import inicis_case, nicepay_case, nicepay_form_case, portone_case, toss_case
@@ -304,7 +304,7 @@ def test_a47_an_uncleared_cheque_waits_for_a_person(pg_shop, staff):
     assert (problem.order, problem.payment) == (shop.order, Payment.objects.get())
     # The PG counts it as paid: neither the next question nor another notice makes money of it.
     before = effects()
-    [answer] = draining.fetch(list(Payment.objects.select_related("account"))).values()
+    [answer] = fetching.fetch(list(Payment.objects.select_related("account"))).values()
     assert answer.snapshot.deposits
     [verdict] = draining.apply_each([answer], at=timezone.now()).values()
     assert (verdict.state, verdict.reason) == (NoticeState.PARKED, "uncleared_cheque")
