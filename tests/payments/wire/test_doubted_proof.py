@@ -1,4 +1,4 @@
-"""Mobile notices of KG Inicis whose P_NOTI does not fit the sum paid: stored, never believed, moved by the inquiry only.
+"""Mobile notices of KG Inicis whose P_NOTI does not fit the sum paid: stored, never believed, booked by inquiry only.
 
 The proof is made when the account is opened, over the sum asked for; what a genuine deposit of another sum ends in is
 told by tests/payments/wire/test_end_states.py (A43 to A45).
