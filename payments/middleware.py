@@ -4,20 +4,23 @@ import logging
 import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
+from accounts.clients import address_of
 from payments.views.webhooks import receive
 
 log = logging.getLogger("payments.webhooks")
 
-_FOLDERS = ("/payments/webhooks/", "/payments/bank-feed/")
-_ADDRESS = re.compile(r"/payments/(?:webhooks|bank-feed)/([^/]+)/?")
+_FOLDERS = re.compile(r"/payments/(?:webhooks|bank-feed)(?:/|$)")
+_ADDRESS = re.compile(r"/payments/(?:webhooks|bank-feed)/([^/\x00]+)/?")
 
 
 class WebhookMiddleware:
-    """Stands behind SecurityMiddleware, so that plain HTTP is turned away in production as everywhere.
+    """Stands behind SecurityMiddleware, which redirects plain HTTP everywhere but here: a PG follows no redirect.
 
+    Where pages are redirected a notice over plain HTTP is refused, because its line shows keys and names to anybody.
     A PG gets no page of ours, whatever goes wrong: in so many words there may be its "OK" (payments.md A70).
     """
 
@@ -25,8 +28,11 @@ class WebhookMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(_FOLDERS):
+        if not _FOLDERS.match(request.path_info):
             return self.get_response(request)
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            log.warning("a notice over plain HTTP from %s", address_of(request))
+            return _short(403)
         found = _ADDRESS.fullmatch(request.path_info)
         if found is None:
             return _short(404)

@@ -1,11 +1,12 @@
 """KG Inicis notices in both formats, CP949 forms at one address (payments.md 2.6).
 
 A: PC, told apart by `no_tid`. B: mobile and INIpay PRO, told apart by `P_TID`. Only B can carry proof of its sender:
-our own P_NOTI, which Inicis gives back.
+our own P_NOTI, which Inicis gives back. It proves the sum that was asked for, not the one that was paid.
 """
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,6 +23,7 @@ from payments.adapters.form_body import (
 )
 
 MARK: Final = "OMS"
+_FORM: Final = re.compile(MARK + "[0-9a-f]{64}")
 _MESSAGES: Final = {"": Kind.DEPOSITED, "0200": Kind.DEPOSITED, "0400": Kind.REVERSED}
 """type_msg; whether 0400 is a deposit taken back, only the inquiry can tell (payments.md 7)."""
 
@@ -99,14 +101,17 @@ def _mobile_kind(status: str, method: str) -> Kind:
 
 
 def _is_proven(noti: str, account: Account, order_ref: str, amount: int | None) -> bool:
-    """Is P_NOTI ours? Without a key address and merchant id are all there is; a wrong one of ours is refused."""
+    """Is P_NOTI ours? Without a key address and merchant id are all there is; what we would never write is refused.
+
+    It is made when the account is opened, over the sum asked for. Where an account takes any sum, one that does not fit
+    the sum paid may be a genuine one of another sum or a forged one: only the inquiry can tell (A43 to A45).
+    """
     keys = [account.options[name] for name in ("notice_key", "previous_notice_key") if account.options.get(name)]
     if not keys:
         return True
     if not noti.startswith(MARK) or amount is None:
         return False
-    made = [proof_of(key, merchant_id=account.merchant_id, order_ref=order_ref, amount=amount) for key in keys]
-    given = noti.encode()
-    if not any(hmac.compare_digest(given, proof.encode()) for proof in made):
+    if not _FORM.fullmatch(noti):
         raise Rejected(Answer.UNAUTHORIZED, "bad_signature")
-    return True
+    made = [proof_of(key, merchant_id=account.merchant_id, order_ref=order_ref, amount=amount) for key in keys]
+    return any(hmac.compare_digest(noti.encode(), proof.encode()) for proof in made)

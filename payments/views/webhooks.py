@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts.clients import address_of, peer_of
+from core.networks import address
 from payments.adapters.base import MOST_BODY, Answer, Pg
 from payments.models import PgAccount
 from payments.services.notices import receiving
@@ -26,9 +27,21 @@ SANDBOX_IP = "x-sandbox-client-ip"
 RETRY_AFTER = "30"
 
 
+class BrokenBody(Exception):
+    """깨진 본문: bytes that are no body at all, or the line was cut before its end; nothing can be stored."""
+
+
 @csrf_exempt
 def receive(request: HttpRequest, token: str) -> HttpResponse:
     """웹훅 수신."""
+    try:
+        return _received(request, token)
+    except BrokenBody as problem:
+        log.warning("a notice without a body that can be read, from %s: %s", address_of(request), problem)
+        return _plain(400, b"FAIL")
+
+
+def _received(request: HttpRequest, token: str) -> HttpResponse:
     started = time.perf_counter()
     known = remembered(token) if request.method == "POST" else None
     body = _body(request) if known else None
@@ -36,9 +49,9 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
         # The usual way costs a question less: storing finds out by itself whether the account is still the one we know.
         stored = _stored(request, body, *known) if known and body is not None else None
         account = stored[0].account if stored else endpoint(token)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         log.exception("a notice cannot be stored")
-        return _plain(503, b"FAIL")
+        return _plain(503, b"FAIL", Retry_After=RETRY_AFTER)
     if account is None:
         log.warning("a notice for no endpoint from %s", address_of(request))
         return _plain(404, b"")
@@ -53,7 +66,7 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
             stored = receiving.store(arrival, account=account)
         row, refusal = stored
         return _answer(receiving.settle(row, account=account, refusal=refusal, began=started).answer, pg)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         log.exception("a notice cannot be stored")
         return _answer(Answer.UNAVAILABLE, pg)
 
@@ -79,23 +92,32 @@ def _stored(request: HttpRequest, body: bytes, mark: str, account: PgAccount) ->
 def _arrival(request: HttpRequest, account: PgAccount, body: bytes) -> receiving.Arrival:
     headers = {name.lower(): value for name, value in request.headers.items()}
     client = address_of(request)
+    if account.is_sandbox and (named := address(headers.get(SANDBOX_IP, ""))):
+        client = str(named)
     return receiving.Arrival(
         body=body,
         headers=headers,
         content_type=headers.get("content-type", ""),
         peer_ip=peer_of(request),
-        client_ip=headers.get(SANDBOX_IP, client) if account.is_sandbox else client,
+        client_ip=client,
         at=timezone.now(),
     )
 
 
 def _body(request: HttpRequest) -> bytes:
-    """The first bytes, one more than may be: without a Content-Length Django would see an empty body."""
+    """The first bytes, one more than may be: without a Content-Length Django would see an empty body.
+
+    Raises BrokenBody.
+    """
     environ: dict[str, Any] = request.META
-    if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
-        body: bytes = environ["wsgi.input"].read(MOST_BODY + 1)
-        return body
-    return request.read(MOST_BODY + 1)
+    try:
+        if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
+            body: bytes = environ["wsgi.input"].read(MOST_BODY + 1)
+            return body
+        return request.read(MOST_BODY + 1)
+    except Exception as problem:
+        # Every web server has its own words for chunks that are none and for a line that was cut: none is our fault.
+        raise BrokenBody(f"{type(problem).__name__}: {problem}") from problem
 
 
 def _answer(answer: Answer, pg: Pg) -> HttpResponse:

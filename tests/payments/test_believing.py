@@ -69,6 +69,14 @@ def test_anything_else_waits_for_a_person(pg_shop, order, name):
     assert_for_a_person(pg_shop, order, told(pg_shop, order, **facts))
 
 
+def test_a_notice_that_does_not_prove_its_sender_waits_for_a_person(pg_shop, order):
+    pg_shop.deposit(order)
+    pg_shop.pgs.wait_for(PgNotice.objects.exists)
+    PgNotice.objects.update(is_proven=False)
+    [notice] = pg_shop.heard()
+    assert_for_a_person(pg_shop, order, notice)
+
+
 def test_a_second_deposit_is_not_swallowed(pg_shop, order):
     told(pg_shop, order)
     pg_shop.pgs.control("clock", advance=5)

@@ -143,6 +143,61 @@ def test_an_unknown_order_is_kept_for_half_an_hour_and_then_shown_to_a_person(pg
     assert len(pg_shop.pgs.read("calls", pg="toss", method="GET")) == asked + 1, "one question for all of them"
 
 
+def invent(pg_shop, account, *, key="invented", order_ref="20261121-9999999-1"):
+    """A notice of a deposit that nothing proves, and that came often enough to be judged."""
+    told = {"paymentKey": key, "orderId": order_ref, "status": "DONE"}
+    body = {"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2026-11-21T11:59:57.203000", "data": told}
+    assert post(pg_shop, account, body) == (200, b"OK")
+    PgNotice.objects.update(state=NoticeState.RETRY, due_at=account.created_at, finished_at=None, attempts=9)
+
+
+def judged():
+    return list(PgNotice.objects.order_by("pk").values_list("state", "reason"))
+
+
+def test_an_invented_payment_that_the_pg_does_not_know_is_no_case(pg_shop):  # A66
+    account = pg_shop.account("toss")
+    for number in range(3):
+        invent(pg_shop, account, key=f"invented-{number}", order_ref=f"20261121-999999{number}-1")
+    drains.run_all()
+    assert judged() == [(NoticeState.REJECTED, "not_at_pg")] * 3
+    assert (MoneyProblem.objects.count(), LedgerEntry.objects.count()) == (0, 0)
+
+
+def test_a_signed_notice_of_a_payment_that_the_pg_does_not_know_keeps_its_case(pg_shop):
+    account = pg_shop.account("toss")
+    invent(pg_shop, account)
+    invent(pg_shop, account, key="other")
+    PgNotice.objects.filter(payment_ref="other").update(is_proven=True)
+    drains.run_all()
+    assert judged() == [(NoticeState.REJECTED, "not_at_pg"), (NoticeState.PARKED, "unknown_order")]
+    assert [one.notice.payment_ref for one in MoneyProblem.objects.all()] == ["other"]
+
+
+def test_a_pg_that_cannot_be_asked_about_an_invented_payment_leaves_its_case(pg_shop):
+    account = pg_shop.account("toss")
+    invent(pg_shop, account)
+    pg_shop.pgs.fault("status", pg="toss", method="GET", times=None)
+    drains.run_all()
+    assert judged() == [(NoticeState.PARKED, "unknown_order")]
+    assert MoneyProblem.objects.get().kind == ProblemKind.UNKNOWN_ORDER
+
+
+def test_an_invented_number_takes_no_genuine_notice_of_its_order_with_it(pg_shop):
+    account = pg_shop.account("toss")
+    invent(pg_shop, account)
+    pg_shop.pgs.control("payments", pg="toss", order_ref="20261121-9999999-1", amount=33_000)
+    pg_shop.pgs.control("payments/deposit", pg="toss", order_ref="20261121-9999999-1", amount=33_000)
+    pg_shop.heard()
+    PgNotice.objects.update(state=NoticeState.RETRY, due_at=account.created_at, finished_at=None, attempts=9)
+    drains.run_all()
+    drains.run_all(at=timezone.now() + timedelta(seconds=5))
+    first, *others = judged()
+    assert first == (NoticeState.REJECTED, "not_at_pg")
+    assert set(others) == {(NoticeState.PARKED, "unknown_order")}
+    assert MoneyProblem.objects.get().amount == 33_000
+
+
 @pytest.mark.parametrize(("more", "count"), [(0, 1), (5_000, 2)])
 def test_a_case_that_a_person_has_closed_comes_again_only_with_other_money(pg_shop, staff, more, count):
     account = pg_shop.account("nicepay")

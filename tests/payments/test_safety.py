@@ -111,6 +111,10 @@ def test_without_a_database_the_pg_is_told_to_come_again(pg_shop, caught, proces
     _allow(name, False)
     try:
         assert [post.to(web.url) for post in posts] == [503] * len(posts)
+        # Of an account that this process does not remember too.
+        for post in (*posts, Post("/payments/webhooks/unknown/", b"{}", {"Content-Type": "application/json"})):
+            said = post.said_by(web.url)
+            assert (said.status, said.headers["Retry-After"], said.body) == (503, "30", b"FAIL")
     finally:
         _allow(name, True)
     assert not PgRequest.objects.exists()

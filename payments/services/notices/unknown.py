@@ -1,7 +1,8 @@
 """모르는 주문의 알림: a notice that names no payment of ours waits for half an hour, then for a person (A48).
 
 The order may still arrive. Of one payment there is one case, however many notices tell of it, with the sum that the PG
-itself names. Source: payments.md 5.5, 5.7.
+itself names. What anybody could have sent, and the PG does not know either, is no case (A66): otherwise whoever learns
+an address could fill the list of those who look for money. Source: payments.md 5.5, 5.7.
 """
 
 import logging
@@ -10,7 +11,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from payments.adapters.base import Kind, PgProblem, Ref
+from payments.adapters.base import Kind, NotAtPg, PgProblem, Ref
 from payments.models import MoneyProblem, Payment, PgNotice
 from payments.services.notices.asking import may_ask
 from payments.services.pg_accounts import client_of, facts_of, pg_of
@@ -23,6 +24,7 @@ TRIES = 4
 MONEY_IN = frozenset({Kind.DEPOSITED})
 AGAIN = Applied(NoticeState.RETRY, "unknown_order")
 SHOWN = Applied(NoticeState.PARKED, "unknown_order")
+NOBODYS = Applied(NoticeState.REJECTED, "not_at_pg")
 SUPERSEDED = Applied(NoticeState.IGNORED, "superseded")
 
 
@@ -39,17 +41,37 @@ def judge(notices: Sequence[PgNotice], *, at: datetime) -> dict[int, Applied]:
         return found
     if not due[0].is_proven and not may_ask(due[0].account_id, at=at):
         return found | {one.pk: LATER for one in due}
-    _show(due, _won_at_pg(due[0]), at=at)
+    try:
+        won = _won_at_pg(due[0])
+    except NotAtPg:
+        return found | _judge_unknown_at_pg(due, at=at)
+    _show(due, won, at=at)
     return found | {one.pk: SHOWN for one in due}
 
 
+def _judge_unknown_at_pg(due: Sequence[PgNotice], *, at: datetime) -> dict[int, Applied]:
+    """The PG does not know the payment of the first of them: what proves its sender is shown all the same.
+
+    The others of the same payment are invented; those that name another one under this order have their own turn, so
+    that an invented number takes no genuine notice with it.
+    """
+    proven = [one for one in due if one.is_proven]
+    if proven:
+        _show(proven, None, at=at)
+    named = due[0].payment_ref
+    verdicts = {one.pk: NOBODYS if one.payment_ref == named else LATER for one in due}
+    return verdicts | {one.pk: SHOWN for one in proven}
+
+
 def _won_at_pg(notice: PgNotice) -> int | None:
-    """What the PG says that stands there by now; None when it cannot be asked or does not say."""
+    """What the PG says that stands there by now; None when it cannot be asked or does not say. Raises NotAtPg."""
     account = notice.account
     ref = Ref(order_ref=notice.order_ref, payment_ref=notice.payment_ref, at=notice.received_at)
     connection.close_if_unusable_or_obsolete()
     try:
         snapshot = pg_of(account).fetch(client_of(account), account=facts_of(account), ref=ref)
+    except NotAtPg:
+        raise
     except PgProblem as problem:
         log.warning("the unknown payment of notice %s cannot be asked about: %s", notice.pk, problem)
         return None

@@ -158,15 +158,25 @@ def test_what_each_pg_takes_for_success(pgs, shop, name, said, counts):
 
 @pytest.mark.parametrize("name", ["nicepay", "nicepay-form", "inicis"])
 def test_a_forged_notice_is_refused(pgs, shop, name):
-    listener = shop(name, channel="mobile", notice_key=NOTICE_KEY) if name == "inicis" else shop(name)
+    adapter, account = SHOPS[name]
+    with pytest.raises(Rejected) as caught:
+        adapter.read(forged(pgs, shop(name), name), account=account, secret_of=nobody)
+    assert caught.value.answer is Answer.UNAUTHORIZED
+
+
+def test_a_forged_proof_of_inicis_is_none(pgs, shop):
+    adapter, account = SHOPS["inicis"]
+    told = forged(pgs, shop("inicis", channel="mobile", notice_key=NOTICE_KEY), "inicis")
+    assert not adapter.read(told, account=account, secret_of=nobody).is_proven
+
+
+def forged(pgs, listener, name):
+    """The first notice of a forged deposit."""
     pgs.fault("forge", pg=name, times=None)
     pgs.control("payments", pg=name, order_ref=ORDER, amount=33000, announce=False)
     pgs.control("payments/deposit", pg=name, order_ref=ORDER)
     pgs.wait_for(lambda: listener.heard)
-    adapter, account = SHOPS[name]
-    with pytest.raises(Rejected) as caught:
-        adapter.read(listener.heard[0], account=account, secret_of=nobody)
-    assert caught.value.answer is Answer.UNAUTHORIZED
+    return listener.heard[0]
 
 
 def test_a_nicepay_notice_corrupted_on_its_way_is_refused_or_reads_the_same(pgs, shop):

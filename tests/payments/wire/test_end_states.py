@@ -18,6 +18,7 @@ from payments.tasks import cancel_unpaid_overdue
 from tests.fixtures.orders import reloaded
 from tests.fixtures.posts import all_at_once
 from tests.payments.pg import portone_case
+from tests.payments.pg.golden import NOTICE_KEY
 from tests.payments.test_closing import at_once
 from tests.payments.wire.golden_shop import effects, golden_shop, raw
 
@@ -25,8 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WAITING, PREPARING, CANCELED = LineState.AWAITING_PAYMENT, LineState.PREPARING, LineState.CANCELED_UNPAID
 UNTOUCHED = (WAITING, 0, PaymentState.PENDING)
 PAID = (PREPARING, 33_000, PaymentState.PAID)
-any_sum = pytest.mark.parametrize("pg", ["nicepay", "nicepay-form", "inicis"])
-"""PGs that do not promise an exact sum (Capabilities.is_exact_amount); KCP will be another."""
+any_sum = pytest.mark.parametrize("pg", ["nicepay", "nicepay-form", "inicis", "inicis mobile"])
+"""PGs that do not promise an exact sum (Capabilities.is_exact_amount); KCP will be another. Mobile notices of Inicis
+bring back a proof of the sum asked for.
+"""
 
 
 def ledger(order):
@@ -48,10 +51,15 @@ def cancel(order, staff):
 def fixed(pg_shop):
     """`fixed(pg)`: an order whose account takes any sum, and a function that pays and waits until we have heard."""
 
-    def make(pg):
-        order = pg_shop.order(pg_shop.account(pg))
+    def make(name):
+        pg, _, channel = name.partition(" ")
+        proof = {"channel": channel, "notice_key": NOTICE_KEY} if channel else {}
+        account = pg_shop.account(pg)
+        account.set_secrets(*account.secrets(), options=account.options() | proof)
+        account.save()
         shop = pg_shop.pgs.read("shops", pg=pg)[0]
-        pg_shop.pgs.shop(pg, options={**shop["options"], "is_exact_amount": False})
+        pg_shop.pgs.shop(pg, options={**shop["options"], "is_exact_amount": False, **proof})
+        order = pg_shop.order(account)
 
         def pay(amount):
             # The older form of NICEPAY tells two deposits of one second apart by nothing.
