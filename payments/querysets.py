@@ -104,7 +104,14 @@ class VirtualQuerySet(QuerySet[Any]):
 
     def start_over(self, *, at: datetime, bank: str, due_at: datetime) -> int:
         """새로 발급: of one that ended, or that no PG was told to close yet, nothing stays but its place."""
-        return self.over().update(
+        return self.over()._begin(at=at, bank=bank, due_at=due_at)
+
+    def replace(self, *, at: datetime, bank: str, due_at: datetime) -> int:
+        """다른 계좌로 발급: the same of one that the PG has opened without anybody hearing its number."""
+        return self.filter(state=VirtualState.PENDING)._begin(at=at, bank=bank, due_at=due_at)
+
+    def _begin(self, *, at: datetime, bank: str, due_at: datetime) -> int:
+        return self.update(
             state=VirtualState.PENDING,
             bank=bank,
             number="",

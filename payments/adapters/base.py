@@ -307,6 +307,10 @@ class RefusedByPg(PgProblem):
     """PG 거절: the PG certainly did not do it and says why."""
 
 
+class KnownAtPg(RefusedByPg):
+    """중복된 주문번호: the PG opens nothing, because it has a payment under this order reference already."""
+
+
 class Unavailable(PgProblem):
     """PG 응답 없음: certainly nothing was done; asking again is safe."""
 

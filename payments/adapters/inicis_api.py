@@ -23,6 +23,7 @@ from payments.adapters.base import (
     BankAccount,
     Denied,
     IssueAsk,
+    KnownAtPg,
     NotAtPg,
     OutcomeUnknown,
     PgState,
@@ -53,6 +54,7 @@ _UNKNOWN_PAYMENT: Final = re.compile(
     r"(?:거래|TID|내역).*(?:존재하지 ?않|찾을 ?수 ?없)|(?:거래|TID|내역)(?:정보|번호)?[이가은는]? ?없", re.I
 )
 """It says that there is no such payment; that something cannot be done ("할 수 없") says nothing of the kind."""
+_USED: Final = re.compile(r"중복.*(?:주문|거래|oid)|(?:주문|거래|oid).*중복", re.I)
 _DOUBTFUL: Final = re.compile(r"통신|시간 ?초과|타임 ?아웃|time ?out|시스템|지연|처리 ?중|점검|장애|일시|잠시", re.I)
 """Failures behind Inicis' own door: the money may have moved, and what else the words say is not to be relied on."""
 
@@ -237,6 +239,8 @@ def _checked(response: Response, fine: str, *, moves_money: bool) -> dict[str, A
         raise NotAtPg("unknown payment", code=code, message=message)
     if not moves_money:
         raise Unavailable("the payment cannot be shown", code=code, message=message)
+    if _USED.search(message):
+        raise KnownAtPg("the order id is used", code=code, message=message)
     raise RefusedByPg("not done", code=code, message=message)
 
 

@@ -14,6 +14,7 @@ from payments.adapters.base import (
     CashReceiptFacts,
     Denied,
     IssueAsk,
+    KnownAtPg,
     Movement,
     NotAtPg,
     OutcomeUnknown,
@@ -171,6 +172,8 @@ def _checked(answered: Answered, *, moves_money: bool) -> Mapping[str, Any]:
         problem = NotAtPg
     elif not code or answered.status == 404 or code == "PG_PROVIDER":
         raise lost(f"HTTP {answered.status}", moves_money=moves_money, code=code, message=message)
+    elif moves_money and code == "ALREADY_PAID":
+        problem = KnownAtPg
     raise problem(f"HTTP {answered.status}", code=code, message=message)
 
 

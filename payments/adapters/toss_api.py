@@ -12,6 +12,7 @@ from payments.adapters.base import (
     CashReceiptFacts,
     Denied,
     IssueAsk,
+    KnownAtPg,
     Movement,
     NotAtPg,
     OutcomeUnknown,
@@ -53,6 +54,7 @@ _KEY_CODES: Final = frozenset(
     {"UNAUTHORIZED_KEY", "INVALID_API_KEY", "INVALID_CLIENT_KEY", "INCORRECT_BASIC_AUTH_FORMAT", "FORBIDDEN_REQUEST"}
 )
 _UNKNOWN_CODES: Final = frozenset({"NOT_FOUND_PAYMENT", "NOT_FOUND_PAYMENT_SESSION"})
+_USED_CODES: Final = frozenset({"DUPLICATED_ORDER_ID"})
 _BUSY_CODES: Final = frozenset({"IDEMPOTENT_REQUEST_PROCESSING"})
 _LONGEST_REASON: Final = 200
 _LONGEST_NAME: Final = 100
@@ -156,6 +158,8 @@ def _checked(answered: Answered, *, moves_money: bool) -> Mapping[str, Any]:
     elif not code or code in _BUSY_CODES or answered.status == 404:
         # No word of Toss, or the same key is being worked on right now.
         raise lost(f"HTTP {answered.status}", moves_money=moves_money, code=code, message=message)
+    elif moves_money and code in _USED_CODES:
+        problem = KnownAtPg
     raise problem(f"HTTP {answered.status}", code=code, message=message)
 
 

@@ -14,12 +14,14 @@ from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
 from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
+from payments.services.gateway.closing import ORDER_CANCELED, PERHAPS_OPENED
 from payments.services.gateway.issuing import NO_NUMBER
 from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.services.watching.card_checks import NOT_THERE
 from payments.states import (
     BANK_PREFIX,
     BY_HAND,
+    ENDED,
     FROM_PG,
     GOING_OUT,
     NoticeState,
@@ -112,7 +114,7 @@ def virtual_row(payment: Payment, *, order: Any, at: datetime) -> dict[str, Any]
         "number": mask_account(virtual.number),
         "holder": holder_shown(virtual.holder, order),
         "deadline": cells.deadline(virtual.due_at, at) if waits else "",
-        "words": _words(virtual, payment, at=at),
+        "words": _words(virtual, payment, is_canceled=order.stage in ENDED, at=at),
         "is_failed": virtual.state == VirtualState.FAILED or virtual.last_error.startswith(KEY_REFUSED),
     }
 
@@ -125,10 +127,12 @@ def holder_shown(holder: str, order: Any) -> str:
     return shown
 
 
-def _words(virtual: VirtualAccount, payment: Payment, *, at: datetime) -> str:
+def _words(virtual: VirtualAccount, payment: Payment, *, is_canceled: bool, at: datetime) -> str:
     """지금 어떤 상태인지 in a sentence; empty for an account that money can go to."""
     when = cells.short_time(virtual.next_try_at, at)
     match VirtualState(virtual.state):
+        case VirtualState.PENDING if is_canceled and not virtual.is_from_window:
+            return f"{ORDER_CANCELED} {PERHAPS_OPENED}"
         case VirtualState.PENDING:
             return _opening(virtual, payment)
         case VirtualState.FAILED:

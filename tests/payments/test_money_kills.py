@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from core import drains
+from core import drains, relay
 from core import processes as system
-from orders.states import LineState, PaymentMethod
+from orders.services import progress
+from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import CardCheck, LedgerEntry, PgAccount, VirtualAccount
 from payments.services.gateway import issuing
 from payments.services.watching import card_checks
@@ -50,6 +51,30 @@ def test_an_account_that_was_opened_before_the_relay_died_is_found_and_not_opene
     pg_shop.heard()
     assert pg_shop.state(order) == (LineState.PREPARING, PRICE, "PAID")
     assert account.pk == virtual.payment.account_id
+    assert broken() == []
+
+
+@pytest.mark.parametrize("pg", ["toss", "inicis"])
+def test_an_account_that_was_opened_before_the_relay_died_is_closed_if_its_order_is_canceled(
+    pg_shop, killed, staff, pg
+):
+    pg_shop.account(pg)
+    PgAccount.objects.update(issues_accounts=True, bank=BANKS[pg])
+    at = timezone.now()
+    order = pg_shop.make_order(price=PRICE, payment_method=PaymentMethod.VIRTUAL_ACCOUNT, at=at)
+    issuing.ask_for_accounts(orders=[order], at=at - issuing.HEAD_START)
+    killed("virtual_issued_before_write")
+    progress.cancel_unpaid(
+        order_ids=[order.pk], actor=staff, at=timezone.now(), by=CanceledBy.STAFF, reason="고객 요청"
+    )
+    relay.run_once(at=timezone.now())
+    virtual = VirtualAccount.objects.get()
+    assert (virtual.state, virtual.number, virtual.attempts) == (VirtualState.PENDING, "", 1)
+    drains.run_all(at=timezone.now() + issuing.LEASE)
+    assert reloaded(virtual).state == (VirtualState.CLOSED if pg == "toss" else VirtualState.FAILED)
+    [opened] = pg_shop.pgs.read("payments", pg=pg)
+    assert opened["state"] == "CANCELED"
+    assert pg_shop.state(order) == (LineState.CANCELED_UNPAID, 0, "PENDING")
     assert broken() == []
 
 

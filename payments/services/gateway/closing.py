@@ -11,15 +11,13 @@ from django.db.models import Exists, OuterRef, Q
 
 from core import drains
 from core.failpoints import declare, failpoint
-from orders.models import Order
 from orders.services.locking import locked_orders
 from orders.states import LineState
 from payments.adapters.base import NotAtPg, PgProblem, PgState, RefusedByPg, Unsupported
-from payments.models import LedgerEntry, Payment, VirtualAccount
-from payments.models.virtual import account_due
+from payments.models import LedgerEntry, VirtualAccount
 from payments.querysets import VirtualQuerySet
-from payments.services.gateway import windows
 from payments.services.gateway.issuing import CHANNEL, MOST_ATTEMPTS
+from payments.services.gateway.renewing import ask_anew
 from payments.services.ledger.booking import OF_BANK, payments_of
 from payments.services.ledger.references import ref_of
 from payments.services.notices.draining import apply_each
@@ -37,6 +35,7 @@ BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3
 REASON = "주문 취소"
 ORDER_CANCELED = "주문이 취소됐습니다."
 LOOKED_FOR = "고객이 결제창에서 연 계좌가 있는지 확인하고, 있으면 PG에서 닫습니다."
+PERHAPS_OPENED = "PG가 계좌를 열었는지 확인하고, 열었으면 닫습니다."
 OVER_AT_PG = frozenset({PgState.CANCELED, PgState.EXPIRED, PgState.FAILED})
 CLOSED = declare("virtual_closed_before_write", "the PG has closed the account; nothing of it is written")
 
@@ -52,11 +51,15 @@ def ask_to_close(*, order_id: int, at: datetime, hold: timedelta = timedelta()) 
         canceled = [order for order in orders if order.stage in ENDED]
         unpaid = Q(payment__order__stage=LineState.CANCELED_UNPAID, payment__balance=0)
         found = VirtualAccount.objects.filter(unpaid | ~Exists(came), payment__order__in=canceled)
-        # By their ids: a statement that waits for an account's row reads the state of that row anew, of no other.
+        # By their ids: a statement that waits for an account's row reads the state of that row anew, of no other. What
+        # somebody writes just now is waited for, and read as he leaves it.
         mine = VirtualAccount.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
-        # Should the PG be opening it at this moment, whoever asked will find it canceled and have it closed; what he
-        # has written just now is closed by the second statement.
-        mine.filter(is_from_window=False).give_up(at=at, error=ORDER_CANCELED)
+        list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        ours = mine.filter(is_from_window=False)
+        ours.filter(attempts=0).give_up(at=at, error=ORDER_CANCELED)
+        # Who has asked for one may have died, or heard no answer: the PG is asked whether it opened one. Whoever asks
+        # at this moment (he has emptied the error) keeps his claim, finds the order canceled and has it closed.
+        ours.exclude(last_error="").ask_soon(at=at + hold, error=f"{ORDER_CANCELED} {PERHAPS_OPENED}")
         # The buyer may have opened one that nobody has shown us yet: it is closed as soon as the PG does.
         mine.filter(is_from_window=True).ask_soon(at=at + hold, error=f"{ORDER_CANCELED} {LOOKED_FOR}")
         mine.close_after(hold, at=at)
@@ -72,7 +75,8 @@ def reopen(*, order_id: int, at: datetime) -> None:
             if payment.order.open_amount <= 0:
                 continue
             mine = VirtualAccount.objects.filter(payment=payment)
-            if mine.filter(is_from_window=True).ask_soon(at=at):
+            # Who asks for one of ours just now goes on: a second asker beside him might open another.
+            if mine.filter(Q(is_from_window=True) | ~Q(last_error="")).ask_soon(at=at):
                 drains.notify(CHANNEL)
             # One that is being closed just now is followed by a new one when it is closed.
             if not mine.filter(due_at__gt=at).unasked().leave_open(at=at) and mine.over().exists():
@@ -149,36 +153,3 @@ def _later(virtual: VirtualAccount, problem: PgProblem, *, at: datetime) -> None
 
 def _row(virtual: VirtualAccount) -> VirtualQuerySet:
     return VirtualAccount.objects.filter(pk=virtual.pk)
-
-
-def ask_anew(payment: Payment, *, at: datetime) -> None:
-    """새 계좌 under a new reference; where money has moved under the old one, that one stays the only one."""
-    if payment.account is None or payment.order_ref is None:
-        return
-    if VirtualAccount.objects.filter(payment=payment, is_from_window=True).exists():
-        windows.ask_again(payment, at=at, channel=CHANNEL)
-        return
-    if LedgerEntry.objects.filter(payment=payment).exists():
-        log.warning("payment %s gets no new account: money has moved through the old one", payment.pk)
-        return
-    order: Order = payment.order
-    mine = VirtualAccount.objects.filter(pk=payment.pk)
-    if not mine.start_over(at=at, bank=payment.account.bank, due_at=account_due(order, at=at)):
-        return
-    Payment.objects.filter(pk=payment.pk).update(
-        order_ref=_next_ref(payment.order_ref, order),
-        payment_ref="",
-        sealed_secret="",
-        synced_at=None,
-        asked_at=None,
-        updated_at=at,
-    )
-    drains.notify(CHANNEL)
-
-
-def _next_ref(order_ref: str, order: Order) -> str:
-    """The reference after the last one that any payment of the order has."""
-    number, _, _ = order_ref.rpartition("-")
-    used = Payment.objects.filter(order=order, order_ref__startswith=f"{number}-").values_list("order_ref", flat=True)
-    attempts = [int(last) for ref in used if (last := str(ref).rpartition("-")[2]).isdecimal()]
-    return f"{number}-{max(attempts, default=0) + 1}"

@@ -3,14 +3,15 @@
 Where the buyer opens it in the PG's own window, the same road asks what he has opened (`windows`).
 
 The PG is asked outside any transaction. When nobody knows whether it opened the account, it is asked about the payment
-before it is asked for another one. A refusal of our key or settings is nobody's last word: it is tried again like a PG
-that is silent, and at once when somebody has mended the account. What the PG refuses for its own reason stays FAILED.
+before it is asked for another one. What it has opened and does not tell the number of (Inicis) nobody can pay into:
+another one is asked for under the next reference, until there are three. A refusal of our key or settings is nobody's
+last word: it is tried again like a PG that is silent, and at once when somebody has mended the account. What the PG
+refuses for its own reason stays FAILED.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,12 +21,15 @@ from core import drains
 from core.failpoints import declare, failpoint
 from core.sealing import seal
 from orders.models import Order
+from orders.services.locking import locked_orders
 from orders.states import BIT, LineState, PaymentMethod
 from payments.adapters.base import (
     Denied,
     IssueAsk,
+    KnownAtPg,
     NotAtPg,
     PgProblem,
+    PgState,
     RefusedByPg,
     Snapshot,
     Unsupported,
@@ -34,8 +38,10 @@ from payments.models import Payment, PgAccount, VirtualAccount
 from payments.models.account import PURPOSE
 from payments.models.virtual import account_due
 from payments.querysets import VirtualQuerySet
-from payments.services.gateway import windows
+from payments.services.gateway import renewing, windows
+from payments.services.ledger.booking import payments_of
 from payments.services.ledger.references import PgPaid, ref_of
+from payments.services.notices.draining import apply_each
 from payments.services.pg_accounts import (
     HURRIED,
     KEY_REFUSED,
@@ -49,14 +55,15 @@ from payments.services.pg_accounts import (
     words_of,
 )
 from payments.services.snapshots import learning
+from payments.services.snapshots.applying import Fetched
 from payments.states import ENDED, PaymentState, VirtualState
 
 log = logging.getLogger("payments.issuing")
 
-CHANNEL = "oms_virtual_accounts"
+CHANNEL = renewing.CHANNEL
 AT_ONCE = 10
 LEASE = timedelta(seconds=180)
-"""Longer than two patient calls for one account, or one question about each of several windows (questions.py)."""
+"""Longer than three patient calls for one account, or one question about each of several windows (questions.py)."""
 HEAD_START = timedelta(seconds=5)
 """The request that made the order asks first: the shop waits for its answer."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
@@ -65,12 +72,39 @@ SLOW = timedelta(hours=6)
 LAST = timedelta(days=7)
 """So long after the deadline nobody asks for an account any more."""
 MOST_ATTEMPTS = 1000
+MOST_REFERENCES = 3
+"""So many accounts whose number nobody heard are asked for without a person."""
 MOVED_ON = "주문이 입금을 기다리지 않습니다."
 NO_NUMBER = (
     "PG의 답에 계좌번호가 없습니다. 저절로 다시 확인합니다. 계속되면 PG 관리자 화면에서 이 결제가 가상계좌인지 "
     "확인하세요."
 )
+UNHEARD = (
+    "PG가 계좌를 열고도 계좌번호를 알려 주지 않아 더 요청하지 않습니다. PG 관리자 화면에서 이 주문의 가상계좌를 "
+    "확인하고 다시 발급하세요."
+)
+UNHEARD_AND_MOVED = (
+    "PG가 연 계좌의 번호를 알 수 없고, 이미 돈이 오간 결제라 새 계좌를 발급하지 않습니다. PG 관리자 화면에서 확인하고 "
+    "다른 방법으로 받으세요."
+)
+HIDDEN = frozenset({PgState.WAITING, PgState.CANCELED, PgState.EXPIRED})
+"""States of an account of which nobody will hear the number any more; what failed may be asked for once more."""
 ISSUED = declare("virtual_issued_before_write", "the PG has opened the account; nothing of it is written")
+
+
+class Unheard(PgProblem):
+    """번호 없는 계좌: the PG has one under our reference and tells nobody its number.
+
+    `found` is None where it does not even show it.
+    """
+
+    def __init__(self, found: Snapshot | None) -> None:
+        super().__init__("the PG does not tell the number of the account that it has opened")
+        self.found = found
+
+
+class NotWanted(PgProblem):
+    """필요 없는 계좌: the PG has opened none, and the order does not wait for its money any more."""
 
 
 def ask_for_accounts(*, orders: Collection[Order], at: datetime) -> list[int]:
@@ -189,13 +223,17 @@ def _claimed(virtual: VirtualAccount) -> VirtualQuerySet:
 
 
 def _is_wanted(virtual: VirtualAccount) -> bool:
-    """Whether the order waits for money that may come by this account."""
-    order = virtual.payment.order
+    """Whether the order waited for money that may come by this account, when it was claimed."""
+    return _wants(virtual.payment.order)
+
+
+def _wants(order: Order) -> bool:
     return bool(order.steps & BIT[LineState.AWAITING_PAYMENT]) and order.open_amount > 0
 
 
 def _issue(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> None:
-    if virtual.is_from_window or _is_wanted(virtual):
+    """What an earlier attempt may have opened is looked for though the order has moved on since, and closed."""
+    if virtual.is_from_window or virtual.attempts > 1 or _is_wanted(virtual):
         _take(virtual, partial(_ask, virtual, at=at, timeout=timeout), at=at)
     else:
         _claimed(virtual).give_up(at=at, error=MOVED_ON)
@@ -217,6 +255,10 @@ def _take(virtual: VirtualAccount, ask: Callable[[], Snapshot], *, at: datetime)
     except windows.Different as problem:
         # Its case tells a person; staff may have it asked about again.
         _later(virtual, words_of(problem), at=at, is_tried_again=False)
+    except NotWanted:
+        _claimed(virtual).give_up(at=at, error=MOVED_ON)
+    except Unheard as problem:
+        _replace(virtual, problem.found, at=at)
     except PgProblem as problem:
         _later(virtual, words_of(problem), at=at)
     else:
@@ -236,13 +278,10 @@ def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
     pg = pg_of(account)
     if not pg.capabilities.can_issue:
         return windows.look(virtual, at=at, timeout=timeout)
-    client, facts = client_of(account, timeout), facts_of(account)
-    if virtual.attempts > 1:
-        # Somebody may have got through and died before writing it down.
-        with suppress(NotAtPg):
-            found = pg.fetch(client, account=facts, ref=ref_of(payment))
-            if found.account is not None:
-                return found
+    if virtual.attempts > 1 and (found := _opened_before(virtual, account, timeout, at=at)) is not None:
+        return found
+    if not _is_wanted(virtual):
+        raise NotWanted("nothing was opened")
     ask = IssueAsk(
         order_ref=payment.order_ref,
         amount=payment.amount,
@@ -253,7 +292,70 @@ def _ask(virtual: VirtualAccount, *, at: datetime, timeout: Timeout) -> Snapshot
         buyer_phone=order.buyer_phone,
         buyer_email=order.buyer_email,
     )
-    return pg.issue(client, account=facts, ask=ask)
+    try:
+        return pg.issue(client_of(account, timeout), account=facts_of(account), ask=ask)
+    except KnownAtPg:
+        if virtual.attempts <= 1:
+            raise
+        # What was opened before shows only now, or not at all.
+        found = _opened_before(virtual, account, timeout, at=at)
+        if found is None:
+            raise Unheard(None) from None
+        return found
+
+
+def _opened_before(virtual: VirtualAccount, account: PgAccount, timeout: Timeout, *, at: datetime) -> Snapshot | None:
+    """먼저 연 계좌: somebody may have got through and died before writing it down, or heard no answer.
+
+    None where the PG may be asked to open one. Money is applied at once, whatever the number is. Raises Unheard.
+    """
+    ref = ref_of(virtual.payment)
+    try:
+        found = pg_of(account).fetch(client_of(account, timeout), account=facts_of(account), ref=ref)
+    except NotAtPg:
+        return None
+    if found.account is not None:
+        return found
+    if found.deposits:
+        apply_each([Fetched(virtual.pk, found, at)], at=at)
+        return found
+    if found.state in HIDDEN:
+        raise Unheard(found)
+    return None
+
+
+def _replace(virtual: VirtualAccount, found: Snapshot | None, *, at: datetime) -> None:
+    """다른 계좌로: nobody can pay into this one, so another is asked for under the next reference, and it is closed."""
+    old = virtual.payment
+    with locked_orders([old.order_id], skip_locked=True) as (orders, _):
+        payment = payments_of(orders).get(virtual.pk)
+        if payment is None or payment.account is None:
+            _later(virtual, NO_NUMBER, at=at)
+            return
+        if payment.order_ref != old.order_ref:
+            return
+        # Whoever opened it may have told us meanwhile: then the claim is not ours any more.
+        mine = _claimed(virtual).filter(state=VirtualState.PENDING)
+        if why_not := _why_no_other(payment):
+            # That of an order which still waits stays open: staff may find its number at the PG.
+            is_over = bool(mine.give_up(at=at, error=why_not)) and why_not == MOVED_ON
+        else:
+            due_at = account_due(payment.order, at=at)
+            is_over = bool(mine.replace(at=at, bank=payment.account.bank, due_at=due_at))
+            if is_over:
+                log.warning("payment %s gets another account: nobody heard the number of %s", old.pk, old.order_ref)
+                renewing.take_next_ref(payment, at=at)
+    if is_over and found is not None and found.state == PgState.WAITING:
+        renewing.shut(old, found.payment_ref)
+
+
+def _why_no_other(payment: Payment) -> str:
+    """Why no other account is asked for; empty when it is."""
+    if not _wants(payment.order):
+        return MOVED_ON
+    if renewing.has_moved(payment):
+        return UNHEARD_AND_MOVED
+    return UNHEARD if renewing.place_of(payment.order_ref or "") >= MOST_REFERENCES else ""
 
 
 def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
@@ -269,8 +371,7 @@ def _keep(virtual: VirtualAccount, snapshot: Snapshot, *, at: datetime) -> None:
             return
         # FAILED is no cancel by itself: another relay may have been refused what this one was given.
         is_canceled = Order.objects.filter(pk=payment.order_id, stage__in=ENDED).exists()
-        is_wanted = mine.state == VirtualState.PENDING or not is_canceled
-        learning.write(payment, mine, snapshot, is_wanted=is_wanted, at=at)
+        learning.write(payment, mine, snapshot, is_wanted=_is_wanted(virtual) and not is_canceled, at=at)
         Payment.objects.filter(pk=virtual.pk).update(
             payment_ref=snapshot.payment_ref, sealed_secret=seal(snapshot.secret, purpose=PURPOSE)
         )

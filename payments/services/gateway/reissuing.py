@@ -18,7 +18,7 @@ from orders.services.locking import NOT_FOUND, locked_orders
 from orders.states import LineState, PaymentMethod
 from payments.events import VIRTUAL_ASKED
 from payments.models import LedgerEntry, Payment, PgAccount, VirtualAccount
-from payments.services.gateway import closing, issuing
+from payments.services.gateway import issuing, renewing
 from payments.services.ledger.booking import payments_of
 from payments.services.telling import NOT_WAITING, OVER
 from payments.states import VirtualState
@@ -138,7 +138,7 @@ def _ask(order: Order, payment: Payment, virtual: VirtualAccount | None, *, at: 
         mine = VirtualAccount.objects.filter(pk=virtual.pk, state=V.PENDING).exclude(last_error="")
         mine.update(next_try_at=at, updated_at=at)
     else:
-        closing.ask_anew(payment, at=at)
+        renewing.ask_anew(payment, at=at)
 
 
 def _record(payments: Sequence[Payment], *, actor: Any, at: datetime, batch: Job | None) -> None:
