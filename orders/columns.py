@@ -154,11 +154,12 @@ def elsewhere_text(group: Group) -> str:
 
 
 def lock_tags(group: Group) -> list[cells.Tag]:
-    """잠금 표시: 결제 확인 and 보류 of the lines of a row."""
+    """잠금 표시: 결제 확인, 입금 확인 중 and 보류 of the lines of a row."""
     locks = 0
     for line in group.lines:
         locks |= line.open_locks
-    found = [cells.Tag(LockKind.PAYMENT.label, DANGER)] if locks & LOCK_BIT[LockKind.PAYMENT] else []
+    money = ((LockKind.PAYMENT, DANGER), (LockKind.DEPOSIT_PENDING, HOLD))
+    found = [cells.Tag(kind.label, css) for kind, css in money if locks & LOCK_BIT[kind]]
     return [*found, cells.Tag("보류", HOLD)] if locks & HELD else found
 
 

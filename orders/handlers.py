@@ -12,6 +12,14 @@ from orders.models import DelayNotice, Order, OrderEvent
 from orders.notices import notify_buyer
 from orders.states import CANCELED_CODE, CanceledBy, LineState
 
+CAUSES: dict[str, str] = {
+    CanceledBy.BUYER: "고객 요청",
+    CanceledBy.DEADLINE: "입금기한이 지났습니다",
+    CanceledBy.STAFF: "판매자 취소",
+}
+NOBODYS = "그 밖의 사정"
+"""A paid line that was canceled by neither party's fault."""
+
 
 @on(events.LINE_PAID, holds=True)
 def tell_payment_confirmed(delivery: Any) -> None:
@@ -29,13 +37,8 @@ def tell_order_canceled(delivery: Any) -> None:
     if line is None and not delivery.is_correction:
         return
     by = CanceledBy(line.canceled_by) if line and line.canceled_by in CANCELED_CODE else CanceledBy.STAFF
-    reason = {
-        CanceledBy.BUYER: "고객 요청",
-        CanceledBy.DEADLINE: "입금기한이 지났습니다",
-        CanceledBy.STAFF: "판매자 취소",
-    }[by]
     moment = line.canceled_at if line else None
-    notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason}, moment=moment)
+    notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": CAUSES[by]}, moment=moment)
 
 
 @on(events.LINE_CANCELED, holds=True)
@@ -46,7 +49,7 @@ def tell_lines_canceled(delivery: Any) -> None:
     lines = list(order.lines.filter(pk__in=ids, state=LineState.CANCELED).order_by("seq"))
     if not lines:
         return
-    reason = "고객 요청" if lines[0].canceled_by == CanceledBy.BUYER else "판매자 취소"
+    reason = CAUSES.get(lines[0].canceled_by, NOBODYS)
     if order.stage == LineState.CANCELED:
         notify_buyer(delivery, template="order_canceled", order=order, facts={"reason": reason})
     else:

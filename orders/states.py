@@ -83,7 +83,7 @@ FIRST_STATES = (S.AWAITING_PAYMENT, S.PREPARING)
 
 
 class CanceledBy(models.TextChoices):
-    """입금전취소 주체: Cafe24 C47, C48, C49."""
+    """취소 주체, as the buyer is told it: of unpaid lines Cafe24 C47, C48, C49; of paid ones whose fault it was."""
 
     BUYER = "BUYER", "고객"
     DEADLINE = "DEADLINE", "기한 지남"

@@ -7,11 +7,12 @@ from typing import Any
 
 KST = timezone(timedelta(hours=9))
 _LIMIT = 200
+_BARE = {ord(char): None for char in "- "}
 
 
 def shown(messages: Sequence[dict[str, Any]], search: str) -> str:
     """The newest messages whose number, text or key contains the search word."""
-    fitting = [one for one in reversed(messages) if not search or search in _words(one)]
+    fitting = [one for one in reversed(messages) if _fits(one, search)]
     rows = "".join(_row(one) for one in fitting[:_LIMIT])
     empty = (
         "찾는 문자가 없습니다."
@@ -24,8 +25,10 @@ def shown(messages: Sequence[dict[str, Any]], search: str) -> str:
     )
 
 
-def _words(one: dict[str, Any]) -> str:
-    return f"{one['to']} {one['text']} {_key(one)}"
+def _fits(one: dict[str, Any], search: str) -> bool:
+    """Numbers are found however they are written: with hyphens, as the page shows them, with blanks, or without."""
+    digits = search.translate(_BARE)
+    return search in f"{one['text']} {_key(one)}" or (digits.isdecimal() and digits in str(one["to"]))
 
 
 def _key(one: dict[str, Any]) -> str:

@@ -25,15 +25,16 @@ def cancel_before_shipping(
     actor: Any,
     at: datetime,
     reason: str,
-    by: CanceledBy = CanceledBy.STAFF,
+    by: str = CanceledBy.STAFF,
     refuse: Mapping[int, str] | None = None,
     batch: Job | None = None,
     source: str = "",
 ) -> Outcome:
     """주문취소: paid lines go to 취소완료; what they had asked for or set aside of the stock is free again (C40).
 
-    Refused with the reason: a waybill is registered, an open claim or payment check, a line that has left; `refuse` are
-    reasons of the caller. Source: domain.md T19.
+    `by` is the CanceledBy that the buyer is told, empty where neither party wanted it. Refused with the reason: a
+    waybill is registered, an open claim or payment check, a line that has left; `refuse` are reasons of the caller.
+    Source: domain.md T19.
     """
     with locked_lines(line_ids, actor=actor) as lines:
         allocated = {line.pk for line in lines if line.state == LineState.READY}

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from accounts.lists import LoggedPage
 from core.lists import NUMBER, WORD, DateBasis, ListQuery, ListTab, SearchArm, Sort, Tool, lists
 from payments.columns.deposits import COLUMNS, PATHS, DepositRecord
-from payments.models import BankDeposit
+from payments.models import BankDeposit, DepositAllocation, DepositCandidate
 from payments.names import name_key
 from payments.pages.rows import OwnRows
 from payments.states import DepositReason, DepositState
@@ -19,6 +19,7 @@ def _queued(*reasons: DepositReason) -> Q:
 
 
 D = DepositReason
+ORDER_NUMBER = r"[0-9]{8}-[0-9]{7}"
 DONE_STATES = [
     DepositState.ALLOCATED, DepositState.IGNORED, DepositState.RETURNING, DepositState.REFUNDED
 ]  # fmt: skip
@@ -38,6 +39,17 @@ def _by_depositor(values: Sequence[str]) -> QuerySet[Any]:
     for value in values:
         found |= Q(name_key__contains=name_key(value))
     return BankDeposit.objects.filter(found).values_list("pk")
+
+
+def _waiting_for(values: Sequence[str]) -> QuerySet[Any]:
+    """Those that wait and may belong to an order."""
+    found = DepositCandidate.objects.filter(order__number__in=values, deposit__state=DepositState.QUEUED)
+    return found.values_list("deposit")
+
+
+def _linked_to(values: Sequence[str]) -> QuerySet[Any]:
+    found = DepositAllocation.objects.filter(payment__order__number__in=values, voided_at=None)
+    return found.values_list("deposit")
 
 
 @lists.register
@@ -68,6 +80,8 @@ class DepositPage(OwnRows, LoggedPage):
     )
     columns = COLUMNS
     arms = (
+        SearchArm("order", "주문번호", ORDER_NUMBER, _waiting_for, group=NUMBER),
+        SearchArm("order", "주문번호", ORDER_NUMBER, _linked_to, group=NUMBER),
         SearchArm("amount", "입금액", r"[0-9]{3,13}", _by_amount, group=NUMBER),
         SearchArm("depositor", "입금자", r".{2,}", _by_depositor, group=WORD, hint="입금자는 두 글자 이상 입력하세요."),
     )

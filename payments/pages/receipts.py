@@ -25,6 +25,7 @@ from core.lists import (
     lists,
 )
 from orders.columns import order_url
+from payments.columns.awaiting import TO_CASES
 from payments.columns.receipts import CSS, shown_url
 from payments.filters.notices import account_choices
 from payments.models import CashReceipt, PgReconciliation
@@ -168,6 +169,9 @@ class ReconciliationRecord(NamedTuple):
     finished_at: datetime
 
 
+CASES = "/payments/problems/?tab=pg&period=all"
+
+
 def verdict(row: ReconciliationRecord) -> tuple[str, str]:
     """대사 결과: css of its badge and words; a difference weighs more than a PG that was silent."""
     if row.mismatches or row.pg_sum != row.ledger_sum:
@@ -178,8 +182,10 @@ def verdict(row: ReconciliationRecord) -> tuple[str, str]:
 
 
 def _result(group: Group, _: object) -> str:
+    """Where the difference is a case, the way to the cases of that kind."""
     css, label = verdict(group.record)
-    return cells.badge(css, label)
+    badge = cells.badge(css, label)
+    return cells.two_lines(badge, cells.link(CASES, TO_CASES)) if group.record.mismatches else badge
 
 
 def _gap(row: ReconciliationRecord) -> int:

@@ -12,13 +12,21 @@ from core.jobs.pages import OrderRows
 from core.lists import Button
 from core.masking import mask_name
 from core.panels import Panel, register
-from orders.states import CLOSED, LineState, PaymentMethod
+from orders.states import CLOSED, LineState, LockKind, PaymentMethod
+from orders.why import WAYS, Way
 from payments.details.payment_box import notice_rows, payments_for_box, pg_rows, problem_rows, receipt_rows
 from payments.models import LedgerEntry, Payment
+from payments.pages.deposits import DepositPage
 from payments.services.gateway.reissuing import may_be_asked
 from payments.services.telling import METHODS
 from payments.states import PaymentState
 
+WAYS.add(
+    Way(
+        LockKind.DEPOSIT_PENDING, "입금 내역 보기", f"{DepositPage.url}?tab=all&period=all&q={{number}}",
+        DepositPage.permission,
+    )
+)  # fmt: skip
 RESEND, REISSUE = "resend-account", "reissue-account"
 
 

@@ -1,10 +1,8 @@
 """자동취소 beside the bank: what came in time and nobody has looked at yet pays its order first (F47)."""
 
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from orders.models import OrderLine
 from orders.states import LineState
@@ -14,25 +12,13 @@ from payments.models import LedgerEntry, MoneyProblem
 from payments.services.watching.overdue import cancel_overdue
 from payments.states import DepositState, EntryKind
 from tests.fixtures.orders import NOW, broken, reloaded
+from tests.fixtures.work import beside
 
 S = LineState
 
 
 def states(*orders):
     return [OrderLine.objects.get(order=one).state for one in orders]
-
-
-@contextmanager
-def beside():
-    """A colleague's transaction on a connection of its own, rolled back at the end."""
-    other = connection.copy()
-    try:
-        other.set_autocommit(False)
-        with other.cursor() as cursor:
-            yield cursor
-    finally:
-        other.rollback()
-        other.close()
 
 
 @pytest.fixture

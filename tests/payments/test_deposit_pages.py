@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.db import connection
@@ -20,7 +21,7 @@ from payments.services.deposits import allocating
 from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import DepositState, NoticeState
 from payments.views.deposits import NOT_COMPARED
-from tests.fixtures.answers import text_of
+from tests.fixtures.answers import body, text_of
 from tests.fixtures.orders import broken, reloaded
 
 URL = "/payments/deposits/"
@@ -212,3 +213,21 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(queue, came
     many = count("tab=all")
     assert many[1] > few[1]
     assert many[0] == few[0]
+
+
+def test_an_order_that_a_deposit_keeps_says_so_in_its_list_and_leads_to_the_deposit(queue, sign_in):
+    orders, found = queue
+    order, linked = orders["다섯"], orders["하나"]
+    query = lists.page("awaiting-payment").query("period=all&tab=matching", user=None, at=timezone.now())
+    assert {row.number: "입금 확인 중" in row.html for row in present(query).rows}[order.number]
+    client = sign_in(Role.FINANCE)
+    [path] = re.findall(r'href="([^"]*)">입금 내역 보기</a>', body(client.get(f"/orders/{order.number}/")))
+    assert rows(unescape(path).partition("?")[2]) == [found["manual"].pk]
+    assert rows(f"tab=all&period=all&q={linked.number}") == [found["auto"].pk]
+    assert "입금 내역 보기" not in text_of(client.get(f"/orders/{linked.number}/"))
+
+
+def test_who_may_not_see_deposits_has_no_way_to_them(queue, sign_in):
+    shown = text_of(sign_in(Role.LOGISTICS).get(f"/orders/{queue[0]['다섯'].number}/"))
+    assert "입금 내역을 먼저 확인하세요." in shown
+    assert "입금 내역 보기" not in shown

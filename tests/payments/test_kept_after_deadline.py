@@ -103,6 +103,24 @@ def test_a_payment_that_differs_is_told_once_a_person_has_closed_it_and_anew_whe
     assert MoneyProblem.objects.filter(resolved_at=None).count() == 1
 
 
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_only_a_clear_not_paid_lets_an_order_be_canceled(pg_shop, is_paid):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.pgs.fault("hold", times=None)
+    if is_paid:
+        pg_shop.deposit(order)
+    # What the PG answers is of another payment than ours: it says nothing about this one.
+    Payment.objects.update(amount=34_000)
+    at = overdue(order, timedelta(minutes=1))
+    assert cancel_unpaid_overdue(at=at) == 0
+    assert pg_shop.state(order) == (WAITING, 0, "PENDING")
+    assert MoneyProblem.objects.get().kind == ProblemKind.MISMATCH_WITH_PG
+    Payment.objects.update(amount=33_000)
+    assert cancel_unpaid_overdue(at=at) == (0 if is_paid else 1)
+    assert reloaded(order).stage == (LineState.PREPARING if is_paid else CANCELED)
+    assert broken() == []
+
+
 def test_a_card_order_that_only_its_own_relay_asks_about_is_not_asked_about_before_the_deadline_cancel(cards, calls):
     cards.account("toss")
     cards.shop.pgs.shop("toss", notice_url="")

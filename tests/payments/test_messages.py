@@ -205,3 +205,23 @@ def test_paid_lines_that_are_canceled_are_told_and_the_last_one_ends_the_order(
     assert f"주문을 취소했습니다. 주문번호 {order.number}, 사유: 판매자 취소" in last.body
     assert len(told("lines_canceled")) == 1
     assert not Message.objects.filter(body__contains="창고").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "by", "words"),
+    [
+        (Fault.BUYER, CanceledBy.BUYER, "고객 요청"),
+        (Fault.SELLER, CanceledBy.STAFF, "판매자 취소"),
+        (Fault.NONE, "", "그 밖의 사정"),
+    ],
+)
+def test_the_buyer_is_told_who_caused_the_cancel(make_order, make_variant, staff, lines_of, told_all, fault, by, words):
+    goods = [(make_variant(on_hand=5), 1), (make_variant(on_hand=5), 1)]
+    order = make_order(lines=goods, paid=True, at=timezone.now())
+    for line, template in zip(lines_of(order), ("lines_canceled", "order_canceled"), strict=True):
+        facts = {"fault": fault, "reason": "전화로 부탁", "actor": staff, "at": timezone.now()}
+        assert cancel_and_refund(line_ids=[line.pk], **facts).refused == {}
+        told_all()
+        [message] = told(template)
+        assert f"사유: {words}" in message.body
+        assert reloaded(line).canceled_by == by

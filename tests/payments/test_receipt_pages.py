@@ -1,7 +1,9 @@
 """현금영수증 and PG 대사: what the lists show and find, their files, and who may see and take them."""
 
 import io
+import re
 from datetime import date, timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -13,7 +15,8 @@ from core.calendar import kst_date
 from core.lists import lists
 from core.lists.presenter import present
 from payments.models import CashReceipt, Payment, PgAccount, PgReconciliation
-from payments.states import ReceiptPurpose, ReceiptState
+from payments.services.ledger import problems
+from payments.states import ProblemKind, ReceiptPurpose, ReceiptState
 
 RECEIPTS, RECONCILIATIONS = "/payments/receipts/", "/payments/reconciliations/"
 FILES = ("deposits", "notices", "notices/refused", "problems", "receipts", "reconciliations")
@@ -91,6 +94,16 @@ def test_a_comparison_says_what_differs_and_by_how_much(reconciled, sign_in):
     shown = sign_in(Role.FINANCE).get(f"{RECONCILIATIONS}?tab=differs").content.decode()
     assert "PG보다 3,000원 적음" in shown
     assert "불일치" in shown
+    assert shown.count("예외 입금 확인</a>") == 1
+
+
+def test_a_difference_that_is_a_case_leads_to_the_cases(reconciled, sign_in, make_order):
+    payment = Payment.objects.get(order=make_order())
+    problems.open_for(payment, ProblemKind.MISMATCH_WITH_PG, amount=3_000, at=timezone.now(), detail="PG 3,000원")
+    client = sign_in(Role.FINANCE)
+    shown = client.get(f"{RECONCILIATIONS}?tab=differs").content.decode()
+    [path] = re.findall(r'href="([^"]*)">예외 입금 확인</a>', shown)
+    assert "PG와 금액 다름" in client.get(unescape(path)).content.decode()
 
 
 def test_money_beside_the_pg_is_named(reconciled, sign_in):

@@ -61,6 +61,9 @@ def test_the_newest_stands_first_escaped_and_is_found_by_its_number():
     assert "010-9876-5432" in found
     assert "010-1234-5678" not in found
     assert "찾는 문자가 없습니다." in shown(messages, "없음")
+    for number in ("01012345678", "010-1234-5678", "010 1234 5678", " 1234-5678 "):
+        assert "먼저" in shown(messages, number)
+        assert "나중" not in shown(messages, number)
     assert "보낸 문자가 없습니다." in shown([], "")
 
 

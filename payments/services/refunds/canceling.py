@@ -17,7 +17,7 @@ from orders.models import Order, OrderLine
 from orders.refunds import Breakdown, Purchase, Source, Split, Terms, Units, calculate, less_shortfall, split
 from orders.services.canceling import cancel_before_shipping
 from orders.services.locking import NOT_FOUND, locked_orders
-from orders.states import Fault, LineState
+from orders.states import CanceledBy, Fault, LineState
 from payments.models import Payment, RefundAccount, RefundCalculation
 from payments.options import BASIC_FEE, FREE_FROM, RETURN_FEE
 from payments.services.ledger.booking import book, forgive, payments_of
@@ -29,6 +29,8 @@ GONE = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED, LineState.RETUR
 EXTRA_DUE = "취소하면 배송비를 {won:,}원 더 받아야 합니다. 나머지 품목도 함께 취소하거나 귀책을 판매자로 바꾸세요."
 UNCOVERED = "환불 가능 금액보다 {won:,}원 많습니다. 결제 내역과 진행 중인 환불을 먼저 확인하세요."
 SHORTFALL = "shortfall"
+CANCELED_BY = {Fault.BUYER: CanceledBy.BUYER, Fault.SELLER: CanceledBy.STAFF, Fault.NONE: ""}
+"""취소 주체 by 귀책: what the buyer is told as the reason; empty where neither party is at fault."""
 ONE_BY_ONE = "환불계좌가 필요한 주문은 한 건씩 취소하세요."
 
 
@@ -108,6 +110,7 @@ def cancel_and_refund(
             actor=actor,
             at=at,
             reason=reason,
+            by=CANCELED_BY[fault],
             refuse=refused,
             batch=batch,
             source=source,

@@ -7,10 +7,12 @@ lost. Source: payments.md 5.9.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, QuerySet, Sum
@@ -22,8 +24,8 @@ from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.ledger.booking import OF_BANK
 from payments.services.notices.draining import apply_each
 from payments.services.notices.fetching import fetch
-from payments.services.notices.questions import PATIENCE
-from payments.services.snapshots.applying import Fetched
+from payments.services.notices.questions import PATIENCE, AskedElsewhere
+from payments.services.snapshots.applying import BUSY, STALE, Fetched
 from payments.states import FROM_PG, GOING_OUT, NoticeState, PaymentState, VirtualState
 
 log = logging.getLogger("payments.reconciling")
@@ -31,6 +33,8 @@ log = logging.getLogger("payments.reconciling")
 AT_ONCE = 100
 FIRST = 8
 """Questions to a PG that has not answered yet in this run."""
+AGAIN = (0.5, 2.0, 5.0)
+"""Seconds before each further question about what somebody else was busy with when its turn came."""
 SOON = timedelta(hours=2)
 LATE = timedelta(days=7)
 DAYS = 7
@@ -43,14 +47,24 @@ REASON = "대사로 확인"
 
 @dataclass
 class Found:
-    """대사 결과: how many payments were asked about and what came of it; won."""
+    """대사 결과: which payments were asked about and what came of it; won of those that were answered."""
 
-    payments: int = 0
     unanswered: int = 0
     changed: int = 0
     mismatches: int = 0
     pg_sum: int = 0
+    ledger_sum: int = 0
     answered: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)
+    """To be asked about once more: somebody else holds their order, or asks about them too."""
+    heard: set[int] = field(default_factory=set)
+    silent: set[int] = field(default_factory=set)
+    """Accounts whose PG has answered, and those whose PG has not."""
+
+    @property
+    def payments(self) -> int:
+        """결제 수."""
+        return len(self.answered) + self.unanswered
 
 
 def reconcile_soon(*, at: datetime) -> Found:
@@ -69,8 +83,8 @@ def reconcile_soon(*, at: datetime) -> Found:
 def reconcile_week(*, at: datetime) -> list[PgReconciliation]:
     """주간 대사: every payment to which something happened within seven days, or whose order is open; new reports only.
 
-    A report is of an account and the day on which its payments were made. One that this night has finished is not done
-    again, so that a run that died is continued by the next.
+    A report is of an account and the day on which its payments were made. A run that died is continued by the next of
+    the day: a report that is there is done again only where answers are missing.
     """
     today, reports, left = kst_date(at), [], MOST
     for account in PgAccount.objects.filter(is_active=True).order_by("pk"):
@@ -81,7 +95,8 @@ def reconcile_week(*, at: datetime) -> list[PgReconciliation]:
         for pk, day in (busy | still).items():
             by_day[day].append(pk)
         for day in sorted(by_day, reverse=True):
-            if not PgReconciliation.objects.filter(ran_on=today, account=account, day=day).exists():
+            mine = PgReconciliation.objects.filter(ran_on=today, account=account, day=day)
+            if not mine.filter(unanswered=0).exists():
                 report = _report(account, day, by_day[day], ran_on=today, at=at)
                 if report is not None:
                     reports.append(report)
@@ -138,19 +153,18 @@ def _report(
     found = _compare(payments, at=at)
     if not found.payments:
         return None
-    ledger = LedgerEntry.objects.filter(payment__in=found.answered, kind__in=FROM_PG | GOING_OUT).exclude(OF_BANK)
     orders = Order.objects.filter(pk__in=Payment.objects.filter(pk__in=found.answered).values("order_id"))
+    facts: dict[str, Any] = {"ran_on": ran_on, "account": account, "day": day}
+    earlier = PgReconciliation.objects.filter(**facts).values_list("changed", flat=True).first()
     report, _ = PgReconciliation.objects.update_or_create(
-        ran_on=ran_on,
-        account=account,
-        day=day,
+        **facts,
         defaults={
             "payments": found.payments,
             "unanswered": found.unanswered,
-            "changed": found.changed,
+            "changed": found.changed + (earlier or 0),
             "mismatches": found.mismatches,
             "pg_sum": found.pg_sum,
-            "ledger_sum": ledger.aggregate(won=Sum("amount"))["won"] or 0,
+            "ledger_sum": found.ledger_sum,
             "order_sum": orders.aggregate(won=Sum("paid_amount"))["won"] or 0,
             "finished_at": at,
         },
@@ -163,20 +177,26 @@ def _report(
 
 
 def _compare(payments: QuerySet[Payment], *, at: datetime) -> Found:
-    found, heard, silent, after = Found(), set[int](), set[int](), 0
+    found = Found()
+    _ask_all(payments, found, at=at)
+    for pause in AGAIN:
+        if found.again:
+            time.sleep(pause)
+            some, found.again = found.again, set()
+            _ask_all(Payment.objects.filter(pk__in=some), found, at=at)
+    found.unanswered += len(found.again)
+    return found
+
+
+def _ask_all(payments: QuerySet[Payment], found: Found, *, at: datetime) -> None:
+    after = 0
     while rows := list(payments.filter(pk__gt=after).select_related("account").order_by("pk")[:AT_ONCE]):
         after = rows[-1].pk
-        for some in _portions(rows, heard):
-            found.payments += len(some)
-            asked = [one for one in some if one.account_id not in silent]
-            answers = _ask(asked, found, at=at)
-            found.unanswered += len(some) - len(answers)
-            heard |= {one.account_id for one in asked if one.pk in answers and one.account_id}
-            # A PG that answers none of a portion is left alone until the next run.
-            silent |= {one.account_id for one in asked if one.account_id} - {
-                one.account_id for one in asked if one.pk in answers
-            }
-    return found
+        for some in _portions(rows, found.heard):
+            asked = [one for one in some if one.account_id not in found.silent]
+            found.unanswered += len(some) - len(asked)
+            if asked:
+                _ask(asked, found, at=at)
 
 
 def _portions(rows: Sequence[Payment], heard: set[int]) -> Iterable[list[Payment]]:
@@ -189,18 +209,34 @@ def _portions(rows: Sequence[Payment], heard: set[int]) -> Iterable[list[Payment
         yield list(rows[FIRST:])
 
 
-def _ask(payments: Sequence[Payment], found: Found, *, at: datetime) -> dict[int, Fetched]:
-    if not payments:
-        return {}
-    answers = {pk: one for pk, one in fetch(payments, patience=PATIENCE).items() if isinstance(one, Fetched)}
-    for pk, verdict in apply_each(list(answers.values()), at=at, reason=REASON).items():
-        found.changed += verdict.state == NoticeState.PROCESSED
-        found.mismatches += verdict.state == NoticeState.PARKED
-        found.pg_sum += _standing(answers[pk])
-    found.answered |= set(answers)
-    return answers
+def _ask(payments: Sequence[Payment], found: Found, *, at: datetime) -> None:
+    """Ask about them and apply it; what somebody else is busy with is no answer yet, and no silence of the PG."""
+    told = fetch(payments, patience=PATIENCE)
+    answers = {pk: one for pk, one in told.items() if isinstance(one, Fetched)}
+    elsewhere = {pk for pk, one in told.items() if isinstance(one, AskedElsewhere)}
+    verdicts = apply_each(list(answers.values()), at=at, reason=REASON)
+    busy = {pk for pk, verdict in verdicts.items() if verdict in {BUSY, STALE}}
+    found.again |= busy | elsewhere
+    found.unanswered += len(told) - len(answers) - len(elsewhere)
+    good = answers.keys() - busy
+    found.answered |= good
+    found.changed += sum(verdicts[pk].state == NoticeState.PROCESSED for pk in good)
+    found.mismatches += sum(verdicts[pk].state == NoticeState.PARKED for pk in good)
+    # Both at once: of a payment that is told about meanwhile the ledger would know more than the answer.
+    found.pg_sum += sum(_standing(answers[pk]) for pk in good)
+    found.ledger_sum += _booked(good)
+    found.heard |= {one.account_id for one in payments if one.pk in answers and one.account_id}
+    # A PG that answers none of a portion is left alone until the next run.
+    asked = {one.account_id for one in payments if one.pk not in elsewhere and one.account_id}
+    found.silent |= asked - {one.account_id for one in payments if one.pk in answers}
 
 
 def _standing(answer: Fetched) -> int:
     came_in = sum(one.amount for one in answer.snapshot.deposits)
     return came_in - sum(one.amount for one in answer.snapshot.refunds)
+
+
+def _booked(payment_ids: Collection[int]) -> int:
+    """원장 합계: what the ledger says of the money at the PG."""
+    entries = LedgerEntry.objects.filter(payment__in=payment_ids, kind__in=FROM_PG | GOING_OUT).exclude(OF_BANK)
+    return entries.aggregate(won=Sum("amount"))["won"] or 0
