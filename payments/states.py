@@ -54,7 +54,7 @@ class NoticeState(models.TextChoices):
     """알림 처리 상태: every event ends in one of them, none is dropped (payments.md 5.1)."""
 
     RECEIVED = "RECEIVED", "받음"
-    RETRY = "RETRY", "다시 처리"
+    RETRY = "RETRY", "재시도 대기"
     PROCESSED = "PROCESSED", "반영"
     IGNORED = "IGNORED", "변경 없음"
     REJECTED = "REJECTED", "거절"
