@@ -54,7 +54,7 @@ def detail_context(request: HttpRequest, order: Order, *, at: datetime) -> dict[
         "badges": badges_of(lines),
         "ordered": short_time(order.ordered_at, at),
         "ordered_full": full_time(order.ordered_at),
-        "why": why_order(lines, at=at),
+        "why": next((box.why for box in drawn if box.why), None) or why_order(lines, at=at),
         "panels": drawn,
         "main_panels": [panel for panel in drawn if panel.name not in BESIDE],
         "beside_panels": [panel for panel in drawn if panel.name in BESIDE],

@@ -84,7 +84,7 @@ class ProblemKind(models.TextChoices):
     LATE_AFTER_EXPIRE = "LATE_AFTER_EXPIRE", "기한 후 입금"
     CURRENCY = "CURRENCY", "다른 통화"
     UNCLEARED_CHEQUE = "UNCLEARED_CHEQUE", "미결제 수표"
-    MISMATCH_WITH_PG = "MISMATCH_WITH_PG", "PG와 금액 다름"
+    MISMATCH_WITH_PG = "MISMATCH_WITH_PG", "PG와 다름"
     ID_REUSE = "ID_REUSE", "이벤트 번호 중복"
     REVERSED_AFTER_RELEASE = "REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"
     REFUNDED_OUTSIDE = "REFUNDED_OUTSIDE", "밖에서 환불"

@@ -76,9 +76,11 @@ def problem_url(pk: int) -> str:
     return f"/payments/problems/{pk}/"
 
 
-def sentence(kind: str) -> str:
-    """무슨 일인지 of a kind, in a sentence."""
-    return SENTENCES[ProblemKind(kind)]
+def told(kind: str, detail: str) -> tuple[str, str]:
+    """무슨 일인지 in a sentence, and what else is known; a sentence that was stored of a PG says more than its kind."""
+    if kind == K.MISMATCH_WITH_PG and detail.endswith("."):
+        return detail, ""
+    return SENTENCES[ProblemKind(kind)], detail
 
 
 def age(since: datetime, now: datetime) -> str:
@@ -160,8 +162,8 @@ COLUMNS = (
     ),
     ListColumn("order", "주문", _order, lambda g, _: g.record.order or "", css="nowrap", width=20),
     ListColumn(
-        "detail", "설명", lambda g, _: cells.two_lines(sentence(g.record.kind), g.record.detail),
-        lambda g, _: f"{sentence(g.record.kind)} {g.record.detail}".strip(), width=50,
+        "detail", "설명", lambda g, _: cells.two_lines(*told(g.record.kind, g.record.detail)),
+        lambda g, _: " ".join(told(g.record.kind, g.record.detail)).strip(), width=50,
     ),
     ListColumn(
         "refund", "환불", _refund, _refund_text, fetch=_refunds_of, css="nowrap", width=22,

@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
                             ("LATE_AFTER_EXPIRE", "기한 후 입금"),
                             ("CURRENCY", "다른 통화"),
                             ("UNCLEARED_CHEQUE", "미결제 수표"),
-                            ("MISMATCH_WITH_PG", "PG와 금액 다름"),
+                            ("MISMATCH_WITH_PG", "PG와 다름"),
                             ("ID_REUSE", "이벤트 번호 중복"),
                             ("REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"),
                             ("REFUNDED_OUTSIDE", "밖에서 환불"),
