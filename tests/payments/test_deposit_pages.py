@@ -129,7 +129,7 @@ def test_bulk_acts_ask_for_a_reason_and_are_recorded(queue, sign_in):
         job = re.search(r"/acts/([0-9a-f-]{36})/apply/", preview.content.decode()).group(1)
         return client.post(f"/acts/{job}/apply/", {"reason": reason})
 
-    assert "1건을" in text_of(act("ignore-deposit", found["manual"], "이자"))
+    assert "1건의 입금을 무시했습니다." in text_of(act("ignore-deposit", found["manual"], "이자"))
     assert reloaded(found["manual"]).state == DepositState.IGNORED
     act("reopen-deposit", reloaded(found["manual"]), "다시 확인")
     assert reloaded(found["manual"]).state == DepositState.QUEUED

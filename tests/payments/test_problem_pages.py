@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
-from payments.options import SECOND_A_DAY, SECOND_FROM
+from payments.options import DIFFERENCE_FROM, SECOND_A_DAY, SECOND_FROM
 from payments.services.cases.resolving import ask_to_accept
 from payments.services.ledger import problems
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, Resolution
@@ -131,6 +131,16 @@ def test_an_accepted_shortage_is_booked_as_one_and_the_order_goes_on(problem, ma
     assert (event.order_id, event.reason, event.data) == (
         one.order_id, "택배 지연 보상", {"kind": "UNDERPAID", "amount": 3_000},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("act", ["ask-difference", "accept-difference"])
+def test_the_dialog_tells_the_sum_of_the_differences(problem, sign_in, staff, act):
+    set_setting(key=DIFFERENCE_FROM.key, value=5_000, actor=staff, at=NOW)
+    rows = [problem(K.UNDERPAID, 9_000), problem(K.UNDERPAID, 9_500), problem(K.OVERPAID, 12_000)]
+    chosen = {"page": "problems", "mode": "ids", "rows": ",".join(f"{one.pk}:0" for one in rows)}
+    words = text_of(sign_in(Role.OWNER).post(f"/acts/{act}/", chosen, headers={"HX-Request": "true"}))
+    assert "부족한 차액은 모두 1,500원입니다." in words
+    assert "초과한 차액은 모두 2,000원입니다." in words
 
 
 def test_a_reason_is_asked_for(problem, sign_in, press):
