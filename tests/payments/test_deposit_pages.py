@@ -64,8 +64,13 @@ def test_every_tab_holds_its_deposits_and_the_menu_counts_what_waits(queue, sign
         assert rows(f"tab={tab}") == [deposit.pk]
     assert rows("tab=done") == []
     assert len(rows("tab=all")) == 5
-    assert lists.menu_counts()["deposits"] == 4
-    page = sign_in(Role.FINANCE).get(URL).content.decode()
+    waiting = {one.pk for tab, one in found.items() if tab != "auto"}
+    assert lists.menu_counts()["deposits"] == len(waiting) == 4
+    assert set(rows("")) == set(rows("tab=waiting")) == waiting
+    client = sign_in(Role.FINANCE)
+    card = r'href="/payments/deposits/\?tab=waiting" data-card="matching">.*?>4건<'
+    assert re.search(card, client.get("/").content.decode())
+    page = client.get(URL).content.decode()
     assert "85점: 금액 같음 · 입금자 일부 같음 · 7일 안 주문" in page
     assert "다*네" in page
     assert "다섯네" not in page
