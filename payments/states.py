@@ -117,7 +117,7 @@ class Resolution(models.TextChoices):
     ATTACHED = "ATTACHED", "주문에 연결"
     REVIVED = "REVIVED", "주문 되살림"
     ACCEPTED = "ACCEPTED", "차액 인정"
-    REFUNDED = "REFUNDED", "환불"
+    REFUNDED = "REFUNDED", "환불 신청"
     PG_TEST = "PG_TEST", "PG 시험"
     NOTHING = "NOTHING", "조치 없음"
 

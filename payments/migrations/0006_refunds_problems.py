@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                             ("ATTACHED", "주문에 연결"),
                             ("REVIVED", "주문 되살림"),
                             ("ACCEPTED", "차액 인정"),
-                            ("REFUNDED", "환불"),
+                            ("REFUNDED", "환불 신청"),
                             ("PG_TEST", "PG 시험"),
                             ("NOTHING", "조치 없음"),
                         ],
