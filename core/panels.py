@@ -29,16 +29,17 @@ class Panel(ABC):
 
     @abstractmethod
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
-        """상자 내용: context of the template, None when there is nothing to show."""
+        """상자 내용: context of the template, None for nothing to show; its `why` goes to the head of the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A panel with its finished HTML."""
+    """A panel with its finished HTML, and why the order stands where it does, where the panel knows that better."""
 
     name: str
     title: str
     html: SafeString
+    why: Any = None
 
 
 PANELS: ByName[Panel] = ByName()
@@ -55,5 +56,5 @@ def draw(order: Any, *, request: HttpRequest, at: datetime) -> list[Drawn]:
         if context is not None:
             # Without the request: its context processors would ask for the menu again for every box.
             html = render_to_string(panel.template, {"order": order, "csrf_token": token, **context})
-            drawn.append(Drawn(panel.name, panel.title, html))
+            drawn.append(Drawn(panel.name, panel.title, html, context.get("why")))
     return drawn

@@ -32,6 +32,7 @@ from payments.services.watching.alarms import AlarmKind, alarms
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10
 HOURS = 24
+MOST_IN_ROW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ EXCEPTIONS = (
     Watched("tracking", "추적 오류", "shipping", "tab=error&period=all", DANGER),
 )
 MONEY = (
-    Watched("matching", "수동매칭", "deposits", "tab=manual"),
+    Watched("matching", "확인할 입금", "deposits", "tab=waiting"),
     Watched("refund-draft", "환불 승인 대기", "refunds", "tab=draft"),
+    Watched("refund-pay", "보낼 환불", "refunds", "tab=pay"),
     Watched("refund-failed", "환불 실패", "refunds", "tab=failed", DANGER),
 )
 
@@ -114,7 +116,7 @@ class Dashboard(PermissionRequired):
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
             "exceptions": list(exception_cards(user, at)),
-            "money": list(money_cards(request, user)),
+            "money": fitting(list(money_cards(request, user))),
             "alarms": list(alarm_cards(user, at)),
             "jobs": last_jobs(user, at),
             "may_see_jobs": user.has_perm("jobs.view"),
@@ -164,6 +166,11 @@ def money_cards(request: HttpRequest, user: User) -> Iterator[Card]:
     if user.has_perm("payments.view_notices"):
         stuck, url = step_counts(request)["notices"], lists.page("notices").url
         yield _plain("stuck-notices", "확인할 알림", stuck, "알림", f"{url}?tab=parked&period=all")
+
+
+def fitting(cards: list[Card]) -> list[Card]:
+    """한 줄에 맞추기: where more cards than a row holds want to be seen, those without work stand back."""
+    return cards if len(cards) <= MOST_IN_ROW else [card for card in cards if card.number != "0건"]
 
 
 def alarm_cards(user: User, at: datetime) -> Iterator[Card]:

@@ -46,7 +46,7 @@ def find_order(number: str) -> Order:
 def detail_context(request: HttpRequest, order: Order, *, at: datetime) -> dict[str, Any]:
     """상세 내용: head, reason, boxes and the acts that fit the order's lines."""
     lines = order.detail_lines  # type: ignore[attr-defined]
-    drawn, why = draw(order, request=request, at=at), why_order(lines, at=at)
+    drawn = draw(order, request=request, at=at)
     return {
         "order": order,
         "title": order.number,
@@ -54,8 +54,7 @@ def detail_context(request: HttpRequest, order: Order, *, at: datetime) -> dict[
         "badges": badges_of(lines),
         "ordered": short_time(order.ordered_at, at),
         "ordered_full": full_time(order.ordered_at),
-        "why": why,
-        "way": why.way(request.user) if why else None,
+        "why": next((box.why for box in drawn if box.why), None) or why_order(lines, at=at),
         "panels": drawn,
         "main_panels": [panel for panel in drawn if panel.name not in BESIDE],
         "beside_panels": [panel for panel in drawn if panel.name in BESIDE],

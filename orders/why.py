@@ -1,13 +1,12 @@
 """왜 여기 있나: one sentence on why a line stands where it is, from the conditions that guard its transitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from core.calendar import KST
 from core.korean import josa
-from core.registry import ByName
 from core.state import explain
 from orders.models import OrderLine
 from orders.states import (
@@ -17,7 +16,6 @@ from orders.states import (
     ConfirmedBy,
     DeliveryMethod,
     LineState,
-    LockKind,
     StockVerdict,
     blocking,
 )
@@ -49,39 +47,14 @@ CLOSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """가는 길: where staff do what the sentence of a lock asks for; the app that places the lock adds it to `WAYS`."""
-
-    kind: LockKind
-    label: str
-    url: str
-    """With a place for the order number."""
-    permission: str
-
-    @property
-    def name(self) -> str:
-        """Its name in the register."""
-        return self.kind.value
-
-
-WAYS: ByName[Way] = ByName()
-
-
-@dataclass(frozen=True, slots=True)
 class Why:
-    """이유: the sentence, whether something stops the line, the line it is about, and the lock that speaks."""
+    """이유: the sentence, whether something stops the line, the line it is about, and the way to what is to be done."""
 
     sentence: str
     is_stopped: bool
     line: Any
-    lock: LockKind | None = None
-
-    def way(self, user: Any) -> dict[str, str] | None:
-        """가는 길 of its lock, for those who may go it."""
-        found = WAYS.get(self.lock.value) if self.lock else None
-        if found is None or not user.has_perm(found.permission):
-            return None
-        return {"url": found.url.format(number=self.line.order.number), "label": found.label}
+    way: Mapping[str, str] | None = None
+    """`url` and `label` of a link beside the sentence."""
 
 
 def why_line(line: Any, *, at: datetime) -> Why:
@@ -109,7 +82,7 @@ def _waiting_for_money(line: Any, at: datetime) -> Why:
     order = line.order
     kind = blocking(line.open_locks, "cancel_unpaid")
     if kind is not None:
-        return Why(LOCK_TEXT[kind].format(self=line), is_stopped=True, line=line, lock=kind)
+        return Why(LOCK_TEXT[kind].format(self=line), is_stopped=True, line=line)
     reason = explain(line, OrderLine.confirm_payment)
     if reason is None and order.open_amount < 0:
         text = f"입금액이 주문 금액보다 {-order.open_amount:,}원 많습니다. 입금 내역을 확인하세요."

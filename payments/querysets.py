@@ -31,6 +31,11 @@ class NoticeQuerySet(QuerySet[Any]):
             state=NoticeState.RETRY, reason=reason, due_at=at, finished_at=None, attempts=0, claim=F("claim") + 1
         )
 
+    def hurry(self, *, at: datetime, later_than: datetime, reason: str) -> int:
+        """앞당기기: what was to be tried again later than some moment is due at once, as if it had just come."""
+        waiting = self.filter(state=NoticeState.RETRY, finished_at=None, due_at__gt=later_than)
+        return waiting.update(reason=reason, due_at=at, attempts=0, claim=F("claim") + 1)
+
 
 class VirtualQuerySet(QuerySet[Any]):
     """가상계좌의 이동."""

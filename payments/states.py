@@ -54,7 +54,7 @@ class NoticeState(models.TextChoices):
     """알림 처리 상태: every event ends in one of them, none is dropped (payments.md 5.1)."""
 
     RECEIVED = "RECEIVED", "받음"
-    RETRY = "RETRY", "다시 처리"
+    RETRY = "RETRY", "재시도 대기"
     PROCESSED = "PROCESSED", "반영"
     IGNORED = "IGNORED", "변경 없음"
     REJECTED = "REJECTED", "거절"
@@ -84,7 +84,7 @@ class ProblemKind(models.TextChoices):
     LATE_AFTER_EXPIRE = "LATE_AFTER_EXPIRE", "기한 후 입금"
     CURRENCY = "CURRENCY", "다른 통화"
     UNCLEARED_CHEQUE = "UNCLEARED_CHEQUE", "미결제 수표"
-    MISMATCH_WITH_PG = "MISMATCH_WITH_PG", "PG와 금액 다름"
+    MISMATCH_WITH_PG = "MISMATCH_WITH_PG", "PG와 다름"
     ID_REUSE = "ID_REUSE", "이벤트 번호 중복"
     REVERSED_AFTER_RELEASE = "REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"
     REFUNDED_OUTSIDE = "REFUNDED_OUTSIDE", "밖에서 환불"
@@ -116,7 +116,7 @@ class Resolution(models.TextChoices):
     ATTACHED = "ATTACHED", "주문에 연결"
     REVIVED = "REVIVED", "주문 되살림"
     ACCEPTED = "ACCEPTED", "차액 인정"
-    REFUNDED = "REFUNDED", "환불"
+    REFUNDED = "REFUNDED", "환불 신청"
     PG_TEST = "PG_TEST", "PG 시험"
     NOTHING = "NOTHING", "조치 없음"
 

@@ -24,12 +24,20 @@ class CancelAndRefund(LineAction):
 
     name, label, permission = "cancel-refund", "주문취소(환불)", "orders.cancel"
     states = (S.PREPARING, S.READY)
-    becomes = "취소완료"
     form_class = CancelForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": BEFORE_REASON, "fault": Fault.SELLER, "account": None}
     style = DANGER
     is_destructive = True
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_CANCELED,)
+
+    def will(self) -> str:
+        return "취소하고 환불 신청합니다"
+
+    def did(self) -> str:
+        return "취소하고 환불 신청했습니다"
+
+    def did_not(self) -> str:
+        return "취소하지 못했습니다"
 
     def apply(
         self,

@@ -27,6 +27,15 @@ class DepositAction(Reasoned, BulkAction):
     model = BankDeposit
     unit = "deposit"
 
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"입금액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+
+
+def _summed(outcome: Outcome) -> Outcome:
+    """금액: the dialog tells the won of what it acts on."""
+    outcome.sums["won"] = sum(deposit.amount for deposit in outcome.possible)
+    return outcome
+
 
 @register
 class IgnoreDeposit(DepositAction):
@@ -34,12 +43,12 @@ class IgnoreDeposit(DepositAction):
 
     name, label, permission = "ignore-deposit", "무시", "payments.match_deposits"
     states = (DepositState.QUEUED,)
-    becomes = "무시"
+    thing = "입금"
     is_undoable = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.ignore(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(allocating.ignore(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch))
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return allocating.reopen(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
@@ -51,11 +60,11 @@ class ReopenDeposit(DepositAction):
 
     name, label, permission = "reopen-deposit", "무시 취소", "payments.match_deposits"
     states = (DepositState.IGNORED,)
-    becomes = "확인 필요"
+    thing, verb = "무시", "취소"
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return allocating.reopen(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(allocating.reopen(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch))
 
 
 @register
@@ -64,7 +73,7 @@ class UnallocateDeposit(DepositAction):
 
     name, label, permission = "unallocate-deposit", "연결 취소", "payments.revert"
     states = (DepositState.MATCHED, DepositState.ALLOCATED)
-    becomes = "확인 필요"
+    thing, verb = "연결", "취소"
     style = DANGER
     is_destructive = True
 
@@ -73,7 +82,8 @@ class UnallocateDeposit(DepositAction):
         outcome = unallocating.unallocate(deposit_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
         for deposit in outcome.possible:
             outcome.sums.update(follows.get(deposit.pk, {}))
-        return outcome
+        return _summed(outcome)
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        return [text.format(n=sums[name]) for name, text in FOLLOWS.items() if sums.get(name)]
+        followed = [text.format(n=sums[name]) for name, text in FOLLOWS.items() if sums.get(name)]
+        return [*super().sentences(sums), *followed]

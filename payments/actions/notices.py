@@ -20,7 +20,7 @@ class ReplayNotice(BulkAction):
     name, label, permission = "replay-notice", "다시 처리", "payments.replay_event"
     model = PgNotice
     unit = "notice"
-    states = (N.PROCESSED, N.IGNORED, N.REJECTED, N.PARKED, N.DEAD)
+    states = (N.RETRY, N.PROCESSED, N.IGNORED, N.REJECTED, N.PARKED, N.DEAD)
     style = PRIMARY
 
     def ask_first(self, ids: Collection[int], *, at: datetime) -> Mapping[str, Any]:

@@ -1,16 +1,16 @@
 """Buttons on money that does not fit: what a person decides about it, and 예외 다시 열기."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from core.actions import DANGER, MORE, SECONDARY, BulkAction, register
+from core.actions import MORE, SECONDARY, BulkAction, register
 from core.state import Outcome
 from orders.actions import Reasoned
 from payments.forms.problems import AttachForm
 from payments.models import MoneyProblem
 from payments.services.cases import attaching, reopening, resolving
-from payments.states import ProblemStage
+from payments.states import ProblemKind, ProblemStage
 
 RESOLVE = "payments.resolve_problem"
 
@@ -27,6 +27,18 @@ class ProblemAction(Reasoned, BulkAction):
         return {pk: pk for pk in target_ids}
 
 
+def _summed(outcome: Outcome) -> Outcome:
+    """차액: won that are missing and won that are too much, of the cases that the act is done to."""
+    for one in outcome.possible:
+        outcome.sums["over" if one.kind == ProblemKind.OVERPAID else "short"] += abs(one.amount)
+    return outcome
+
+
+def _of_gaps(sums: Mapping[str, int]) -> list[str]:
+    words = {"short": "부족한", "over": "초과한"}
+    return [f"{word} 차액은 모두 {sums[key]:,}원입니다." for key, word in words.items() if sums.get(key)]
+
+
 @register
 class AskDifference(ProblemAction):
     """차액 인정 신청: the first of two people."""
@@ -36,7 +48,10 @@ class AskDifference(ProblemAction):
     thing, verb = "차액 인정", "신청"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return resolving.ask_to_accept(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(resolving.ask_to_accept(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch))
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return _of_gaps(sums)
 
 
 @register
@@ -48,7 +63,10 @@ class AcceptDifference(ProblemAction):
     thing, verb = "차액", "인정"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return resolving.accept_difference(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(resolving.accept_difference(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch))
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return _of_gaps(sums)
 
 
 @register
@@ -113,7 +131,7 @@ class CloseProblem(ProblemAction):
     """조치 없음: somebody looked and nothing is to be done."""
 
     name, label, permission = "close-problem", "조치 없음", RESOLVE
-    style = DANGER
+    style = SECONDARY
 
     def will(self) -> str:
         return "조치 없이 닫습니다"

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from core.actions import DANGER, MORE, PRIMARY, SECONDARY, BulkAction, register
-from core.state import Outcome
+from core.state import Outcome, is_preview
 from orders.actions import Reasoned
 from orders.states import LineState
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
 from payments.services.refunds import by_hand, preparing, requesting, retrying
+from payments.services.refunds.listing import listings
 from payments.services.refunds.requesting import account_refusal
 from payments.states import RefundState, RefundWay
 
@@ -22,6 +23,16 @@ class RefundAction(BulkAction):
 
     model = Refund
     unit = "refund"
+    thing = "환불"
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+
+
+def _summed(outcome: Outcome) -> Outcome:
+    """금액: the dialog tells the won of what it acts on."""
+    outcome.sums["won"] = sum(refund.amount for refund in outcome.possible)
+    return outcome
 
 
 @register
@@ -30,14 +41,11 @@ class ApproveRefund(RefundAction):
 
     name, label, permission = "approve-refund", "환불 승인", "payments.approve_refund"
     states = (R.DRAFT,)
-    becomes = "환불 대기"
+    verb = "승인"
     style = PRIMARY
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return requesting.approve(refund_ids=ids, actor=actor, at=at, batch=batch)
-
-    def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
 
 
 @register
@@ -46,14 +54,26 @@ class PayOutRefund(RefundAction):
 
     name, label, permission = "pay-refund", "이체 완료", "payments.pay_refund"
     states = (R.APPROVED,)
-    becomes = "환불완료"
     style = SECONDARY
 
+    def will(self) -> str:
+        return "이체 완료로 처리합니다"
+
+    def did(self) -> str:
+        return "이체 완료로 처리했습니다"
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
+        outcome = by_hand.pay_out(refund_ids=ids, actor=actor, at=at, batch=batch)
+        if is_preview():
+            by_bank = {refund.pk for refund in outcome.possible if refund.way == RefundWay.BANK}
+            outcome.sums["unlisted"] = len(by_bank - listings(by_bank).keys())
+        return outcome
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        return [f"이체를 마친 환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+        said = [f"이체를 마친 환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+        if sums.get("unlisted"):
+            said.append(f"은행 목록으로 내려받지 않은 환불이 {sums['unlisted']:,}건 있습니다.")
+        return said
 
 
 @register
@@ -62,11 +82,11 @@ class ConfirmPayout(RefundAction):
 
     name, label, permission = "confirm-payout", "이체 확인", "payments.approve_refund"
     states = (R.ACCEPTED,)
-    becomes = "환불완료"
+    thing, verb = "이체", "확인"
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return _summed(by_hand.confirm_payout(refund_ids=ids, actor=actor, at=at, batch=batch))
 
 
 @register
@@ -75,11 +95,16 @@ class ReportBounce(RefundAction):
 
     name, label, permission = "report-bounce", "이체 실패", "payments.approve_refund"
     states = (R.ACCEPTED,)
-    becomes = "환불 실패"
     style = MORE
 
+    def will(self) -> str:
+        return "이체 실패로 처리합니다"
+
+    def did(self) -> str:
+        return "이체 실패로 처리했습니다"
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return _summed(by_hand.report_bounce(refund_ids=ids, actor=actor, at=at, batch=batch))
 
 
 @register
@@ -88,10 +113,10 @@ class HoldRefund(Reasoned, RefundAction):
 
     name, label, permission = "hold-refund", "환불보류", "payments.approve_refund"
     states = (R.DRAFT, R.APPROVED)
-    thing, verb, taken_back_by = "환불", "보류", "환불보류 해제"
+    verb, taken_back_by = "보류", "환불보류 해제"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return requesting.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(requesting.hold(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch))
 
 
 @register
@@ -104,7 +129,7 @@ class ReleaseRefund(RefundAction):
     style = MORE
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return requesting.release(refund_ids=ids, actor=actor, at=at, batch=batch)
+        return _summed(requesting.release(refund_ids=ids, actor=actor, at=at, batch=batch))
 
 
 @register
@@ -113,7 +138,7 @@ class RetryRefund(RefundAction):
 
     name, label, permission = "retry-refund", "환불 다시 신청", "payments.request_refund"
     states = (R.FAILED, R.DRAFT)
-    thing, verb = "환불", "다시 신청"
+    verb = "다시 신청"
     form_class = RetryForm
     preview_data: ClassVar[dict[str, Any]] = {"way": "", "account": None}
 
@@ -129,7 +154,7 @@ class RetryRefund(RefundAction):
         **parts: Any,
     ) -> Outcome:
         chosen = RefundWay(way) if way else None
-        return retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch)
+        return _summed(retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch))
 
     def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
         chosen = RefundWay(way) if way else None
@@ -145,9 +170,9 @@ class WithdrawRefund(Reasoned, RefundAction):
 
     name, label, permission = "withdraw-refund", "환불 철회", "payments.request_refund"
     states = (R.DRAFT, R.HELD, R.APPROVED, R.FAILED)
-    thing, verb = "환불", "철회"
+    verb = "철회"
     style = DANGER
     is_destructive = True
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
-        return preparing.withdraw(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+        return _summed(preparing.withdraw(refund_ids=ids, actor=actor, at=at, reason=reason, batch=batch))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from core import cells
 from core.calendar import kst_date
@@ -54,9 +54,10 @@ def _deposit_by_cell(group: Group, line: Any) -> str:
 
 
 def at_pgs(ids: Sequence[int]) -> dict[int, Payment]:
-    """PG 결제 of orders, the newest one each, with its virtual account or the check of its card; one query."""
+    """PG 결제 of orders, the newest one each, with its virtual account, card check and `has_case`; one query."""
     rows = Payment.objects.filter(Q(virtual__isnull=False) | Q(card_check__isnull=False), order__in=ids)
-    rows = rows.select_related("account", "virtual", "card_check")
+    cases = MoneyProblem.objects.filter(payment=OuterRef("pk"), resolved_at=None)
+    rows = rows.select_related("account", "virtual", "card_check").annotate(has_case=Exists(cases.order_by()))
     return {one.order_id: one for one in rows.order_by("pk")}
 
 
@@ -69,29 +70,31 @@ def _virtual_cell(group: Group, line: Any) -> str:
     if virtual is None:
         return _card_cell(group)
     if not virtual.number:
-        return _not_opened(virtual)
+        return _not_opened(virtual, has_case=group.fetched["virtual"].has_case)
     return cells.two_lines(_bank(virtual), mask_account(virtual.number))
 
 
 def _card_cell(group: Group) -> str:
-    """A card payment waits here only for its PG; where the PG is not asked any more, for a person."""
+    """A card payment waits here for its PG; with a case, for a person, even while the PG is asked on."""
     check = getattr(group.fetched.get("virtual"), "card_check", None)
     if check is None or group.record.stage != LineState.AWAITING_PAYMENT:
         return cells.EMPTY
+    if group.fetched["virtual"].has_case:
+        return cells.two_lines("확인 필요", TO_CASES)
     if check.next_try_at:
         return cells.text("PG 확인 중")
-    return cells.two_lines("PG와 다름", TO_CASES) if check.last_error else cells.EMPTY
+    return cells.text("PG 확인 못 함") if check.last_error else cells.EMPTY
 
 
-def _not_opened(virtual: VirtualAccount) -> str:
+def _not_opened(virtual: VirtualAccount, *, has_case: bool) -> str:
     """Why an account is not there: who can do something about it reads so in the list."""
     act = "확인" if virtual.is_from_window else "발급"
     if virtual.state == VirtualState.FAILED:
         return cells.text(f"{act} 실패")
     if virtual.last_error.startswith(KEY_REFUSED):
         return cells.two_lines(f"{act} 못 함", "PG 계정의 키 확인")
-    if virtual.last_error == DIFFERS:
-        return cells.two_lines("PG와 다름", TO_CASES)
+    if has_case or virtual.last_error == DIFFERS:
+        return cells.two_lines("확인 필요", TO_CASES)
     if virtual.last_error == NOT_OPENED:
         return cells.text("고객이 열기 전")
     return cells.text("PG 확인 중" if virtual.is_from_window else "발급 중")

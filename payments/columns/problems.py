@@ -10,10 +10,12 @@ from core.lists import Group, ListColumn
 from orders.columns import order_url
 from payments.columns.notices import notice_url
 from payments.models import Refund
+from payments.services.cases.resolving import is_asked
 from payments.states import ProblemKind, RefundState, Resolution
 
 K = ProblemKind
 DRAFTED = "초안, 승인 대기"
+ASKED = "차액 인정 신청됨"
 GROUPS: tuple[tuple[str, str, Sequence[ProblemKind]], ...] = (
     ("short", "부분입금", (K.UNDERPAID,)),
     ("over", "초과·이중입금", (K.OVERPAID, K.DUPLICATE_DEPOSIT)),
@@ -55,9 +57,12 @@ class ProblemRecord(NamedTuple):
     resolved_at: datetime | None
     memo: str
     who: str | None
+    asked_at: datetime | None
+    asked_amount: int | None
+    asker: str | None
 
 
-PATHS = {"order": "order__number", "who": "resolved_by__display_name"}
+PATHS = {"order": "order__number", "who": "resolved_by__display_name", "asker": "asked_by__display_name"}
 
 
 def refunds_url(number: str) -> str:
@@ -70,9 +75,11 @@ def problem_url(pk: int) -> str:
     return f"/payments/problems/{pk}/"
 
 
-def sentence(kind: str) -> str:
-    """무슨 일인지 of a kind, in a sentence."""
-    return SENTENCES[ProblemKind(kind)]
+def told(kind: str, detail: str) -> tuple[str, str]:
+    """무슨 일인지 in a sentence, and what else is known; a sentence that was stored of a PG says more than its kind."""
+    if kind == K.MISMATCH_WITH_PG and detail.endswith("."):
+        return detail, ""
+    return SENTENCES[ProblemKind(kind)], detail
 
 
 def age(since: datetime, now: datetime) -> str:
@@ -117,8 +124,18 @@ def _order(group: Group, _: object) -> str:
     return cells.text("연결한 주문 없음")
 
 
+def _state_text(group: Group, _: object) -> str:
+    row = group.record
+    if row.resolution:
+        return Resolution(row.resolution).label
+    return f"{ASKED} {row.asker} 님" if is_asked(row, group.now) else "처리 전"
+
+
 def _state(group: Group, _: object) -> str:
     row = group.record
+    if not row.resolution and is_asked(row, group.now):
+        badge = cells.badge("s-ready", ASKED)
+        return cells.two_lines(badge, f"{row.asker} 님 · {cells.short_time(row.asked_at, group.now)}")
     if not row.resolution:
         return cells.badge("s-awaiting", "처리 전")
     done = f"{row.who} 님" if row.who else "시스템"
@@ -144,14 +161,13 @@ COLUMNS = (
     ),
     ListColumn("order", "주문", _order, lambda g, _: g.record.order or "", css="nowrap", width=20),
     ListColumn(
-        "detail", "설명", lambda g, _: cells.two_lines(sentence(g.record.kind), g.record.detail),
-        lambda g, _: f"{sentence(g.record.kind)} {g.record.detail}".strip(), width=50,
+        "detail", "설명", lambda g, _: cells.two_lines(*told(g.record.kind, g.record.detail)),
+        lambda g, _: " ".join(told(g.record.kind, g.record.detail)).strip(), width=50,
     ),
     ListColumn(
         "refund", "환불", _refund, _refund_text, fetch=_refunds_of, css="nowrap", width=22,
     ),
     ListColumn(
-        "state", "처리", _state,
-        lambda g, _: Resolution(g.record.resolution).label if g.record.resolution else "처리 전", width=24,
+        "state", "처리", _state, _state_text, width=24,
     ),
 )  # fmt: skip

@@ -154,7 +154,11 @@ def _listed_text(group: Group, _: Any) -> str:
 
 
 def _people(record: RefundRecord) -> str:
-    return record.requester or "시스템"
+    return f"{record.requester} 님" if record.requester else "시스템"
+
+
+def _approver(record: RefundRecord) -> str:
+    return f"{record.approver} 님" if record.approver else ""
 
 
 COLUMNS = (
@@ -196,7 +200,7 @@ COLUMNS = (
         more=(ListColumn("requester", "신청한 직원", lambda g, _: "", lambda g, _: _people(g.record)),),
     ),
     ListColumn(
-        "approver", "승인", lambda g, _: cells.text(g.record.approver or ""), lambda g, _: g.record.approver or "",
+        "approver", "승인", lambda g, _: cells.text(_approver(g.record)), lambda g, _: _approver(g.record),
     ),
     ListColumn(
         "completed", "완료일시", lambda g, _: cells.text(cells.full_time(g.record.completed_at)),

@@ -54,6 +54,13 @@ def find_deposit(pk: int) -> BankDeposit:
     return found
 
 
+def return_form(data: Any = None) -> RefundForm:
+    """반환 양식: money of no order goes nowhere but to an account."""
+    form = RefundForm(data)
+    form.mark_account()
+    return form
+
+
 def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str, Any]:
     """상세 내용: facts, candidates while it waits, where its money went, what the person may do."""
     waits = deposit.state == DepositState.QUEUED
@@ -76,7 +83,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "may_reveal_account": user.has_perm(REVEAL),
         "may_match": waits and user.has_perm(MATCH),
         "may_return": waits and user.has_perm(MATCH) and user.has_perm(RETURN),
-        "return_form": RefundForm(),
+        "form": return_form(),
         "buttons": [Button(one.name, one.label, one.style) for one in actions_for(BankDeposit, {deposit.state}, user)],
         "rows": f"{deposit.pk}:{deposit.version}",
         "page_name": "deposits",

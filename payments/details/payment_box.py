@@ -9,13 +9,14 @@ from core import cells
 from core.masking import mask_account, mask_name
 from payments.banks import bank_at
 from payments.columns.notices import notice_url
-from payments.columns.problems import problem_url, sentence
+from payments.columns.problems import problem_url, told
 from payments.columns.receipts import CSS as RECEIPT_CSS
 from payments.columns.receipts import shown_url
 from payments.models import CardCheck, CashReceipt, LedgerEntry, MoneyProblem, Payment, PgNotice, VirtualAccount
 from payments.notice_words import CSS, kind_words, reason_words
 from payments.services.gateway.closing import ORDER_CANCELED, PERHAPS_OPENED
 from payments.services.gateway.issuing import NO_NUMBER
+from payments.services.ledger.references import CARDS
 from payments.services.pg_accounts import KEY_REFUSED, pg_of
 from payments.services.watching.card_checks import NOT_THERE
 from payments.states import (
@@ -48,6 +49,11 @@ STOPPED = "PG에서 확인하지 못한 카드 결제입니다. 미확인·예�
 BY_HAND_ONLY = "직접 입금확인한 {won:,}원은 PG에 없는 돈입니다. PG로 환불할 수 없어 은행 이체로 돌려줍니다."
 
 
+def by_card(text: str, method: str) -> str:
+    """결제: the words of a deposit for what was paid by card; nobody sends a deposit there."""
+    return text.replace("입금", "결제") if method in CARDS else text
+
+
 def payments_for_box(order: Any) -> list[Payment]:
     """결제 of an order with account and virtual account; one query."""
     return list(Payment.objects.filter(order=order).select_related("account", "virtual", "card_check").order_by("pk"))
@@ -67,7 +73,7 @@ def pg_rows(
             "pk": one.pk,
             "pg": one.account.name,
             "order_ref": one.order_ref,
-            "state": one.get_state_display(),
+            "state": by_card(one.get_state_display(), one.method),
             "virtual": virtual_row(one, order=order, at=at),
             "card_words": card_words(one),
             "may_sync": user.has_perm("payments.sync"),
@@ -83,11 +89,11 @@ def _both_books(payment: Payment, sums: Mapping[tuple[int, str], int], *, at: da
     came, out, by_hand = (
         sum(sums.get((payment.pk, kind), 0) for kind in kinds) for kinds in (FROM_PG, GOING_OUT, BY_HAND)
     )
-    told = f"입금 {came:,}원" if came else "입금 없음"
-    told += f", 환불 {-out:,}원" if out else ""
+    said = by_card(f"입금 {came:,}원" if came else "입금 없음", payment.method)
+    said += f", 환불 {-out:,}원" if out else ""
     return {
         "by_hand": f"직접 입금확인 {by_hand:,}원" if by_hand else "",
-        "at_pg": told if payment.asked_at or came or out else "",
+        "at_pg": said if payment.asked_at or came or out else "",
         "synced": cells.short_time(payment.asked_at, at),
         "by_hand_only": BY_HAND_ONLY.format(won=by_hand) if by_hand > 0 and payment.balance else "",
     }
@@ -166,7 +172,7 @@ def problem_rows(order: Any, *, at: datetime) -> list[dict[str, Any]]:
     return [
         {
             "label": ProblemKind(one.kind).label,
-            "text": sentence(one.kind),
+            "text": told(one.kind, one.detail)[0],
             "amount": one.amount,
             "url": problem_url(one.pk),
             "when": cells.short_time(one.found_at, at),

@@ -10,7 +10,7 @@ from core.lists import Button
 from orders.columns import order_url
 from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
-from payments.columns.problems import age, problem_url, refunds_url, sentence
+from payments.columns.problems import age, problem_url, refunds_url, told
 from payments.models import MoneyProblem, Payment
 from payments.services.cases.resolving import NOT_FOUND, TO_ACCEPT, TO_REFUND, is_asked, wons_to_refund
 from payments.services.refunds.requesting import needs_account
@@ -57,7 +57,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "subtitle": f"{problem.amount:,}원",
         "problem": problem,
         "detail_url": problem_url(problem.pk),
-        "sentence": sentence(problem.kind),
+        "told": " ".join(told(problem.kind, problem.detail)).strip(),
         "badge": {"css": "s-awaiting", "label": "처리 전"}
         if is_open
         else {"css": "s-confirmed", "label": Resolution(problem.resolution).label},

@@ -11,7 +11,8 @@ from payments.forms.fields import AccountNumberField
 from payments.models import RefundAccount
 from payments.states import RefundWay
 
-ACCOUNT_FIELDS = ("bank", "number", "holder")
+MISSING = {"bank": "환불 은행을 고르세요.", "number": "계좌번호를 입력하세요.", "holder": "예금주를 입력하세요."}
+ACCOUNT_FIELDS = tuple(MISSING)
 ACCOUNT_HELP = "무통장입금과 가상계좌는 환불계좌가 필요합니다. 카드와 간편결제는 비워 두세요."
 
 RETRY_HELP = "비워 두면 전에 입력한 계좌를 씁니다. 카드 결제를 은행 이체로 바꾸면 환불계좌를 입력하세요."
@@ -29,11 +30,20 @@ class AccountForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         facts = [cleaned.pop(name, "") for name in ACCOUNT_FIELDS]
-        if any(facts) and not all(facts) and not self.errors:
-            raise forms.ValidationError("환불계좌는 은행, 계좌번호, 예금주를 모두 입력하세요.")
+        if any(facts) and not all(facts):
+            is_only = not self.errors
+            self.name_missing()
+            if is_only:
+                raise forms.ValidationError("환불계좌는 은행, 계좌번호, 예금주를 모두 입력하세요.")
         bank, number, holder = facts
         cleaned["account"] = RefundAccount(bank=bank, number=number, holder=holder.strip()) if all(facts) else None
         return cleaned
+
+    def name_missing(self) -> None:
+        """빠진 항목: each part of the account that was left empty says so at its field, beside what else is wrong."""
+        for name, text in MISSING.items():
+            if name not in self.errors and not str(self.data.get(self.add_prefix(name), "")).strip():
+                self.add_error(name, text)
 
 
 class RefundForm(AccountForm, ReasonForm):
@@ -42,9 +52,10 @@ class RefundForm(AccountForm, ReasonForm):
     field_order = ("reason", *ACCOUNT_FIELDS)
 
     def mark_account(self) -> None:
-        """환불계좌 필수: marked as such where the money can go nowhere else; the service refuses, not the form."""
+        """환불계좌 필수: marked as such where the money can go nowhere else."""
         for name in ACCOUNT_FIELDS:
             self.fields[name].required = True
+            self.fields[name].error_messages["required"] = MISSING[name]
         self.fields["number"].help_text = ""
 
 

@@ -70,6 +70,7 @@ class DepositPage(OwnRows, LoggedPage):
     }
     bases: ClassVar[dict[str, DateBasis]] = {"at": DateBasis("거래일", "at")}
     tabs = (
+        ListTab("waiting", "확인 필요", Q(state=DepositState.QUEUED)),
         ListTab("manual", "수동매칭", _queued(*BY_HAND)),
         ListTab("under", "부분입금", _queued(D.UNDERPAID)),
         ListTab("over", "초과입금", _queued(D.OVERPAID)),

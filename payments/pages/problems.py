@@ -12,6 +12,7 @@ from payments.filters.problems import ProblemFilter
 from payments.models import MoneyProblem
 from payments.pages.notices import REFERENCE
 from payments.pages.rows import FollowedRows
+from payments.services.cases.resolving import asked
 from payments.states import ProblemStage
 
 
@@ -41,6 +42,7 @@ class ProblemPage(FollowedRows, LoggedPage):
     tabs = (
         ListTab("open", "처리 전", Q(resolved_at=None)),
         *(ListTab(key, label, Q(resolved_at=None, kind__in=list(kinds))) for key, label, kinds in GROUPS),
+        ListTab("asked", "인정 신청", asked),
         ListTab("done", "처리 완료", Q(resolved_at__isnull=False)),
     )
     columns = COLUMNS

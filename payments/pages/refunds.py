@@ -21,6 +21,8 @@ R = RefundState
 KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 CHANGED = "파일을 만드는 사이에 이체할 환불이 바뀌었습니다. 목록을 새로 고치고 다시 내려받으세요."
 TO_TRANSFER = Q(state=R.APPROVED, way=RefundWay.BANK)
+TO_PAY = Q(state=R.APPROVED, way__in=[RefundWay.BANK, RefundWay.PROVIDER])
+"""보낼 환불: approved, and staff send the money themselves."""
 
 
 def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
@@ -51,6 +53,7 @@ class RefundPage(FollowedRows, LoggedPage):
     bases: ClassVar[dict[str, DateBasis]] = {"requested": DateBasis("신청일", "requested_at")}
     tabs = (
         ListTab("draft", "승인 대기", Q(state=R.DRAFT)),
+        ListTab("pay", "보낼 환불", TO_PAY),
         ListTab("bank", "은행 이체", TO_TRANSFER),
         ListTab("provider", "결제한 곳에서 환불", Q(state=R.APPROVED, way=RefundWay.PROVIDER)),
         ListTab("moving", "진행 중", Q(state__in=[R.SENDING, R.UNKNOWN, R.ACCEPTED]) | Q(state=R.APPROVED, way="PG")),
@@ -108,5 +111,4 @@ def _taken_words(query: ListQuery) -> list[str]:
 
 def waiting_refunds() -> QuerySet[Any]:
     """기다리는 환불: those that a person must decide about or pay."""
-    waiting = Q(state__in=[R.DRAFT, R.FAILED]) | Q(state=R.APPROVED, way__in=[RefundWay.BANK, RefundWay.PROVIDER])
-    return Refund.objects.filter(waiting)
+    return Refund.objects.filter(Q(state__in=[R.DRAFT, R.FAILED]) | TO_PAY)

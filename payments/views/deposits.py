@@ -15,7 +15,7 @@ from core.jobs.shown import Result
 from core.views.gate import is_fragment, refuse
 from core.views.lists import refused
 from orders.views.reveal import Clear, Reveal
-from payments.details.deposit import MATCH, RETURN, clear_names, detail_context, find_deposit
+from payments.details.deposit import MATCH, RETURN, clear_names, detail_context, find_deposit, return_form
 from payments.forms.deposits import AllocateForm
 from payments.forms.refunds import RefundForm
 from payments.services.deposits.allocating import allocate
@@ -120,10 +120,25 @@ class DepositReturn(DepositAct):
     said = "return-said"
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        return refusal(request, RETURN) or super().post(request, pk)
+        if denied := refusal(request, RETURN):
+            return denied
+        form = return_form(request.POST)
+        if is_fragment(request) and not form.is_valid():
+            return self.ask_again(request, pk, form)
+        return super().post(request, pk)
+
+    def ask_again(self, request: HttpRequest, pk: int, form: RefundForm) -> HttpResponseBase:
+        """다시 묻기: the form again, with everything that is missing or wrong at its field."""
+        try:
+            context = {"deposit": find_deposit(pk), "form": form}
+        except DomainError as error:
+            return refused(request, error)
+        answer = render(request, "payments/_deposit_return.html", context, status=422)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#deposit-return", "innerHTML"
+        return answer
 
     def act(self, request: HttpRequest, pk: int) -> str:
-        form, version = RefundForm(request.POST), request.POST.get("version", "")
+        form, version = return_form(request.POST), request.POST.get("version", "")
         if not form.is_valid():
             raise DomainError(_first_error(form), code="bad_form")
         if not (version.isascii() and version.isdigit()):

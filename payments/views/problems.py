@@ -17,6 +17,7 @@ from payments.details.problem import REFUND, find_problem, problem_context
 from payments.forms.refunds import RefundForm
 from payments.models import MoneyProblem, Refund
 from payments.services.cases import resolving
+from payments.services.refunds.requesting import NO_ACCOUNT, NO_ACCOUNT_TO_BANK
 from payments.states import RefundState
 from payments.views.notices import shown
 
@@ -49,7 +50,7 @@ class ProblemRefund(PermissionRequired):
             return denied
         form = RefundForm(request.POST)
         if not form.is_valid():
-            return _answer(request, pk, form=form, status=422)
+            return _answer(request, pk, form=form, status=422, names_missing=True)
         try:
             outcome = resolving.refund(
                 problem_ids=[pk], actor=staff_of(request), at=timezone.now(), **form.cleaned_data
@@ -60,7 +61,9 @@ class ProblemRefund(PermissionRequired):
             if not MoneyProblem.objects.filter(pk=pk, resolved_at=None).exists():
                 return refused(request, error)
             form.add_error(None, error.message)
-            return _answer(request, pk, form=form, status=error.status)
+            # The service alone knows whether this money can go back without an account.
+            is_missing = error.message in {NO_ACCOUNT, NO_ACCOUNT_TO_BANK}
+            return _answer(request, pk, form=form, status=error.status, names_missing=is_missing)
         # Whoever may approve has approved with the asking, unless a second person must.
         waits = Refund.objects.filter(payment__problems=pk, state=RefundState.DRAFT).exists()
         text = WAITS if waits else APPROVED
@@ -72,7 +75,9 @@ class ProblemRefund(PermissionRequired):
         return redirect(problem_url(pk))
 
 
-def _answer(request: HttpRequest, pk: int, *, form: Any, status: int = 200) -> HttpResponse:
+def _answer(
+    request: HttpRequest, pk: int, *, form: Any, status: int = 200, names_missing: bool = False
+) -> HttpResponse:
     try:
         problem = find_problem(pk)
     except DomainError as error:
@@ -80,6 +85,8 @@ def _answer(request: HttpRequest, pk: int, *, form: Any, status: int = 200) -> H
     context = problem_context(problem, user=staff_of(request), at=timezone.now()) | {"form": form}
     if context["needs_account"]:
         form.mark_account()
+        if names_missing:
+            form.name_missing()
     if form.is_bound and is_fragment(request):
         answer = render(request, "payments/_problem_form.html", context)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#problem-ask", "innerHTML"

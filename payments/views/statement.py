@@ -31,6 +31,12 @@ class PreviewRow:
     css: str
 
 
+def _won(text: Any) -> str:
+    """A figure of a row that could not be read whole, as money like all others; what is no figure stands as it came."""
+    digits = str(text).replace(",", "")
+    return str(cells.won(int(digits))) if digits.isascii() and digits.isdecimal() and len(digits) < 16 else str(text)
+
+
 class StatementPage(FilePage):
     """거래내역 올리기."""
 
@@ -63,10 +69,10 @@ class StatementPreview(FilePreview):
         return PreviewRow(
             number=item.row_number or 0,
             at=str(facts.get("at", "") or data.get("at", ""))[:16].replace("T", " "),
-            amount=str(cells.won(facts.get("amount"))) or str(data.get("in", "")),
+            amount=str(cells.won(facts.get("amount"))) or _won(data.get("in", "")),
             depositor=mask_name(str(facts.get("depositor", "") or data.get("depositor", ""))),
             memo=mask_text(str(facts.get("memo", "") or data.get("memo", ""))),
-            balance=str(cells.won(facts.get("balance"))) or str(data.get("balance", "")),
+            balance=str(cells.won(facts.get("balance"))) or _won(data.get("balance", "")),
             verdict="이미 있음" if is_same else item.reason or done,
             css="bad" if refused and not is_same else "",
         )

@@ -362,22 +362,6 @@ def test_a_card_payment_that_comes_for_a_canceled_order_is_late_money_with_a_ref
     assert broken() == []
 
 
-def test_staff_see_that_the_pg_is_being_asked(cards, back, sign_in, staff):
-    payment = cards.order("toss", is_paid=False)
-    client = sign_in(staff)
-    assert "PG 확인 중" in client.get("/orders/awaiting-payment/?period=all").content.decode()
-    page = client.get(f"/orders/{payment.order.number}/").content.decode()
-    assert "PG에 카드 결제를 확인하고 있습니다." in page
-    CardCheck.objects.update(next_try_at=timezone.now())
-    card_checks.check_due(at=timezone.now())
-    assert card_checks.NOT_THERE in client.get(f"/orders/{payment.order.number}/").content.decode()
-    cards.pay("toss", payment.order_ref)
-    cards.shop.heard()
-    page = client.get(f"/orders/{payment.order.number}/").content.decode()
-    assert card_checks.NOT_THERE not in page
-    assert "data-card" not in page
-
-
 def test_oms_check_sees_a_card_payment_that_nobody_asks_about(cards, back):
     cards.order("toss", is_paid=False)
     assert broken() == []

@@ -67,8 +67,13 @@ def test_every_tab_holds_its_deposits_and_the_menu_counts_what_waits(queue, sign
         assert rows(f"tab={tab}") == [deposit.pk]
     assert rows("tab=done") == []
     assert len(rows("tab=all")) == 5
-    assert lists.menu_counts()["deposits"] == 4
-    page = sign_in(Role.FINANCE).get(URL).content.decode()
+    waiting = {one.pk for tab, one in found.items() if tab != "auto"}
+    assert lists.menu_counts()["deposits"] == len(waiting) == 4
+    assert set(rows("")) == set(rows("tab=waiting")) == waiting
+    client = sign_in(Role.FINANCE)
+    card = r'href="/payments/deposits/\?tab=waiting" data-card="matching">.*?>4건<'
+    assert re.search(card, client.get("/").content.decode())
+    page = client.get(URL).content.decode()
     assert "85점: 금액 같음 · 입금자 일부 같음 · 7일 안 주문" in page
     assert "다*네" in page
     assert "다섯네" not in page
@@ -156,7 +161,7 @@ def test_bulk_acts_ask_for_a_reason_and_are_recorded(queue, sign_in):
         job = re.search(r"/acts/([0-9a-f-]{36})/apply/", preview.content.decode()).group(1)
         return client.post(f"/acts/{job}/apply/", {"reason": reason})
 
-    assert "1건을" in text_of(act("ignore-deposit", found["manual"], "이자"))
+    assert "1건의 입금을 무시했습니다." in text_of(act("ignore-deposit", found["manual"], "이자"))
     assert reloaded(found["manual"]).state == DepositState.IGNORED
     act("reopen-deposit", reloaded(found["manual"]), "다시 확인")
     assert reloaded(found["manual"]).state == DepositState.QUEUED

@@ -194,9 +194,11 @@ def test_the_screen_asks_for_the_account_and_the_list_of_refunds_shows_it(stray,
     page = client.get(f"/payments/deposits/{deposit.pk}/", headers={"HX-Target": "detail"}).content.decode()
     assert "data-return-deposit" in page
     url = f"/payments/deposits/{deposit.pk}/return/"
-    refused = client.post(url, {"reason": "주문 없음", "version": deposit.version})
-    assert refused.status_code == 422
-    assert "환불계좌를 입력하세요" in refused.content.decode()
+    for reason, missing in (("", 4), ("주문 없음", 3)):
+        refused = client.post(url, {"reason": reason, "version": deposit.version})
+        assert (refused.status_code, refused["HX-Retarget"]) == (422, "#deposit-return")
+        assert refused.content.decode().count('class="field-error"') == missing
+        assert "환불 은행을 고르세요." in refused.content.decode()
     assert not Refund.objects.exists()
     values = {"reason": "주문 없음", "version": deposit.version, "bank": "004", "number": "222065-28300122"}
     answer = client.post(url, values | {"holder": "모르는이"})

@@ -58,6 +58,7 @@ def test_the_refund_of_a_case_is_refused_and_made_beside_the_list(overpaid, sign
         answer = client.post(url, facts)
         assert (answer.status_code, answer["HX-Retarget"]) == (status, "#problem-ask")
         assert text in answer.content.decode()
+        assert answer.content.decode().count('class="field-error"') == (4 if status == 422 else 3)
         assert "<html" not in answer.content.decode()
     assert not Refund.objects.exists()
     answer = client.post(url, FACTS)
@@ -111,7 +112,7 @@ def test_an_empty_return_of_a_deposit_is_refused_beside_its_own_form(came_in, ma
     url = f"/payments/deposits/{deposit.pk}/"
     assert 'id="return-said"' in client.get(url, headers=HX | {"HX-Target": "detail"}).content.decode()
     answer = client.post(f"{url}return/", {"version": reloaded(deposit).version})
-    assert (answer.status_code, answer["HX-Retarget"]) == (422, "#return-said")
+    assert (answer.status_code, answer["HX-Retarget"]) == (422, "#deposit-return")
     assert "사유를 입력하세요." in answer.content.decode()
     assert not Refund.objects.exists()
 

@@ -1,6 +1,9 @@
 """웹훅 수신함 over HTTP: what it shows and hides, the raw body for a reason, replay with preview."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models import AccessLog
 from accounts.roles import Role
@@ -8,7 +11,9 @@ from core import drains
 from orders.models import OrderEvent
 from orders.states import LineState
 from payments.models import LedgerEntry, Payment, PgNotice, PgRequest
+from payments.services.notices import draining, replaying
 from payments.states import NoticeState, PaymentState
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import reloaded
 from tests.payments.test_notices import ledger, post
 
@@ -118,6 +123,44 @@ def test_the_preview_of_a_replay_says_how_much_and_writes_nothing(pg_shop, sign_
     drains.run_all()
     assert pg_shop.state(order) == (LineState.PREPARING, 33_000, PaymentState.PAID)
     assert PgNotice.objects.get(pk=notice.pk).state == NoticeState.PROCESSED
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_hurried"), [(30, True), (1, False)], ids=["waits for long", "may be worked on just now"]
+)
+def test_a_notice_that_is_to_be_tried_again_may_be_hurried(pg_shop, sign_in, press, minutes, is_hurried):
+    order = pg_shop.order(pg_shop.account("toss"))
+    pg_shop.deposit(order)
+    pg_shop.pgs.wait_for(lambda: PgNotice.objects.exists())
+    due = timezone.now() + timedelta(minutes=minutes)
+    PgNotice.objects.update(state=NoticeState.RETRY, reason="no_answer", due_at=due, attempts=4)
+    notice = PgNotice.objects.filter(kind="DEPOSITED").first()
+    client = sign_in(Role.OWNER)
+    assert "재시도 대기" in client.get(URL).content.decode()
+    preview, _ = press(client, "replay-notice", "notices", [(notice.pk, notice.version)])
+    words = text_of(preview)
+    after = PgNotice.objects.get(pk=notice.pk)
+    if not is_hurried:
+        assert "4번 시도한 알림입니다. 늦어도 " in words
+        assert "까지 저절로 다시 시도합니다." in words
+        assert (after.due_at, after.claim, after.attempts) == (due, notice.claim, 4)
+        return
+    assert (after.state, after.reason, after.attempts) == (NoticeState.RETRY, "replayed", 0)
+    assert (after.claim, after.due_at <= timezone.now()) == (notice.claim + 1, True)
+    drains.run_all()
+    assert pg_shop.state(order) == (LineState.PREPARING, 33_000, PaymentState.PAID)
+    assert PgNotice.objects.get(pk=notice.pk).state == NoticeState.PROCESSED
+
+
+def test_a_claim_keeps_a_notice_from_being_hurried(pg_shop, staff):
+    pg_shop.deposit(pg_shop.order(pg_shop.account("toss")))
+    pg_shop.pgs.wait_for(lambda: PgNotice.objects.exists())
+    at = timezone.now() + timedelta(seconds=1)
+    PgNotice.objects.update(state=NoticeState.RETRY, due_at=at)
+    held = {one.pk: one.claim for one in draining._claim(at)}
+    outcome = replaying.replay(notice_ids=list(held), actor=staff, at=at)
+    assert (set(outcome.refused), outcome.possible) == (set(held), [])
+    assert dict(PgNotice.objects.filter(pk__in=held).values_list("pk", "claim")) == held
 
 
 def test_only_the_owner_replays(paid, sign_in, press):

@@ -93,7 +93,7 @@ def test_an_account_that_is_not_open_says_why(waiting, sign_in):
     [
         ("PENDING", "", "PG 확인 중", payment_box.ASKING),
         ("PENDING", windows.NOT_OPENED, "고객이 열기 전", windows.NOT_OPENED),
-        ("PENDING", windows.DIFFERS, "PG와 다름", windows.DIFFERS),
+        ("PENDING", windows.DIFFERS, "확인 필요", windows.DIFFERS),
         ("PENDING", f"{KEY_REFUSED} 틀린 키", "확인 못 함", "틀린 키 설정의 PG 계정에서 키를 고치면 저절로 다시 확인"),
         ("FAILED", "PG의 말", "확인 실패", "고객이 결제창에서 연 가상계좌를 PG에 확인하지 못했습니다. PG의 말"),
     ],

@@ -1,11 +1,15 @@
 """PG 계정 settings over HTTP: keys go in and never come out, changes are kept, the connection is tried."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.roles import Role
 from core.calendar import KST
 from core.models import SettingChange
+from payments.adapters.base import Unavailable
+from payments.adapters.toss import Toss
 from payments.models import PgAccount
+from payments.services.gateway import pg_settings
 
 URL = "/settings/pg/"
 KEY, NEWER = "test_sk_first_1234567890", "test_sk_second_0987654321"
@@ -152,6 +156,23 @@ def test_the_connection_is_tried(pg_shop, sign_in, pg):
     answer = client.post(f"{URL}{account.pk}/", {"part": "check"}, follow=True)
     assert "응답이 없습니다" in answer.content.decode()
     assert "응답이 없습니다" in edited(account).last_error
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (Unavailable("HTTP 404 is not readable", code="404"), "이 주소는 토스페이먼츠처럼 응답하지 않습니다."),
+        (Unavailable("HTTP 404", code="NOT_FOUND", message="없는 주소입니다."), "PG 주소를 확인하고 잠시 뒤 다시"),
+        (Unavailable("HTTP 503", code="503"), "토스페이먼츠에서 결제를 조회하지 못했습니다."),
+    ],
+)
+def test_an_address_where_somebody_else_answers_is_not_called_silent(account, monkeypatch, problem, words):
+    def fetch(*args, **facts):
+        raise problem
+
+    monkeypatch.setattr(Toss, "fetch", fetch)
+    checked = pg_settings.check_connection(account, at=timezone.now())
+    assert (checked.is_ok, words in checked.text, "응답이 없습니다" in checked.text) == (False, True, False)
 
 
 @pytest.mark.django_db(transaction=True)

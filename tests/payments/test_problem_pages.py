@@ -1,6 +1,7 @@
 """미확인·예외 입금 over HTTP: every act, its refusals, and two people at once."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,11 +12,11 @@ from orders.models import OrderEvent
 from orders.services import progress
 from orders.states import CanceledBy, LineState, PaymentMethod
 from payments.models import LedgerEntry, MoneyProblem, Payment, PgAccount, PgNotice, Refund
-from payments.options import SECOND_A_DAY, SECOND_FROM
+from payments.options import DIFFERENCE_FROM, SECOND_A_DAY, SECOND_FROM
 from payments.services.cases.resolving import ask_to_accept
 from payments.services.ledger import problems
 from payments.states import EntryKind, NoticeState, ProblemKind, RefundState, Resolution
-from tests.fixtures.answers import text_of
+from tests.fixtures.answers import body, text_of
 from tests.fixtures.orders import NOW, reloaded
 
 URL = "/payments/problems/"
@@ -52,6 +53,15 @@ def lost(db):
     return MoneyProblem.objects.create(
         kind=K.UNKNOWN_ORDER, notice=notice, amount=10_000, found_at=NOW, detail=notice.order_ref
     )
+
+
+def row_texts(answer):
+    """The words of each row of the list, by the number of its order."""
+    rows = [
+        re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row))
+        for row in re.findall(r"<tbody id=.*?</tbody>", body(answer), re.S)
+    ]
+    return {re.search(r"\d{8}-\d{7}", row)[0]: row for row in rows}
 
 
 def stage(problem):
@@ -123,12 +133,37 @@ def test_an_accepted_shortage_is_booked_as_one_and_the_order_goes_on(problem, ma
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("act", ["ask-difference", "accept-difference"])
+def test_the_dialog_tells_the_sum_of_the_differences(problem, sign_in, staff, act):
+    set_setting(key=DIFFERENCE_FROM.key, value=5_000, actor=staff, at=NOW)
+    rows = [problem(K.UNDERPAID, 9_000), problem(K.UNDERPAID, 9_500), problem(K.OVERPAID, 12_000)]
+    chosen = {"page": "problems", "mode": "ids", "rows": ",".join(f"{one.pk}:0" for one in rows)}
+    words = text_of(sign_in(Role.OWNER).post(f"/acts/{act}/", chosen, headers={"HX-Request": "true"}))
+    assert "부족한 차액은 모두 1,500원입니다." in words
+    assert "초과한 차액은 모두 2,000원입니다." in words
+
+
 def test_a_reason_is_asked_for(problem, sign_in, press):
     one = problem(K.UNDERPAID, 7_000)
     _, answer = press(sign_in(Role.OWNER), "close-problem", "problems", [(one.pk, 0)])
     assert answer.status_code == 422
     assert "사유" in answer.content.decode()
     assert fresh(one).resolved_at is None
+
+
+def test_the_list_shows_which_differences_wait_for_their_second_person(problem, make_staff, sign_in):
+    one, other = problem(K.UNDERPAID, 7_000), problem(K.UNDERPAID, 6_000)
+    ask(one, make_staff(Role.FINANCE, display_name="이재무"))
+    client = sign_in(Role.OWNER)
+    rows = row_texts(client.get(URL))
+    assert "차액 인정 신청됨 이재무 님 · " in rows[one.order.number]
+    assert ("처리 전" in rows[other.order.number], "신청됨" in rows[other.order.number]) == (True, False)
+    assert set(row_texts(client.get(f"{URL}?tab=asked"))) == {one.order.number}
+    # Of another sum, or after 72 hours, nothing stands of it.
+    for change in ({"amount": 2_000}, {"amount": 3_000, "asked_at": timezone.now() - timedelta(hours=73)}):
+        MoneyProblem.objects.filter(pk=one.pk).update(**change)
+        assert "신청됨" not in row_texts(client.get(URL))[one.order.number]
+        assert row_texts(client.get(f"{URL}?tab=asked")) == {}
 
 
 def test_the_second_of_two_people_is_told_who_was_first(problem, make_staff, sign_in, press):

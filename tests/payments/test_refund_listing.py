@@ -17,6 +17,7 @@ from payments.services.deposits import deposit_returns
 from payments.services.refunds import by_hand
 from payments.services.refunds.listing import listings, note_listed
 from payments.states import DepositState, RefundState
+from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
 from tests.infra.races import race
@@ -51,6 +52,25 @@ def test_a_refund_keeps_by_whom_and_when_it_was_taken_to_the_bank(paid_refund, f
     assert (reloaded(refund).version, reloaded(refund).state) == (refund.version, RefundState.APPROVED)
     assert f"{finance.display_name} 님" in shown(finance)
     assert broken() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_ends_a_transfer_is_told_of_those_that_no_list_took_to_the_bank(paid_refund, finance, sign_in):
+    listed, client = paid_refund(amount=4_000), sign_in(finance)
+    taken(client)
+    forgotten = paid_refund(amount=3_000)
+
+    def asked(*refunds):
+        rows = ",".join(f"{one.pk}:{one.version}" for one in refunds)
+        chosen = {"page": "refunds", "mode": "ids", "rows": rows}
+        return text_of(client.post("/acts/pay-refund/", chosen, headers={"HX-Request": "true"}))
+
+    words = "은행 목록으로 내려받지 않은 환불이 1건 있습니다."
+    assert words not in asked(listed)
+    both = asked(listed, forgotten)
+    assert "2건의 환불을 이체 완료로 처리합니다" in both
+    assert "이체를 마친 환불액은 모두 7,000원입니다." in both
+    assert words in both
 
 
 @pytest.mark.django_db(transaction=True)

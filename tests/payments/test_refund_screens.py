@@ -19,7 +19,7 @@ from payments.models import Refund
 from payments.services.manual import confirm_manually
 from payments.services.refunds import requesting
 from payments.services.refunds.requesting import Ask
-from payments.states import RefundState
+from payments.states import RefundState, RefundWay
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.refunds import ACCOUNT
 
@@ -89,6 +89,16 @@ def test_transferred_is_pressed_on_the_list(paid_refund, client, staff):
     assert reloaded(refund).state == R.COMPLETED
     assert reloaded(refund.order).paid_amount == 6_000
     assert broken() == []
+
+
+def test_the_card_of_refunds_to_send_counts_transfers_and_what_goes_back_where_it_was_paid(paid_refund, client, staff):
+    by_bank, elsewhere, through_pg = (paid_refund(amount=amount) for amount in (4_000, 3_000, 2_000))
+    for refund, way in ((elsewhere, RefundWay.PROVIDER), (through_pg, RefundWay.PG)):
+        Refund.objects.filter(pk=refund.pk).update(way=way)
+    client.force_login(staff)
+    card = re.search(r'href="([^"]+)" data-card="refund-pay">.*?>(\d+)건</b>', client.get("/").content.decode())
+    assert card.groups() == (f"{URL}?tab=pay", "2")
+    assert {row.id for row in shown(staff, "tab=pay").rows} == {by_bank.pk, elsewhere.pk}
 
 
 def test_the_dialog_of_a_cancel_tells_both_sums_before_anything_happens(make_order, make_variant, client, staff):

@@ -10,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.roles import Role
 from core.calendar import KST
 from core.excel import encrypt, read_table
-from core.models import Job
+from core.models import ItemResult, Job, JobItem
 from payments.excel.statement import GONE, TAKEN_BACK, TOO_LARGE, statement_rows
 from payments.models import BankDeposit
+from payments.views.statement import StatementPreview
 from tests.fixtures.orders import NOW
 
 FORMATS = {
@@ -195,6 +196,15 @@ def test_a_locked_statement_is_kept_until_its_password_comes(uploaded, bank_acco
     assert "비밀 1" not in str(Job.objects.get().params)
     assert "입금 1건을 등록했습니다." in client.post(right.url, follow=True).content.decode()
     assert BankDeposit.objects.get().amount == 39_000
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("3000", "3,000원"), ("3,000", "3,000원"), ("삼천원", "삼천원"), ("", ""), ("-3000", "-3000")]
+)
+def test_a_figure_of_a_row_that_cannot_be_read_is_shown_as_money(text, shown):
+    item = JobItem(row_number=2, data={"in": text, "balance": text}, result=ItemResult.REFUSED, reason="거래일시")
+    row = StatementPreview().row(item, is_open=True)
+    assert (row.amount, row.balance) == (shown, shown)
 
 
 @pytest.mark.parametrize("role", list(Role))

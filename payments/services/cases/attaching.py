@@ -63,7 +63,7 @@ def attach(
     `order_id` is None in a preview for which nobody has chosen an order yet. Refused for orders that are paid into our
     own bank account, and where money has come in another way: that of the PG would count as the same, and be lost.
 
-    Money moves by the answer of the PG alone, so a wrong choice ends in 'PG와 금액 다름' and books nothing.
+    Money moves by the answer of the PG alone, so a wrong choice ends in 'PG와 다름' and books nothing.
     """
     with locked_cases(problem_ids, actor=actor, more=[order_id] if order_id else []) as cases:
         payment, unfit = _to_attach(order_id)

@@ -5,7 +5,9 @@ Locks orders, lines, payments, problems in this order. Source: payments.md 5.7, 
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
+
+from django.db.models import F, Q
 
 from core.events import record
 from core.models import Job
@@ -47,6 +49,22 @@ STILL_SHORT = "들어온 돈이 결제예정액보다 적습니다. 부족한 �
 ONE_OF_PAYMENT = "같은 결제의 다른 예외와 함께 처리할 수 없습니다. 하나씩 처리하세요."
 
 
+class Asked(Protocol):
+    """차액 인정 신청: what tells whether one stands, of a case or of a row of the list."""
+
+    @property
+    def amount(self) -> int:
+        """금액 of the case by now."""
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """신청일시."""
+
+    @property
+    def asked_amount(self) -> int | None:
+        """금액 when it was asked for."""
+
+
 def close(*, problem_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None) -> Outcome:
     """조치 없음: somebody looked and nothing is to be done."""
     with locked_cases(problem_ids, actor=actor) as cases:
@@ -82,10 +100,15 @@ def ask_to_accept(
     return outcome
 
 
-def is_asked(problem: MoneyProblem, at: datetime) -> bool:
+def is_asked(problem: Asked, at: datetime) -> bool:
     """차액 인정 신청함: whether a request stands, of the present sum, not older than 72 hours (reliability.md 4.2)."""
     is_same = problem.asked_amount == problem.amount
     return problem.asked_at is not None and is_same and problem.asked_at > at - ASK_LIFE
+
+
+def asked(at: datetime) -> Q:
+    """차액 인정 신청한 예외: open cases of which `is_asked` says so."""
+    return Q(resolved_at=None, asked_at__gt=at - ASK_LIFE, asked_amount=F("amount"))
 
 
 def accept_difference(

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from core.exceptions import Conflict, DomainError, NotFound
+from core.http import HttpProblem
 from core.settings_registry import last_changed, note_change
 from payments.adapters.base import Denied, NotAtPg, PgProblem, Ref
 from payments.adapters.registry import PGS
@@ -20,6 +21,9 @@ from payments.services.notices import draining
 from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of, readable_keys, sandboxes_count
 
 REGISTERING = timedelta(minutes=10)
+SILENT = "{pg}에서 응답이 없습니다. 주소를 확인하고 잠시 뒤 다시 확인하세요."
+FAILING = "{pg}에서 결제를 조회하지 못했습니다. PG 주소를 확인하고 잠시 뒤 다시 확인하세요."
+NOT_THE_PG = "이 주소는 {pg}처럼 응답하지 않습니다. PG 주소를 확인하세요."
 NOWHERE = "20000101-0000000-0"
 """An order reference that no shop has."""
 HISTORY = "pg_account"
@@ -203,11 +207,17 @@ def _ask(account: PgAccount, at: datetime) -> Checked:
             is_ok=False, text=_with(problem, f"{pg.label}에서 키나 상점 아이디를 거절했습니다. 키를 확인하세요.")
         )
     except PgProblem as problem:
-        return Checked(
-            is_ok=False,
-            text=_with(problem, f"{pg.label}에서 응답이 없습니다. 주소를 확인하고 잠시 뒤 다시 확인하세요."),
-        )
+        return Checked(is_ok=False, text=_with(problem, _unlike(problem).format(pg=pg.label)))
     return Checked(is_ok=True, text=f"{pg.label}에 연결했습니다.")
+
+
+def _unlike(problem: PgProblem) -> str:
+    """Nobody answered, the PG itself said something else, or whoever answers there is not the PG."""
+    if isinstance(problem.__cause__, HttpProblem):
+        return SILENT
+    if problem.message or problem.code.startswith("5") or problem.code == "429":
+        return FAILING
+    return NOT_THE_PG
 
 
 def _with(problem: PgProblem, text: str) -> str:

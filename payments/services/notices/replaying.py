@@ -1,4 +1,5 @@
-"""알림 다시 처리: a finished notice is due again; what that would change is found out first, without writing.
+"""알림 다시 처리: a finished notice is due again, one that waits for its next try is due now; what that would change is
+found out first, without writing.
 
 The PG is asked before, outside any transaction; the drain asks it once more when the notice is handled.
 Source: payments.md 5.1, reliability.md 4.1.
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from core import drains
+from core.cells import short_time
 from core.events import record
 from core.locks import locked, locking
 from core.models import Job
@@ -17,7 +19,7 @@ from core.state import Change, Outcome, is_preview, missing, previewing
 from payments import events
 from payments.adapters.base import Kind, PgProblem
 from payments.models import LedgerEntry, Payment, PgNotice
-from payments.services.notices import fetching
+from payments.services.notices import draining, fetching
 from payments.services.notices.receiving import CHANNEL
 from payments.services.snapshots.applying import Fetched, apply
 from payments.states import NoticeState
@@ -25,8 +27,11 @@ from payments.states import NoticeState
 MOST_ASKED = 50
 """Payments that a preview asks the PGs about; a person waits for the answers."""
 SETTLED = frozenset({NoticeState.PROCESSED, NoticeState.IGNORED})
+SOON = 2 * draining.LEASE
+"""A notice that is due within so long may be worked on just now, and comes again before a person has waited."""
 NOT_FOUND = "알림을 찾을 수 없습니다. 목록을 새로 고치세요."
 WAITS = "아직 처리하지 않은 알림입니다. 잠시 뒤 저절로 처리합니다."
+TRIED = "{tried:,}번 시도한 알림입니다. 늦어도 {when}까지 저절로 다시 시도합니다."
 NO_CHANGE = "변경 없음: PG의 결제와 우리 원장이 같습니다."
 IS_TEST = "PG 시험으로 표시한 알림입니다."
 IS_BANK = "입금계좌의 알림입니다. 자동입금확인에서 처리하세요."
@@ -90,7 +95,10 @@ def replay(
     batch: Job | None = None,
     forecasts: Mapping[int, Forecast] | None = None,
 ) -> Outcome:
-    """다시 처리: finished notices are due now; with `forecasts` settled ones that would change nothing are refused."""
+    """다시 처리: finished notices, and those that wait long for their next try, are due now.
+
+    With `forecasts` settled ones that would change nothing are refused.
+    """
     outcome = Outcome()
     with locking(actor=actor):
         notices: list[PgNotice] = locked(PgNotice.objects.filter(pk__in=notice_ids))
@@ -98,7 +106,7 @@ def replay(
         seen: set[int] = set()
         for notice in notices:
             told = (forecasts or {}).get(behind[notice.pk].pk) if notice.pk in behind else None
-            if text := _refusal(notice, told):
+            if text := _refusal(notice, told, at=at):
                 outcome.refused[notice.pk] = text
                 continue
             outcome.possible.append(notice)
@@ -111,16 +119,27 @@ def replay(
     return outcome
 
 
-def _refusal(notice: PgNotice, told: Forecast | None) -> str | None:
+def _refusal(notice: PgNotice, told: Forecast | None, *, at: datetime) -> str | None:
     if notice.kind == Kind.BANK:
         return IS_BANK
-    if notice.finished_at is None:
-        return WAITS
+    if notice.finished_at is None and not _waits_long(notice, at):
+        return _soon(notice, at)
     if notice.state == NoticeState.TEST:
         return IS_TEST
     if notice.state in SETTLED and told is not None and not told.is_change and told.amount is not None:
         return NO_CHANGE
     return None
+
+
+def _waits_long(notice: PgNotice, at: datetime) -> bool:
+    """Its next try is farther off than any claim reaches, so that nobody works on it just now."""
+    return notice.state == NoticeState.RETRY and notice.due_at > at + SOON
+
+
+def _soon(notice: PgNotice, at: datetime) -> str:
+    if notice.state != NoticeState.RETRY or not notice.attempts or notice.due_at <= at:
+        return WAITS
+    return TRIED.format(tried=notice.attempts, when=short_time(notice.due_at, at))
 
 
 def _sum_up(sums: dict[str, int], told: Forecast) -> None:
@@ -133,7 +152,9 @@ def _sum_up(sums: dict[str, int], told: Forecast) -> None:
 
 def _due_now(outcome: Outcome, *, actor: Any, at: datetime, batch: Job | None) -> None:
     ids = [notice.pk for notice in outcome.possible]
-    PgNotice.objects.filter(pk__in=ids).hear_again(at=at, reason="replayed")
+    mine = PgNotice.objects.filter(pk__in=ids)
+    mine.hurry(at=at, later_than=at + SOON, reason="replayed")
+    mine.hear_again(at=at, reason="replayed")
     outcome.changes = [Change(one, one.state, NoticeState.RETRY, one.claim + 1) for one in outcome.possible]
     record(outcome, events.NOTICE_REPLAYED, at=at, actor=actor, batch=batch)
     drains.notify(CHANNEL)
