@@ -21,6 +21,8 @@ const table = () => $(".scroller .table");
 const box = (row) => $("td.check input", row);
 const lineBoxes = (row) => $$("[data-line-id]", row);
 const lineCount = () => [...parts.values()].reduce((sum, lines) => sum + lines.size, 0);
+// The box of the page, where something can be done with what is chosen.
+export const picks = () => $(".bar .acts [data-action]") && $("#check-page");
 const isChosen = (row) => picked.has(row.dataset.id) || parts.has(row.dataset.id);
 
 export function putCursor(row) {
