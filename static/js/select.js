@@ -281,7 +281,7 @@ on("htmx:oobAfterSwap", ({ detail }) => {
   field?.focus({ preventScroll: true });
   typed = null;
   cursorRow()?.classList.add("cursor");
-  if (moved.length) tell(`다른 사람이 처리한 주문 ${number(moved.length)}건이 있습니다.`);
+  if (moved.length) tell(`그사이 바뀐 ${card().dataset.unit} ${number(moved.length)}건이 있습니다.`);
   paint();
 });
 
