@@ -62,7 +62,7 @@ def moved(cell: str, note: str, badges: str = "") -> SafeString:
     main, states = cell.partition('<span class="sub"')[0], escape(badges)
     title = " · ".join(filter(None, (strip_tags(states), note)))
     words = " ".join(filter(None, (states, escape(note))))
-    return SafeString(f'{main}<span class="sub said" title="{escape(title)}">{words}</span>')
+    return SafeString(f'{main}<span class="sub said" title="{escape(title)}"><span>{words}</span></span>')
 
 
 def with_note(main: object, note: object) -> SafeString:

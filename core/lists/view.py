@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.utils.safestring import SafeString
 
+from core.actions import MORE
 from core.cells import escape
 
 
@@ -156,6 +157,17 @@ class Pager(NamedTuple):
     position_text: str
 
 
+BAR = 1016
+"""Pixels of the bar at a width of 1280."""
+COUNT, GAP, MENU, CLEAR, ICON = 150, 6, 85, 75, 32
+"""Pixels beside the labels: how many are chosen, the space between two, 더 보기, 선택 해제, a tool without words."""
+
+
+def _width(label: str) -> int:
+    """너비 of a button in pixels, at most: a Korean syllable takes twelve of them."""
+    return 24 + sum(4 if sign == " " else 12 for sign in label)
+
+
 @dataclass(frozen=True, slots=True)
 class PageView:
     """목록 화면."""
@@ -199,3 +211,11 @@ class PageView:
     notices: list[str] = field(default_factory=list)
     draft_url: str = ""
     paste_url: str = ""
+
+    @property
+    def is_crowded(self) -> bool:
+        """도구가 비킬 목록: at 1280 pixels its tools find no room beside the acts of a selection."""
+        acts = [_width(one.label) for one in self.buttons if one.style != MORE]
+        more = [MENU] if len(acts) < len(self.buttons) else []
+        tools = [_width(tool.label) for tool in self.tools]
+        return COUNT + CLEAR + ICON + sum(one + GAP for one in (*acts, *more, *tools)) > BAR

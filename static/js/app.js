@@ -6,5 +6,4 @@ import "./select.js";
 import "./actions.js";
 import "./hotkeys.js";
 import "./poll.js";
-import "./columns.js";
 import "./dates.js";

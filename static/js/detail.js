@@ -4,6 +4,7 @@ import { cursorRow, linkOf, putCursor } from "./select.js";
 
 const panel = () => $("#detail");
 export const isOpen = () => Boolean(panel() && !panel().hidden);
+export const within = () => isOpen() && panel().contains(document.activeElement);
 
 function address(number) {
   const url = new URL(location);
@@ -13,16 +14,19 @@ function address(number) {
 }
 
 let top = 0;
+// Its heading takes the focus: it was opened by a key, or read anew under the focus.
+let enters = false;
 
 // The link that names the row is the address of what it opens.
 const urlOf = (row) => $("a[data-open]", row)?.getAttribute("href");
 
-export function show(row) {
+export function show(row, byKey) {
   if (!urlOf(row)) return;
   putCursor(row);
   address(row.dataset.order);
   panel().dataset.url = urlOf(row);
   top = 0;
+  enters = byKey;
   return htmx.ajax("GET", urlOf(row), { target: "#detail", swap: "innerHTML" });
 }
 
@@ -40,7 +44,12 @@ onClick("[data-close-detail]", hide);
 onClick(".scroller tbody[data-id] a[data-open]", (link, event) => {
   if (!panel() || innerWidth < 1024 || !plain(event)) return;
   event.preventDefault();
-  show(link.closest("tbody"));
+  // A click of no button of the mouse is a key.
+  show(link.closest("tbody"), !event.detail);
+});
+
+on("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id === "detail") enters ||= within();
 });
 
 on("htmx:afterSwap", ({ detail }) => {
@@ -49,6 +58,8 @@ on("htmx:afterSwap", ({ detail }) => {
   const body = $(".detail-body", panel());
   if (body) body.scrollTop = top;
   top = 0;
+  if (enters && !within()) $("h2", panel())?.focus({ preventScroll: true });
+  enters = false;
 });
 
 onClick("[data-reopen]", (link, event) => {

@@ -18,7 +18,10 @@ export function open(dialog) {
   first?.focus();
 }
 
-onClick("[data-open-dialog]", (button) => open(document.getElementById(button.dataset.openDialog)));
+onClick("[data-open-dialog]", async ({ dataset: { openDialog: id } }) => {
+  if (id === "columns") await import("./columns.js");
+  open(document.getElementById(id));
+});
 onClick("[data-close]", (button) => button.closest("dialog").close());
 on("mousedown", (event) => {
   if (event.target.matches?.("dialog:not(:has([data-guard]))")) {

@@ -1,8 +1,8 @@
 // Keys by their place on the keyboard (event.code), so that they work with 한/영 in either mode.
 import { $, $$, on, refresh, typing } from "./dom.js";
-import { hide, isOpen, show } from "./detail.js";
+import { hide, isOpen, show, within } from "./detail.js";
 import { open } from "./dialog.js";
-import { clear, cursorRow, linkOf, pickAll, pickPage, putCursor, range, rows, selection, size, toggle } from "./select.js";
+import { clear, cursorRow, linkOf, pickAll, pickPage, picks, putCursor, range, rows, selection, size, toggle } from "./select.js";
 
 // Some input methods on Linux give no code: the letter tells the key.
 const JAMO = "ㅁㅠㅊㅇㄷㄹㅎㅗㅑㅓㅏㅣㅡㅜㅐㅔㅂㄱㄴㅅㅕㅍㅈㅌㅛㅋ";
@@ -36,9 +36,11 @@ function step(way, extend) {
   if (!list.length) return false;
   const now = cursorRow();
   const next = list[Math.min(Math.max(list.indexOf(now) + way, 0), list.length - 1)];
-  if (extend && now) range(now, next);
+  if (extend && now && picks()) range(now, next);
   putCursor(next);
-  linkOf(next)?.focus({ focusVisible: true });
+  // Whoever reads in the slide-over stays there while the rows go by.
+  if (within()) next.scrollIntoView({ block: "nearest" });
+  else linkOf(next)?.focus({ focusVisible: true });
   if (isOpen() && next !== now) show(next);
   return true;
 }
@@ -65,6 +67,12 @@ function pressMain() {
   const open = isOpen() && !size() ? acts($("#detail")) : [];
   const found = open.length ? open : acts(document).filter((one) => !one.closest("#detail"));
   return found.length === 1 && (found[0].click(), true);
+}
+
+// What names the row opens it: beside the list, or where it leads.
+function pressLink(row) {
+  const link = row && ($("a[data-open]", row) ?? linkOf(row));
+  return Boolean(link) && (link.click(), true);
 }
 
 function focusOn(...selectors) {
@@ -96,8 +104,8 @@ const KEYS = {
   KeyK: (e) => step(-1, e.shiftKey),
   ArrowDown: (e) => step(1, e.shiftKey),
   ArrowUp: (e) => step(-1, e.shiftKey),
-  KeyX: () => cursorRow() && (toggle(cursorRow()), true),
-  KeyO: () => cursorRow() && (show(cursorRow()), true),
+  KeyX: () => picks() && cursorRow() && (toggle(cursorRow()), true),
+  KeyO: () => pressLink(cursorRow()),
   KeyS: () => pressMain(),
   KeyE: () => press('[data-key="E"]', '[data-tool="download"], [data-tool="export"], [data-tool="excel"]'),
   KeyH: () => press('[data-key="H"]', '[data-action="hold"]'),
@@ -123,7 +131,7 @@ function escape({ target }) {
 
 // With the focus in the list: the page first, then everything that was found.
 function selectEverything() {
-  const head = $("#check-page");
+  const head = picks();
   if (!head || !(document.activeElement === document.body || document.activeElement.closest(".scroller, main"))) return false;
   if (head.checked && selection().mode === "ids") pickAll();
   else pickPage(true);

@@ -21,6 +21,8 @@ const table = () => $(".scroller .table");
 const box = (row) => $("td.check input", row);
 const lineBoxes = (row) => $$("[data-line-id]", row);
 const lineCount = () => [...parts.values()].reduce((sum, lines) => sum + lines.size, 0);
+// The box of the page, where something can be done with what is chosen.
+export const picks = () => $(".bar .acts [data-action]") && $("#check-page");
 const isChosen = (row) => picked.has(row.dataset.id) || parts.has(row.dataset.id);
 
 export function putCursor(row) {
@@ -279,7 +281,7 @@ on("htmx:oobAfterSwap", ({ detail }) => {
   field?.focus({ preventScroll: true });
   typed = null;
   cursorRow()?.classList.add("cursor");
-  if (moved.length) tell(`다른 사람이 처리한 주문 ${number(moved.length)}건이 있습니다.`);
+  if (moved.length) tell(`그사이 바뀐 ${card().dataset.unit} ${number(moved.length)}건이 있습니다.`);
   paint();
 });
 

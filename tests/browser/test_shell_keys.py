@@ -81,6 +81,41 @@ def test_escape_closes_the_detail_then_clears_the_selection(page, shell):  # che
     assert "open=" not in page.url
 
 
+def test_the_focus_goes_into_a_slide_over_that_a_key_opened_and_back_to_its_row(page, shell):  # check 22
+    opened(page, shell)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    heading = page.locator("#detail h2")
+    expect(heading).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#detail .detail-head a")).to_be_focused()
+    # The rows go by under whoever reads beside them, each in sight.
+    for number in (2, 3, 4):
+        page.keyboard.press("j")
+        expect(heading).to_have_text(f"20251121-{number:07d}")
+        expect(heading).to_be_focused()
+    assert page.locator("tbody.cursor").get_attribute("data-id") == "4"
+    expect(page.locator("#row-4 a[data-open]")).to_be_in_viewport(ratio=1)
+    for key in "jjkjjjjjjjjjjjjjjj":
+        page.keyboard.press(key)
+    page.wait_for_load_state("networkidle")
+    expect(heading).to_have_text("20251121-0000020")
+    expect(heading).to_be_focused()
+    expect(page.locator("#row-20 a[data-open]")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    expect(page.locator("#row-20 a[data-open]")).to_be_focused()
+
+
+def test_the_focus_stays_in_the_list_beside_a_slide_over_that_the_mouse_opened(page, shell):
+    opened(page, shell)
+    page.locator("#row-1 a[data-open]").click()
+    expect(page.locator("#detail h2")).to_have_text("20251121-0000001")
+    expect(page.locator("#row-1 a[data-open]")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.locator("#detail h2")).to_have_text("20251121-0000002")
+    expect(page.locator("#row-2 a[data-open]")).to_be_focused()
+
+
 def test_the_open_order_survives_a_reload(page, shell):
     opened(page, shell, "?open=20251121-0000003")
     expect(page.locator("#detail h2")).to_have_text("20251121-0000003")

@@ -28,6 +28,17 @@ def test_the_page_box_has_three_states(page, shell):  # check 8
     expect(page.locator(".bar .acts")).to_be_hidden()
 
 
+def test_what_is_said_of_the_whole_page_moves_no_row_and_hides_none(page, shell):  # check 24
+    opened(page, shell)
+    top = page.locator("#row-1").evaluate("el => el.getBoundingClientRect().top")
+    page.locator("#check-page").check()
+    said = page.locator("[data-note=all]")
+    expect(said).to_contain_text("이 화면의 50건을 선택했습니다.")
+    assert page.locator("#row-1").evaluate("el => el.getBoundingClientRect().top") == top
+    page.locator(".scroller").evaluate("el => el.scrollTo(0, el.scrollHeight)")
+    assert page.locator("#row-50").evaluate("el => el.getBoundingClientRect().bottom") <= said.bounding_box()["y"]
+
+
 def test_shift_click_and_shift_j_select_exactly_the_range(page, shell):  # check 9
     opened(page, shell)
     box(page, 3).click()
@@ -117,10 +128,13 @@ def test_a_colleagues_move_turns_the_row_grey_and_keeps_what_is_typed(page, shel
     page.locator("#w-4").fill("62537")
     page.locator(".scroller").evaluate("el => el.scrollTo(0, 40)")
     TEST["moved"] = frozenset([2])
+    top = "el => el.getBoundingClientRect().top"
+    stood = page.locator("#row-2").evaluate(top)
     page.clock.run_for(16_000)
     expect(page.locator("#row-3")).to_contain_text("방금 이도윤 님이 처리")
     expect(box(page, 3)).to_be_disabled()
-    expect(page.locator("[data-note=moved]")).to_contain_text("다른 사람이 처리한 주문 1건이 있습니다.")
+    expect(page.locator("[data-note=moved]")).to_contain_text("그사이 바뀐 주문 1건이 있습니다.")
+    assert page.locator("#row-2").evaluate(top) == stood
     assert page.locator("#w-4").input_value() == "62537"
     assert page.evaluate("document.activeElement.id") == "w-4"
     assert page.locator(".scroller").evaluate("el => el.scrollTop") == 40
