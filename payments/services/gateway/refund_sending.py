@@ -5,8 +5,9 @@ its lease runs out, it turns UNKNOWN, and refund_checking asks. Source: payments
 """
 
 import logging
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +39,7 @@ from payments.adapters.base import (
 from payments.adapters.registry import PGS
 from payments.models import Payment, PgAccount, Refund, RefundAccount
 from payments.services.ledger.references import ref_of
-from payments.services.notices.fetching import fetch
+from payments.services.notices.fetching import TOGETHER, fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.pg_accounts import (
     KEY_REFUSED,
@@ -118,23 +119,24 @@ def send_due(*, at: datetime) -> int:
     calls, refused = _begin(at)
     if calls:
         failpoint(BEFORE_CALL)
-        answers = _call_all(calls)
-        failpoint(AFTER_CALL)
-        for call, answer in zip(calls, answers, strict=True):
-            _finish(call, answer, at=at)
-        failpoint(WRITTEN)
-        _note(calls, answers)
-        answered = zip(calls, answers, strict=True)
-        resync([call.payment_id for call, answer in answered if isinstance(answer.given, RefusedByPg)], at=at)
+        doubted: list[int] = []
+        for answered in _call_all(calls):
+            failpoint(AFTER_CALL)
+            for call, answer in answered:
+                _finish(call, answer, at=at)
+            failpoint(WRITTEN)
+            _note(answered)
+            doubted += [call.payment_id for call, answer in answered if isinstance(answer.given, RefusedByPg)]
+        resync(doubted, at=at)
     return len(calls) + refused
 
 
-def _note(calls: Sequence[_Call], answers: Sequence[_Answer]) -> None:
+def _note(answered: Sequence[tuple[_Call, _Answer]]) -> None:
     """The accounts that gave a good answer are well; those that refused our key say so on their screen."""
-    heard = [(call.line.account_id, one.given) for call, one in zip(calls, answers, strict=True)]
+    heard = [(call.line.account_id, one.given) for call, one in answered]
     good = {pk for pk, given in heard if isinstance(given, RefundAnswer)}
     if good:
-        note_answers(list(PgAccount.objects.filter(pk__in=good)), at=max(one.at for one in answers))
+        note_answers(list(PgAccount.objects.filter(pk__in=good)), at=max(one.at for _, one in answered))
     refusals = {pk: _refused_key(given) for pk, given in heard if isinstance(given, Denied)}
     for account in PgAccount.objects.filter(pk__in=refusals):
         note_refusal(account, refusals[account.pk])
@@ -281,12 +283,18 @@ def _call_of(refund: Refund, line: _Line, *, balance: int) -> _Call:
     return _Call(refund.pk, payment.pk, refund.version, line, ask)
 
 
-def _call_all(calls: Sequence[_Call]) -> list[_Answer]:
+def _call_all(calls: Sequence[_Call]) -> Iterator[list[tuple[_Call, _Answer]]]:
+    """Answers as they come, those of a moment together; a PG that hangs fills only the threads of its account."""
     connection.close_if_unusable_or_obsolete()
-    if len(calls) == 1:
-        return [_ask(calls[0])]
-    with ThreadPoolExecutor(CONNECTIONS, "refunds") as pool:
-        return list(pool.map(_ask, calls))
+    with ExitStack() as pools:
+        accounts = {call.line.account_id for call in calls}
+        at_pg = {pk: pools.enter_context(ThreadPoolExecutor(CONNECTIONS, f"refunds-{pk}")) for pk in accounts}
+        left = {at_pg[call.line.account_id].submit(_ask, call): call for call in calls}
+        while left:
+            done = wait(left, timeout=TOGETHER).done
+            if answered := [(call, one.result()) for one, call in left.items() if one in done]:
+                left = {one: call for one, call in left.items() if one not in done}
+                yield answered
 
 
 def _ask(call: _Call) -> _Answer:

@@ -1,6 +1,7 @@
 """A PG that hangs holds up its own money and nobody else's; afterwards nothing is missing."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -10,9 +11,10 @@ from core import drains
 from core import processes as system
 from orders.states import LineState
 from payments.models import Payment, PgNotice, PgQuestion
+from payments.services.gateway import refund_checking, refund_sending
 from payments.services.notices import draining, fetching, questions
-from payments.states import NoticeState, PaymentState
-from tests.fixtures.orders import broken
+from payments.states import NoticeState, PaymentState, RefundState
+from tests.fixtures.orders import broken, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNPAID = (LineState.AWAITING_PAYMENT, 0, PaymentState.PENDING)
@@ -111,9 +113,9 @@ def test_an_account_that_hangs_gets_no_more_questions_than_its_share(pg_shop, ha
     monkeypatch.setattr(fetching, "MOST_ON_THEIR_WAY", 2)
     monkeypatch.setattr(fetching, "CONNECTIONS", 1)
     monkeypatch.setattr(draining, "AT_ONCE", 2)
-    slow = orders_at(pg_shop, pg_shop.account("toss"), 4)
+    slow = orders_at(pg_shop, pg_shop.account("toss"), 3)
     [fine] = orders_at(pg_shop, pg_shop.account("nicepay"), 1)
-    hang("toss", 2)
+    hang("toss", 4)
     told(pg_shop, [*slow, fine])
     before, applied = asked(pg_shop, "toss"), []
     finish = draining._finish
@@ -163,6 +165,24 @@ def test_a_drain_ends_although_an_account_hangs_again_and_again(pg_shop, hang, m
     draining.drain(at=timezone.now())
     assert asked(pg_shop, "toss") - before < 8
     assert waiting.exists(), "what was not taken waits for the next drain"
+
+
+def test_a_refund_is_done_while_one_of_another_pg_hangs(pg_refunds, monkeypatch):
+    slow, fine = pg_refunds.paid("portone"), pg_refunds.paid("toss")
+    doubtful, good = pg_refunds.ask(slow), pg_refunds.ask(fine)
+    pg_refunds.fault(slow, "hang", after_work=True, seconds=3)
+    write, seen = refund_sending._finish, []
+
+    def finish(call, answer, *, at):
+        write(call, answer, at=at)
+        seen.append((reloaded(doubtful).state, reloaded(good).state))
+
+    monkeypatch.setattr(refund_sending, "_finish", finish)
+    assert refund_sending.send_due(at=timezone.now()) == 2
+    assert seen == [(RefundState.SENDING, RefundState.ACCEPTED), (RefundState.UNKNOWN, RefundState.ACCEPTED)]
+    refund_checking.check_due(at=timezone.now() + timedelta(hours=1))
+    assert len(pg_refunds.calls(slow)) == 1
+    assert broken() == []
 
 
 def test_a_notice_is_ours_for_as_long_as_its_question_may_last():
