@@ -16,6 +16,7 @@ from payments.services.refunds.requesting import account_refusal
 from payments.states import RefundState, RefundWay
 
 R, S = RefundState, LineState
+LISTED = "{count:,}건은 은행 목록으로 내려받은 환불입니다. 은행에서 이미 이체하지 않았는지 먼저 확인하세요."
 
 
 class RefundAction(BulkAction):
@@ -26,7 +27,10 @@ class RefundAction(BulkAction):
     thing = "환불"
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
-        return [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+        said = [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
+        if sums.get("listed"):
+            said.append(LISTED.format(count=sums["listed"]))
+        return said
 
 
 def _summed(outcome: Outcome) -> Outcome:

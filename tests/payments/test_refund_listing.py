@@ -12,6 +12,7 @@ from accounts.roles import Role
 from core.lists import lists
 from core.lists.presenter import present
 from orders.models import OrderEvent
+from payments.actions.refunds import LISTED
 from payments.models import Refund
 from payments.services.deposits import deposit_returns
 from payments.services.refunds import by_hand
@@ -71,6 +72,22 @@ def test_who_ends_a_transfer_is_told_of_those_that_no_list_took_to_the_bank(paid
     assert "2건의 환불을 이체 완료로 처리합니다" in both
     assert "이체를 마친 환불액은 모두 7,000원입니다." in both
     assert words in both
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["withdraw-refund", "hold-refund"])
+def test_who_stops_a_refund_is_told_that_a_list_took_it_to_the_bank(paid_refund, finance, sign_in, act):
+    listed, client = paid_refund(amount=4_000), sign_in(finance)
+    taken(client)
+    other = paid_refund(amount=3_000)
+
+    def asked(*refunds):
+        rows = ",".join(f"{one.pk}:{one.version}" for one in refunds)
+        chosen = {"page": "refunds", "mode": "ids", "rows": rows}
+        return text_of(client.post(f"/acts/{act}/", chosen, headers={"HX-Request": "true"}))
+
+    assert LISTED.format(count=1) in asked(listed, other)
+    assert "은행 목록" not in asked(other)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,54 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0011_notice_payment")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="bankdeposit",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("NO_ORDER", "맞는 주문 없음"),
+                    ("NAME_DIFFERS", "입금자 다름"),
+                    ("NAME_WEAK", "입금자 일부만 같음"),
+                    ("NAME_AMBIGUOUS", "같은 주문 여럿"),
+                    ("SEVERAL_ORDERS", "여러 주문 합계"),
+                    ("ALREADY_CONFIRMED", "이미 입금확인"),
+                    ("TOLD_BEFORE", "다른 거래내역에 있음"),
+                    ("UNDERPAID", "부분입금"),
+                    ("OVERPAID", "초과입금"),
+                    ("LATE_AFTER_CANCEL", "취소 후 입금"),
+                    ("UNDONE", "연결 취소"),
+                ],
+                max_length=20,
+                verbose_name="까닭",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="moneyproblem",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("UNKNOWN_ORDER", "주문 없음"),
+                    ("UNDERPAID", "부분입금"),
+                    ("OVERPAID", "초과입금"),
+                    ("DUPLICATE_DEPOSIT", "이중입금"),
+                    ("LATE_AFTER_CANCEL", "취소 후 입금"),
+                    ("LATE_AFTER_EXPIRE", "기한 후 입금"),
+                    ("CURRENCY", "다른 통화"),
+                    ("UNCLEARED_CHEQUE", "미결제 수표"),
+                    ("MISMATCH_WITH_PG", "PG와 다름"),
+                    ("ID_REUSE", "이벤트 번호 중복"),
+                    ("REVERSED_AFTER_RELEASE", "출고 뒤 입금 취소"),
+                    ("REFUNDED_OUTSIDE", "밖에서 환불"),
+                    ("REFUND_FAILED", "환불 실패"),
+                    ("REFUND_UNCOVERED", "환불할 돈 없음"),
+                ],
+                max_length=24,
+                verbose_name="종류",
+            ),
+        ),
+    ]
