@@ -117,7 +117,7 @@ def _body(request: HttpRequest) -> bytes:
         return request.read(MOST_BODY + 1)
     except Exception as problem:
         # Every web server has its own words for chunks that are none and for a line that was cut: none is our fault.
-        raise BrokenBody(f"{type(problem).__name__}: {problem}") from problem
+        raise BrokenBody(f"{type(problem).__name__}: {problem}"[:200]) from problem
 
 
 def _answer(answer: Answer, pg: Pg) -> HttpResponse:
