@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("RECEIVED", "받음"),
-                            ("RETRY", "재시도 대기"),
+                            ("RETRY", "다시 처리"),
                             ("PROCESSED", "반영"),
                             ("IGNORED", "변경 없음"),
                             ("REJECTED", "거절"),

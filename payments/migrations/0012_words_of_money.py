@@ -2,7 +2,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0011_notice_payment")]
+    dependencies = [
+        ("payments", "0011_notice_payment"),
+    ]
 
     operations = [
         migrations.AlterField(
@@ -49,6 +51,43 @@ class Migration(migrations.Migration):
                 ],
                 max_length=24,
                 verbose_name="종류",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="moneyproblem",
+            name="resolution",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("FITS", "저절로 맞음"),
+                    ("ATTACHED", "주문에 연결"),
+                    ("REVIVED", "주문 되살림"),
+                    ("ACCEPTED", "차액 인정"),
+                    ("REFUNDED", "환불 신청"),
+                    ("PG_TEST", "PG 시험"),
+                    ("NOTHING", "조치 없음"),
+                ],
+                max_length=16,
+                verbose_name="처리",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="pgnotice",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("RECEIVED", "받음"),
+                    ("RETRY", "재시도 대기"),
+                    ("PROCESSED", "반영"),
+                    ("IGNORED", "변경 없음"),
+                    ("REJECTED", "거절"),
+                    ("PARKED", "확인 필요"),
+                    ("DEAD", "처리 실패"),
+                    ("TEST", "시험"),
+                ],
+                default="RECEIVED",
+                max_length=12,
+                verbose_name="처리 상태",
             ),
         ),
     ]
