@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from payments.adapters.base import Kind, NotAtPg, PgProblem, Ref
 from payments.models import MoneyProblem, Payment, PgNotice
 from payments.services.notices.asking import may_ask
-from payments.services.pg_accounts import client_of, facts_of, pg_of
+from payments.services.pg_accounts import HURRIED, client_of, facts_of, pg_of
 from payments.services.snapshots.applying import LATER, Applied
 from payments.states import NoticeState, ProblemKind
 
@@ -69,7 +69,8 @@ def _won_at_pg(notice: PgNotice) -> int | None:
     ref = Ref(order_ref=notice.order_ref, payment_ref=notice.payment_ref, at=notice.received_at)
     connection.close_if_unusable_or_obsolete()
     try:
-        snapshot = pg_of(account).fetch(client_of(account), account=facts_of(account), ref=ref)
+        # In the drain's own thread: the notices of every other PG wait meanwhile.
+        snapshot = pg_of(account).fetch(client_of(account, HURRIED), account=facts_of(account), ref=ref)
     except NotAtPg:
         raise
     except PgProblem as problem:
