@@ -56,7 +56,7 @@ def test_orders_that_fit_in_nothing_are_not_read(orders, came_in, make_order):
         make_order(price=30_000 + n, depositor_name="이몽룡", buyer_name="이몽룡")
     with CaptureQueriesContext(connection) as captured:
         pool_of([deposit])
-    assert len(captured) == 3
+    assert len(captured) == 4
     with connection.cursor() as cursor:
         cursor.execute(captured.captured_queries[0]["sql"])
         names = {row[3] for row in cursor.fetchall()}

@@ -103,7 +103,7 @@ def test_a_difference_that_is_a_case_leads_to_the_cases(reconciled, sign_in, mak
     client = sign_in(Role.FINANCE)
     shown = client.get(f"{RECONCILIATIONS}?tab=differs").content.decode()
     [path] = re.findall(r'href="([^"]*)">예외 입금 확인</a>', shown)
-    assert "PG와 금액 다름" in client.get(unescape(path)).content.decode()
+    assert f'data-order="{payment.order.number}"' in client.get(unescape(path)).content.decode()
 
 
 def test_money_beside_the_pg_is_named(reconciled, sign_in):

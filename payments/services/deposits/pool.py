@@ -1,4 +1,4 @@
-"""후보 주문 모으기: the orders that deposits are compared with; three queries for any number of deposits."""
+"""후보 주문 모으기: the orders that deposits are compared with; four queries for any number of deposits."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
