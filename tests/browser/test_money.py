@@ -158,7 +158,14 @@ def test_the_refund_of_a_case_is_asked_for_beside_the_list(shop, pg_shop, page, 
     form = page.locator("#problem-ask form")
     with page.expect_console_message(lambda message: "422" in message.text):
         form.locator("[data-refund]").click()
-    expect(form.locator(".field-error")).to_have_text("사유를 입력하세요. 처리 이력에 남습니다.")
+    expect(form.locator(".field-error")).to_have_text(
+        [
+            "사유를 입력하세요. 처리 이력에 남습니다.",
+            "환불 은행을 고르세요.",
+            "계좌번호를 입력하세요.",
+            "예금주를 입력하세요.",
+        ]
+    )
     console_errors.clear()
     form.get_by_label("사유").fill("더 보냄")
     form.get_by_label("환불 은행").select_option(ACCOUNT.bank)
