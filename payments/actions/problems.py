@@ -152,10 +152,10 @@ class ReopenProblem(ProblemAction):
     style = MORE
 
     def will(self) -> str:
-        return "남은 돈을 다시 처리 전 예외로 엽니다"
+        return "처리 전 예외로 다시 엽니다"
 
     def did(self) -> str:
-        return "남은 돈을 처리 전 예외로 열었습니다"
+        return "처리 전 예외로 다시 열었습니다"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return reopening.reopen(problem_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
