@@ -3,18 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_demo_staff
+from tests.fixtures.axe import violations
 
 NOW = datetime(2026, 11, 21, 5, 20, tzinfo=UTC)
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def violations(page):
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]
 
 
 @pytest.fixture

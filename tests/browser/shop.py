@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from accounts.models import User
@@ -22,12 +21,6 @@ def wear(page: Page, theme: str) -> None:
     """Everybody's pages in one theme."""
     User.objects.update(prefs={"theme": theme})
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-
-
-def violations(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe objects to: rule and the elements."""
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
 
 def overflow(page: Page) -> list[str]:

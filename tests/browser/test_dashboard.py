@@ -15,7 +15,8 @@ from orders.states import LineState
 from payments.models import Payment
 from payments.services.ledger import problems
 from payments.states import ProblemKind
-from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
+from tests.browser.shop import SIZES, THEMES, log_in, overflow, wear
+from tests.fixtures.axe import violations
 from tests.fixtures.order_rows import fill_orders
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

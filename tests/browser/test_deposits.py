@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 
 from accounts.services import create_demo_staff
@@ -12,13 +11,10 @@ from orders.models import OrderLine
 from orders.states import LineState
 from payments.models import BankDeposit
 from payments.states import DepositState
+from tests.fixtures.axe import violations
 from tests.fixtures.orders import reloaded
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def violations(page):
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]
 
 
 @pytest.fixture

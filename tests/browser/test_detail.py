@@ -11,8 +11,9 @@ from accounts.roles import Role
 from orders.models import Order, StaffMemo
 from orders.services import locks
 from orders.services.changes import Recipient, add_memo, change_recipient
-from tests.browser.shop import SIZES, THEMES, log_in, overflow, violations, wear
+from tests.browser.shop import SIZES, THEMES, log_in, overflow, wear
 from tests.browser.steps import until
+from tests.fixtures.axe import violations
 from tests.fixtures.orders import reloaded
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

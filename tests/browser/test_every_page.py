@@ -6,7 +6,6 @@ Comments name the checks of ux.md 5.2.
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
@@ -15,6 +14,7 @@ from orders.states import LineState
 from products.models import Product
 from shipping.models import ExcelTemplate, Shipment, ShipmentStep
 from tests.channels.files import smartstore, smartstore_row
+from tests.fixtures.axe import violations
 from tests.fixtures.files import xlsx
 from tests.fixtures.shipments import waybill_number
 from tests.flows.working_day import Clerk
@@ -152,16 +152,12 @@ def names(seeded):
 HIDDEN = "[...document.querySelectorAll('#list .scroller')].some(one => one.scrollWidth > one.clientWidth)"
 
 
-def violations(page):
+def by_day_and_night(page):
     """What axe finds by day, and of what depends on colours by night."""
     found = []
     for theme, rules in (("light", RULES), ("dark", COLOURS)):
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        answer = Axe().run(page, options={"runOnly": rules})
-        found += [
-            (theme, one["id"], [node["html"][:150] for node in one["nodes"]][:3])
-            for one in answer.response["violations"]
-        ]
+        found += [(theme, *one) for one in violations(page, rules)]
     page.evaluate("document.documentElement.dataset.theme = 'light'")
     return found
 
@@ -185,7 +181,7 @@ def check(page):
     for column in page.evaluate(EDGES).values():
         assert all(AMOUNT.match(text) for text, _ in column), column
         assert max(edge for _, edge in column) - min(edge for _, edge in column) <= 1
-    assert violations(page) == []
+    assert by_day_and_night(page) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -249,7 +245,7 @@ def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page,
     page.keyboard.press("o")
     page.wait_for_selector("#detail .detail-head")
     page.wait_for_load_state("networkidle")
-    assert violations(page) == []
+    assert by_day_and_night(page) == []
     page.keyboard.press("Escape")
     page.locator("tbody[data-id] td.check input").first.check()
     acts = page.locator(".bar .acts > [data-action]")
@@ -258,7 +254,7 @@ def test_a_list_is_accessible_with_slide_over_selection_and_dialog(seeded, page,
         page.wait_for_selector("#dialog[open], #strip [data-result]")
         # The first row may be one that cannot be moved: then the dialog comes with a 409.
         console_errors[:] = [one for one in console_errors if "409" not in one]
-    assert violations(page) == []
+    assert by_day_and_night(page) == []
 
 
 @pytest.mark.parametrize("role", ["cs", "logistics", "finance", "viewer", "auditor"])

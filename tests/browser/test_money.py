@@ -12,7 +12,8 @@ from payments.services.ledger import problems
 from payments.services.refunds import requesting
 from payments.services.watching import reconciling
 from payments.states import ProblemKind, ReceiptPurpose
-from tests.browser.shop import log_in, overflow, violations
+from tests.browser.shop import log_in, overflow
+from tests.fixtures.axe import violations
 from tests.fixtures.orders import reloaded
 from tests.fixtures.refunds import ACCOUNT
 

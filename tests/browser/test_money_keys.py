@@ -14,7 +14,8 @@ from payments.services.deposits import allocating
 from payments.services.ledger import problems
 from payments.services.refunds import requesting
 from payments.states import ProblemKind, ReceiptPurpose
-from tests.browser.shop import log_in, violations
+from tests.browser.shop import log_in
+from tests.fixtures.axe import violations
 from tests.fixtures.orders import reloaded
 from tests.fixtures.refunds import ACCOUNT
 

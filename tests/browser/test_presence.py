@@ -9,7 +9,8 @@ from accounts.roles import Role
 from core.broker import redis_client
 from core.settings_registry import get_setting
 from payments.services.manual import confirm_manually
-from tests.browser.shop import THEMES, log_in, overflow, violations
+from tests.browser.shop import THEMES, log_in, overflow
+from tests.fixtures.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import create_demo_staff
 from orders.models import Order, OrderLine
 from tests.channels.files import plain, smartstore, smartstore_row
+from tests.fixtures.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def violations(page):
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]
 
 
 @pytest.fixture

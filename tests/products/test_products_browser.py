@@ -1,7 +1,6 @@
 """The product pages in a real browser: register, count, send a file; no accessibility violation in both themes."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db import transaction
 
 from accounts.models import User
@@ -11,6 +10,7 @@ from products.services import stock
 from products.services.catalog import create_products
 from products.services.drafts import ProductDraft, VariantDraft
 from tests.fixtures import files
+from tests.fixtures.axe import violations
 from tests.fixtures.products import STOCK_DAY, figures, put_stock
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -94,7 +94,3 @@ def test_the_pages_have_no_accessibility_violation(page, shop, tee, theme, tmp_p
     page.get_by_role("button", name="미리보기").click()
     page.wait_for_selector("[data-action=apply]")
     assert violations(page) == []
-
-
-def violations(page):
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]

@@ -1,7 +1,8 @@
 """The page 입금하기 in a real browser: pay, pay another sum, take it back, without script, light and dark."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+
+from tests.fixtures.axe import violations
 
 ORDER = "20261121-0000001-1"
 
@@ -56,8 +57,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(pgs, browser, sc
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, locale="ko-KR")
     page = context.new_page()
     page.goto(f"{pgs.base_url}/?done=됐습니다")
-    found = Axe().run(page).response["violations"]
-    assert [(violation["id"], [node["target"] for node in violation["nodes"]]) for violation in found] == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
@@ -140,8 +140,7 @@ def test_a_card_is_charged_on_the_page_itself(pgs, browser, width):
     assert "입금완료" in row.inner_text()
     assert pgs.payment("nicepay", "MALL-0001")["payment_ref"] in row.inner_text()
     page.get_by_text("카드로 결제하기").click()
-    found = Axe().run(page).response["violations"]
-    assert [(violation["id"], [node["target"] for node in violation["nodes"]]) for violation in found] == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     row.get_by_role("button", name="카드 취소").click()
     page.get_by_text("카드 결제 33,000원을 취소했습니다.").wait_for()

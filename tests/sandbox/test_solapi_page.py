@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from oms.roles import SANDBOXES
 from sandbox.solapi import DEMO_KEY, DEMO_SECRET, Solapi
 from sandbox.solapi_page import shown
+from tests.fixtures.axe import violations
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,8 +109,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_telephone(browser, tmp_pa
         page = context.new_page()
         page.goto(url)
         assert page.locator("li").count() == 1
-        found = Axe().run(page).response["violations"]
-        assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         context.close()
     finally:
