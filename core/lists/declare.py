@@ -67,12 +67,22 @@ class ListColumn:
 
 @dataclass(frozen=True, slots=True)
 class ListTab:
-    """하위 상태 탭: `where` is a condition on the base table, or makes one for an instant; None means all rows."""
+    """하위 상태 탭: `where` is a condition on the base table, or makes one for an instant; None means all rows.
+
+    `states` are those that its rows stand in, when they are fewer than the list's: the bar offers acts on them only.
+    """
 
     key: str
     label: str
     where: Q | Callable[[datetime], Q] | None = None
     after: str = ""
+    states: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, key: str, label: str, *states: str, where: Q | None = None) -> "ListTab":
+        """상태로 나눈 탭: rows that stand in one of the states, or those of them that `where` finds."""
+        condition = Q(state__in=states) if len(states) > 1 else Q(state=states[0])
+        return cls(key, label, condition if where is None else where, states=frozenset(states))
 
     def condition(self, at: datetime) -> Q | None:
         """조건 at an instant."""

@@ -193,14 +193,15 @@ class ListPage(ABC):
         found = [Tool("내려받기", f"{self.url}excel/" + (f"?{state}" if state else ""), "excel")] if export else []
         return [*found, Tool("열 설정", "", "columns")]
 
-    def buttons(self, user: Any) -> list[Button]:
-        """Bulk acts that the person may use here."""
-        if user is None or not self.states:
+    def buttons(self, user: Any, tab: str = "") -> list[Button]:
+        """Bulk acts that the person may use on rows of the list, or of one of its tabs."""
+        states = (self.tab(tab).states if tab else None) or self.states
+        if user is None or not states:
             return []
         return _placed(
             [
                 Button(action.name, action.label, action.style, hotkey=action.hotkey)
-                for action in actions_for(self.model, self.states, user)
+                for action in actions_for(self.model, states, user)
             ]
         )
 

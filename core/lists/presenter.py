@@ -63,7 +63,7 @@ def present(query: ListQuery) -> PageView:
         total=total_of(query, counts),
         whole=counts.whole,
         pager=_pager(query, counts.total, keyset),
-        buttons=page.buttons(user),
+        buttons=page.buttons(user, query.tab),
         tools=page.tools(query),
         columns_choice=_columns_choice(query, columns),
         columns_url=f"{page.url}columns/",

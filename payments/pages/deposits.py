@@ -14,8 +14,10 @@ from payments.pages.rows import OwnRows
 from payments.states import DepositReason, DepositState
 
 
-def _queued(*reasons: DepositReason) -> Q:
-    return Q(state=DepositState.QUEUED, reason__in=list(reasons))
+def _queued(key: str, label: str, *reasons: DepositReason) -> ListTab:
+    """Deposits that wait for one of these reasons."""
+    where = Q(state=DepositState.QUEUED, reason__in=reasons)
+    return ListTab.of(key, label, DepositState.QUEUED, where=where)
 
 
 D = DepositReason
@@ -70,13 +72,13 @@ class DepositPage(OwnRows, LoggedPage):
     }
     bases: ClassVar[dict[str, DateBasis]] = {"at": DateBasis("거래일", "at")}
     tabs = (
-        ListTab("waiting", "확인 필요", Q(state=DepositState.QUEUED)),
-        ListTab("manual", "수동매칭", _queued(*BY_HAND)),
-        ListTab("under", "부분입금", _queued(D.UNDERPAID)),
-        ListTab("over", "초과입금", _queued(D.OVERPAID)),
-        ListTab("late", "취소 후 입금", _queued(D.LATE_AFTER_CANCEL)),
-        ListTab("auto", "자동확인", Q(state=DepositState.MATCHED)),
-        ListTab("done", "처리완료", Q(state__in=DONE_STATES)),
+        ListTab.of("waiting", "확인 필요", DepositState.QUEUED),
+        _queued("manual", "수동매칭", *BY_HAND),
+        _queued("under", "부분입금", D.UNDERPAID),
+        _queued("over", "초과입금", D.OVERPAID),
+        _queued("late", "취소 후 입금", D.LATE_AFTER_CANCEL),
+        ListTab.of("auto", "자동확인", DepositState.MATCHED),
+        ListTab.of("done", "처리완료", *DONE_STATES),
         ListTab("all", "전체"),
     )
     columns = COLUMNS

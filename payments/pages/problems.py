@@ -15,6 +15,8 @@ from payments.pages.rows import FollowedRows
 from payments.services.cases.resolving import asked
 from payments.states import ProblemStage
 
+OPEN = ProblemStage.OPEN
+
 
 def _problems_of(values: Sequence[str]) -> QuerySet[Any]:
     return MoneyProblem.objects.filter(Q(order__number__in=values) | Q(notice__order_ref__in=values)).values_list("pk")
@@ -40,10 +42,10 @@ class ProblemPage(FollowedRows, LoggedPage):
     }
     bases: ClassVar[dict[str, DateBasis]] = {"found": DateBasis("발견일", "found_at")}
     tabs = (
-        ListTab("open", "처리 전", Q(resolved_at=None)),
-        *(ListTab(key, label, Q(resolved_at=None, kind__in=list(kinds))) for key, label, kinds in GROUPS),
-        ListTab("asked", "인정 신청", asked),
-        ListTab("done", "처리 완료", Q(resolved_at__isnull=False)),
+        ListTab.of("open", "처리 전", OPEN, where=Q(resolved_at=None)),
+        *(ListTab.of(key, label, OPEN, where=Q(resolved_at=None, kind__in=kinds)) for key, label, kinds in GROUPS),
+        ListTab("asked", "인정 신청", asked, states=frozenset({OPEN})),
+        ListTab.of("done", "처리 완료", ProblemStage.DONE, where=Q(resolved_at__isnull=False)),
     )
     columns = COLUMNS
     arms = (SearchArm("order", "주문번호", REFERENCE, _problems_of, group=NUMBER),)

@@ -23,6 +23,7 @@ CHANGED = "파일을 만드는 사이에 이체할 환불이 바뀌었습니다.
 TO_TRANSFER = Q(state=R.APPROVED, way=RefundWay.BANK)
 TO_PAY = Q(state=R.APPROVED, way__in=[RefundWay.BANK, RefundWay.PROVIDER])
 """보낼 환불: approved, and staff send the money themselves."""
+MOVING = Q(state__in=[R.SENDING, R.UNKNOWN, R.ACCEPTED]) | Q(state=R.APPROVED, way=RefundWay.PG)
 
 
 def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
@@ -52,14 +53,14 @@ class RefundPage(FollowedRows, LoggedPage):
     }
     bases: ClassVar[dict[str, DateBasis]] = {"requested": DateBasis("신청일", "requested_at")}
     tabs = (
-        ListTab("draft", "승인 대기", Q(state=R.DRAFT)),
-        ListTab("pay", "보낼 환불", TO_PAY),
-        ListTab("bank", "은행 이체", TO_TRANSFER),
-        ListTab("provider", "결제한 곳에서 환불", Q(state=R.APPROVED, way=RefundWay.PROVIDER)),
-        ListTab("moving", "진행 중", Q(state__in=[R.SENDING, R.UNKNOWN, R.ACCEPTED]) | Q(state=R.APPROVED, way="PG")),
-        ListTab("held", "보류", Q(state=R.HELD)),
-        ListTab("failed", "실패", Q(state=R.FAILED)),
-        ListTab("done", "완료", Q(state__in=[R.COMPLETED, R.WITHDRAWN])),
+        ListTab.of("draft", "승인 대기", R.DRAFT),
+        ListTab.of("pay", "보낼 환불", R.APPROVED, where=TO_PAY),
+        ListTab.of("bank", "은행 이체", R.APPROVED, where=TO_TRANSFER),
+        ListTab.of("provider", "결제한 곳에서 환불", R.APPROVED, where=Q(state=R.APPROVED, way=RefundWay.PROVIDER)),
+        ListTab.of("moving", "진행 중", R.SENDING, R.UNKNOWN, R.ACCEPTED, R.APPROVED, where=MOVING),
+        ListTab.of("held", "보류", R.HELD),
+        ListTab.of("failed", "실패", R.FAILED),
+        ListTab.of("done", "완료", R.COMPLETED, R.WITHDRAWN),
         ListTab("all", "전체"),
     )
     columns = COLUMNS

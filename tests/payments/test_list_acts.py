@@ -31,6 +31,28 @@ def test_a_list_of_money_shows_the_buttons_of_its_own_rows(name, make_staff):
     assert {one.name for one in lists.page(name).buttons(make_staff())} == OWN[name]
 
 
+BY_TAB = {
+    ("refunds", "draft"): {"approve-refund", "hold-refund", "retry-refund", "withdraw-refund"},
+    ("refunds", "pay"): {"pay-refund", "hold-refund", "withdraw-refund"},
+    ("refunds", "held"): {"release-refund", "withdraw-refund"},
+    ("refunds", "failed"): {"retry-refund", "withdraw-refund"},
+    ("refunds", "done"): set(),
+    ("deposits", "under"): {"ignore-deposit"},
+    ("deposits", "auto"): {"unallocate-deposit"},
+    ("problems", "done"): {"reopen-problem"},
+    ("problems", "asked"): OWN["problems"] - {"reopen-problem"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "tab"), BY_TAB)
+def test_a_tab_offers_what_can_be_done_with_its_rows(name, tab, make_staff, client):
+    owner = make_staff()
+    assert {one.name for one in lists.page(name).buttons(owner, tab)} == BY_TAB[name, tab]
+    client.force_login(owner)
+    html = client.get(f"{lists.page(name).url}?tab={tab}").content.decode()
+    assert {one for one in OWN[name] if f'data-action="{one}"' in html} == BY_TAB[name, tab]
+
+
 def test_no_list_of_orders_shows_a_button_of_money_rows(make_staff):
     owner, foreign = make_staff(), set.union(*OWN.values())
     for page in lists.pages():

@@ -17,7 +17,7 @@ from payments.models import MoneyProblem, Payment
 from payments.states import OF_ORDER, ProblemKind, ProblemStage, Resolution
 
 UNKNOWN = "자사몰이 알린 가상계좌를 PG가 모릅니다. PG 관리자 화면에서 거래번호를 확인하세요."
-LOST = "PG가 발급한 가상계좌를 모른다고 답해 자동취소하지 않았습니다. PG 관리자 화면에서 입금을 확인하세요."
+LOST = "PG가 전에 알던 결제를 모른다고 답합니다. PG 관리자 화면에서 입금을 확인하세요. 그때까지 자동취소하지 않습니다."
 NOT_KNOWN = (UNKNOWN, LOST)
 """What a case says as long as its PG does not know the payment."""
 

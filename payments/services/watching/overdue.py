@@ -13,14 +13,13 @@ from orders.services import progress
 from orders.services.locking import locked_orders
 from orders.states import LOCK_BIT, CanceledBy, LineState, LockKind, PaymentMethod
 from payments.adapters.base import NotAtPg, Unavailable
-from payments.models import Payment, PgNotice, VirtualAccount
-from payments.services.ledger import problems
-from payments.services.ledger.booking import payments_of
+from payments.models import Payment
 from payments.services.notices.draining import apply_each
 from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE
 from payments.services.snapshots.applying import Fetched
-from payments.states import NoticeState, ProblemKind
+from payments.services.watching import lost
+from payments.states import NoticeState
 
 log = logging.getLogger("payments.overdue")
 
@@ -86,38 +85,19 @@ def _ask(payments: Collection[Payment], deaf: set[int], *, at: datetime) -> set[
         return set()
     answers = fetch(list(payments), patience=PATIENCE)
     verdicts = apply_each([one for one in answers.values() if isinstance(one, Fetched)], at=at)
-    kept = set()
+    denied = [one for one in payments if isinstance(answers[one.pk], NotAtPg)]
+    forgotten, kept = lost.tell(denied, at=at), set()
     for payment in payments:
         answer = answers[payment.pk]
         if isinstance(answer, Fetched):
             is_certain = verdicts[payment.pk].state in {NoticeState.PROCESSED, NoticeState.IGNORED}
             if not is_certain or _holds_money(answer):
                 kept.add(payment.order_id)
-        elif not isinstance(answer, NotAtPg) or _was_there(payment):
+        elif not isinstance(answer, NotAtPg) or payment.pk in forgotten:
             log.warning("order %s is not canceled: its PG gives no answer: %s", payment.order_id, answer)
             kept.add(payment.order_id)
-    _tell_lost([one for one in payments if isinstance(answers[one.pk], NotAtPg) and _was_there(one)], at=at)
     deaf |= _without_answer(payments, {pk for pk, one in answers.items() if isinstance(one, Unavailable)})
     return kept
-
-
-def _was_there(payment: Payment) -> bool:
-    """Whether the PG knew the payment once; that it knows nothing now does not say that nobody has paid."""
-    virtual = VirtualAccount.objects.filter(payment=payment).first()
-    if payment.payment_ref or payment.synced_at or (virtual is not None and virtual.issued_at):
-        return True
-    told = PgNotice.objects.filter(account=payment.account_id, order_ref=payment.order_ref or "", is_proven=True)
-    return bool(told.exists())
-
-
-def _tell_lost(payments: Collection[Payment], *, at: datetime) -> None:
-    """A person finds out what became of an account that its PG does not know any more."""
-    lost = {payment.pk for payment in payments}
-    with locked_orders({payment.order_id for payment in payments}, skip_locked=True) as (orders, _):
-        for payment in payments_of(orders).values():
-            if payment.pk in lost:
-                kind = ProblemKind.MISMATCH_WITH_PG
-                problems.open_once(payment, kind, amount=payment.amount, at=at, detail=problems.LOST)
 
 
 def _holds_money(answer: Fetched) -> bool:

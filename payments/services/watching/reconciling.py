@@ -20,12 +20,14 @@ from django.db.models import F, QuerySet, Sum
 from core.calendar import kst_date, kst_day_range
 from orders.models import Order
 from orders.states import OPEN_BITS
+from payments.adapters.base import NotAtPg
 from payments.models import LedgerEntry, Payment, PgAccount, PgReconciliation
 from payments.services.ledger.booking import OF_BANK
 from payments.services.notices.draining import apply_each
 from payments.services.notices.fetching import fetch
 from payments.services.notices.questions import PATIENCE, AskedElsewhere
 from payments.services.snapshots.applying import BUSY, STALE, Fetched
+from payments.services.watching import lost
 from payments.states import FROM_PG, GOING_OUT, NoticeState, PaymentState, VirtualState
 
 log = logging.getLogger("payments.reconciling")
@@ -210,25 +212,30 @@ def _portions(rows: Sequence[Payment], heard: set[int]) -> Iterable[list[Payment
 
 
 def _ask(payments: Sequence[Payment], found: Found, *, at: datetime) -> None:
-    """Ask about them and apply it; what somebody else is busy with is no answer yet, and no silence of the PG."""
+    """Ask about them and apply it; what somebody else is busy with is no answer yet, and no silence of the PG.
+
+    A PG that does not know a payment has answered: it holds nothing.
+    """
     told = fetch(payments, patience=PATIENCE)
     answers = {pk: one for pk, one in told.items() if isinstance(one, Fetched)}
     elsewhere = {pk for pk, one in told.items() if isinstance(one, AskedElsewhere)}
+    denied = {pk for pk, one in told.items() if isinstance(one, NotAtPg)}
     verdicts = apply_each(list(answers.values()), at=at, reason=REASON)
     busy = {pk for pk, verdict in verdicts.items() if verdict in {BUSY, STALE}}
     found.again |= busy | elsewhere
-    found.unanswered += len(told) - len(answers) - len(elsewhere)
+    found.unanswered += len(told.keys() - answers.keys() - denied - elsewhere)
     good = answers.keys() - busy
-    found.answered |= good
+    found.answered |= good | denied
     found.changed += sum(verdicts[pk].state == NoticeState.PROCESSED for pk in good)
     found.mismatches += sum(verdicts[pk].state == NoticeState.PARKED for pk in good)
+    found.mismatches += len(lost.tell([one for one in payments if one.pk in denied], at=at))
     # Both at once: of a payment that is told about meanwhile the ledger would know more than the answer.
     found.pg_sum += sum(_standing(answers[pk]) for pk in good)
-    found.ledger_sum += _booked(good)
-    found.heard |= {one.account_id for one in payments if one.pk in answers and one.account_id}
+    found.ledger_sum += _booked(good | denied)
+    heard = {one.account_id for one in payments if one.pk in answers.keys() | denied and one.account_id}
+    found.heard |= heard
     # A PG that answers none of a portion is left alone until the next run.
-    asked = {one.account_id for one in payments if one.pk not in elsewhere and one.account_id}
-    found.silent |= asked - {one.account_id for one in payments if one.pk in answers}
+    found.silent |= {one.account_id for one in payments if one.pk not in elsewhere and one.account_id} - heard
 
 
 def _standing(answer: Fetched) -> int:
