@@ -69,6 +69,17 @@ def test_a_day_before_the_end_the_buyer_is_told_once(make_order):
     assert remind_due(at=end + timedelta(days=2, hours=1)) == 1, "a new end is new"
 
 
+def test_who_has_just_ordered_is_told_no_deadline_before_a_day_is_over(make_order):
+    make_order(buyer_phone="01012345678")
+    ordered = timezone.now()
+    Order.objects.update(ordered_at=ordered, deposit_by=ordered + timedelta(hours=36))
+    assert remind_due(at=ordered + timedelta(hours=13)) == 0, "the account was told this very day"
+    assert remind_due(at=ordered + timedelta(hours=25)) == 1
+    Order.objects.update(ordered_at=ordered, deposit_by=ordered + timedelta(hours=24))
+    Message.objects.all().delete()
+    assert remind_due(at=ordered + timedelta(hours=23)) == 0
+
+
 def test_a_refund_that_is_done_is_told_once(paid_refund, staff):
     refund = paid_refund()
     Order.objects.update(buyer_phone="01012345678")
