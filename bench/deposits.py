@@ -17,7 +17,7 @@ from bench import meter
 from bench.client import Staff
 from bench.moves import wait
 from bench.report import Row
-from bench.shop import Shop
+from bench.shop import Shop, strange_rows
 
 ORDERS, ROWS, GOAL = 100_000, 10_000, 10.0
 LONGEST_WAIT = 300.0
@@ -95,7 +95,7 @@ def deposits(shop: Shop, staff: Staff) -> Iterator[Row]:
 @contextlib.contextmanager
 def open_orders(shop: Shop, names: list[str], amounts: list[int]) -> Iterator[None]:
     last = {name: shop.one(f"SELECT COALESCE(max(id), 0) FROM {name}") for name in _TABLES}  # noqa: S608 - our names
-    with contextlib.closing(psycopg2.connect(shop.dsn)) as connection:
+    with strange_rows(shop.folder), contextlib.closing(psycopg2.connect(shop.dsn)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")

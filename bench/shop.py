@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
 SEED = 1
 IDLE_SECONDS = 10.0
+STRANGE = "strange-rows"
 # Beat would let parcels arrive and orders confirm themselves between two runs.
 ROLES = "migrate,web,worker,relay"
 
@@ -100,14 +101,25 @@ def _migrations() -> dict[str, str]:
 
 
 def _forget_changed(folder: Path) -> None:
-    """Remove the data when a migration that made its tables has been edited since: migrating would not repair it."""
-    kept = folder / "migrations.json"
+    """Remove the data when migrating would not repair it: a migration that made its tables has been edited since, or a
+    run was cut off and its own rows stand in it.
+    """
+    kept, strange = folder / "migrations.json", folder / STRANGE
     known = json.loads(kept.read_text()) if kept.exists() else {}
     present = _migrations()
-    if any(present.get(path) != digest for path, digest in known.items()):
-        print("Migrations were edited; the measured shop is built anew.", file=sys.stderr)
+    if strange.exists() or any(present.get(path) != digest for path, digest in known.items()):
+        print("Migrations were edited or a run was cut off; the measured shop is built anew.", file=sys.stderr)
         manage(folder, "up", "--remove-data")
+        strange.unlink(missing_ok=True)
     kept.write_text(json.dumps(present))
+
+
+@contextlib.contextmanager
+def strange_rows(folder: Path) -> Iterator[None]:
+    """While the block runs, the shop holds rows that are none of its own; a mark tells that they were not removed."""
+    (folder / STRANGE).touch()
+    yield
+    (folder / STRANGE).unlink()
 
 
 def ensure_seeded(size: str) -> None:

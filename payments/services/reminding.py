@@ -18,8 +18,8 @@ TEMPLATE = "deposit_due"
 def remind_due(*, at: datetime) -> int:
     """입금기한 알림: buyers of unpaid orders that end within a day; how many were told. Running again tells nobody.
 
-    Who ordered within the last day knows it still, and is told when the day is over; orders without a phone or an e-mail address get nothing, and
-    neither do buyers who have paid by card, of which only the PG has not told yet.
+    Who ordered within the last day knows it still, and is told when the day is over; orders without a phone or an
+    e-mail address get nothing, and neither do buyers who have paid by card, of which only the PG has not told yet.
     """
     told, after = 0, 0
     while orders := _ending(at, after):
