@@ -42,7 +42,7 @@ class Books:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._depth = 0
         self.file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.file.row_factory = sqlite3.Row
@@ -54,7 +54,7 @@ class Books:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """All or nothing: what the block writes is in the file when it ends, and not at all when it raises."""
-        with self._lock:
+        with self.lock:
             self._depth += 1
             try:
                 if self._depth == 1:
@@ -71,12 +71,12 @@ class Books:
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """The rows of a query."""
-        with self._lock:
+        with self.lock:
             return self.file.execute(sql, values).fetchall()
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """One statement."""
-        with self._lock:
+        with self.lock:
             return self.file.execute(sql, values)
 
     # The clock: real unless it was moved or stopped.
@@ -224,7 +224,7 @@ class Books:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self.lock:
             self.file.close()
 
 

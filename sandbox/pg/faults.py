@@ -1,10 +1,10 @@
 """Faults on demand: what they do to the answer of a call, and to a notice on its way."""
 
 import fnmatch
-import threading
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from sandbox.pg.books import Books
 
 CALL_KINDS = frozenset({"status", "html", "empty", "truncated", "delay", "drip", "hang", "drop"})
 """What may happen to an answer. With `after_work` the PG does the work first and then spoils the answer.
@@ -20,6 +20,10 @@ duplicate: `copies` more of it; reorder: it waits until the next one of its PG w
 `seconds` later; hold: it waits until the control API releases it; corrupt: one byte changed after signing; forge: made
 without the secret; from_ip: sent with the address `ip`.
 """
+BOTH = CALL_KINDS & NOTICE_KINDS
+"""Of these a fault that names a `notice` and neither `method` nor `path` changes notices only, and vice versa."""
+NEVER = ""
+"""A pattern that nothing fits."""
 PAGE = "<!DOCTYPE html><html><head><title>점검</title></head><body><h1>서비스 점검 중입니다.</h1></body></html>"
 
 
@@ -48,12 +52,14 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, oldest first; the first that fires wins a call, every one that fires changes a notice."""
+    """The faults in force, oldest first; the first that fires wins a call, every one that fires changes a notice.
 
-    def __init__(self, keep: Callable[[Any], None], kept: list[dict[str, Any]]) -> None:
-        self._lock = threading.Lock()
-        self._keep = keep
-        self._faults = [Fault(**item) for item in kept]
+    They are kept in the books and share their lock: notices are made inside the books' transactions.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self._books, self._lock = books, books.lock
+        self._faults = [Fault(**item) for item in books.read("faults") or []]
 
     def add(self, values: dict[str, Any]) -> dict[str, Any]:
         """Put a fault in force. Raises ValueError for an unknown kind or field."""
@@ -63,6 +69,10 @@ class Faults:
             number = max((fault.id for fault in self._faults), default=0) + 1
             try:
                 fault = Fault(**{**values, "id": number, "hits": 0})
+                if fault.kind in BOTH and "notice" in values and not values.keys() & {"method", "path"}:
+                    fault.path = NEVER
+                elif fault.kind in BOTH and "notice" not in values and values.keys() & {"method", "path"}:
+                    fault.notice = NEVER
                 fault.seconds, fault.skip, fault.copies = float(fault.seconds), int(fault.skip), int(fault.copies)
             except TypeError as problem:
                 raise ValueError(str(problem)) from None
@@ -107,7 +117,7 @@ class Faults:
             return found
 
     def _store(self) -> None:
-        self._keep([asdict(fault) for fault in self._faults])
+        self._books.write("faults", [asdict(fault) for fault in self._faults])
 
 
 def _fits(patterns: tuple[tuple[str, str], ...]) -> bool:

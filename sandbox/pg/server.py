@@ -48,7 +48,7 @@ class PgServer(ThreadingHTTPServer):
     def __init__(self, port: int, state: Path, *, speed: float) -> None:
         super().__init__((HOST, port), Handler)
         self.books = Books(state)
-        self.faults = Faults(lambda value: self.books.write("faults", value), self.books.read("faults") or [])
+        self.faults = Faults(self.books)
         self.sender = Sender(self.books, self.faults, DIALECTS, speed=speed)
         self.bank = Bank(self.books, self.sender, DIALECTS, payout_speed=speed)
         self.control = Control(self.bank, self.faults, DIALECTS)

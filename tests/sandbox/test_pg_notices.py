@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -10,6 +11,7 @@ from payments.adapters.base import Answer, Inbound, Kind, Rejected
 from payments.adapters.portone import PORTONE
 from payments.adapters.toss import TOSS
 from tests.fixtures.http_server import reply
+from tests.infra.pgs import running_pgs
 from tests.payments.pg import portone_case, toss_case
 from tests.payments.pg.cases import AT
 
@@ -281,3 +283,21 @@ def test_a_receiver_that_hangs_up_is_tried_again(pgs, toss):
     toss.wait(3)
     attempt = toss.notices()[0]["attempts"][0]
     assert (attempt["status"], attempt["ok"]) == (None, False)
+
+
+def test_faults_of_calls_and_of_notices_fire_at_the_same_time(tmp_path):
+    with ThreadPoolExecutor(6) as pool, running_pgs(tmp_path / "books.sqlite3") as pgs:
+        pgs.fault("status", pg="toss", method="GET", times=None)
+        pgs.fault("duplicate", pg="portone", times=None)
+        refs = [f"20261121-{n:07}-1" for n in range(200)]
+        asked = [pool.submit(pgs.request, "GET", "/toss/v1/payments/none") for _ in refs]
+        told = [pool.submit(pgs.control, "payments", pg="portone", order_ref=ref, amount=1_000) for ref in refs]
+        wait([*asked, *told], timeout=30)
+        assert all(one.done() and one.exception() is None for one in [*asked, *told])
+
+
+def test_a_fault_of_notices_leaves_calls_alone_and_the_other_way_round(pgs):
+    of_notices = pgs.fault("drop", notice="*")
+    of_calls = pgs.fault("drop", method="GET")
+    assert (of_notices["path"], of_calls["notice"]) == ("", "")
+    assert pgs.fault("drop")["path"] == pgs.fault("delay")["notice"] == "*"

@@ -76,9 +76,10 @@ def reopen(*, order_id: int, at: datetime) -> None:
                 continue
             mine = VirtualAccount.objects.filter(payment=payment)
             # Who asks for one of ours just now goes on: a second asker beside him might open another.
-            if mine.filter(Q(is_from_window=True) | ~Q(last_error="")).ask_soon(at=at):
-                drains.notify(CHANNEL)
+            asked = mine.filter(Q(is_from_window=True) | ~Q(last_error="")).ask_soon(at=at)
             # One that is being closed just now is followed by a new one when it is closed.
+            if mine.close_soon(at=at) or asked:
+                drains.notify(CHANNEL)
             if not mine.filter(due_at__gt=at).unasked().leave_open(at=at) and mine.over().exists():
                 ask_anew(payment, at=at)
 
@@ -125,16 +126,23 @@ def _close(virtual: VirtualAccount, *, at: datetime) -> None:
 
 
 def _look(virtual: VirtualAccount, refusal: PgProblem, *, at: datetime) -> None:
-    """The PG will not close it: money came in, or it is over already."""
+    """The PG will not close it: money came in, or it is over already.
+
+    PortOne and Inicis go on calling an account open whose 입금기한 has passed: nothing can come to it any more.
+    """
     answer = fetch([virtual.payment], patience=PATIENCE)[virtual.pk]
+    is_past = virtual.due_at <= at
     if not isinstance(answer, Fetched):
-        _later(virtual, refusal, at=at)
+        if isinstance(answer, NotAtPg) and is_past:
+            _closed(virtual, at=at)
+        else:
+            _later(virtual, refusal, at=at)
         return
     apply_each([answer], at=at)
-    if answer.snapshot.state in OVER_AT_PG:
-        _closed(virtual, at=at)
-    elif answer.snapshot.deposits:
+    if answer.snapshot.deposits and answer.snapshot.state not in OVER_AT_PG:
         _row(virtual).leave_open(at=at, error=words_of(refusal))
+    elif answer.snapshot.state in OVER_AT_PG or is_past:
+        _closed(virtual, at=at)
     else:
         _later(virtual, refusal, at=at)
 

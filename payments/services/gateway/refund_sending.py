@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core import drains
@@ -166,7 +167,12 @@ def forget_repeats(*, account_id: int) -> None:
     Source: payments.md 2.1 (scope of an idempotency key).
     """
     lost = [RefundState.SENDING, RefundState.UNKNOWN]
-    Refund.objects.filter(payment__account=account_id, state__in=lost).update(doubts=MOST_REPEATS)
+    _look_first(Refund.objects.filter(payment__account=account_id, state__in=lost))
+
+
+def _look_first(refunds: QuerySet[Refund]) -> None:
+    """먼저 조회: these are not sent again before the PG has shown what it did."""
+    refunds.update(doubts=MOST_REPEATS)
 
 
 def resync(payment_ids: Collection[int], *, at: datetime) -> None:
@@ -329,22 +335,20 @@ def _write(refund: Refund, call: _Call, answer: _Answer, *, at: datetime) -> Non
         return
     if refund.version != call.version or refund.state != RefundState.SENDING:
         return
-    words = coded(given)
-    if isinstance(given, Denied) and not (refund.doubts and call.is_repeatable):
-        # Nothing was done, and nothing will be before somebody has mended the account.
-        text = _refused_key(given)
-        outcome = move([refund], Refund.postpone, at=at, due_at=at + _back_off(refund), error=text[:300])
-        record(outcome, events.REFUND_POSTPONED, at=at, source=Source.TASK, reason=text[:200])
-        return
-    # A refusal after a doubt may mean that the first call was done: the PG must show it.
-    is_doubtful = bool(refund.doubts) and not call.is_repeatable and not isinstance(given, Unavailable)
+    words = (_refused_key(given) if isinstance(given, Denied) else coded(given))[:300]
+    is_certain = isinstance(given, Denied | Unavailable)
+    # A refusal after a doubt may mean that the first call was done, and where the same key was sent again nobody has
+    # looked since: nothing but the PG's word about the payment ends such a doubt.
+    is_doubtful = bool(refund.doubts) and (call.is_repeatable or not is_certain)
     if isinstance(given, OutcomeUnknown) or is_doubtful:
         due_at = at + ASK_SOON * 2 ** min(refund.doubts, 7)
         outcome = move([refund], Refund.doubt, at=at, due_at=due_at, error=words)
         record(outcome, events.REFUND_IN_DOUBT, at=at, source=Source.TASK, reason=words[:200])
-    elif isinstance(given, Unavailable) and refund.attempts < MOST_TRIES:
-        due_at = at + _back_off(refund)
-        outcome = move([refund], Refund.postpone, at=at, due_at=due_at, error=words)
+        if not is_certain and not isinstance(given, OutcomeUnknown):
+            _look_first(Refund.objects.filter(pk=refund.pk))
+    elif isinstance(given, Denied) or (isinstance(given, Unavailable) and refund.attempts < MOST_TRIES):
+        # Nothing was done; of a refused key nothing will be before somebody has mended the account.
+        outcome = move([refund], Refund.postpone, at=at, due_at=at + _back_off(refund), error=words)
         record(outcome, events.REFUND_POSTPONED, at=at, source=Source.TASK, reason=words[:200])
     else:
         is_silent = isinstance(given, Unavailable) and not given.message
