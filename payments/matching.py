@@ -28,6 +28,7 @@ FEW = 3
 _TAIL = 5
 _LAST_FOUR = 4
 BY_NAME, BY_NUMBER, SAME_AMOUNT = "입금자 같음", "적요에 주문번호", "금액 같음"
+OTHER_NUMBER = "적요에 다른 주문번호"
 TOLD = "같은 날 같은 입금자의 같은 금액이 다른 거래내역에도 있습니다. 같은 입금이면 무시하세요."
 GOOD = frozenset({MatchGrade.CERTAIN, MatchGrade.STRONG})
 _RANK = {MatchGrade.CERTAIN: 0, MatchGrade.STRONG: 1, MatchGrade.WEAK: 2, MatchGrade.AMOUNT: 3}
@@ -80,6 +81,8 @@ class Row:
     amount: int
     name: str
     runs: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+    """Digits of orders of ours whose whole number stands in the row, whatever has become of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ class Verdict:
 
 def reason_words(reason: str, explained: str) -> str:
     """확인이 필요한 까닭 in words; where the very payer or number was found, it is the time that does not fit."""
+    if reason == D.NAME_WEAK and OTHER_NUMBER in explained:
+        return "다른 주문번호"
     if reason == D.NAME_WEAK and (BY_NAME in explained or BY_NUMBER in explained):
         return "입금 시기 다름"
     return DepositReason(reason).label if reason else ""
@@ -165,7 +170,7 @@ def _gap(gap: int) -> str:
 
 
 def _doubt(row: Row, order: Wanted) -> str:
-    """What keeps even an equal name from counting without a question."""
+    """What keeps even an equal name or the end of a number from counting without a question."""
     if order.standing is Standing.CANCELED:
         return "입금 전에 취소한 주문"
     if order.standing is Standing.CONFIRMED:
@@ -174,7 +179,7 @@ def _doubt(row: Row, order: Wanted) -> str:
         return "입금 뒤에 한 주문"
     if order.deposit_by is not None and row.at > order.deposit_by + GRACE:
         return "입금기한이 3일 넘게 지남"
-    return ""
+    return OTHER_NUMBER if row.named and order.digits not in row.named else ""
 
 
 @dataclass(slots=True)

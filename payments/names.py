@@ -11,8 +11,9 @@ NOT_PLAIN = "({name} !~ '^[가-힣]*$' OR {name} LIKE '%%회사%%')"
 _COMPANY = re.compile(r"\((?:주|유|사|재)\)|주식회사|유한회사")
 _MARKS = re.compile(r"[\W_]+")
 _TAIL = re.compile(r"(?<=\D)\d+$")
-_HYPHEN = re.compile(r"(?<=\d)[-.\s](?=\d)")
-_RUN = re.compile(r"\d{4,}")
+_HYPHEN, _SPACE = re.compile(r"(?<=\d)[-.](?=\d)"), re.compile(r"(?<=\d)\s(?=\d)")
+_RUN = re.compile(r"\d{4,}", re.ASCII)
+_ORDER_NUMBER = re.compile(r"(?<!\d)(20\d{6})[-.\s]?(\d{7})(?!\d)", re.ASCII)
 
 
 def name_key(text: str) -> str:
@@ -39,7 +40,19 @@ def was_cut(key: str) -> bool:
 
 
 def digit_runs(*texts: str) -> tuple[str, ...]:
-    """숫자 토막: runs of four and more digits; a hyphen between digits does not end a run (order numbers, phones)."""
+    """숫자 토막: runs of four and more digits; a hyphen between digits does not end a run (order numbers, phones).
+
+    What a space parts counts together and apart. A whole order number is one run and no part of it another: orders of
+    other days end alike.
+    """
+    found = list(order_numbers(*texts))
+    for text in texts:
+        plain = _HYPHEN.sub("", _ORDER_NUMBER.sub("/", unicodedata.normalize("NFKC", text)))
+        found += _RUN.findall(_SPACE.sub("", plain)) + _RUN.findall(plain)
+    return tuple(dict.fromkeys(found))
+
+
+def order_numbers(*texts: str) -> tuple[str, ...]:
+    """주문번호, as digits, that stand in full in a bank row."""
     plain = (unicodedata.normalize("NFKC", text) for text in texts)
-    runs = (run for text in plain for run in _RUN.findall(_HYPHEN.sub("", text)) + _RUN.findall(text))
-    return tuple(dict.fromkeys(run for run in runs if run.isascii()))
+    return tuple(day + number for text in plain for day, number in _ORDER_NUMBER.findall(text))

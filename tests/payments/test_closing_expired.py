@@ -16,7 +16,7 @@ from tests.payments.test_closing import cancel, overdue, revive, settle, virtual
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAITING = LineState.AWAITING_PAYMENT
-ISSUING = ("toss", "portone", "nicepay", "inicis")
+ISSUING = ("toss", "portone", "inicis")
 
 
 def ended(pg_shop, pg):
@@ -29,7 +29,7 @@ def ended(pg_shop, pg):
     return order
 
 
-@pytest.mark.parametrize("pg", [*ISSUING, "nicepay-form"])
+@pytest.mark.parametrize("pg", [*ISSUING, "nicepay", "nicepay-form"])
 def test_after_its_order_was_canceled_for_its_deadline_it_is_over(pg_shop, pg):
     order = ended(pg_shop, pg)
     cancel_unpaid_overdue(at=timezone.now())
@@ -48,7 +48,7 @@ def test_the_order_that_is_revived_then_gets_another_that_can_be_paid(pg_shop, s
     revive(order, staff)
     settle()
     again = virtual(order)
-    assert (again.state, again.payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
+    assert (again.state, again.payment.order_ref, again.last_error) == (VirtualState.ISSUED, f"{order.number}-2", "")
     pg_shop.deposit(order)
     pg_shop.heard()
     assert pg_shop.state(order) == (LineState.PREPARING, 33_000, PaymentState.PAID)
@@ -83,6 +83,7 @@ def test_a_revived_order_does_not_wait_for_the_next_try_of_closing(pg_shop, staf
     VirtualAccount.objects.update(next_try_at=timezone.now() + timedelta(hours=1))
     pg_shop.pgs.request("DELETE", f"/control/faults?id={fault['id']}")
     revive(order, staff)
+    settle()
     settle()
     assert (virtual(order).state, virtual(order).payment.order_ref) == (VirtualState.ISSUED, f"{order.number}-2")
     assert pg_shop.pgs.payment("toss", f"{order.number}-1")["state"] == "CANCELED"

@@ -177,7 +177,7 @@ def test_an_act_of_another_table_is_not_offered_for_a_state_of_the_same_name(que
     allocating.ignore(deposit_ids=[one.pk], actor=None, at=timezone.now(), reason="이자", batch=None)
     assert NoticeState.IGNORED == DepositState.IGNORED
     for url, here, elsewhere in (
-        (URL, "reopen-deposit", "replay-notice"),
+        (f"{URL}?tab=done", "reopen-deposit", "replay-notice"),
         (f"{URL}{one.pk}/", "reopen-deposit", "replay-notice"),
         ("/payments/notices/", "replay-notice", "reopen-deposit"),
     ):

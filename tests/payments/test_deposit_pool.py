@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orders.models import Order
 from payments.matching import Book, Standing, Wanted, summing
 from payments.names import NOT_PLAIN, name_key
-from payments.services.deposits.pool import pool_of, row_of
+from payments.services.deposits.pool import pool_of, rows_of
 from tests.fixtures.orders import NOW
 
 NAMES = ("홍길동", "㈜홍길동", "홍 길동 5678", "(주) 홍길동", "HONG", "홍길동회사", "주식회사홍길동", "", "성춘향")
@@ -47,7 +47,8 @@ def test_the_book_is_that_of_all_open_orders(orders, came_in, depositor):
         )
         for one in Order.objects.order_by("ordered_at", "pk")
     ]  # fmt: skip
-    assert kept(pool_of([deposit])) == kept(Book.of([row_of(deposit)], everything))
+    rows = rows_of([deposit])
+    assert kept(pool_of(rows)) == kept(Book.of(rows, everything))
 
 
 def test_orders_that_fit_in_nothing_are_not_read(orders, came_in, make_order):
@@ -55,7 +56,7 @@ def test_orders_that_fit_in_nothing_are_not_read(orders, came_in, make_order):
     for n in range(5):
         make_order(price=30_000 + n, depositor_name="이몽룡", buyer_name="이몽룡")
     with CaptureQueriesContext(connection) as captured:
-        pool_of([deposit])
+        pool_of(rows_of([deposit]))
     assert len(captured) == 4
     with connection.cursor() as cursor:
         cursor.execute(captured.captured_queries[0]["sql"])

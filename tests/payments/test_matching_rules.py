@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from core.calendar import KST
 from core.exceptions import DomainError
-from payments.matching import Book, Row, Standing, Wanted, compare, decide, latest_of, summing
-from payments.names import digit_runs, name_key
+from payments.matching import Book, Row, Standing, Wanted, compare, decide, latest_of, reason_words, summing
+from payments.names import digit_runs, name_key, order_numbers
 from payments.services.deposits.sharing import Need, shares_of
 from payments.states import DepositReason, MatchGrade
 from tests.fixtures.orders import NOW
@@ -48,6 +49,29 @@ def test_a_key_is_its_own_key(text):
 def test_runs_of_digits_reach_over_hyphens():
     assert "202609210000012" in digit_runs("홍길동", "20260921-0000012")
     assert digit_runs("홍길동 123") == ()
+    assert digit_runs("010-1234-5678") == ("01012345678",)
+    assert digit_runs("5678 0000012") == ("56780000012", "5678", "0000012"), "perhaps two numbers"
+
+
+@pytest.mark.parametrize("text", ["20260921-0000012", "20260921 0000012", "주문202609210000012", "20260921-0000012-01"])
+def test_a_whole_order_number_is_one_run_whose_end_names_no_other_order(text):
+    assert digit_runs(text) == order_numbers("이순신", text) == ("202609210000012",)
+
+
+def test_the_end_of_a_longer_number_names_nobody():
+    assert order_numbers("1120260921-0000012", "202609210000012345") == ()
+    assert "0000012" not in digit_runs("260921-0000012")
+
+
+@pytest.mark.parametrize(("name", "points"), [("홍길동", 95), ("성춘향", 60)])
+def test_a_row_that_names_an_order_of_ours_pays_no_other_by_itself(name, points):
+    row = Row(1, LATER, 39_000, name, ("202609200000001",), frozenset({"202609200000001"}))
+    verdict = decide(row, Book.of([row], [wanted(1)]))
+    assert verdict.order_id is None
+    assert (verdict.candidates[0].score, "다른 주문번호" in verdict.explained) == (points, True)
+    assert name != "홍길동" or reason_words(verdict.reason, verdict.explained) == "다른 주문번호"
+    strange = replace(row, named=frozenset())
+    assert decide(strange, Book.of([strange], [wanted(1)])).order_id == (1 if name == "홍길동" else None)
 
 
 @pytest.mark.parametrize(

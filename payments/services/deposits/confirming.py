@@ -29,7 +29,7 @@ from payments.matching import Verdict, decide, holds
 from payments.models import BankDeposit, DepositAllocation, DepositCandidate, Payment, Refund
 from payments.services.deposits import bank
 from payments.services.deposits.deposit_locks import keep_in_step
-from payments.services.deposits.pool import pool_of, row_of
+from payments.services.deposits.pool import pool_of, rows_of
 from payments.services.ledger import problems
 from payments.services.ledger.booking import book, main_of, payments_of
 from payments.states import REFUND_OPEN, DepositReason, DepositState, EntryKind, ProblemKind
@@ -97,8 +97,9 @@ def match_deposits(*, deposit_ids: Collection[int], at: datetime, actor: Any = N
     rows = BankDeposit.objects.filter(Among("pk", deposit_ids), state__in=WAITING).order_by("at", "pk")
     deposits, result = list(rows), Matched()
     with going_first():
-        pool = pool_of(deposits)
-        verdicts = {deposit.pk: decide(row_of(deposit), pool) for deposit in deposits}
+        compared = rows_of(deposits)
+        pool = pool_of(compared)
+        verdicts = {one.id: decide(one, pool) for one in compared}
         chunks = [[one.pk for one in chunk] for chunk in batched(deposits, TOGETHER)]
         by_two(chunks, lambda ids: _settle(ids, verdicts, result, at=at, actor=actor))
     return result

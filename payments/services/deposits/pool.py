@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import connection
 
-from core.lookups import id_array, text_array
+from core.lookups import AmongTexts, id_array, text_array
+from orders.models import Order
 from orders.states import BIT, ENDED_BITS, LineState, PaymentMethod
 from payments.matching import Book, Row, Standing, Wanted
 from payments.models import BankDeposit
-from payments.names import NOT_PLAIN, digit_runs, name_key
+from payments.names import NOT_PLAIN, digit_runs, name_key, order_numbers
 from payments.services.deposits.bank import NO_TIME, SAME_DAY
 from payments.states import ENDED, REFUND_OPEN
 
@@ -71,20 +72,39 @@ SELECT v.id FROM payments_bankdeposit v WHERE v.id = ANY(%(mine)s::bigint[]) AND
 """
 
 
-def pool_of(deposits: Sequence[BankDeposit]) -> Book:
+def rows_of(deposits: Sequence[BankDeposit]) -> list[Row]:
+    """입금들 as they are compared; a query more where whole order numbers stand in them."""
+    told = {one.pk: order_numbers(one.depositor, one.memo) for one in deposits}
+    wanted = {f"{digits[:8]}-{digits[8:]}" for numbers in told.values() for digits in numbers}
+    found = Order.objects.filter(AmongTexts("number", wanted)).values_list("number", flat=True) if wanted else ()
+    known = frozenset(number.replace("-", "") for number in found)
+    return [
+        Row(
+            one.pk,
+            one.at,
+            one.amount,
+            one.name_key,
+            digit_runs(one.depositor, one.memo),
+            known.intersection(told[one.pk]),
+        )
+        for one in deposits
+    ]
+
+
+def pool_of(rows: Sequence[Row]) -> Book:
     """후보 주문: open ones whole, canceled and confirmed ones with an amount of the deposits."""
-    if not deposits:
+    if not rows:
         return Book()
-    first = min(deposit.at for deposit in deposits)
+    first = min(row.at for row in rows)
     facts: dict[str, Any] = {
         # As numbers of another width, or without a type, they would be compared one by one instead of by a hash.
-        "amounts": id_array({deposit.amount for deposit in deposits}),
-        "names": text_array({deposit.name_key for deposit in deposits if deposit.name_key}),
-        "tails": text_array({run[-5:] for deposit in deposits for run in row_of(deposit).runs}),
-        "mine": id_array(deposit.pk for deposit in deposits),
+        "amounts": id_array({row.amount for row in rows}),
+        "names": text_array({row.name for row in rows if row.name}),
+        "tails": text_array({run[-5:] for row in rows for run in row.runs}),
+        "mine": id_array(row.id for row in rows),
     }
     # Open ones first: an order that ends in between is then seen twice, and looked at again, but never missed.
-    book = Book.of(map(row_of, deposits), _orders(_OPEN, facts, Standing.OPEN))
+    book = Book.of(rows, _orders(_OPEN, facts, Standing.OPEN))
     for order in _orders(_CONFIRMED, facts | {"from": first - CONFIRMED_FOR}, Standing.CONFIRMED):
         book.add(order)
     for order in _orders(_CANCELED, facts | {"from": first - CANCELED_FOR}, Standing.CANCELED):
@@ -93,12 +113,6 @@ def pool_of(deposits: Sequence[BankDeposit]) -> Book:
         cursor.execute(_TOLD, facts)
         book.told = {pk for (pk,) in cursor.fetchall()}
     return book
-
-
-def row_of(deposit: BankDeposit) -> Row:
-    """입금 한 건 as it is compared."""
-    runs = digit_runs(deposit.depositor, deposit.memo)
-    return Row(deposit.pk, deposit.at, deposit.amount, deposit.name_key, runs)
 
 
 def _orders(sql: str, facts: dict[str, Any], standing: Standing) -> Iterable[Wanted]:
