@@ -65,3 +65,19 @@ def test_taken_back_its_money_waits_for_a_person_as_money_of_a_canceled_order(bo
     assert MoneyProblem.objects.get(kind=ProblemKind.LATE_AFTER_CANCEL).amount == 33_000
     assert reloaded(bounced.order).paid_amount == 33_000
     assert broken() == []
+
+
+@pytest.mark.parametrize("pg", ["nicepay", "nicepay-form", "inicis"])
+@pytest.mark.parametrize("has_arrived", [True, False])
+def test_of_a_pg_that_never_tells_a_person_says_what_became_of_a_transfer(pg_refunds, staff, pg, has_arrived):
+    payment = pg_refunds.paid(pg)
+    refund = pg_refunds.ask(payment)
+    refund_sending.send_due(at=timezone.now())
+    assert reloaded(refund).state == R.ACCEPTED
+    act = by_hand.confirm_payout if has_arrived else by_hand.report_bounce
+    assert act(refund_ids=[refund.pk], actor=staff, at=timezone.now()).refused == {}
+    assert reloaded(refund).state == (R.COMPLETED if has_arrived else R.FAILED)
+    assert open_kinds() == ([] if has_arrived else [ProblemKind.REFUND_FAILED])
+    assert reloaded(payment).balance == (0 if has_arrived else 33_000)
+    assert act(refund_ids=[refund.pk], actor=staff, at=timezone.now()).moved == []
+    assert broken() == []

@@ -11,9 +11,10 @@ from core.events import record
 from core.models import Job
 from core.state import Outcome, explain, is_preview, missing, move
 from payments import events
-from payments.models import LedgerEntry, MoneyProblem, Refund
+from payments.models import LedgerEntry, MoneyProblem, PgAccount, Refund
 from payments.services.ledger import problems
 from payments.services.ledger.booking import book
+from payments.services.pg_accounts import pg_of
 from payments.services.refunds import returning, settling
 from payments.services.refunds.locking import NOT_FOUND, locked_refunds
 from payments.services.refunds.settling import settle_problems
@@ -62,7 +63,8 @@ def confirm_payout(
 ) -> Outcome:
     """이체 확인: somebody has seen at the PG that the buyer has the money.
 
-    Only for transfers that the PG leaves open: there is a REFUND_FAILED case of their payment, which this closes.
+    Only for transfers that the PG leaves open: there is a REFUND_FAILED case of their payment, which this closes. And
+    for those of PGs that never tell of one (NICEPAY, KG Inicis), as long as they count as on their way.
     """
     with locked_refunds(refund_ids, actor=actor) as refunds:
         outcome = move(refunds, Refund.arrive, at=at, refuse=_decided(refunds))
@@ -89,20 +91,31 @@ def report_bounce(
             for refund in refunds:
                 if refund.pk not in refused:
                     settling.credit_back(refund, at=at, actor=actor)
+        known = _with_case(refunds)
         outcome = move(refunds, Refund.fail, at=at, refuse=refused, error=BOUNCED)
+        for refund in outcome.moved:
+            if refund.paid.pk not in known:
+                detail = f"환불 {refund.key}"
+                problems.open_for(refund.paid, ProblemKind.REFUND_FAILED, amount=refund.amount, at=at, detail=detail)
         outcome.refused |= missing(set(refund_ids), refunds, text=NOT_FOUND)
         record(outcome, events.REFUND_FAILED, at=at, actor=actor, batch=batch, source=source, reason=BOUNCED)
     return outcome
 
 
 def _decided(refunds: Collection[Refund]) -> dict[int, str]:
-    """Those that are no transfer of which the PG leaves open what became of it."""
+    """Those that are no transfer of which the PG leaves open what became of it, or of which no PG of its kind tells."""
     waiting = [one for one in refunds if one.state == RefundState.ACCEPTED and one.way == RefundWay.PG]
-    cases = MoneyProblem.objects.filter(
-        payment__in=[one.payment_id for one in waiting], kind=ProblemKind.REFUND_FAILED, resolved_at=None
-    )
-    asked = set(cases.values_list("payment_id", flat=True))
-    return {one.pk: NOT_OPEN for one in refunds if one not in waiting or one.payment_id not in asked}
+    accounts = PgAccount.objects.filter(pk__in={one.paid.account_id for one in waiting})
+    mute = {account.pk for account in accounts if not pg_of(account).capabilities.tells_payouts}
+    asked = _with_case(waiting)
+    open_ones = {one.pk for one in waiting if one.payment_id in asked or one.paid.account_id in mute}
+    return {one.pk: NOT_OPEN for one in refunds if one.pk not in open_ones}
+
+
+def _with_case(refunds: Collection[Refund]) -> set[int]:
+    """Ids of their payments of which a transfer is an open case."""
+    mine = MoneyProblem.objects.filter(payment__in=[one.payment_id for one in refunds], resolved_at=None)
+    return {one.payment_id for one in mine.filter(kind=ProblemKind.REFUND_FAILED) if one.payment_id is not None}
 
 
 def _book(refunds: Collection[Refund], *, actor: Any, at: datetime, batch: Job | None) -> dict[int, dict[str, Any]]:
