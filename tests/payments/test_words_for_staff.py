@@ -84,7 +84,7 @@ def test_a_refund_that_a_silent_pg_never_took_says_what_to_do(pg_refunds):
     at = timezone.now()
     for _ in range(refund_sending.MOST_TRIES):
         refund_sending.send_due(at=at)
-        at += timedelta(hours=1)
+        at += timedelta(minutes=61)
     refund = reloaded(refund)
     assert (refund.state, refund.last_error) == (RefundState.FAILED, refund_sending.NO_ANSWER)
     assert pg_refunds.at_pg(payment) == []

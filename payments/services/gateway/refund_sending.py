@@ -5,8 +5,9 @@ its lease runs out, it turns UNKNOWN, and refund_checking asks. Source: payments
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,20 +117,36 @@ class _Answer:
 
 
 def send_due(*, at: datetime) -> int:
-    """환불 전송 한 묶음; how many refunds were taken."""
-    calls, refused = _begin(at)
-    if calls:
-        failpoint(BEFORE_CALL)
-        doubted: list[int] = []
-        for answered in _call_all(calls):
-            failpoint(AFTER_CALL)
-            for call, answer in answered:
-                _finish(call, answer, at=at)
-            failpoint(WRITTEN)
-            _note(answered)
-            doubted += [call.payment_id for call, answer in answered if isinstance(answer.given, RefusedByPg)]
-        resync(doubted, at=at)
-    return len(calls) + refused
+    """환불 전송 한 묶음; how many refunds were taken.
+
+    While a PG keeps us waiting, what falls due at the others is sent meanwhile.
+    """
+    began = time.monotonic()
+
+    def now() -> datetime:
+        return at + timedelta(seconds=time.monotonic() - began)
+
+    calls, taken = _begin(at)
+    taken += len(calls)
+    with _OnTheirWay() as sent:
+        while calls or sent:
+            if calls:
+                failpoint(BEFORE_CALL)
+                sent.start(calls)
+            if answered := sent.collect():
+                _take(answered, at=now())
+            calls, refused = _begin(now(), but=sent.accounts) if sent else ([], 0)
+            taken += len(calls) + refused
+    return taken
+
+
+def _take(answered: Sequence[tuple[_Call, _Answer]], *, at: datetime) -> None:
+    failpoint(AFTER_CALL)
+    for call, answer in answered:
+        _finish(call, answer, at=at)
+    failpoint(WRITTEN)
+    _note(answered)
+    resync([call.payment_id for call, answer in answered if isinstance(answer.given, RefusedByPg)], at=at)
 
 
 def _note(answered: Sequence[tuple[_Call, _Answer]]) -> None:
@@ -187,7 +204,7 @@ def resync(payment_ids: Collection[int], *, at: datetime) -> None:
 # the last transfer gets no other one before the word about it.
 _DUE = """
 SELECT DISTINCT ON (r.payment_id) r.id FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
-WHERE r.way = 'PG' AND r.due_at <= %(at)s
+WHERE r.way = 'PG' AND r.due_at <= %(at)s AND p.account_id <> ALL(%(but)s)
   AND (r.state = 'APPROVED' AND NOT EXISTS (
            SELECT 1 FROM payments_refund o WHERE o.payment_id = r.payment_id AND (o.state IN ('SENDING', 'UNKNOWN')
                OR o.state = 'ACCEPTED' AND o.way = 'PG' AND p.account_id = ANY(%(telling)s)))
@@ -197,15 +214,17 @@ ORDER BY r.payment_id, r.due_at, r.id LIMIT %(limit)s
 """
 
 
-def _begin(at: datetime) -> tuple[list[_Call], int]:
+def _begin(at: datetime, *, but: Collection[int] = ()) -> tuple[list[_Call], int]:
+    """Calls to be made, and how many refunds were put off or failed before any call; not of the accounts in `but`."""
+    facts = _facts(at) | {"but": list(but)}
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, _facts(at))
+        cursor.execute(_DUE, facts)
         ids = {pk for (pk,) in cursor.fetchall()}
     if not ids:
         return [], 0
     with locked_refunds(ids, skip_locked=True) as refunds, connection.cursor() as cursor:
         # Once more under the locks: another relay may have been here.
-        cursor.execute(_DUE, _facts(at))
+        cursor.execute(_DUE, facts)
         still = {pk for (pk,) in cursor.fetchall()}
         due = [refund for refund in refunds if refund.pk in still]
         balances = balances_at_pg([refund.paid for refund in due])
@@ -289,18 +308,35 @@ def _call_of(refund: Refund, line: _Line, *, balance: int) -> _Call:
     return _Call(refund.pk, payment.pk, refund.version, line, ask)
 
 
-def _call_all(calls: Sequence[_Call]) -> Iterator[list[tuple[_Call, _Answer]]]:
-    """Answers as they come, those of a moment together; a PG that hangs fills only the threads of its account."""
-    connection.close_if_unusable_or_obsolete()
-    with ExitStack() as pools:
-        accounts = {call.line.account_id for call in calls}
-        at_pg = {pk: pools.enter_context(ThreadPoolExecutor(CONNECTIONS, f"refunds-{pk}")) for pk in accounts}
-        left = {at_pg[call.line.account_id].submit(_ask, call): call for call in calls}
-        while left:
-            done = wait(left, timeout=TOGETHER).done
-            if answered := [(call, one.result()) for one, call in left.items() if one in done]:
-                left = {one: call for one, call in left.items() if one not in done}
-                yield answered
+class _OnTheirWay(ExitStack):
+    """Calls whose answer is not there yet; a PG that hangs fills only the threads of its account."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pools: dict[int, ThreadPoolExecutor] = {}
+        self._left: dict[Future[_Answer], _Call] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    @property
+    def accounts(self) -> set[int]:
+        """Ids of the accounts that we wait for."""
+        return {call.line.account_id for call in self._left.values()}
+
+    def start(self, calls: Sequence[_Call]) -> None:
+        """보내기."""
+        connection.close_if_unusable_or_obsolete()
+        for call in calls:
+            pk = call.line.account_id
+            if pk not in self._pools:
+                self._pools[pk] = self.enter_context(ThreadPoolExecutor(CONNECTIONS, f"refunds-{pk}"))
+            self._left[self._pools[pk].submit(_ask, call)] = call
+
+    def collect(self) -> list[tuple[_Call, _Answer]]:
+        """답 모으기: those of a moment together."""
+        done = wait(self._left, timeout=TOGETHER).done
+        return [(self._left.pop(one), one.result()) for one in list(self._left) if one in done]
 
 
 def _ask(call: _Call) -> _Answer:
