@@ -160,12 +160,15 @@ class RetryRefund(RefundAction):
         chosen = RefundWay(way) if way else None
         return _summed(retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch))
 
-    def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        if form.cleaned_data.get("account") is not None:
+            return
+        way = form.cleaned_data.get("way")
         chosen = RefundWay(way) if way else None
         rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
-        wanting = [one for one in rows.select_related("payment__order") if requesting.needs_account(one.paid, chosen)]
-        text = account_refusal(wanting[0].paid, account, chosen) if wanting else None
-        return {"number": text} if text and account is None else {}
+        reasons = (account_refusal(one.paid, None, chosen) for one in rows.select_related("payment__order"))
+        if why := next(filter(None, reasons), None):
+            form.require_account(why)
 
 
 @register

@@ -1,0 +1,88 @@
+"""Dialogs and jobs of refunds: what is missing is named at once."""
+
+import re
+
+import pytest
+from django.db import connection
+
+from accounts.roles import Role
+from orders.models import OrderLine
+from orders.states import LineState, PaymentMethod
+from payments.models import Payment, Refund
+from payments.services.manual import confirm_manually
+from payments.states import RefundState, RefundWay
+from tests.fixtures.orders import NOW, reloaded
+
+HX = {"HX-Request": "true"}
+REASON = "사유를 입력하세요. 처리 이력에 남습니다."
+MISSING = ["환불 은행을 고르세요.", "계좌번호를 입력하세요.", "예금주를 입력하세요."]
+BY_ACCOUNT = "환불계좌를 입력하세요. 계좌로 받은 돈은 계좌로 돌려줍니다."
+
+
+def at_fields(answer):
+    """What stands at the fields of a dialog, in their order."""
+    return re.findall(r'class="field-error"[^>]*>([^<]*)<', answer.content.decode())
+
+
+@pytest.fixture
+def cancel_dialog(make_order, staff, sign_in):
+    """`cancel_dialog(**typed)`: (the line, answer of 주문취소(환불) to this form)."""
+
+    def press(method=PaymentMethod.VIRTUAL_ACCOUNT, **typed):
+        order = make_order(payment_method=method)
+        confirm_manually(order_ids=[order.pk], actor=staff, at=NOW)
+        line, client = OrderLine.objects.get(order=order), sign_in(staff, headers=HX)
+        preview = client.post("/acts/cancel-refund/", {"page": "preparing", "lines": f"{line.pk}:{line.version}"})
+        apply = re.search(r'"(/acts/[0-9a-f-]{36}/apply/)"', preview.content.decode())[1]
+        return line, client.post(apply, {"fault": "SELLER"} | typed)
+
+    return press
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ({}, [REASON, *MISSING]),
+        ({"reason": "품절"}, MISSING),
+        ({"bank": "004"}, [REASON, *MISSING[1:]]),
+        ({"number": "12a4567"}, [REASON, MISSING[0], "계좌번호는 숫자 6~20자리로 입력하세요.", MISSING[2]]),
+        ({"bank": "004", "number": "12345678", "holder": "홍길동"}, [REASON]),
+    ],
+)
+def test_a_cancel_names_everything_that_is_missing_at_once(cancel_dialog, typed, named):
+    line, answer = cancel_dialog(**typed)
+    assert (answer.status_code, at_fields(answer)) == (422, named)
+    # The sentence that says why stands where nothing of an account was typed.
+    assert (BY_ACCOUNT in answer.content.decode()) is not bool(typed.keys() - {"reason"})
+    assert reloaded(line).state == LineState.PREPARING
+    assert not Refund.objects.exists()
+
+
+def test_a_cancel_of_what_goes_back_another_way_asks_for_no_account(cancel_dialog):
+    line, answer = cancel_dialog(method=PaymentMethod.CARD)
+    assert (answer.status_code, at_fields(answer)) == (422, [REASON])
+    assert reloaded(line).state == LineState.PREPARING
+
+
+@pytest.fixture
+def failed(paid_refund):
+    """A refund of a card payment that failed without an account of the buyer."""
+    refund = paid_refund()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        Refund.objects.update(state=RefundState.FAILED, way=RefundWay.PROVIDER, sealed_account="")
+        Payment.objects.update(method=PaymentMethod.CARD)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    return reloaded(refund)
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [({"way": "BANK"}, MISSING), ({"way": "BANK", "holder": "홍길동"}, MISSING[:2])],
+)
+def test_a_refund_that_is_tried_again_names_every_part_of_the_missing_account(failed, sign_in, press, typed, named):
+    preview, answer = press(sign_in(Role.FINANCE), "retry-refund", "refunds", [(failed.pk, failed.version)], **typed)
+    assert (preview.status_code, answer.status_code, at_fields(answer)) == (200, 422, named)
+    why = "환불계좌를 입력하세요. 은행 이체로 돌려주려면 계좌가 필요합니다."
+    assert (why in answer.content.decode()) is ("holder" not in typed)
+    assert (reloaded(failed).state, reloaded(failed).version) == (RefundState.FAILED, failed.version)
