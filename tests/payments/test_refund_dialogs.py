@@ -1,17 +1,22 @@
-"""Dialogs and jobs of refunds: what is missing is named at once."""
+"""Dialogs and jobs of refunds: what is missing is named at once, sums are of what will be done."""
 
 import re
+from html import unescape
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from accounts.roles import Role
 from orders.models import OrderLine
 from orders.states import LineState, PaymentMethod
+from payments.actions.refunds import ApproveRefund, HoldRefund
 from payments.models import Payment, Refund
 from payments.services.manual import confirm_manually
+from payments.services.refunds import requesting
 from payments.states import RefundState, RefundWay
 from tests.fixtures.orders import NOW, reloaded
+from tests.fixtures.refunds import ACCOUNT
 
 HX = {"HX-Request": "true"}
 REASON = "사유를 입력하세요. 처리 이력에 남습니다."
@@ -86,3 +91,39 @@ def test_a_refund_that_is_tried_again_names_every_part_of_the_missing_account(fa
     why = "환불계좌를 입력하세요. 은행 이체로 돌려주려면 계좌가 필요합니다."
     assert (why in answer.content.decode()) is ("holder" not in typed)
     assert (reloaded(failed).state, reloaded(failed).version) == (RefundState.FAILED, failed.version)
+
+
+@pytest.fixture
+def drafts(paid_payment, finance):
+    """`drafts(5_000, 7_000)`: refunds that wait for their approval."""
+
+    def make(*wons):
+        asks = [requesting.Ask(payment_id=paid_payment().pk, amount=won, account=ACCOUNT) for won in wons]
+        made = requesting.request(asks=asks, reason="변심", actor=finance, at=NOW).refunds
+        Refund.objects.update(requested_at=timezone.now())
+        return [reloaded(one) for one in made]
+
+    return make
+
+
+@pytest.mark.parametrize("act", [ApproveRefund, HoldRefund])
+@pytest.mark.parametrize(("changed", "said"), [(2, ""), (1, "7,000원")])
+def test_a_dialog_tells_the_sum_of_the_rows_that_will_be_done(
+    drafts, make_staff, sign_in, press, monkeypatch, act, changed, said
+):
+    rows, colleague = drafts(5_000, 7_000), make_staff(Role.FINANCE, display_name="이도윤")
+
+    def meanwhile(self, ids, *, at):
+        """Between the look at the versions and the lock of the rows."""
+        late = [one.pk for one in rows[:changed]]
+        requesting.hold(refund_ids=late, actor=colleague, at=NOW, reason="확인")
+        requesting.release(refund_ids=late, actor=colleague, at=NOW)
+        return {}
+
+    monkeypatch.setattr(act, "ask_first", meanwhile)
+    preview, _ = press(sign_in(Role.OWNER), act.name, "refunds", [(one.pk, one.version) for one in rows])
+    html = unescape(preview.content.decode())
+    assert preview.status_code == (200 if said else 409)
+    assert f"2건 중 {2 - changed}건을 처리합니다. {changed}건은 제외합니다." in html
+    assert re.findall(r"환불액은 모두 ([0-9,]+원)입니다", html) == ([said] if said else [])
+    assert "화면을 연 뒤 09-21 11:00에 이도윤 님이" in html
