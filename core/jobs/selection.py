@@ -156,7 +156,9 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))
     reasons |= _who_changed(action, page, changed, orders)
     reasons |= dict.fromkeys(without, f"지금은 할 수 없는 상태입니다: {action.label}")
-    out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
+    # A base row that is what the act moves bears its own name on the page of the job, else that of its order.
+    is_own = page.model is action.model
+    out = [NewItem(pk if is_own else None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
     targets = [NewItem(pk, base, version) for pk, (base, version) in found.items()]
     if not selection.lines:
         return targets, out

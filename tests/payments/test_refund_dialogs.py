@@ -1,17 +1,21 @@
-"""Dialogs and jobs of refunds: what is missing is named at once, sums are of what will be done."""
+"""Dialogs and jobs of refunds: what is missing is named at once, sums are of what will be done, rows have names."""
 
 import re
 from html import unescape
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.roles import Role
+from core.jobs.failed import failed_rows
+from core.models import Job
 from orders.models import OrderLine
 from orders.states import LineState, PaymentMethod
 from payments.actions.refunds import ApproveRefund, HoldRefund
 from payments.models import Payment, Refund
+from payments.services.deposits import deposit_returns
 from payments.services.manual import confirm_manually
 from payments.services.refunds import requesting
 from payments.states import RefundState, RefundWay
@@ -127,3 +131,35 @@ def test_a_dialog_tells_the_sum_of_the_rows_that_will_be_done(
     assert f"2건 중 {2 - changed}건을 처리합니다. {changed}건은 제외합니다." in html
     assert re.findall(r"환불액은 모두 ([0-9,]+원)입니다", html) == ([said] if said else [])
     assert "화면을 연 뒤 09-21 11:00에 이도윤 님이" in html
+
+
+@pytest.fixture
+def returned(came_in, matched, staff):
+    """The refund of a deposit that is for no order."""
+    deposit = came_in(12_000, "모르는이")
+    matched()
+    return deposit_returns.give_back(deposit_id=deposit.pk, account=ACCOUNT, reason="주문 없음", actor=staff, at=NOW)
+
+
+@pytest.mark.parametrize("behind", [0, 1], ids=["refused", "changed since the screen"])
+def test_the_page_of_a_job_calls_refunds_by_their_orders_and_tells_no_won(
+    drafts, returned, staff, sign_in, press, behind
+):
+    rows = [*drafts(5_000, 7_000), returned]
+    requesting.withdraw(refund_ids=[one.pk for one in rows], actor=staff, at=NOW, reason="철회")
+    rows = [reloaded(one) for one in rows]
+    names = [*(one.order.number for one in rows[:2]), f"입금 반환 {returned.deposit_id}"]
+
+    def job(*some):
+        press(sign_in(staff), "approve-refund", "refunds", [(one.pk, one.version - behind) for one in some])
+        return Job.objects.latest("pk")
+
+    few, many = job(rows[0]), job(*rows)
+    with CaptureQueriesContext(connection) as of_one:
+        assert [one.name for one in failed_rows(few, limit=50)] == names[:1]
+    with CaptureQueriesContext(connection) as of_all:
+        assert sorted(one.name for one in failed_rows(many, limit=50)) == sorted(names)
+    assert len(of_all) == len(of_one)
+    page = sign_in(Role.LOGISTICS).get(f"/jobs/{many.uuid}/").content.decode()
+    assert all(name in page for name in names)
+    assert not re.search("[0-9]원", page)
