@@ -161,12 +161,12 @@ class BulkAction(Act):
         """
         return {}
 
-    def misfits(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
-        """맞지 않는 입력: `misfits(ids, **cleaned form data)`, by field what of a valid form does not fit the rows.
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        """맞지 않는 입력: what of the bound form does not fit the rows becomes an error of the form.
 
-        The dialog stays open with what was typed.
+        Asked of a form with errors of its own too, so that the dialog, which stays open with what was typed, names
+        everything at once: `form.cleaned_data` has what could be read.
         """
-        return {}
 
     def takes(self, base: type[models.Model]) -> bool:
         """기준 행: whether rows of a table lead to the act's target rows; unless overridden they are the same.

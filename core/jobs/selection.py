@@ -14,9 +14,9 @@ from core.exceptions import Conflict, DomainError
 from core.jobs.history import changed_orders, changed_rows, since_the_screen
 from core.jobs.items import NewItem, busy_targets, chunks, insert_items
 from core.jobs.retry import retrying
-from core.jobs.work import NOT_POSSIBLE, form_values
+from core.jobs.work import NOT_POSSIBLE, WITH_ITS_GROUP, form_values
 from core.models import Job, JobKind
-from core.state import StateGuard, one_preview, previewing
+from core.state import Outcome, StateGuard, one_preview, previewing
 
 MAX_IDS = 2_000
 """Ids in one request (ux.md 2.4)."""
@@ -156,7 +156,9 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))
     reasons |= _who_changed(action, page, changed, orders)
     reasons |= dict.fromkeys(without, f"지금은 할 수 없는 상태입니다: {action.label}")
-    out = [NewItem(None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
+    # A base row that is what the act moves bears its own name on the page of the job, else that of its order.
+    is_own = page.model is action.model
+    out = [NewItem(pk if is_own else None, pk, None, text, {"order": orders.get(pk)}) for pk, text in reasons.items()]
     targets = [NewItem(pk, base, version) for pk, (base, version) in found.items()]
     if not selection.lines:
         return targets, out
@@ -200,23 +202,46 @@ def _judge(
 ) -> None:
     ids = {item.target_id: item for item in chunk if item.target_id is not None}
     refused: dict[int, str] = {}
-    possible: dict[int, Any] = {}
-    with previewing():
+    outcome = Outcome()
+    while rest := {pk: item for pk, item in ids.items() if pk not in refused}:
         try:
-            outcome = action.apply(list(ids), actor=actor, at=at, batch=job, **data)
-            refused = outcome.refused
-            for name, total in outcome.sums.items():
-                preview.sums[name] = preview.sums.get(name, 0) + total
-            possible = {row.pk: row for row in outcome.possible if isinstance(row, action.model)}
+            with previewing():
+                outcome = action.apply(list(rest), actor=actor, at=at, batch=job, **data)
+                if moved := _moved(action, rest, outcome):
+                    raise _Moved
+        except _Moved:
+            # Sums and promises are of all that the act was given: it is asked again without what it may not move.
+            outcome = Outcome()
+            refused |= moved
         except DomainError as error:
-            refused = dict.fromkeys((pk for pk in ids if pk is not None), error.message)
-    moved = [pk for pk, row in possible.items() if pk in ids and row.version != ids[pk].seen_version]
-    refused |= changed_rows(action.model, moved, since_the_screen) if moved else {}
+            outcome = Outcome()
+            refused |= dict.fromkeys(rest, error.message)
+        else:
+            refused |= outcome.refused
+            break
+    possible = {row.pk: row for row in outcome.possible if isinstance(row, action.model)}
+    for name, total in outcome.sums.items():
+        preview.sums[name] = preview.sums.get(name, 0) + total
     for pk, item in ids.items():
-        reason = "" if pk in possible and pk not in refused else refused.get(pk or 0, NOT_POSSIBLE)
+        reason = "" if pk in possible and pk not in refused else refused.get(pk, NOT_POSSIBLE)
         preview.items.append(NewItem(pk, item.group_id, item.seen_version, reason))
         if not reason:
             preview.orders.add(getattr(possible[pk], "event_order_id", None))
+
+
+class _Moved(Exception):
+    """Somebody changed rows between the look at their versions and their lock."""
+
+
+def _moved(action: BulkAction, asked: Mapping[int, NewItem], outcome: Outcome) -> dict[int, str]:
+    """Reasons of rows that are no longer what the person saw, and of what goes only together with them."""
+    rows: list[Any] = [row for row in outcome.possible if isinstance(row, action.model) and row.pk in asked]
+    late = [row.pk for row in rows if row.version != asked[row.pk].seen_version]
+    if not late:
+        return {}
+    whole = {asked[pk].group_id for pk in late} if action.is_whole else set()
+    siblings = dict.fromkeys((pk for pk, item in asked.items() if item.group_id in whole), WITH_ITS_GROUP)
+    return siblings | changed_rows(action.model, late, since_the_screen)
 
 
 def _number(text: str) -> int:

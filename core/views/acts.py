@@ -79,7 +79,8 @@ def apply(request: HttpRequest, job: Job) -> HttpResponse:
     form = form_of(act, request.POST) if job.kind == JobKind.ACT else None
     typed = typed_of(job, act, items.counts(job))
     is_typed_wrong = bool(typed) and request.POST.get("typed", "").strip().replace(",", "") != typed
-    if is_typed_wrong or not _is_fitting(job, act, form):
+    is_fitting = _is_fitting(job, act, form)
+    if is_typed_wrong or not is_fitting:
         error = TYPED_WRONG.format(typed=josa(f"{int(typed):,}", "을/를")) if is_typed_wrong else ""
         return answer_preview(request, job, form=form, typed_error=error, status=422)
     run_confirmed(
@@ -94,12 +95,12 @@ def apply(request: HttpRequest, job: Job) -> HttpResponse:
 
 
 def _is_fitting(job: Job, act: Act, form: forms.Form | None) -> bool:
-    """입력값 확인: by the form itself, and then by the rows that it is for; errors are at their fields."""
-    if form is None or not form.is_valid():
-        return form is None
+    """입력값 확인: by the form itself and by the rows that it is for; errors of both are at their fields."""
+    if form is None:
+        return True
+    form.full_clean()
     if isinstance(act, BulkAction):
-        for name, text in act.misfits(items.pending_ids(job), **form.cleaned_data).items():
-            form.add_error(name, text)
+        act.check(form, items.pending_ids(job))
     return form.is_valid()
 
 

@@ -55,9 +55,9 @@ class CancelAndRefund(LineAction):
             line_ids=ids, fault=Fault(fault), reason=reason, account=account, actor=actor, at=at, batch=batch
         )
 
-    def misfits(self, ids: Collection[int], *, account: RefundAccount | None, **given: Any) -> Mapping[str, str]:
-        text = canceling.account_misfit(line_ids=ids, account=account)
-        return {"number": text} if text else {}
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        if form.cleaned_data.get("account") is None and (why := canceling.account_wanted(line_ids=ids)):
+            form.require_account(why)
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         by_buyer, by_seller = sums.get(Fault.BUYER, 0), sums.get(Fault.SELLER, 0)

@@ -8,6 +8,7 @@ from core.actions import DANGER, MORE, PRIMARY, SECONDARY, BulkAction, register
 from core.state import Outcome, is_preview
 from orders.actions import Reasoned
 from orders.states import LineState
+from payments.columns.refunds import refund_name
 from payments.forms.refunds import RetryForm
 from payments.models import Refund, RefundAccount
 from payments.services.refunds import by_hand, preparing, requesting, retrying
@@ -25,6 +26,11 @@ class RefundAction(BulkAction):
     model = Refund
     unit = "refund"
     thing = "환불"
+
+    def names(self, target_ids: Collection[int]) -> dict[int, str]:
+        """Without the won: the page of a job is open to people who may not see refunds."""
+        rows = Refund.objects.filter(pk__in=target_ids).values_list("pk", "order__number", "deposit_id")
+        return {pk: refund_name(number, deposit_id) for pk, number, deposit_id in rows}
 
     def sentences(self, sums: Mapping[str, int]) -> list[str]:
         said = [f"환불액은 모두 {sums['won']:,}원입니다."] if sums.get("won") else []
@@ -160,12 +166,15 @@ class RetryRefund(RefundAction):
         chosen = RefundWay(way) if way else None
         return _summed(retrying.retry(refund_ids=ids, actor=actor, at=at, way=chosen, account=account, batch=batch))
 
-    def misfits(self, ids: Collection[int], *, way: str, account: RefundAccount | None, **parts: Any) -> dict[str, str]:
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        if form.cleaned_data.get("account") is not None:
+            return
+        way = form.cleaned_data.get("way")
         chosen = RefundWay(way) if way else None
         rows = Refund.objects.filter(pk__in=ids, sealed_account="", payment__isnull=False)
-        wanting = [one for one in rows.select_related("payment__order") if requesting.needs_account(one.paid, chosen)]
-        text = account_refusal(wanting[0].paid, account, chosen) if wanting else None
-        return {"number": text} if text and account is None else {}
+        reasons = (account_refusal(one.paid, None, chosen) for one in rows.select_related("payment__order"))
+        if why := next(filter(None, reasons), None):
+            form.require_account(why)
 
 
 @register

@@ -73,6 +73,11 @@ PATHS = {
 }
 
 
+def refund_name(order_number: str | None, deposit_id: int | None) -> str:
+    """환불 이름: what staff call a refund, in its list and on the page of a job."""
+    return order_number or f"{RETURN} {deposit_id}"
+
+
 def refund_url(key: Any) -> str:
     """환불 한 건 in the list of refunds."""
     return f"/payments/refunds/?{urlencode({'tab': 'all', 'q': key})}"

@@ -20,7 +20,6 @@ class AllocateForm(forms.Form):
     numbers = forms.CharField(
         required=False, max_length=400, error_messages={"max_length": f"주문번호는 {MOST_ORDERS}건까지 입력하세요."}
     )
-    version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
     accepts_difference = forms.BooleanField(required=False)
     canceled = forms.ChoiceField(choices=[(one.value, one.value) for one in Canceled], required=False)
 

@@ -39,6 +39,12 @@ class AccountForm(forms.Form):
         cleaned["account"] = RefundAccount(bank=bank, number=number, holder=holder.strip()) if all(facts) else None
         return cleaned
 
+    def require_account(self, why: str) -> None:
+        """환불계좌 필요: the rows want an account that is not there; says why, and at its fields what is missing."""
+        if not self.errors.keys() & MISSING.keys():
+            self.add_error(None, why)
+        self.name_missing()
+
     def name_missing(self) -> None:
         """빠진 항목: each part of the account that was left empty says so at its field, beside what else is wrong."""
         for name, text in MISSING.items():

@@ -11,7 +11,7 @@ from accounts.lists import LoggedPage
 from core import cells
 from core.exceptions import Conflict
 from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, RowHead, SearchArm, Sort, lists
-from payments.columns.refunds import COLUMNS, PATHS, RETURN, RefundRecord
+from payments.columns.refunds import COLUMNS, PATHS, RefundRecord, refund_name
 from payments.models import Refund
 from payments.pages.rows import FollowedRows
 from payments.services.refunds.listing import listings, note_listed
@@ -72,7 +72,7 @@ class RefundPage(FollowedRows, LoggedPage):
 
     def head(self, group: Group) -> RowHead:
         row = group.record
-        return RowHead(row.id, row.version, row.order_number or f"{RETURN} {row.deposit_id}", row.state)
+        return RowHead(row.id, row.version, refund_name(row.order_number, row.deposit_id), row.state)
 
     def notices(self, query: ListQuery) -> list[str]:
         """What the file for the bank is good for."""

@@ -23,7 +23,7 @@ from payments.services.deposits.confirming import match_deposits
 from payments.services.deposits.deposit_returns import give_back
 
 CHANGED = "oms:changed"
-OLD_SCREEN = "화면의 정보가 빠져 있습니다. 화면을 새로 고치고 다시 신청하세요."
+OLD_SCREEN = "화면의 정보가 빠져 있습니다. 화면을 새로 고치고 다시 시도하세요."
 NOT_COMPARED = "이미 처리했거나 지금 다른 곳에서 처리 중인 입금이라 다시 찾지 않았습니다. 화면을 새로 고치세요."
 
 
@@ -107,7 +107,7 @@ class DepositAllocate(DepositAct):
             order_ids=cleaned["order_ids"],
             actor=staff_of(request),
             at=timezone.now(),
-            seen_version=cleaned["version"],
+            seen_version=_seen_version(request),
             accepts_difference=cleaned["accepts_difference"],
             canceled=cleaned["canceled"],
         )
@@ -138,16 +138,14 @@ class DepositReturn(DepositAct):
         return answer
 
     def act(self, request: HttpRequest, pk: int) -> str:
-        form, version = return_form(request.POST), request.POST.get("version", "")
+        form = return_form(request.POST)
         if not form.is_valid():
             raise DomainError(_first_error(form), code="bad_form")
-        if not (version.isascii() and version.isdigit()):
-            raise DomainError(OLD_SCREEN, code="bad_form")
         refund = give_back(
             deposit_id=pk,
             actor=staff_of(request),
             at=timezone.now(),
-            seen_version=int(version),
+            seen_version=_seen_version(request),
             **form.cleaned_data,
         )
         waits = "다른 직원이 승인하면" if refund.needs_second else "승인하고"
@@ -164,6 +162,14 @@ class DepositRematch(DepositAct):
         if not found.queued:
             raise Conflict(NOT_COMPARED, code="deposit_done")
         return "후보 주문을 다시 찾았습니다."
+
+
+def _seen_version(request: HttpRequest) -> int:
+    """본 버전 of the deposit, which the forms bear beside what a person types. Raises DomainError without one."""
+    text = request.POST.get("version", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 11):
+        raise DomainError(OLD_SCREEN, code="bad_form")
+    return int(text)
 
 
 def _first_error(form: Any) -> str:

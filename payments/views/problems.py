@@ -60,10 +60,12 @@ class ProblemRefund(PermissionRequired):
         except DomainError as error:
             if not MoneyProblem.objects.filter(pk=pk, resolved_at=None).exists():
                 return refused(request, error)
-            form.add_error(None, error.message)
             # The service alone knows whether this money can go back without an account.
-            is_missing = error.message in {NO_ACCOUNT, NO_ACCOUNT_TO_BANK}
-            return _answer(request, pk, form=form, status=error.status, names_missing=is_missing)
+            if error.message in {NO_ACCOUNT, NO_ACCOUNT_TO_BANK}:
+                form.require_account(error.message)
+            else:
+                form.add_error(None, error.message)
+            return _answer(request, pk, form=form, status=error.status)
         # Whoever may approve has approved with the asking, unless a second person must.
         waits = Refund.objects.filter(payment__problems=pk, state=RefundState.DRAFT).exists()
         text = WAITS if waits else APPROVED

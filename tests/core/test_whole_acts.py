@@ -11,12 +11,14 @@ from core.actions import get_action
 from core.exceptions import Conflict, NotAllowed
 from core.jobs import items, runner, selection, start
 from core.jobs.undo import open_undo
+from core.jobs.work import WITH_ITS_GROUP
 from core.lists import get_page
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import Order
 from orders.services import progress
 from orders.states import LineState
-from tests.fixtures.orders import reloaded
+from tests.fixtures.orders import NOW, reloaded
+from tests.fixtures.work import hold_lines, previewed, release_lines
 from tests.infra.races import race
 
 S = LineState
@@ -94,6 +96,29 @@ def test_a_preview_over_several_chunks_promises_stock_once(act, make_order, make
     promised = JobItem.objects.filter(job=job, result=ItemResult.PENDING).count()
     done = confirmed(job, actor=staff, at=timezone.now())
     assert (promised, done.done) == (3, 3)
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_a_preview_is_made_anew_without_what_somebody_changed_before_its_lock(
+    hold_act, make_lines, staff, make_staff, monkeypatch, is_whole
+):
+    """Its sums and promises are of the rows that it offers; a whole order is offered as one or not at all."""
+    lines, colleague = make_lines(4, per_order=2), make_staff(Role.CS, display_name="이도윤")
+
+    def meanwhile(ids, *, at):
+        hold_lines([lines[0].pk], actor=colleague, at=NOW)
+        release_lines([lines[0].pk], actor=colleague, at=NOW)
+        return {}
+
+    monkeypatch.setattr(hold_act, "ask_first", meanwhile)
+    monkeypatch.setattr(hold_act, "is_whole", is_whole, raising=False)
+    job = previewed(hold_act, lines, actor=staff)
+    left = [line.pk for line in (lines[2:] if is_whole else lines[1:])]
+    assert hold_act.chunks == [[line.pk for line in lines], left]
+    offered = JobItem.objects.filter(job=job, result=ItemResult.PENDING).order_by("pk")
+    assert list(offered.values_list("target_id", flat=True)) == left
+    changed = "화면을 연 뒤 09-21 11:00에 이도윤 님이 내용을 바꿨습니다(보류 해제)."
+    assert dict(items.reasons(job)) == {changed: 1} | ({WITH_ITS_GROUP: 1} if is_whole else {})
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ from payments.models import BankDeposit, LedgerEntry
 from payments.services.deposits import allocating
 from payments.services.deposits.allocating import NOT_FOUND
 from payments.states import DepositState, NoticeState
-from payments.views.deposits import NOT_COMPARED
+from payments.views.deposits import NOT_COMPARED, OLD_SCREEN
 from tests.fixtures.answers import body, text_of
 from tests.fixtures.orders import broken, reloaded
 
@@ -116,6 +116,17 @@ def test_a_refusal_says_why_and_changes_nothing(queue, sign_in):
     assert press(client, found["late"], orders["네찌"], canceled="revive").status_code == 200
     assert press(client, found["under"], numbers=orders["두리"].number, accepts_difference="on").status_code == 200
     assert broken() == []
+
+
+@pytest.mark.parametrize("version", [None, "", "x", "-1", "9" * 5000])
+@pytest.mark.parametrize("act", ["allocate", "return"])
+def test_an_act_of_a_screen_without_its_version_says_what_to_do(queue, sign_in, act, version):
+    orders, found = queue
+    values = {"order": orders["다섯"].pk, "reason": "주문 없음", "bank": "088", "number": "110123456789"}
+    values |= {"holder": "다섯네"} | ({} if version is None else {"version": version})
+    answer = sign_in(Role.FINANCE, headers=HX).post(f"{URL}{found['manual'].pk}/{act}/", values)
+    assert (answer.status_code, OLD_SCREEN in text_of(answer)) == (422, True)
+    assert reloaded(found["manual"]).state == DepositState.QUEUED
 
 
 def test_looking_again_finds_an_order_that_came_later(queue, sign_in, make_order):

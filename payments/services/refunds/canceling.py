@@ -127,10 +127,10 @@ def cancel_and_refund(
     return outcome
 
 
-def account_misfit(*, line_ids: Collection[int], account: RefundAccount | None) -> str | None:
-    """환불계좌가 맞지 않는 이유, as far as it can be said before anything is locked; two queries."""
+def account_wanted(*, line_ids: Collection[int]) -> str | None:
+    """환불계좌가 필요한 이유, as far as it can be said before anything is locked; two queries."""
     payments = Payment.objects.filter(order__lines__in=line_ids, balance__gt=0).select_related("order").distinct()
-    return next((text for one in payments if (text := requesting.account_refusal(one, account))), None)
+    return next((text for one in payments if (text := requesting.account_refusal(one, None))), None)
 
 
 def _cases(orders: Sequence[Order], lines: Sequence[OrderLine], asked: set[int]) -> list[_Case]:
