@@ -141,6 +141,8 @@ class BulkAction(Act):
     states: ClassVar[Collection[str]]
     """States of the target rows in which the act makes sense; a page offers it when one of its own is among them."""
     form_class: ClassVar[type[forms.Form] | None] = None
+    """What is asked for first; its `sealed_fields` names the fields that a job keeps under seal, and no longer than it
+    needs them (core/jobs/inputs.py)."""
     preview_data: ClassVar[Mapping[str, Any]] = {}
     """Values that stand in for the form's while nobody has filled it in yet."""
     style: ClassVar[str] = SECONDARY

@@ -40,6 +40,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("fold-counts", "orders.tasks.fold_step_counts", crontab(hour=4, minute=20)),
     Periodic("forget-keys", "channels.services.idempotency.forget_old_keys", crontab(hour=4, minute=50)),
     Periodic("forget-searches", "core.lists.searches.forget_old", crontab(hour=4, minute=55)),
+    Periodic("forget-inputs", "core.jobs.inputs.forget_old", crontab(hour=4, minute=58)),
     Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
 )
 

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core.failpoints import declare, failpoint
-from core.jobs import items
+from core.jobs import inputs, items
 from core.jobs.exports import run_export
 from core.jobs.items import Verdict
 from core.jobs.lease import Lease, LeaseLost, renew
@@ -137,6 +137,7 @@ def _finish(job: Job, work: Work, *, at: datetime) -> None:
     found = items.counts(job)
     method: Any = Job.finish_partly if found.refused else Job.finish
     advance(job, method, at=at, done=found.ok, failed=found.refused, undoable=work.is_undoable)
+    inputs.forget(job)
     if job.kind == JobKind.UNDO and job.undoes_id and found.ok:
         original = lock_job(job.undoes_id)
         if original is not None:

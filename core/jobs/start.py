@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core.actions import BulkAction
 from core.exceptions import Conflict, NotAllowed, NotFound
-from core.jobs import items, lease, previews, undo, uploads
+from core.jobs import inputs, items, lease, previews, undo, uploads
 from core.jobs.lifecycle import advance, lock_job
 from core.jobs.selection import refuse_busy_again
 from core.jobs.work import act_of
@@ -55,7 +55,7 @@ def confirm(
         if not targets:
             raise Conflict(NOTHING_TO_DO, code="nothing_to_do")
         _check_rivals(job, actor=actor, at=at, target_ids=[pk for pk in targets if pk is not None])
-        filled = {} if form is None else {"form": {name: list(values) for name, values in form.items()}}
+        filled = inputs.kept(act_of(job), form)
         refused = items.counts(job).refused
         Job.objects.filter(pk=job.pk).update(params=job.params | filled, is_quiet=is_quiet, failed=refused, actor=actor)
         advance(job, Job.enqueue, at=at, actor=actor)

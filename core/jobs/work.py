@@ -10,7 +10,9 @@ from django.http import QueryDict
 from core import relay
 from core.actions import Act, BulkAction, get_action
 from core.exceptions import DomainError
+from core.jobs import inputs
 from core.jobs.history import Phrase, changed_rows, since_the_batch, since_the_screen
+from core.jobs.inputs import NoLongerValid
 from core.jobs.items import Verdict
 from core.jobs.retry import ChangedMeanwhile
 from core.jobs.uploads import Upload, get_upload
@@ -24,13 +26,6 @@ NOT_POSSIBLE = "지금은 처리할 수 없는 상태입니다. 화면을 새로
 
 class UnknownAct(Exception):
     """The act that a job names is not registered (any more)."""
-
-
-class NoLongerValid(DomainError):
-    """입력값 무효: what was filled in at the confirmation cannot be used when the job runs."""
-
-    code = "no_longer_valid"
-    status = 422
 
 
 class Work(Protocol):
@@ -73,7 +68,7 @@ class ActWork:
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
         try:
-            data = form_values(self.action, job.params.get("form"))
+            data = form_values(self.action, inputs.given(job))
         except NoLongerValid as error:
             return {item.pk: Verdict(error.message) for item in items}
         return on_unchanged(

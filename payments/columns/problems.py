@@ -11,6 +11,7 @@ from orders.columns import order_url
 from payments.columns.notices import notice_url
 from payments.models import Refund
 from payments.services.cases.resolving import is_asked
+from payments.services.ledger.keeping import is_cut
 from payments.states import ProblemKind, RefundState, Resolution
 
 K = ProblemKind
@@ -40,6 +41,10 @@ SENTENCES = {
     K.REFUND_FAILED: "은행이 환불을 보내지 못했습니다.",
     K.REFUND_UNCOVERED: "환불하기로 한 돈이 나가 버려 환불을 보류했습니다.",
 }
+OF_THE_REST = {
+    K.UNDERPAID: "일부를 취소하고 남은 결제예정액보다 적게 들어왔습니다.",
+    K.OVERPAID: "일부를 취소하고 남은 결제예정액보다 많이 들어왔습니다.",
+}
 
 
 class ProblemRecord(NamedTuple):
@@ -60,9 +65,14 @@ class ProblemRecord(NamedTuple):
     asked_at: datetime | None
     asked_amount: int | None
     asker: str | None
+    steps: int | None
+    order_stage: str | None
 
 
-PATHS = {"order": "order__number", "who": "resolved_by__display_name", "asker": "asked_by__display_name"}
+PATHS = {
+    "order": "order__number", "who": "resolved_by__display_name", "asker": "asked_by__display_name",
+    "steps": "order__steps", "order_stage": "order__stage",
+}  # fmt: skip
 
 
 def refunds_url(number: str) -> str:
@@ -75,11 +85,19 @@ def problem_url(pk: int) -> str:
     return f"/payments/problems/{pk}/"
 
 
-def told(kind: str, detail: str) -> tuple[str, str]:
-    """무슨 일인지 in a sentence, and what else is known; a sentence that was stored of a PG says more than its kind."""
+def told(kind: str, detail: str, *, steps: int | None, stage: str | None) -> tuple[str, str]:
+    """무슨 일인지 in a sentence, and what else is known; a sentence that was stored of a PG says more than its kind.
+
+    `steps` and `stage` are those of the order, None without one.
+    """
     if kind == K.MISMATCH_WITH_PG and detail.endswith("."):
         return detail, ""
-    return SENTENCES[ProblemKind(kind)], detail
+    of_rest = OF_THE_REST.get(ProblemKind(kind), "") if is_cut(steps or 0, stage or "") else ""
+    return of_rest or SENTENCES[ProblemKind(kind)], detail
+
+
+def _told(row: ProblemRecord) -> tuple[str, str]:
+    return told(row.kind, row.detail, steps=row.steps, stage=row.order_stage)
 
 
 def age(since: datetime, now: datetime) -> str:
@@ -161,8 +179,8 @@ COLUMNS = (
     ),
     ListColumn("order", "주문", _order, lambda g, _: g.record.order or "", css="nowrap", width=20),
     ListColumn(
-        "detail", "설명", lambda g, _: cells.two_lines(*told(g.record.kind, g.record.detail)),
-        lambda g, _: " ".join(told(g.record.kind, g.record.detail)).strip(), width=50,
+        "detail", "설명", lambda g, _: cells.two_lines(*_told(g.record)),
+        lambda g, _: " ".join(_told(g.record)).strip(), width=50,
     ),
     ListColumn(
         "refund", "환불", _refund, _refund_text, fetch=_refunds_of, css="nowrap", width=22,

@@ -172,7 +172,7 @@ def problem_rows(order: Any, *, at: datetime) -> list[dict[str, Any]]:
     return [
         {
             "label": ProblemKind(one.kind).label,
-            "text": told(one.kind, one.detail)[0],
+            "text": told(one.kind, one.detail, steps=order.steps, stage=order.stage)[0],
             "amount": one.amount,
             "url": problem_url(one.pk),
             "when": cells.short_time(one.found_at, at),

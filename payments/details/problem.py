@@ -13,9 +13,10 @@ from payments.columns.notices import notice_url
 from payments.columns.problems import age, problem_url, refunds_url, told
 from payments.models import MoneyProblem, Payment
 from payments.services.cases.resolving import NOT_FOUND, TO_ACCEPT, TO_REFUND, is_asked, wons_to_refund
+from payments.services.ledger.keeping import kept
 from payments.services.refunds.requesting import needs_account
 from payments.services.refunds.second_person import APPROVE, APPROVE_OWN, Watch
-from payments.states import LATE_MONEY, ProblemKind, ProblemStage, RefundState, Resolution
+from payments.states import ENDED, LATE_MONEY, OF_ORDER, ProblemKind, ProblemStage, RefundState, Resolution
 
 ONLY_FOR = {
     "ask-difference": TO_ACCEPT,
@@ -47,6 +48,7 @@ def find_problem(pk: int) -> MoneyProblem:
 def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[str, Any]:
     """예외 내용: facts, the order, what was decided or what the person may decide."""
     is_open, order = problem.resolved_at is None, problem.order
+    steps, stage = (order.steps, order.stage) if order else (None, None)
     who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
     refund = problem.refunds.exclude(state=RefundState.WITHDRAWN).first()
     payment = problem.payment
@@ -57,7 +59,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "subtitle": f"{problem.amount:,}원",
         "problem": problem,
         "detail_url": problem_url(problem.pk),
-        "told": " ".join(told(problem.kind, problem.detail)).strip(),
+        "told": " ".join(told(problem.kind, problem.detail, steps=steps, stage=stage)).strip(),
         "badge": {"css": "s-awaiting", "label": "처리 전"}
         if is_open
         else {"css": "s-confirmed", "label": Resolution(problem.resolution).label},
@@ -74,7 +76,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "asked": f"{problem.asked_by.display_name} 님 · {cells.full_time(problem.asked_at)}"
         if is_open and problem.asked_by and is_asked(problem, at)
         else "",
-        "money": payment,
+        "money": _money(problem),
         "ask": _ask(payment, won, user=user, at=at) if may_refund and payment is not None else None,
         "refund": refund,
         "refund_url": refunds_url(order.number) if refund and order and user.has_perm(SEE_REFUNDS) else "",
@@ -82,6 +84,31 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
         "buttons": _buttons(problem, user, at),
         "rows": f"{problem.pk}:{problem.asks if is_open else problem.asks + 1}",
         "page_name": "problems",
+    }
+
+
+def _money(problem: MoneyProblem) -> dict[str, int]:
+    """결제예정액과 들어온 돈, in won, so that their difference is the amount of a case of too much or too little.
+
+    An order that goes on is worth what is left of it (`before` is what it was worth whole), and all its payments count
+    together where the case is one of the order; what came for one that has ended is shown as it came.
+    """
+    order, payment = problem.order, problem.payment
+    if order is None:
+        return {}
+    if payment is None:
+        return {"due": order.due_amount, "came": order.paid_amount}
+    is_over = order.stage in ENDED
+    counted = [payment] if is_over or problem.kind not in OF_ORDER else list(Payment.objects.filter(order=order))
+    won = kept(payment)
+    due = order.due_amount if is_over else won.owed
+    return {
+        "due": due,
+        "before": order.due_amount if due != order.due_amount else 0,
+        "came": sum(one.refundable for one in counted),
+        "forgiven": sum(one.forgiven for one in counted),
+        "refunded": sum(one.refunded for one in counted),
+        "promised": won.promised,
     }
 
 

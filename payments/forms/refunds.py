@@ -1,6 +1,7 @@
 """Forms of refunds: where the money goes, and why."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -20,6 +21,8 @@ RETRY_HELP = "비워 두면 전에 입력한 계좌를 씁니다. 카드 결제�
 
 class AccountForm(forms.Form):
     """환불계좌: all three facts, or none."""
+
+    sealed_fields: ClassVar[Collection[str]] = ACCOUNT_FIELDS
 
     bank = forms.ChoiceField(label="환불 은행", choices=[("", "고르지 않음"), *CHOICES], required=False)
     number = AccountNumberField(required=False, help_text=ACCOUNT_HELP)

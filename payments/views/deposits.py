@@ -115,7 +115,7 @@ class DepositAllocate(DepositAct):
 
 
 class DepositReturn(DepositAct):
-    """반환 신청: the deposit goes back to its sender. No bulk act: the account must not be kept with a job."""
+    """반환 신청: the deposit goes back to its sender. No bulk act: the account is that of one sender."""
 
     said = "return-said"
 

@@ -36,7 +36,7 @@ class ProblemDetail(PermissionRequired):
 
 
 class ProblemRefund(PermissionRequired):
-    """환불 신청 of a case. No bulk act: the account of a buyer must not be kept with a job."""
+    """환불 신청 of a case. No bulk act: the account is that of one buyer."""
 
     permission = "payments.resolve_problem"
     http_method_names = ["get", "post", "options"]

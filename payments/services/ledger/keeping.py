@@ -42,6 +42,11 @@ class Kept:
         return self.free - self.owed
 
 
+def is_cut(steps: int, stage: str) -> bool:
+    """일부 취소: whether an order that goes on has lost lines that were paid, and is worth less than it was."""
+    return bool(steps & BIT[LineState.CANCELED]) and stage not in ENDED
+
+
 def kept_by(payments: Collection[Payment]) -> dict[int, Kept]:
     """결제별 돈 by payment id; two queries at most. A canceled order is worth nothing; one cut short, less."""
     orders = {one.order_id: one.order for one in payments}
@@ -52,7 +57,7 @@ def kept_by(payments: Collection[Payment]) -> dict[int, Kept]:
     for order_id, payment_id, won in sums.values_list("order_id", "payment_id", "won"):
         by_order[order_id] += won
         by_payment[payment_id] = won
-    cut = [pk for pk, one in orders.items() if one.steps & BIT[LineState.CANCELED] and one.stage not in ENDED]
+    cut = [pk for pk, one in orders.items() if is_cut(one.steps, one.stage)]
     given: dict[int, int] = {}
     if cut:
         made = RefundCalculation.objects.filter(order__in=cut).order_by().values("order_id")

@@ -18,6 +18,7 @@ from payments.states import OF_ORDER, ProblemKind, ProblemStage, Resolution
 
 UNKNOWN = "자사몰이 알린 가상계좌를 PG가 모릅니다. PG 관리자 화면에서 거래번호를 확인하세요."
 LOST = "PG가 전에 알던 결제를 모른다고 답합니다. PG 관리자 화면에서 입금을 확인하세요. 그때까지 자동취소하지 않습니다."
+UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
 NOT_KNOWN = (UNKNOWN, LOST)
 """What a case says as long as its PG does not know the payment."""
 
@@ -53,6 +54,13 @@ def know_again(payment_ids: Iterable[int], *, at: datetime) -> None:
     if mine := list(payment_ids):
         kind = ProblemKind.MISMATCH_WITH_PG
         MoneyProblem.objects.filter(Among("payment_id", mine), kind=kind, detail__in=NOT_KNOWN).fit(at=at)
+
+
+def forget_unseen(payment: Payment, *, at: datetime) -> None:
+    """저절로 해결: all money of this payment has gone back, so nobody looks any more for what the PG does not show."""
+    if payment.refundable <= 0:
+        said = MoneyProblem.objects.filter(payment=payment, kind=ProblemKind.MISMATCH_WITH_PG)
+        said.filter(detail__startswith=UNSEEN.partition("{")[0]).fit(at=at)
 
 
 def amend(payment: Payment, kinds: Collection[ProblemKind], *, amount: int, at: datetime) -> bool:

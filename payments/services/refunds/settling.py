@@ -148,6 +148,7 @@ def settle_problems(payment: Payment, *, at: datetime) -> None:
     # Nothing that a bank has sent back, or may yet, is left to be paid.
     if not Refund.objects.filter(payment=payment, state__in=[RefundState.FAILED, RefundState.ACCEPTED]).exists():
         problems.settle(payment, [ProblemKind.REFUND_FAILED], at=at)
+    problems.forget_unseen(payment, at=at)
 
 
 def ask_again(payment: Payment, *, at: datetime, detail: str = TAKEN_BACK) -> None:

@@ -29,7 +29,6 @@ from payments.states import BANK_PREFIX, BY_HAND, ENDED, FROM_PG, GOING_OUT, Ent
 OVERDRAWN = "PG의 환불이나 취소를 반영하면 들어온 돈보다 {won:,}원이 더 나갑니다."
 OF_ANOTHER = "PG의 결제는 다른 주문의 것입니다: PG {theirs}, 우리 {ours}"
 MOST_PAYMENT_REF = 200
-UNSEEN = "직접 확인한 입금 {by_hand:,}원 가운데 {seen:,}원만 PG에 있습니다."
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +297,11 @@ def _stood_in(books: _Books, more: int, reference: str) -> Iterable[Row]:
 
 
 def _tell_unseen(books: _Books, *, at: datetime) -> None:
-    """Less came in at the PG than staff had confirmed by hand: a person looks where the rest is."""
-    if books.replaced and books.unseen:
-        text = UNSEEN.format(by_hand=books.replaced + books.unseen, seen=books.replaced)
+    """Less came in at the PG than staff had confirmed by hand: a person looks where the rest is, while it is here."""
+    if books.by_hand > books.replaced and books.payment.refundable <= 0:
+        problems.forget_unseen(books.payment, at=at)
+    elif books.replaced and books.unseen:
+        text = problems.UNSEEN.format(by_hand=books.replaced + books.unseen, seen=books.replaced)
         problems.open_for(books.payment, ProblemKind.MISMATCH_WITH_PG, amount=books.unseen, at=at, detail=text)
     elif books.replaced:
         problems.settle(books.payment, [ProblemKind.MISMATCH_WITH_PG], at=at)
