@@ -5,8 +5,8 @@ SIZE ?= 100k
 ORDERS ?= 100000
 SEED ?= 1
 MINUTES ?= 30
-# The slow tests stand side by side: who is done takes half of what the other has left.
-PYTEST_ARGS ?= -n 2 --dist worksteal
+# Tests wait for servers a third of their time: three workers fill two cores. Who is done takes half of another's rest.
+PYTEST_ARGS ?= -n 3 --dist worksteal
 PY := .venv/bin/python
 TEMPLATES = $(wildcard templates */templates)
 # A key of the right length for `check --deploy`; nothing runs with it.
