@@ -17,7 +17,8 @@ from payments.actions.refunds import ApproveRefund, HoldRefund
 from payments.models import Payment, Refund
 from payments.services.deposits import deposit_returns
 from payments.services.manual import confirm_manually
-from payments.services.refunds import requesting
+from payments.services.refunds import requesting, settling
+from payments.services.refunds.locking import locked_refunds
 from payments.states import RefundState, RefundWay
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.refunds import ACCOUNT
@@ -79,9 +80,11 @@ def failed(paid_refund):
     refund = paid_refund()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        Refund.objects.update(state=RefundState.FAILED, way=RefundWay.PROVIDER, sealed_account="")
+        Refund.objects.update(way=RefundWay.PROVIDER, sealed_account="")
         Payment.objects.update(method=PaymentMethod.CARD)
         cursor.execute("SET LOCAL session_replication_role = origin")
+    with locked_refunds([refund.pk]) as [approved]:
+        settling.fail(approved, error="결제한 곳에서 환불하지 못했습니다.", at=timezone.now())
     return reloaded(refund)
 
 

@@ -9,10 +9,16 @@ from tests.fixtures.orders import broken, reloaded
 K, S = ProblemKind, LineState
 
 
-def test_what_the_pg_never_showed_is_over_when_all_has_gone_back(at_pg):
+def seen_in_part(at_pg):
+    """A payment of 40,000 won that staff confirmed by hand, of which the PG shows 25,000."""
     one = at_pg()
     one.confirm()
     one.tell(25_000)
+    return one
+
+
+def test_what_the_pg_never_showed_is_over_when_all_has_gone_back(at_pg):
+    one = seen_in_part(at_pg)
     problem = one.open_problem()
     one.cancel()
     assert one.problems() == [(K.MISMATCH_WITH_PG, 15_000)], "nothing has gone back yet"
@@ -23,17 +29,13 @@ def test_what_the_pg_never_showed_is_over_when_all_has_gone_back(at_pg):
 
 
 def test_the_pgs_part_alone_gone_back_leaves_the_case(at_pg):
-    one = at_pg()
-    one.confirm()
-    one.tell(25_000)
+    one = seen_in_part(at_pg)
     one.tell(25_000, refunds=(25_000,))
     assert (K.MISMATCH_WITH_PG, 15_000) in one.problems()
 
 
 def test_an_old_case_of_money_that_has_gone_is_over_with_the_next_answer(at_pg):
-    one = at_pg()
-    one.confirm()
-    one.tell(25_000)
+    one = seen_in_part(at_pg)
     problem = one.open_problem()
     one.cancel()
     one.pay_out()
