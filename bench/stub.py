@@ -2,7 +2,7 @@
 
 `python -m bench.stub` reads {number: [{time, code, name, place}, …]} from stdin, prints its address and answers the
 GraphQL question about a parcel over kept-alive connections until SIGTERM. It speaks as much of the protocol as
-sandbox/tracker.py where nothing goes wrong.
+sandbox/courier/server.py where nothing goes wrong.
 """
 
 import asyncio

@@ -32,7 +32,7 @@ class Sandbox:
 
 
 SANDBOXES = (
-    Sandbox("tracker", "sandbox.tracker", 10, {"OMS_TRACKER_DELIVERY_BASE_URL": ""}),
+    Sandbox("courier", "sandbox.courier", 10, {"OMS_TRACKER_DELIVERY_BASE_URL": ""}),
     Sandbox(
         "pg",
         "sandbox.pg",

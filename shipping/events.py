@@ -3,8 +3,13 @@
 from core.events import kind
 
 PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
+PARCEL_PRINTED = kind("parcel.printed", "송장 출력")
 PARCEL_VOIDED = kind("parcel.voided", "송장 삭제")
 PARCEL_HANDED_OVER = kind("parcel.handed_over", "출고")
 PARCEL_TAKEN_BACK = kind("parcel.taken_back", "출고 취소")
 PARCEL_DELIVERED = kind("parcel.delivered", "택배 배송완료")
 PARCEL_UNDELIVERED = kind("parcel.undelivered", "택배 배송완료 취소")
+PARCEL_TURNED_BACK = kind("parcel.turned_back", "반송")
+PARCEL_CAME_BACK = kind("parcel.came_back", "반송완료")
+PARCEL_LOST = kind("parcel.lost", "분실 처리")
+PARCEL_RESUMED = kind("parcel.resumed", "다시 배송")

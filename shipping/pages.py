@@ -23,7 +23,7 @@ from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, S
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
 from shipping.search import shipment_arms
-from shipping.services import polling
+from shipping.services.tracking import polling
 from shipping.states import TrackingStage
 
 T = TrackingStage

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from shipping.services.tracking import poll_due
+from shipping.services.tracking.asking import poll_due
 
 LONGEST = 8.0
 """Seconds: the next slot comes after ten and goes on with what is left."""

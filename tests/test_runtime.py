@@ -89,7 +89,7 @@ def parts_of(shop: Running) -> dict[str, int]:
     for pid in children_of(shop.process.pid):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         names = (
-            "gunicorn", "worker", "oms_relay", "beat", "sandbox.tracker", "sandbox.pg", "sandbox.solapi", "postgres",
+            "gunicorn", "worker", "oms_relay", "beat", "sandbox.courier", "sandbox.pg", "sandbox.solapi", "postgres",
             "valkey-server",
         )  # fmt: skip
         name = next((name for name in names if any(name in word for word in words)), words[0])
@@ -124,7 +124,7 @@ def test_up_starts_everything_prints_the_address_and_stops_cleanly(shop, shop_fo
         "worker",
         "oms_relay",
         "beat",
-        "sandbox.tracker",
+        "sandbox.courier",
         "sandbox.pg",
         "sandbox.solapi",
     }

@@ -22,12 +22,12 @@ from orders.services.verdicts import rejudge_stale
 from orders.states import BenefitAct, BenefitKind, LineState
 from payments.models import BankAccount, LedgerEntry
 from products.models import Product
-from sandbox.carriers import is_demo_number, number_error
+from sandbox.courier.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
-from shipping.services.polling import SOURCE
 from shipping.services.shipments import undeliver
-from shipping.services.tracking import poll_due
+from shipping.services.tracking.asking import poll_due
+from shipping.services.tracking.polling import SOURCE
 from shipping.states import ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 

@@ -16,11 +16,11 @@ from orders.states import DeliveryMethod
 from payments.models import BankAccount
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentStep, TrackingAccount, TrackingEvent, WaybillDraft
-from shipping.services.polling import SOURCE
+from shipping.services.tracking.polling import SOURCE
 from shipping.waybills import with_check_digit
 
 SANDBOX_URL = "http://127.0.0.1:8010"
-"""Where `make up` starts the sandbox tracker by default; OMS_TRACKER_DELIVERY_BASE_URL says so when it is elsewhere."""
+"""Where `make up` starts the courier sandbox by default; OMS_TRACKER_DELIVERY_BASE_URL says so when it is elsewhere."""
 SANDBOX_SPEED = 300
 """The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
 DRAFTS = 12
@@ -63,8 +63,8 @@ def _tell_sandbox() -> None:
 
     Only whoever has started the sandbox for this shop says where it is; another shop's books are not touched.
     """
-    [tracker] = [box for box in SANDBOXES if box.name == "tracker"]
-    [setting] = tracker.urls
+    [couriers] = [box for box in SANDBOXES if box.name == "courier"]
+    [setting] = couriers.urls
     base_url = os.environ.get(setting)
     if not base_url:
         return

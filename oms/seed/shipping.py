@@ -5,10 +5,10 @@ from orders.models import Order
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, ParcelLine, Shipment, ShipmentLine, TrackingEvent, TrackingPoll
 from shipping.rollup import PARCELS, ROLLED_UP, SUMMARY
-from shipping.services.polling import SOURCE
+from shipping.services.tracking.polling import SOURCE
 
 # Courier -> (first digits of numbers of the sandbox, digits of the counter, places that the check digit is made of).
-# The first digits are those that the sandbox tracker knows; every number is right by its courier's own rule.
+# The first digits are those that the courier sandbox knows; every number is right by its courier's own rule.
 NUMBERS = {
     "CJGLS": ("68", 7, 9),
     "HYUNDAI": ("24", 7, 11), "HANJIN": ("40", 7, 11), "KGB": ("90", 6, 10), "EPOST": ("68", 8, 0),
@@ -17,7 +17,7 @@ SCATTER = 7_654_321
 """Coprime to every power of ten: neighbouring parcels get numbers far apart, each number once."""
 
 STORIES = ("91", "92", "93", "94")
-"""Tails of numbers for a failed attempt, a return, scans in the wrong order, a fast delivery (sandbox/timeline.py)."""
+"""Tails of numbers for a failed attempt, a return, scans in the wrong order, a fast delivery (sandbox/courier)."""
 
 STAGES = (
     ("REGISTERED", "INFORMATION_RECEIVED", "운송장 등록", "보내는 곳", "g.ship_e"),
@@ -26,7 +26,7 @@ STAGES = (
     ("OUT_FOR_DELIVERY", "OUT_FOR_DELIVERY", "배송출발", "배송지 대리점", "g.pick_p + 0.85 * (g.del_p - g.pick_p)"),
     ("DELIVERED", "DELIVERED", "배송완료", "배송지 대리점", "g.del_p"),
 )
-# As shipping.services.answers computes it of the same scan: code, status word, no sentence, place, time, a full date.
+# As services.tracking.answers computes it of the same scan: code, status word, no sentence, place, time, a full date.
 FINGERPRINT = """
     encode(sha256(convert_to(concat_ws(chr(31), t.code, t.text, '', t.place,
         to_char(t.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00', 'False'), 'UTF8')), 'hex')

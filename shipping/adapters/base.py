@@ -1,7 +1,8 @@
 """What every tracking source answers, whatever protocol it speaks (shipping.md 4.4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -75,6 +76,51 @@ class TrackingSource(Protocol):
 
     name: str
 
-    def track(self, *, courier: str, number: str) -> TrackResult:
-        """배송조회: ask about `number` of the courier with this slug; a failure is an outcome, nothing is raised."""
+    def track(self, *, carrier: str, number: str) -> TrackResult:
+        """배송조회: ask about `number` of the carrier with this code of the source's own.
+
+        A failure is an outcome, nothing is raised; an empty `carrier` is UNKNOWN_CARRIER.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedEvent:
+    """배송 소식 한 건: one scan of a parcel that a bulk feed tells of, unasked."""
+
+    number: str
+    key: str = ""
+    """What we called the parcel when its number was registered (CUST_USE_NO), empty where the feed has none."""
+    event: RawEvent
+    is_return: bool = False
+    receipt: str = ""
+    """What the acknowledgement of this event names, in the source's own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedPage:
+    """배송 소식 한 쪽: FOUND with up to `page_size` events (none: nothing new), or what stands in the way."""
+
+    outcome: TrackOutcome
+    events: tuple[FeedEvent, ...] = ()
+    skipped: int = 0
+    """Entries of the page that could not be read; their receipts are lost, so the source will tell them again."""
+    retry_after: int | None = None
+    cause: Cause | None = None
+    detail: str = ""
+    sample: str = ""
+
+
+class TrackingFeed(Protocol):
+    """배송 소식: a source that tells by contract what happened, page by page, until each event is acknowledged."""
+
+    name: str
+    page_size: int
+
+    def pull(self, *, day: date) -> FeedPage:
+        """받기: events of a KST day that were not acknowledged yet; nothing is raised."""
+        ...
+
+    def acknowledge(self, *, events: Sequence[FeedEvent]) -> TrackOutcome:
+        """수신 확인: FOUND when the source will not tell these again; at most `page_size` of them."""
         ...

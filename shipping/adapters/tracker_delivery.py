@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from core.http import BadResponse, Client, HttpProblem, Response, Timeout, TooLarge
 from shipping.adapters.base import SAMPLE_LIMIT, Cause, RawEvent, TrackOutcome, TrackResult
-from shipping.couriers import COURIERS
 
 CLOUD_URL = "https://apis.tracker.delivery"
 PAGE_SIZE = 20
 """The server cuts larger pages to this without a word."""
 MAX_PAGES = 25
+LOTTE = "kr.lotte"
+"""The carrier whose scans may lack a time."""
 TEXT_LIMIT = 300
 _LONGEST_WAIT = 86_400
 _SEOUL = ZoneInfo("Asia/Seoul")
@@ -64,12 +65,10 @@ class TrackerDelivery:
         self._client = client
         self._headers = {"Authorization": f"TRACKQL-API-KEY {api_key}"} if api_key else {}
 
-    def track(self, *, courier: str, number: str) -> TrackResult:
+    def track(self, *, carrier: str, number: str) -> TrackResult:
         """배송조회: every event of one parcel, all pages of it, or the outcome that stands in the way; never raises."""
-        known = COURIERS.get(courier)
-        carrier = known.code(self.name) if known else ""
         if not carrier:
-            return TrackResult(outcome=TrackOutcome.UNKNOWN_CARRIER, detail=f"no carrier id for {courier[:20]!r}")
+            return TrackResult(outcome=TrackOutcome.UNKNOWN_CARRIER, detail="no carrier id")
         if not (number.isascii() and number.isalnum()):
             return TrackResult(outcome=TrackOutcome.BAD_NUMBER, detail="the number holds other signs")
         events: list[RawEvent] = []
@@ -222,7 +221,7 @@ def _event(node: Mapping[str, Any], carrier: str) -> RawEvent:
         text=_clean(node.get("description")),
         place=_clean(location.get("name")) if isinstance(location, dict) else "",
         at=at,
-        is_date_only=at is not None and carrier == COURIERS["HYUNDAI"].code(TrackerDelivery.name) and _is_day_end(at),
+        is_date_only=at is not None and carrier == LOTTE and _is_day_end(at),
     )
 
 

@@ -33,6 +33,8 @@ class Parcel(StateGuard, TimeStamped):
     alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)
     printed_count = models.PositiveSmallIntegerField("출력 횟수", default=0)
     numbered_at = models.DateTimeField("송장등록일시", null=True, blank=True)
+    printed_at = models.DateTimeField("송장출력일시", null=True, blank=True)
+    packed_at = models.DateTimeField("포장일시", null=True, blank=True)
     handed_over_at = models.DateTimeField("출고일시", null=True, blank=True)
     first_scan_at = models.DateTimeField("집하일시", null=True, blank=True)
     last_event_at = models.DateTimeField("최근 변동", null=True, blank=True)
@@ -69,6 +71,14 @@ class Parcel(StateGuard, TimeStamped):
     def after_move(cls, rows: Sequence[Any], *, at: datetime) -> None:
         """The services roll the shipments up after lines and parcels have both moved."""
 
+    @transition(state, source=P.CREATED, target=P.NUMBERED, custom={"label": "송장 등록"})
+    def number(self, *, at: datetime, courier: str, waybill: str) -> None:
+        self.courier, self.waybill, self.numbered_at = courier, waybill, at
+
+    @transition(state, source=P.NUMBERED, target=P.PRINTED, custom={"label": "송장 출력"})
+    def print_label(self, *, at: datetime) -> None:
+        self.printed_at = at
+
     @transition(state, source=[P.NUMBERED, P.PRINTED], target=P.HANDED_OVER, custom={"label": "출고"})
     def hand_over(self, *, at: datetime) -> None:
         self.handed_over_at = at
@@ -93,6 +103,22 @@ class Parcel(StateGuard, TimeStamped):
     def undeliver(self, *, at: datetime) -> None:
         self.refused_delivery_at = self.delivered_at if self.stage == TrackingStage.DELIVERED else None
         self.delivered_at = None
+
+    @transition(state, source=P.HANDED_OVER, target=P.RETURNING, custom={"label": "반송"})
+    def turn_back(self, *, at: datetime) -> None:
+        """The courier brings it back to us; its lines stay on the way until a person decides."""
+
+    @transition(state, source=[P.HANDED_OVER, P.RETURNING], target=P.RETURNED, custom={"label": "반송완료"})
+    def come_back(self, *, at: datetime) -> None:
+        """The box is in the house again."""
+
+    @transition(state, source=[P.HANDED_OVER, P.RETURNING], target=P.LOST, custom={"label": "분실 처리"})
+    def lose(self, *, at: datetime) -> None:
+        """A person has given it up; the courier pays or does not."""
+
+    @transition(state, source=[P.RETURNING, P.LOST], target=P.HANDED_OVER, custom={"label": "다시 배송"})
+    def resume(self, *, at: datetime) -> None:
+        """It goes to the buyer after all."""
 
 
 class ParcelLine(models.Model):

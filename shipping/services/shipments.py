@@ -30,7 +30,7 @@ from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
-from shipping.services import polling
+from shipping.services.tracking import polling
 from shipping.states import ParcelState
 
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."

@@ -14,8 +14,8 @@ from core.settings_registry import change_settings, declared_settings, get_setti
 from shipping.adapters.tracker_delivery import CLOUD_URL
 from shipping.forms import TrackingAccountForm
 from shipping.options import GROUP, SENDER_GROUP
-from shipping.services.accounts import check_account, save_account, state_of, tracking_account
-from shipping.services.sources import address_of
+from shipping.services.tracking.accounts import check_account, save_account, state_of, tracking_account
+from shipping.services.tracking.sources import address_of
 
 EDIT = "settings.edit"
 NO_ACCOUNT = "먼저 배송조회 계정을 저장하세요."

@@ -14,8 +14,9 @@ from orders.services import progress
 from orders.states import ConfirmedBy, DeliveredBy, LineState
 from shipping import handlers
 from shipping.models import AccountState, Parcel, ParcelLine, Shipment, TrackingAccount, TrackingEvent, TrackingPoll
-from shipping.services import polling, shipments, tracking, waybills
-from shipping.services.answers import write_answers
+from shipping.services import shipments, waybills
+from shipping.services.tracking import asking, polling
+from shipping.services.tracking.answers import write_answers
 from shipping.services.waybills import WaybillEntry
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 from shipping.tasks import poll_tracking
@@ -108,11 +109,11 @@ def test_a17_fifty_parcels(make_sent, tracker, account):
 def test_the_same_answer_twice_writes_nothing_but_the_next_date(make_sent, tracker, account):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: MOVING})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     first, events = reloaded(shipment), OrderEvent.objects.count()
     assert (first.stage, first.last_event_text) == (TrackingStage.IN_TRANSIT, "1번 집배점 간선상차")
     again_at = TrackingPoll.objects.get().next_poll_at
-    assert tracking.poll_due(at=again_at) == 1
+    assert asking.poll_due(at=again_at) == 1
     assert TrackingEvent.objects.count() == 2
     assert OrderEvent.objects.count() == events
     assert reloaded(shipment).version == first.version
@@ -122,7 +123,7 @@ def test_the_same_answer_twice_writes_nothing_but_the_next_date(make_sent, track
 def test_scans_alone_leave_the_version_for_the_people_at_the_screen(make_sent, tracker, account):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: scans("INFORMATION_RECEIVED")})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert reloaded(shipment).stage == TrackingStage.REGISTERED
     assert reloaded(shipment).version == shipment.version
 
@@ -141,12 +142,12 @@ def test_a_line_in_two_boxes_is_delivered_with_the_second(make_numbered, tracker
     ParcelLine.objects.create(parcel=second, line=line, quantity=1)
     shipments.ship(line_ids=[line.pk], actor=staff, at=NOW)
     tell(tracker, {shipment.waybill: DELIVERED, second.waybill: MOVING})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert reloaded(line).state == LineState.SHIPPING
     assert reloaded(second).state == ParcelState.HANDED_OVER
     late = scans("AT_PICKUP", "DELIVERED", hours=20)
     tell(tracker, {second.waybill: late})
-    tracking.poll_due(at=LATER + timedelta(hours=8))
+    asking.poll_due(at=LATER + timedelta(hours=8))
     assert reloaded(line).state == LineState.DELIVERED
     assert reloaded(line).delivered_at == NOW + timedelta(hours=21)
 
@@ -155,7 +156,7 @@ def test_a_delivery_told_before_the_parcel_left_counts_when_it_is_told_again(mak
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
     parcel = Parcel.objects.get()
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     poll = TrackingPoll.objects.get()
     assert (reloaded(parcel).state, poll.is_active) == (ParcelState.DELIVERED, False)
 
@@ -165,14 +166,14 @@ def test_a_delivery_told_before_the_parcel_left_counts_when_it_is_told_again(mak
     known.last_hash = poll.last_hash
     known.save()
     Parcel.objects.filter(shipment=other).update(stage=TrackingStage.DELIVERED)
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert reloaded(other).step == "DELIVERED"
 
 
 def test_a_delivery_after_a_return_delivers_nothing_and_is_shown_to_a_person(make_sent, tracker, account):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: scans("AT_PICKUP", "UNKNOWN", "DELIVERED")})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert Parcel.objects.get().alert == TrackingAlert.DELIVERED_AFTER_RETURN
     assert (reloaded(shipment).step, reloaded(shipment).tracking_failed) == ("SHIPPING", True)
     assert OrderLine.objects.get().state == LineState.SHIPPING
@@ -181,25 +182,25 @@ def test_a_delivery_after_a_return_delivers_nothing_and_is_shown_to_a_person(mak
 def test_what_staff_took_back_is_not_delivered_again_by_the_same_scan(make_sent, tracker, account, staff):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     ids = shipments.lines_of([shipment.pk])
     shipments.undeliver(line_ids=ids, actor=staff, at=LATER, reason="고객이 받지 못함")
     due = TrackingPoll.objects.get().next_poll_at
-    assert tracking.poll_due(at=due) == 1
+    assert asking.poll_due(at=due) == 1
     assert reloaded(shipment).step == "SHIPPING"
     assert TrackingPoll.objects.get().is_active
     again_told = [*DELIVERED, *scans("OUT_FOR_DELIVERY", "UNKNOWN", hours=30)[:1], *scans("DELIVERED", hours=32)]
     tell(tracker, {shipment.waybill: again_told})
     tracker.control("clock", now=(NOW + timedelta(days=3)).isoformat())
-    assert tracking.poll_due(at=NOW + timedelta(days=3)) == 1
+    assert asking.poll_due(at=NOW + timedelta(days=3)) == 1
 
 
 def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tracker, account, staff):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
     [lease] = polling.claim(at=LATER)
-    with tracking.open_source(account) as source:
-        result = source.track(courier=lease.courier, number=lease.waybill)
+    with asking.open_source(account) as source:
+        result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     ids = shipments.lines_of([shipment.pk])
     shipments.unship(line_ids=ids, actor=staff, at=LATER, reason="출고 취소")
     assert write_answers(answers=[(lease, result)], at=LATER) == 0
@@ -215,8 +216,8 @@ def test_a_lease_that_ran_out_writes_nothing(make_sent, tracker, account):
     [lease] = polling.claim(at=LATER)
     assert polling.claim(at=LATER) == []
     [newer] = polling.claim(at=LATER + timedelta(minutes=11))
-    with tracking.open_source(account) as source:
-        result = source.track(courier=lease.courier, number=lease.waybill)
+    with asking.open_source(account) as source:
+        result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     assert write_answers(answers=[(lease, result)], at=LATER) == 0
     assert write_answers(answers=[(newer, result)], at=LATER) == 1
 
@@ -225,7 +226,7 @@ def test_a_box_that_comes_back_to_us_delivers_no_line(make_sent, tracker, accoun
     [shipment] = make_sent(1)
     Parcel.objects.update(direction=Direction.RETURN)
     tell(tracker, {shipment.waybill: DELIVERED})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert OrderLine.objects.get().state == LineState.SHIPPING
 
 
@@ -235,20 +236,20 @@ def test_a_fault_of_the_source_changes_no_order_and_backs_off(kind, make_sent, t
     tell(tracker, {one.waybill: DELIVERED for one in sent})
     tracker.control("faults", kind=kind)
     before = moves()
-    assert tracking.poll_due(at=LATER) == 6
+    assert asking.poll_due(at=LATER) == 6
     assert moves() == before
     assert not TrackingEvent.objects.exists()
     account.refresh_from_db()
     assert account.failing_since == LATER
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {1}
     # The breaker is open: nobody is asked, then one.
-    assert tracking.poll_due(at=LATER + timedelta(seconds=30)) == 0
+    assert asking.poll_due(at=LATER + timedelta(seconds=30)) == 0
     tracker.control("faults", method="DELETE")
     TrackingPoll.objects.update(next_poll_at=LATER)
-    assert tracking.poll_due(at=LATER + timedelta(minutes=2)) == 1
+    assert asking.poll_due(at=LATER + timedelta(minutes=2)) == 1
     account.refresh_from_db()
     assert (account.failing_since, account.failures) == (None, 0)
-    assert tracking.poll_due(at=LATER + timedelta(minutes=2)) == 5
+    assert asking.poll_due(at=LATER + timedelta(minutes=2)) == 5
     assert {one.step for one in again(sent)} == {"DELIVERED"}
 
 
@@ -256,13 +257,13 @@ def test_refused_keys_block_the_account_and_a_good_answer_frees_it(make_sent, tr
     sent = make_sent(3)
     tell(tracker, {one.waybill: MOVING for one in sent})
     tracker.control("config", api_key="client:secret")
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     account.refresh_from_db()
     assert account.state == AccountState.BLOCKED
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {0}
-    assert tracking.poll_due(at=LATER + timedelta(minutes=1)) == 0
+    assert asking.poll_due(at=LATER + timedelta(minutes=1)) == 0
     TrackingAccount.objects.update(api_key="client:secret")
-    assert tracking.poll_due(at=LATER + timedelta(minutes=6)) == 1
+    assert asking.poll_due(at=LATER + timedelta(minutes=6)) == 1
     account.refresh_from_db()
     assert account.state == AccountState.OK
 
@@ -270,10 +271,10 @@ def test_refused_keys_block_the_account_and_a_good_answer_frees_it(make_sent, tr
 def test_a_rate_limit_is_obeyed_and_counts_against_nobody(make_sent, tracker, account):
     make_sent(2)
     tracker.control("faults", kind="http_429", retry_after=120)
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {0}
     assert {poll.next_poll_at for poll in TrackingPoll.objects.all()} == {LATER + timedelta(seconds=120)}
-    assert tracking.poll_due(at=LATER + timedelta(seconds=60)) == 0
+    assert asking.poll_due(at=LATER + timedelta(seconds=60)) == 0
 
 
 def test_one_courier_with_a_backlog_leaves_room_for_the_others(make_sent, account):
@@ -290,7 +291,7 @@ def test_thirty_days_without_a_delivery_end_the_questions(make_sent, tracker, ac
     tell(tracker, {shipment.waybill: MOVING})
     at = NOW + timedelta(days=31)
     tracker.control("clock", now=at.isoformat())
-    tracking.poll_due(at=at)
+    asking.poll_due(at=at)
     assert not TrackingPoll.objects.get().is_active
     assert (Parcel.objects.get().alert, reloaded(shipment).tracking_failed) == (TrackingAlert.EXPIRED, True)
 
@@ -310,7 +311,7 @@ def test_a_confirmed_shipment_stays_confirmed_when_the_courier_speaks_late(make_
     ids = shipments.lines_of([shipment.pk])
     progress.confirm_purchase(line_ids=ids, by="BUYER", actor=None, at=NOW)
     tell(tracker, {shipment.waybill: DELIVERED})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert OrderLine.objects.get().state == LineState.CONFIRMED
     assert Parcel.objects.get().state == ParcelState.DELIVERED
 
@@ -331,7 +332,7 @@ def test_a_fast_sandbox_gives_parcels_up_by_the_time_of_the_shop(make_sent, trac
     [shipment] = make_sent(1)
     TrackingAccount.objects.update(speed=300)
     tell(tracker, {shipment.waybill: MOVING})
-    assert tracking.poll_due(at=NOW + timedelta(days=days)) == 1
+    assert asking.poll_due(at=NOW + timedelta(days=days)) == 1
     assert TrackingPoll.objects.get().is_active is not is_given_up
     assert Parcel.objects.get().alert == (TrackingAlert.EXPIRED if is_given_up else "")
 
@@ -349,7 +350,7 @@ def test_a_line_whose_box_arrived_while_it_was_confirmed_is_delivered_after_the_
     [shipment] = make_sent(1)
     line = confirmed_on_the_way(shipment, staff)
     tell(tracker, {shipment.waybill: DELIVERED})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     assert (Parcel.objects.get().state, reloaded(line).state) == (ParcelState.DELIVERED, LineState.CONFIRMED)
     progress.revoke_confirmation(line_ids=[line.pk], actor=staff, at=LATER, reason="고객 요청")
     assert reloaded(line).state == LineState.SHIPPING
@@ -370,7 +371,7 @@ def test_a_revoked_line_that_is_still_on_the_way_stays_there(make_sent, tracker,
     [shipment] = make_sent(1)
     line = confirmed_on_the_way(shipment, staff)
     tell(tracker, {shipment.waybill: MOVING})
-    tracking.poll_due(at=LATER)
+    asking.poll_due(at=LATER)
     progress.revoke_confirmation(line_ids=[line.pk], actor=staff, at=LATER, reason="고객 요청")
     relay.run_once(at=LATER)
     assert (reloaded(line).state, reloaded(shipment).step) == (LineState.SHIPPING, "SHIPPING")

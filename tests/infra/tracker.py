@@ -1,4 +1,4 @@
-"""A sandbox tracker as a process of its own, and a plain client of its two APIs."""
+"""A courier sandbox as a process of its own, and a plain client of its two APIs."""
 
 import http.client
 import json
@@ -18,11 +18,11 @@ class RunningTracker:
     """The process; `control` arranges, `graphql` asks."""
 
     def __init__(self, state: Path, *options: str, port: int = 0) -> None:
-        command = [sys.executable, "-m", "sandbox.tracker", "--port", str(port), "--state", str(state), *options]
+        command = [sys.executable, "-m", "sandbox.courier", "--port", str(port), "--state", str(state), *options]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):
-            raise RuntimeError(f"the sandbox tracker did not start: {line!r}")
+            raise RuntimeError(f"the courier sandbox did not start: {line!r}")
         self.base_url = line.split()[-1]
         self.port = int(self.base_url.rsplit(":", 1)[1])
 
@@ -80,13 +80,13 @@ def running_tracker(state: Path, *options: str) -> Iterator[RunningTracker]:
 
 @pytest.fixture(scope="session")
 def tracker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTracker]:
-    """One sandbox tracker for all tests of a worker, at the speed of life."""
+    """One courier sandbox for all tests of a worker, at the speed of life."""
     with running_tracker(tmp_path_factory.mktemp("tracker") / "books.sqlite3", "--speed", "1") as tracker:
         yield tracker
 
 
 @pytest.fixture
 def tracker(tracker_process: RunningTracker) -> RunningTracker:
-    """The sandbox tracker with empty books, the true time and no faults; demo numbers live by themselves."""
+    """The courier sandbox with empty books, the true time and no faults; demo numbers live by themselves."""
     tracker_process.control("reset")
     return tracker_process

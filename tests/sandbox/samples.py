@@ -1,4 +1,4 @@
-"""Questions to the sandbox tracker and payload 8.1 of shipping.md as a timeline."""
+"""Questions to the courier sandbox and payload 8.1 of shipping.md as a timeline."""
 
 CJ = "kr.cjlogistics"
 TRACK = """

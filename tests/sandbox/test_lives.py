@@ -1,4 +1,4 @@
-"""Parcels of the sandbox tracker live by the clock, fail on demand and survive a kill (shipping.md 9)."""
+"""Parcels of the courier sandbox live by the clock, fail on demand and survive a kill (shipping.md 9)."""
 
 import http.client
 import json

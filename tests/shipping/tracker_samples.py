@@ -1,8 +1,9 @@
-"""Two events as the sandbox tracker is told them and as the adapter must read them (shipping.md 8.1)."""
+"""Two events as the courier sandbox is told them and as the adapter must read them (shipping.md 8.1)."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
 from shipping.adapters.base import RawEvent
+from shipping.couriers import COURIERS
 from shipping.projection import project
 
 KST = timezone(timedelta(hours=9))
@@ -44,7 +45,8 @@ READ_EVENTS = (
 
 
 def ask(source, number=NUMBER, courier="CJGLS"):
-    return source.track(courier=courier, number=number)
+    known = COURIERS.get(courier)
+    return source.track(carrier=known.code(source.name) if known else "", number=number)
 
 
 def projected(result, previous=None):

@@ -23,9 +23,9 @@ from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
 from shipping.projection import Alert, Projection, TrackedEvent, project
 from shipping.rollup import refresh_parcels
-from shipping.services import polling
-from shipping.services.polling import Lease
 from shipping.services.shipments import Locked, lines_of, locked_shipments
+from shipping.services.tracking import polling
+from shipping.services.tracking.polling import Lease
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 
 log = logging.getLogger("oms.tracking")

@@ -1,4 +1,4 @@
-"""The control API of the sandbox tracker under /__control/: what tests and the demo shop arrange behind its back."""
+"""The control API of the courier sandbox under /__control/: what tests and the demo shop arrange behind its back."""
 
 import threading
 from collections import Counter, deque
@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sandbox.books import Books, Parcel
-from sandbox.carriers import CARRIERS
-from sandbox.faults import Faults
-from sandbox.timeline import KST, SCENARIOS, parse_time
+from sandbox.courier.books import Books, Parcel
+from sandbox.courier.carriers import CARRIERS
+from sandbox.courier.faults import Faults
+from sandbox.courier.timeline import KST, SCENARIOS, parse_time
 
 LOG_SIZE = 20_000
 

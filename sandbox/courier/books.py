@@ -1,4 +1,4 @@
-"""The books of the sandbox tracker: parcels, clock, faults and settings, kept in a SQLite file through any kill."""
+"""The books of the courier sandbox: parcels, clock, faults and settings, kept in a SQLite file through any kill."""
 
 import json
 import sqlite3

@@ -10,9 +10,10 @@ from django.core.validators import URLValidator
 from core.exceptions import DomainError
 from core.http import HttpProblem
 from shipping.adapters.base import TrackOutcome
+from shipping.couriers import COURIERS
 from shipping.models import AccountState, TrackingAccount
-from shipping.services import polling
-from shipping.services.sources import open_source
+from shipping.services.tracking import polling
+from shipping.services.tracking.sources import open_source
 
 NAME = "tracker.delivery"
 PROBE = ("CJGLS", "000000000000")
@@ -84,7 +85,7 @@ def check_account(account: TrackingAccount) -> tuple[bool, str]:
     courier, number = PROBE
     try:
         with open_source(account) as source:
-            outcome = source.track(courier=courier, number=number).outcome
+            outcome = source.track(carrier=COURIERS[courier].code(source.name), number=number).outcome
     except (HttpProblem, ValueError):
         return False, ANSWERS[TrackOutcome.UNAVAILABLE]
     return outcome in WORKS, ANSWERS[outcome]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sandbox.books import Books
-from sandbox.carriers import CARRIERS, is_demo_number, number_error
-from sandbox.graphql import Field, GraphQLFailure, Operation, chosen
-from sandbox.timeline import ALWAYS_BROKEN, NEVER_FOUND, demo_scenario, visible_events
+from sandbox.courier.books import Books
+from sandbox.courier.carriers import CARRIERS, is_demo_number, number_error
+from sandbox.courier.graphql import Field, GraphQLFailure, Operation, chosen
+from sandbox.courier.timeline import ALWAYS_BROKEN, NEVER_FOUND, demo_scenario, visible_events
 
 PAGE_CAP = 20
 """Larger pages are cut to this without a word."""

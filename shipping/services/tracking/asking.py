@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from core.failpoints import declare, failpoint
 from shipping.adapters.base import TrackingSource, TrackOutcome, TrackResult
+from shipping.couriers import COURIERS
 from shipping.models import AccountState, TrackingAccount
-from shipping.services import polling
-from shipping.services.answers import RATE_PAUSE, write_answers
-from shipping.services.polling import Lease
-from shipping.services.sources import IN_FLIGHT, open_source
+from shipping.services.tracking import polling
+from shipping.services.tracking.answers import RATE_PAUSE, write_answers
+from shipping.services.tracking.polling import Lease
+from shipping.services.tracking.sources import IN_FLIGHT, open_source
 
 log = logging.getLogger("oms.tracking")
 
@@ -45,7 +46,7 @@ def poll_due(*, at: datetime, limit: int = 200) -> int:
 
 
 def _ask(source: TrackingSource, lease: Lease) -> TrackResult:
-    return source.track(courier=lease.courier, number=lease.waybill)
+    return source.track(carrier=COURIERS[lease.courier].code(source.name), number=lease.waybill)
 
 
 def _note_account(account: TrackingAccount, results: Sequence[TrackResult], *, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The couriers that the sandbox tracker serves, with the number rules their parsers enforce (shipping.md 1.1)."""
+"""The couriers that the courier sandbox serves, with the number rules their parsers enforce (shipping.md 1.1)."""
 
 import re
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Twin of tracker.delivery on loopback: same GraphQL, same errors, its parcels live by themselves.
 
-Start: python -m sandbox.tracker --port 4000 --state var/tracker.sqlite3 [--speed 300]. With port 0 it takes a free
-port; the first line on stdout names the address. See docs of the control API in sandbox/control.py.
+Start: python -m sandbox.courier --port 4000 --state var/courier.sqlite3 [--speed 300]. With port 0 it takes a free
+port; the first line on stdout names the address. See docs of the control API in sandbox/courier/control.py.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.books import Books, Settings
-from sandbox.control import Control, Journal
-from sandbox.faults import Answer, Faults, spoiled
-from sandbox.graphql import GraphQLFailure, Operation
-from sandbox.schema import BrokenParser, execute, prepared
+from sandbox.courier.books import Books, Settings
+from sandbox.courier.control import Control, Journal
+from sandbox.courier.faults import Answer, Faults, spoiled
+from sandbox.courier.graphql import GraphQLFailure, Operation
+from sandbox.courier.schema import BrokenParser, execute, prepared
 
 HOST = "127.0.0.1"
 BODY_LIMIT = 4 * 1024 * 1024
@@ -29,7 +29,7 @@ DEFAULT_SPEED = 300.0
 """A happy parcel takes 29 hours at speed 1, about six minutes at this one."""
 
 
-class TrackerServer(ThreadingHTTPServer):
+class CourierServer(ThreadingHTTPServer):
     """Holds what all requests share."""
 
     daemon_threads = True
@@ -52,9 +52,9 @@ class TrackerServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """One connection; kept alive between requests."""
 
-    server: TrackerServer
+    server: CourierServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "sandbox-tracker", ""
+    server_version, sys_version = "sandbox-courier", ""
     timeout = 120
     disable_nagle_algorithm = True
     wbufsize = -1
@@ -232,7 +232,7 @@ def _subject(operation: Operation, variables: dict[str, Any]) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="sandbox.tracker", description="Twin of tracker.delivery on loopback")
+    parser = argparse.ArgumentParser(prog="sandbox.courier", description="Twin of tracker.delivery on loopback")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
     parser.add_argument("--state", type=Path, required=True, help="SQLite file that keeps the books")
     parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="how much faster scenarios run than life")
@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--speed must be above 0")
     settings = Settings(speed=options.speed, is_demo=not options.no_demo, api_key=options.api_key)
     books = Books(options.state, settings=settings)
-    server = TrackerServer(options.port, books)
+    server = CourierServer(options.port, books)
 
     def stop(*_: Any) -> None:
         server.stopping.set()
@@ -256,7 +256,3 @@ def main(arguments: list[str] | None = None) -> int:
     server.server_close()
     books.close()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,7 @@
+"""`python -m sandbox.courier`."""
+
+import sys
+
+from sandbox.courier.server import main
+
+sys.exit(main())
