@@ -48,7 +48,8 @@ class Tracker(Service):
     def answer(self, request: Request, subject: Subject) -> Answer:
         """Run it."""
         try:
-            result = execute(*subject.content, self.books)
+            operation, variables = subject.content
+            result = execute(operation, variables, self.books)
         except BrokenParser:
             return json_answer(500, {"errors": [_INTERNAL]}, "INTERNAL")
         errors = result.get("errors")
