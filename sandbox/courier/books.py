@@ -57,6 +57,8 @@ class Books:
         # The operating system keeps what was written when this process is killed; only a power cut could lose it.
         self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _TABLES)
         self._defaults = asdict(settings)
+        self.generation = 0
+        """Counts the resets: what a service keeps in memory of an older one is worth nothing."""
         self._parcels = {
             (row[0], row[1]): Parcel(row[0], row[1], row[2], _loaded(row[3]), row[4])
             for row in self._file.execute("SELECT carrier, number, scenario, timeline, seen_at FROM parcel")
@@ -113,6 +115,11 @@ class Books:
             self._parcels.update({(parcel.carrier, parcel.number): parcel for parcel in rows})
         return len(rows)
 
+    def of_carrier(self, carrier: str) -> list[Parcel]:
+        """Every known parcel of a carrier, oldest first since the start."""
+        with self._lock:
+            return [parcel for (owner, _), parcel in self._parcels.items() if owner == carrier]
+
     def first_sight(self, carrier: str, number: str, scenario: str) -> Parcel:
         """Open the life of a demo parcel now, unless another request was faster."""
         with self._lock:
@@ -163,6 +170,7 @@ class Books:
             self._file.execute("DELETE FROM setting")
             self._parcels.clear()
             self._records.clear()
+            self.generation += 1
             self.settings = Settings(**self._defaults)
 
     def close(self) -> None:
