@@ -97,7 +97,7 @@ class Feed:
             "INVC_NO": number,
             "CUST_USE_NO": booking["use"] if booking else None,
             "CRG_ST": scan.codes.cj,
-            "CRG_ST_NM": scan.name,
+            "CRG_ST_NM": _name(scan),
             "SCAN_YMD": _clock(scan, "%Y%m%d"),
             "SCAN_HOUR": _clock(scan, "%H%M%S"),
             "DEALT_BRAN_NM": scan.place,
@@ -111,7 +111,7 @@ class Feed:
 def _single(scan: Scan, number: str) -> dict[str, Any]:
     return {
         "CRG_ST": scan.codes.cj,
-        "CRG_ST_NM": scan.name,
+        "CRG_ST_NM": _name(scan),
         "SCAN_YMD": _clock(scan, "%Y-%m-%d"),
         "SCAN_HOUR": _clock(scan, "%H:%M:%S"),
         "DEALT_BRAN_NM": scan.place,
@@ -121,6 +121,11 @@ def _single(scan: Scan, number: str) -> dict[str, Any]:
         "INVC_NO": number,
         "ACPTR_NM": "본인" if scan.codes.cj == "91" else None,
     }
+
+
+def _name(scan: Scan) -> str:
+    """CJ's own word for a booking that waits for its driver."""
+    return "집화지시" if scan.name == "운송장 등록" else scan.name
 
 
 def _clock(scan: Scan, form: str) -> str | None:

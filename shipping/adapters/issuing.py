@@ -6,6 +6,7 @@ both in one call (우체국), `gives_numbers_on_register` is true and only `regi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
@@ -71,6 +72,11 @@ class Box:
     """The courier's own code of the size; empty: its smallest."""
     weight_grams: int = 0
     is_return: bool = False
+    day: date | None = None
+    """접수일 in Korea: CJ and 우체국 know a booking by it, so that a repetition or a cancel must name the first one.
+
+    None: today, right only for a box that is registered once.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
