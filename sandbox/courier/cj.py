@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +27,15 @@ _ADDRESSES = (
     ("배송지연", "-20010", "배송지연 발생가능 지역"),
 )
 _ADDRESS_LIMIT = 100
+
+
+@dataclass
+class _Pace:
+    """When the token was last asked for, in seconds of the true clock."""
+
+    generation: int
+    asked_at: float = -math.inf
+    blocked_until: float = -math.inf
 
 
 class Cj(Service):
@@ -53,7 +64,7 @@ class Cj(Service):
     def __init__(self, books: Books) -> None:
         super().__init__(books)
         self._feed = Feed(books)
-        self._token_asked, self._token_blocked = 0.0, 0.0
+        self._pace = _Pace(-1)
         self._operations: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ReqInvcNo": self._number,
             "ReqAddrRfnSm": self._refine,
@@ -127,12 +138,16 @@ class Cj(Service):
     def _is_too_fast(self) -> bool:
         """By the true clock: a frozen one would block for ever."""
         with self.books.lock:
-            now, gap = time.monotonic(), self.option("token_gap")
-            is_fast = now < self._token_blocked or now - self._token_asked < gap
-            if now >= self._token_blocked and now - self._token_asked < gap:
-                self._token_blocked = now + self.option("token_block")
-            self._token_asked = now if not is_fast else self._token_asked
-            return is_fast
+            if self._pace.generation != self.books.generation:
+                self._pace = _Pace(self.books.generation)
+            pace, now = self._pace, time.monotonic()
+            if now < pace.blocked_until:
+                return True
+            if now - pace.asked_at < self.option("token_gap"):
+                pace.blocked_until = now + self.option("token_block")
+                return True
+            pace.asked_at = now
+            return False
 
     def _is_valid(self, token: str) -> bool:
         kept = self.books.record("cj", "token", "now")
@@ -155,11 +170,15 @@ class Cj(Service):
             limit = self.option("unused_limit")
             if limit is not None and self.unused() >= limit:
                 raise Refusal("미사용 운송장 번호가 많아 발급이 제한되었습니다.")
-            serial = (self.books.record("cj", "counter", "number") or 0) + 1
-            number = f"{self.option('prefix')}{serial:09d}{serial % 7}"
-            self.books.put("cj", "counter", {"number": serial})
-            self.books.put("cj", "number", {number: self.books.now()})
-        return {"DATA": {"INVC_NO": number}}
+            return {"DATA": {"INVC_NO": self.new_number()}}
+
+    def new_number(self) -> str:
+        """The next one; the caller holds the lock."""
+        serial = (self.books.record("cj", "counter", "number") or 0) + 1
+        number = f"{self.option('prefix')}{serial:09d}{serial % 7}"
+        self.books.put("cj", "counter", {"number": serial})
+        self.books.put("cj", "number", {number: self.books.now()})
+        return number
 
     def unused(self) -> int:
         """How many numbers were issued and not booked."""

@@ -49,11 +49,12 @@ def book(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:
         issued = books.record("cj", "number", number)
         if service.option("is_same_day") and issued is not None and _day(issued) != _day(books.now()):
             raise Refusal("당일 발급된 운송장번호가 아닙니다.")
+        # The label of a return is CJ's, and so is its number; the customer hears of it by the feed.
+        number = service.new_number() if is_return else number
         booking = {"number": number, "use": data["CUST_USE_NO"], "is_return": is_return, "is_canceled": False}
         books.put("cj", "booking", {key: {**booking, "data": data}})
-        if number:
-            books.put("cj", "by_number", {number: key})
-            begin(books, CARRIER, number)
+        books.put("cj", "by_number", {number: key})
+        begin(books, CARRIER, number)
     return {}
 
 

@@ -72,6 +72,7 @@ class Control:
             ("POST", "clock"): self._set_clock,
             ("POST", "config"): self._configure,
             ("GET", "service"): self._service,
+            ("GET", "record"): lambda query: self._books.records(query["service"], query["kind"]),
             ("POST", "service"): self._set_service,
             ("GET", "faults"): lambda query: self._faults.listed(),
             ("POST", "faults"): self._faults.add,
@@ -148,7 +149,7 @@ class Control:
         return {name: value for name, value in asdict(self._books.settings).items() if name != "api_key"}
 
     def _service(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The options of one service (`name`) as they are."""
+        """The options of the service `name` as they are."""
         service = self._services[values["name"]]
         return {name: service.option(name) for name in service.options}
 

@@ -25,7 +25,7 @@ def line(text: str, *, most: int = _ANY) -> str:
     The bytes are those of UTF-8: which charset CJ's columns have is not known, and no other needs more for Korean.
     """
     composed = unicodedata.normalize("NFC", text)
-    return cut("".join(letter for letter in composed if not _is_picture(letter)), most=most, charset="utf-8")
+    return cut("".join(letter for letter in composed if _is_text(letter)), most=most, charset="utf-8")
 
 
 def phone_parts(text: str) -> tuple[str, str, str] | None:
@@ -42,8 +42,9 @@ def zip_code(text: str) -> str:
     return digits if len(digits) == _ZIP_DIGITS else NO_ZIP
 
 
-def _is_picture(letter: str) -> bool:
-    """An emoji, or a piece of one; signs that Korean text has long had (㈜, ★) are none."""
-    if ord(letter) in _SELECTORS:
-        return True
-    return unicodedata.category(letter) in _PICTURES and not letter.encode("cp949", "ignore")
+def _is_text(letter: str) -> bool:
+    """False for control characters, emoji and their pieces; signs that Korean text has long had (㈜, ★) stay."""
+    if not letter.isprintable() and not letter.isspace():
+        return False
+    is_picture = unicodedata.category(letter) in _PICTURES and not letter.encode("cp949", "ignore")
+    return not is_picture and ord(letter) not in _SELECTORS
