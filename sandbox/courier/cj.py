@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.courier.books import Books
-from sandbox.courier.cj_booking import Refusal, book, cancel
+from sandbox.courier.cj_booking import book, cancel
 from sandbox.courier.cj_faults import cj_kinds
-from sandbox.courier.cj_trace import Feed, one
+from sandbox.courier.cj_refusal import Refusal
+from sandbox.courier.cj_trace import CARRIER, Feed, one
 from sandbox.courier.service import JSON_TYPE, Answer, Kind, Request, Service, Subject
 from sandbox.courier.timeline import KST
 
-CARRIER = "kr.cjlogistics"
 _SECONDS_A_DAY = 86_400
 
 # What an address must hold for an answer other than a good one; real ones are known to CJ alone.

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sandbox.courier.cj_refusal import Refusal
 from sandbox.courier.cj_trace import CARRIER, is_physical
 from sandbox.courier.lives import begin, happened
 from sandbox.courier.timeline import KST
@@ -22,15 +23,6 @@ _REQUIRED = (
 )
 _LONGEST = {"CUST_USE_NO": 50, "MPCK_KEY": 100, "REMARK_1": 1000, "SENDR_ZIP_NO": 6, "RCVR_ZIP_NO": 6, "INVC_NO": 20}
 _LONGEST_GOODS = 500
-
-
-class Refusal(Exception):
-    """RESULT_CD other than S."""
-
-    def __init__(self, detail: str, code: str = "E", *, data: Any = None) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.document = {"RESULT_CD": code, "RESULT_DETAIL": detail} | ({} if data is None else {"DATA": data})
 
 
 def book(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:

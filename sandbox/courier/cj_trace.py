@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.courier.books import Books, Parcel
+from sandbox.courier.cj_refusal import Refusal
 from sandbox.courier.lives import happened, life
-from sandbox.courier.timeline import KST, NEVER_FOUND, Scan
+from sandbox.courier.timeline import ALWAYS_BROKEN, KST, NEVER_FOUND, Scan
 
 CARRIER = "kr.cjlogistics"
 PAGE = 500
@@ -24,6 +25,8 @@ def one(books: Books, number: str) -> list[dict[str, Any]]:
     parcel = life(books, CARRIER, number)
     if parcel is None or parcel.scenario == NEVER_FOUND:
         return []
+    if parcel.scenario == ALWAYS_BROKEN:
+        raise Refusal("ORA-12170: TNS:Connect timeout occurred")
     found = [scan for scan in happened(books, parcel) if scan.codes.cj]
     return [_single(scan, number) for scan in found if scan.codes.cj != _BOOKED]
 

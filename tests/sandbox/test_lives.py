@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from sandbox.courier.timeline import CODES, SCENARIOS, scans
 from tests.infra.tracker import RunningTracker, running_tracker
 from tests.sandbox.samples import CJ, PAYLOAD_8_1, TRACK, ask, codes
 
@@ -43,11 +44,12 @@ def test_a_registered_parcel_lives_by_the_clock(tracker):
         ("damaged", "파손"),
         ("misdelivered", "오배송"),
         ("cvs_pickup", "배송완료"),
+        ("holiday_gap", "배송완료"),
     ],
 )
 def test_every_scenario_ends_as_its_name_says(tracker, scenario, last):
     tracker.control("scenario", scenario=scenario, carrier=CJ, numbers=["680000000011", "680000000070"])
-    tracker.control("clock", advance=4 * 86400)
+    tracker.control("clock", advance=7 * 86400)
     for number in ("680000000011", "680000000070"):
         edges = ask(tracker, number)["data"]["track"]["events"]["edges"]
         assert edges[-1]["node"]["status"]["name"] == last
@@ -86,6 +88,54 @@ def test_without_demo_mode_only_registered_numbers_are_known(tracker):
     tracker.control("config", is_demo=False)
     assert ask(tracker, "680000000081")["errors"][0]["extensions"]["code"] == "NOT_FOUND"
     assert json.loads(tracker.request("GET", "/healthz")[1])["parcels"] == 0
+
+
+def test_a_long_holiday_leaves_five_days_without_a_scan(tracker):
+    tracker.control("scenario", scenario="holiday_gap", carrier=CJ, numbers=["680000000011"])
+    tracker.control("clock", advance=15 * 3600)
+    before = codes(ask(tracker, "680000000011"))
+    tracker.control("clock", advance=4.9 * 86400)
+    assert codes(ask(tracker, "680000000011")) == before
+    tracker.control("clock", advance=86400)
+    assert codes(ask(tracker, "680000000011"))[-1] == "DELIVERED"
+
+
+def test_a_million_parcels_live_by_their_hash_and_are_not_remembered(tracker):
+    tracker.control("config", million=True)
+    numbers = [f"63{body:09d}{body % 7}" for body in range(200)]
+    first = [ask(tracker, number) for number in numbers]
+    assert [ask(tracker, number) for number in numbers] == first
+    lengths = {len(codes(answer)) for answer in first}
+    assert lengths >= {1, 2, 3, 4, 5}
+    tracker.control("clock", advance=4 * 86400)
+    ends = [codes(ask(tracker, number))[-1] for number in numbers]
+    assert 180 <= ends.count("DELIVERED") < 200
+    assert json.loads(tracker.request("GET", "/healthz")[1])["parcels"] == 0
+    tracker.control("config", million=False)
+    assert ask(tracker, numbers[0])["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+def test_every_step_of_every_scenario_has_its_codes_in_all_services():
+    for name, steps in SCENARIOS.items():
+        for step in steps:
+            assert step.codes is CODES[step.name], name
+            assert step.codes.tracker == step.code
+            assert step.codes.cj
+            assert 1 <= step.codes.level <= 6
+
+
+def test_a_timeline_may_say_the_codes_of_a_service_itself(tracker):
+    kept = scans(
+        scenario="happy",
+        timeline=({"name": "경비실 위탁", "code": "UNKNOWN", "cj": "77", "level": 5}, {"code": "DELIVERED"}),
+        seen_at=0.0,
+        now=1.0,
+        speed=1.0,
+    )
+    assert [(scan.codes.tracker, scan.codes.cj, scan.codes.level) for scan in kept] == [
+        ("UNKNOWN", "77", 5),
+        ("DELIVERED", "91", 6),
+    ]
 
 
 # ---- books ----
