@@ -1,6 +1,7 @@
 """The one way out: a small HTTP client that cannot be talked into visiting an inner address (reliability.md T15)."""
 
 import json as jsonlib
+import logging
 import os
 import socket
 import ssl
@@ -27,6 +28,9 @@ from core.connections import (
 
 _CHUNK: Final = 65_536
 _AGAIN: Final = frozenset({"GET", "HEAD"})
+
+# At DEBUG it writes down whole URLs, and some services want their key in the query.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 class HttpProblem(Exception):

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from core.cutting import cut, digits_of
 from core.http import Client, Response
 from payments.adapters.base import (
     WRONG_ACCOUNT,
@@ -34,7 +35,6 @@ from payments.adapters.base import (
     Snapshot,
     Unavailable,
 )
-from payments.adapters.cutting import cut, digits_of
 from payments.adapters.form_body import korean_time
 from payments.adapters.inicis_snapshot import full_refund_reference, snapshot_of
 from payments.adapters.json_body import BadJson, amount_of_answer, text_of

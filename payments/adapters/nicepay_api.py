@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from core.cutting import cut, digits_of
 from core.http import Client, Response
 from payments.adapters.base import (
     WRONG_ACCOUNT,
@@ -33,7 +34,6 @@ from payments.adapters.base import (
     Snapshot,
     Unavailable,
 )
-from payments.adapters.cutting import cut, digits_of
 from payments.adapters.json_api import moment
 from payments.adapters.json_body import BadJson, amount_of_answer, object_of, objects_of, storable, text_of
 from payments.adapters.wire import call, lost, object_of_answer

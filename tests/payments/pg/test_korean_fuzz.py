@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.cutting import cut
 from payments.adapters.base import Answer, Kind, Notice, Rejected
-from payments.adapters.cutting import cut
 from payments.adapters.form_body import MOST_FIELDS, MOST_WON, korean_time, read_form
 from payments.adapters.json_api import moment
 from tests.payments.pg import inicis_case, nicepay_form_case

@@ -1,4 +1,4 @@
-"""Texts cut to the bytes that a PG's field holds, never inside a character."""
+"""Texts cut to the bytes that a field of a PG or courier holds, never inside a character."""
 
 
 def cut(text: str, *, most: int, charset: str = "cp949") -> str:
@@ -15,5 +15,5 @@ def cut(text: str, *, most: int, charset: str = "cp949") -> str:
 
 
 def digits_of(text: str) -> str:
-    """The ASCII digits of an account or phone number."""
+    """The ASCII digits of an account, phone or waybill number."""
     return "".join(char for char in text if char in "0123456789")
