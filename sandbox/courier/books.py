@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 _TABLES = """
 CREATE TABLE IF NOT EXISTS parcel (
     carrier TEXT, number TEXT, scenario TEXT, timeline TEXT, seen_at REAL, PRIMARY KEY (carrier, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record (
+    service TEXT, kind TEXT, key TEXT, value TEXT, PRIMARY KEY (service, kind, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
@@ -37,6 +40,10 @@ class Settings:
     speed: float = 1.0
     is_demo: bool = True
     api_key: str | None = None
+    scenario: str | None = None
+    """The life of parcels that a service registers from now on; None: by the digits of a demo number, else happy."""
+    million_since: float | None = None
+    """Since this moment every number that nobody registered lives by its own hash (scenario `million`)."""
 
 
 class Books:
@@ -44,7 +51,8 @@ class Books:
 
     def __init__(self, path: Path, *, settings: Settings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
+        self.lock = self._lock = threading.RLock()
+        """For what a service reads, decides and writes in one go."""
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         # The operating system keeps what was written when this process is killed; only a power cut could lose it.
         self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _TABLES)
@@ -53,9 +61,12 @@ class Books:
             (row[0], row[1]): Parcel(row[0], row[1], row[2], _loaded(row[3]), row[4])
             for row in self._file.execute("SELECT carrier, number, scenario, timeline, seen_at FROM parcel")
         }
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        for service, kind, key, value in self._file.execute("SELECT service, kind, key, value FROM record"):
+            self._records.setdefault((service, kind), {})[key] = json.loads(value)
         kept = self.read("settings") or {}
         # The command line decides speed, demo and key; the clock continues where it stood.
-        clock = {name: kept[name] for name in ("frozen_at", "offset") if name in kept}
+        clock = {name: kept[name] for name in ("frozen_at", "offset", "million_since") if name in kept}
         self.settings = Settings(**{**self._defaults, **clock})
 
     def read(self, name: str) -> Any:
@@ -111,6 +122,35 @@ class Books:
                 self.add([known])
             return known
 
+    def record(self, service: str, kind: str, key: str) -> Any:
+        """What a service put there, or None; never change it in place."""
+        return self._records.get((service, kind), {}).get(key)
+
+    def records(self, service: str, kind: str) -> dict[str, Any]:
+        """All of a kind by key, oldest first since the start; a copy."""
+        with self._lock:
+            return dict(self._records.get((service, kind), {}))
+
+    def put(self, service: str, kind: str, values: Mapping[str, Any]) -> None:
+        """Keep JSON under keys, in one transaction; None forgets a key."""
+        with self._lock:
+            kept = self._records.setdefault((service, kind), {})
+            self._file.execute("BEGIN")
+            for key, value in values.items():
+                if value is None:
+                    self._file.execute("DELETE FROM record WHERE service=? AND kind=? AND key=?", (service, kind, key))
+                    kept.pop(key, None)
+                else:
+                    text = json.dumps(value)
+                    self._file.execute("REPLACE INTO record VALUES (?, ?, ?, ?)", (service, kind, key, text))
+                    kept[key] = json.loads(text)
+            self._file.execute("COMMIT")
+
+    def option(self, service: str, name: str, default: Any) -> Any:
+        """An option of a service that the control API set, or its value at the start."""
+        found = self.record(service, "option", name)
+        return default if found is None else found["value"]
+
     def count(self) -> int:
         """How many parcels are known."""
         return len(self._parcels)
@@ -119,8 +159,10 @@ class Books:
         """Empty books, and the settings of the command line."""
         with self._lock:
             self._file.execute("DELETE FROM parcel")
+            self._file.execute("DELETE FROM record")
             self._file.execute("DELETE FROM setting")
             self._parcels.clear()
+            self._records.clear()
             self.settings = Settings(**self._defaults)
 
     def close(self) -> None:

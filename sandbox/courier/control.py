@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.courier.books import Books, Parcel
 from sandbox.courier.carriers import CARRIERS
 from sandbox.courier.faults import Faults
+from sandbox.courier.service import Service
 from sandbox.courier.timeline import KST, SCENARIOS, parse_time
 
 LOG_SIZE = 20_000
@@ -40,13 +41,13 @@ class Journal:
         with self._lock:
             self._open = max(0, self._open - 1)
             self._log.append(entry)
-            for key in ("operation", "carrier", "answer", "fault"):
+            for key in ("service", "operation", "carrier", "answer", "fault"):
                 if entry.get(key):
                     self._counts[f"{key}:{entry[key]}"] += 1
             self._counts["requests"] += 1
 
     def counts(self) -> dict[str, int]:
-        """requests, most_open, and operation:, carrier:, answer:, fault: counts."""
+        """requests, most_open, and service:, operation:, carrier:, answer:, fault: counts."""
         with self._lock:
             return {"requests": 0, **self._counts, "most_open": self._most_open}
 
@@ -60,8 +61,9 @@ class Journal:
 class Control:
     """Answers /__control/<name>; every method takes the JSON body (or the query) and returns JSON."""
 
-    def __init__(self, books: Books, faults: Faults, journal: Journal) -> None:
+    def __init__(self, books: Books, faults: Faults, journal: Journal, services: Iterable[Service]) -> None:
         self._books, self._faults, self._journal = books, faults, journal
+        self._services = {service.name: service for service in services}
         self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("POST", "reset"): self._reset,
             ("POST", "parcels"): self._add_parcels,
@@ -69,6 +71,8 @@ class Control:
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._set_clock,
             ("POST", "config"): self._configure,
+            ("GET", "service"): self._service,
+            ("POST", "service"): self._set_service,
             ("GET", "faults"): lambda query: self._faults.listed(),
             ("POST", "faults"): self._faults.add,
             ("DELETE", "faults"): self._lift_faults,
@@ -132,12 +136,30 @@ class Control:
         return self._clock({})
 
     def _configure(self, values: dict[str, Any]) -> dict[str, Any]:
-        """speed, is_demo, api_key (null: no key needed)."""
-        unknown = values.keys() - {"speed", "is_demo", "api_key"}
+        """speed, is_demo, api_key (null: no key needed), scenario of new parcels (null: by digits), million (bool)."""
+        unknown = values.keys() - {"speed", "is_demo", "api_key", "scenario", "million"}
         if unknown or float(values.get("speed", 1)) <= 0:
-            raise ValueError("speed must be above 0; known are speed, is_demo, api_key")
-        self._books.change(**values)
+            raise ValueError("speed must be above 0; known are speed, is_demo, api_key, scenario, million")
+        if values.get("scenario") not in {None, *SCENARIOS}:
+            raise ValueError(f"unknown scenario; one of {', '.join(SCENARIOS)}")
+        if "million" in values:
+            values = {**values, "million_since": self._books.now() if values["million"] else None}
+        self._books.change(**{name: value for name, value in values.items() if name != "million"})
         return {name: value for name, value in asdict(self._books.settings).items() if name != "api_key"}
+
+    def _service(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The options of one service (`name`) as they are."""
+        service = self._services[values["name"]]
+        return {name: service.option(name) for name in service.options}
+
+    def _set_service(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Change options of the service `name`."""
+        service = self._services[values["name"]]
+        given = {name: value for name, value in values.items() if name != "name"}
+        if given.keys() - service.options.keys():
+            raise ValueError(f"unknown option; known are {', '.join(service.options)}")
+        self._books.put(service.name, "option", {name: {"value": value} for name, value in given.items()})
+        return self._service(values)
 
     def _lift_faults(self, values: dict[str, Any]) -> dict[str, Any]:
         return {"removed": self._faults.remove(int(values["id"]) if "id" in values else None)}

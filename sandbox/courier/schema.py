@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.courier.books import Books
-from sandbox.courier.carriers import CARRIERS, is_demo_number, number_error
+from sandbox.courier.carriers import CARRIERS, number_error
 from sandbox.courier.graphql import Field, GraphQLFailure, Operation, chosen
-from sandbox.courier.timeline import ALWAYS_BROKEN, NEVER_FOUND, demo_scenario, visible_events
+from sandbox.courier.lives import happened, life
+from sandbox.courier.timeline import ALWAYS_BROKEN, NEVER_FOUND, node
 
 PAGE_CAP = 20
 """Larger pages are cut to this without a word."""
@@ -129,21 +130,12 @@ def _track(books: Books, arguments: Mapping[str, Any]) -> dict[str, Any]:
     wrong = number_error(carrier, number)
     if wrong:
         raise GraphQLFailure(wrong, "BAD_REQUEST")
-    parcel = books.find(carrier, number)
-    if parcel is None and books.settings.is_demo and is_demo_number(carrier, number):
-        parcel = books.first_sight(carrier, number, demo_scenario(number))
+    parcel = life(books, carrier, number)
     if parcel is None or parcel.scenario == NEVER_FOUND:
         raise GraphQLFailure("운송장 미등록", "NOT_FOUND")
     if parcel.scenario == ALWAYS_BROKEN:
         raise BrokenParser
-    events = visible_events(
-        scenario=parcel.scenario,
-        timeline=parcel.timeline,
-        seen_at=parcel.seen_at,
-        now=books.now(),
-        speed=books.settings.speed,
-    )
-    return track_info(number, events)
+    return track_info(number, [node(scan) for scan in happened(books, parcel)])
 
 
 def track_info(number: str, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Twin of tracker.delivery on loopback: same GraphQL, same errors, its parcels live by themselves.
+"""Twins of courier services on loopback: each under its own prefix, one life of each parcel behind all of them.
 
 Start: python -m sandbox.courier --port 4000 --state var/courier.sqlite3 [--speed 300]. With port 0 it takes a free
 port; the first line on stdout names the address. See docs of the control API in sandbox/courier/control.py.
@@ -15,13 +15,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox.courier.books import Books, Settings
 from sandbox.courier.control import Control, Journal
-from sandbox.courier.faults import Answer, Faults, spoiled
-from sandbox.courier.graphql import GraphQLFailure, Operation
-from sandbox.courier.schema import BrokenParser, execute, prepared
+from sandbox.courier.faults import Faults, spoiled
+from sandbox.courier.service import Answer, Request, Service, json_answer
+from sandbox.courier.services import SERVICES
 
 HOST = "127.0.0.1"
 BODY_LIMIT = 4 * 1024 * 1024
@@ -39,8 +39,10 @@ class CourierServer(ThreadingHTTPServer):
     def __init__(self, port: int, books: Books) -> None:
         super().__init__((HOST, port), Handler)
         self.books, self.journal = books, Journal()
-        self.faults = Faults(lambda value: books.write("faults", value), books.read("faults") or [])
-        self.control = Control(books, self.faults, self.journal)
+        services = [service(books) for service in SERVICES]
+        self.services = {service.prefix: service for service in services}
+        self.faults = Faults(lambda value: books.write("faults", value), books.read("faults") or [], services)
+        self.control = Control(books, self.faults, self.journal, services)
         self.stopping = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -60,101 +62,77 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
-        """Health, and the reading half of the control API."""
+        """Any request; the method makes no difference to where it goes."""
         address = urlsplit(self.path)
-        if address.path == "/healthz":
-            self._send_json(200, {"status": "ok", "parcels": self.server.books.count()})
-        elif address.path.startswith("/__control/"):
-            self._control("GET", address.path, dict(parse_qsl(address.query)))
-        else:
-            self._send_json(404, {"error": "not found"})
-
-    def do_DELETE(self) -> None:
-        """The lifting of faults."""
-        address = urlsplit(self.path)
-        self._control("DELETE", address.path, dict(parse_qsl(address.query)))
-
-    def do_POST(self) -> None:
-        """GraphQL, and the writing half of the control API."""
-        path = urlsplit(self.path).path
         body = self._body()
         if body is None:
             return
-        try:
-            document = json.loads(body or b"{}")
-        except (ValueError, RecursionError):
-            self._send_json(400, {"errors": [{"message": "Invalid JSON", "extensions": {"code": "BAD_REQUEST"}}]})
-            return
-        if path == "/graphql":
-            self._graphql(document)
-        elif path.startswith("/__control/"):
-            self._control("POST", path, document)
+        prefix, slash, rest = address.path.removeprefix("/").partition("/")
+        service = self.server.services.get(prefix)
+        if service is not None:
+            self._serve(service, Request(self.command, unquote(slash + rest), address.query, self.headers, body))
+        elif prefix == "__control":
+            self._control(rest.strip("/"), address.query, body)
+        elif address.path == "/healthz":
+            self._send_json(200, {"status": "ok", "parcels": self.server.books.count()})
         else:
             self._send_json(404, {"error": "not found"})
 
+    do_POST = do_DELETE = do_GET
+
     def _body(self) -> bytes | None:
-        length = self.headers.get("Content-Length", "")
+        length = self.headers.get("Content-Length", "" if self.command == "POST" else "0")
         if not length.isdigit() or int(length) > BODY_LIMIT:
             self.close_connection = True
             self._send_json(413 if length.isdigit() else 411, {"error": "Content-Length missing or too large"})
             return None
         return self.rfile.read(int(length))
 
-    def _control(self, method: str, path: str, values: Any) -> None:
-        status, value = self.server.control.answer(method, path.removeprefix("/__control/").strip("/"), values)
-        self._send_json(status, value)
+    def _control(self, name: str, query: str, body: bytes) -> None:
+        try:
+            values = json.loads(body or b"{}") if self.command == "POST" else dict(parse_qsl(query))
+        except (ValueError, RecursionError):
+            self._send_json(400, {"error": "the body is not JSON"})
+            return
+        self._send_json(*self.server.control.answer(self.command, name, values))
 
-    def _graphql(self, document: Any) -> None:
+    def _serve(self, service: Service, request: Request) -> None:
         started = time.perf_counter()
-        entry: dict[str, Any] = {"operation": "", "carrier": "", "number": "", "fault": ""}
+        entry: dict[str, Any] = {"service": service.name, "operation": "", "carrier": "", "number": "", "fault": ""}
         self.server.journal.enter()
         answer = Answer(500)
         try:
-            answer = self._answer(document, entry)
+            answer = self._answer(service, request, entry)
         finally:
             entry |= {
                 "at": time.time(),
                 "status": answer.status,
-                "answer": entry.get("answer", str(answer.status)),
+                "answer": entry.get("answer") or answer.word or str(answer.status),
                 "ms": round((time.perf_counter() - started) * 1000, 3),
             }
             self.server.journal.leave(entry)
         self._send(answer)
 
-    def _answer(self, document: Any, entry: dict[str, Any]) -> Answer:
-        """The answer to one GraphQL request; fills in what it was about."""
-        key = self.server.books.settings.api_key
-        if key is not None and self.headers.get("Authorization") != f"TRACKQL-API-KEY {key}":
-            entry["answer"] = "FORBIDDEN"
-            return _json_answer(200, {"errors": [_FORBIDDEN], "data": None})
-        try:
-            operation, variables = _request(document)
-        except GraphQLFailure as failure:
-            entry["answer"] = failure.code
-            return _json_answer(400, {"errors": [failure.entry()]})
-        entry |= _subject(operation, variables)
+    def _answer(self, service: Service, request: Request, entry: dict[str, Any]) -> Answer:
+        """The answer to one request, spoiled where a fault hits it; fills in what it was about."""
+        subject = service.hear(request)
+        if isinstance(subject, Answer):
+            return subject
+        entry |= {"operation": subject.operation, "carrier": subject.carrier, "number": subject.number}
+        fault = self.server.faults.hit(service, subject)
+        if fault is None:
+            return service.answer(request, subject)
+        entry["fault"] = fault.kind
 
         def plain() -> Answer:
-            return self._run(operation, variables, entry)
+            healthy = service.answer(request, subject)
+            entry["answer"] = healthy.word
+            return healthy
 
-        fault = self.server.faults.hit(entry["operation"], entry["carrier"], entry["number"])
-        if fault is None:
-            return plain()
-        entry["fault"] = fault.kind
-        return spoiled(fault, plain)
-
-    def _run(self, operation: Operation, variables: dict[str, Any], entry: dict[str, Any]) -> Answer:
-        try:
-            result = execute(operation, variables, self.server.books)
-        except BrokenParser:
-            entry["answer"] = "INTERNAL"
-            return _json_answer(500, {"errors": [{"message": "Internal error", "extensions": {"code": "INTERNAL"}}]})
-        errors = result.get("errors")
-        entry["answer"] = errors[0]["extensions"]["code"] if errors else "OK"
-        return _json_answer(200, result)
+        return spoiled(fault, service, plain)
 
     def _send_json(self, status: int, value: Any) -> None:
-        self._send(_json_answer(status, value))
+        self._send(json_answer(status, value))
 
     def _send(self, answer: Answer) -> None:
         if answer.wait and self.server.stopping.wait(answer.wait):
@@ -195,44 +173,9 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet: the control API has the log."""
 
 
-_FORBIDDEN = {"message": "Invalid credentials", "extensions": {"code": "FORBIDDEN"}}
-
-
-def _json_answer(status: int, value: Any) -> Answer:
-    return Answer(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def _request(document: Any) -> tuple[Operation, dict[str, Any]]:
-    """The prepared operation and its variables with defaults filled in; raises GraphQLFailure."""
-    if not isinstance(document, dict) or not isinstance(document.get("query"), str):
-        raise GraphQLFailure("GraphQL operations must contain a non-empty `query`.", "BAD_REQUEST", is_request=True)
-    name, given = document.get("operationName"), document.get("variables")
-    given = {} if given is None else given
-    if not isinstance(given, dict) or not isinstance(name, str | None):
-        raise GraphQLFailure("`variables` must be an object.", "BAD_REQUEST", is_request=True)
-    try:
-        operation = prepared(document["query"], name)
-    except RecursionError:
-        raise GraphQLFailure("Document too deep.", "GRAPHQL_PARSE_FAILED", is_request=True) from None
-    variables = {**dict(operation.defaults), **given}
-    for required in operation.required:
-        if variables.get(required) is None:
-            message = f'Variable "${required}" of required type was not provided.'
-            raise GraphQLFailure(message, "BAD_USER_INPUT", is_request=True)
-    return operation, variables
-
-
-def _subject(operation: Operation, variables: dict[str, Any]) -> dict[str, str]:
-    """What the request is about: its first field, and the parcel if it is one."""
-    field = operation.selections[0]
-    values = field.values(variables)
-    carrier, number = values.get("carrierId", values.get("id", "")), values.get("trackingNumber", "")
-    return {"operation": field.name, "carrier": str(carrier), "number": str(number)}
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="sandbox.courier", description="Twin of tracker.delivery on loopback")
+    parser = argparse.ArgumentParser(prog="sandbox.courier", description="Twins of courier services on loopback")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
     parser.add_argument("--state", type=Path, required=True, help="SQLite file that keeps the books")
     parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="how much faster scenarios run than life")
