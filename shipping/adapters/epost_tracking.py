@@ -72,7 +72,7 @@ class EpostTrace:
             leaves = leaves_of(answer)
         except BadResponse as problem:
             return malformed(str(problem), answer, secrets=secrets)
-        failure = _failure(leaves, answer, secrets)
+        failure = _failure(leaves, secrets)
         if failure:
             return failure
         if not any(tag in {*_TRACE_TAGS, "tracestatus"} for tag, _ in leaves):
@@ -110,17 +110,17 @@ class EpostOpen:
 
     def _read(self, leaves: Leaves, answer: Response, number: str) -> TrackResult:
         secrets = {self._key}
-        failure = _failure(leaves, answer, secrets)
+        failure = _failure(leaves, secrets)
         if failure:
             return failure
         gateway = first(leaves, "returnAuthMsg") or first(leaves, "errMsg")
         if gateway:
-            return failure_of_message(hidden(gateway, secrets), answer, code=first(leaves, "returnReasonCode"))
+            return failure_of_message(hidden(gateway, secrets), code=first(leaves, "returnReasonCode"))
         if first(leaves, "successYN") != "Y":
             message = first(leaves, "errorMessage")
             if not message:
                 return malformed("neither success nor an error", answer, secrets=secrets)
-            return failure_of_message(hidden(message, secrets), answer)
+            return failure_of_message(hidden(message, secrets))
         if not is_same_number(first(leaves, "regiNo"), number):
             return malformed("the answer is about another number")
         entries = grouped(leaves, tags=_OPEN_TAGS)
@@ -138,7 +138,7 @@ def _unaskable(carrier: str, number: str, numbers: dict[str, re.Pattern[str]]) -
     return None
 
 
-def _failure(leaves: Leaves, answer: Response, secrets: set[str]) -> TrackResult | None:
+def _failure(leaves: Leaves, secrets: set[str]) -> TrackResult | None:
     code, message = error_of(leaves)
     if not code:
         return None
@@ -147,7 +147,7 @@ def _failure(leaves: Leaves, answer: Response, secrets: set[str]) -> TrackResult
         return refused(code)
     if outcome:
         return TrackResult(outcome=outcome, detail=code)
-    return failure_of_message(hidden(message, secrets), answer, code=code)
+    return failure_of_message(hidden(message, secrets), code=code)
 
 
 def _event(entry: dict[str, str], day: str, at: str, name: str, place: str) -> RawEvent:
