@@ -131,7 +131,7 @@ class Hanjin(Service):
         routing = {
             "s_tml_nam": "본사", "s_tml_cod": "000", "zip_cod": values["rcv_zip"], "tml_nam": "중구", "tml_cod": "150",
             "cen_nam": "해운(집)", "cen_cod": "1050", "pd_tim": "", "dom_rgn": "1", "hub_cod": "NX", "dom_mid": "Z",
-            "es_cod": "888", "grp_rnk": "A1", "es_nam": "권테스트", "prt_add": address[:20],
+            "es_cod": "888", "grp_rnk": "A1", "es_nam": "권테스트", "prt_add": address,
         }  # fmt: skip
         return {"msg_key": key, "result_code": "OK", "result_message": "SUCCESS", **routing, "wbl_num": number}
 

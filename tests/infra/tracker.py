@@ -37,7 +37,7 @@ class RunningTracker:
         finally:
             connection.close()
 
-    def control(self, name: str, *, method: str = "POST", **values: Any) -> Any:
+    def control(self, name: str, /, *, method: str = "POST", **values: Any) -> Any:
         """One control request that must succeed."""
         body = values if method == "POST" else None
         status, content = self.request(method, f"/__control/{name}", body)
