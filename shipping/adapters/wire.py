@@ -119,11 +119,15 @@ def is_rate_limit(message: str) -> bool:
     return _RATE_LIMIT.search(message) is not None
 
 
-def failure_of_message(message: str, *, code: str = "") -> TrackResult:
-    """The outcome of an error that only its words explain; `message` and `code` hold no secrets any more."""
+def failure_of_message(message: str, response: Response | None = None, *, code: str = "") -> TrackResult:
+    """The outcome of an error that only its words explain; `message` and `code` hold no secrets any more.
+
+    A `response` may name the wait in its header.
+    """
     detail = f"{code}: {message}" if code else message
     if _ABOUT_QUOTA.search(message):
-        return TrackResult(outcome=TrackOutcome.RATE_LIMITED, detail=detail[:TEXT_LIMIT])
+        wait = rate_limited(response).retry_after if response else None
+        return TrackResult(outcome=TrackOutcome.RATE_LIMITED, retry_after=wait, detail=detail[:TEXT_LIMIT])
     if _ABOUT_ACCOUNT.search(message):
         return refused(detail)
     if _ABOUT_SHAPE.search(message):

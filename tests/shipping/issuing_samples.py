@@ -48,4 +48,4 @@ class VirtualClock:
 
 def client_of(tracker, service, timeout=(1, 5)):
     """A client of one service of the sandbox."""
-    return Client(f"{tracker.base_url}/{service}", allow_loopback=True, timeout=timeout)
+    return Client(f"{tracker.base_url}/{service}".rstrip("/"), allow_loopback=True, timeout=timeout)

@@ -39,7 +39,8 @@ PRINTED = {
 SPICE = [
     b'"', b"{", b"}", b"[", b"]", b"<", b">", b"</a>", b"<![CDATA[", b"&", b"&amp;", b"&#0;", b"\\u0000", b"\\ud800",
     b"\x00", b"\xff", b"\xb0\xa1", b"null", b"true", b"1e999", b"NaN", b"-Infinity", b"9" * 40, b"9" * 5000,
-    b"\xef\xbb\xbf", b'<?xml version="1.0" encoding="EUC-KR"?>', b"<!DOCTYPE a>", "가".encode(), "\U0001f69a".encode(), b"0001-01-01",
+    b"\xef\xbb\xbf", b'<?xml version="1.0" encoding="EUC-KR"?>', b"<!DOCTYPE a>", "가".encode(),
+    "\U0001f69a".encode(), b"0001-01-01",
 ]  # fmt: skip
 
 
