@@ -280,7 +280,7 @@ def _refusal(said: Said) -> Issued:
         return not_issued(failure_of_result(said))
     if said.code in _ACCOUNT:
         return Issued(outcome=IssueOutcome.AUTH, message=said.detail, detail=said.code)
-    failure = failure_of_message(said.detail, said.response, code=said.code)
+    failure = failure_of_message(said.detail, code=said.code)
     if failure.outcome in {TrackOutcome.RATE_LIMITED, TrackOutcome.AUTH}:
         return not_issued(failure, message=said.detail)
     return rejected(said.detail or "CJ대한통운이 이유 없이 거절했습니다.", detail=said.code)

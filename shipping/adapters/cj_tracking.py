@@ -127,7 +127,7 @@ def events_of(said: Said, number: str) -> TrackResult:
 def _failure(said: Said) -> TrackResult:
     if is_database_error(said):
         return failure_of_result(said)
-    return failure_of_message(said.detail, said.response, code=said.code)
+    return failure_of_message(said.detail, code=said.code)
 
 
 def _page_of_failure(failure: TrackResult) -> FeedPage:

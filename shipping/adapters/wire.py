@@ -51,12 +51,10 @@ def refused(detail: str) -> TrackResult:
     return TrackResult(outcome=TrackOutcome.AUTH, detail=detail[:TEXT_LIMIT])
 
 
-def rate_limited(response: Response, detail: str = "") -> TrackResult:
+def rate_limited(response: Response) -> TrackResult:
     """Too many calls; the wait is what the answer's header names."""
     wait = _seconds(response.headers.get("retry-after", ""))
-    return TrackResult(
-        outcome=TrackOutcome.RATE_LIMITED, retry_after=wait, detail=(detail or f"HTTP {response.status}")[:TEXT_LIMIT]
-    )
+    return TrackResult(outcome=TrackOutcome.RATE_LIMITED, retry_after=wait, detail=f"HTTP {response.status}")
 
 
 def call(
@@ -121,11 +119,15 @@ def is_rate_limit(message: str) -> bool:
     return _RATE_LIMIT.search(message) is not None
 
 
-def failure_of_message(message: str, response: Response, *, code: str = "") -> TrackResult:
-    """The outcome of an error that only its words explain; `message` and `code` hold no secrets any more."""
+def failure_of_message(message: str, response: Response | None = None, *, code: str = "") -> TrackResult:
+    """The outcome of an error that only its words explain; `message` and `code` hold no secrets any more.
+
+    A `response` may name the wait in its header.
+    """
     detail = f"{code}: {message}" if code else message
     if _ABOUT_QUOTA.search(message):
-        return rate_limited(response, detail)
+        wait = rate_limited(response).retry_after if response else None
+        return TrackResult(outcome=TrackOutcome.RATE_LIMITED, retry_after=wait, detail=detail[:TEXT_LIMIT])
     if _ABOUT_ACCOUNT.search(message):
         return refused(detail)
     if _ABOUT_SHAPE.search(message):
@@ -202,8 +204,12 @@ def clean(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str):
         return ""
-    line = " ".join(value[: TEXT_LIMIT * 4].split())
-    return "".join(char for char in line if char.isprintable())[:TEXT_LIMIT].strip()
+    return one_line(value[: TEXT_LIMIT * 4])[:TEXT_LIMIT].strip()
+
+
+def one_line(text: str) -> str:
+    """The whole text on one line, without control characters and broken surrogates."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable()).strip()
 
 
 def digits_in(value: Any) -> str:
@@ -250,7 +256,7 @@ def korean_moment(day: Any, at: Any) -> tuple[datetime | None, bool]:
         return None, False
     found = _TIME.fullmatch(time_digits)
     try:
-        hour = clock(*(int(part) for part in found.groups("0"))) if found else None
+        hour = clock(int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
     except ValueError:
         hour = None
     local = datetime.combine(date, hour or clock(), SEOUL)
