@@ -1,14 +1,13 @@
 """Faults that only CJ has: numbers that are wrong, errors of its database, answers of the wrong shape."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.courier.faults import Fault, fixed
+from sandbox.courier.json_faults import DIRTY, changed, each
 from sandbox.courier.service import Answer, Kind
 
 _JUNK: list[Any] = [None, 7, "x", [], {}, {"INVC_NO": None, "CRG_ST": None}]
-_DIRTY = "\x00\x07<script>alert(1)</script>\U0001f69a" + "가" * 5000 + "\ud800"
 
 
 class _SameNumber:
@@ -21,23 +20,6 @@ class _SameNumber:
         if fault.hits <= 1 or self._first is None:
             self._first = plain.body
         return Answer(body=self._first, word=plain.word)
-
-
-def _changed(change: Callable[[dict[str, Any]], Any]) -> Kind:
-    def spoil(fault: Fault, plain: Answer) -> Answer:
-        document = json.loads(plain.body.decode("utf-8", "replace"))
-        change(document)
-        return Answer(plain.status, json.dumps(document).encode())
-
-    return Kind(spoil)
-
-
-def _entries(change: Callable[[dict[str, Any]], Any]) -> Kind:
-    def on_document(document: dict[str, Any]) -> None:
-        for entry in document["DATA"] if isinstance(document.get("DATA"), list) else []:
-            change(entry)
-
-    return _changed(on_document)
 
 
 def _ora(code: str) -> Kind:
@@ -57,17 +39,17 @@ def cj_kinds() -> Mapping[str, Kind]:
     """The kinds by name; one of them remembers what it answered."""
     return {
         "same_number": Kind(_SameNumber()),
-        "wrong_digit": _changed(_wrong_digit),
+        "wrong_digit": changed(_wrong_digit),
         "ora_down": _ora("ORA-12170: TNS:Connect timeout occurred"),
         "ora_null": _ora('ORA-01400: cannot insert NULL into ("X")'),
         "quota": _ora("일일 발급 한도를 초과하였습니다."),
-        "result_odd": _changed(lambda document: document.update(RESULT_CD=None)),
-        "result_number": _changed(lambda document: document.update(RESULT_CD=0, RESULT_DETAIL=["?"])),
-        "data_null": _changed(lambda document: document.update(DATA=None)),
-        "data_text": _changed(lambda document: document.update(DATA="none")),
-        "data_junk": _changed(_with_junk),
-        "other_number": _entries(lambda entry: entry.update(INVC_NO="999999999999")),
-        "numbers_for_text": _entries(lambda entry: entry.update(CRG_ST_NM=7, DEALT_BRAN_NM=5, DETAIL_RSN=[1])),
-        "times_odd": _entries(lambda entry: entry.update(SCAN_YMD="------", SCAN_HOUR="------")),
-        "dirty_text": _entries(lambda entry: entry.update(CRG_ST_NM=_DIRTY, DEALT_BRAN_NM=_DIRTY)),
+        "result_odd": changed(lambda document: document.update(RESULT_CD=None)),
+        "result_number": changed(lambda document: document.update(RESULT_CD=0, RESULT_DETAIL=["?"])),
+        "data_null": changed(lambda document: document.update(DATA=None)),
+        "data_text": changed(lambda document: document.update(DATA="none")),
+        "data_junk": changed(_with_junk),
+        "other_number": each("DATA", INVC_NO="999999999999"),
+        "numbers_for_text": each("DATA", CRG_ST_NM=7, DEALT_BRAN_NM=5, DETAIL_RSN=[1]),
+        "times_odd": each("DATA", SCAN_YMD="------", SCAN_HOUR="------"),
+        "dirty_text": each("DATA", CRG_ST_NM=DIRTY, DEALT_BRAN_NM=DIRTY),
     }

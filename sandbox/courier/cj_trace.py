@@ -1,5 +1,6 @@
 """Scans as CJ tells them: of one number, and of the whole contract page by page until they are acknowledged."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -36,20 +37,24 @@ class Feed:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._done: tuple[int, set[str]] = (-1, set())
+        # Parcels of which all has been told: nothing is new before a moment, at this speed of life.
+        self._quiet: dict[str, tuple[Parcel, float, float]] = {}
+        self._generation = books.generation
 
     def page(self, day: str, customer: str, *, is_received: bool) -> list[dict[str, Any]]:
         """Up to 500 scans of a day that were not acknowledged; `is_received` acknowledges them at once."""
         found: list[dict[str, Any]] = []
+        flags: dict[str, dict[str, str]] = {}
         with self._books.lock:
-            for parcel in self._unfinished():
-                told = self._books.record("cj", "told", parcel.number) or {}
-                for position, scan in self._unsent(parcel, day):
-                    if len(found) == PAGE:
-                        return found
-                    found.append(self._entry(scan, parcel.number, customer))
-                    told = {**told, str(position): "received" if is_received else "sent"}
-                    self._books.put("cj", "told", {parcel.number: told})
+            for parcel in self._books.of_carrier(CARRIER):
+                unsent = self._unsent(parcel, day)[: PAGE - len(found)]
+                if unsent:
+                    state = "received" if is_received else "sent"
+                    flags[parcel.number] = self._flags(parcel) | {str(position): state for position, _ in unsent}
+                    found += [self._entry(scan, parcel.number, customer) for _, scan in unsent]
+                if len(found) == PAGE:
+                    break
+            self._books.put("cj", "told", flags)
         return found
 
     def receive(self, pairs: Iterable[tuple[str, str]]) -> bool:
@@ -57,39 +62,44 @@ class Feed:
         pairs = set(pairs)
         if len(pairs) > PAGE:
             return False
+        flags: dict[str, dict[str, str]] = {}
         with self._books.lock:
             for number in {number for number, _ in pairs}:
                 parcel = self._books.find(CARRIER, number)
-                told = self._books.record("cj", "told", number)
-                if parcel is None or told is None:
+                if parcel is None:
                     continue
-                scans = happened(self._books, parcel)
-                for position, state in told.items():
-                    index = int(position)
-                    if state == "sent" and index < len(scans) and (number, scans[index].codes.cj) in pairs:
-                        told = {**told, position: "received"}
-                self._books.put("cj", "told", {number: told})
+                told, scans = self._flags(parcel), happened(self._books, parcel, until=math.inf)
+                named = {
+                    str(position): "received"
+                    for position, scan in enumerate(scans)
+                    if told.get(str(position)) == "sent" and (number, scan.codes.cj) in pairs
+                }
+                flags[number] = told | named
+            self._books.put("cj", "told", flags)
         return True
 
-    def _unfinished(self) -> list[Parcel]:
-        """Every parcel of ours but those of which all has been told: their last scan is a delivery."""
-        if self._done[0] != self._books.generation:
-            self._done = (self._books.generation, set())
-        return [parcel for parcel in self._books.of_carrier(CARRIER) if parcel.number not in self._done[1]]
+    def _flags(self, parcel: Parcel) -> dict[str, str]:
+        return self._books.record("cj", "told", parcel.number) or {}
 
     def _unsent(self, parcel: Parcel, day: str) -> list[tuple[int, Scan]]:
-        if parcel.scenario == NEVER_FOUND:
+        """Places and scans of this day that the customer does not have."""
+        if self._generation != self._books.generation:
+            self._quiet, self._generation = {}, self._books.generation
+        now, speed = self._books.now(), self._books.settings.speed
+        quiet = self._quiet.get(parcel.number)
+        if quiet is not None and quiet[0] is parcel and quiet[1] == speed and now < quiet[2]:
             return []
-        told = self._books.record("cj", "told", parcel.number) or {}
-        scans = happened(self._books, parcel)
-        open_ones = [
+        told = self._flags(parcel)
+        known = [
             (position, scan)
-            for position, scan in enumerate(scans)
+            for position, scan in enumerate(happened(self._books, parcel, until=math.inf))
             if scan.codes.cj and scan.at is not None and told.get(str(position)) != "received"
         ]
-        if not open_ones and scans and parcel.scenario in {"happy", "next_day"} and scans[-1].codes.cj == "91":
-            self._done[1].add(parcel.number)
-        return [(position, scan) for position, scan in open_ones if _clock(scan, "%Y%m%d") == day]
+        visible = [(position, scan) for position, scan in known if scan.at is not None and scan.at <= now]
+        if not visible:
+            next_at = min((scan.at for _, scan in known if scan.at is not None), default=math.inf)
+            self._quiet[parcel.number] = (parcel, speed, next_at)
+        return [(position, scan) for position, scan in visible if _clock(scan, "%Y%m%d") == day]
 
     def _entry(self, scan: Scan, number: str, customer: str) -> dict[str, Any]:
         key = self._books.record("cj", "by_number", number)

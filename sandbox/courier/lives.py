@@ -32,8 +32,8 @@ def begin(books: Books, carrier: str, number: str) -> Parcel:
         return known
 
 
-def happened(books: Books, parcel: Parcel) -> list[Scan]:
-    """What has happened to it until now, oldest first."""
+def happened(books: Books, parcel: Parcel, *, until: float | None = None) -> list[Scan]:
+    """What has happened to it until now, or will have until another moment (epoch seconds), oldest first."""
     scenario, seen_at = parcel.scenario, parcel.seen_at
     if scenario == BY_HASH:
         scenario, hours = hashed_life(parcel.number)
@@ -42,6 +42,6 @@ def happened(books: Books, parcel: Parcel) -> list[Scan]:
         scenario=scenario,
         timeline=parcel.timeline,
         seen_at=seen_at,
-        now=books.now(),
+        now=books.now() if until is None else until,
         speed=books.settings.speed,
     )

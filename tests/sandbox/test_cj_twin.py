@@ -229,6 +229,20 @@ def test_each_scan_has_a_flag_of_its_own(tracker, token):
     assert [scan["CRG_ST"] for scan in bulk(tracker, token, "20261123")] == ["42", "82", "91"]
 
 
+def test_flags_stay_with_their_scans_when_the_list_is_out_of_order(tracker, token):
+    late = {"at": "2026-11-22T15:00:00+09:00", "name": "배송출발"}
+    early = {"at": "2026-11-22T13:00:00+09:00", "name": "집화처리"}
+    tracker.control("parcels", carrier=CJ, number="680000000011", timeline=[late, early])
+    tracker.control("clock", advance=2 * 3600)
+    assert [scan["CRG_ST"] for scan in bulk(tracker, token, sent="Y")] == ["11"]
+    assert bulk(tracker, token) == []
+    tracker.control("clock", advance=2 * 3600)
+    assert [scan["CRG_ST"] for scan in bulk(tracker, token)] == ["82"]
+    pairs = [{"INVC_NO": "680000000011", "CRG_ST": "82"}]
+    say(tracker, token, "RcvMssGdsTrcCnfrm", CLNTNUM="30000001", ARRAY=pairs)
+    assert bulk(tracker, token) == []
+
+
 def test_more_than_five_hundred_cannot_be_acknowledged_at_once(tracker, token):
     say(tracker, token, "RegBook", **BOOKING)
     bulk(tracker, token)
