@@ -8,6 +8,8 @@ from shipping.adapters.issuing import Box, Party
 from tests.shipping.tracker_samples import KST
 
 START = datetime(2026, 11, 20, 14, 5, tzinfo=KST)
+HANJIN_KEYS = {"client_id": "SANDBOX", "api_key": "sandbox-hanjin-api-key", "secret_key": "sandbox-hanjin-secret-key"}
+HANJIN_CONTRACT = "9000001"
 SENDER = Party(
     name="테스트상점", phone="0215881255", zip_code="06236", address1="서울 강남구 테헤란로 1", address2="10층"
 )
