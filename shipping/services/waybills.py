@@ -188,6 +188,8 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
         courier = COURIERS.get(entry.courier)
         if reason is None and courier is None:
             reason = UnknownCourier(entry.courier[:40]).message
+        elif reason is None and courier is not None and not courier.is_active:
+            reason = f"{josa(courier.name, '은/는')} 쓰지 않는 택배사입니다. 다른 택배사를 고르세요."
         if reason is not None or courier is None:
             result.refused[pk] = reason or ""
             continue
