@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -60,7 +61,7 @@ def note_unknown(parcels: Iterable[Seen], *, at: datetime) -> int:
     if not found:
         return 0
     day = kst_date(at)
-    values = {
+    values: dict[str, Any] = {
         "at": at, "day": day,
         "sources": text_array(key[0] for key in found), "couriers": text_array(key[1] for key in found),
         "codes": text_array(key[2] for key in found), "texts": text_array(key[3] for key in found),
