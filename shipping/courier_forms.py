@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 
 from core.forms import LineField
-from shipping.couriers import COURIERS, CheckLevel, CheckRule
+from shipping.couriers import COURIERS, CheckLevel, CheckRule, usable_couriers
 from shipping.services.couriers import LONGEST, SYSTEMS
 from shipping.services.tracking.statuses import SOURCES, Meaning
 from shipping.states import Reason, RuleKind, TrackingStage
 
 NUMBERS = f"1부터 {LONGEST}까지의 숫자를 쉼표로 나누어 입력하세요."
 WRONG_LINE = f"'{{line}}' 줄을 읽을 수 없습니다. 시스템({', '.join(SYSTEMS)}), 쇼핑몰, 코드를 빈칸으로 나누어 쓰세요."
+LAST = ("mall_codes", "is_active")
 STAGES = [(stage.value, stage.label) for stage in TrackingStage if stage != TrackingStage.UNKNOWN]
 REASONS = [("", "낱말에서 판단"), *((one.value, one.label) for one in Reason if one != Reason.NONE)]
 
@@ -83,6 +84,8 @@ class CourierForm(forms.Form):
         super().__init__(*args, **kwargs)
         for system, label in SYSTEMS.items():
             self.fields[f"code_{system}"] = LineField(label=f"{label} 코드", required=False, max_length=40)
+        codes = [f"code_{system}" for system in SYSTEMS]
+        self.order_fields(["slug", *(name for name in self.base_fields if name not in LAST), *codes, *LAST])
 
     def clean_aliases(self) -> list[str]:
         words = [" ".join(word.split()) for word in re.split(r"[,\n]", self.cleaned_data["aliases"])]
@@ -125,7 +128,18 @@ class NewCourierForm(CourierForm):
             "invalid": "코드는 영문 대문자로 시작하는 영문 대문자와 숫자 2~12자로 입력하세요.",
         },
     )
-    field_order = ("slug",)
+
+
+class ForcedWaybillForm(forms.Form):
+    """규칙과 다른 송장: one number that the courier's rule blocks, and why it is right nevertheless."""
+
+    courier = forms.ChoiceField(label="택배사", choices=usable_couriers)
+    waybill = LineField(
+        label="송장번호",
+        max_length=40,
+        help_text="자릿수나 검증번호가 규칙과 다른 번호만 받습니다. 다른 주문에서 쓰는 번호는 등록할 수 없습니다.",
+    )
+    reason = LineField(label="사유", max_length=200, help_text="주문 이력에 남습니다.")
 
 
 class MeaningForm(forms.Form):

@@ -310,7 +310,7 @@ def find_courier(text: str, *, among: CourierTable | None = None) -> Courier | A
     that several couriers bear ("편의점") is settled by another word beside it ("GS25 편의점"). `among` is the shop's
     table unless another one is given.
     """
-    table = among or TABLE.get()
+    table = TABLE.get() if among is None else among
     shown = " ".join(text.split())[:40]
     plain = folded(text)
     whole = table.words.get(plain)

@@ -61,11 +61,16 @@ BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written
 
 @dataclass(frozen=True, slots=True)
 class WaybillEntry:
-    """송장 입력: courier slug and number for one shipment; `replaces` = a person agreed to overwrite another number."""
+    """송장 입력: courier slug and number for one shipment; `replaces` = a person agreed to overwrite another number.
+
+    `forced_reason` = why somebody takes a number of a wrong length or check digit, rules that couriers may change
+    (shipping.md 5.1); it changes no other refusal.
+    """
 
     courier: str
     waybill: str
     replaces: bool = False
+    forced_reason: str = ""
 
 
 class NewParcel(NamedTuple):
@@ -84,7 +89,7 @@ class Registered:
     """송장 등록 결과 by shipment id; `possible` were done unless in a preview, `outcome` holds their lines.
 
     `warnings` are remarks about numbers that were taken nevertheless; `differs` those refused only because another
-    number is registered.
+    number is registered; `forced` says why others were taken against the courier's rule.
     """
 
     possible: list[int] = field(default_factory=list)
@@ -92,6 +97,7 @@ class Registered:
     refused: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
     differs: set[int] = field(default_factory=set)
+    forced: dict[int, str] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -134,7 +140,7 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
         parcels = _insert(numbers, entries, rows, at=facts["at"])
         done = progress.register_waybill(line_ids=fresh, data=data, held=held, **facts)
         result.outcome.merge(done)
-        _tell(parcels, **facts)
+        _tell(parcels, result.forced, **facts)
         refresh_parcels({parcel.shipment_id for parcel in parcels} - rows.shipments_of(done.moved))
         result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
@@ -195,14 +201,17 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
             continue
         verdict = check_waybill(entry.waybill, courier)
         key = (entry.courier, verdict.number)
-        if verdict.level is WaybillLevel.BLOCK:
+        is_forced = bool(entry.forced_reason) and verdict.is_forceable
+        if verdict.level is WaybillLevel.BLOCK and not is_forced:
             result.refused[pk] = verdict.message
         elif key in seen:
             result.refused[pk] = f"배송번호 {josa(rows.shipments[seen[key]].number, '과/와')} 송장번호가 같습니다."
         else:
             seen[key], numbers[pk] = pk, verdict.number
-            if verdict.level is WaybillLevel.WARN:
+            if verdict.level is not WaybillLevel.OK:
                 result.warnings[pk] = verdict.message
+            if is_forced:
+                result.forced[pk] = entry.forced_reason
     for pk, reason in _used_elsewhere(numbers, entries).items():
         result.refused[pk] = reason
         del numbers[pk]
@@ -303,10 +312,14 @@ def _insert(
     return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
 
 
-def _tell(parcels: Collection[NewParcel], **facts: Any) -> None:
-    """송장 등록 in the history of the new parcels."""
+def _tell(parcels: Collection[NewParcel], forced: Mapping[int, str], **facts: Any) -> None:
+    """송장 등록 in the history of the new parcels, with the reason of a forced number."""
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
-    data = {parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill} for parcel in parcels}
+    data = {
+        parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill}
+        | ({"forced": forced[parcel.shipment_id]} if parcel.shipment_id in forced else {})
+        for parcel in parcels
+    }
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, data=data, **facts)
 
 
