@@ -59,6 +59,8 @@ class Courier:
     """Page for the buyer, with {n} for the number without hyphens; empty where no source confirms one."""
     is_active: bool = True
     """False: no new number is taken; parcels that have one go on as before."""
+    refused: frozenset[str] = frozenset()
+    """Systems that do not know the code we have of them: a fault of our settings, for a person to mend."""
 
     def code(self, system: str, mall: str = "") -> str:
         """The courier's code in another system, that of the mall where it has one of its own, or an empty text."""
@@ -245,7 +247,8 @@ SELECT c.slug, c.name, c.aliases, c.digits, c.rare_digits, c.shortest, c.check_r
        c.is_active,
        ARRAY(SELECT k.system || CASE k.mall WHEN '' THEN '' ELSE ':' || k.mall END FROM shipping_couriercode k
              WHERE k.courier_id = c.slug ORDER BY k.id),
-       ARRAY(SELECT k.code::text FROM shipping_couriercode k WHERE k.courier_id = c.slug ORDER BY k.id)
+       ARRAY(SELECT k.code::text FROM shipping_couriercode k WHERE k.courier_id = c.slug ORDER BY k.id),
+       ARRAY(SELECT k.system::text FROM shipping_couriercode k WHERE k.courier_id = c.slug AND k.refused_at IS NOT NULL)
 FROM shipping_courier c ORDER BY c.position, c.slug
 """
 
@@ -264,15 +267,26 @@ def _load() -> CourierTable:
 
 
 def _made_of(rows: Iterable[Sequence[Any]]) -> CourierTable:
-    return CourierTable(
-        Courier(
-            slug=slug, name=name, aliases=tuple(aliases), digits=tuple(digits), rare_digits=tuple(rare),
-            shortest=shortest, check=CheckRule(check), level=CheckLevel(level), has_letters=has_letters, link=link,
-            is_active=is_active, codes=dict(zip(systems, codes, strict=True)),
-        )
-        for slug, name, aliases, digits, rare, shortest, check, level, has_letters, link, is_active, systems, codes
-        in rows
-    )  # fmt: skip
+    return CourierTable(_courier(*row) for row in rows)
+
+
+def _courier(*row: Any) -> Courier:
+    slug, name, aliases, digits, rare, shortest, check, level, has_letters, link, is_active, systems, codes, bad = row
+    return Courier(
+        slug=slug,
+        name=name,
+        aliases=tuple(aliases),
+        codes=dict(zip(systems, codes, strict=True)),
+        digits=tuple(digits),
+        rare_digits=tuple(rare),
+        shortest=shortest,
+        check=CheckRule(check),
+        level=CheckLevel(level),
+        has_letters=has_letters,
+        link=link,
+        is_active=is_active,
+        refused=frozenset(bad),
+    )
 
 
 TABLE: Fresh[CourierTable] = Fresh(_load)

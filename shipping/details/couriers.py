@@ -11,6 +11,7 @@ from shipping.models import Courier, CourierCode, Parcel
 from shipping.models.parcel import LIVE
 from shipping.services.couriers import HISTORY, SYSTEMS, codes_of, described
 
+REFUSED = "{system}에 코드 '{code}'인 택배사가 없어 조회를 멈췄습니다. 코드를 고치세요."
 LABELS = {
     "name": "이름", "aliases": "별칭", "digits": "자릿수", "shortest": "최소", "check": "검증 규칙",
     "level": "검증 수준", "link": "배송조회 주소", "codes": "코드", "is_active": "새 송장번호",
@@ -29,11 +30,13 @@ class CourierRow:
     level: str
     codes: list[str]
     is_active: bool
+    refused: bool
 
 
 def courier_rows() -> list[CourierRow]:
-    """택배사 목록: those in use first; two queries."""
+    """택배사 목록: those in use first; three queries."""
     codes: dict[str, dict[str, str]] = {}
+    refused = set(CourierCode.objects.exclude(refused_at=None).values_list("courier_id", flat=True))
     for slug, system, mall, code in CourierCode.objects.order_by("mall").values_list(
         "courier_id", "system", "mall", "code"
     ):
@@ -49,6 +52,7 @@ def courier_rows() -> list[CourierRow]:
             CheckLevel(one.level).label,
             [codes.get(one.slug, {}).get(system, "") for system in SYSTEMS],
             one.is_active,
+            one.slug in refused,
         )
         for one in Courier.objects.order_by("-is_active", "position", "slug")
     ]
@@ -68,6 +72,10 @@ def courier_context(courier: Courier) -> dict[str, Any]:
     return {
         "facts": [(LABELS[name], text or "없음") for name, text in described(courier).items()],
         "in_use": in_use,
+        "refused": [
+            REFUSED.format(system=SYSTEMS.get(code.system, code.system), code=code.code)
+            for code in courier.system_codes.exclude(refused_at=None)
+        ],
         "changes": changes_of(HISTORY, labels={HISTORY + courier.slug: courier.name}, key=HISTORY + courier.slug),
     }
 

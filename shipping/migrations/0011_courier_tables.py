@@ -101,6 +101,7 @@ class Migration(migrations.Migration):
                 ("code", models.CharField(max_length=40, verbose_name="코드")),
                 ("source", models.CharField(blank=True, max_length=60, verbose_name="출처")),
                 ("verified_at", models.DateTimeField(blank=True, null=True, verbose_name="확인일시")),
+                ("refused_at", models.DateTimeField(blank=True, null=True, verbose_name="거절일시")),
             ],
             options={
                 "verbose_name": "택배사 코드",

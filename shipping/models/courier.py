@@ -44,6 +44,8 @@ class CourierCode(TimeStamped):
     code = models.CharField("코드", max_length=40)
     source = models.CharField("출처", max_length=60, blank=True)
     verified_at = models.DateTimeField("확인일시", null=True, blank=True)
+    # The system says that it has no such courier: nobody is asked by this code until staff mend it.
+    refused_at = models.DateTimeField("거절일시", null=True, blank=True)
 
     class Meta:
         verbose_name = "택배사 코드"

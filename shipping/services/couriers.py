@@ -4,6 +4,7 @@ Two people who save couriers wait for each other, so that no name and no code is
 Source: shipping.md 2, 5.1.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,8 @@ from core.korean import josa
 from core.settings_registry import get_setting, last_changed, note_change, one_at_a_time
 from shipping.couriers import TABLE, CheckLevel, CheckRule, folded
 from shipping.models import Courier, CourierCode
+
+log = logging.getLogger("oms.tracking")
 
 HISTORY = "courier."
 """Keys of the history are "courier.<slug>"."""
@@ -72,14 +75,15 @@ def save_courier(
         _refuse_facts(courier, words=words_of(courier) - old_words)
         _refuse_codes(slug, {key: code for key, code in codes.items() if old_codes.get(key) != code})
         _write_codes(courier, codes, old=old_codes, at=at)
+        # Whoever saves has looked at it: the system is asked once more.
+        courier.system_codes.exclude(refused_at=None).update(refused_at=None)
         after = described(courier)
-        if before == after:
-            return False
-        courier.version += 1
-        courier.save()
-        note_change(key=HISTORY + slug, old=before, new=after, actor=actor, at=at)
+        if before != after:
+            courier.version += 1
+            courier.save()
+            note_change(key=HISTORY + slug, old=before, new=after, actor=actor, at=at)
     TABLE.forget()
-    return True
+    return before != after
 
 
 def add_courier(*, slug: str, facts: Mapping[str, Any], codes: Codes, actor: Any, at: datetime) -> Courier:
@@ -96,6 +100,18 @@ def add_courier(*, slug: str, facts: Mapping[str, Any], codes: Codes, actor: Any
         note_change(key=HISTORY + slug, old=None, new=described(courier), actor=actor, at=at)
     TABLE.forget()
     return courier
+
+
+def note_refused_code(*, slug: str, system: str, at: datetime) -> bool:
+    """코드 거절 기록: the system has no courier of our code; one alert, however many parcels met it (shipping.md A12).
+
+    True when it was not known yet. Saving the courier takes the alert away.
+    """
+    refused = CourierCode.objects.filter(courier_id=slug, system=system, mall="", refused_at=None).update(refused_at=at)
+    if refused:
+        TABLE.forget()
+        log.error("a courier code was refused", extra={"data": {"courier": slug, "system": system}})
+    return bool(refused)
 
 
 def codes_of(courier: Courier) -> dict[tuple[str, str], str]:

