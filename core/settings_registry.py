@@ -20,6 +20,8 @@ from core.models import Setting, SettingChange
 
 Value = bool | int | str | list[str]
 Validator = Callable[[Any], None]
+Choices = tuple[tuple[str, str], ...]
+"""What a setting may be, with its words; a function where the choices are rows of a table."""
 
 
 class SettingRefused(DomainError):
@@ -39,7 +41,7 @@ class Declared:
     help: str = ""
     minimum: int | None = None
     maximum: int | None = None
-    choices: tuple[tuple[str, str], ...] = ()
+    choices: Choices | Callable[[], Choices] = ()
     validator: Validator | None = None
 
     def form_field(self) -> forms.Field:
@@ -56,6 +58,10 @@ class Declared:
                 validator.message = limits  # type: ignore[attr-defined]
             field.widget.attrs |= {"inputmode": "numeric"}
         return field
+
+    def offered(self) -> dict[str, str]:
+        """고를 수 있는 값 with their words; empty where anything may be typed."""
+        return dict(self.choices() if callable(self.choices) else self.choices)
 
     def _field(self) -> forms.Field:
         words: dict[str, Any] = {"label": self.label, "help_text": self.help, "initial": self.default}
@@ -164,7 +170,7 @@ def words(value: Any, declared: Declared | None = None) -> str:
     if isinstance(value, list):
         return ", ".join(words(one, declared) for one in value)
     if declared is not None and declared.choices:
-        return dict(declared.choices).get(str(value), str(value))
+        return declared.offered().get(str(value), str(value))
     if isinstance(value, bool):
         return "사용" if value else "사용 안 함"
     return str(value) if value != "" else "비어 있음"

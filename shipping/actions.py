@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from core.actions import MORE, PRIMARY, SECONDARY, register
 from core.events import EventKind
-from core.state import Outcome
+from core.state import Outcome, is_preview
 from orders import events
 from orders.actions import UNDO_REASON, LineAction, Reasoned, lines_of
 from orders.models import OrderLine
 from orders.states import LineState
+from shipping.courier_forms import ForcedWaybillForm
 from shipping.models import Shipment, ShipmentLine
 from shipping.services import shipments, waybills
 from shipping.services.drafts import drafted_entries
@@ -97,6 +98,36 @@ class RegisterWaybill(LineAction):
         lines = OrderLine.objects.filter(pk__in=[pk for pk, shipment in owner.items() if shipment in possible])
         refused = {pk: undone.refused[one] for pk, one in owner.items() if one in undone.refused}
         return Outcome(possible=list(lines), refused=refused, changes=undone.changes)
+
+
+@register
+class ForceWaybill(LineAction):
+    """규칙과 다른 송장 등록: a number whose length or check digit the rule blocks, with the reason of a manager."""
+
+    name, label, permission = "force-waybill", "규칙과 다른 송장 등록", "shipping.force_waybill"
+    states = (S.READY,)
+    is_whole = True
+    style = MORE
+    form_class = ForcedWaybillForm
+    preview_data: ClassVar[dict[str, Any]] = {"courier": "", "waybill": "", "reason": ""}
+
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        if len(set(_shipment_of(ids).values())) > 1:
+            form.add_error(None, "배송건을 하나만 고르세요. 송장번호 하나는 배송건 하나에만 쓸 수 있습니다.")
+
+    def apply(
+        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, courier: str, waybill: str, reason: str
+    ) -> Outcome:
+        owner = _shipment_of(ids)
+        if is_preview() and not waybill:  # nobody has typed it yet
+            return Outcome(possible=list(OrderLine.objects.filter(pk__in=ids)))
+        entry = waybills.WaybillEntry(courier, waybill, forced_reason=reason)
+        entries = dict.fromkeys(sorted(set(owner.values()))[:1], entry)
+        done = waybills.register_waybills(entries=entries, actor=actor, at=at, batch=batch)
+        reasons = dict.fromkeys(owner.values() - entries.keys(), SAME) | dict.fromkeys(done.unchanged, SAME)
+        reasons |= done.refused
+        done.outcome.refused |= {pk: reasons[shipment] for pk, shipment in owner.items() if shipment in reasons}
+        return done.outcome
 
 
 @register

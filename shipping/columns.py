@@ -96,7 +96,7 @@ def courier_choices() -> list[tuple[str, str]]:
     """쓰는 택배사: the couriers of the setting, the default one first; one query."""
     values = get_settings("default_courier", "offered_couriers")
     slugs = dict.fromkeys([values["default_courier"], *values["offered_couriers"]])
-    return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS]
+    return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS and COURIERS[slug].is_active]
 
 
 def shipment_tags(group: Group) -> list[cells.Tag]:

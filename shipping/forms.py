@@ -7,7 +7,7 @@ from django import forms
 
 from core.forms import FilePasswordField, LineField
 from core.upload_forms import HeldFileForm
-from shipping.couriers import COURIERS
+from shipping.couriers import COURIERS, usable_couriers
 from shipping.file_columns import KEYS, LABELS
 from shipping.file_fields import CHOICES
 from shipping.models import RowPer
@@ -53,7 +53,7 @@ class WaybillFileForm(HeldFileForm):
         super().__init__(*args, **kwargs)
         self.made_of |= {"couriers": couriers, "default": default}
         field: Any = self.fields["courier"]
-        rest = [(slug, courier.name) for slug, courier in COURIERS.items() if slug not in dict(couriers)]
+        rest = [(slug, name) for slug, name in usable_couriers() if slug not in dict(couriers)]
         field.choices = [*couriers, *rest]
         field.initial = default
 

@@ -20,7 +20,10 @@ def _zip(text: str) -> None:
         raise ValidationError("우편번호는 숫자 5자리로 입력하세요.")
 
 
-_COURIER_CHOICES = tuple((slug, courier.name) for slug, courier in COURIERS.items())
+def _couriers() -> tuple[tuple[str, str], ...]:
+    """Asked when a form is shown or a value is checked, never at import: the couriers are rows of a table."""
+    return tuple((slug, courier.name) for slug, courier in COURIERS.items())
+
 
 DEFAULT_COURIER = declare(
     Declared(
@@ -28,7 +31,7 @@ DEFAULT_COURIER = declare(
         "기본 택배사",
         GROUP,
         default="CJGLS",
-        choices=_COURIER_CHOICES,
+        choices=_couriers,
         help="송장번호를 입력할 때 먼저 골라 두는 택배사입니다.",
     )
 )
@@ -38,7 +41,7 @@ OFFERED_COURIERS = declare(
         "쓰는 택배사",
         GROUP,
         default=["CJGLS", "HANJIN", "HYUNDAI", "KGB", "EPOST"],
-        choices=_COURIER_CHOICES,
+        choices=_couriers,
         help="목록에서 송장번호를 넣을 때 고를 수 있는 택배사입니다. 파일로는 모든 택배사를 올릴 수 있습니다.",
     )
 )

@@ -1,14 +1,14 @@
 """From all events of a parcel to where it stands: pure, repeatable, without a database (shipping.md 3.3, 3.6)."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from shipping.adapters.base import RawEvent
-from shipping.normalise import Reason, raw_text, reason_of, stage_of
+from shipping.normalise import Reason, Rules, raw_text
 from shipping.states import TrackingStage as Stage
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -98,16 +98,16 @@ def project(
     previous: Stage | None,
     numbered_at: datetime | None,
     at: datetime,
+    rules: Rules,
     shipped_at: datetime | None = None,
-    mapped: Mapping[str, Stage] | None = None,
 ) -> Projection:
     """배송 현황 계산: the stage of a parcel from the events of its source (shipping.md 3.2, 3.3, 3.6).
 
     `events` in the source's order, all that are stored, not only the newest answer; `previous` is the stored stage;
-    `numbered_at` when the number was given to this parcel; `at` the moment these events were seen; `shipped_at` the
-    moment of 배송중 처리; `mapped` staff's own stages by raw text. Same input, same result; nothing is raised.
+    `numbered_at` when the number was given to this parcel; `at` the moment these events were seen; `rules` those of
+    the source and courier (rules_for); `shipped_at` the moment of 배송중 처리. Same input, same result; nothing raises.
     """
-    timed = _in_order(events, mapped or {})
+    timed = _in_order(events, rules)
     kept = [event for event in timed if not _is_of_former_parcel(event, numbered_at)]
     told = _stage_told(kept)
     stage = _without_regress(told, previous, kept)
@@ -134,7 +134,7 @@ def project(
     )
 
 
-def _in_order(events: Sequence[RawEvent], mapped: Mapping[str, Stage]) -> list[TrackedEvent]:
+def _in_order(events: Sequence[RawEvent], rules: Rules) -> list[TrackedEvent]:
     """Events by time, ties and missing times by their place in the list; repeats are dropped."""
     tracked: list[TrackedEvent] = []
     before: datetime | None = None
@@ -146,12 +146,12 @@ def _in_order(events: Sequence[RawEvent], mapped: Mapping[str, Stage]) -> list[T
             midnight = datetime.combine(raw.at.astimezone(SEOUL).date(), time(), SEOUL)
             at = max(before, midnight) if before and before <= raw.at else midnight
         before = at or before
-        stage = stage_of(raw, mapped=mapped)
+        stage = rules.stage_of(raw)
         tracked.append(
             TrackedEvent(
                 raw=raw,
                 stage=stage,
-                reason=reason_of(raw, stage),
+                reason=rules.reason_of(raw, stage),
                 at=at,
                 is_time_estimated=raw.at is None or raw.is_date_only,
             )

@@ -52,6 +52,26 @@ class TrackingStage(ColouredChoices):
     UNKNOWN = "UNKNOWN", "tone-closed", "확인필요"
 
 
+class Reason(models.TextChoices):
+    """사유: what an attempt failed on, or what happened to the goods."""
+
+    NONE = "", "없음"
+    ABSENT = "ABSENT", "부재"
+    REFUSED = "REFUSED", "수취거부"
+    ADDRESS = "ADDRESS", "주소 오류"
+    LOST = "LOST", "분실"
+    DAMAGED = "DAMAGED", "파손"
+    MISDELIVERED = "MISDELIVERED", "오배송"
+
+
+class RuleKind(models.TextChoices):
+    """규칙 종류: what a status rule compares (shipping.md 3.2)."""
+
+    TEXT = "TEXT", "문구가 같음"
+    CODE = "CODE", "코드가 같음"
+    PATTERN = "PATTERN", "낱말이 들어 있음"
+
+
 class TrackingAlert(models.TextChoices):
     """추적 오류: why a person must look at a box; none of them moves anything (shipping.md 3.3, 4.4)."""
 
@@ -100,6 +120,8 @@ __all__ = [
     "DeliveryMethod",
     "Direction",
     "ParcelState",
+    "Reason",
+    "RuleKind",
     "TrackingAlert",
     "TrackingStage",
 ]

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, settings, templates, upload
+from shipping.views import courier_file, couriers, grid, settings, statuses, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -13,6 +13,13 @@ urlpatterns = [
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
+    path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
+    path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),
+    path("settings/couriers/list/<slug:slug>/", couriers.CourierPage.as_view(), name="courier"),
+    path("settings/tracking/unknown/", statuses.UnknownList.as_view(), name="unknown_statuses"),
+    path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
+    path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),
+    path("settings/tracking/rules/<int:pk>/", statuses.RuleSwitch.as_view(), name="status_rule"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -46,6 +46,8 @@ _WORDS: dict[str, DeliveryMethod | None] = {
     "품절": None,
 }
 
+_RULES = frozenset({"waybill_format", "waybill_check"})
+
 
 class WaybillLevel(StrEnum):
     """판정 수준: take it, take it and show the remark, or refuse it."""
@@ -74,6 +76,11 @@ class WaybillVerdict:
     def is_accepted(self) -> bool:
         """True when the number may be stored without anybody's special right."""
         return self.level != WaybillLevel.BLOCK
+
+    @property
+    def is_forceable(self) -> bool:
+        """True when only the courier's length or check digit speaks against the number, not its signs or words."""
+        return not self.is_accepted and self.code in _RULES and bool(self.number.strip("0"))
 
 
 def _refused(code: str, message: str, number: str = "") -> WaybillVerdict:

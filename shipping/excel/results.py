@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 from core.excel import Cell, FileProblem, Header, Problem, Table, find_header, normalize
 from core.excel.values import text
-from shipping.couriers import COURIERS, Courier, find_courier
+from shipping.couriers import TABLE, Courier, CourierTable, find_courier
 from shipping.file_columns import KEYS, TARGETS
 from shipping.waybills import WaybillVerdict, check_waybill
 
@@ -93,10 +93,14 @@ def _plain(cell: Cell | Problem) -> str:
     return "" if isinstance(found, Problem) else found
 
 
-@lru_cache(maxsize=512)
 def _courier(name: str) -> Courier | str:
     """The courier that a cell names, or the Korean reason."""
-    found = COURIERS.get(name) or find_courier(name)
+    return _found(TABLE.get(), name)
+
+
+@lru_cache(maxsize=512)
+def _found(table: CourierTable, name: str) -> Courier | str:
+    found = table.get(name) or find_courier(name, among=table)
     return found if isinstance(found, Courier) else found.message
 
 

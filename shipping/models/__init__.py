@@ -1,5 +1,6 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -8,6 +9,8 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "Courier",
+    "CourierCode",
     "ExcelTemplate",
     "Parcel",
     "ParcelLine",
@@ -15,9 +18,11 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "ShipmentStep",
+    "StatusRule",
     "TrackingAccount",
     "TrackingEvent",
     "TrackingPoll",
+    "UnknownStatus",
     "WaybillDraft",
     "WaybillLayout",
 ]

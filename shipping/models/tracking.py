@@ -76,6 +76,10 @@ class TrackingEvent(models.Model):
     seq = models.PositiveSmallIntegerField("순서")
     raw_code = models.CharField("원본 코드", max_length=40, blank=True)
     raw_text = models.CharField("원본 문구", max_length=300, blank=True)
+    # What reading the event again needs besides; empty in rows of before.
+    raw_name = models.CharField("원본 상태", max_length=100, null=True, blank=True)  # noqa: DJ001
+    raw_at = models.DateTimeField("원본 일시", null=True, blank=True)
+    is_date_only = models.BooleanField("날짜만", null=True, blank=True)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices)
     at = models.DateTimeField("일시", null=True)
     is_time_estimated = models.BooleanField("시간 추정", default=False)
@@ -85,7 +89,10 @@ class TrackingEvent(models.Model):
     class Meta:
         verbose_name = "추적 이력"
         constraints = [models.UniqueConstraint(fields=["parcel", "source", "fingerprint"], name="tracking_event_once")]
-        indexes = [models.Index(fields=["parcel", "at"], name="tracking_of_parcel")]
+        indexes = [
+            models.Index(fields=["parcel", "at"], name="tracking_of_parcel"),
+            models.Index(fields=["parcel"], name="tracking_unknown", condition=Q(stage=TrackingStage.UNKNOWN)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.parcel_id} {self.stage}"

@@ -61,11 +61,16 @@ BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written
 
 @dataclass(frozen=True, slots=True)
 class WaybillEntry:
-    """송장 입력: courier slug and number for one shipment; `replaces` = a person agreed to overwrite another number."""
+    """송장 입력: courier slug and number for one shipment; `replaces` = a person agreed to overwrite another number.
+
+    `forced_reason` = why somebody takes a number of a wrong length or check digit, rules that couriers may change
+    (shipping.md 5.1); it changes no other refusal.
+    """
 
     courier: str
     waybill: str
     replaces: bool = False
+    forced_reason: str = ""
 
 
 class NewParcel(NamedTuple):
@@ -84,7 +89,7 @@ class Registered:
     """송장 등록 결과 by shipment id; `possible` were done unless in a preview, `outcome` holds their lines.
 
     `warnings` are remarks about numbers that were taken nevertheless; `differs` those refused only because another
-    number is registered.
+    number is registered; `forced` says why others were taken against the courier's rule.
     """
 
     possible: list[int] = field(default_factory=list)
@@ -92,6 +97,7 @@ class Registered:
     refused: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
     differs: set[int] = field(default_factory=set)
+    forced: dict[int, str] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -134,7 +140,7 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
         parcels = _insert(numbers, entries, rows, at=facts["at"])
         done = progress.register_waybill(line_ids=fresh, data=data, held=held, **facts)
         result.outcome.merge(done)
-        _tell(parcels, **facts)
+        _tell(parcels, result.forced, **facts)
         refresh_parcels({parcel.shipment_id for parcel in parcels} - rows.shipments_of(done.moved))
         result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
@@ -188,18 +194,22 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
         courier = COURIERS.get(entry.courier)
         if reason is None and courier is None:
             reason = UnknownCourier(entry.courier[:40]).message
+        elif reason is None and courier is not None and not courier.is_active:
+            reason = f"{josa(courier.name, '은/는')} 쓰지 않는 택배사입니다. 다른 택배사를 고르세요."
         if reason is not None or courier is None:
             result.refused[pk] = reason or ""
             continue
         verdict = check_waybill(entry.waybill, courier)
         key = (entry.courier, verdict.number)
-        if verdict.level is WaybillLevel.BLOCK:
+        if verdict.is_forceable and entry.forced_reason:
+            result.forced[pk] = entry.forced_reason
+        if verdict.level is WaybillLevel.BLOCK and pk not in result.forced:
             result.refused[pk] = verdict.message
         elif key in seen:
             result.refused[pk] = f"배송번호 {josa(rows.shipments[seen[key]].number, '과/와')} 송장번호가 같습니다."
         else:
             seen[key], numbers[pk] = pk, verdict.number
-            if verdict.level is WaybillLevel.WARN:
+            if verdict.level is not WaybillLevel.OK:
                 result.warnings[pk] = verdict.message
     for pk, reason in _used_elsewhere(numbers, entries).items():
         result.refused[pk] = reason
@@ -301,10 +311,11 @@ def _insert(
     return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
 
 
-def _tell(parcels: Collection[NewParcel], **facts: Any) -> None:
-    """송장 등록 in the history of the new parcels."""
+def _tell(parcels: Collection[NewParcel], forced: Mapping[int, str], **facts: Any) -> None:
+    """송장 등록 in the history of the new parcels, with the reason of a forced number."""
     changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
-    data = {parcel.pk: {"courier": parcel.courier, "waybill": parcel.waybill} for parcel in parcels}
+    why = {pk: {"forced": reason} for pk, reason in forced.items()}
+    data = {one.pk: {"courier": one.courier, "waybill": one.waybill} | why.get(one.shipment_id, {}) for one in parcels}
     record(Outcome(changes=changes), events.PARCEL_NUMBERED, data=data, **facts)
 
 

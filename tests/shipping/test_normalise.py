@@ -3,8 +3,11 @@
 import pytest
 
 from shipping.adapters.base import RawEvent
-from shipping.normalise import stage_of
+from shipping.normalise import Rules
+from shipping.stage_presets import PRESETS
 from shipping.states import TrackingStage as Stage
+
+stage_of = Rules(PRESETS, source="tracker_delivery", courier="CJGLS").stage_of
 
 
 @pytest.mark.parametrize(

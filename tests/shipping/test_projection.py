@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipping.adapters.base import RawEvent
-from shipping.normalise import Reason, stage_of
+from shipping.normalise import Reason, Rule, Rules
 from shipping.projection import Alert, project
+from shipping.stage_presets import PRESETS
+from shipping.states import RuleKind
 from shipping.states import TrackingStage as Stage
 
 KST = timezone(timedelta(hours=9))
@@ -24,8 +26,18 @@ def event(code, name="", *, day=1, clock="10:00", text="", place=""):
     return RawEvent(code=code, name=name, text=text, place=place, at=at)
 
 
-def projected(*events, previous=None, at=SEEN, numbered_at=NUMBERED, **more):
-    return project(events, previous=previous, numbered_at=numbered_at, at=at, **more)
+def rules(**mapped):
+    """The rules of a new shop, and texts that its staff mapped."""
+    own = [Rule(kind=RuleKind.TEXT, value=text, stage=stage) for text, stage in mapped.items()]
+    return Rules([*PRESETS, *own], source="tracker_delivery", courier="CJGLS")
+
+
+RULES = rules()
+
+
+def projected(*events, previous=None, at=SEEN, numbered_at=NUMBERED, mapped=None, **more):
+    told = rules(**mapped) if mapped else RULES
+    return project(events, previous=previous, numbered_at=numbered_at, at=at, rules=told, **more)
 
 
 PICKED_UP = event("AT_PICKUP", "집화처리", day=0, clock="18:05", text="상품 인수", place="경기테스트")
@@ -37,8 +49,8 @@ RETURNING = event("UNKNOWN", "반송", clock="18:00")
 
 def test_staff_mapping_of_a_raw_text_comes_first():
     mapped = {"경비실 위탁": Stage.DELIVERED, "배송출발": Stage.IN_TRANSIT}
-    assert stage_of(RawEvent(code="UNKNOWN", name="경비실  위탁"), mapped=mapped) == Stage.DELIVERED
-    assert stage_of(RawEvent(code="OUT_FOR_DELIVERY", name="배송출발"), mapped=mapped) == Stage.IN_TRANSIT
+    assert rules(**mapped).stage_of(RawEvent(code="UNKNOWN", name="경비실  위탁")) == Stage.DELIVERED
+    assert rules(**mapped).stage_of(RawEvent(code="OUT_FOR_DELIVERY", name="배송출발")) == Stage.IN_TRANSIT
     result = projected(PICKED_UP, event("UNKNOWN", "경비실 위탁"), previous=Stage.PICKED_UP, mapped=mapped)
     assert (result.stage, result.delivered_at) == (Stage.DELIVERED, DAY + timedelta(days=1, hours=10))
 

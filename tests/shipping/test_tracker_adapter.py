@@ -11,7 +11,7 @@ from shipping.adapters.tracker_delivery import MAX_PAGES, PAGE_SIZE, TrackerDeli
 from shipping.normalise import Reason
 from shipping.projection import project
 from shipping.states import TrackingStage
-from tests.shipping.tracker_samples import CJ, NOW, NUMBER, READ_EVENTS, TWO_EVENTS, ask, projected
+from tests.shipping.tracker_samples import CJ, NOW, NUMBER, READ_EVENTS, RULES, TWO_EVENTS, ask, projected
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_a_parcel_polled_every_hour_goes_through_its_stages_once(tracker, source
     seen, at, stage = [], NOW, None
     for _ in range(72):
         result = ask(source)
-        now = project(result.events, previous=stage, numbered_at=NOW, at=at)
+        now = project(result.events, previous=stage, numbered_at=NOW, at=at, rules=RULES)
         if now.stage != stage:
             seen.append(now.stage)
         stage, at = now.stage, at + timedelta(hours=1)

@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from shipping.adapters.base import RawEvent
 from shipping.couriers import COURIERS
+from shipping.normalise import Rules
 from shipping.projection import project
+from shipping.stage_presets import PRESETS
 
 KST = timezone(timedelta(hours=9))
 NOW = datetime(2026, 11, 22, 12, tzinfo=KST)
+RULES = Rules(PRESETS, source="tracker_delivery", courier="CJGLS")
 CJ, LOTTE = "kr.cjlogistics", "kr.lotte"
 NUMBER = "680000000011"
 TWO_EVENTS = [
@@ -50,4 +53,4 @@ def ask(source, number=NUMBER, courier="CJGLS"):
 
 
 def projected(result, previous=None):
-    return project(result.events, previous=previous, numbered_at=None, at=NOW)
+    return project(result.events, previous=previous, numbered_at=None, at=NOW, rules=RULES)

@@ -6,7 +6,7 @@ Source: shipping.md 3.3, 3.4, 4.3, 4.4.
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -23,9 +23,12 @@ from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
 from shipping.projection import Alert, Projection, TrackedEvent, project
 from shipping.rollup import refresh_parcels
+from shipping.services.couriers import note_refused_code
 from shipping.services.shipments import Locked, lines_of, locked_shipments
 from shipping.services.tracking import polling
 from shipping.services.tracking.polling import Lease
+from shipping.services.tracking.rules import rules_for
+from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 
 log = logging.getLogger("oms.tracking")
@@ -40,7 +43,6 @@ TOLD = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND})
 # What ends the questions about a parcel and puts it before a person.
 ENDING = {
     TrackOutcome.BAD_NUMBER: TrackingAlert.NUMBER_INVALID,
-    TrackOutcome.UNKNOWN_CARRIER: TrackingAlert.CARRIER_UNKNOWN,
 }
 ALERTS = {
     Alert.NUMBER_REUSED: TrackingAlert.NUMBER_REUSED,
@@ -65,6 +67,8 @@ def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) ->
     next date. Parcels whose orders somebody holds are asked about again a minute later.
     """
     answers = sorted(answers, key=lambda answer: answer[0].parcel_id)
+    for slug in {lease.courier for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER}:
+        note_refused_code(slug=slug, system=polling.SOURCE, at=at)
     written = sum(_postpone(lease, result, at=at) for lease, result in answers if not _is_news(result))
     news = [answer for answer in answers if _is_news(answer[1])]
     for start in range(0, len(news), CHUNK):
@@ -82,6 +86,8 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     if result.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
         values |= {"next_poll_at": at + pause}
+    elif result.outcome == TrackOutcome.UNKNOWN_CARRIER:
+        values |= {"next_poll_at": at}  # its courier is asked about again when its code is mended
     elif result.outcome == TrackOutcome.AUTH:
         values |= {"next_poll_at": at + AUTH_PAUSE}
     else:
@@ -108,7 +114,7 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
     with locked_shipments(lines_of(shipment_ids)) as rows:
         reads, ended = _mine(by_parcel, rows, at=at)
         fresh = [read for read in reads if read.seen.fingerprint != read.poll.last_hash]
-        _store(fresh)
+        _store(fresh, at=at)
         changed = {read.parcel.shipment_id for read in fresh} | _flag(ended, by_parcel)
         refresh_parcels(changed)
         _tell_lines(reads, rows, at=at)
@@ -142,16 +148,22 @@ def _mine(
             previous=TrackingStage(parcel.stage) if parcel.stage else None,
             numbered_at=parcel.numbered_at,
             at=at,
+            rules=rules_for(poll.source, parcel.courier),
             shipped_at=parcel.handed_over_at,
         )
         reads.append(_Read(poll, parcel, seen))
     return reads, ended
 
 
-def _store(reads: Sequence[_Read]) -> None:
+def _store(reads: Sequence[_Read], *, at: datetime) -> None:
     TrackingEvent.objects.bulk_create(
         (event for read in reads for event in _events(read.parcel, read.seen)), ignore_conflicts=True, batch_size=1000
     )
+    _store_parcels(reads)
+    note_unknown((Seen(read.parcel.pk, read.poll.source, read.parcel.courier, read.seen) for read in reads), at=at)
+
+
+def _store_parcels(reads: Sequence[_Read]) -> None:
     for read in reads:
         parcel, seen = read.parcel, read.seen
         parcel.stage, parcel.alert = seen.stage, _alert(seen)
@@ -170,6 +182,9 @@ def _events(parcel: Parcel, seen: Projection) -> Iterator[TrackingEvent]:
             seq=seq,
             raw_code=event.raw.code[:40],
             raw_text=f"{event.raw.name} {event.raw.text}".strip()[:300],
+            raw_name=event.raw.name[:100],
+            raw_at=event.raw.at,
+            is_date_only=event.raw.is_date_only,
             stage=event.stage,
             at=event.at,
             is_time_estimated=event.is_time_estimated,
@@ -258,9 +273,7 @@ def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
     poll, parcel, seen = read.poll, read.parcel, read.seen
     poll.last_hash, poll.last_ok_at, poll.fail_count = seen.fingerprint, at, 0
     poll.lease_until, poll.last_error = None, ""
-    is_disputed = seen.stage == TrackingStage.DELIVERED and parcel.refused_delivery_at is not None
-    waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and _alert(seen) == ""
-    poll.is_active = waits or seen.stage not in polling.FINISHED
+    poll.is_active = _asks_on(read)
     if poll.is_active and polling.is_expired(shipped_at=parcel.handed_over_at, at=at):
         poll.is_active = False
         Parcel.objects.filter(pk=parcel.pk).update(alert=TrackingAlert.EXPIRED)
@@ -269,3 +282,45 @@ def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
         parcel_id=parcel.pk, stage=seen.stage, at=at, speed=speed, shipped_at=parcel.handed_over_at
     )
     return poll
+
+
+def _asks_on(read: _Read) -> bool:
+    """Whether more is to come: nothing does after the end, except after a delivery that staff took back."""
+    parcel, seen = read.parcel, read.seen
+    is_disputed = seen.stage == TrackingStage.DELIVERED and parcel.refused_delivery_at is not None
+    waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and _alert(seen) == ""
+    return waits or seen.stage not in polling.FINISHED
+
+
+def write_again(*, told: Mapping[int, tuple[str, Sequence[RawEvent]]], at: datetime) -> dict[int, Projection]:
+    """다시 판정 반영: what the rules of now read in the stored events of parcels, with every effect of an answer.
+
+    `told`: parcel id -> source and its events. Nothing is asked and no event is added; the next question stays where
+    it is. Returns what was read; void parcels are left out. Raises LockTimeout.
+    """
+    shipment_ids = set(Parcel.objects.filter(pk__in=told).values_list("shipment_id", flat=True))
+    with locked_shipments(lines_of(shipment_ids)) as rows:
+        asked = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=told).order_by("pk")
+        polls = {poll.pk: poll for poll in asked}
+        reads = []
+        for parcel in rows.parcels:
+            if parcel.pk not in told:
+                continue
+            source, raws = told[parcel.pk]
+            seen = project(
+                raws,
+                previous=TrackingStage(parcel.stage) if parcel.stage else None,
+                numbered_at=parcel.numbered_at,
+                at=at,
+                rules=rules_for(source, parcel.courier),
+                shipped_at=parcel.handed_over_at,
+            )
+            reads.append(_Read(polls.get(parcel.pk) or TrackingPoll(parcel=parcel, source=source), parcel, seen))
+        _store_parcels(reads)
+        refresh_parcels({read.parcel.shipment_id for read in reads})
+        _tell_lines(reads, rows, at=at)
+        for read in reads:
+            read.poll.last_hash = read.seen.fingerprint
+            read.poll.is_active = read.poll.is_active and _asks_on(read)
+        update_rows(list(polls.values()), ("last_hash", "is_active"))
+    return {read.parcel.pk: read.seen for read in reads}

@@ -62,8 +62,8 @@ class Lease:
 
 
 def asked_couriers() -> list[str]:
-    """조회하는 택배사: slugs that the source serves."""
-    return [slug for slug, courier in COURIERS.items() if courier.code(SOURCE)]
+    """조회하는 택배사: slugs that the source serves; not those whose code it has refused."""
+    return [slug for slug, courier in COURIERS.items() if courier.code(SOURCE) and SOURCE not in courier.refused]
 
 
 def start(*, parcels: Sequence[Parcel], at: datetime) -> None:

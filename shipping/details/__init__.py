@@ -1,0 +1,1 @@
+"""What the settings pages of shipping show, with finished strings."""

@@ -1,0 +1,84 @@
+"""상태 화면의 내용: values that nobody has mapped yet, and the rules."""
+
+from dataclasses import dataclass
+
+from shipping.columns import courier_name
+from shipping.models import StatusRule, UnknownStatus
+from shipping.services.tracking.statuses import SOURCES
+from shipping.states import Reason, RuleKind, TrackingStage
+
+MOST = 200
+"""Values of one page, the newest first: mapping those brings the next ones up."""
+STAGE = {stage.value: stage for stage in TrackingStage}
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRow:
+    """미분류 상태 한 줄; `example` the number of an order one of whose boxes shows it."""
+
+    pk: int
+    source: str
+    courier: str
+    code: str
+    text: str
+    first_seen: str
+    last_seen: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """상태 규칙 한 줄."""
+
+    pk: int
+    source: str
+    courier: str
+    kind: str
+    value: str
+    stage: str
+    css: str
+    reason: str
+    by: str
+    is_active: bool
+    version: int
+
+
+def unknown_rows() -> list[UnknownRow]:
+    """미분류 상태, the newest first; one query."""
+    rows = UnknownStatus.objects.filter(rule=None).select_related("example__shipment__order")
+    return [
+        UnknownRow(
+            one.pk,
+            SOURCES.get(one.source, one.source),
+            courier_name(one.courier),
+            one.code,
+            one.text,
+            str(one.first_seen_on),
+            str(one.last_seen_on),
+            one.count,
+            one.example.shipment.order.number if one.example else "",
+        )
+        for one in rows.order_by("-last_seen_on", "-count", "pk")[:MOST]
+    ]
+
+
+def rule_rows() -> list[RuleRow]:
+    """상태 규칙 in the order in which they are tried, staff's own first; one query."""
+    rows = StatusRule.objects.select_related("created_by").order_by("is_preset", "priority", "source", "courier", "pk")
+    return [
+        RuleRow(
+            one.pk,
+            SOURCES.get(one.source, one.source) or "모든 조회처",
+            courier_name(one.courier) if one.courier else "모든 택배사",
+            RuleKind(one.kind).label,
+            one.value.replace("|", ", ") if one.kind == RuleKind.PATTERN else one.value,
+            STAGE[one.stage].label,
+            STAGE[one.stage].css,
+            Reason(one.reason).label if one.reason else "",
+            "기본 제공" if one.is_preset else one.created_by.display_name if one.created_by else "",
+            one.is_active,
+            one.version,
+        )
+        for one in rows
+    ]

@@ -1,0 +1,261 @@
+"""Status rules: their order, the words of staff, presets of every source, and who may change them (shipping.md 3)."""
+
+import time
+
+import pytest
+
+from accounts.roles import Role
+from core.exceptions import Conflict
+from core.models import SettingChange
+from shipping.adapters.base import RawEvent
+from shipping.models import StatusRule, UnknownStatus
+from shipping.normalise import Rule, Rules
+from shipping.services.tracking.rules import BOOK, rules_for
+from shipping.services.tracking.statuses import Meaning, StatusRefused, add_rule, change_rule
+from shipping.stage_presets import PRESETS
+from shipping.states import Reason, RuleKind
+from shipping.states import TrackingStage as Stage
+from tests.fixtures.orders import NOW
+
+CODE, TEXT, PATTERN = RuleKind.CODE, RuleKind.TEXT, RuleKind.PATTERN
+RULES, UNKNOWN = "/settings/tracking/rules/", "/settings/tracking/unknown/"
+
+
+def rule(kind, value, stage, **more):
+    return Rule(kind=kind, value=value, stage=stage, **more)
+
+
+def read(*own, code="", name="", text="", source="tracker_delivery", courier="CJGLS"):
+    event = RawEvent(code=code, name=name, text=text)
+    return Rules([*PRESETS, *own], source=source, courier=courier).stage_of(event)
+
+
+@pytest.mark.parametrize(
+    ("source", "courier", "code", "name", "stage"),
+    [
+        ("cj_feed", "CJGLS", "01", "집화지시", Stage.REGISTERED),
+        ("cj_feed", "CJGLS", "11", "집화처리", Stage.PICKED_UP),
+        ("cj_feed", "CJGLS", "12", "미집화", Stage.PICKUP_FAILED),
+        ("cj_feed", "CJGLS", "44", "", Stage.IN_TRANSIT),
+        ("cj_feed", "CJGLS", "82", "배송출발", Stage.OUT_FOR_DELIVERY),
+        ("cj_feed", "CJGLS", "84", "미배송", Stage.ATTEMPT_FAILED),
+        ("cj_feed", "CJGLS", "91", "배송완료", Stage.DELIVERED),
+        ("cj_feed", "CJGLS", "77", "", Stage.UNKNOWN),
+        ("cj_feed", "CJGLS", "77", "반송", Stage.RETURNING),
+        ("hanjin", "HANJIN", "05", "", Stage.REGISTERED),
+        ("hanjin", "HANJIN", "63", "", Stage.IN_TRANSIT),
+        ("hanjin", "HANJIN", "66", "", Stage.DELIVERED),
+        ("hanjin", "HANJIN", "92", "", Stage.ATTEMPT_FAILED),
+        ("hanjin", "HANJIN", "03", "", Stage.CANCELLED),
+        ("tracker_delivery", "HANJIN", "66", "", Stage.UNKNOWN),  # another source's code
+        ("hanjin", "CJGLS", "66", "", Stage.UNKNOWN),
+        ("sweettracker", "KGB", "1", "배송준비중", Stage.REGISTERED),
+        ("sweettracker", "KGB", "2", "집화완료", Stage.PICKED_UP),
+        ("sweettracker", "KGB", "4", "지점도착", Stage.IN_TRANSIT),
+        ("sweettracker", "KGB", "5", "배송출발", Stage.OUT_FOR_DELIVERY),
+        ("sweettracker", "KGB", "6", "배송완료", Stage.DELIVERED),
+        ("sweettracker", "KGB", "4", "고객 부재로 미배달", Stage.ATTEMPT_FAILED),
+        ("sweettracker", "KGB", "0", "", Stage.UNKNOWN),
+        ("epost", "EPOST", "", "접수", Stage.REGISTERED),
+        ("epost", "REGISTPOST", "", "발송", Stage.IN_TRANSIT),
+        ("epost", "EPOST", "", "도착", Stage.IN_TRANSIT),
+        ("epost", "EPOST", "", "집하완료", Stage.PICKED_UP),
+        ("epost", "EPOST", "", "배달준비", Stage.OUT_FOR_DELIVERY),
+        ("epost", "EPOST", "", "배달완료", Stage.DELIVERED),
+        ("epost", "EPOST", "", "미배달", Stage.ATTEMPT_FAILED),
+        ("epost", "EPOST", "", "신청취소", Stage.CANCELLED),
+    ],
+)
+def test_the_presets_of_every_source(source, courier, code, name, stage):
+    assert read(code=code, name=name, source=source, courier=courier) == stage
+
+
+def test_the_order_of_the_rules():
+    """3.2: the courier's code, the whole text, words in order, the source's generic code, 확인필요."""
+    code = rule(CODE, "IN_TRANSIT", Stage.PICKED_UP, source="tracker_delivery", courier="CJGLS")
+    text = rule(TEXT, "배송출발", Stage.AVAILABLE_FOR_PICKUP, courier="CJGLS")
+    words = rule(PATTERN, "출발", Stage.REGISTERED)
+    generic = rule(CODE, "IN_TRANSIT", Stage.REGISTERED, source="tracker_delivery")
+    event = {"code": "IN_TRANSIT", "name": "배송출발"}
+    assert read(code, text, words, generic, **event) == Stage.PICKED_UP
+    assert read(text, words, generic, **event) == Stage.AVAILABLE_FOR_PICKUP
+    assert read(words, generic, **event) == Stage.REGISTERED
+    assert read(generic, **event) == Stage.OUT_FOR_DELIVERY
+    assert read(generic, code="IN_TRANSIT", name="간선상차") == Stage.REGISTERED
+    assert read(code="IN_TRANSIT", name="간선상차") == Stage.IN_TRANSIT
+    assert read(code="NEW", name="간선상차") == Stage.UNKNOWN
+
+
+def test_what_is_said_of_one_courier_does_not_hold_for_another():
+    only_cj = rule(TEXT, "위탁", Stage.DELIVERED, source="tracker_delivery", courier="CJGLS")
+    for_all = rule(TEXT, "위탁", Stage.AVAILABLE_FOR_PICKUP)
+    assert read(only_cj, for_all, name="위탁") == Stage.DELIVERED
+    assert read(only_cj, for_all, name="위탁", courier="KGB") == Stage.AVAILABLE_FOR_PICKUP
+    assert read(only_cj, for_all, name="위탁", source="sweettracker") == Stage.AVAILABLE_FOR_PICKUP
+    assert read(only_cj, name="위탁", courier="KGB") == Stage.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "is_found"),
+    [
+        ("경비실", "경비실 위탁", True),
+        ("경비실 위탁", "경비실위탁 완료", True),
+        ("경비실|무인 택배함", "무인택배함에 넣음", True),
+        ("경비실", "경비실에 맡겼습니다. 배송 예정일 아님", True),
+        ("경비실 위탁", "경비실 위탁 예정", False),  # announced, not done
+        ("경비실 위탁", "경비실 위탁 취소", False),
+        ("(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", False),
+        (".*", "무엇이든", False),
+        ("이사", "박이사랑", False),
+        ("반송", "반송동 도착", False),
+    ],
+)
+def test_words_of_staff_are_taken_literally(value, text, is_found):
+    own = rule(PATTERN, value, Stage.AVAILABLE_FOR_PICKUP)
+    assert (read(own, name=text) == Stage.AVAILABLE_FOR_PICKUP) is is_found
+
+
+def test_no_words_make_a_long_sentence_slow():
+    own = rule(PATTERN, "|".join(["가 나 다 라", "(((((", "가가 가가", "\\s*\\s*\\s*"]), Stage.EXCEPTION)
+    rules = Rules([*PRESETS, own], source="tracker_delivery", courier="CJGLS")
+    began = time.perf_counter()
+    assert rules.stage_of(RawEvent(name="가 " * 50_000 + "나")) == Stage.UNKNOWN
+    assert time.perf_counter() - began < 2
+
+
+def test_a_word_of_staff_beats_a_preset_even_at_a_delivery():
+    own = rule(PATTERN, "경비실", Stage.AVAILABLE_FOR_PICKUP)
+    assert read(own, code="DELIVERED", name="배송완료(경비실)") == Stage.AVAILABLE_FOR_PICKUP
+    assert read(code="DELIVERED", name="배송완료(경비실)") == Stage.DELIVERED
+
+
+def test_the_reason_of_a_rule_beats_the_words_beside_it():
+    own = rule(TEXT, "전달 실패", Stage.ATTEMPT_FAILED, reason=Reason.ADDRESS)
+    rules = Rules([*PRESETS, own], source="tracker_delivery", courier="CJGLS")
+    event = RawEvent(name="전달 실패", text="고객 부재")
+    assert rules.reason_of(event, rules.stage_of(event)) == Reason.ADDRESS
+    event = RawEvent(name="미배달", text="고객 부재")
+    assert rules.reason_of(event, rules.stage_of(event)) == Reason.ABSENT
+    assert rules.reason_of(event, Stage.IN_TRANSIT) == Reason.NONE
+
+
+# ---- staff ----
+
+
+def add(actor, kind=TEXT, value="경비실 위탁", stage=Stage.DELIVERED, source="", courier="", reason=Reason.NONE):
+    meaning = Meaning(stage=stage, reason=reason)
+    return add_rule(source=source, courier=courier, kind=kind, value=value, meaning=meaning, actor=actor, at=NOW)
+
+
+def stage_now(name, code="UNKNOWN"):
+    return rules_for("tracker_delivery", "CJGLS").stage_of(RawEvent(code=code, name=name))
+
+
+def test_a_rule_counts_at_once_and_is_kept_with_who(db, make_staff):
+    person = make_staff()
+    assert stage_now("경비실 위탁") == Stage.UNKNOWN
+    made = add(person, value="  경비실   위탁 ")
+    assert (made.value, made.created_by, made.is_preset) == ("경비실 위탁", person, False)
+    assert stage_now("경비실 위탁") == Stage.DELIVERED
+    change = SettingChange.objects.get()
+    assert (change.key, change.old, change.new["stage"]) == (f"status_rule.{made.pk}", None, "배송완료")
+    with pytest.raises(Conflict, match="같은 값의 규칙이 있습니다."):
+        add(person, stage=Stage.RETURNED)
+    assert StatusRule.objects.filter(is_preset=False).count() == SettingChange.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"value": "  "}, "값을 입력하세요."),
+        ({"kind": PATTERN, "value": "완"}, "낱말은 2글자 이상이어야 합니다."),
+        ({"kind": PATTERN, "value": "경비실|문"}, "낱말은 2글자 이상이어야 합니다."),
+        ({"kind": PATTERN, "value": "|"}, "낱말은 2글자 이상이어야 합니다."),
+        ({"kind": PATTERN, "value": "|".join(f"낱말{n}" for n in range(11))}, "낱말은 10개, 모두 200자까지"),
+        ({"kind": CODE, "value": "77"}, "코드는 조회처마다 뜻이 다릅니다."),
+        ({"source": "nobody"}, "없는 조회처입니다."),
+        ({"courier": "NOBODY"}, "없는 택배사입니다."),
+        ({"stage": Stage.UNKNOWN}, "어느 단계인지 고르세요."),
+        ({"reason": Reason.LOST}, "사유는 미배달과 배송사고에만 쓸 수 있습니다."),
+    ],
+)
+def test_what_is_no_rule_is_refused(facts, said, db, make_staff):
+    before = StatusRule.objects.count()
+    with pytest.raises(StatusRefused, match=said):
+        add(make_staff(), **facts)
+    assert (StatusRule.objects.count(), SettingChange.objects.count()) == (before, 0)
+
+
+def test_a_preset_can_be_switched_off_and_means_what_it_means(db, make_staff):
+    person, preset = make_staff(), StatusRule.objects.get(value="배송 출발|배달 준비|배송 출고")
+    meaning = Meaning(stage=Stage.OUT_FOR_DELIVERY)
+    with pytest.raises(StatusRefused, match="기본 제공 규칙의 뜻은 바꿀 수 없습니다."):
+        change_rule(rule_id=preset.pk, seen_version=0, meaning=Meaning(stage=Stage.RETURNED), is_active=True,
+                    actor=person, at=NOW)  # fmt: skip
+    assert stage_now("배송출발") == Stage.OUT_FOR_DELIVERY
+    change_rule(rule_id=preset.pk, seen_version=0, meaning=meaning, is_active=False, actor=person, at=NOW)
+    assert stage_now("배송출발") == Stage.UNKNOWN
+    with pytest.raises(Conflict, match="먼저 바꿨습니다"):
+        change_rule(rule_id=preset.pk, seen_version=0, meaning=meaning, is_active=True, actor=person, at=NOW)
+    assert stage_now("배송출발") == Stage.UNKNOWN
+    change_rule(rule_id=preset.pk, seen_version=1, meaning=meaning, is_active=True, actor=person, at=NOW)
+    assert stage_now("배송출발") == Stage.OUT_FOR_DELIVERY
+    assert SettingChange.objects.count() == 2
+
+
+def test_a_rule_of_another_process_counts_when_the_time_is_over(db, make_staff):
+    BOOK.get()
+    StatusRule.objects.create(kind=TEXT, value="경비실 위탁", stage=Stage.DELIVERED)  # somebody else's process
+    assert stage_now("경비실 위탁") == Stage.UNKNOWN
+    BOOK.forget()
+    assert stage_now("경비실 위탁") == Stage.DELIVERED
+
+
+# ---- pages ----
+
+
+@pytest.fixture
+def unknown(db):
+    return UnknownStatus.objects.create(
+        source="tracker_delivery", courier="CJGLS", code="UNKNOWN", text="경비실 <위탁>", count=3,
+        first_seen_on=NOW.date(), last_seen_on=NOW.date(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_looks_and_who_maps(role, sign_in, unknown):
+    client = sign_in(role)
+    may_look, may_edit = role in {Role.OWNER, Role.AUDITOR}, role == Role.OWNER
+    one = f"{UNKNOWN}{unknown.pk}/"
+    for url in (UNKNOWN, RULES):
+        assert client.get(url).status_code == (200 if may_look else 403)
+    assert client.get(one).status_code == (200 if may_edit else 403)
+    preset = StatusRule.objects.filter(is_preset=True).first()
+    assert client.post(f"{RULES}{preset.pk}/", {"version": 0, "active": "0"}).status_code == (302 if may_edit else 403)
+    posted = {"kind": "TEXT", "value": "다른 말", "stage": "DELIVERED"}
+    assert client.post(RULES, posted).status_code == (302 if may_edit else 403)
+    assert client.post(one, {"stage": "DELIVERED"}).status_code == (302 if may_edit else 403)
+    assert StatusRule.objects.filter(is_preset=False).count() == (2 if may_edit else 0)
+    assert StatusRule.objects.filter(is_active=False).exists() is may_edit
+    if may_edit:
+        assert "먼저 바꿨습니다" in client.post(f"{RULES}{preset.pk}/", {"version": 0, "active": "1"}).content.decode()
+
+
+def test_a_value_leaves_the_page_when_it_is_mapped(sign_in, unknown):
+    owner = sign_in(Role.OWNER)
+    page = owner.get(UNKNOWN).content.decode()
+    assert "경비실 &lt;위탁&gt;" in page
+    assert "CJ대한통운" in page
+    one = f"{UNKNOWN}{unknown.pk}/"
+    for wrong, said in (({}, "어느 단계인지 고르세요."), ({"stage": "DELIVERED", "reason": "LOST"}, "사유는 미배달과")):
+        answer = owner.post(one, wrong)
+        assert (answer.status_code, said in answer.content.decode()) == (422, True)
+    assert not StatusRule.objects.filter(is_preset=False).exists()
+    assert owner.post(one, {"stage": "ATTEMPT_FAILED", "reason": "ABSENT"}).status_code == 302
+    made = StatusRule.objects.get(is_preset=False)
+    assert (made.kind, made.value, made.source, made.courier) == (TEXT, "경비실 <위탁>", "tracker_delivery", "CJGLS")
+    assert "경비실" not in owner.get(UNKNOWN).content.decode()
+    again = owner.post(one, {"stage": "DELIVERED"})
+    assert again.status_code == 409
+    assert "다른 직원이 먼저 지정했습니다." in again.content.decode()
+    assert owner.get(f"{UNKNOWN}999999/").status_code == 404
