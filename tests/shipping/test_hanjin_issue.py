@@ -54,7 +54,7 @@ def ask(source, number=NUMBER):
 
 
 def test_the_signature_is_that_of_the_published_example():
-    # The example of 한진's guide as public implementations quote it; the digest was also made with openssl.
+    # The example of 한진's guide as public implementations quote it; the digest was made anew with hmac.
     secret = "RAXGVUWSBvmnARzoYsylxcBLvdVm1GUzWRslNYKGKdadStnCnAJFGPUbyvHNcVmD"
     signed = signature(secret=secret, timestamp="20231009152839", method="GET", query="cntractNo=9771759")
     assert signed == "576f6c59d7f60872c94c05b2e2d69ab056ff1e1ff9fee110a6ebadf3d96664bf"
