@@ -1,17 +1,20 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
-from shipping.models.template import ExcelTemplate, RowPer
+from shipping.models.template import ExcelTemplate, MergedRows, RowPer, RowSort
 from shipping.models.tracking import AccountState, TrackingAccount, TrackingEvent, TrackingPoll
 
 __all__ = [
     "AccountState",
     "ExcelTemplate",
+    "MergedRows",
     "Parcel",
     "ParcelLine",
     "RowPer",
+    "RowSort",
     "Shipment",
     "ShipmentLine",
     "ShipmentStep",
@@ -19,5 +22,7 @@ __all__ = [
     "TrackingEvent",
     "TrackingPoll",
     "WaybillDraft",
+    "WaybillFileBatch",
+    "WaybillFileItem",
     "WaybillLayout",
 ]
