@@ -123,7 +123,9 @@ class TemplateForm(forms.Form):
         label="동일상품 한 줄", required=False, help_text="한 배송건의 같은 상품·옵션은 수량을 더해 하나로 씁니다."
     )
     omits_header = forms.BooleanField(
-        label="열 이름 줄 빼기", required=False, help_text="첫 줄부터 배송건을 씁니다. 이름 줄을 받지 않는 프로그램에 씁니다."
+        label="열 이름 줄 빼기",
+        required=False,
+        help_text="첫 줄부터 배송건을 씁니다. 이름 줄을 받지 않는 프로그램에 씁니다.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -149,7 +151,7 @@ class TemplateColumnForm(forms.Form):
         text: str = self.cleaned_data["fixed"]
         unknown = [] if self.data.get("field") else unknown_places(text)
         if unknown:
-            raise forms.ValidationError(f"'{{{unknown[0]}}}' 항목이 없습니다. 내용 목록의 이름을 쓰세요. 예: {{상품명}}")
+            raise forms.ValidationError(f"'{{{unknown[0]}}}' 항목이 없습니다. 내용에 있는 이름을 쓰세요.")
         return text
 
 

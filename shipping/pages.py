@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from core import cells
 from core.calendar import KST, kst_date, kst_day_range
@@ -63,7 +64,7 @@ class ShipmentPage(OrderBasedPage):
         return Shipment.objects.filter(step=self.step)
 
     def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
-        """품목: live lines of shipments; the other lines of their orders are only mentioned. Two queries."""
+        """품목: live lines of shipments, whose order each is of; the orders' other lines are only mentioned. Two queries."""
         owner: dict[int, int] = {}
         orders: dict[int, list[int]] = defaultdict(list)
         for shipment_id, line_id, order_id in _live_lines().rows(ids):
@@ -96,11 +97,12 @@ class ShipmentPage(OrderBasedPage):
 @cache
 def _live_lines() -> ByIds:
     live = ShipmentLine.objects.filter(is_live=True)
-    return ByIds(live.values_list("shipment_id", "line_id", "shipment__order_id"), "shipment_id")
+    return ByIds(live.values_list("shipment_id", "line_id", "line__order_id"), "shipment_id")
 
 
 def _of_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
-    return Shipment.objects.filter(order__in=found.order_by().values(column)).values_list("pk")
+    mine = Shipment.objects.filter(order__in=found.order_by().values(column))
+    return mine.values_list(Coalesce("merged_into_id", "pk"))
 
 
 def _late(at: datetime) -> Q:

@@ -155,7 +155,7 @@ _FROZEN = (
 
 
 def sheet_head(widths: Sequence[int], styles: Sequence[int], *, selected: bool, is_frozen: bool = True) -> str:
-    """Start of a worksheet: frozen first row unless it is no header, column widths (1 to 255 characters), the style of cells yet to come."""
+    """Start of a worksheet: column widths (1 to 255), the style of cells yet to come, the first row frozen or not."""
     columns = "".join(
         f'<col min="{i}" max="{i}" width="{min(max(width, 1), 255)}" style="{style}" customWidth="1"/>'
         for i, (width, style) in enumerate(zip(widths, styles, strict=True), start=1)

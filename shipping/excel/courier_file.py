@@ -126,7 +126,7 @@ def _joined(lines: Sequence[OrderLine]) -> list[FileLine]:
 
 def _sorted(template: ExcelTemplate, shipment_ids: Sequence[int]) -> list[int]:
     """줄의 순서 of the shipments; what is equal stays in the order of the list. One query unless it is that order."""
-    if template.sort == RowSort.LISTED:
+    if template.sort not in {RowSort.PRODUCT, RowSort.SINGLE_FIRST}:
         return list(shipment_ids)
     goods: dict[int, set[str]] = defaultdict(set)
     first: dict[int, str] = {}

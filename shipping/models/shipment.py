@@ -30,7 +30,13 @@ class Shipment(TimeStamped):
     seq = models.PositiveSmallIntegerField("순번")
     # 합포: where the lines went; such a shipment is closed and empty until it is taken apart again.
     merged_into = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="merged", db_index=False, verbose_name="합포한 배송건"
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+        db_index=False,
+        verbose_name="합포한 배송건",
     )
     method = models.CharField("배송방법", max_length=8, choices=DeliveryMethod.choices)
     version = models.PositiveIntegerField("버전", default=0, db_default=0)

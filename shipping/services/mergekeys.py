@@ -28,6 +28,7 @@ class Receiver(NamedTuple):
     address: str
 
 
+APART = "합포장한 주문의 받는 분이 서로 다릅니다. 합포장을 풀거나 배송지를 맞춘 뒤 등록하세요."
 _FIELDS = ("recipient_name", "recipient_phone", "zip_code", "address1", "address2")
 
 

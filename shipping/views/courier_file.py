@@ -120,9 +120,7 @@ def _file(
     orders = held.order_by("order_id").distinct().values_list("order__number", flat=True)
     actor = staff_of(request)
     with transaction.atomic():
-        file_batches.record_download(
-            key=batch, template=template, shipment_ids=ids, actor=actor, at=at, reason=reason
-        )
+        file_batches.record_download(key=batch, template=template, shipment_ids=ids, actor=actor, at=at, reason=reason)
         record_access(
             actor=actor,
             action=AccessAction.EXPORT,
