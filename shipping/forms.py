@@ -8,11 +8,12 @@ from django import forms
 from core.forms import FilePasswordField, LineField
 from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS
-from shipping.file_columns import KEYS, LABELS
+from shipping.file_columns import KEYS, LABELS, names_people
 from shipping.file_fields import CHOICES, unknown_places
 from shipping.models import MergedRows, RowPer, RowSort
 
 IGNORED = "무시"
+NO_KEY_COLUMN = "번호 열이 없는 파일이면 받는 분 열을 둘 이상 고르세요."
 
 
 class WaybillFileForm(HeldFileForm):
@@ -87,8 +88,10 @@ class ColumnsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         chosen = [cleaned.get(key) for key in LABELS if cleaned.get(key)]
-        if not any(cleaned.get(key) for key in KEYS):
-            self.add_error(None, "배송번호, 품목별 주문번호, 주문번호 가운데 하나는 열을 골라야 합니다.")
+        if not any(cleaned.get(key) for key in KEYS) and not names_people([key for key in LABELS if cleaned.get(key)]):
+            self.add_error(
+                None, "배송번호, 품목별 주문번호, 주문번호 가운데 하나는 열을 골라야 합니다. " + NO_KEY_COLUMN
+            )
         elif len(chosen) != len(set(chosen)):
             self.add_error(None, "한 열을 두 곳에 쓸 수 없습니다. 열을 하나씩만 고르세요.")
         return cleaned

@@ -33,6 +33,7 @@ MOVING = (T.PICKED_UP, T.IN_TRANSIT, T.AVAILABLE_FOR_PICKUP)
 SOON = timedelta(days=2)
 """구매확정 임박: so long before the day on which a delivery confirms itself."""
 REGISTER = "shipping.register_waybill"
+BATCHES_URL, MERGES_URL = "/shipping/waybills/batches/", "/shipping/waybills/merges/"
 UPLOAD_URL, FILE_URL = "/shipping/waybills/upload/", "/shipping/waybills/file/"
 
 PAID_AT = DateBasis("결제일", "paid_at")
@@ -64,7 +65,7 @@ class ShipmentPage(OrderBasedPage):
         return Shipment.objects.filter(step=self.step)
 
     def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
-        """품목: live lines of shipments, whose order each is of; the orders' other lines are only mentioned. Two queries."""
+        """품목: live lines of shipments, of whatever order; their orders' other lines are mentioned. Two queries."""
         owner: dict[int, int] = {}
         orders: dict[int, list[int]] = defaultdict(list)
         for shipment_id, line_id, order_id in _live_lines().rows(ids):
@@ -193,6 +194,9 @@ class ReadyPage(ShipmentPage):
             found.insert(0, Tool("송장 양식 내려받기", f"{FILE_URL}?{state}" if state else FILE_URL, "file"))
         if user is not None and user.has_perm(REGISTER):
             found.insert(0, Tool("송장 엑셀 올리기", UPLOAD_URL, "upload"))
+            found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
+        if user is not None and user.has_perm("orders.prepare"):
+            found.append(Tool("합포 제안", MERGES_URL, "merges"))
         return found
 
 

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, settings, templates, upload
+from shipping.views import courier_file, file_batches, grid, merges, settings, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -12,6 +12,9 @@ urlpatterns = [
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
+    path("shipping/waybills/batches/", file_batches.FileBatches.as_view(), name="file_batches"),
+    path("shipping/waybills/batches/<slug:key>/", file_batches.FileBatch.as_view(), name="file_batch"),
+    path("shipping/waybills/merges/", merges.MergeSuggestions.as_view(), name="merges"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),

@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from core.calendar import kst_date
 from core.korean import josa
 from core.lookups import id_array
 from core.models import Job, JobItem
 from core.numbering import take_numbers
-from shipping.models import ExcelTemplate, Shipment, WaybillFileBatch
+from shipping.models import ExcelTemplate, Shipment, ShipmentStep, WaybillFileBatch
+from shipping.states import DeliveryMethod
 
 SERIES = "waybill-file"
 
@@ -133,6 +135,17 @@ def returned(batch_ids: Collection[int], *, job: Job | None = None) -> dict[int,
     return {pk: found.get(pk, Returned(0, 0, 0, 0)) for pk in batch_ids}
 
 
-def shipments_of(batch: WaybillFileBatch) -> QuerySet[Shipment]:
-    """내려받은 배송건: as they stand now; what was merged meanwhile is still under its own number."""
-    return Shipment.objects.filter(file_items__batch=batch)
+def shipments_of(batch: WaybillFileBatch, *, show: str = "all") -> QuerySet[Shipment]:
+    """내려받은 배송건: `missing`, `back`, `gone` or all; what was merged meanwhile is still under its own number."""
+    mine = Shipment.objects.filter(file_items__batch=batch).select_related("order", "merged_into").order_by("number")
+    holder = mine.annotate(
+        waybill_now=Coalesce("merged_into__waybill", "waybill"),
+        step_now=Coalesce("merged_into__step", "step"),
+        method_now=Coalesce("merged_into__method", "method"),
+    )
+    waits = Q(step_now=ShipmentStep.READY, method_now=DeliveryMethod.PARCEL)
+    if show == "back":
+        return holder.exclude(waybill_now="")
+    if show == "missing":
+        return holder.filter(waits, waybill_now="")
+    return holder.filter(~waits, waybill_now="") if show == "gone" else holder

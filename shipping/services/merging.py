@@ -212,9 +212,7 @@ def undo_merge(*, shipment_ids: Collection[int], actor: Any, at: datetime, batch
     for first in set(missing.values()):
         # Part of it has changed since: the rest stays as it is.
         members = {first, *(pk for pk, into in pairs.items() if into == first)}
-        outcome.refused |= dict.fromkeys(
-            members & set(shipment_ids), "함께 합포장한 다른 배송건이 그 사이 바뀌었습니다."
-        )
+        outcome.refused |= dict.fromkeys(members & set(shipment_ids), ANOTHER)
         whole.discard(first)
     done = unmerge(shipment_ids=whole, only=[pk for pk in pairs if pairs[pk] in whole], **facts)
     for first, reason in done.refused.items():

@@ -10,7 +10,7 @@ from core.models import Job
 from core.state import Change, Outcome
 from orders import events as orders_events
 from orders.models import OrderLine
-from orders.services import before, changes
+from orders.services import before, changes, locks
 from orders.states import CLOSED
 from shipping.models import Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
@@ -85,4 +85,42 @@ def change_back(*, shipment_ids: Collection[int], actor: Any, at: datetime, batc
                     shipment_ids=mine, method=DeliveryMethod(method), actor=actor, at=at, batch=batch, reason=reason
                 )
             )
+    return outcome
+
+
+def hold_shipments(
+    *, shipment_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
+) -> Outcome:
+    """배송보류 of whole shipments in 배송준비중; the outcome is about shipments, with the changes of their lines."""
+    with locked_whole(shipment_ids, actor=actor) as rows:
+        gone = set(shipment_ids) - rows.shipments.keys()
+        refused = dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
+        refused |= not_ready([pk for pk, one in rows.shipments.items() if one.step != ShipmentStep.READY])
+        good = [one for pk, one in sorted(rows.shipments.items()) if pk not in refused]
+        line_ids = [pk for one in good for pk in rows.lines_of[one.pk] if rows.lines[pk].state not in CLOSED]
+        versions = {one.pk: one.version for one in good}
+        done = locks.hold(line_ids=line_ids, actor=actor, at=at, reason=reason, batch=batch, source=source)
+        owner = rows.shipment_of_line
+        held = {owner[line.pk] for line in done.possible}
+        refused |= {owner[pk]: text for pk, text in done.refused.items() if pk in owner and owner[pk] not in held}
+        outcome = Outcome(possible=[one for one in good if one.pk in held], refused=refused)
+        if done.changes:
+            outcome.changes = [Change(one, "", "", versions[one.pk] + 1) for one in outcome.possible]
+            outcome.changes += done.changes
+    return outcome
+
+
+def release_shipments(*, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job | None) -> Outcome:
+    """배송보류 되돌리기 of whole shipments: the outcome is about shipments, and holds the changes of their lines."""
+    with locked_whole(shipment_ids, actor=actor) as rows:
+        versions = {pk: one.version for pk, one in rows.shipments.items()}
+        done = locks.release_hold(line_ids=sorted(rows.lines), actor=actor, at=at, batch=batch)
+        owner = rows.shipment_of_line
+        free = {owner[line.pk] for line in done.possible}
+        outcome = Outcome(possible=[rows.shipments[pk] for pk in sorted(free)])
+        left = {owner[pk]: text for pk, text in done.refused.items() if pk in owner}
+        outcome.refused = {pk: text for pk, text in left.items() if pk not in free}
+        if done.changes:
+            outcome.changes = [Change(one, "", "", versions[one.pk] + 1) for one in outcome.possible]
+            outcome.changes += done.changes
     return outcome
