@@ -30,6 +30,8 @@ HELD_ALREADY = "이미 배송보류"
 WORD = "송장번호 칸에 '{word}'{particle} 적혀 있습니다. 선택하면 {does}."
 BOX = "받는 분이 같은 배송건 {}개에 같은 송장번호입니다. 합포장하면 이 번호 하나로 등록합니다. (파일의 {}행)"
 WITH = "파일의 {:,}행을 고르면 함께 합포장합니다."
+NO_NUMBER = "송장번호가 없습니다."
+WORD_ALONE = "송장번호 칸에 번호 대신 말이 적혀 있습니다. 배송번호를 넣어 다시 올려 주세요."
 NOBODY = "받는 분이 맞는 배송건을 찾지 못했습니다. 배송번호를 넣어 다시 올려 주세요."
 ONE = "받는 분으로 찾은 제안입니다. {why} (확신 {confidence}). 맞으면 선택하세요."
 SEVERAL = "받는 분이 맞는 배송건이 여럿이거나 다른 행에도 있습니다. 맞는 배송건을 고르세요."
@@ -175,15 +177,12 @@ def preview_keyless(rows: Sequence[ResultRow], *, actor: Any) -> list[UploadRow]
     sole = {
         candidates[0].shipment_id: row
         for row, candidates in zip(rows, found, strict=True)
-        if _is_sole(candidates, wished)
-        and not row.error
-        and row.waybill
-        and len(numbered[row.courier, row.waybill]) == 1
+        if _is_sole(candidates, wished) and not row.error and len(numbered[row.courier, row.waybill]) == 1
     }
     done = registered({pk: _entry(row) for pk, row in sole.items()}, actor=actor, at=timezone.now())
     made = []
     for row, person, candidates in zip(rows, people, found, strict=True):
-        error = row.error or ("송장번호가 없습니다." if not row.waybill else "")
+        error = row.error or ("" if row.waybill else WORD_ALONE if row.proposal else NO_NUMBER)
         same = numbered.get((row.courier, row.waybill), [])
         if not error and len(same) > 1:
             error = SAME_NUMBER.format(next(number for number in same if number != row.row_number))

@@ -78,7 +78,7 @@ def keep_batch(*, job: Job, properties: Mapping[str, str]) -> None:
     """돌아온 파일 표시: the job remembers which download its file belongs to."""
     found = batch_of(properties=properties, shipment_ids=_named_in(job))
     if found is not None:
-        job.params["options"]["batch"] = found.pk
+        job.params["options"]["file_batch"] = found.pk
         job.save(update_fields=["params"])
 
 

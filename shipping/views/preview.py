@@ -69,7 +69,7 @@ def facts_of(job: Job) -> dict[str, Any]:
 def _batch(job: Job) -> dict[str, Any] | None:
     """돌아온 파일의 내려받기: how much of it is back with this file, and where the rest can be seen."""
     options = job.params.get("options") or {}
-    batch = WaybillFileBatch.objects.filter(pk=options.get("batch") or 0).first()
+    batch = WaybillFileBatch.objects.filter(pk=options.get("file_batch") or 0).first()
     if batch is None:
         return None
     found = returned([batch.pk], job=job if job.state == JobState.PREVIEW else None)[batch.pk]

@@ -172,7 +172,9 @@ def test_presets_are_there_and_the_example_says_so(db):
         assert has_key != ("고객주문번호 없음" in one.name)
     columns = {one.name: len(one.columns) for one in ExcelTemplate.objects.all()}
     assert columns["CJ대한통운 B (13열)"] == 13
-    assert columns["우체국 계약소포 (11열, 고객주문번호 없음)"] == columns["수하인 양식 (11열, 고객주문번호 없음)"] == 11
+    assert (
+        columns["우체국 계약소포 (11열, 고객주문번호 없음)"] == columns["수하인 양식 (11열, 고객주문번호 없음)"] == 11
+    )
 
 
 def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj):
