@@ -158,8 +158,8 @@ class FilePreview(PermissionRequired, ABC):
         """다른 단추: what a press on another button than apply and discard answers; None when it was none of them."""
         return None
 
-    def choices(self, request: HttpRequest) -> dict[str, Any]:
-        """확정할 때 고른 것, as start.confirm takes it."""
+    def choices(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+        """확정할 때 고른 것, as start.confirm takes it. Raises DomainError."""
         return {}
 
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
@@ -177,7 +177,7 @@ class FilePreview(PermissionRequired, ABC):
                 return redirect(self.page.address)
             if (answer := self.other(request, job)) is not None:
                 return answer
-            confirm(job, actor=actor, at=at, **self.choices(request))
+            confirm(job, actor=actor, at=at, **self.choices(request, job))
         except DomainError as error:
             now = upload_job(uuid, name=self.upload_name) or job
             return self._preview(request, now, error=error.message, status=error.status)

@@ -1,19 +1,20 @@
 """Buttons on shipments: 배송준비중 처리 and back, 배송중 처리 and back, 송장 삭제, 배송완료 처리 and back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from core.actions import MORE, PRIMARY, SECONDARY, register
+from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
 from core.events import EventKind
+from core.locks import locked
 from core.state import Outcome, is_preview
 from orders import events
 from orders.actions import UNDO_REASON, LineAction, Reasoned, lines_of
-from orders.models import OrderLine
+from orders.models import Order, OrderLine
 from orders.states import LineState
 from shipping.courier_forms import ForcedWaybillForm
 from shipping.models import Shipment, ShipmentLine
-from shipping.services import shipments, waybills
+from shipping.services import mergekeys, merging, shipments, waybills
 from shipping.services.drafts import drafted_entries
 
 S = LineState
@@ -226,3 +227,64 @@ class Undeliver(Reasoned, LineAction):
 
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return shipments.deliver_again(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)
+
+
+class ShipmentAction(BulkAction):
+    """An act on whole shipments that wait, as they stand on 배송준비중."""
+
+    model = Shipment
+    unit = "shipment"
+    states = (S.READY,)
+
+    def busy(self, target_ids: Collection[int]) -> set[int]:
+        """Shipments of orders that another session holds: every service locks the order first."""
+        orders = dict(Shipment.objects.filter(pk__in=target_ids).values_list("pk", "order_id"))
+        free = {order.pk for order in locked(Order.objects.filter(pk__in=orders.values()), skip_locked=True)}
+        return {pk for pk, order in orders.items() if order not in free}
+
+
+@register
+class MergeShipments(ShipmentAction):
+    """합포장: shipments of one receiver become one, under the number of the earliest order."""
+
+    name, label, permission = "merge-shipments", "합포장", "orders.prepare"
+    style = MORE
+    is_undoable = True
+
+    def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
+        """What belongs together stands together, so that it is done in one transaction."""
+        versions = self.versions(base_ids)
+        first: dict[Any, int] = {}
+        keys = mergekeys.keys_of(versions)
+        return {pk: (first.setdefault(keys[pk], pk), versions[pk]) for pk in sorted(versions)}
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return merging.merge_shipments(shipment_ids=ids, actor=actor, at=at, batch=batch)
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        return merging.undo_merge(shipment_ids=ids, actor=actor, at=at, batch=batch)
+
+    def sentences(self, sums: Mapping[str, int]) -> list[str]:
+        number = sums.get(merging.SEVERAL_NOTES, 0)
+        return [f"배송메시지가 서로 다른 묶음이 {number:,}개 있습니다. 메시지를 모두 출력합니다."] if number else []
+
+
+@register
+class UnmergeShipments(ShipmentAction):
+    """합포장 풀기: every order gets its own 배송번호 back."""
+
+    name, label, permission = "unmerge-shipments", "합포장 풀기", "orders.prepare"
+    style = MORE
+    taken_back_by = "합포장"
+
+    def will(self) -> str:
+        return "합포장에서 풉니다"
+
+    def did(self) -> str:
+        return "합포장에서 풀었습니다"
+
+    def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
+        outcome = merging.unmerge(shipment_ids=ids, actor=actor, at=at, batch=batch)
+        # The shipments that come back were not among the selected rows.
+        outcome.changes = [change for change in outcome.changes if change.row.pk in set(ids)]
+        return outcome

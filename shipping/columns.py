@@ -109,6 +109,8 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
         found += _tracking_tags(row, group.now)
+    if (orders := len({line.order_id for line in group.lines})) > 1:
+        found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:
         found.append(cells.Tag(f"상자 {row.parcel_count}"))
     if row.has_memo:

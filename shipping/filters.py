@@ -9,7 +9,7 @@ from core.lists import Choices, Condition, ListFilterSet
 from orders.filters import channel_choices, order_conditions
 from orders.states import DeliveryMethod
 from shipping.couriers import COURIERS
-from shipping.models import ShipmentLine
+from shipping.models import ShipmentLine, WaybillFileItem
 
 
 def shipment_conditions() -> dict[str, tuple[str, Any]]:
@@ -31,6 +31,13 @@ class ShipmentFilter(ListFilterSet):
     method = Choices(label="배송방법", field_name="method", choices=DeliveryMethod.choices)
     mark = Condition(label="표시", conditions=shipment_conditions())
     sku = django_filters.CharFilter(label="품목코드 또는 상품코드", method="with_product", max_length=60)
+
+    file = django_filters.CharFilter(label="내려받기 번호", method="in_file", max_length=20)
+
+    def in_file(self, shipments: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Shipments that went to a courier in the download of this key."""
+        mine = WaybillFileItem.objects.filter(shipment=OuterRef("pk"), batch__key=value.strip())
+        return shipments.filter(Exists(mine))
 
     def with_product(self, shipments: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """Shipments with a live line of the 품목 or the product of this exact code."""

@@ -8,11 +8,12 @@ from django import forms
 from core.forms import FilePasswordField, LineField
 from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS, usable_couriers
-from shipping.file_columns import KEYS, LABELS
-from shipping.file_fields import CHOICES
-from shipping.models import RowPer
+from shipping.file_columns import KEYS, LABELS, names_people
+from shipping.file_fields import CHOICES, unknown_places
+from shipping.models import MergedRows, RowPer, RowSort
 
 IGNORED = "무시"
+NO_KEY_COLUMN = "번호 열이 없는 파일이면 받는 분 열을 둘 이상 고르세요."
 
 
 class WaybillFileForm(HeldFileForm):
@@ -87,8 +88,10 @@ class ColumnsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         chosen = [cleaned.get(key) for key in LABELS if cleaned.get(key)]
-        if not any(cleaned.get(key) for key in KEYS):
-            self.add_error(None, "배송번호, 품목별 주문번호, 주문번호 가운데 하나는 열을 골라야 합니다.")
+        if not any(cleaned.get(key) for key in KEYS) and not names_people([key for key in LABELS if cleaned.get(key)]):
+            self.add_error(
+                None, "배송번호, 품목별 주문번호, 주문번호 가운데 하나는 열을 골라야 합니다. " + NO_KEY_COLUMN
+            )
         elif len(chosen) != len(set(chosen)):
             self.add_error(None, "한 열을 두 곳에 쓸 수 없습니다. 열을 하나씩만 고르세요.")
         return cleaned
@@ -112,11 +115,32 @@ class TemplateForm(forms.Form):
         required=False,
         help_text="한 줄에 여러 품목을 이어 쓸 때 사이에 넣는 글자입니다.",
     )
+    merged_rows = forms.ChoiceField(
+        label="합포장한 배송건",
+        required=False,
+        choices=MergedRows.choices,
+        help_text="한 줄의 단위가 배송건일 때, 여러 주문을 담은 배송건을 몇 줄로 쓸지 정합니다.",
+    )
+    sort = forms.ChoiceField(label="줄의 순서", required=False, choices=RowSort.choices)
+    joins_same = forms.BooleanField(
+        label="동일상품 한 줄", required=False, help_text="한 배송건의 같은 상품·옵션은 수량을 더해 하나로 씁니다."
+    )
+    omits_header = forms.BooleanField(
+        label="열 이름 줄 빼기",
+        required=False,
+        help_text="첫 줄부터 배송건을 씁니다. 이름 줄을 받지 않는 프로그램에 씁니다.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["courier"]
         field.choices = [("", "정하지 않음"), *((slug, courier.name) for slug, courier in COURIERS.items())]
+
+    def clean_merged_rows(self) -> str:
+        return self.cleaned_data["merged_rows"] or MergedRows.ONE
+
+    def clean_sort(self) -> str:
+        return self.cleaned_data["sort"] or RowSort.LISTED
 
 
 class TemplateColumnForm(forms.Form):
@@ -125,6 +149,13 @@ class TemplateColumnForm(forms.Form):
     header = forms.CharField(label="열 이름", max_length=60, required=False, strip=False)
     field = forms.ChoiceField(label="내용", choices=CHOICES, required=False)
     fixed = forms.CharField(label="고정 글자", max_length=200, required=False, strip=False)
+
+    def clean_fixed(self) -> str:
+        text: str = self.cleaned_data["fixed"]
+        unknown = [] if self.data.get("field") else unknown_places(text)
+        if unknown:
+            raise forms.ValidationError(f"'{{{unknown[0]}}}' 항목이 없습니다. 내용에 있는 이름을 쓰세요.")
+        return text
 
 
 class TemplateNameForm(forms.Form):

@@ -67,7 +67,8 @@ def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[st
 
     A correction goes out once for what it takes back.
     """
-    order: Order = shipment.order
+    # A shipment may hold lines of several orders: each order hears of it once, by its own number.
+    order: Order = shipment.order if delivery.order_id in {None, shipment.order_id} else delivery.order
     to = recipient_of(order)
     if not to:
         return
@@ -77,6 +78,6 @@ def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[st
         template=text,
         to=to,
         context={"shop_name": get_setting("shop_name"), "order_number": order.number, **facts},
-        key=f"{text}/{shipment.number}/{mark}"[:200],
+        key=f"{text}/{shipment.number}/{mark}{'' if order.pk == shipment.order_id else f'/{order.number}'}"[:200],
         at=timezone.now(),
     )

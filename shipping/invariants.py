@@ -78,6 +78,19 @@ def check_shipments() -> Iterable[Violation]:
         yield Violation("INV-09", number, f"{state} inside a live shipment")
 
 
+_MERGED = f"""
+SELECT s.number, o.number FROM shipping_shipment s JOIN shipping_shipment o ON o.id = s.merged_into_id
+WHERE s.merged_into_id IS NOT NULL AND (o.merged_into_id IS NOT NULL OR s.step <> 'CLOSED') LIMIT {MOST}
+"""
+
+
+@invariant("INV-09", "A merged shipment is closed, and the one it points to is not merged itself.")
+def check_merged() -> Iterable[Violation]:
+    """합포장 검사."""
+    for number, holder in _rows(_MERGED):
+        yield Violation("INV-09", number, f"merged into {holder}, which does not hold its lines")
+
+
 _CHAIN = f"""
 WITH chain AS (
     SELECT subject_id, version, from_state, to_state,
@@ -117,7 +130,8 @@ WHERE job.act = 'waybill-upload' AND job.kind = 'UPLOAD' AND item.result = 'OK'
   AND NOT EXISTS (
       SELECT 1 FROM orders_orderevent e JOIN shipping_parcel p ON p.id = e.subject_id
       WHERE e.batch_id IS NOT NULL AND e.batch_id = job.id AND e.subject = 'parcel'
-        AND p.shipment_id = item.target_id AND p.waybill = item.data ->> 'waybill')
+        AND (p.shipment_id = item.target_id OR item.data ? 'merge') AND p.waybill = item.data ->> 'waybill')
+  AND NOT item.data ? 'proposal'
 ORDER BY item.id LIMIT {MOST}
 """
 

@@ -1,18 +1,14 @@
 """What shipping adds to the lists of orders: the numbers to search by and the column 송장."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField
+from django.db import connection
 
 from core import cells
-from core.lists import Group, ListColumn, OneOf, lists
+from core.lists import Group, ListColumn, lists
 from core.lookups import id_array
-from core.prepared import Given, Prepared
 from shipping.columns import courier_name
-from shipping.models import Parcel
 from shipping.search import arms_of_orders
 from shipping.states import Direction, ParcelState
 
@@ -22,17 +18,20 @@ ORDER_LISTS = ("orders", "awaiting-payment", "preparing", "confirmed")
 def fetch_waybills(order_ids: Sequence[int]) -> Mapping[int, list[tuple[str, str]]]:
     """송장 of orders: (courier, number) of their live parcels, oldest first; one query."""
     found: dict[int, list[tuple[str, str]]] = {}
-    for order_id, courier, waybill in _waybills().rows(orders=id_array(order_ids)):
-        found.setdefault(order_id, []).append((courier, waybill))
+    with connection.cursor() as cursor:
+        cursor.execute(_WAYBILLS, [id_array(order_ids)])
+        for order_id, courier, waybill in cursor.fetchall():
+            found.setdefault(order_id, []).append((courier, waybill))
     return found
 
 
-@cache
-def _waybills() -> Prepared:
-    of_orders = OneOf("shipment__order", Given("orders", ArrayField(BigIntegerField())))
-    parcels = Parcel.objects.filter(of_orders, direction=Direction.OUT).exclude(state=ParcelState.VOID)
-    rows = parcels.order_by("shipment__order_id", "pk")
-    return Prepared(rows.values_list("shipment__order_id", "courier", "waybill"))
+# A box with lines of several orders is that of each of them.
+_WAYBILLS = f"""
+SELECT s.order_id, p.courier, p.waybill
+FROM shipping_shipment s JOIN shipping_parcel p ON p.shipment_id = COALESCE(s.merged_into_id, s.id)
+WHERE s.order_id = ANY(%s::bigint[]) AND p.direction = '{Direction.OUT.value}' AND p.state <> '{ParcelState.VOID.value}'
+ORDER BY s.order_id, p.id
+"""
 
 
 def _cell(group: Group, line: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from core import cells
 from core.calendar import KST, kst_date, kst_day_range
@@ -32,6 +33,7 @@ MOVING = (T.PICKED_UP, T.IN_TRANSIT, T.AVAILABLE_FOR_PICKUP)
 SOON = timedelta(days=2)
 """구매확정 임박: so long before the day on which a delivery confirms itself."""
 REGISTER = "shipping.register_waybill"
+BATCHES_URL, MERGES_URL = "/shipping/waybills/batches/", "/shipping/waybills/merges/"
 UPLOAD_URL, FILE_URL = "/shipping/waybills/upload/", "/shipping/waybills/file/"
 
 PAID_AT = DateBasis("결제일", "paid_at")
@@ -63,7 +65,7 @@ class ShipmentPage(OrderBasedPage):
         return Shipment.objects.filter(step=self.step)
 
     def lines(self, ids: Sequence[int], *, whole: bool = False) -> Mapping[int, tuple[Sequence[Any], Sequence[Any]]]:
-        """품목: live lines of shipments; the other lines of their orders are only mentioned. Two queries."""
+        """품목: live lines of shipments, of whatever order; their orders' other lines are mentioned. Two queries."""
         owner: dict[int, int] = {}
         orders: dict[int, list[int]] = defaultdict(list)
         for shipment_id, line_id, order_id in _live_lines().rows(ids):
@@ -96,11 +98,12 @@ class ShipmentPage(OrderBasedPage):
 @cache
 def _live_lines() -> ByIds:
     live = ShipmentLine.objects.filter(is_live=True)
-    return ByIds(live.values_list("shipment_id", "line_id", "shipment__order_id"), "shipment_id")
+    return ByIds(live.values_list("shipment_id", "line_id", "line__order_id"), "shipment_id")
 
 
 def _of_orders(found: QuerySet[Any], column: str) -> QuerySet[Any]:
-    return Shipment.objects.filter(order__in=found.order_by().values(column)).values_list("pk")
+    mine = Shipment.objects.filter(order__in=found.order_by().values(column))
+    return mine.values_list(Coalesce("merged_into_id", "pk"))
 
 
 def _late(at: datetime) -> Q:
@@ -191,6 +194,9 @@ class ReadyPage(ShipmentPage):
             found.insert(0, Tool("송장 양식 내려받기", f"{FILE_URL}?{state}" if state else FILE_URL, "file"))
         if user is not None and user.has_perm(REGISTER):
             found.insert(0, Tool("송장 엑셀 올리기", UPLOAD_URL, "upload"))
+            found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
+        if user is not None and user.has_perm("orders.prepare"):
+            found.append(Tool("합포 제안", MERGES_URL, "merges"))
         return found
 
 

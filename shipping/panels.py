@@ -4,13 +4,14 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 
 from core.calendar import short
 from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent
+from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
 from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
@@ -23,12 +24,15 @@ class ShippingPanel(Panel):
     name, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
-        shipments = list(Shipment.objects.filter(order=order).order_by("seq"))
+        holders = Shipment.objects.filter(order=order, merged_into__isnull=False).values("merged_into")
+        mine = Q(order=order) | Q(pk__in=holders)
+        shipments = list(Shipment.objects.filter(mine).select_related("merged_into").order_by("order", "seq"))
         if not shipments:
             return None
         parcels: dict[int, list[Parcel]] = defaultdict(list)
         for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
             parcels[parcel.shipment_id].append(parcel)
+        others = _others(shipments, order)
         events = _events([parcel for mine in parcels.values() for parcel in mine])
         return {
             "shipments": [
@@ -37,11 +41,23 @@ class ShippingPanel(Panel):
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
+                    "into": shipment.merged_into.number if shipment.merged_into else "",
+                    "others": others.get(shipment.pk, []),
                     "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
                 }
                 for shipment in shipments
             ]
         }
+
+
+def _others(shipments: list[Shipment], order: Any) -> dict[int, list[str]]:
+    """함께 담은 주문: numbers of the other orders whose lines lie in these shipments."""
+    live = ShipmentLine.objects.filter(shipment__in=shipments, is_live=True).exclude(line__order=order)
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = live.order_by("line__order_id").values_list("shipment_id", "line__order__number").distinct()
+    for pk, number in rows:
+        found[pk].append(number)
+    return found
 
 
 def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from core.lists import SearchArm
 from shipping.models import Parcel, Shipment
@@ -19,7 +20,7 @@ Find = Callable[[Sequence[str]], QuerySet[Any]]
 def shipment_arms() -> tuple[SearchArm, ...]:
     """배송건 목록의 검색 갈래."""
     return _arms(
-        lambda values: Shipment.objects.filter(number__in=values).values_list("pk"),
+        lambda values: Shipment.objects.filter(number__in=values).values_list(Coalesce("merged_into_id", "pk")),
         lambda values: Parcel.objects.filter(waybill__in=values).values_list("shipment_id"),
     )
 
@@ -27,8 +28,13 @@ def shipment_arms() -> tuple[SearchArm, ...]:
 def arms_of_orders() -> tuple[SearchArm, ...]:
     """주문 목록의 검색 갈래."""
     return _arms(
-        lambda values: Shipment.objects.filter(number__in=values).values_list("order_id"),
-        lambda values: Parcel.objects.filter(waybill__in=values).values_list("shipment__order_id"),
+        lambda values: Shipment.objects.filter(number__in=values).values_list(
+            Coalesce("items__line__order_id", "order_id")
+        ),
+        # Of everything in the box: it may hold lines of several orders.
+        lambda values: Parcel.objects.filter(waybill__in=values).values_list(
+            Coalesce("items__line__order_id", "shipment__order_id")
+        ),
     )
 
 

@@ -4,42 +4,44 @@ Every refusal has the sentence of ux.md 6.4; nothing is written before a person 
 shipping.md 5.4, reliability.md F11 to F14.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from django.db.models import Count, Q
-from django.utils import timezone
+from django.db import transaction
 
 from accounts.files import LoggedUpload
-from core.chunks import CHUNK, batched
 from core.events import EventKind
 from core.excel import Column, FileProblem, Kind, Table, read_table, stream_errors
-from core.jobs import files
+from core.exceptions import Conflict, DomainError
+from core.jobs import files, previews
 from core.jobs.items import Verdict
+from core.jobs.lifecycle import lock_job
 from core.jobs.uploads import UploadRow, register
 from core.korean import josa
 from core.lookups import Among
 from core.models import ItemResult, Job, JobItem, Source
 from core.settings_registry import get_setting
-from core.state import Outcome, previewing
+from core.state import Outcome
 from orders import events
-from orders.states import CLOSED
-from shipping.columns import courier_name
-from shipping.excel.results import ResultRow, header_of, result_rows
-from shipping.models import Shipment, ShipmentLine, ShipmentStep
-from shipping.services import waybills
-from shipping.services.keys import normal, resolve
+from shipping.excel.results import HOLD, header_of, is_keyless, result_rows
+from shipping.excel.verdicts import preview, preview_keyless, propose
+from shipping.models import Shipment
+from shipping.services import merging, undoing, waybills
+from shipping.services.shipments import locked_whole
 from shipping.services.waybills import Registered, WaybillEntry
 
 UNDO_REASON = "송장 파일 되돌리기"
 NOT_DONE = "반영하지 못했습니다. 파일을 다시 올려 확인하세요."
-SAME_NUMBER = "파일의 {:,}행과 송장번호가 같습니다."
-ONE_BOX = " 받는 분이 같아도 송장번호는 배송건마다 하나씩 있어야 합니다."
 ALREADY = "이미 같은 송장번호로 등록되어 있습니다."
+NOT_CHOSEN = "배송건을 고르지 않아 반영하지 않았습니다."
+TWO_ROWS = "파일의 {:,}행과 {:,}행에 같은 배송건을 골랐습니다. 한 행만 남기세요."
+TWICE = "같은 파일의 다른 행이 먼저 이 배송건에 등록했습니다."
+BOX_FAILED = "함께 합포장할 행을 반영하지 않아 등록하지 않았습니다."
+NO_HOLD = "배송보류 권한이 없어 반영하지 않았습니다. 담당자에게 요청하세요."
 
 
 @register
@@ -67,28 +69,32 @@ class WaybillUpload(LoggedUpload):
         table = self.table or _table(path, options)
         header = header_of(table, chosen=options.get("columns"))
         courier = str(options.get("courier") or get_setting("default_courier"))
-        return preview(result_rows(table, header, default_courier=courier), ship=bool(options.get("ship")), actor=actor)
+        rows = result_rows(table, header, default_courier=courier)
+        if is_keyless(header):
+            return preview_keyless(rows, actor=actor)
+        return preview(rows, ship=bool(options.get("ship")), actor=actor)
 
     def apply(
         self, items: Sequence[JobItem], *, actor: Any, at: datetime, batch: Job, **options: Any
     ) -> Mapping[int, Verdict]:
         """반영: register the numbers of a chunk, and send the shipments when that was asked for."""
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": Source.UPLOAD}
-        changed = _changed_numbers(items)
-        entries = {
-            item.target_id: WaybillEntry(item.data["courier"], item.data["waybill"], bool(item.data.get("replaces")))
-            for item in items
-            if item.target_id is not None and item.data is not None and item.pk not in changed
-        }
-        work = waybills.register_and_ship if options.get("ship") else waybills.register_waybills
-        done = work(entries=entries, **facts)
-        made = dict(Shipment.objects.filter(Among("pk", done.possible)).values_list("pk", "version"))
-        verdicts = {item.pk: _verdict(item, done, made) for item in items if item.pk not in changed}
-        return verdicts | {pk: Verdict(reason) for pk, reason in changed.items()}
+        ship = bool(options.get("ship"))
+        rest = [item for item in items if not _said(item, "proposal") and not _said(item, "merge")]
+        verdicts = _refused_before(rest)
+        plain = [item for item in rest if item.pk not in verdicts]
+        special = [item for item in items if item not in rest]
+        # All of them at once, in the order of the locks; then each by its own service.
+        with locked_whole(_wanted(items), actor=actor) if special else nullcontext():
+            if plain:
+                verdicts |= _register_rows(plain, ship=ship, **facts)
+            verdicts |= _follow_words([item for item in special if _said(item, "proposal")], **facts)
+            verdicts |= _make_boxes([item for item in special if _said(item, "merge")], ship=ship, **facts)
+        return verdicts
 
     def undo(self, *args: Any, **kwargs: Any) -> Outcome:
-        """되돌리기: the numbers of the file are voided again, shipments that were sent come back first."""
-        return waybills.undo_registration(shipment_ids=args[0], **kwargs)
+        """되돌리기: numbers are voided again and shipments that were sent come back; what the words did goes too."""
+        return undoing.undo_upload(shipment_ids=args[0], **kwargs)
 
     def error_file(self, job: Job) -> Iterator[bytes]:
         """오류 파일: the person's own rows that were refused, each with its reason; the same file can be sent again."""
@@ -112,9 +118,87 @@ def _table(path: Path, options: Mapping[str, Any]) -> Table:
     return read_table(path.read_bytes(), filename=path.name, sheet=options.get("sheet") or None)
 
 
+def choose_candidates(*, job_id: int, picks: Mapping[int, int]) -> None:
+    """제안 고르기: row number -> the shipment that a person chose for it. Raises Conflict for one chosen twice."""
+    with transaction.atomic():
+        job = lock_job(job_id)
+        if job is None or not picks:
+            return
+        previews.require_open(job)
+        items = list(JobItem.objects.filter(job=job, row_number__in=list(picks), result=ItemResult.PENDING))
+        taken = JobItem.objects.filter(job=job, result=ItemResult.PENDING, target_id__in=list(picks.values()))
+        owner = {target: row for target, row in taken.values_list("target_id", "row_number") if row not in picks}
+        for item in sorted(items, key=lambda each: each.row_number or 0):
+            known = {pk: number for pk, number, _ in (item.data or {}).get("candidates", [])}
+            row, chosen = item.row_number or 0, picks[item.row_number or 0]
+            if chosen not in known:
+                continue
+            if chosen in owner:
+                raise Conflict(TWO_ROWS.format(owner[chosen], row), code="chosen_twice")
+            owner[chosen] = row
+            item.target_id, item.data = chosen, {**(item.data or {}), "number": known[chosen], "shipment": chosen}
+            item.save(update_fields=["target_id", "data"])
+
+
+def rows_of_boxes(job: Job, ticked: Iterable[int]) -> set[int]:
+    """합포의 행: the ticked rows with all rows of the boxes whose first row is among them."""
+    chosen = set(ticked)
+    boxes = JobItem.objects.filter(job=job, row_number__in=chosen, data__has_key="rows").values_list("data", flat=True)
+    return chosen | {row for data in boxes for row in data["rows"]}
+
+
+def rows_for_all(job: Job) -> set[int]:
+    """모두 반영할 행: those that ask and need no look of their own."""
+    asking = JobItem.objects.filter(job=job, result=ItemResult.PENDING).exclude(reason="")
+    return set(asking.exclude(data__contains={"by_hand": True}).values_list("row_number", flat=True))
+
+
+def _said(item: JobItem, name: str) -> bool:
+    return bool(item.data and item.data.get(name))
+
+
+def _entry(item: JobItem) -> WaybillEntry:
+    data = item.data or {}
+    return WaybillEntry(data["courier"], data["waybill"], bool(data.get("replaces")))
+
+
+def _wanted(items: Sequence[JobItem]) -> set[int]:
+    """Every shipment that the rows of a chunk may touch."""
+    ids = {item.target_id for item in items if item.target_id is not None}
+    return ids.union(*((item.data or {}).get("merge", ()) for item in items))
+
+
+def _register_rows(items: Sequence[JobItem], *, ship: bool, **facts: Any) -> dict[int, Verdict]:
+    """The numbers of rows that say no more than that."""
+    done = _register({item.target_id or 0: _entry(item) for item in items}, ship=ship, **facts)
+    made = dict(Shipment.objects.filter(Among("pk", done.possible)).values_list("pk", "version"))
+    return {item.pk: _verdict(item, done, made) for item in items}
+
+
+def _register(entries: Mapping[int, WaybillEntry], *, ship: bool, **facts: Any) -> Registered:
+    work = waybills.register_and_ship if ship else waybills.register_waybills
+    return work(entries=entries, **facts)
+
+
+def _refused_before(items: Sequence[JobItem]) -> dict[int, Verdict]:
+    """Rows that cannot be tried: without a shipment, a second one for a shipment, and stale agreements to replace."""
+    verdicts: dict[int, Verdict] = {}
+    seen: set[int] = set()
+    for item in items:
+        if item.target_id is None or item.data is None:
+            verdicts[item.pk] = Verdict(NOT_CHOSEN)
+        elif item.target_id in seen:
+            verdicts[item.pk] = Verdict(TWICE)
+        else:
+            seen.add(item.target_id)
+    return verdicts | {pk: Verdict(reason) for pk, reason in _changed_numbers(items).items()}
+
+
 def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:
     """Rows whose tick agreed to replace one number while the shipment has got yet another one since."""
-    asked = {item.pk: (item.target_id or 0, item.data.get("old")) for item in items if item.data and _replaces(item)}
+    asked = {
+        item.pk: (item.target_id or 0, item.data.get("old")) for item in items if item.data and _said(item, "replaces")
+    }
     if not asked:
         return {}
     targets = [target for target, _ in asked.values()]
@@ -126,10 +210,6 @@ def _changed_numbers(items: Sequence[JobItem]) -> dict[int, str]:
     }
 
 
-def _replaces(item: JobItem) -> bool:
-    return bool(item.data and item.data.get("replaces"))
-
-
 def _verdict(item: JobItem, done: Registered, made: Mapping[int, int]) -> Verdict:
     target = item.target_id or 0
     if target in made:
@@ -139,138 +219,69 @@ def _verdict(item: JobItem, done: Registered, made: Mapping[int, int]) -> Verdic
     return Verdict(done.refused.get(target, NOT_DONE))
 
 
-@dataclass(slots=True)
-class _Sheet:
-    """The rows on their way to verdicts: reasons by row number, and the first row of each shipment."""
-
-    reasons: dict[int, str] = field(default_factory=dict)
-    shipment_of: dict[int, int] = field(default_factory=dict)
-    first: dict[int, ResultRow] = field(default_factory=dict)
-    joined: dict[int, ResultRow] = field(default_factory=dict)
-
-
-def preview(rows: Sequence[ResultRow], *, ship: bool, actor: Any) -> list[UploadRow]:
-    """미리보기: a verdict for every row of a file; nothing is written. `ship` = the numbers are to be sent as well."""
-    sheet = _match(rows)
-    registered = Registered()
-    at = timezone.now()
-    # Nothing is written meanwhile, so many more than usual still let others wait for no longer than an apply does.
-    for chunk in batched(sorted(sheet.first), 4 * CHUNK):
-        entries = {pk: WaybillEntry(sheet.first[pk].courier, sheet.first[pk].waybill) for pk in chunk}
-        with previewing():
-            _merge(registered, waybills.register_waybills(entries=entries, actor=actor, at=at))
-    numbers = Shipment.objects.filter(Among("pk", set(sheet.shipment_of.values())))
-    shown = {row[0]: row for row in numbers.values_list("pk", "number", "waybill", "courier", "step")}
-    return [_upload_row(row, sheet, registered, shown, ship=ship) for row in rows]
-
-
-def _match(rows: Sequence[ResultRow]) -> _Sheet:
-    """Which shipment each row means, and which rows of the file contradict each other."""
-    sheet = _Sheet()
-    found = resolve({row.key for row in rows if row.key})
-    usable: list[tuple[ResultRow, int]] = []
-    for row in rows:
-        shipment = found.shipments.get(row.key)
-        if shipment is not None:
-            sheet.shipment_of[row.row_number] = shipment
-        reason = row.error if not row.key else found.refused.get(row.key) or row.error
-        if reason or shipment is None:
-            sheet.reasons[row.row_number] = reason
-        else:
-            usable.append((row, shipment))
-    clashes = _clashes(usable)
-    sheet.reasons |= clashes
-    claims: dict[int, ResultRow] = {}
-    named: dict[tuple[int, str], ResultRow] = {}
-    spare = _spare_rows(usable, sheet)
-    for row, shipment in usable:
-        mine = claims.setdefault(shipment, row)
-        twin = named.setdefault((shipment, normal(row.line or row.key)), row)
-        if row.row_number in clashes:
+def _follow_words(items: Sequence[JobItem], *, actor: Any, **facts: Any) -> dict[int, Verdict]:
+    """상태 말: the method that a word names, or 배송보류, of the ticked rows."""
+    by_word: dict[tuple[str, str], list[JobItem]] = defaultdict(list)
+    for item in items:
+        by_word[(item.data or {})["proposal"], str((item.data or {}).get("shown", ""))].append(item)
+    verdicts: dict[int, Verdict] = {}
+    for (proposal, word), mine in by_word.items():
+        if proposal == HOLD and not actor.has_perm("orders.hold"):
+            verdicts |= {item.pk: Verdict(NO_HOLD) for item in mine}
             continue
-        if mine is row:
-            sheet.first[shipment] = row
-        elif (mine.courier, mine.waybill) != (row.courier, row.waybill):
-            sheet.reasons[row.row_number] = f"파일의 {mine.row_number:,}행과 같은 배송건입니다."
-        elif twin is row or (not row.line and spare.get(shipment, 0) > 0):
-            # Several lines of one shipment, each with the number of their common box.
-            sheet.joined[row.row_number] = mine
-            spare[shipment] = spare.get(shipment, 0) - (twin is not row)
-        else:
-            sheet.reasons[row.row_number] = SAME_NUMBER.format(twin.row_number)
-    return sheet
+        ids = [item.target_id or 0 for item in mine]
+        outcome = propose(proposal, ids, actor=actor, reason=f"송장 파일: {word}"[:200], **facts)
+        made = dict(Shipment.objects.filter(Among("pk", ids)).values_list("pk", "version"))
+        for item in mine:
+            target = item.target_id or 0
+            is_done = target in {one.pk for one in outcome.possible}
+            reason = "" if is_done else outcome.refused.get(target, NOT_DONE)
+            verdicts[item.pk] = Verdict(reason, made_version=made.get(target) if is_done else None)
+    return verdicts
 
 
-def _spare_rows(usable: Sequence[tuple[ResultRow, int]], sheet: _Sheet) -> dict[int, int]:
-    """How often a shipment may come again in a file that has a row for each line but does not number the lines.
-
-    A file in which a shipment of several lines stands but once has a row for each shipment: what comes again there is
-    the same row twice (domain.md A10).
-    """
-    nameless = Counter(shipment for row, shipment in usable if not row.line)
-    if max(nameless.values(), default=0) < 2:
-        return {}
-    items = ShipmentLine.objects.filter(Among("shipment_id", nameless)).values("shipment_id")
-    is_open = Q(is_live=True) & ~Q(line__state__in=CLOSED)
-    counts = items.annotate(ever=Count("pk"), still=Count("pk", filter=is_open))
-    lines = {pk: (ever, still) for pk, ever, still in counts.values_list("shipment_id", "ever", "still")}
-    rows = Counter(sheet.shipment_of.values())
-    if any(still > 1 and rows[pk] == 1 for pk, (_, still) in lines.items()):
-        return {}
-    return {pk: ever - 1 for pk, (ever, _) in lines.items()}
+class _BoxRefused(Exception):
+    """A box that cannot be made: its merge is taken back."""
 
 
-def _clashes(usable: Sequence[tuple[ResultRow, int]]) -> dict[int, str]:
-    """One number for several shipments: nobody can tell whose it is, all its rows are errors (shipping.md 5.4)."""
-    owners: dict[tuple[str, str], dict[int, ResultRow]] = defaultdict(dict)
-    for row, shipment in usable:
-        owners[row.courier, row.waybill].setdefault(shipment, row)
-    shared = {number: firsts for number, firsts in owners.items() if len(firsts) > 1}
-    if not shared:
-        return {}
-    people = _people({shipment for firsts in shared.values() for shipment in firsts})
-    reasons = {}
-    for row, shipment in usable:
-        firsts = shared.get((row.courier, row.waybill))
-        if firsts is not None:
-            other, twin = next(pair for pair in firsts.items() if pair[0] != shipment)
-            is_one_box = people[other] == people[shipment]
-            reasons[row.row_number] = SAME_NUMBER.format(twin.row_number) + (ONE_BOX if is_one_box else "")
-    return reasons
+def _make_boxes(items: Sequence[JobItem], *, ship: bool, **facts: Any) -> dict[int, Verdict]:
+    """합포: merge the shipments of each confirmed box and register its number, both or neither."""
+    verdicts: dict[int, Verdict] = {}
+    for item in items:
+        data = item.data or {}
+        if data["rows"][0] == item.row_number:
+            try:
+                with transaction.atomic():
+                    _make_box(item, ship=ship, **facts)
+            except _BoxRefused as refused:
+                verdicts[item.pk] = Verdict(str(refused))
+            except DomainError as refused:
+                verdicts[item.pk] = Verdict(refused.message)
+        if item.pk not in verdicts:
+            # A row of a box may come in a later chunk than the first one: what counts is what stands there now.
+            verdicts[item.pk] = _in_box(item)
+    # Later moves in the same chunk made newer versions of rows that were looked at before.
+    made = dict(Shipment.objects.filter(pk__in=[item.target_id or 0 for item in items]).values_list("pk", "version"))
+    return {
+        item.pk: Verdict(made_version=made[item.target_id or 0]) if not verdicts[item.pk].reason else verdicts[item.pk]
+        for item in items
+    }
 
 
-def _people(shipment_ids: Collection[int]) -> dict[int, tuple[Any, ...]]:
-    """Name, telephone and address that each shipment goes to."""
-    fields = ("recipient_name", "recipient_phone", "zip_code", "address1", "address2")
-    rows = Shipment.objects.filter(Among("pk", shipment_ids)).values_list("pk", *[f"order__{name}" for name in fields])
-    return {pk: tuple(rest) for pk, *rest in rows}
+def _make_box(item: JobItem, *, ship: bool, **facts: Any) -> None:
+    ids = (item.data or {})["merge"]
+    merged = merging.merge_shipments(shipment_ids=ids, **facts)
+    if merged.refused:
+        raise _BoxRefused(next(iter(merged.refused.values())))
+    first = merged.possible[0].pk
+    done = _register({first: _entry(item)}, ship=ship, **facts)
+    if first not in done.possible:
+        raise _BoxRefused(done.refused.get(first, NOT_DONE))
 
 
-def _merge(whole: Registered, part: Registered) -> None:
-    whole.possible += part.possible
-    whole.unchanged += part.unchanged
-    whole.refused |= part.refused
-    whole.warnings |= part.warnings
-    whole.differs |= part.differs
-
-
-def _upload_row(
-    row: ResultRow, sheet: _Sheet, done: Registered, shown: Mapping[int, tuple[Any, ...]], *, ship: bool
-) -> UploadRow:
-    pk = sheet.shipment_of.get(row.row_number)
-    _, number, old, old_courier, step = shown.get(pk or 0, (0, "", "", "", ""))
-    data = {
-        "key": row.key, "number": number, "courier": row.courier, "waybill": row.waybill, "shown": row.shown_waybill,
-        "courier_name": courier_name(row.courier) if row.courier else row.courier_text,
-        "old": old, "old_courier": courier_name(old_courier) if old_courier else "",
-    }  # fmt: skip
-    error = sheet.reasons.get(row.row_number, "")
-    if not error and pk in done.refused and pk not in done.differs:
-        error = done.refused[pk]
-    if error or pk is None:
-        return UploadRow(row.row_number, data=data, error=error)
-    if row.row_number in sheet.joined or (pk in done.unchanged and not (ship and step == ShipmentStep.READY)):
-        return UploadRow(row.row_number, data=data, is_same=True)
-    if pk in done.differs:
-        return UploadRow(row.row_number, data=data | {"replaces": True}, target_id=pk, ask=done.refused[pk])
-    return UploadRow(row.row_number, data=data, target_id=pk, ask=done.warnings.get(pk, ""))
+def _in_box(item: JobItem) -> Verdict:
+    data = item.data or {}
+    shipment = Shipment.objects.select_related("merged_into").filter(pk=item.target_id or 0).first()
+    holder = shipment and (shipment.merged_into or shipment)
+    is_there = holder is not None and (holder.courier, holder.waybill) == (data["courier"], data["waybill"])
+    return Verdict() if is_there else Verdict(BOX_FAILED)

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, couriers, grid, settings, statuses, templates, upload
+from shipping.views import courier_file, couriers, file_batches, grid, merges, settings, statuses, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -12,6 +12,9 @@ urlpatterns = [
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
+    path("shipping/waybills/batches/", file_batches.FileBatches.as_view(), name="file_batches"),
+    path("shipping/waybills/batches/<slug:key>/", file_batches.FileBatch.as_view(), name="file_batch"),
+    path("shipping/waybills/merges/", merges.MergeSuggestions.as_view(), name="merges"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),

@@ -97,18 +97,22 @@ def sheet_names(name: str, count: int) -> list[str]:
 
 
 def workbook(names: Sequence[str], ranges: Sequence[str]) -> str:
-    """xl/workbook.xml; every sheet's filter range also needs its hidden defined name, or Excel offers a repair."""
+    """xl/workbook.xml; every sheet's filter range also needs its hidden defined name, or Excel offers a repair.
+
+    No ranges, for sheets without a filter, or one for each sheet.
+    """
     sheets = "".join(
         f'<sheet name={attribute(name)} sheetId="{i}" r:id="rId{i}"/>' for i, name in enumerate(names, start=1)
     )
     filters = "".join(
         f'<definedName name="_xlnm._FilterDatabase" localSheetId="{i}" hidden="1">'
         f"'{escape(_quoted(name))}'!{absolute}</definedName>"
-        for i, (name, absolute) in enumerate(zip(names, ranges, strict=True))
+        for i, (name, absolute) in enumerate(zip(names, ranges, strict=bool(ranges)))
     )
+    defined = f"<definedNames>{filters}</definedNames>" if filters else ""
     return (
         f'{HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}/relationships"><sheets>{sheets}</sheets>'
-        f"<definedNames>{filters}</definedNames></workbook>"
+        f"{defined}</workbook>"
     )
 
 
@@ -144,17 +148,23 @@ def content_types(count: int) -> str:
     )
 
 
-def sheet_head(widths: Sequence[int], styles: Sequence[int], *, selected: bool) -> str:
-    """Start of a worksheet: frozen first row, column widths (1 to 255 characters), the style of cells yet to come."""
+_FROZEN = (
+    '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+    '<selection pane="bottomLeft" activeCell="A2" sqref="A2"/>'
+)
+
+
+def sheet_head(widths: Sequence[int], styles: Sequence[int], *, selected: bool, is_frozen: bool = True) -> str:
+    """Start of a worksheet: column widths (1 to 255), the style of cells yet to come, the first row frozen or not."""
     columns = "".join(
         f'<col min="{i}" max="{i}" width="{min(max(width, 1), 255)}" style="{style}" customWidth="1"/>'
         for i, (width, style) in enumerate(zip(widths, styles, strict=True), start=1)
     )
     selection = ' tabSelected="1"' if selected else ""
+    pane = _FROZEN if is_frozen else ""
     return (
         f'{HEAD}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView{selection}'
-        ' workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
-        '<selection pane="bottomLeft" activeCell="A2" sqref="A2"/></sheetView></sheetViews>'
+        f' workbookViewId="0">{pane}</sheetView></sheetViews>'
         f'<sheetFormatPr defaultRowHeight="15"/><cols>{columns}</cols><sheetData>'
     )
 

@@ -42,13 +42,15 @@ def stream_xlsx(
     *,
     sheet: str = "주문",
     properties: Mapping[str, str] | None = None,
+    has_header: bool = True,
 ) -> Iterator[bytes]:
     """엑셀 내려받기: the workbook as pieces of bytes, pulled from `rows` as they are sent.
 
     Each row has one value per column: str, int, bool, Decimal, float, date, datetime (aware ones are shown in KST, to
     the second) or None. Text is always a text cell, whatever it begins with, and empty cells of text columns have the
     text format; characters XML forbids are dropped; text above 32,767 characters is cut and ends in …; whole numbers
-    of 16 digits and more become text. `properties` are stored as custom document properties.
+    of 16 digits and more become text. `properties` are stored as custom document properties;
+    without `has_header` the first row holds values already.
     Raises ValueError without columns or for a row of another length; the stream then ends early and is no valid file.
     Source: domain.md 5 rows 2, 3, 5; reliability.md T12.
     """
@@ -62,7 +64,7 @@ def stream_xlsx(
         source = iter(rows)
         ranges: list[str] = []
         while True:
-            part = _Sheet(columns, selected=not ranges)
+            part = _Sheet(columns, selected=not ranges, has_header=has_header)
             with package.open(f"xl/worksheets/sheet{len(ranges) + 1}.xml", "w") as member:
                 for piece in part.pieces(source):
                     member.write(piece)
@@ -71,7 +73,8 @@ def stream_xlsx(
             ranges.append(part.absolute_range)
             if part.exhausted:
                 break
-        package.writestr("xl/workbook.xml", parts.workbook(parts.sheet_names(sheet, len(ranges)), ranges))
+        names = parts.sheet_names(sheet, len(ranges))
+        package.writestr("xl/workbook.xml", parts.workbook(names, ranges if has_header else []))
         package.writestr("xl/_rels/workbook.xml.rels", parts.workbook_relations(len(ranges)))
         package.writestr("[Content_Types].xml", parts.content_types(len(ranges)))
     yield sink.take()
@@ -119,9 +122,10 @@ class _Sink:
 class _Sheet:
     """One worksheet part, filled from an iterator it may not exhaust."""
 
-    def __init__(self, columns: Sequence[Column], *, selected: bool) -> None:
+    def __init__(self, columns: Sequence[Column], *, selected: bool, has_header: bool) -> None:
         self._columns = columns
         self._selected = selected
+        self._has_header = has_header
         self._last_row = 1
         self.exhausted = False
 
@@ -133,9 +137,12 @@ class _Sheet:
         specs = [_spec(index, column.kind) for index, column in enumerate(self._columns)]
         # The ground of a mark belongs to the cells that say something.
         styles = [parts.STYLES[Kind.TEXT if one.kind is Kind.MARK else one.kind] for one in self._columns]
-        yield parts.sheet_head([one.width for one in self._columns], styles, selected=self._selected).encode()
-        yield _header_row(self._columns).encode()
-        number, size, batch = 1, 0, []
+        widths = [one.width for one in self._columns]
+        head = parts.sheet_head(widths, styles, selected=self._selected, is_frozen=self._has_header)
+        yield head.encode()
+        if self._has_header:
+            yield _header_row(self._columns).encode()
+        number, size, batch = int(self._has_header), 0, []
         for row in rows:
             number += 1
             batch.append(_row_xml(row, specs, number))
@@ -148,10 +155,11 @@ class _Sheet:
                 break
         else:
             self.exhausted = True
-        self._last_row = number
+        self._last_row = max(number, 1)
         yield "".join(batch).encode()
         filtered = self.absolute_range.replace("$", "")
-        yield f'</sheetData><autoFilter ref="{filtered}"/></worksheet>'.encode()
+        below = f'<autoFilter ref="{filtered}"/>' if self._has_header else ""
+        yield f"</sheetData>{below}</worksheet>".encode()
 
 
 def _header_row(columns: Sequence[Column]) -> str:

@@ -150,7 +150,9 @@ def _targets(action: BulkAction, page: ActPage, selection: Selection) -> tuple[l
     changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
     fresh = [pk for pk, version in seen.items() if present.get(pk) == version]
     found = action.targets(fresh, page)
-    without = set(fresh) - {base for base, _ in found.values()}
+    # An act on the base rows themselves may let several of them stand as one, under the first of them.
+    own = found.keys() if page.model is action.model else set()
+    without = set(fresh) - {base for base, _ in found.values()} - own
     orders = dict(page.order_ids([*changed, *without])) if changed or without else {}
     reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
     reasons |= dict.fromkeys(changed, since_the_screen("다른 직원이", "내용을 바꿨습니다"))

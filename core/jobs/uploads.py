@@ -61,6 +61,8 @@ class UploadRow:
     error: str = ""
     ask: str = ""
     is_same: bool = False
+    by_hand: bool = False
+    """With `ask`: only a tick on the row itself applies it, never one for all."""
 
 
 class Upload(Act):
@@ -150,6 +152,8 @@ def open_upload(
 def _item(row: UploadRow) -> tuple[NewItem, ItemResult]:
     reason = row.error or ("변화 없음" if row.is_same else row.ask)
     data = {**row.data, "same": True} if row.is_same else row.data
+    if row.by_hand:
+        data = {**data, "by_hand": True}
     item = NewItem(row.target_id, row.group_id, row.seen_version, reason, data, row.row_number)
     return item, ItemResult.REFUSED if row.error or row.is_same else ItemResult.PENDING
 
@@ -201,9 +205,9 @@ def refuse_partly_wrong(job: Job) -> None:
 
 
 def settle_questions(*, job: Job, ticked: Collection[int] | None) -> None:
-    """확인 필요 행: those that were ticked go on (None: all of them), the others are left out. Called at apply."""
+    """확인 필요 행: those that were ticked go on (None: all without `by_hand`), the others are left out."""
     asking = JobItem.objects.filter(job=job, result=ItemResult.PENDING).exclude(reason="")
-    chosen = Q(row_number__in=list(ticked)) if ticked is not None else Q()
+    chosen = Q(row_number__in=list(ticked)) if ticked is not None else ~Q(data__contains={"by_hand": True})
     asking.filter(chosen).update(reason="")
     asking.exclude(reason="").update(result=ItemResult.REFUSED, reason=NOT_TICKED)
 

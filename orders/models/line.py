@@ -297,6 +297,10 @@ class OrderLine(StateGuard, TimeStamped):
     def notify_delay(self, *, at: datetime, ship_by: datetime) -> None:
         self.delay_notified_at, self.ship_by = at, ship_by
 
+    @transition(state, source=S.READY, target=None, conditions=[has_no_waybill], custom={"label": "배송방법 변경"})
+    def change_method(self, *, at: datetime, delivery_method: str) -> None:
+        self.delivery_method = delivery_method
+
     # T7, T8
     @transition(
         state,

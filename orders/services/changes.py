@@ -15,9 +15,10 @@ from core.state import Change, Outcome, missing, move
 from orders import events
 from orders.models import DelayNotice, Order, OrderEvent, OrderLine, StaffMemo
 from orders.search import store_search
+from orders.services import before
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
-from orders.states import CLOSED, LineState, LockKind
+from orders.states import CLOSED, DeliveryMethod, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
 DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
@@ -160,6 +161,26 @@ def notify_delay(
             for line in outcome.moved
         )
         record(outcome, events.LINE_DELAYED, at=at, actor=actor, batch=batch, source=source, reason=detail)
+    return outcome
+
+
+def change_method(
+    *,
+    line_ids: Collection[int],
+    method: DeliveryMethod,
+    actor: Any,
+    at: datetime,
+    held: Mapping[int, OrderLine] | None = None,
+    batch: Job | None = None,
+    source: str = "",
+    reason: str = "",
+) -> Outcome:
+    """배송방법 변경: how lines in 배송준비중 without a number will leave; the way before is kept in the history."""
+    with locked_lines(line_ids, actor=actor, held=held) as lines:
+        facts = before.kept(lines, "delivery_method")
+        outcome = move(lines, OrderLine.change_method, at=at, delivery_method=method.value)
+        who: dict[str, Any] = {"actor": actor, "source": source, "reason": reason}
+        record(outcome, events.LINE_METHOD_CHANGED, at=at, batch=batch, data=facts, undoable=True, **who)
     return outcome
 
 

@@ -3,14 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from core.excel import Cell, FileProblem, Header, Problem, Table, find_header, normalize
 from core.excel.values import text
 from shipping.couriers import TABLE, Courier, CourierTable, find_courier
-from shipping.file_columns import KEYS, TARGETS
+from shipping.file_columns import KEYS, PEOPLE, TARGETS, names_people
 from shipping.waybills import WaybillVerdict, check_waybill
 
+HOLD = "HOLD"
+"""Proposal of a word that says: it did not leave."""
 NO_KEY = "배송번호나 주문번호를 입력하세요."
+
+
+class Person(NamedTuple):
+    """받는 분 as a file without keys writes it; empty where it says nothing."""
+
+    name: str
+    phone: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +41,20 @@ class ResultRow:
     error: str = ""
     warning: str = ""
     line: str = ""
+    proposal: str = ""
+    """What a word in the number cell proposes: a delivery method, or HOLD; such a row has no number and no error."""
+    person: Person | None = None
+    """Whom a file without keys names."""
 
 
 def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Header:
     """열 맞추기: the header row and our columns; `chosen` maps our key to a label of the file, as a person set it.
 
-    Raises FileProblem file_no_header when no key column or no number column is found.
+    Raises FileProblem file_no_header when no number column is found, or neither a key nor enough about the receiver.
     """
     header = find_header(table, TARGETS) if not chosen else _header_by_hand(table, chosen)
-    if header.missing("waybill") or not any(key in header.columns for key in KEYS):
+    has_key = any(key in header.columns for key in KEYS)
+    if header.missing("waybill") or not (has_key or names_people(header.columns)):
         raise FileProblem("file_no_header")
     return header
 
@@ -57,22 +73,35 @@ def plain_header(table: Table) -> Header:
     return find_header(table)
 
 
+def is_keyless(header: Header) -> bool:
+    """번호 열이 없는 파일: its rows can only be suggestions."""
+    return not any(key in header.columns for key in KEYS)
+
+
 def result_rows(table: Table, header: Header, *, default_courier: str) -> list[ResultRow]:
     """송장 파일 읽기: one entry per row below the header that holds anything at all."""
-    return [_row(table, header, index, default_courier) for index in range(header.index + 1, len(table.rows))]
+    keyless = is_keyless(header)
+    columns = {key: place for key, place in header.columns.items() if keyless or key not in PEOPLE}
+    rows = range(header.index + 1, len(table.rows))
+    return [_row(table, columns, index, default_courier, keyless=keyless) for index in rows]
 
 
-def _row(table: Table, header: Header, index: int, default_courier: str) -> ResultRow:
-    cells = {key: table.cell(index, column) for key, column in header.columns.items()}
-    key, key_error = _key(cells)
+def _row(table: Table, columns: Mapping[str, int], index: int, default_courier: str, *, keyless: bool) -> ResultRow:
+    cells = {key: table.cell(index, column) for key, column in columns.items()}
+    key, key_error = ("", "") if keyless else _key(cells)
     courier_text = _plain(cells.get("courier"))
     shown = _plain(cells["waybill"])
     courier = _courier(courier_text or default_courier)
     slug = "" if isinstance(courier, str) else courier.slug
     row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text, line=_plain(cells.get("line")))
+    if keyless:
+        row = partial(row, person=Person(*(_plain(cells.get(name)) for name in PEOPLE)))
     if key_error or isinstance(courier, str):
         return row(waybill="", shown_waybill=shown, error=key_error or str(courier))
     verdict = _number(cells["waybill"], courier)
+    if verdict.code == "waybill_word":
+        method = verdict.proposed_method
+        return row(waybill="", shown_waybill=shown, proposal=method.value if method else HOLD)
     error, warning = ("", verdict.message) if verdict.is_accepted else (verdict.message, "")
     return row(waybill=verdict.number, shown_waybill=shown, error=error, warning=warning)
 

@@ -1,10 +1,11 @@
 """Tables of shipping, one file per subject."""
 
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
+from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
-from shipping.models.template import ExcelTemplate, RowPer
+from shipping.models.template import ExcelTemplate, MergedRows, RowPer, RowSort
 from shipping.models.tracking import AccountState, TrackingAccount, TrackingEvent, TrackingPoll
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "Courier",
     "CourierCode",
     "ExcelTemplate",
+    "MergedRows",
     "Parcel",
     "ParcelLine",
     "RowPer",
+    "RowSort",
     "Shipment",
     "ShipmentLine",
     "ShipmentStep",
@@ -24,5 +27,7 @@ __all__ = [
     "TrackingPoll",
     "UnknownStatus",
     "WaybillDraft",
+    "WaybillFileBatch",
+    "WaybillFileItem",
     "WaybillLayout",
 ]

@@ -28,6 +28,16 @@ class Shipment(TimeStamped):
     number = models.CharField("배송번호", max_length=24, unique=True, db_collation="C")
     order = models.ForeignKey(Order, models.PROTECT, related_name="shipments", db_index=False)  # shipment_seq_once
     seq = models.PositiveSmallIntegerField("순번")
+    # 합포: where the lines went; such a shipment is closed and empty until it is taken apart again.
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+        db_index=False,
+        verbose_name="합포한 배송건",
+    )
     method = models.CharField("배송방법", max_length=8, choices=DeliveryMethod.choices)
     version = models.PositiveIntegerField("버전", default=0, db_default=0)
 
@@ -59,7 +69,12 @@ class Shipment(TimeStamped):
 
     class Meta:
         verbose_name = "배송건"
-        constraints = [models.UniqueConstraint(fields=["order", "seq"], name="shipment_seq_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "seq"], name="shipment_seq_once"),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | Q(step="CLOSED"), name="merged_shipment_is_closed"
+            ),
+        ]
         indexes = [
             # What is included lets the counts of tabs be read from the index alone.
             models.Index(

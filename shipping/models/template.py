@@ -12,6 +12,21 @@ class RowPer(models.TextChoices):
     LINE = "LINE", "품목마다 한 줄"
 
 
+class MergedRows(models.TextChoices):
+    """합포장한 배송건의 줄."""
+
+    ONE = "ONE", "배송건마다 한 줄"
+    ORDERS = "ORDERS", "주문마다 한 줄"
+
+
+class RowSort(models.TextChoices):
+    """줄의 순서."""
+
+    LISTED = "LISTED", "목록의 순서대로"
+    PRODUCT = "PRODUCT", "상품별로 모아서"
+    SINGLE_FIRST = "SINGLE_FIRST", "한 가지 상품만 든 배송건 먼저"
+
+
 class ExcelTemplate(TimeStamped):
     """엑셀 양식: columns in order, each with a header and either a field of ours or a fixed text."""
 
@@ -20,6 +35,15 @@ class ExcelTemplate(TimeStamped):
     row_per = models.CharField("한 줄의 단위", max_length=8, choices=RowPer.choices, default=RowPer.PARCEL)
     # [{"header": "받는분성명", "field": "recipient_name", "fixed": ""}, …]; `field` is "" for fixed text.
     columns = models.JSONField("열", default=list)
+    # The options that logistics know from their tools (shipping.md 5.2 F).
+    omits_header = models.BooleanField("열 이름 줄 빼기", default=False, db_default=False)
+    joins_same = models.BooleanField("동일상품 한 줄", default=False, db_default=False)
+    merged_rows = models.CharField(
+        "합포장한 배송건", max_length=8, choices=MergedRows.choices, default=MergedRows.ONE, db_default=MergedRows.ONE
+    )
+    sort = models.CharField(
+        "줄의 순서", max_length=12, choices=RowSort.choices, default=RowSort.LISTED, db_default=RowSort.LISTED
+    )
     join_text = models.CharField("품목 사이 글자", max_length=10, default=" / ")
     is_preset = models.BooleanField("기본 제공", default=False)
     is_default = models.BooleanField("기본 양식", default=False)

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from django.db.models.functions import Coalesce
+
 from core.calendar import short
 from core.lookups import AmongTexts
 from orders.models import Order, OrderLine
@@ -62,8 +64,13 @@ def _of(pattern: re.Pattern[str], numbers: Iterable[str]) -> list[str]:
     return [number for number in numbers if pattern.fullmatch(number)]
 
 
+# A number whose lines were merged into another shipment means that one.
+_STANDS = (Coalesce("merged_into_id", "pk"), Coalesce("merged_into__step", "step"))
+
+
 def _by_shipment(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
-    return Shipment.objects.filter(AmongTexts("number", numbers)).values_list("number", "pk", "step") if numbers else []
+    found = Shipment.objects.filter(AmongTexts("number", numbers))
+    return found.values_list("number", *_STANDS) if numbers else []
 
 
 def _by_line(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
@@ -73,7 +80,7 @@ def _by_line(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
 
 def _by_order(numbers: Collection[str]) -> Iterable[tuple[str, int, str]]:
     rows = Shipment.objects.filter(AmongTexts("order__number", numbers))
-    return rows.values_list("order__number", "pk", "step") if numbers else []
+    return rows.values_list("order__number", *_STANDS) if numbers else []
 
 
 def _by_channel(numbers: Collection[str]) -> list[tuple[str, int]]:

@@ -10,8 +10,9 @@ from core.events import KINDS, event_model
 from core.jobs.history import since_the_screen, who_did
 from orders.models import OrderLine
 from orders.states import CLOSED, LineState
-from shipping.models import Parcel, ShipmentLine
+from shipping.models import Parcel, Shipment, ShipmentLine
 
+MERGED = "배송번호 {}에 합포장한 배송건입니다. 그 배송번호로 처리하세요."
 CANCELED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
 
 
@@ -24,9 +25,11 @@ def not_ready(shipment_ids: Collection[int]) -> dict[int, str]:
     for item in items:
         lines[item.shipment_id].append(item.line)
     # A line that still stands somewhere tells more than one that ended beside it.
+    merged = Shipment.objects.filter(pk__in=list(lines), merged_into__isnull=False)
+    moved = {pk: MERGED.format(number) for pk, number in merged.values_list("pk", "merged_into__number")}
     told = {pk: min(mine, key=lambda line: line.state in CLOSED) for pk, mine in lines.items()}
     who = _who_canceled([line for line in told.values() if line.state in CANCELED])
-    return {pk: _sentence(line, who) for pk, line in told.items()}
+    return {pk: _sentence(line, who) for pk, line in told.items()} | moved
 
 
 def parcel_news(shipment_ids: Collection[int], *, since: datetime | None = None, but: Any = None) -> dict[int, str]:

@@ -72,6 +72,16 @@ class Locked:
             found[parcel.shipment_id].append(parcel)
         return found
 
+    @property
+    def foreign(self) -> set[tuple[int, int, int]]:
+        """합포: (shipment, its order, order of a line) for the open lines that lie in another order's shipment."""
+        own = {pk: shipment.order_id for pk, shipment in self.shipments.items()}
+        return {
+            (shipment_id, own[shipment_id], line.order_id)
+            for pk, shipment_id in self.shipment_of_line.items()
+            if (line := self.lines[pk]).order_id != own[shipment_id] and line.state not in CLOSED
+        }
+
     def shipments_of(self, lines: Iterable[OrderLine]) -> set[int]:
         """Ids of the shipments that hold the lines."""
         return {self.shipment_of_line[line.pk] for line in lines if line.pk in self.shipment_of_line}

@@ -13,6 +13,9 @@ MOST_COLUMNS = 60
 STALE = "다른 직원이 먼저 수정했습니다. 화면을 새로 고친 뒤 다시 고치세요."
 TAKEN = "같은 이름의 양식이 있습니다. 다른 이름을 입력하세요."
 
+OPTIONS = ("row_per", "join_text", "merged_rows", "sort", "joins_same", "omits_header")
+"""What a template says beside its name, courier and columns."""
+
 ColumnSpec = Mapping[str, str]
 """{"header": column name, "field": code or "" for fixed text, "fixed": that text}."""
 
@@ -51,9 +54,8 @@ def copy_template(*, template_id: int, name: str) -> ExcelTemplate:
         return ExcelTemplate.objects.create(
             name=name,
             courier=source.courier,
-            row_per=source.row_per,
+            **{name: getattr(source, name) for name in OPTIONS},
             columns=source.columns,
-            join_text=source.join_text,
         )
 
 

@@ -27,6 +27,7 @@ from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
+from shipping.services.mergekeys import APART, parted
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
     Fields,
@@ -187,10 +188,11 @@ def _is_open(line: OrderLine) -> bool:
 def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Registered) -> dict[int, str]:
     """Normalised numbers of the entries that nothing speaks against; the others get their reason in `result`."""
     numbers: dict[int, str] = {}
+    apart = parted(rows.foreign)
     seen: dict[tuple[str, str], int] = {}
     for pk in sorted(rows.shipments.keys() & entries.keys()):
         entry, shipment = entries[pk], rows.shipments[pk]
-        reason = _shipment_refusal(shipment, rows)
+        reason = APART if pk in apart else _shipment_refusal(shipment, rows)
         courier = COURIERS.get(entry.courier)
         if reason is None and courier is None:
             reason = UnknownCourier(entry.courier[:40]).message

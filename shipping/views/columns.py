@@ -19,6 +19,7 @@ from shipping.excel.results import plain_header
 from shipping.file_columns import TARGETS
 from shipping.forms import ColumnsForm
 from shipping.pages import UPLOAD_URL
+from shipping.services.file_batches import keep_batch
 from shipping.services.layouts import remember_layout, remembered_layout
 from shipping.uploads import WaybillUpload
 
@@ -37,7 +38,7 @@ def open_preview(request: HttpRequest, table: Table, content: bytes, *, options:
 
 
 def _opened(request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]) -> Job:
-    return open_upload(
+    job = open_upload(
         upload=WaybillUpload(table),
         actor=staff_of(request),
         file_name=table.filename,
@@ -46,6 +47,8 @@ def _opened(request: HttpRequest, table: Table, content: bytes, *, options: Mapp
         options=options,
         part=options.get("sheet", ""),
     )
+    keep_batch(job=job, properties=table.properties)
+    return job
 
 
 def read_unknown(

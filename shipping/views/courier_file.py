@@ -4,8 +4,8 @@ import tempfile
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
+from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,16 +14,16 @@ from accounts.access import PermissionRequired, staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.calendar import KST
 from core.exceptions import DomainError
 from core.korean import josa
 from core.lists import lists
 from core.lists.query import ListQuery
 from core.views.lists import XLSX
-from orders.models import Order
+from orders.models import OrderLine
 from shipping.excel.courier_file import MOST, courier_file, sendable
 from shipping.forms import CourierFileForm
 from shipping.models import ExcelTemplate
+from shipping.services import file_batches
 
 NOTHING = "내려받을 배송건이 없습니다. 조건을 바꾸거나 배송건을 다시 선택하세요."
 TOO_MANY = f"한 번에 {MOST:,}건까지 내려받을 수 있습니다. 조건을 좁히거나 나누어 선택하세요."
@@ -112,23 +112,27 @@ def _page(
 def _file(
     request: HttpRequest, query: ListQuery, template: ExcelTemplate, ids: list[int], *, reason: str, at: datetime
 ) -> HttpResponseBase:
-    batch = uuid4().hex
+    batch = file_batches.next_key(at=at)
     # A file on disk instead of a stream: an error in the last row is an answer, not half a workbook.
     file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     file.writelines(courier_file(template, ids, batch=batch))
-    orders = Order.objects.filter(shipments__in=ids).order_by("pk").distinct().values_list("number", flat=True)
-    record_access(
-        actor=staff_of(request),
-        action=AccessAction.EXPORT,
-        at=at,
-        client=client_of(request),
-        purpose=reason,
-        subjects=list(orders),
-        row_count=len(ids),
-        detail={"template": template.name, "batch": batch, "query": query.text_in_full},
-    )
+    held = OrderLine.objects.filter(shipment_items__shipment__in=ids, shipment_items__is_live=True)
+    orders = held.order_by("order_id").distinct().values_list("order__number", flat=True)
+    actor = staff_of(request)
+    with transaction.atomic():
+        file_batches.record_download(key=batch, template=template, shipment_ids=ids, actor=actor, at=at, reason=reason)
+        record_access(
+            actor=actor,
+            action=AccessAction.EXPORT,
+            at=at,
+            client=client_of(request),
+            purpose=reason,
+            subjects=list(orders),
+            row_count=len(ids),
+            detail={"template": template.name, "batch": batch, "query": query.text_in_full},
+        )
     file.seek(0)
-    name = quote(f"송장 {template.name} {at.astimezone(KST):%Y%m%d-%H%M}.xlsx")
+    name = quote(f"송장 {template.name} {batch}.xlsx")
     answer = FileResponse(file, content_type=XLSX)
     answer["Content-Disposition"] = f"attachment; filename=\"waybills.xlsx\"; filename*=UTF-8''{name}"
     # The workbook is compressed already; compressing it again costs time and gains nothing.

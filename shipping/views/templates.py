@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.forms import Form
+from django.forms import BooleanField, Form
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,7 +24,9 @@ PREVIEW_ROWS = 5
 START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)
 SURE = "{name} 지웁니다. 지운 양식은 되돌릴 수 없습니다."
 UNKNOWN = "엑셀 양식을 찾을 수 없습니다."
-WRONG_COLUMNS = "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있고, 깨진 글자는 쓸 수 없습니다. 표시한 열을 고치세요."
+WRONG_COLUMNS = (
+    "열 이름은 60자, 고정 글자는 200자까지 쓸 수 있고, 깨진 글자나 모르는 항목은 쓸 수 없습니다. 표시한 열을 고치세요."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def _name(pk: int) -> str:
 
 
 def _facts(template: ExcelTemplate) -> dict[str, Any]:
-    return {name: getattr(template, name) for name in ("name", "courier", "row_per", "join_text")}
+    return {name: getattr(template, name) for name in ("name", "courier", *templates.OPTIONS)}
 
 
 def _missing(request: HttpRequest) -> HttpResponse:
@@ -210,9 +212,8 @@ def _editor(
     if moved and moved.control == "header":
         rows[moved.place].fields["header"].widget.attrs["autofocus"] = True
     shown = ExcelTemplate(
-        name=template.name, columns=list(columns), row_per=_of(form, template, "row_per"),
-        join_text=_of(form, template, "join_text"),
-    )  # fmt: skip
+        name=template.name, columns=list(columns), **{name: _of(form, template, name) for name in templates.OPTIONS}
+    )
     context = {
         "title": template.name,
         "subtitle": "엑셀 양식",
@@ -222,12 +223,15 @@ def _editor(
         "columns": rows,
         "moved": moved,
         "headers": [one["header"] for one in columns],
+        "has_header": not shown.omits_header,
         "preview": _preview(shown),
     }
     return render(request, "shipping/template.html", context, status=status)
 
 
-def _of(form: TemplateForm, template: ExcelTemplate, name: str) -> str:
+def _of(form: TemplateForm, template: ExcelTemplate, name: str) -> Any:
+    if isinstance(form.fields[name], BooleanField):
+        return name in form.data if form.is_bound else getattr(template, name)
     return str(form.data.get(name, "")) if form.is_bound else str(getattr(template, name))
 
 

@@ -19,7 +19,7 @@ from core.settings_registry import get_setting
 from shipping.columns import courier_choices
 from shipping.forms import WaybillFileForm
 from shipping.services.layouts import forget_layout
-from shipping.uploads import WaybillUpload
+from shipping.uploads import WaybillUpload, choose_candidates, rows_for_all, rows_of_boxes
 from shipping.views.columns import ask_again, layout_id, map_columns, open_preview, read_unknown
 from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of
 
@@ -89,8 +89,13 @@ class WaybillPreview(FilePreview):
             return None
         return redirect(request.get_full_path())
 
-    def choices(self, request: HttpRequest) -> dict[str, Any]:
-        ticked = None if "all" in request.POST else _numbers(request.POST.getlist("tick"))
+    def choices(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+        picks = _picks(request.POST.getlist("pick"))
+        choose_candidates(job_id=job.pk, picks=picks)
+        ticked = rows_of_boxes(job, [*_numbers(request.POST.getlist("tick")), *picks])
+        if "all" in request.POST:
+            # One tick for all agrees to overwrite numbers; whatever needs a look of its own keeps its own tick.
+            ticked |= rows_for_all(job)
         return {"ticked": ticked, "is_quiet": "quiet" in request.POST}
 
 
@@ -104,3 +109,13 @@ def _pasted(text: str) -> bytes:
 
 def _numbers(values: Iterable[str]) -> list[int]:
     return [int(value) for value in values if value.isascii() and value.isdecimal() and len(value) < 9]
+
+
+def _picks(values: Iterable[str]) -> dict[int, int]:
+    """고른 배송건 of rows without a key, "row-shipment"; what a person left open is empty."""
+    pairs = [value.split("-") for value in values if value.count("-") == 1]
+    return {int(row): int(pk) for row, pk in pairs if _is_number(row) and _is_number(pk)}
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -154,12 +154,6 @@ def test_a14_a_held_shipment_takes_no_number_and_keeps_its_deadline(make_shipmen
     [
         ("6.8E+11", "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요."),
         ("", "송장번호가 없습니다."),
-        (
-            "직접수령",
-            "송장번호 칸에 '직접수령'이 적혀 있습니다. "
-            "택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요.",
-        ),
-        ("재고소진", "송장번호 칸에 '재고소진'이 적혀 있습니다. 배송을 보류하거나 송장번호를 입력하세요."),
         ("12345", "송장번호는 숫자 10 또는 12자리여야 합니다. 지금은 5자리입니다."),
         ("680000000012", "CJ대한통운 송장번호 규칙에 맞지 않습니다. 번호를 다시 확인하세요."),
         ("68000000가011", "송장번호에 쓸 수 없는 글자가 있습니다. 숫자만 입력하세요."),
@@ -325,13 +319,15 @@ def test_one_number_for_two_recipients_makes_all_of_its_rows_errors(make_shipmen
     assert [one.has_waybill for one in again([one, two, other])] == [False, False, True]
 
 
-def test_one_number_for_two_shipments_of_one_recipient_says_that_each_needs_its_own(make_shipments, staff):
-    made = make_shipments(3)
+def test_one_number_for_shipments_of_one_recipient_that_cannot_be_merged_says_why(make_shipments, staff):
+    made = make_shipments(2)
+    locks.hold(line_ids=shipments.lines_of([made[1].pk]), actor=staff, at=NOW, reason="고객 부재")
     job = upload(sheet([[one.number, CJ, waybill_number(0)] for one in made]), actor=staff)
-    assert upload_counts(job).error == 3
+    assert upload_counts(job).error == 2
     told = verdicts(job)
     assert told[2][1].startswith("파일의 3행과 송장번호가 같습니다. 받는 분이 같아도")
-    assert told[3][1] == told[4][1] != told[2][1]
+    assert told[3][1].startswith("파일의 2행과 송장번호가 같습니다. 받는 분이 같아도")
+    assert told[3][1].endswith("배송보류 중입니다. 보류를 해제한 뒤 합포장하세요.")
     assert not Parcel.objects.exists()
 
 

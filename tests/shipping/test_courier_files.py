@@ -161,10 +161,20 @@ def test_presets_are_there_and_the_example_says_so(db):
         "우체국 계약소포": True,
         "로젠택배": True,
         "한진택배 (예시: 택배사 양식에 맞게 고쳐 쓰세요)": False,
+        "CJ대한통운 B (13열)": True,
+        "CJ대한통운 LOIS": True,
+        "우체국 계약소포 (11열, 고객주문번호 없음)": True,
+        "수하인 양식 (11열, 고객주문번호 없음)": True,
     }
     assert [one.name for one in ExcelTemplate.objects.filter(is_default=True)] == ["CJ대한통운 A"]
     for one in ExcelTemplate.objects.all():
-        assert "shipment_number" in [column["field"] for column in one.columns]
+        has_key = "shipment_number" in [column["field"] for column in one.columns]
+        assert has_key != ("고객주문번호 없음" in one.name)
+    columns = {one.name: len(one.columns) for one in ExcelTemplate.objects.all()}
+    assert columns["CJ대한통운 B (13열)"] == 13
+    assert (
+        columns["우체국 계약소포 (11열, 고객주문번호 없음)"] == columns["수하인 양식 (11열, 고객주문번호 없음)"] == 11
+    )
 
 
 def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj):
