@@ -2,6 +2,7 @@
 
 from core.events import kind
 
+PARCEL_ADDED = kind("parcel.added", "상자 추가")
 PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
 PARCEL_PRINTED = kind("parcel.printed", "송장 출력")
 PARCEL_VOIDED = kind("parcel.voided", "송장 삭제")

@@ -10,7 +10,8 @@ from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
 from shipping.file_fields import CHOICES
-from shipping.models import RowPer
+from shipping.models import CourierContract, RowPer
+from shipping.states import ContractMode
 
 IGNORED = "무시"
 
@@ -156,6 +157,26 @@ class CourierFileForm(forms.Form):
         if len(reason) < 2:
             raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
         return reason
+
+
+class IssueForm(forms.Form):
+    """송장 채번: by which contract; the default one is chosen already."""
+
+    contract = forms.TypedChoiceField(
+        label="택배 계약",
+        coerce=int,
+        empty_value=None,
+        error_messages={"required": "번호를 받을 계약을 고르세요.", "invalid_choice": "쓰지 않는 계약입니다. 다시 고르세요."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["contract"]
+        rows = list(CourierContract.objects.filter(is_active=True).order_by("-is_default", "name", "pk"))
+        field.choices = [(row.pk, f"{row.name} · {ContractMode(row.mode).label}") for row in rows]
+        field.initial = rows[0].pk if rows else None
+        if not rows:
+            field.help_text = "등록한 계약이 없습니다. 설정의 송장 번호에서 계약을 먼저 등록하세요."
 
 
 class TrackingAccountForm(forms.Form):

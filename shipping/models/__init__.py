@@ -1,6 +1,8 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.layout import WaybillLayout
+from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, RowPer
@@ -8,6 +10,7 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "CourierContract",
     "ExcelTemplate",
     "Parcel",
     "ParcelLine",
@@ -20,4 +23,6 @@ __all__ = [
     "TrackingPoll",
     "WaybillDraft",
     "WaybillLayout",
+    "WaybillNumber",
+    "WaybillRange",
 ]
