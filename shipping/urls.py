@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, settings, templates, upload
+from shipping.views import contracts, courier_file, grid, settings, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -13,6 +13,10 @@ urlpatterns = [
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
+    path("settings/waybills/", contracts.ContractList.as_view(), name="contracts"),
+    path("settings/waybills/new/", contracts.ContractCreate.as_view(), name="contract_new"),
+    path("settings/waybills/<int:pk>/", contracts.ContractEdit.as_view(), name="contract"),
+    path("settings/waybills/numbers/<int:pk>/", contracts.NumberAct.as_view(), name="number_act"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -1,17 +1,19 @@
 """접수 취소: bookings of numbers that we gave up are taken back at the courier, or shown as not taken back."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from core.http import HttpProblem
 from shipping.adapters.issuing import Box, Issued, IssueOutcome, WaybillIssuer
 from shipping.models import CourierContract, Shipment, WaybillNumber
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import boxes_of
 from shipping.services.issuing.contracts import block
-from shipping.services.issuing.issuers import CannotOpen, open_issuer
+from shipping.services.issuing.issuers import CannotOpen, issuer_of
 from shipping.states import CancelState
+
+log = logging.getLogger("shipping.issuing")
 
 O = IssueOutcome
 NOT_CANCELED = "택배사가 접수를 취소하지 않았습니다. 택배사 프로그램에서 취소하세요."
@@ -32,16 +34,19 @@ def _cancel(contract: CourierContract, rows: Sequence[WaybillNumber], *, at: dat
     shipments = Shipment.objects.select_related("order").in_bulk([row.shipment_id for row in rows])
     boxes = boxes_of(rows, contract=contract, shipments=shipments)
     try:
-        with open_issuer(contract) as issuer:
-            for row in rows:
-                _take(row, _ask(issuer, row, boxes[row.pk]), at=at)
+        issuer = issuer_of(contract)
     except CannotOpen as problem:
         block(contract, problem.text, at=at)
         for row in rows:
             claims.release(row, due=at, error=problem.text)
-    except (HttpProblem, ValueError):
-        for row in rows:
-            claims.release(row, due=at + claims.back_off(row))
+        return
+    for row in rows:
+        try:
+            answer = _ask(issuer, row, boxes[row.pk])
+        except Exception as error:
+            log.exception("canceling %s broke", row.key)
+            answer = Issued(outcome=O.UNKNOWN, detail=type(error).__name__)
+        _take(row, answer, at=at)
 
 
 def _ask(issuer: WaybillIssuer, row: WaybillNumber, box: Box) -> Issued:

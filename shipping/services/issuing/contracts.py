@@ -8,14 +8,13 @@ from django.db import IntegrityError, transaction
 
 from core import drains
 from core.exceptions import Conflict, DomainError, NotFound
-from core.http import HttpProblem
 from core.settings_registry import note_change
 from shipping.adapters.issuing import IssueOutcome
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
 from shipping.services import pool
 from shipping.services.issuing.boxes import sender
-from shipping.services.issuing.issuers import HURRIED, CannotOpen, open_issuer, sandboxes_count
+from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sandboxes_count
 from shipping.services.issuing.ranges import body_digits_of, refusal_of_range
 from shipping.states import API_MODES, OPEN_NUMBERS, ContractMode
 
@@ -195,12 +194,9 @@ def switch_range(*, range_id: int, is_active: bool, actor: Any, at: datetime) ->
 def check_contract(contract: CourierContract, *, at: datetime) -> tuple[bool, str]:
     """연결 확인 without taking a number: refine our own address, as a courier does for a label; whether it works."""
     try:
-        with open_issuer(contract, timeout=HURRIED) as issuer:
-            answer = issuer.refine(recipient=sender())
+        answer = issuer_of(contract, timeout=HURRIED).refine(recipient=sender())
     except CannotOpen as problem:
         return False, problem.text
-    except (HttpProblem, ValueError):
-        return False, SILENT.format(name=contract.name)
     match answer.outcome:
         case IssueOutcome.AUTH:
             block(contract, answer.message, at=at)

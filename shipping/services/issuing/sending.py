@@ -18,7 +18,6 @@ from django.db.models import F
 from core.chunks import batched
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
-from core.http import HttpProblem
 from core.jobs.items import carry_versions
 from core.lookups import Among
 from core.models import Source
@@ -31,7 +30,7 @@ from shipping.services.boxes import number_box
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import NO_SENDER, boxes_of, mark_of, recipient
 from shipping.services.issuing.contracts import block
-from shipping.services.issuing.issuers import CannotOpen, open_issuer
+from shipping.services.issuing.issuers import CannotOpen, issuer_of
 from shipping.services.waybills import WaybillEntry
 from shipping.states import DeliveryMethod, NumberState, ParcelState
 
@@ -103,20 +102,16 @@ def _book(contract: CourierContract, rows: Sequence[WaybillNumber], *, at: datet
     marks = {row.pk: mark_of(recipient(shipments[row.shipment_id].order)) for row in rows}
     moved = {row.pk for row in rows if row.address_mark and row.address_mark != marks[row.pk]}
     try:
-        with open_issuer(contract) as issuer:
-            run = _Run(contract, issuer, {row.pk: row for row in rows}, boxes, moved, at)
-            _allocate(run)
-            return _register(run, marks)
+        issuer = issuer_of(contract)
     except CannotOpen as problem:
         if block(contract, problem.text, at=at):
             log.error("contract %s cannot be used: %s", contract.code, problem.text)
         for row in rows:
             _wait(row, problem.text, due=at)
-    except (HttpProblem, ValueError) as problem:
-        log.warning("contract %s: %s", contract.code, type(problem).__name__)
-        for row in rows:
-            _wait(row, SILENT, due=at + claims.back_off(row))
-    return []
+        return []
+    run = _Run(contract, issuer, {row.pk: row for row in rows}, boxes, moved, at)
+    _allocate(run)
+    return _register(run, marks)
 
 
 def _allocate(run: _Run) -> None:

@@ -1,0 +1,1 @@
+"""What settings pages of shipping show, with finished strings."""
