@@ -126,10 +126,8 @@ class IssueWaybills(BulkAction):
         free = {order.pk for order in locked(orders, skip_locked=True)}
         return {pk for pk, order_id in shipment_of.items() if order_id not in free}
 
-    def prepare(
-        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, contract: int | None = None
-    ) -> None:
-        chosen = issue.usable(contract)
+    def prepare(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, **data: Any) -> None:
+        chosen = issue.usable(data.get("contract"))
         if not chosen.is_api:
             issue.reserve(shipment_ids=ids, contract=chosen, actor=actor, at=at, batch=batch)
             failpoint(issue.RESERVED)

@@ -13,8 +13,8 @@ from shipping.couriers import COURIERS
 from shipping.file_columns import KEYS, LABELS
 from shipping.file_fields import CHOICES
 from shipping.models import CourierContract, RowPer
+from shipping.services.issuing import issuers
 from shipping.services.issuing.contracts import ContractFacts
-from shipping.services.issuing.issuers import KEYS, LIVE_URLS
 from shipping.states import API_MODES, ContractMode
 
 IGNORED = "무시"
@@ -170,7 +170,10 @@ class IssueForm(forms.Form):
         label="택배 계약",
         coerce=int,
         empty_value=None,
-        error_messages={"required": "번호를 받을 계약을 고르세요.", "invalid_choice": "쓰지 않는 계약입니다. 다시 고르세요."},
+        error_messages={
+            "required": "번호를 받을 계약을 고르세요.",
+            "invalid_choice": "쓰지 않는 계약입니다. 다시 고르세요.",
+        },
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -211,9 +214,14 @@ class ContractForm(forms.Form):
     is_sandbox = forms.BooleanField(
         label="샌드박스", required=False, help_text="이 컴퓨터의 시험용 택배사만 http 주소를 쓸 수 있습니다."
     )
-    box_type = LineField(label="상자 크기 코드", max_length=20, required=False, help_text="비워 두면 가장 작은 크기입니다.")
+    box_type = LineField(
+        label="상자 크기 코드", max_length=20, required=False, help_text="비워 두면 가장 작은 크기입니다."
+    )
     cut_off = forms.TimeField(
-        label="집하 마감", required=False, help_text="예: 17:00", error_messages={"invalid": "시간은 17:00처럼 입력하세요."}
+        label="집하 마감",
+        required=False,
+        help_text="예: 17:00",
+        error_messages={"invalid": "시간은 17:00처럼 입력하세요."},
     )
     day_limit = forms.IntegerField(
         label="하루 발급 한도", required=False, min_value=1, max_value=1_000_000,
@@ -237,7 +245,7 @@ class ContractForm(forms.Form):
                 del self.fields[name]
         kept = "비워 두면 지금 값을 그대로 씁니다." if contract is not None else ""
         widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"})
-        for name, label in KEYS.get(mode, ()):
+        for name, label in issuers.KEYS.get(mode, ()):
             self.fields[f"option_{name}"] = forms.CharField(
                 label=label, max_length=300, required=contract is None, widget=widget, help_text=kept,
                 error_messages={"required": f"{josa(label, '을/를')} 입력하세요."},
@@ -257,13 +265,13 @@ class ContractForm(forms.Form):
 
     def options(self) -> dict[str, str]:
         """입력한 키; empty ones stay as they are."""
-        return {name: self.cleaned_data[f"option_{name}"] for name, _ in KEYS.get(self.mode, ())}
+        return {name: self.cleaned_data[f"option_{name}"] for name, _ in issuers.KEYS.get(self.mode, ())}
 
 
 def _contract_initial(mode: str, contract: CourierContract | None) -> dict[str, Any]:
     if contract is None:
         couriers = {"EPOST_API": "EPOST", "HANJIN_API": "HANJIN"}
-        return {"courier": couriers.get(mode, "CJGLS"), "is_active": True, "base_url": LIVE_URLS.get(mode, "")}
+        return {"courier": couriers.get(mode, "CJGLS"), "is_active": True, "base_url": issuers.LIVE_URLS.get(mode, "")}
     found = {name: getattr(contract, name) for name in ContractFacts.__dataclass_fields__}
     return found | {"seen": contract.updated_at.isoformat()}
 
@@ -271,8 +279,8 @@ def _contract_initial(mode: str, contract: CourierContract | None) -> dict[str, 
 class RangeForm(forms.Form):
     """대역 등록: bodies as the courier's branch names them, without the check digit."""
 
-    prefix = forms.RegexField(
-        r"\A[0-9]{0,4}\Z", label="앞자리", required=False, help_text="모든 번호의 앞에 붙는 숫자입니다. 없으면 비워 둡니다.",
+    head = forms.RegexField(
+        r"\A[0-9]{0,4}\Z", label="앞자리", required=False, help_text="모든 번호 앞에 붙는 숫자입니다.",
         error_messages={"invalid": "앞자리는 숫자 4자리까지 입력합니다."},
     )  # fmt: skip
     start = LineField(

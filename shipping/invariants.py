@@ -58,7 +58,9 @@ WHERE p.state IN ('NUMBERED', 'PRINTED', 'HANDED_OVER') AND (n.state <> 'USED' O
 """
 
 
-@invariant("INV-08", "A number of a contract is free, used or void: given once, on the one parcel that it was given to.")
+@invariant(
+    "INV-08", "A number of a contract is free, used or void: given once, on the one parcel that it was given to."
+)
 def check_given_numbers() -> Iterable[Violation]:
     """발급한 송장번호 검사."""
     for name, taken, written in _rows(_TAKEN):

@@ -110,7 +110,9 @@ def contract_context(contract: CourierContract, *, at: datetime) -> dict[str, An
         "asked": address_of(contract) if contract.is_api else "",
         "keys": [(label, "저장됨" if contract.sealed_options.get(name) else "없음") for name, label in labels.items()],
         "last_ok": cells.full_time(contract.last_ok_at),
-        "paused": cells.full_time(contract.paused_until) if contract.paused_until and contract.paused_until > at else "",
+        "paused": cells.full_time(contract.paused_until)
+        if contract.paused_until and contract.paused_until > at
+        else "",
         "supply": words_of(supply),
         "is_low": bool(supply and _is_low(supply)),
         "ranges": [
@@ -129,7 +131,9 @@ def waiting_rows(at: datetime) -> list[WaitingRow]:
 
 def _waiting(one: WaybillNumber, at: datetime) -> WaitingRow:
     state, is_open = NumberState(one.state), one.state in OPEN_NUMBERS
-    label = {CancelState.DUE: "접수 취소 중", CancelState.REFUSED: "접수 취소 안 됨"}.get(CancelState(one.cancel), state.label)
+    label = {CancelState.DUE: "접수 취소 중", CancelState.REFUSED: "접수 취소 안 됨"}.get(
+        CancelState(one.cancel), state.label
+    )
     return WaitingRow(
         one.pk, one.key, one.contract.name, one.number, label, state.css, one.attempts,
         cells.short_time(one.next_try_at, at) if one.next_try_at else "", one.last_error,

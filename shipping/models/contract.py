@@ -84,7 +84,7 @@ class _Span(models.Func):
 
 
 class WaybillRange(TimeStamped):
-    """송장번호 대역: bodies without their check digit that the courier's branch gave us; `next_body` is the next one."""
+    """송장번호 대역: bodies without their check digit of the courier's branch; `next_body` is the next one."""
 
     contract = models.ForeignKey(CourierContract, models.PROTECT, related_name="ranges")
     courier = models.CharField("택배사", max_length=12)
@@ -106,9 +106,7 @@ class WaybillRange(TimeStamped):
                 & Q(next_body__lte=F("body_end") + 1),
                 name="range_in_order",
             ),
-            models.CheckConstraint(
-                condition=Q(body_digits__gte=1, body_digits__lte=14), name="range_body_digits"
-            ),
+            models.CheckConstraint(condition=Q(body_digits__gte=1, body_digits__lte=14), name="range_body_digits"),
         ]
 
     def __str__(self) -> str:

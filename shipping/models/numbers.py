@@ -45,9 +45,7 @@ class WaybillNumber(StateGuard, TimeStamped):
     routing = models.JSONField("분류 정보", default=dict, blank=True, db_default={})
     # Whose address the courier was told, as a hash: another one must not travel under the same number.
     address_mark = models.CharField("주소 지문", max_length=64, blank=True, db_default="")
-    cancel = models.CharField(
-        "접수 취소", max_length=8, choices=CancelState.choices, blank=True, db_default=""
-    )
+    cancel = models.CharField("접수 취소", max_length=8, choices=CancelState.choices, blank=True, db_default="")
     batch = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+", db_index=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
@@ -66,9 +64,7 @@ class WaybillNumber(StateGuard, TimeStamped):
             models.UniqueConstraint(
                 fields=["courier", "number"], name="range_number_once", condition=Q(range__isnull=False)
             ),
-            models.UniqueConstraint(
-                fields=["shipment"], name="one_open_number", condition=Q(state__in=OPEN_NUMBERS)
-            ),
+            models.UniqueConstraint(fields=["shipment"], name="one_open_number", condition=Q(state__in=OPEN_NUMBERS)),
             models.CheckConstraint(condition=Q(state__in=NumberState.values), name="number_state_known"),
             models.CheckConstraint(
                 condition=~Q(state__in=[N.RESERVED, N.REGISTERED, N.USED]) | ~Q(number=""), name="number_is_there"
@@ -106,9 +102,7 @@ class WaybillNumber(StateGuard, TimeStamped):
     def use(self, *, at: datetime, parcel_id: int) -> None:
         self.parcel_id, self.last_error, self.next_try_at, self.lease_token = parcel_id, "", None, 0
 
-    @transition(
-        state, source=[N.REQUESTED, N.RESERVED, N.REGISTERED, N.USED], target=N.VOID, custom={"label": "폐기"}
-    )
+    @transition(state, source=[N.REQUESTED, N.RESERVED, N.REGISTERED, N.USED], target=N.VOID, custom={"label": "폐기"})
     def void(self, *, at: datetime, cancel: str, error: str = "") -> None:
         self.ended_at, self.cancel, self.last_error = at, cancel, error or self.last_error
         self.next_try_at, self.lease_token = (at if cancel == CancelState.DUE else None), 0

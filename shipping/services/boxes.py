@@ -89,7 +89,7 @@ def number_box(*, number_id: int, actor: Any, at: datetime, batch: Job | None, s
         if box is None or box.state != ParcelState.CREATED:
             raise Conflict(BOX_GONE, code="box_gone")
         way = WaybillSource.RANGE if wanted.range_id else WaybillSource.API
-        facts = {"courier": wanted.courier, "waybill": wanted.number, "source": way.value}
+        facts: dict[str, Any] = {"courier": wanted.courier, "waybill": wanted.number, "source": way.value}
         outcome = move([box], Parcel.number, at=at, **facts)
         if not outcome.moved:
             raise Conflict(BOX_GONE, code="box_gone")

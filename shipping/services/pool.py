@@ -39,7 +39,7 @@ WHERE p.waybill = ANY(%s::text[]) AND p.state = ANY(%s::text[])
 
 
 def used_elsewhere(numbers: Mapping[int, str], courier_of: Mapping[int, str]) -> dict[int, str]:
-    """다른 배송건의 송장번호: why shipments may not have these numbers, which live parcels of others bear; one query."""
+    """다른 배송건의 송장번호: why shipments may not have numbers that live parcels of others bear; one query."""
     if not numbers:
         return {}
     with connection.cursor() as cursor:
@@ -93,7 +93,9 @@ def use(parcel_of: Mapping[int, int], *, at: datetime) -> None:
 
 def locked_by_id(ids: Collection[int]) -> list[WaybillNumber]:
     """Rows of numbers, locked after all that belongs to their shipments."""
-    return list(WaybillNumber.objects.filter(Among("pk", ids)).select_for_update(of=("self",), no_key=True).order_by("pk"))
+    return list(
+        WaybillNumber.objects.filter(Among("pk", ids)).select_for_update(of=("self",), no_key=True).order_by("pk")
+    )
 
 
 @follow(Parcel)
@@ -148,7 +150,7 @@ def insert(
     *, contract: Any, shipment_ids: Sequence[int], numbers: Sequence[str], ranges: Sequence[int | None],
     parcels: Mapping[int, int], state: NumberState, actor: Any, at: datetime, batch: Any,
 ) -> list[tuple[int, int, str]]:  # fmt: skip
-    """번호 적기: rows for locked shipments without an open one, under keys that were never used; (id, shipment, number).
+    """번호 적기: rows for locked shipments without an open one, under unused keys; (id, shipment, number).
 
     `parcels` names boxes that exist already, by shipment.
     """

@@ -117,9 +117,11 @@ class ContractEdit(PermissionRequired):
         if not form.is_valid():
             return self._page(request, contract, range_form=form, status=422)
         try:
+            given = form.cleaned_data
             made = contracts.add_range(
-                contract_id=contract.pk, actor=staff_of(request), at=timezone.now(), **form.cleaned_data
-            )
+                contract_id=contract.pk, prefix=given["head"], start=given["start"], end=given["end"],
+                order=given["order"], actor=staff_of(request), at=timezone.now(),
+            )  # fmt: skip
         except DomainError as error:
             put(form, error)
             return self._page(request, contract, range_form=form, status=error.status)

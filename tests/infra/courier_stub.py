@@ -76,7 +76,9 @@ class CourierStub:
         found = []
         for _ in body["keys"]:
             self.given += 1
-            found.append({"outcome": "OK", "number": with_check_digit(COURIERS["CJGLS"], f"{65000000000 + self.given}")})
+            found.append(
+                {"outcome": "OK", "number": with_check_digit(COURIERS["CJGLS"], f"{65000000000 + self.given}")}
+            )
         return found
 
     def _register(self, body: dict[str, Any]) -> Any:

@@ -37,7 +37,9 @@ def courier(monkeypatch):
 @pytest.fixture
 def contract(courier):
     Setting.objects.update_or_create(key="sender_phone", defaults={"value": "0212345678", "updated_at": NOW})
-    Setting.objects.update_or_create(key="sender_address", defaults={"value": "서울시 중구 세종대로 1", "updated_at": NOW})
+    Setting.objects.update_or_create(
+        key="sender_address", defaults={"value": "서울시 중구 세종대로 1", "updated_at": NOW}
+    )
     facts = ContractFacts(
         name="CJ API", courier="CJGLS", mode=ContractMode.CJ_API, customer_code="C1", base_url=courier.url,
         is_sandbox=True,
@@ -101,7 +103,9 @@ def test_a_lost_answer_to_a_booking_is_asked_again_with_the_same_number(make_shi
     assert (courier.given, courier.calls["register"]) == (1, 1)
 
 
-def test_a_process_that_dies_around_the_booking_leaves_one_number(make_shipments, staff, contract, courier, monkeypatch):
+def test_a_process_that_dies_around_the_booking_leaves_one_number(
+    make_shipments, staff, contract, courier, monkeypatch
+):
     for point, booked in (("waybill_number_stored", 0), ("waybill_booked", 1), ("waybill_before_parcel", 1)):
         rows = make_shipments(1)
         ask(rows, contract, staff)
@@ -225,9 +229,7 @@ def test_voiding_and_undoing_tell_the_courier(make_shipments, staff, contract, c
     issue_cj(at=NOW)
     ask([waiting], contract, staff)
     waybills.void_waybills(line_ids=shipments.lines_of([one.pk]), actor=staff, at=NOW, reason="주소 오류")
-    undone = undo_issue(
-        shipment_ids=[other.pk, waiting.pk], actor=staff, at=NOW, batch=None, reason="되돌리기"
-    )
+    undone = undo_issue(shipment_ids=[other.pk, waiting.pk], actor=staff, at=NOW, batch=None, reason="되돌리기")
     assert {row.pk for row in undone.possible} == {other.pk, waiting.pk}
     issue_cj(at=NOW)
     assert courier.bookings == {}

@@ -57,9 +57,7 @@ def test_a_block_is_issued_and_written_as_parcels(make_shipments, staff):
     parcels = Parcel.objects.order_by("pk")
     assert {(p.state, p.source, p.courier) for p in parcels} == {("NUMBERED", "RANGE", "CJGLS")}
     given_ = WaybillNumber.objects.order_by("pk")
-    assert [(n.state, n.number, n.parcel_id) for n in given_] == [
-        ("USED", p.waybill, p.pk) for p in parcels
-    ]
+    assert [(n.state, n.number, n.parcel_id) for n in given_] == [("USED", p.waybill, p.pk) for p in parcels]
     assert [n.key for n in given_] == [f"{row.number}-1" for row in rows]
     assert max(len(n.key) for n in given_) <= 30
     assert WaybillRange.objects.get().next_body == 100_000_005

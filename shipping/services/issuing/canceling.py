@@ -15,7 +15,6 @@ from shipping.states import CancelState
 
 log = logging.getLogger("shipping.issuing")
 
-O = IssueOutcome
 NOT_CANCELED = "택배사가 접수를 취소하지 않았습니다. 택배사 프로그램에서 취소하세요."
 
 
@@ -45,7 +44,7 @@ def _cancel(contract: CourierContract, rows: Sequence[WaybillNumber], *, at: dat
             answer = _ask(issuer, row, boxes[row.pk])
         except Exception as error:
             log.exception("canceling %s broke", row.key)
-            answer = Issued(outcome=O.UNKNOWN, detail=type(error).__name__)
+            answer = Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)
         _take(row, answer, at=at)
 
 
@@ -54,7 +53,7 @@ def _ask(issuer: WaybillIssuer, row: WaybillNumber, box: Box) -> Issued:
     number = row.number
     if not number or row.doubts:
         seen = issuer.look_up(box=box, number=number)
-        if seen.outcome not in {O.OK, O.ALREADY, O.REJECTED}:
+        if seen.outcome not in {IssueOutcome.OK, IssueOutcome.ALREADY, IssueOutcome.REJECTED}:
             return seen
         number = seen.number or number
     return issuer.cancel(box=box, number=number)
@@ -62,14 +61,14 @@ def _ask(issuer: WaybillIssuer, row: WaybillNumber, box: Box) -> Issued:
 
 def _take(row: WaybillNumber, answer: Issued, *, at: datetime) -> None:
     match answer.outcome:
-        case O.OK | O.ALREADY | O.NOT_FOUND:
+        case IssueOutcome.OK | IssueOutcome.ALREADY | IssueOutcome.NOT_FOUND:
             claims.mine(row).update(cancel=CancelState.DONE, next_try_at=None, lease_token=0)
-        case O.REJECTED | O.UNDELIVERABLE:
+        case IssueOutcome.REJECTED | IssueOutcome.UNDELIVERABLE:
             text = f"{NOT_CANCELED} {answer.message}".strip()[:300]
             claims.mine(row).update(cancel=CancelState.REFUSED, next_try_at=None, lease_token=0, last_error=text)
-        case O.LIMITED:
+        case IssueOutcome.LIMITED:
             claims.release(row, due=claims.pause(row.contract, answer.retry_after, at=at), error=row.last_error)
-        case O.AUTH:
+        case IssueOutcome.AUTH:
             block(row.contract, answer.message, at=at)
             claims.release(row, due=at, error=row.last_error)
         case _:

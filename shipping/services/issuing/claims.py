@@ -40,7 +40,7 @@ WHERE n.id = due.id RETURNING n.id
 def claim(*, mode: str, at: datetime, cancels: bool = False) -> list[WaybillNumber]:
     """임대: open numbers that are due (`cancels`: those whose booking is to be canceled), with contract and asker."""
     states = [NumberState.VOID] if cancels else list(OPEN_NUMBERS)
-    facts = {
+    facts: dict[str, Any] = {
         "at": at, "until": at + LEASE, "token": secrets.randbits(62) + 1, "mode": mode, "most": AT_ONCE,
         "states": [state.value for state in states], "cancel": (CancelState.DUE if cancels else CancelState.NONE).value,
     }  # fmt: skip

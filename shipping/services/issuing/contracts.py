@@ -74,7 +74,7 @@ def save_contract(
     *, code: str, given: ContractFacts, options: dict[str, str], actor: Any, at: datetime,
     contract_id: int | None = None, seen_at: str = "",
 ) -> CourierContract:  # fmt: skip
-    """계약 저장, a new one or a known one; empty keys stay. A new key or address gives a blocked contract another chance.
+    """계약 저장, a new one or a known one; empty keys stay. A new key or address unblocks.
 
     Raises ContractRefused, Conflict, NotFound.
     """
@@ -85,7 +85,9 @@ def save_contract(
             if contract_id and seen_at and contract.updated_at.isoformat() != seen_at:
                 raise Conflict(STALE, code="stale")
             if contract_id and contract.mode != given.mode and contract.numbers.exists():
-                raise ContractRefused("번호를 발급한 계약의 방법은 바꿀 수 없습니다. 새 계약을 등록하세요.", field="mode")
+                raise ContractRefused(
+                    "번호를 발급한 계약의 방법은 바꿀 수 없습니다. 새 계약을 등록하세요.", field="mode"
+                )
             before = {name: getattr(contract, name) for name in asdict(given)} if contract_id else {}
             if given.is_default:
                 CourierContract.objects.filter(is_default=True).exclude(pk=contract.pk).update(is_default=False)
@@ -136,9 +138,7 @@ def _note_changes(
         shown = [str(one) if isinstance(one, time) else one for one in (old, value)]
         note_change(key=f"{HISTORY}:{contract.code}:{name}", old=shown[0], new=shown[1], reason="", actor=actor, at=at)
     if has_key:
-        note_change(
-            key=f"{HISTORY}:{contract.code}:key", old="", new="새 키", reason="", actor=actor, at=at
-        )
+        note_change(key=f"{HISTORY}:{contract.code}:key", old="", new="새 키", reason="", actor=actor, at=at)
 
 
 def add_range(
@@ -167,9 +167,7 @@ def add_range(
                 body_end=last, next_body=first, order=order,
             )  # fmt: skip
             CourierContract.objects.filter(pk=contract.pk).update(low_told_at=None, day_told_at=None)
-            note_change(
-                key=f"{HISTORY}:{contract.code}:range", old=None, new=str(made), reason="", actor=actor, at=at
-            )
+            note_change(key=f"{HISTORY}:{contract.code}:range", old=None, new=str(made), reason="", actor=actor, at=at)
     except IntegrityError as error:
         raise ContractRefused(OVERLAPS, field="start") from error
     return made

@@ -33,7 +33,9 @@ from shipping.states import CancelState, ContractMode, NumberState
 ON_ITS_WAY = "발급 중"
 ALREADY = "이미 발급됨: {number}"
 ASKED = "이미 발급하고 있습니다. 번호가 오면 목록에 보입니다."
-BY_FILE = "파일로 번호를 받는 계약입니다. 목록의 '송장 양식 내려받기'로 보내고, 받은 파일을 '송장 엑셀 올리기'로 올리세요."
+BY_FILE = (
+    "파일로 번호를 받는 계약입니다. 목록의 '송장 양식 내려받기'로 보내고, 받은 파일을 '송장 엑셀 올리기'로 올리세요."
+)
 BY_HAND = "번호를 직접 입력하는 계약입니다. 목록의 송장번호 칸에 입력하거나 포장 화면에서 스캔하세요."
 NO_CONTRACT = "번호를 받을 계약이 없습니다. 설정의 송장 번호에서 계약을 등록하세요."
 OVER_LIMIT = "오늘 이 계약으로 받을 수 있는 번호 {limit:,}개를 모두 썼습니다. 내일 다시 발급하세요."
@@ -78,7 +80,7 @@ def issue_waybills(
 
 def usable(contract_id: int | None) -> CourierContract:
     """쓸 수 있는 계약. Raises CannotIssue."""
-    contract = CourierContract.objects.filter(pk=contract_id, is_active=True).first()
+    contract = CourierContract.objects.filter(pk=contract_id or 0, is_active=True).first()
     if contract is None:
         raise CannotIssue(NO_CONTRACT)
     if contract.mode in {ContractMode.COURIER_FILE, ContractMode.GOODSFLOW}:
@@ -213,9 +215,7 @@ def _note(shipment_ids: Collection[int], text: str) -> None:
     rows.update(issuing=text[:200], version=F("version") + 1)
 
 
-def undo_issue(
-    *, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job | None, reason: str
-) -> Outcome:
+def undo_issue(*, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job | None, reason: str) -> Outcome:
     """채번 되돌리기: numbers that were written are voided, requests that wait are withdrawn; a courier is told."""
     with locked_whole(shipment_ids, actor=actor, fields=LOOKED_AT) as rows:
         waiting = {pk: row for pk, row in pool.open_numbers(shipment_ids).items() if pk in rows.shipments}
@@ -250,4 +250,3 @@ def waiting_of(batch: Job) -> int:
     return WaybillNumber.objects.filter(
         batch=batch, state__in=[NumberState.REQUESTED, NumberState.RESERVED, NumberState.REGISTERED]
     ).count()
-

@@ -49,6 +49,8 @@ class Line:
 Opener = Callable[[Line], WaybillIssuer]
 ISSUERS: dict[str, Opener] = {}
 """Mode of a contract -> how its adapter is made: one line for each courier."""
+LIVE_URLS: dict[str, str] = {}
+"""Mode of a contract -> the courier's own address, for the form."""
 KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ContractMode.CJ_API: (),
     ContractMode.EPOST_API: (

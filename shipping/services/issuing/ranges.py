@@ -49,7 +49,7 @@ def number_of(courier: Courier, *, prefix: str, body_digits: int, body: int) -> 
 
 
 def body_digits_of(courier: Courier, prefix: str) -> int:
-    """본번호 자릿수: what is left of the courier's usual length without prefix and check digit; 0 where none is known."""
+    """본번호 자릿수: the courier's usual length without prefix and check digit; 0 where none is known."""
     if not courier.digits:
         return 0
     has_check = courier.check in {CheckRule.CJ_BODY, CheckRule.ALL_BUT_LAST}
@@ -75,9 +75,7 @@ def take_numbers(*, contract: CourierContract, count: int, at: datetime) -> list
             if cursor.fetchone() is None:
                 raise RuntimeError(f"range {pk} moved under its lock")
             bodies = range(first, first + size)
-            taken += [
-                Taken(number_of(courier, prefix=prefix, body_digits=digits, body=body), pk) for body in bodies
-            ]
+            taken += [Taken(number_of(courier, prefix=prefix, body_digits=digits, body=body), pk) for body in bodies]
     return taken
 
 
@@ -124,4 +122,3 @@ def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: 
         if verdict.level is WaybillLevel.BLOCK:
             return f"이 대역의 번호 {number}: {verdict.message}"
     return ""
-

@@ -38,7 +38,6 @@ log = logging.getLogger("shipping.issuing")
 
 CONNECTIONS = 8
 HELD = timedelta(minutes=5)
-O = IssueOutcome
 GONE = "배송준비중이 아니어서 발급을 멈췄습니다."
 MOVED = "배송지가 바뀌어 택배사 접수를 취소합니다. 다시 발급하세요."
 WAITS = "발급 대기: {reason}"
@@ -127,26 +126,26 @@ def _allocate(run: _Run) -> None:
         except Exception as error:
             # An adapter promises not to raise; whatever broke, the numbers may have been given.
             log.exception("allocating broke")
-            return [Issued(outcome=O.UNKNOWN, detail=type(error).__name__)] * len(piece)
+            return [Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)] * len(piece)
 
     with _pool() as pool:
         for piece, answers in zip(pieces, pool.map(ask, pieces), strict=True):
             failpoint(ALLOCATED)
-            lost = [Issued(outcome=O.UNKNOWN)] * (len(piece) - len(answers))
+            lost = [Issued(outcome=IssueOutcome.UNKNOWN)] * (len(piece) - len(answers))
             for row, answer in zip(piece, [*answers, *lost], strict=False):
                 _take_allocated(run, row, answer)
     failpoint(STORED)
 
 
 def _take_allocated(run: _Run, row: WaybillNumber, answer: Issued) -> None:
-    if answer.outcome in {O.OK, O.ALREADY} and answer.number:
+    if answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY} and answer.number:
         facts = {"number": answer.number, "routing": _routing(answer)}
         stored = claims.advance(row, WaybillNumber.reserve, at=run.at, **facts)
         if stored is not None:
             run.rows[row.pk] = stored
             return
         run.drop(row)  # Withdrawn meanwhile: the number is lost, nothing is booked under it.
-    elif answer.outcome in {O.OK, O.ALREADY, O.UNKNOWN, O.NOT_FOUND}:
+    elif answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY, IssueOutcome.UNKNOWN, IssueOutcome.NOT_FOUND}:
         # A lost answer may have cost a number; it can never have booked a box, so another one may be asked for.
         CourierContract.objects.filter(pk=run.contract.pk).update(leaked=F("leaked") + 1)
         _wait(row, SILENT, due=run.at + claims.back_off(row))
@@ -175,17 +174,17 @@ def _register(run: _Run, marks: Mapping[int, str]) -> list[WaybillNumber]:
             return _booking(run, row)
         except Exception as error:
             log.exception("registering %s broke", row.key)
-            return Issued(outcome=O.UNKNOWN, detail=type(error).__name__)
+            return Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)
 
     booked = []
     with _pool() as pool:
         for row, answer in zip(rows, pool.map(ask, rows), strict=True):
             failpoint(BOOKED)
-            if answer.outcome == O.NOT_FOUND:
+            if answer.outcome == IssueOutcome.NOT_FOUND:
                 _forget_address(row, at=run.at)
-            elif answer.outcome in {O.OK, O.ALREADY} and (number := answer.number or row.number):
+            elif answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY} and (number := answer.number or row.number):
                 booked += _take_booked(run, row, number, answer)
-            elif answer.outcome in {O.OK, O.ALREADY, O.UNKNOWN}:
+            elif answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY, IssueOutcome.UNKNOWN}:
                 _doubt(run, row)
             else:
                 _take_refusal(run, row, answer)
@@ -197,10 +196,10 @@ def _booking(run: _Run, row: WaybillNumber) -> Issued:
     box, gives = run.boxes[row.pk], run.issuer.gives_numbers_on_register
     if row.doubts or row.pk in run.moved or (gives and row.attempts > 1):
         seen = run.issuer.look_up(box=box, number=row.number)
-        if seen.outcome not in {O.NOT_FOUND, O.REJECTED}:
+        if seen.outcome not in {IssueOutcome.NOT_FOUND, IssueOutcome.REJECTED}:
             return seen
         if row.pk in run.moved:
-            return Issued(outcome=O.NOT_FOUND)
+            return Issued(outcome=IssueOutcome.NOT_FOUND)
     return run.issuer.register(box=box, number=row.number)
 
 
@@ -242,19 +241,17 @@ def _wait(row: WaybillNumber, reason: str, *, due: datetime) -> None:
 def _take_refusal(run: _Run, row: WaybillNumber, answer: Issued) -> None:
     """한도, 인증, 거절: the first two stop the contract for a while or until somebody mends it."""
     run.drop(row)
-    if answer.outcome == O.LIMITED:
+    if answer.outcome == IssueOutcome.LIMITED:
         _wait(row, LIMITED, due=claims.pause(run.contract, answer.retry_after, at=run.at))
         return
-    if answer.outcome == O.AUTH:
+    if answer.outcome == IssueOutcome.AUTH:
         if block(run.contract, answer.message, at=run.at):
             log.error("contract %s was refused by its courier", run.contract.code)
         _wait(row, DENIED, due=run.at)
         return
-    is_far = answer.outcome == O.UNDELIVERABLE
+    is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
     reason = " ".join(filter(None, [UNDELIVERABLE if is_far else "", answer.message])) or NO_WORDS
-    claims.retire(
-        row, at=run.at, error=reason, told=FAILED.format(reason=reason), may_be_booked=bool(row.doubts)
-    )
+    claims.retire(row, at=run.at, error=reason, told=FAILED.format(reason=reason), may_be_booked=bool(row.doubts))
     if is_far:
         claims.hold([row.shipment_id], at=run.at, reason=reason)
 
@@ -268,7 +265,9 @@ def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[Waybil
     live = ShipmentLine.objects.filter(Among("shipment_id", ids), is_live=True).exclude(line__state__in=CLOSED)
     for pk, bits in live.values_list("shipment_id", "line__open_locks"):
         locks[pk] |= bits
-    parcels = set(Parcel.objects.filter(Among("shipment_id", ids), state__in=LIVE).values_list("shipment_id", flat=True))
+    parcels = set(
+        Parcel.objects.filter(Among("shipment_id", ids), state__in=LIVE).values_list("shipment_id", flat=True)
+    )
     waiting = [row.parcel_id for row in rows if row.parcel_id]
     open_boxes = set(Parcel.objects.filter(pk__in=waiting, state=ParcelState.CREATED).values_list("pk", flat=True))
     wanted = []
