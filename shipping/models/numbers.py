@@ -32,7 +32,7 @@ class WaybillNumber(StateGuard, TimeStamped):
     shipment = models.ForeignKey(Shipment, models.PROTECT, related_name="waybill_numbers", db_index=False)
     parcel = models.ForeignKey(Parcel, models.PROTECT, null=True, related_name="+")
     courier = models.CharField("택배사", max_length=12)
-    number = models.CharField("송장번호", max_length=30, blank=True, db_default="", db_collation="C")
+    number = models.CharField("송장번호", max_length=30, blank=True, default="", db_default="", db_collation="C")
     seq = models.PositiveSmallIntegerField("순번")
     # What the courier calls the box: the same key is the same booking, at 한진 30 characters at most.
     key = models.CharField("고객주문번호", max_length=30, unique=True, db_collation="C")
@@ -41,11 +41,13 @@ class WaybillNumber(StateGuard, TimeStamped):
     doubts = models.PositiveSmallIntegerField("알 수 없는 응답", default=0, db_default=0)
     lease_token = models.BigIntegerField("임대 번호", default=0, db_default=0)
     next_try_at = models.DateTimeField("다음 시도", null=True, blank=True)
-    last_error = models.CharField("사유", max_length=300, blank=True, db_default="")
+    last_error = models.CharField("사유", max_length=300, blank=True, default="", db_default="")
     routing = models.JSONField("분류 정보", default=dict, blank=True, db_default={})
     # Whose address the courier was told, as a hash: another one must not travel under the same number.
-    address_mark = models.CharField("주소 지문", max_length=64, blank=True, db_default="")
-    cancel = models.CharField("접수 취소", max_length=8, choices=CancelState.choices, blank=True, db_default="")
+    address_mark = models.CharField("주소 지문", max_length=64, blank=True, default="", db_default="")
+    cancel = models.CharField(
+        "접수 취소", max_length=8, choices=CancelState.choices, blank=True, default="", db_default=""
+    )
     batch = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+", db_index=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False

@@ -36,7 +36,9 @@ class Parcel(StateGuard, TimeStamped):
     direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
     courier = models.CharField("택배사", max_length=12)
     waybill = models.CharField("송장번호", max_length=30, db_collation="C")
-    source = models.CharField("번호 출처", max_length=8, choices=WaybillSource.choices, blank=True, db_default="")
+    source = models.CharField(
+        "번호 출처", max_length=8, choices=WaybillSource.choices, blank=True, default="", db_default=""
+    )
     state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
     alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)

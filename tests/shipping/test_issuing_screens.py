@@ -39,7 +39,8 @@ def test_the_act_issues_out_of_a_range_and_can_be_undone(make_shipments, sign_in
     assert [bool(row.waybill) for row in again(rows)] == [True, True, False]
     job = Job.objects.get()
     undo = client.post(f"/jobs/{job.uuid}/undo/", headers={"HX-Request": "true"})
-    assert undo.status_code == 200, undo.content.decode()
+    assert undo.status_code == 200
+    client.post(f"/jobs/{job.uuid}/undo/apply/", headers={"HX-Request": "true"})
     assert set(Parcel.objects.values_list("state", flat=True)) == {"VOID"}
     assert set(WaybillNumber.objects.values_list("state", flat=True)) == {"VOID"}
 
@@ -73,13 +74,15 @@ def test_the_act_says_what_is_on_its_way_and_its_undo_reaches_what_came(
     client = sign_in(Role.LOGISTICS)
     _, answer = press(client, "issue-waybills", "ready", rows_of(rows), contract=str(contract.pk))
     assert "2건은 택배사의 답을 기다립니다" in answer.content.decode()
-    page = client.get("/orders/ready/").content.decode()
+    page = client.get("/orders/ready/?period=all").content.decode()
     assert page.count("발급 중") >= 2
     job = Job.objects.get()
+    assert WaybillNumber.objects.get(shipment=rows[0]).batch == job
     issue_cj(at=NOW.replace(year=2027))
-    assert "발급 중" not in client.get("/orders/ready/").content.decode()
+    assert "발급 중" not in client.get("/orders/ready/?period=all").content.decode()
     undo = client.post(f"/jobs/{job.uuid}/undo/", headers={"HX-Request": "true"})
-    assert undo.status_code == 200, undo.content.decode()
+    assert undo.status_code == 200
+    client.post(f"/jobs/{job.uuid}/undo/apply/", headers={"HX-Request": "true"})
     assert set(Parcel.objects.values_list("state", flat=True)) == {"VOID"}
 
 
@@ -89,7 +92,7 @@ def test_the_reason_stands_in_the_cell_of_the_number(make_shipments, sign_in, st
     issue_waybills(shipment_ids=[rows[0].pk], contract_id=contract.pk, actor=staff, at=NOW)
     issue_cj(at=NOW)
     for role in (Role.LOGISTICS, Role.VIEWER):
-        page = sign_in(role).get("/orders/ready/").content.decode()
+        page = sign_in(role).get("/orders/ready/?period=all").content.decode()
         assert "발급 실패" in page
         assert "배송불가 지역 구간 없음" in page
 
@@ -204,7 +207,7 @@ def test_keys_that_do_not_open_and_missing_adapters_are_told(sign_in, contract, 
     CourierContract.objects.update(sealed_options={"x": seal("y", purpose="another")})
     assert "키를 다시 입력하세요" in client.post(url, {"part": "check"}, follow=True).content.decode()
     CourierContract.objects.update(sealed_options={}, state=AccountState.BLOCKED)
-    assert "인증이 거절" in client.get("/orders/ready/").content.decode()
+    assert "인증이 거절" in client.get("/orders/ready/?period=all").content.decode()
     courier.faults = [("refine", "AUTH")]
     CourierContract.objects.update(state=AccountState.OK)
     assert "우리 키를 받지 않았습니다" in client.post(url, {"part": "check"}, follow=True).content.decode()
