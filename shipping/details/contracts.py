@@ -14,6 +14,8 @@ from shipping.services.issuing.ranges import Supply, supply_of
 from shipping.states import OPEN_NUMBERS, CancelState, ContractMode, NumberState
 
 MOST = 100
+MOST_DAYS = 365
+"""A range that lasts longer needs no figure: it would only say how little was used so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def words_of(supply: Supply | None) -> str:
         return ""
     if not supply.left:
         return "남은 번호 없음"
-    days = f" · 약 {supply.days:,.0f}일치" if supply.days is not None and supply.days >= 1 else ""
+    days = f" · 약 {supply.days:,.0f}일치" if supply.days is not None and 1 <= supply.days <= MOST_DAYS else ""
     short = " · 하루치 미만" if supply.days is not None and supply.days < 1 else ""
     return f"{supply.left:,}개{days}{short}"
 

@@ -13,20 +13,20 @@ from core.invariants import find_violations
 from core.state import previewing
 from orders.services import locks
 from shipping.couriers import COURIERS
-from shipping.models import CourierContract, Parcel, WaybillNumber, WaybillRange
+from shipping.models import CourierContract, Parcel, WaybillDraft, WaybillNumber, WaybillRange
 from shipping.services import shipments, waybills
 from shipping.services.boxes import BoxRefused
 from shipping.services.issuing import giving_up
 from shipping.services.issuing.contracts import ContractRefused, add_range, switch_range
 from shipping.services.issuing.extra import add_box
-from shipping.services.issuing.issue import CannotIssue, issue_waybills, reserve, undo_issue
+from shipping.services.issuing.issue import TYPED, CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.issuing.ranges import EXHAUSTED, body_digits_of, number_of, supply_of, words_of_supply
 from shipping.services.waybills import WaybillEntry
 from shipping.states import ContractMode, NumberState, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 from tests.fixtures.contracts import give_range, range_contract
 from tests.fixtures.orders import NOW
-from tests.fixtures.shipments import again
+from tests.fixtures.shipments import again, waybill_number
 from tests.infra.races import race
 
 
@@ -186,6 +186,15 @@ def test_held_and_canceled_shipments_get_no_number(make_shipments, staff):
     assert done.registered == [rows[2].pk]
     assert "배송보류" in done.refused[rows[0].pk]
     assert rows[1].pk in done.refused
+    assert WaybillNumber.objects.count() == 1
+
+
+def test_what_somebody_typed_is_not_thrown_away_for_a_number(make_shipments, staff):
+    contract, [typed, free] = range_contract(), make_shipments(2)
+    WaybillDraft.objects.create(shipment=typed, courier="CJGLS", text=waybill_number(0), author=staff, saved_at=NOW)
+    done = issue([typed, free], contract, staff)
+    assert (done.registered, done.refused) == ([free.pk], {typed.pk: TYPED})
+    assert WaybillDraft.objects.get().text == waybill_number(0)
     assert WaybillNumber.objects.count() == 1
 
 

@@ -20,7 +20,7 @@ from core.locks import queueing
 from core.lookups import Among
 from core.models import Job
 from core.state import Change, Outcome, is_preview, move, preview_notes
-from shipping.models import AccountState, CourierContract, Shipment, WaybillNumber
+from shipping.models import AccountState, CourierContract, Shipment, WaybillDraft, WaybillNumber
 from shipping.models.parcel import LIVE
 from shipping.services import pool, waybills
 from shipping.services.issuing.contracts import BLOCKED
@@ -30,6 +30,7 @@ from shipping.services.shipments import Locked, locked_whole
 from shipping.services.waybills import LOOKED_AT, NOT_FOUND, WaybillEntry, shipment_refusal
 from shipping.states import CancelState, ContractMode, NumberState
 
+TYPED = "입력한 송장번호가 있어 채번하지 않았습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 ON_ITS_WAY = "발급 중"
 ALREADY = "이미 발급됨: {number}"
 ASKED = "이미 발급하고 있습니다. 번호가 오면 목록에 보입니다."
@@ -124,6 +125,7 @@ def _wanted(
 ) -> tuple[list[int], dict[int, WaybillEntry]]:
     """Shipments that need a number, and the numbers that an earlier attempt at this contract has left for others."""
     numbers = pool.open_numbers(shipment_ids)
+    typed = drafted(rows.shipments)
     wanted: list[int] = []
     known: dict[int, WaybillEntry] = {}
     for pk in sorted(rows.shipments.keys() & set(shipment_ids)):
@@ -133,6 +135,8 @@ def _wanted(
             refused[pk] = reason
         elif live is not None:
             refused[pk] = ALREADY.format(number=live.waybill)
+        elif pk in typed:
+            refused[pk] = TYPED
         elif mine is None:
             wanted.append(pk)
         elif mine.range_id is not None and mine.state == NumberState.RESERVED and not contract.is_api:
@@ -142,6 +146,12 @@ def _wanted(
     gone = set(shipment_ids) - rows.shipments.keys()
     refused.update(dict.fromkeys(gone, NOT_FOUND) | not_ready(gone))
     return wanted, known
+
+
+def drafted(shipment_ids: Collection[int]) -> set[int]:
+    """임시 송장이 있는 배송건: what somebody typed is not thrown away for a number that nobody looked at; one query."""
+    drafts = WaybillDraft.objects.filter(Among("shipment_id", shipment_ids)).exclude(text="")
+    return set(drafts.values_list("shipment_id", flat=True))
 
 
 def _within_supply(

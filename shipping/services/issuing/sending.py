@@ -30,6 +30,7 @@ from shipping.services.boxes import number_box
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import NO_SENDER, boxes_of, mark_of, recipient
 from shipping.services.issuing.contracts import block
+from shipping.services.issuing.issue import TYPED, drafted
 from shipping.services.issuing.issuers import CannotOpen, issuer_of
 from shipping.services.waybills import WaybillEntry
 from shipping.states import DeliveryMethod, NumberState, ParcelState
@@ -270,6 +271,7 @@ def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[Waybil
     )
     waiting = [row.parcel_id for row in rows if row.parcel_id]
     open_boxes = set(Parcel.objects.filter(pk__in=waiting, state=ParcelState.CREATED).values_list("pk", flat=True))
+    typed = drafted(ids)
     wanted = []
     for row in rows:
         pk = row.shipment_id
@@ -280,6 +282,8 @@ def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[Waybil
         elif lock := blocking(locks[pk], "register_waybill"):
             reason = "배송보류 중입니다." if "{" in LOCK_TEXT[lock] else LOCK_TEXT[lock]
             _wait(row, reason, due=at + HELD)
+        elif pk in typed and not row.parcel_id:
+            _wait(row, TYPED, due=at + HELD)
         else:
             wanted.append(row)
     return wanted
