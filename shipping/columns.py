@@ -201,7 +201,7 @@ class EntryCells:
             return cells.text(_METHOD[row.method])
         mark = '<span class="draft-mark">임시</span>' if row.draft_text else ""
         reason = row.issuing.partition(":")[2].strip()
-        why = f'<span class="sub issuing">{cells.escape(reason)}</span>' if reason else ""
+        why = f'<span class="sub">{cells.escape(reason)}</span>' if reason else ""
         number, value = cells.escape(row.shipment_number), cells.escape(row.draft_text or row.waybill)
         return SafeString(
             f'<input type="text" id="waybill-{row.id}" data-waybill="{number}" value="{value}"'
