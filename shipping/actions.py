@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from core.actions import MORE, PRIMARY, SECONDARY, ActPage, BulkAction, register
 from core.events import EventKind
+from core.failpoints import failpoint
 from core.locks import locked
 from core.state import Outcome, is_preview
 from orders import events
@@ -13,12 +14,15 @@ from orders.actions import UNDO_REASON, LineAction, Reasoned, lines_of
 from orders.models import Order, OrderLine
 from orders.states import LineState
 from shipping.courier_forms import ForcedWaybillForm
+from shipping.forms import IssueForm
 from shipping.models import Shipment, ShipmentLine
 from shipping.services import mergekeys, merging, shipments, waybills
 from shipping.services.drafts import drafted_entries
+from shipping.services.issuing import issue
 
 S = LineState
 NO_DRAFT = "송장번호가 없습니다."
+WAITING = "{count:,}건은 택배사의 답을 기다립니다. 번호가 오는 대로 목록에 보입니다."
 SAME = "이미 등록된 송장번호입니다."
 
 
@@ -129,6 +133,47 @@ class ForceWaybill(LineAction):
         reasons |= done.refused
         done.outcome.refused |= {pk: reasons[shipment] for pk, shipment in owner.items() if shipment in reasons}
         return done.outcome
+
+
+@register
+class IssueWaybills(BulkAction):
+    """송장 채번: numbers out of a range at once, out of a courier's API as soon as it answers."""
+
+    name, label, permission = "issue-waybills", "송장 채번", "shipping.register_waybill"
+    model = Shipment
+    unit = "shipment"
+    states = (S.READY,)
+    thing, verb = "송장번호 발급", "요청"
+    form_class = IssueForm
+    style = SECONDARY
+    is_undoable = True
+    prepares = True
+    undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
+
+    def busy(self, target_ids: Collection[int]) -> set[int]:
+        """Shipments of orders that another session holds: every service locks the order first."""
+        shipment_of = dict(Shipment.objects.filter(pk__in=target_ids).values_list("pk", "order_id"))
+        orders = Order.objects.filter(pk__in=set(shipment_of.values()))
+        free = {order.pk for order in locked(orders, skip_locked=True)}
+        return {pk for pk, order_id in shipment_of.items() if order_id not in free}
+
+    def prepare(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, **data: Any) -> None:
+        chosen = issue.usable(data.get("contract"))
+        if not chosen.is_api:
+            issue.reserve(shipment_ids=ids, contract=chosen, actor=actor, at=at, batch=batch)
+            failpoint(issue.RESERVED)
+
+    def apply(
+        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, contract: int | None = None
+    ) -> Outcome:
+        return issue.issue_waybills(shipment_ids=ids, contract_id=contract, actor=actor, at=at, batch=batch).outcome
+
+    def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
+        return issue.undo_issue(shipment_ids=ids, actor=actor, at=at, batch=batch, reason=reason)
+
+    def afterword(self, batch: Any) -> str:
+        waiting = issue.waiting_of(batch)
+        return WAITING.format(count=waiting) if waiting else ""
 
 
 @register

@@ -4,6 +4,7 @@ from core.events import kind
 
 SHIPMENT_MERGED = kind("shipment.merged", "합포장")
 SHIPMENT_UNMERGED = kind("shipment.unmerged", "합포장 풀기")
+PARCEL_ADDED = kind("parcel.added", "상자 추가")
 PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
 PARCEL_PRINTED = kind("parcel.printed", "송장 출력")
 PARCEL_VOIDED = kind("parcel.voided", "송장 삭제")

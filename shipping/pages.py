@@ -22,10 +22,20 @@ from orders.states import DeliveredBy, LineState
 from shipping import columns
 from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
-from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
+from shipping.models import (
+    AccountState,
+    CourierContract,
+    Shipment,
+    ShipmentLine,
+    ShipmentStep,
+    TrackingAccount,
+    WaybillDraft,
+)
 from shipping.search import shipment_arms
+from shipping.services.issuing.contracts import BLOCKED
+from shipping.services.issuing.ranges import words_of_supply
 from shipping.services.tracking import polling
-from shipping.states import TrackingStage
+from shipping.states import ContractMode, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -185,6 +195,13 @@ class ReadyPage(ShipmentPage):
         typed = WaybillDraft.objects.filter(shipment__in=list(ids), saved_at__gt=since).exclude(author_id=user.pk)
         rows = typed.order_by("pk").values_list("pk", "author__display_name")
         return [*moved, *(Moved(pk, f"방금 {name} 님이 송장번호 입력") for pk, name in rows if pk not in told)]
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """대역 부족 and 인증 거절: why numbers will soon not come, or do not; one query, and one for each range."""
+        contracts = list(CourierContract.objects.filter(is_active=True).order_by("name", "pk"))
+        ranges = [one for one in contracts if one.mode == ContractMode.RANGE]
+        low = [text for one in ranges if (text := words_of_supply(one, at=query.at))]
+        return low + [BLOCKED.format(name=one.name) for one in contracts if one.state == AccountState.BLOCKED]
 
     def tools(self, query: ListQuery) -> list[Tool]:
         """도구: what goes to the courier and what comes back."""

@@ -103,7 +103,8 @@ def result_of(job: Job, *, at: datetime) -> Result:
         whole = counted(job, act, counts.total, counts.total)
         done = f"{whole} 중 {counts.ok:,}건" if counts.refused else n
         what = act.of(done) if act and job.kind == JobKind.ACT else f"{done}을"
-        result.ok_text = f"{what} {did}."
+        more = act.afterword(job) if act and job.kind == JobKind.ACT else ""
+        result.ok_text = f"{what} {did}. {more}".strip()
     if counts.refused:
         result.reasons = items.reasons(job)
         result.part_text = f"{counts.refused:,}건은 {did_not}."

@@ -1,6 +1,7 @@
 """What a job does with a chunk of its items: an act, its undo, or the rows of a file."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -65,6 +66,14 @@ class ActWork:
         self.action = action
         self.permission = action.permission
         self.is_undoable = action.is_undoable
+
+    def prepare(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> None:
+        """처리 전 준비 of a chunk, before its transaction; a refusal is told by `process`, which meets it again."""
+        ids = [item.target_id for item in items if item.target_id is not None]
+        if not ids:
+            return
+        with suppress(DomainError):
+            self.action.prepare(ids, actor=job.actor, at=at, batch=job, **form_values(self.action, inputs.given(job)))
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
         try:

@@ -1,8 +1,10 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
+from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, MergedRows, RowPer, RowSort
@@ -12,6 +14,7 @@ __all__ = [
     "AccountState",
     "Courier",
     "CourierCode",
+    "CourierContract",
     "ExcelTemplate",
     "MergedRows",
     "Parcel",
@@ -30,4 +33,6 @@ __all__ = [
     "WaybillFileBatch",
     "WaybillFileItem",
     "WaybillLayout",
+    "WaybillNumber",
+    "WaybillRange",
 ]

@@ -12,7 +12,15 @@ from core.state import StateField, StateGuard, transition
 from core.triggers import state_triggers, told_triggers
 from orders.models import OrderLine
 from shipping.models.shipment import Shipment
-from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingAlert, TrackingStage
+from shipping.states import (
+    FIRST_PARCEL_STATES,
+    PARCEL_MOVES,
+    Direction,
+    ParcelState,
+    TrackingAlert,
+    TrackingStage,
+    WaybillSource,
+)
 
 P = ParcelState
 LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
@@ -28,6 +36,9 @@ class Parcel(StateGuard, TimeStamped):
     direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
     courier = models.CharField("택배사", max_length=12)
     waybill = models.CharField("송장번호", max_length=30, db_collation="C")
+    source = models.CharField(
+        "번호 출처", max_length=8, choices=WaybillSource.choices, blank=True, default="", db_default=""
+    )
     state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
     alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)
@@ -72,8 +83,8 @@ class Parcel(StateGuard, TimeStamped):
         """The services roll the shipments up after lines and parcels have both moved."""
 
     @transition(state, source=P.CREATED, target=P.NUMBERED, custom={"label": "송장 등록"})
-    def number(self, *, at: datetime, courier: str, waybill: str) -> None:
-        self.courier, self.waybill, self.numbered_at = courier, waybill, at
+    def number(self, *, at: datetime, courier: str, waybill: str, source: str) -> None:
+        self.courier, self.waybill, self.source, self.numbered_at = courier, waybill, source, at
 
     @transition(state, source=P.NUMBERED, target=P.PRINTED, custom={"label": "송장 출력"})
     def print_label(self, *, at: datetime) -> None:

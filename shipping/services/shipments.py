@@ -33,6 +33,7 @@ from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_
 from shipping.services.tracking import polling
 from shipping.states import ParcelState
 
+BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 
 
@@ -184,7 +185,7 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     line_ids = lines_of_whole_shipments(line_ids)
     put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _typed_over(rows) | _refusals_by_shipment(rows, OrderLine.ship)
+        refused = _typed_over(rows) | _unnumbered(rows) | _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
         outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
@@ -196,6 +197,12 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         _keep_recipients(shipped)
         polling.start(parcels=handed.moved, at=at)
     return outcome
+
+
+def _unnumbered(rows: Locked) -> dict[int, str]:
+    """Lines of shipments with a further box that has no number yet: it would stay behind."""
+    waits = {parcel.shipment_id for parcel in rows.parcels if parcel.state == ParcelState.CREATED}
+    return {line: BOX_WAITS for pk in waits for line in rows.lines_of[pk]}
 
 
 def _typed_over(rows: Locked) -> dict[int, str]:
