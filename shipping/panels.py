@@ -4,7 +4,6 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 
 from core.calendar import short
@@ -24,9 +23,9 @@ class ShippingPanel(Panel):
     name, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
-        holders = Shipment.objects.filter(order=order, merged_into__isnull=False).values("merged_into")
-        mine = Q(order=order) | Q(pk__in=holders)
-        shipments = list(Shipment.objects.filter(mine).select_related("merged_into").order_by("order", "seq"))
+        own = list(Shipment.objects.filter(order=order).select_related("merged_into").order_by("seq"))
+        holders = {one.merged_into.pk: one.merged_into for one in own if one.merged_into is not None}
+        shipments = [*own, *holders.values()]
         if not shipments:
             return None
         parcels: dict[int, list[Parcel]] = defaultdict(list)
@@ -41,7 +40,7 @@ class ShippingPanel(Panel):
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
-                    "into": shipment.merged_into.number if shipment.merged_into else "",
+                    "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
                     "others": others.get(shipment.pk, []),
                     "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
                 }
