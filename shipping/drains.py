@@ -1,4 +1,4 @@
-"""What the relay role drains for shipping: numbers that couriers give, and status rules to be laid upon what is stored."""
+"""What the relay role drains for shipping: numbers that couriers give, status rules to be laid upon stored events."""
 
 from datetime import datetime
 
