@@ -48,10 +48,17 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("통합주문조회", "/orders/", "orders.view", "1"),
             Entry("입금대기 관리", "/orders/awaiting-payment/", "orders.view", "2", "awaiting-payment"),
             Entry("상품준비중 관리", "/orders/preparing/", "orders.view", "3", "preparing"),
-            Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready", "/shipping/waybills/"),
+            Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready", "/shipping/waybills/upload/"),
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
+        ),
+    ),
+    (
+        "포장",
+        (
+            Entry("피킹리스트", "/picking/", "shipping.print"),
+            Entry("송장 출력", "/shipping/waybills/", "shipping.print", also="/shipping/print/"),
         ),
     ),
     (

@@ -23,6 +23,7 @@ from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, S
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
 from shipping.search import shipment_arms
+from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking import polling
 from shipping.states import TrackingStage
 
@@ -119,6 +120,11 @@ def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
+def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
+    """송장이 삭제된 배송건: those whose number died with the old address."""
+    return dict.fromkeys(readdressed(shipment_ids), True)
+
+
 READY_COLUMNS = (
     order_columns.NUMBER,
     columns.SHIPMENT,
@@ -134,7 +140,7 @@ READY_COLUMNS = (
     columns.DEADLINE,
     columns.STATE,
     order_columns.NOTE,
-    columns.TAGS,
+    replace(columns.TAGS, fetch=_readdressed),
 )
 
 

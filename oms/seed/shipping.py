@@ -118,7 +118,7 @@ def _parcels(load: Loader) -> None:
             "stage": _told(0).format(at=at, nothing="''"),
             "last_event_text": _told(3, join=True).format(at=at, nothing="''"),
             "last_event_at": _told(4).format(at=at, nothing="NULL"),
-            "printed_count": "(pg_temp.u(p.id, 91) < 0.7)::int",
+            "printed_count": "(g.ship_e IS NOT NULL AND pg_temp.u(p.id, 91) < 0.7)::int",
             "numbered_at": "g.wb_e",
             "handed_over_at": "g.ship_e",
             "first_scan_at": "CASE WHEN g.pick_e IS NOT NULL THEN g.pick_p END",
