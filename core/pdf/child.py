@@ -62,7 +62,8 @@ def page_count(pdf: bytes) -> int:
 def zpl(pdf: bytes) -> bytes:
     """ZPL of every page: the whole page as one picture of 203 dpi, so that the printer needs no Korean font."""
     document = pypdfium2.PdfDocument(pdf)
-    scale = limits.DOTS_PER_MM / POINTS_PER_MM
+    # A hair less: pdfium rounds up, and a page of 800.0001 dots would be stretched over 801.
+    scale = limits.DOTS_PER_MM / POINTS_PER_MM * (1 - 1e-5)
     try:
         return b"".join(_zpl_page(document[number], scale) for number in range(len(document)))
     finally:

@@ -23,8 +23,10 @@ from shipping.states import ParcelState
 TEMPLATES = Path(__file__).resolve().parents[2] / "typst"
 PRIVACY = "개인정보가 적혀 있습니다. 받은 뒤 송장을 떼어 알아볼 수 없게 버려 주세요."
 FEES = {"CREDIT": "신용", "PREPAID": "선불", "COLLECT": "착불"}
-MOST_ITEMS = 12
 LONGEST = 60
+"""Letters of a product's name; the picker reads the picking list."""
+ROOM = {Paper.CJ: (4, 100), Paper.ROLL: (12, 180), Paper.SHEET: (12, 180)}
+"""Lines of goods and letters of the delivery note that a label can hold."""
 _ENDED = frozenset({ParcelState.VOID, ParcelState.LOST})
 
 
@@ -56,10 +58,13 @@ def label_data(paper: str, items: Sequence[Place], *, at: datetime) -> dict[str,
     stale = address_locked([place.item.shipment_id for place in items])
     alive = [place for place in items if not is_dead(place) and place.item.shipment_id not in stale]
     goods = _goods([place.item.parcel for place in alive if place.item.parcel])
+    room = ROOM[Paper(paper)]
     return {
-        "paper": paper if paper in {Paper.CJ, Paper.ROLL, Paper.SHEET} else Paper.ROLL.value,
+        "paper": paper,
         "privacy": PRIVACY,
-        "labels": [_label(place, style, house, goods.get(place.item.parcel_id or 0, []), at=at) for place in alive],
+        "labels": [
+            _label(place, style, house, goods.get(place.item.parcel_id or 0, []), room, at=at) for place in alive
+        ],
     }
 
 
@@ -100,7 +105,13 @@ def _goods(parcels: Sequence[Parcel]) -> dict[int, list[tuple[str, int]]]:
 
 
 def _label(
-    place: Place, style: MaskStyle, house: dict[str, str], goods: list[tuple[str, int]], *, at: datetime
+    place: Place,
+    style: MaskStyle,
+    house: dict[str, str],
+    goods: list[tuple[str, int]],
+    room: tuple[int, int],
+    *,
+    at: datetime,
 ) -> dict[str, Any]:
     item, shipment = place.item, place.item.shipment
     parcel: Any = item.parcel
@@ -120,8 +131,8 @@ def _label(
         "sender": house,
         "fee": house["fee"],
         "quantity": f"{sum(number for _, number in goods):,}개",
-        "items": short_items(goods),
-        "note": mask_text(order.delivery_note),
+        "items": short_items(goods, most=room[0]),
+        "note": _cut(mask_text(" ".join(order.delivery_note.split())), room[1]),
         "date": f"{kst_date(at):%Y-%m-%d}",
         "order": order.number,
         "number": shipment.number,
@@ -145,15 +156,16 @@ def grouped(number: str) -> str:
     return "-".join((number[:-8], number[-8:-4], number[-4:]))
 
 
-def short_items(goods: Sequence[tuple[str, int]]) -> list[str]:
+def short_items(goods: Sequence[tuple[str, int]], *, most: int) -> list[str]:
     """품목 줄여서: one line each, and how many more there are."""
-    told = [f"{_cut(name)} {quantity:,}개" for name, quantity in goods[:MOST_ITEMS]]
-    rest = goods[MOST_ITEMS:]
+    shown = goods if len(goods) <= most else goods[: most - 1]
+    told = [f"{_cut(name, LONGEST)} {quantity:,}개" for name, quantity in shown]
+    rest = goods[len(shown) :]
     return [*told, f"외 {len(rest):,}건 {sum(quantity for _, quantity in rest):,}개"] if rest else told
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def address_of(order: Order) -> str:

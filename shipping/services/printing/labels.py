@@ -61,7 +61,7 @@ def print_labels(
     key: UUID | None = None,
     reason: str = "",
 ) -> Printed:
-    """송장 출력: the parcels move to 송장 출력 and lie in one PrintBatch; printed ones need a `reason` and keep the number.
+    """송장 출력: the parcels move to 송장 출력 and lie in one PrintBatch; printed ones need a `reason`.
 
     `batch` is the act, `key` the request outside of one: the same again adds nothing. `paper` empty means the person's
     own, else the shop's. `outcome.possible` and `.refused` name parcels.
