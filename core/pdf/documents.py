@@ -53,7 +53,7 @@ def _render(template: Path, data: Mapping[str, Any], *, output: str) -> bytes:
                 stderr=subprocess.PIPE,
                 cwd=_ROOT,
                 env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                timeout=limits.CHILD_SECONDS,
+                timeout=limits.CHILD_WALL,
                 check=False,
             )
         except subprocess.TimeoutExpired:

@@ -38,6 +38,7 @@ NO_BATCH = "출력 기록을 찾을 수 없습니다. 송장·출력 화면에�
 TOO_LATE = (
     "출력한 지 30분이 지났거나 다른 직원이 출력한 송장입니다. 같은 송장을 또 붙이지 않도록 '다시 출력'으로 출력하세요."
 )
+NOTHING = "다시 출력할 송장을 고르세요."
 NO_PART = "없는 파일입니다. 출력 화면에서 다시 고르세요."
 LABELS = frozenset({PrintKind.LABEL})
 LISTS = frozenset({PrintKind.PICKING, PrintKind.PACKING})
@@ -133,7 +134,10 @@ class BatchPage(PermissionRequired):
             return self._page(request, batch, form=form, status=422)
         known = [place.item.parcel_id for place in places(batch) if place.item.parcel_id]
         ticked = {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
-        chosen = [pk for pk in known if pk in ticked] if ticked else known
+        chosen = known if request.POST.get("all") else [pk for pk in known if pk in ticked]
+        if not chosen:
+            form.add_error(None, NOTHING)
+            return self._page(request, batch, form=form, status=422)
         facts = {name: form.cleaned_data[name] for name in ("paper", "reason", "key")}
         done = print_labels(parcel_ids=chosen, actor=staff_of(request), at=timezone.now(), **facts)
         if done.batch is None:
@@ -271,7 +275,7 @@ def _item_row(place: Place) -> ItemRow:
         place=place.text,
         parcel_id=item.parcel_id,
         shipment=item.shipment.number,
-        order_url=f"/orders/{item.shipment.order.number}/",
+        order_url=reverse("orders:detail", args=[item.shipment.order.number]),
         courier=courier_name(parcel.courier) if parcel else "",
         waybill=parcel.waybill if parcel else "",
         copy=f"재출력 {item.copy - 1}" if item.is_reprint else "",

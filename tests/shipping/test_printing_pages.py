@@ -158,6 +158,8 @@ def test_bad_input_is_told(make_routed, logistics, staff):
     answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "", "key": "x"})
     assert answer.status_code == 422
     assert "다시 출력하는 사유를 입력하세요." in body(answer)
+    answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "잘림", "key": uuid4()})
+    assert (answer.status_code, "다시 출력할 송장을 고르세요." in body(answer)) == (422, True)
     assert Parcel.objects.get().printed_count == 1
 
 
