@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import issuing, moves, pages, polls
+from bench import issuing, labels, moves, pages, polls
 from bench.client import Staff
 from bench.deposits import deposits
 from bench.money import money
@@ -26,6 +26,7 @@ def _cases(times: int, folder: Path) -> dict[str, Case]:
         "upload": moves.waybill_upload,
         "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
         "issue": lambda shop, staff: issuing.issue(shop, staff, folder=folder),
+        "labels": labels.labels,
         "deposits": deposits,
         "money": money,
     }

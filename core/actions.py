@@ -79,6 +79,10 @@ class Act(ABC):
     """Label of the button that does the opposite, for an act that 되돌리기 does not take back."""
     is_whole: ClassVar[bool] = False
     """The service always moves the whole order or shipment: when one row is left out, its siblings are too."""
+    moves_rows: ClassVar[bool] = True
+    """False for an act that makes a document of the rows: whatever `outcome.possible` names is done."""
+    remark: ClassVar[str] = ""
+    """Sentence of the preview where others tell whether they can be taken back."""
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
     chunk: ClassVar[int | None] = None
@@ -108,6 +112,10 @@ class Act(ABC):
     def names(self, target_ids: Collection[int]) -> dict[int, str]:
         """대상 이름: what staff call the target rows (numbers), for the list of failed rows."""
         return {pk: str(row) for pk, row in self.model._default_manager.in_bulk(target_ids).items()}
+
+    def document(self, job: Any) -> tuple[str, str] | None:
+        """결과 문서: (label, address) of what a job of this act has made for the person to open."""
+        return None
 
     @property
     def subject(self) -> str:

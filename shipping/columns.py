@@ -105,6 +105,8 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
+    if group.fetched.get("tags"):
+        found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
     if row.step == ShipmentStep.READY:
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)

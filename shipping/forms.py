@@ -12,7 +12,7 @@ from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS, usable_couriers
 from shipping.file_columns import KEYS, LABELS, names_people
 from shipping.file_fields import CHOICES, unknown_places
-from shipping.models import CourierContract, MergedRows, RowPer, RowSort
+from shipping.models import CourierContract, MergedRows, Paper, RowPer, RowSort
 from shipping.services.issuing import issuers
 from shipping.services.issuing.contracts import ContractFacts
 from shipping.states import API_MODES, ContractMode
@@ -346,3 +346,30 @@ class TrackingAccountForm(forms.Form):
         help_text="저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다.",
     )
     is_active = forms.BooleanField(label="배송조회 사용", required=False)
+
+
+LABEL_PAPERS = [("", "내 용지 설정대로"), *((one.value, one.label) for one in (Paper.CJ, Paper.ROLL, Paper.SHEET))]
+
+
+class LabelForm(forms.Form):
+    """송장 출력: the paper in the printer."""
+
+    paper = forms.ChoiceField(label="용지", choices=LABEL_PAPERS, required=False)
+
+
+class ReprintForm(LabelForm):
+    """송장 다시 출력: and why there must be one more label with the same number."""
+
+    field_order = ("reason", "paper")
+    reason = forms.CharField(
+        label="사유",
+        max_length=200,
+        help_text="같은 송장번호로 한 장 더 출력하고, 송장에 '재출력'이라고 적습니다.",
+        error_messages={"required": "다시 출력하는 사유를 입력하세요."},
+    )
+
+
+class BatchReprintForm(ReprintForm):
+    """출력 묶음 다시 출력: some labels of a batch, or all; `key` makes of two presses of the button one batch."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)

@@ -34,6 +34,7 @@ from shipping.models import (
 from shipping.search import shipment_arms
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
+from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking import polling
 from shipping.states import ContractMode, TrackingStage
 
@@ -132,6 +133,11 @@ def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
+def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
+    """송장이 삭제된 배송건: those whose number died with the old address."""
+    return dict.fromkeys(readdressed(shipment_ids), True)
+
+
 READY_COLUMNS = (
     order_columns.NUMBER,
     columns.SHIPMENT,
@@ -147,7 +153,7 @@ READY_COLUMNS = (
     columns.DEADLINE,
     columns.STATE,
     order_columns.NOTE,
-    columns.TAGS,
+    replace(columns.TAGS, fetch=_readdressed),
 )
 
 

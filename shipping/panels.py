@@ -11,6 +11,7 @@ from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
+from shipping.services.printing.readdress import TOLD, readdressed
 from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
@@ -32,6 +33,7 @@ class ShippingPanel(Panel):
         for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
             parcels[parcel.shipment_id].append(parcel)
         others = _others(shipments, order)
+        old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
         events = _events([parcel for mine in parcels.values() for parcel in mine])
         return {
             "shipments": [
@@ -39,6 +41,7 @@ class ShippingPanel(Panel):
                     "number": shipment.number,
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
+                    "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
                     "others": others.get(shipment.pk, []),
@@ -93,6 +96,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "is_void": state == ParcelState.VOID,
         **_stage(parcel, beside=state.label),
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
+        "printed": f"출력 {parcel.printed_count}회" if parcel.printed_count else "",
         "handed_over": short(parcel.handed_over_at),
         "delivered": short(parcel.delivered_at),
         "events": events,

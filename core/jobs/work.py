@@ -192,7 +192,11 @@ def on_unchanged(
         raise
     except DomainError as error:
         return verdicts | {item.pk: Verdict(error.message) for item in fresh.values()}
-    made = made_versions(action.model, outcome.changes, {pk: item.seen_version for pk, item in fresh.items()})
+    seen: dict[int | None, int | None] = {pk: item.seen_version for pk, item in fresh.items()}
+    made = made_versions(action.model, outcome.changes, seen)
+    if not action.moves_rows:
+        rows: list[Any] = [row for row in outcome.possible if isinstance(row, action.model)]
+        made |= {row.pk: row.version for row in rows if row.version == seen.get(row.pk)}
     if not made.keys() <= fresh.keys():
         raise RuntimeError(f"{action.name} moved rows that nobody confirmed: {sorted(made.keys() - fresh.keys())[:5]}")
     verdicts |= {item.pk: Verdict(made_version=made[pk]) for pk, item in fresh.items() if pk in made}

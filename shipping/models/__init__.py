@@ -6,6 +6,7 @@ from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
 from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
+from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, MergedRows, RowPer, RowSort
 from shipping.models.tracking import AccountState, TrackingAccount, TrackingEvent, TrackingPoll
@@ -17,8 +18,12 @@ __all__ = [
     "CourierContract",
     "ExcelTemplate",
     "MergedRows",
+    "Paper",
     "Parcel",
     "ParcelLine",
+    "PrintBatch",
+    "PrintItem",
+    "PrintKind",
     "RowPer",
     "RowSort",
     "Shipment",

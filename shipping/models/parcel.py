@@ -54,6 +54,8 @@ class Parcel(StateGuard, TimeStamped):
     # The delivery that staff took back: the courier telling the same one again does not count.
     refused_delivery_at = models.DateTimeField("취소한 배송완료일시", null=True, blank=True)
     voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
+    # What a sorting machine and a driver read: the fields of adapters.issuing.Routing. Not read with locked rows.
+    routing = models.JSONField("분류 정보", null=True, blank=True)
 
     class Meta:
         verbose_name = "상자"
@@ -88,7 +90,7 @@ class Parcel(StateGuard, TimeStamped):
 
     @transition(state, source=P.NUMBERED, target=P.PRINTED, custom={"label": "송장 출력"})
     def print_label(self, *, at: datetime) -> None:
-        self.printed_at = at
+        self.printed_at, self.printed_count = at, self.printed_count + 1
 
     @transition(state, source=[P.NUMBERED, P.PRINTED], target=P.HANDED_OVER, custom={"label": "출고"})
     def hand_over(self, *, at: datetime) -> None:

@@ -100,7 +100,7 @@ def locked_shipments(
     with locked_lines(line_ids, actor=actor, order_ids=order_ids, fields=fields.lines) as lines:
         shipment_of_line = shipments_of_lines(line_ids)
         shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()), fields=fields.shipments)}
-        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
+        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID, fields=_OF_PARCELS)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -112,6 +112,7 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     return list(items.order_by("line_id").values_list("line_id", flat=True))
 
 
+_OF_PARCELS = tuple(field.attname for field in Parcel._meta.concrete_fields if field.attname != "routing")
 _NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
 _ORDERS = """
 SELECT i.line_id, l.order_id FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id

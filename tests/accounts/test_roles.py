@@ -51,6 +51,7 @@ MATRIX = """
     shipping.register_waybill   OL
     shipping.export_waybill     OL
     shipping.force_waybill      O
+    shipping.print              OL
     shipping.view_recipient     L
     shipping.ship               OL
     shipping.unship             O
