@@ -1,6 +1,8 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.exception import ShippingException
 from shipping.models.layout import WaybillLayout
+from shipping.models.link import BuyerLink
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, RowPer
@@ -8,6 +10,7 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "BuyerLink",
     "ExcelTemplate",
     "Parcel",
     "ParcelLine",
@@ -15,6 +18,7 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "ShipmentStep",
+    "ShippingException",
     "TrackingAccount",
     "TrackingEvent",
     "TrackingPoll",
