@@ -50,6 +50,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("상품준비중 관리", "/orders/preparing/", "orders.view", "3", "preparing"),
             Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready", "/shipping/waybills/"),
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
+            Entry("배송 예외", "/shipping/exceptions/", "shipping.view_exceptions", count="exceptions"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
         ),

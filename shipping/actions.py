@@ -11,6 +11,7 @@ from orders import events
 from orders.actions import UNDO_REASON, LineAction, Reasoned, lines_of
 from orders.models import OrderLine
 from orders.states import LineState
+from shipping import exception_acts as exception_acts
 from shipping.models import Shipment, ShipmentLine
 from shipping.services import shipments, waybills
 from shipping.services.drafts import drafted_entries

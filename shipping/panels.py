@@ -10,8 +10,10 @@ from core.calendar import short
 from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent
-from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
+from shipping.exception_columns import exception_url, next_act
+from shipping.models import Parcel, Shipment, ShipmentStep, ShippingException, TrackingEvent
+from shipping.services.links import links_of
+from shipping.states import DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
 
@@ -29,7 +31,9 @@ class ShippingPanel(Panel):
         parcels: dict[int, list[Parcel]] = defaultdict(list)
         for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
             parcels[parcel.shipment_id].append(parcel)
-        events = _events([parcel for mine in parcels.values() for parcel in mine])
+        boxes = [parcel for mine in parcels.values() for parcel in mine]
+        events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
+        cases = _cases(boxes, user=request.user)
         return {
             "shipments": [
                 {
@@ -37,7 +41,11 @@ class ShippingPanel(Panel):
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
-                    "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
+                    "link": links.get(shipment.pk, ""),
+                    "parcels": [
+                        _parcel(parcel, events.get(parcel.pk, [])) | {"cases": cases.get(parcel.pk, [])}
+                        for parcel in parcels[shipment.pk]
+                    ],
                 }
                 for shipment in shipments
             ]
@@ -55,6 +63,17 @@ def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
             found[row.parcel_id].append(
                 {"when": when, "place": row.place, "text": row.raw_text, "stage": stage.label, "css": stage.css}
             )
+    return found
+
+
+def _cases(parcels: list[Parcel], *, user: Any) -> dict[int, list[dict[str, str]]]:
+    """열린 배송 예외 of parcels, for people who may see them."""
+    found: dict[int, list[dict[str, str]]] = defaultdict(list)
+    if user.has_perm("shipping.view_exceptions"):
+        for case in ShippingException.objects.filter(parcel__in=parcels, closed_at=None).order_by("opened_at", "pk"):
+            act = next_act(case.kind, next(one.state for one in parcels if one.pk == case.parcel_id))
+            label = ExceptionKind(case.kind).label
+            found[case.parcel_id].append({"label": label, "next": act, "url": exception_url(case.pk)})
     return found
 
 
@@ -79,6 +98,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         **_stage(parcel, beside=state.label),
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
         "handed_over": short(parcel.handed_over_at),
+        "scanned": short(parcel.first_scan_at),
         "delivered": short(parcel.delivered_at),
         "events": events,
     }

@@ -3,14 +3,19 @@
 from django.urls import path
 
 from accounts.lists import list_urls
+from shipping.exception_page import ExceptionPage
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, settings, templates, upload
+from shipping.views import buyer, courier_file, exceptions, grid, settings, templates, upload
 
 app_name = "shipping"
 urlpatterns = [
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
+    path("t/<str:token>/", buyer.BuyerPage.as_view(), name="buyer"),
+    path("shipping/exceptions/claims/", exceptions.ClaimFile.as_view(), name="exception_claims"),
+    path("shipping/exceptions/<int:pk>/", exceptions.ExceptionDetail.as_view(), name="exception"),
+    *list_urls(ExceptionPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),

@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="trackingevent",
             name="raw_name",
-            field=models.CharField(blank=True, db_default="", max_length=120, verbose_name="원본 상태"),
+            field=models.CharField(blank=True, db_default="", default="", max_length=120, verbose_name="원본 상태"),
         ),
         migrations.AddField(
             model_name="buyerlink",

@@ -77,7 +77,7 @@ class TrackingEvent(models.Model):
     raw_code = models.CharField("원본 코드", max_length=40, blank=True)
     raw_text = models.CharField("원본 문구", max_length=300, blank=True)
     # With these three the event can be read again as it was told (rows from before have their words in raw_text).
-    raw_name = models.CharField("원본 상태", max_length=120, blank=True, db_default="")
+    raw_name = models.CharField("원본 상태", max_length=120, blank=True, default="", db_default="")
     raw_at = models.DateTimeField("원본 일시", null=True)
     is_date_only = models.BooleanField("날짜만", default=False, db_default=False)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices)

@@ -315,12 +315,11 @@ def test_lost_goods_are_set_aside_anew_or_the_resending_is_refused(make_sent, he
     assert deciding.lose(exception_ids=[case.pk], actor=staff, at=at, reason="택배사 확인").refused == {}
     assert (Parcel.objects.get().state, cases()) == (ParcelState.LOST, [K.LOST])
     level = StockLevel.objects.get(variant=line.variant_id)
-    free = level.on_hand - level.allocated
-    stock.adjust(variant_id=line.variant_id, units=-free, actor=staff, at=at, reason="실사", request_key="a" * 32)
+    stock.adjust(changes={line.variant_id: level.allocated}, actor=staff, at=at, reason="실사", reference="a" * 32)
     short = deciding.resend(exception_ids=[case.pk], actor=staff, at=at, reason="새로 보냄")
     assert "재고가 1개 부족합니다." in short.refused[case.pk]
     assert (reloaded(line).state, cases(), Shipment.objects.count()) == (LineState.SHIPPING, [K.LOST], 1)
-    stock.receive(variant_id=line.variant_id, units=1, actor=staff, at=at, reason="입고", request_key="b" * 32)
+    stock.receive(units={line.variant_id: 1}, actor=staff, at=at, reason="입고", reference="b" * 32)
     done = deciding.resend(exception_ids=[case.pk], actor=staff, at=at, reason="새로 보냄")
     assert done.refused == {}
     level.refresh_from_db()
