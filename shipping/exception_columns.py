@@ -46,7 +46,7 @@ NEXT = {
     K.ACCIDENT: "택배사에 사고 내용 확인",
     K.RETURNING: "고객과 다시 보낼지 정하고 반송 도착 기다리기",
     K.RETURNED: "검수한 뒤 재발송",
-    K.AFTER_RETURN: "물건이 돌아왔는지 확인",
+    K.AFTER_RETURN: "돌아왔으면 반송 도착 확인, 고객이 받았으면 다시 배송 후 배송완료 처리",
     K.NUMBER_INVALID: "송장번호 확인 후 새 송장으로 교체",
     K.NUMBER_REUSED: "송장번호 확인, 새 스캔이 나오면 저절로 닫힘",
     K.CANCELLED_BUT_SCANNED: "택배사에 회수 요청",
@@ -55,7 +55,7 @@ NEXT = {
     K.UNKNOWN_STATUS: "미분류 상태에서 뜻을 정하거나 택배사에 확인",
 }
 """다음 할 일 of every kind, in words."""
-IN_HOUSE = "재발송하거나, 취소·환불은 주문에서 처리"
+AGAIN = {P.RETURNED: "검수한 뒤 재발송", P.LOST: "택배사에 배상을 청구하고 재발송"}
 
 
 class ExceptionRecord(NamedTuple):
@@ -97,8 +97,8 @@ def exception_url(pk: int) -> str:
 
 def next_act(kind: str, parcel_state: str) -> str:
     """다음 할 일: by kind, and by where the box is by now."""
-    if kind in {K.LOST, K.RETURNED} and parcel_state in {P.LOST, P.RETURNED}:
-        return IN_HOUSE
+    if kind in {K.LOST, K.RETURNED} and parcel_state in AGAIN:
+        return AGAIN[ParcelState(parcel_state)]
     return NEXT[ExceptionKind(kind)]
 
 

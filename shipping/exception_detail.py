@@ -25,7 +25,9 @@ ONLY_FROM = {
     "resend": frozenset({P.RETURNED, P.LOST}),
 }
 """States of the box from which an act can be done; the others fit every state."""
-NO_CLAIMS = "취소와 환불 신청은 아직 이 화면에서 할 수 없습니다. 재발송하지 않을 품목은 주문 상세에서 확인하세요."
+NO_CLAIMS = (
+    "배송중인 품목의 취소와 환불은 아직 이 프로그램에서 할 수 없습니다. 클레임 기능이 생길 때까지 예외를 열어 두세요."
+)
 
 
 def find_exception(pk: int) -> ShippingException:

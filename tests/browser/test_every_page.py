@@ -79,6 +79,7 @@ PAGES = {
     "refunds": "/payments/refunds/?tab=all",
     "statement upload": "/payments/deposits/upload/",
     "problems": "/payments/problems/?period=all",
+    "exceptions": "/shipping/exceptions/?period=all",
     "pg accounts": "/settings/pg/",
     "choice of a pg": "/settings/pg/new/",
     "new pg account": "/settings/pg/new/?provider=inicis",

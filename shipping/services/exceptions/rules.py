@@ -121,7 +121,7 @@ def is_over(kind: ExceptionKind, seen: Projection, box: Box) -> bool:
         case K.ATTEMPT_FAILED | K.ADDRESS | K.REFUSED:
             return seen.stage in {T.RETURNING, T.RETURNED}
         case K.RETURNING:
-            return seen.stage == T.RETURNED
+            return seen.stage in {T.RETURNED, T.DELIVERED}
         case K.NOT_SHIPPED:
             return box.state not in {P.NUMBERED, P.PRINTED}
     return False
