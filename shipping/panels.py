@@ -33,7 +33,7 @@ class ShippingPanel(Panel):
             parcels[parcel.shipment_id].append(parcel)
         boxes = [parcel for mine in parcels.values() for parcel in mine]
         events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
-        cases = _cases(boxes, user=request.user)
+        cases = _cases(boxes, user=getattr(request, "user", None))
         return {
             "shipments": [
                 {
@@ -69,7 +69,7 @@ def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
 def _cases(parcels: list[Parcel], *, user: Any) -> dict[int, list[dict[str, str]]]:
     """열린 배송 예외 of parcels, for people who may see them."""
     found: dict[int, list[dict[str, str]]] = defaultdict(list)
-    if user.has_perm("shipping.view_exceptions"):
+    if user is not None and user.has_perm("shipping.view_exceptions"):
         for case in ShippingException.objects.filter(parcel__in=parcels, closed_at=None).order_by("opened_at", "pk"):
             act = next_act(case.kind, next(one.state for one in parcels if one.pk == case.parcel_id))
             label = ExceptionKind(case.kind).label

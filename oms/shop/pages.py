@@ -44,6 +44,7 @@ GROUPS = (
         (
             Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
             Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
+            Link("배송 예외", "/settings/exceptions/", "미집하·정체 기준, 자동 배송중, 고객용 주소", "settings.view"),
             Link("입금·환불", "/settings/money/", "승인 금액, 배송비, 경보, 보관 기간", "settings.view"),
             Link("PG 계정", "/settings/pg/", "결제대행사 키, 웹훅 주소, 가상계좌 발급", "settings.view"),
             Link("입금계좌", "/settings/bank-accounts/", "무통장입금을 받는 계좌, 입금 알림 서비스", "settings.view"),

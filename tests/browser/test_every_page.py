@@ -70,6 +70,7 @@ PAGES = {
     "deadlines": "/settings/deadlines/",
     "holidays": "/settings/holidays/",
     "couriers": "/settings/couriers/",
+    "rules of exceptions": "/settings/exceptions/",
     "keys": "/settings/shortcuts/",
     "notices": "/payments/notices/?period=all",
     "refused requests": "/payments/notices/refused/?period=all",

@@ -1,6 +1,5 @@
 """배송 예외: what the courier's words do to boxes, lines and cases, told by the real sandbox (A1 to A7, A18, A19)."""
 
-from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,67 +8,23 @@ from core import relay
 from core.calendar import KST, set_holiday
 from core.invariants import find_violations
 from core.models import Message
-from core.settings_registry import set_setting
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks, progress
 from orders.states import DeliveredBy, DeliveryMethod, LineState, LockKind
 from products.models import StockLevel
 from products.services import stock
-from shipping.adapters.base import RawEvent
-from shipping.models import Parcel, Shipment, ShippingException, TrackingAccount, TrackingEvent, TrackingPoll
-from shipping.services import shipments, waybills
+from shipping.models import Parcel, Shipment, ShippingException, TrackingEvent, TrackingPoll
+from shipping.services import shipments
 from shipping.services.exceptions import deciding, sweeping
-from shipping.services.tracking import asking, polling, voided
-from shipping.services.tracking.feeding import reproject, write_events
+from shipping.services.tracking import asking, voided
 from shipping.states import Direction, ExceptionKind, ExceptionOutcome, ParcelState, TrackingAlert, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
+from tests.flows.scans import CJ, HAPPY, HEALTHY, HOUR, MOVING, PICKED, VAN, cases, scan
 
 K = ExceptionKind
-CJ = "kr.cjlogistics"
-HOUR = timedelta(hours=1)
-HEALTHY = ("INV-01", "INV-06", "INV-07", "INV-08", "INV-09")
 
 
-def scan(name, *, hours, code="UNKNOWN", place="강남집배점", text=""):
-    at = (NOW + timedelta(hours=hours)).isoformat()
-    return {"at": at, "code": code, "name": name, "place": place, "description": text}
-
-
-PICKED = scan("집화처리", hours=4, code="AT_PICKUP")
-MOVING = scan("간선상차", hours=6, code="IN_TRANSIT")
-VAN = scan("배송출발", hours=28, code="OUT_FOR_DELIVERY")
-DONE = scan("배송완료", hours=32, code="DELIVERED")
-HAPPY = [PICKED, MOVING, VAN, DONE]
-
-
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
-
-
-@pytest.fixture
-def hear(tracker, account):
-    """`hear({number: timeline}, hours=30)`: the source knows this by then, and is asked about everything."""
-
-    def poll(timelines=None, *, hours):
-        at = NOW + timedelta(hours=hours)
-        tracker.control("clock", now=at.isoformat())
-        for number, timeline in (timelines or {}).items():
-            tracker.control("parcels", carrier=CJ, number=number, timeline=timeline)
-        TrackingPoll.objects.filter(is_active=True).update(next_poll_at=at)
-        return asking.poll_due(at=at)
-
-    return poll
-
-
-def cases(**where):
-    return list(ShippingException.objects.filter(closed_at=None, **where).order_by("pk").values_list("kind", flat=True))
-
-
-def test_a1_three_days_deliver_once_with_few_questions(make_sent, tracker, account):
+def test_a1_three_days_deliver_once_with_few_questions(make_sent, tracker, courier_account):
     [shipment] = make_sent(1)
     tracker.control("parcels", carrier=CJ, number=shipment.waybill, timeline=HAPPY)
     asked, at = 0, NOW
@@ -114,7 +69,7 @@ FRIDAY = datetime(2026, 11, 20, 18, tzinfo=KST)
         (datetime(2026, 11, 26, 0, 0, tzinfo=KST), True),
     ],
 )
-def test_a3_no_pickup_waits_for_two_whole_business_days(make_sent, account, at, is_listed):
+def test_a3_no_pickup_waits_for_two_whole_business_days(make_sent, courier_account, at, is_listed):
     set_holiday(day=datetime(2026, 11, 23).date(), name="임시 휴일")
     [shipment] = make_sent(1, at=FRIDAY)
     TrackingPoll.objects.update(last_ok_at=at - HOUR)
@@ -124,7 +79,7 @@ def test_a3_no_pickup_waits_for_two_whole_business_days(make_sent, account, at, 
     assert reloaded(shipment).step == "SHIPPING"
 
 
-def test_no_box_is_suspected_while_nobody_can_be_asked(make_sent, account):
+def test_no_box_is_suspected_while_nobody_can_be_asked(make_sent, courier_account):
     make_sent(1, at=FRIDAY)
     late = FRIDAY + timedelta(days=20)
     assert sweeping.sweep(at=late) == 0
@@ -336,41 +291,6 @@ def test_a_claim_stops_the_resending(make_sent, hear, staff):
     assert (reloaded(line).state, cases(), Shipment.objects.count()) == (LineState.SHIPPING, [K.RETURNED], 1)
 
 
-def raw(name, *, hours, code="UNKNOWN"):
-    return RawEvent(code=code, name=name, place="강남", at=NOW + timedelta(hours=hours))
-
-
-def test_f18_a_return_after_the_delivery_locks_the_confirmation_and_keeps_the_delivery(make_sent, hear, staff):
-    [shipment] = make_sent(1)
-    hear({shipment.waybill: HAPPY}, hours=33)
-    parcel, line = Parcel.objects.get(), OrderLine.objects.get()
-    at = NOW + timedelta(hours=60)
-    assert write_events(source="tracker_delivery", told={parcel.pk: [raw("반송", hours=50)]}, at=at) == {parcel.pk}
-    assert (cases(), reloaded(line).state, reloaded(parcel).state) == (
-        [K.DELIVERY_DISPUTED], LineState.DELIVERED, ParcelState.DELIVERED,
-    )  # fmt: skip
-    assert reloaded(shipment).tracking_failed
-    late = line.confirm_by + timedelta(days=1)
-    refused = progress.confirm_after_days(line_ids=[line.pk], at=late)
-    assert (refused.moved, reloaded(line).state) == ([], LineState.DELIVERED)
-    [case] = ShippingException.objects.filter(closed_at=None)
-    deciding.close(exception_ids=[case.pk], result=ExceptionOutcome.AGREED, actor=staff, at=at, reason="고객이 받음")
-    assert find_violations(*HEALTHY) == []
-    assert progress.confirm_after_days(line_ids=[line.pk], at=late).moved_ids == [line.pk]
-
-
-def test_a_delivery_taken_back_by_staff_ends_its_doubt(make_sent, hear, staff):
-    [shipment] = make_sent(1)
-    hear({shipment.waybill: HAPPY}, hours=33)
-    parcel, line = Parcel.objects.get(), OrderLine.objects.get()
-    at = NOW + timedelta(hours=60)
-    write_events(source="tracker_delivery", told={parcel.pk: [raw("반송", hours=50)]}, at=at)
-    ids = shipments.lines_of([shipment.pk])
-    assert shipments.undeliver(line_ids=ids, actor=staff, at=at, reason="반송됨").refused == {}
-    assert (cases(), reloaded(line).open_locks, reloaded(line).state) == ([], 0, LineState.SHIPPING)
-    assert find_violations(*HEALTHY) == []
-
-
 def test_a19_claims_outlive_a_delivery_and_confirmed_lines_stay(make_sent, hear, staff):
     claimed, undone, confirmed = make_sent(3)
     lines = {one.pk: OrderLine.objects.get(order=one.order) for one in (claimed, undone, confirmed)}
@@ -398,106 +318,8 @@ def test_a18_what_goes_without_a_courier_is_never_asked_about(make_shipments, st
     assert (TrackingPoll.objects.count(), sweeping.sweep(at=NOW + timedelta(days=30))) == (0, 0)
 
 
-def test_the_first_scan_sends_a_shipment_that_nobody_has_sent(make_numbered, hear):
-    [shipment] = make_numbered(1)
-    assert voided.watch_numbers(at=NOW) == 1
-    assert voided.watch_numbers(at=NOW) == 0
-    hear({shipment.waybill: [PICKED]}, hours=5)
-    line = OrderLine.objects.get()
-    assert (line.state, line.shipped_at, line.picked_up_at) == (
-        LineState.SHIPPING, NOW + timedelta(hours=5), NOW + timedelta(hours=5),
-    )  # fmt: skip
-    parcel = Parcel.objects.get()
-    assert (parcel.state, parcel.first_scan_at, parcel.stage) == ("HANDED_OVER", NOW + 4 * HOUR, "PICKED_UP")
-    assert TrackingPoll.objects.get().is_active
-    relay.run_once(at=NOW + timedelta(hours=6))
-    assert Message.objects.filter(template="order_shipped").count() == 1
-    assert find_violations(*HEALTHY) == []
-
-
-def test_a_scan_of_what_is_held_is_a_case_and_nothing_leaves(make_numbered, hear, staff):
-    [shipment] = make_numbered(1)
-    voided.watch_numbers(at=NOW)
-    ids = shipments.lines_of([shipment.pk])
-    locks.hold(line_ids=ids, actor=staff, at=NOW, reason="고객 확인 중")
-    hear({shipment.waybill: [PICKED]}, hours=5)
-    assert (OrderLine.objects.get().state, Parcel.objects.get().state) == ("READY", "NUMBERED")
-    [case] = ShippingException.objects.all()
-    assert (case.kind, case.detail) == (K.NOT_SHIPPED, "배송보류 중입니다. 사유: 고객 확인 중")
-    locks.release_hold(line_ids=ids, actor=staff, at=NOW)
-    shipments.ship(line_ids=ids, actor=staff, at=NOW + timedelta(hours=6))
-    assert cases() == []
-
-
-def test_without_the_setting_no_scan_sends_anything(make_numbered, hear, staff):
-    set_setting(key="ships_on_scan", value=False, actor=staff, at=NOW)
-    [shipment] = make_numbered(1)
-    assert voided.watch_numbers(at=NOW) == 0
-    polling.start(parcels=[Parcel.objects.get()], at=NOW)
-    hear({shipment.waybill: [PICKED]}, hours=5)
-    assert (OrderLine.objects.get().state, cases()) == ("READY", [])
-
-
-def test_a_deleted_number_that_was_printed_is_watched_for_a_week(make_numbered, hear, staff):
-    scanned, quiet, unprinted = make_numbered(3)
-    Parcel.objects.filter(shipment__in=[scanned, quiet]).update(printed_at=NOW, printed_count=1)
-    ids = shipments.lines_of([scanned.pk, quiet.pk, unprinted.pk])
-    waybills.void_waybills(line_ids=ids, actor=staff, at=NOW, reason="주문 취소")
-    assert voided.watch_numbers(at=NOW + HOUR) == 2
-    hear(hours=30)
-    assert TrackingPoll.objects.filter(is_active=True).count() == 2
-    hear({scanned.waybill: [scan("집화처리", hours=40, code="AT_PICKUP")]}, hours=54)
-    assert cases() == [K.CANCELLED_BUT_SCANNED]
-    assert {p.state for p in Parcel.objects.all()} == {"VOID"}
-    assert Counter(OrderLine.objects.values_list("state", flat=True)) == {"READY": 3}
-    hear(hours=24 * 8)
-    assert not TrackingPoll.objects.filter(is_active=True).exists()
-    assert voided.watch_numbers(at=NOW + timedelta(days=8)) == 0
-
-
 def test_a_box_of_a_return_arrives_in_our_house_and_delivers_no_line(make_sent, hear):
     [shipment] = make_sent(1)
     Parcel.objects.update(direction=Direction.RETURN)
     hear({shipment.waybill: HAPPY}, hours=33)
     assert (Parcel.objects.get().state, OrderLine.objects.get().state) == (ParcelState.DELIVERED, LineState.SHIPPING)
-
-
-# ---- feeds ----
-
-
-def test_a_feed_tells_only_what_is_new_and_both_are_read_together(make_sent, staff):
-    [shipment] = make_sent(1)
-    parcel = Parcel.objects.get()
-    TrackingPoll.objects.update(source="cj_feed")
-    first = [raw("집화처리", hours=4, code="AT_PICKUP"), raw("간선상차", hours=6, code="IN_TRANSIT")]
-    assert write_events(source="cj_feed", told={parcel.pk: first}, at=NOW + timedelta(hours=7)) == {parcel.pk}
-    write_events(source="cj_feed", told={parcel.pk: first[1:]}, at=NOW + timedelta(hours=8))
-    write_events(
-        source="cj_feed", told={parcel.pk: [raw("배송완료", hours=30, code="DELIVERED")]}, at=NOW + timedelta(hours=31)
-    )
-    assert OrderLine.objects.get().delivered_at == NOW + timedelta(hours=30)
-    assert list(TrackingEvent.objects.order_by("seq").values_list("raw_name", flat=True)) == [
-        "집화처리", "간선상차", "배송완료",
-    ]  # fmt: skip
-    assert reloaded(parcel).first_scan_at == NOW + 4 * HOUR
-    assert find_violations(*HEALTHY) == []
-
-
-def test_another_source_than_the_chosen_one_is_kept_apart_and_moves_nothing(make_sent, hear):
-    [shipment] = make_sent(1)
-    parcel = Parcel.objects.get()
-    hear({shipment.waybill: [PICKED]}, hours=5)
-    told = {parcel.pk: [raw("배송완료", hours=20, code="DELIVERED")]}
-    assert write_events(source="sweettracker", told=told, at=NOW + timedelta(hours=21)) == {parcel.pk}
-    assert (OrderLine.objects.get().state, reloaded(parcel).stage) == ("SHIPPING", TrackingStage.PICKED_UP)
-    assert Counter(TrackingEvent.objects.values_list("source", flat=True)) == {"tracker_delivery": 1, "sweettracker": 1}
-
-
-def test_stored_events_are_read_again_without_being_doubled(make_sent, hear):
-    [shipment] = make_sent(1)
-    long = scan("간선상차", hours=6, code="IN_TRANSIT", text="가" * 400)
-    hear({shipment.waybill: [PICKED, long]}, hours=7)
-    parcel = Parcel.objects.get()
-    assert reproject(parcel_ids=[parcel.pk], at=NOW + timedelta(hours=8)) == {parcel.pk}
-    assert TrackingEvent.objects.count() == 2
-    assert reloaded(parcel).stage == TrackingStage.IN_TRANSIT

@@ -293,16 +293,16 @@ def _move(
 
 
 def _note_move(outcome: Outcome, good: Collection[Case], kind: EventKind, *, at: datetime, **facts: Any) -> None:
-    """What was done to the box, in the history of its case; a case that closed with the move has its own version."""
+    """What was done to the box, in the history of its case; one that ended with the move has its new version."""
     rows = ShippingException.objects.select_related("shipment").filter(pk__in=[one.case.pk for one in good])
     now = {one.pk: one for one in rows}
-    for one in good:
-        one.case = now[one.case.pk]
-    for stage in ExceptionStage:
-        mine = [one for one in good if one.case.stage == stage]
-        text = f"{kind.label}: {facts['reason']}"[:200]
-        part = _told(Outcome(), mine, events.EXCEPTION_NOTED, {}, to=stage, at=at, **(facts | {"reason": text}))
-        outcome.changes += part.changes
+    facts["reason"] = f"{kind.label}: {facts['reason']}"[:200]
+    left = [one for one in good if now[one.case.pk].version == one.case.version]
+    noted = _told(Outcome(), left, events.EXCEPTION_NOTED, {}, to=ExceptionStage.OPEN, at=at, **facts)
+    ended = [now[one.case.pk] for one in good if now[one.case.pk].version != one.case.version]
+    closed = Outcome(changes=[Change(one, ExceptionStage.OPEN, ExceptionStage.DONE, one.version) for one in ended])
+    record(closed, events.EXCEPTION_CLOSED, at=at, **facts)
+    outcome.changes = [*noted.changes, *closed.changes]
 
 
 def resend(
