@@ -54,6 +54,7 @@ EXCEPTIONS = (
     Watched("held", "보류", "orders", "mark=held&period=all"),
     Watched("unmapped", "품목 연결", "orders", "mark=unmapped&period=all"),
     Watched("tracking", "추적 오류", "shipping", "tab=error&period=all", DANGER),
+    Watched("exceptions", "배송 예외", "exceptions", "tab=open&period=all", DANGER),
 )
 MONEY = (
     Watched("matching", "확인할 입금", "deposits", "tab=waiting"),
@@ -144,7 +145,8 @@ def exception_cards(user: User, at: datetime) -> Iterator[Card]:
     """예외 카드: what somebody has to look at, as far as the person may see it."""
     if user.has_perm("orders.view"):
         for watched in EXCEPTIONS:
-            yield _card(watched, user, at)
+            if user.has_perm(lists.page(watched.page).permission):
+                yield _card(watched, user, at)
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")

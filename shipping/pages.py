@@ -257,7 +257,8 @@ class ShippingPage(ShipmentPage):
         columns.PLACE,
         columns.NEWS,
         columns.PASSED,
-        columns.TAGS,
+        columns.SCANNED,
+        columns.TAGS_ON_THE_WAY,
     )
     empty_text = "배송중인 주문이 없습니다. 배송준비중 관리에서 '배송중 처리'를 하면 여기에 나타납니다."
 

@@ -4,6 +4,8 @@ import time
 from datetime import datetime
 from typing import Any
 
+from shipping.services.exceptions import sweeping
+from shipping.services.tracking import voided
 from shipping.services.tracking.asking import poll_due
 
 LONGEST = 8.0
@@ -22,3 +24,13 @@ def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
         if not answered:
             break
     return written
+
+
+def watch_numbers(*, at: datetime, **kwargs: Any) -> int:
+    """번호 살피기: begin to ask about boxes that may leave before anybody says so, and about deleted labels."""
+    return voided.watch_numbers(at=at)
+
+
+def sweep_exceptions(*, at: datetime, **kwargs: Any) -> int:
+    """배송 예외 훑기: what stands still, was not picked up, was not collected; returns the new cases (3.5)."""
+    return sweeping.sweep(at=at)

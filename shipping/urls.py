@@ -3,11 +3,14 @@
 from django.urls import path
 
 from accounts.lists import list_urls
+from shipping.exception_page import ExceptionPage
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
+    buyer,
     contracts,
     courier_file,
     couriers,
+    exceptions,
     file_batches,
     grid,
     merges,
@@ -23,6 +26,10 @@ urlpatterns = [
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
+    path("t/<str:token>/", buyer.BuyerPage.as_view(), name="buyer"),
+    path("shipping/exceptions/claims/", exceptions.ClaimFile.as_view(), name="exception_claims"),
+    path("shipping/exceptions/<int:pk>/", exceptions.ExceptionDetail.as_view(), name="exception"),
+    *list_urls(ExceptionPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("shipping/waybills/batches/", file_batches.FileBatches.as_view(), name="file_batches"),
     path("shipping/waybills/batches/<slug:key>/", file_batches.FileBatch.as_view(), name="file_batch"),

@@ -352,6 +352,11 @@ class OrderLine(StateGuard, TimeStamped):
     def unship(self, *, at: datetime) -> None:
         self.shipped_at = None
 
+    # 재발송: the boxes came back or were lost, so the goods leave once more under another number
+    @transition(state, source=S.SHIPPING, target=S.READY, conditions=[Unlocked("resend")], custom={"label": "재발송"})
+    def resend(self, *, at: datetime) -> None:
+        self.shipped_at = self.picked_up_at = self.standby_at = None
+
     # T13, T14
     @transition(state, source=S.SHIPPING, target=S.DELIVERED, custom={"label": "배송완료 처리"})
     def deliver(self, *, at: datetime, by: str, delivered_at: datetime, confirm_by: datetime) -> None:

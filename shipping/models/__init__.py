@@ -2,8 +2,10 @@
 
 from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
+from shipping.models.exception import ShippingException
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
+from shipping.models.link import BuyerLink
 from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
@@ -16,6 +18,7 @@ __all__ = [
     "Courier",
     "CourierCode",
     "CourierContract",
+    "BuyerLink",
     "ExcelTemplate",
     "MergedRows",
     "Paper",
@@ -30,6 +33,7 @@ __all__ = [
     "ShipmentLine",
     "ShipmentStep",
     "StatusRule",
+    "ShippingException",
     "TrackingAccount",
     "TrackingEvent",
     "TrackingPoll",

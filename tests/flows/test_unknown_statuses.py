@@ -15,6 +15,7 @@ from shipping.models import Parcel, StatusRule, TrackingAccount, TrackingEvent, 
 from shipping.services.tracking import reproject
 from shipping.services.tracking.rules import BOOK
 from shipping.services.tracking.statuses import Meaning, map_unknown
+from shipping.services.tracking.stored import raw_event
 from shipping.states import ParcelState, Reason, TrackingStage
 from shipping.tasks import poll_tracking
 from tests.fixtures.orders import NOW
@@ -123,14 +124,14 @@ def test_a_stored_event_is_read_as_it_was_told(make_sent, tracker, account):
     tell(tracker, make_sent(), PICKED_UP, {**ODD, "at": None}, scan(7, "UNKNOWN", "", description="문 앞"))
     poll_tracking(at=LATER)
     rows = list(TrackingEvent.objects.order_by("at", "seq"))
-    told = [reproject.raw_event(row) for row in rows]
+    told = [raw_event(row) for row in rows]
     assert [(one.name, one.text) for one in told] == [
         ("집화처리", "상품 인수"), (LEFT, "경비실에 맡겼습니다."), ("", "문 앞"),
     ]  # fmt: skip
     assert told[1] == RawEvent(code="UNKNOWN", name=LEFT, text="경비실에 맡겼습니다.", place="서울")
     assert (told[0].at, rows[1].at) == (NOW + timedelta(hours=4), NOW + timedelta(hours=4))
     rows[1].raw_name = rows[1].raw_at = rows[1].is_date_only = None
-    old = reproject.raw_event(rows[1])
+    old = raw_event(rows[1])
     assert (old.name, old.text, old.is_date_only) == ("", f"{LEFT} 경비실에 맡겼습니다.", True)
 
 
