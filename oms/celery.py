@@ -42,6 +42,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("forget-searches", "core.lists.searches.forget_old", crontab(hour=4, minute=55)),
     Periodic("forget-inputs", "core.jobs.inputs.forget_old", crontab(hour=4, minute=58)),
     Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
+    Periodic("plan-tracking", "shipping.tasks.plan_tracking", timedelta(minutes=5)),
 )
 
 

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
-from shipping.views import courier_file, grid, settings, templates, upload
+from shipping.views import courier_file, grid, settings, templates, tracking, upload
 
 app_name = "shipping"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     *list_urls(DeliveredPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
+    path("settings/tracking/", tracking.TrackingSettings.as_view(), name="tracking_settings"),
+    path("settings/tracking/new/", tracking.AccountEdit.as_view(), name="tracking_account_new"),
+    path("settings/tracking/<int:pk>/", tracking.AccountEdit.as_view(), name="tracking_account"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -43,7 +43,8 @@ GROUPS = (
         "판매와 배송",
         (
             Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
-            Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분, 배송조회 계정", "settings.view"),
+            Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분", "settings.view"),
+            Link("배송조회", "/settings/tracking/", "조회 계정과 한도, 조회 경로, 택배사별 지연", "settings.view"),
             Link("입금·환불", "/settings/money/", "승인 금액, 배송비, 경보, 보관 기간", "settings.view"),
             Link("PG 계정", "/settings/pg/", "결제대행사 키, 웹훅 주소, 가상계좌 발급", "settings.view"),
             Link("입금계좌", "/settings/bank-accounts/", "무통장입금을 받는 계좌, 입금 알림 서비스", "settings.view"),

@@ -1,5 +1,6 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -8,6 +9,7 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "CourierRoute",
     "ExcelTemplate",
     "Parcel",
     "ParcelLine",
@@ -16,7 +18,9 @@ __all__ = [
     "ShipmentLine",
     "ShipmentStep",
     "TrackingAccount",
+    "TrackingBudget",
     "TrackingEvent",
+    "TrackingLane",
     "TrackingPoll",
     "WaybillDraft",
     "WaybillLayout",

@@ -25,7 +25,7 @@ from shipping.projection import Alert, Projection, TrackedEvent, project
 from shipping.rollup import refresh_parcels
 from shipping.services.shipments import Locked, lines_of, locked_shipments
 from shipping.services.tracking import polling
-from shipping.services.tracking.polling import Lease
+from shipping.services.tracking.polling import Lease, Terms
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 
 log = logging.getLogger("oms.tracking")
@@ -112,14 +112,24 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
         changed = {read.parcel.shipment_id for read in fresh} | _flag(ended, by_parcel)
         refresh_parcels(changed)
         _tell_lines(reads, rows, at=at)
-        polls = [_next(read, at=at, speed=speed) for read in reads]
+        terms = polling.terms_of({read.poll.source for read in reads})
+        polls = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
         for poll, _ in ended:
             poll.is_active, poll.lease_until, poll.last_error = False, None, by_parcel[poll.pk][1].detail[:200]
         update_rows([*polls, *(poll for poll, _ in ended)], _POLL_FIELDS)
     return len(reads) + len(ended)
 
 
-_POLL_FIELDS = ("last_hash", "last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at")
+_POLL_FIELDS = (
+    "last_hash",
+    "last_ok_at",
+    "fail_count",
+    "lease_until",
+    "last_error",
+    "is_active",
+    "next_poll_at",
+    "pace",
+)
 
 
 def _mine(
@@ -150,7 +160,9 @@ def _mine(
 
 def _store(reads: Sequence[_Read]) -> None:
     TrackingEvent.objects.bulk_create(
-        (event for read in reads for event in _events(read.parcel, read.seen)), ignore_conflicts=True, batch_size=1000
+        (event for read in reads for event in _events(read.parcel, read.seen, source=read.poll.source)),
+        ignore_conflicts=True,
+        batch_size=1000,
     )
     for read in reads:
         parcel, seen = read.parcel, read.seen
@@ -162,11 +174,11 @@ def _store(reads: Sequence[_Read]) -> None:
     update_rows([read.parcel for read in reads], told)
 
 
-def _events(parcel: Parcel, seen: Projection) -> Iterator[TrackingEvent]:
+def _events(parcel: Parcel, seen: Projection, *, source: str) -> Iterator[TrackingEvent]:
     for seq, event in enumerate(seen.events):
         yield TrackingEvent(
             parcel=parcel,
-            source=polling.SOURCE,
+            source=source,
             seq=seq,
             raw_code=event.raw.code[:40],
             raw_text=f"{event.raw.name} {event.raw.text}".strip()[:300],
@@ -254,7 +266,7 @@ def _complete(rows: Locked, boxes: dict[int, set[int]], arrived: set[int]) -> di
     return found
 
 
-def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
+def _next(read: _Read, *, at: datetime, speed: int, terms: Terms) -> TrackingPoll:
     poll, parcel, seen = read.poll, read.parcel, read.seen
     poll.last_hash, poll.last_ok_at, poll.fail_count = seen.fingerprint, at, 0
     poll.lease_until, poll.last_error = None, ""
@@ -265,7 +277,5 @@ def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
         poll.is_active = False
         Parcel.objects.filter(pk=parcel.pk).update(alert=TrackingAlert.EXPIRED)
         refresh_parcels({parcel.shipment_id})
-    poll.next_poll_at = polling.next_poll(
-        parcel_id=parcel.pk, stage=seen.stage, at=at, speed=speed, shipped_at=parcel.handed_over_at
-    )
+    polling.plan_next(poll, stage=seen.stage, at=at, terms=terms, speed=speed, shipped_at=parcel.handed_over_at)
     return poll
