@@ -25,6 +25,7 @@ def _cases(times: int, folder: Path) -> dict[str, Case]:
         "export": moves.exports,
         "upload": moves.waybill_upload,
         "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
+        "claim": lambda shop, staff: polls.claims(shop, staff, folder=folder),
         "deposits": deposits,
         "money": money,
     }

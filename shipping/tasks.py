@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from core.jobs.dispatch import send
-from shipping.services.tracking import asking, lanes, polling, stretching
+from shipping.services.tracking import asking, lanes, stretching
 
 LANE = "shipping.tasks.poll_lane"
 
@@ -17,9 +17,7 @@ def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
 
     A message that is lost is sent again ten seconds later: what is due stands in the database alone.
     """
-    duties = lanes.duties(at=at)
-    due = polling.couriers_due(couriers={duty.courier for duty in duties if not duty.is_probe}, at=at)
-    wanted = [duty for duty in duties if duty.is_probe or duty.courier in due]
+    wanted = lanes.wanted(at=at)
     for duty in wanted:
         send(LANE, {"lane_id": duty.lane_id})
     return len(wanted)

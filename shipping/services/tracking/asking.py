@@ -54,7 +54,7 @@ def poll_due(*, at: datetime, limit: int = BATCH, sleep: Sleep = time.sleep) -> 
     """모두 조회, once, in this process: one batch of every lane that may ask; returns how many answers were written."""
     return sum(
         poll_lane(lane_id=duty.lane_id, at=at, seconds=0, limit=limit, sleep=sleep).written
-        for duty in lanes.duties(at=at)
+        for duty in lanes.wanted(at=at)
     )
 
 
@@ -100,9 +100,7 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
     leases = polling.claim(at=at, limit=places.count, courier=lane.courier, source=lane.account.code, ahead=ahead)
     if not leases:
         return Done()
-    gauge = Gauge(
-        samples=lane.samples, in_a_row=lane.failed_in_a_row, first_failed_at=lane.first_failed_at, is_probe=is_probe
-    )
+    gauge = lanes.gauge_of(lane, is_probe=is_probe)
     asking = _Asking(source, lane, gauge, leases, places, at=at, sleep=sleep)
     answers = asking.run()
     failpoint(ASKED)
@@ -134,7 +132,7 @@ def _places(lane: TrackingLane, *, at: datetime, limit: int) -> Places:
     account, rate = lane.account, lanes.rate_of(lane, at=at)
     first, apart = 0.0, 0.0
     if rate is not None:
-        share = budgets.HORIZON.total_seconds() * (account.per_second or rate) / lanes.working_on(account, at=at)
+        share = budgets.HORIZON.total_seconds() * (account.per_second or rate) / lanes.sharing(account, at=at)
         wanted = min(wanted, max(1, round(share)))
     is_slow = rate is not None and rate != account.per_second
     if rate is not None and is_slow:

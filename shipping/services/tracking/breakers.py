@@ -35,6 +35,8 @@ class Gauge:
     first_failed_at: datetime | None = None
     is_probe: bool = False
     good: int = 0
+    failed: int = 0
+    """Good answers and failures of this batch: what failed before opens nothing by itself."""
     pause: timedelta | None = None
     """A rate limit was met: nothing before so long."""
     is_denied: bool = False
@@ -48,6 +50,7 @@ class Gauge:
             self._count(at, failed=0)
         elif result.outcome == TrackOutcome.UNAVAILABLE:
             self.in_a_row += 1
+            self.failed += 1
             self.first_failed_at = self.first_failed_at or at
             self._count(at, failed=1)
         elif result.outcome == TrackOutcome.RATE_LIMITED:
@@ -68,14 +71,14 @@ class Gauge:
 
     def is_tripped(self, *, at: datetime) -> bool:
         """열림: see ENOUGH and FEW; a probe that fails opens again."""
-        if self.is_probe and self.in_a_row:
-            return True
-        if self.in_a_row >= ENOUGH:
+        if not self.failed:
+            return False
+        if self.is_probe or self.in_a_row >= ENOUGH:
             return True
         if self.in_a_row >= FEW and self.first_failed_at is not None and at - self.first_failed_at >= SPAN:
             return True
         asked, failed = self._sums(at)
-        return self.in_a_row > 0 and asked >= ENOUGH and failed >= PART * asked
+        return asked >= ENOUGH and failed >= PART * asked
 
     def kept(self, *, at: datetime) -> list[list[int]]:
         """표본: those of the last minute."""

@@ -97,6 +97,20 @@ def duties(*, at: datetime) -> list[Duty]:
     return found
 
 
+def wanted(*, at: datetime) -> list[Duty]:
+    """할 일이 있는 차선: those with parcels that are due, and every probe."""
+    found = duties(at=at)
+    due = polling.couriers_due(couriers={duty.courier for duty in found if not duty.is_probe}, at=at)
+    return [duty for duty in found if duty.is_probe or duty.courier in due]
+
+
+def gauge_of(lane: TrackingLane, *, is_probe: bool) -> Gauge:
+    """눈금 for the next batch of a lane; a probe stands for itself."""
+    if is_probe:
+        return Gauge(is_probe=True)
+    return Gauge(samples=lane.samples, in_a_row=lane.failed_in_a_row, first_failed_at=lane.first_failed_at)
+
+
 def _leaves_room(lane: TrackingLane, *, at: datetime) -> bool:
     return lane.account.state == AccountState.BLOCKED or is_away(lane, at=at)
 
@@ -157,9 +171,11 @@ def may_probe(account: TrackingAccount, *, at: datetime) -> bool:
     return bool(row.filter(Q(retry_at=None) | Q(retry_at__lte=at)).update(retry_at=at + PROBE))
 
 
-def working_on(account: TrackingAccount, *, at: datetime) -> int:
-    """같은 계정의 차선 that are worked on: they share its rate."""
-    return max(1, TrackingLane.objects.filter(account=account, lease_until__gt=at).count())
+def sharing(account: TrackingAccount, *, at: datetime) -> int:
+    """한도를 나누는 차선: healthy ones of an account with parcels that are due; none of them starves another."""
+    able = TrackingLane.objects.filter(account=account, opened_until=None, stopped_at=None)
+    able = able.filter(Q(wait_until=None) | Q(wait_until__lte=at))
+    return max(1, len(polling.couriers_due(couriers=able.values_list("courier", flat=True), at=at)))
 
 
 def rate_of(lane: TrackingLane, *, at: datetime) -> float | None:

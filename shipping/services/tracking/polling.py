@@ -4,7 +4,7 @@ The table is narrow and hot; a lease pushes `next_poll_at` and carries a token t
 start and stop takes the token away from whoever is asking just then. When to ask is decided by planning.py.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 """`next_poll_at` of what staff ask for: before everything that is merely due."""
 
 # Without the courier in the condition the planner would sort every due row (shipping.md 4.3).
-_CLAIM = """
+CLAIM = """
 WITH due AS (
     SELECT p.parcel_id FROM shipping_trackingpoll p
     WHERE p.is_active AND p.courier = %(courier)s AND p.next_poll_at <= %(due)s
@@ -131,7 +131,7 @@ def claim(
     """
     values: dict[str, Any] = {"courier": courier, "source": source, "due": at + ahead, "until": at + LEASE}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, values | {"limit": limit})
+        cursor.execute(CLAIM, values | {"limit": limit})
         return [Lease(*row) for row in cursor.fetchall()]
 
 
@@ -142,7 +142,7 @@ def count_due(*, courier: str, at: datetime, limit: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def couriers_due(*, couriers: Collection[str], at: datetime) -> set[str]:
+def couriers_due(*, couriers: Iterable[str], at: datetime) -> set[str]:
     """할 일이 있는 택배사: those of these couriers with at least one parcel that is due."""
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, [sorted(couriers), at])
