@@ -70,6 +70,8 @@ PAGES = {
     "deadlines": "/settings/deadlines/",
     "holidays": "/settings/holidays/",
     "couriers": "/settings/couriers/",
+    "tracking": "/settings/tracking/",
+    "new tracking account": "/settings/tracking/new/",
     "keys": "/settings/shortcuts/",
     "notices": "/payments/notices/?period=all",
     "refused requests": "/payments/notices/refused/?period=all",
