@@ -253,12 +253,12 @@ def test_a_fault_of_the_source_changes_no_order_and_backs_off(kind, make_sent, t
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {1}
     # So few failures open the breaker when they go on for two minutes: nobody is asked, then one.
     TrackingPoll.objects.filter(waybill=sent[0].waybill).update(next_poll_at=LATER)
-    assert asking.poll_due(at=LATER + timedelta(minutes=2)) == 1
+    assert asking.poll_due(at=LATER + timedelta(minutes=3)) == 1
     lane.refresh_from_db()
     assert (lane.failing_since, lane.opened_seconds) == (lane.first_failed_at, 60)
-    assert asking.poll_due(at=LATER + timedelta(minutes=2, seconds=30)) == 0
+    assert asking.poll_due(at=LATER + timedelta(minutes=3, seconds=30)) == 0
     tracker.control("faults", method="DELETE")
-    assert asking.poll_due(at=LATER + timedelta(minutes=4)) == 1
+    assert asking.poll_due(at=LATER + timedelta(minutes=5)) == 1
     lane.refresh_from_db()
     assert (lane.failing_since, lane.failed_in_a_row, lane.opened_until) == (None, 0, None)
     asked_at = LATER + timedelta(minutes=10)

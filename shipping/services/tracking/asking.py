@@ -108,7 +108,7 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
     _give_back(fresh, gauge, asking.left, answers, at=at)
     told = [answer for answer in answers if answer[1].outcome != TrackOutcome.UNKNOWN_CARRIER]
     written = write_answers(answers=told, at=at, speed=lane.account.speed)
-    is_more = not gauge.is_over(at=at) and not is_probe and len(leases) == places.count
+    is_more = not gauge.is_over() and not is_probe and len(leases) == places.count
     _copy(lane, fresh)
     return Done(written, is_more)
 
@@ -211,7 +211,7 @@ class _Asking:
 
     def _take(self) -> tuple[int, Lease] | None:
         with self._change:
-            while self._queue and not self._gauge.is_over(at=self._now()):
+            while self._queue and not self._gauge.is_over():
                 if self._gauge.may_ask(self._in_flight):
                     self._in_flight += 1
                     return self._queue.popleft()

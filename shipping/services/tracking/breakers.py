@@ -35,10 +35,10 @@ class Gauge:
     first_failed_at: datetime | None = None
     is_probe: bool = False
     good: int = 0
-    failed: int = 0
-    """Good answers and failures of this batch: what failed before opens nothing by itself."""
+    """Good answers of this batch."""
     pause: timedelta | None = None
     """A rate limit was met: nothing before so long."""
+    is_tripped: bool = False
     is_denied: bool = False
     is_unknown: bool = False
 
@@ -50,9 +50,9 @@ class Gauge:
             self._count(at, failed=0)
         elif result.outcome == TrackOutcome.UNAVAILABLE:
             self.in_a_row += 1
-            self.failed += 1
             self.first_failed_at = self.first_failed_at or at
             self._count(at, failed=1)
+            self.is_tripped = self.is_tripped or self._trips(at)
         elif result.outcome == TrackOutcome.RATE_LIMITED:
             wait = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
             self.pause = min(max(self.pause or wait, wait), LONGEST_WAIT)
@@ -61,18 +61,16 @@ class Gauge:
         elif result.outcome == TrackOutcome.UNKNOWN_CARRIER:
             self.is_unknown = True
 
-    def is_over(self, *, at: datetime) -> bool:
+    def is_over(self) -> bool:
         """그만 묻기: nothing more is asked in this batch."""
-        return self.pause is not None or self.is_denied or self.is_unknown or self.is_tripped(at=at)
+        return self.pause is not None or self.is_denied or self.is_unknown or self.is_tripped
 
     def may_ask(self, in_flight: int) -> bool:
         """하나 더: while nothing has answered well, no more are on their way than it takes to open."""
         return self.good > 0 and not self.in_a_row or self.in_a_row + in_flight < ENOUGH
 
-    def is_tripped(self, *, at: datetime) -> bool:
-        """열림: see ENOUGH and FEW; a probe that fails opens again."""
-        if not self.failed:
-            return False
+    def _trips(self, at: datetime) -> bool:
+        """After a failure; see ENOUGH and FEW. A probe that fails opens again."""
         if self.is_probe or self.in_a_row >= ENOUGH:
             return True
         if self.in_a_row >= FEW and self.first_failed_at is not None and at - self.first_failed_at >= SPAN:

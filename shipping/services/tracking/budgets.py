@@ -16,6 +16,7 @@ from shipping.services.tracking.planning import HINT_SHARE, STAFF_SHARE
 
 HORIZON = timedelta(seconds=1)
 """So far ahead places are given away; what is taken and not used is lost."""
+SKEW = timedelta(minutes=1)
 STAFF_BURST, HINT_BURST = timedelta(minutes=10), timedelta(seconds=10)
 """Staff may use the share of ten minutes at one stroke: a list of parcels that they have chosen."""
 
@@ -32,8 +33,8 @@ class Places:
 def room(next_at: datetime | None, *, rate: float, at: datetime, horizon: timedelta) -> tuple[datetime, int]:
     """빈 자리: when the next place is, and how many there are within the horizon."""
     space = 1 / rate
-    longest = at + horizon + timedelta(seconds=2 * space)
-    # A moment far ahead is that of a clock that was set back.
+    longest = at + horizon + SKEW + timedelta(seconds=2 * space)
+    # A moment far ahead is that of a clock that was set back; one nearer may be that of another host.
     begin = next_at if next_at is not None and at < next_at <= longest else at
     left = (at + horizon - begin).total_seconds()
     return begin, math.ceil(left / space - 1e-9) if left > 0 else 0

@@ -210,7 +210,7 @@ def note_answers(lane: TrackingLane, gauge: Gauge, results: Sequence[TrackResult
             log.error("account %s does not know courier %s", account.code, lane.courier)
         lane.save()
     _note_account(account, gauge, at=at)
-    if gauge.is_tripped(at=at) and lane.opened_until is not None:
+    if gauge.is_tripped and lane.opened_until is not None:
         polling.shift(courier=lane.courier, at=at, until=lane.opened_until)
         if not was_open:
             data = {"data": {"courier": lane.courier, "error": lane.last_error}}
@@ -227,7 +227,7 @@ def _note_rate(lane: TrackingLane, gauge: Gauge, *, at: datetime) -> None:
 
 
 def _note_breaker(lane: TrackingLane, gauge: Gauge, *, at: datetime) -> None:
-    if gauge.is_tripped(at=at):
+    if gauge.is_tripped:
         lane.opened_seconds = breakers.open_seconds(lane.opened_seconds)
         lane.opened_until = at + timedelta(seconds=lane.opened_seconds)
         lane.opened_at = lane.opened_at or at
