@@ -44,6 +44,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
     Periodic("watch-numbers", "shipping.tasks.watch_numbers", timedelta(minutes=10)),
     Periodic("exception-sweep", "shipping.tasks.sweep_exceptions", timedelta(minutes=30)),
+    Periodic("plan-tracking", "shipping.tasks.plan_tracking", timedelta(minutes=5)),
 )
 
 

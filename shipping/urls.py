@@ -18,6 +18,7 @@ from shipping.views import (
     settings,
     statuses,
     templates,
+    tracking,
     upload,
 )
 
@@ -46,6 +47,9 @@ urlpatterns = [
     path("settings/waybills/new/", contracts.ContractCreate.as_view(), name="contract_new"),
     path("settings/waybills/<int:pk>/", contracts.ContractEdit.as_view(), name="contract"),
     path("settings/waybills/numbers/<int:pk>/", contracts.NumberAct.as_view(), name="number_act"),
+    path("settings/tracking/", tracking.TrackingSettings.as_view(), name="tracking_settings"),
+    path("settings/tracking/new/", tracking.AccountEdit.as_view(), name="tracking_account_new"),
+    path("settings/tracking/<int:pk>/", tracking.AccountEdit.as_view(), name="tracking_account"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -4,6 +4,7 @@ from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.exception import ShippingException
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
+from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
 from shipping.models.link import BuyerLink
 from shipping.models.numbers import WaybillNumber
@@ -19,6 +20,7 @@ __all__ = [
     "CourierCode",
     "CourierContract",
     "BuyerLink",
+    "CourierRoute",
     "ExcelTemplate",
     "MergedRows",
     "Paper",
@@ -35,7 +37,9 @@ __all__ = [
     "StatusRule",
     "ShippingException",
     "TrackingAccount",
+    "TrackingBudget",
     "TrackingEvent",
+    "TrackingLane",
     "TrackingPoll",
     "UnknownStatus",
     "WaybillDraft",

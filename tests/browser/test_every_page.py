@@ -71,6 +71,8 @@ PAGES = {
     "holidays": "/settings/holidays/",
     "couriers": "/settings/couriers/",
     "rules of exceptions": "/settings/exceptions/",
+    "tracking": "/settings/tracking/",
+    "new tracking account": "/settings/tracking/new/",
     "keys": "/settings/shortcuts/",
     "notices": "/payments/notices/?period=all",
     "refused requests": "/payments/notices/refused/?period=all",

@@ -76,12 +76,12 @@ def test_a_delivery_taken_back_by_staff_ends_its_doubt(delivered, staff):
 def test_a_feed_tells_only_what_is_new_and_both_are_read_together(make_sent):
     [shipment] = make_sent(1)
     parcel = Parcel.objects.get()
-    TrackingPoll.objects.update(source="cj_feed")
+    TrackingPoll.objects.update(source="cj")
     first = [raw("집화처리", hours=4, code="AT_PICKUP"), raw("간선상차", hours=6, code="IN_TRANSIT")]
-    assert write_events(source="cj_feed", told={parcel.pk: first}, at=NOW + timedelta(hours=7)) == {parcel.pk}
-    write_events(source="cj_feed", told={parcel.pk: first[1:]}, at=NOW + timedelta(hours=8))
+    assert write_events(source="cj", told={parcel.pk: first}, at=NOW + timedelta(hours=7)) == {parcel.pk}
+    write_events(source="cj", told={parcel.pk: first[1:]}, at=NOW + timedelta(hours=8))
     write_events(
-        source="cj_feed", told={parcel.pk: [raw("배송완료", hours=30, code="DELIVERED")]}, at=NOW + timedelta(hours=31)
+        source="cj", told={parcel.pk: [raw("배송완료", hours=30, code="DELIVERED")]}, at=NOW + timedelta(hours=31)
     )
     assert OrderLine.objects.get().delivered_at == NOW + timedelta(hours=30)
     assert list(TrackingEvent.objects.order_by("seq").values_list("raw_name", flat=True)) == [

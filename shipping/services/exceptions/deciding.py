@@ -25,7 +25,7 @@ from shipping.rollup import refresh_parcels
 from shipping.services import resending
 from shipping.services.exceptions.opening import refresh_alerts
 from shipping.services.shipments import Locked, locked_whole
-from shipping.services.tracking import polling
+from shipping.services.tracking import lanes, polling, wanting
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage
 
 NOT_FOUND = "배송 예외를 찾을 수 없습니다. 목록을 새로 고치세요."
@@ -229,14 +229,21 @@ def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch
         last = asked.get(one.parcel.pk)
         return ASKED_JUST_NOW if last is not None and last > at - MIN_PAUSE else None
 
-    couriers = set(polling.asked_couriers())
+    couriers = lanes.routes_now().keys()
     with locked_cases(exception_ids, actor=actor) as cases:
         polls = TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in cases])
         asked = dict(polls.values_list("parcel_id", "last_ok_at"))
         outcome, good = _sorted(cases, exception_ids, refusal)
         if good and not is_preview():
-            polling.start(parcels=[one.parcel for one in good], at=at)
-            TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in good]).update(next_poll_at=at)
+            # One that ended long ago is asked about once more; how often, and by which quota, is decided as for all.
+            going = set(polls.filter(is_active=True).values_list("parcel_id", flat=True))
+            polling.start(parcels=[one.parcel for one in good if one.parcel.pk not in going], at=at)
+            wanted = wanting.poll_now(parcel_ids=[one.parcel.pk for one in good], actor=actor, at=at)
+            outcome.refused |= {
+                one.case.pk: wanted.refused[one.parcel.pk] for one in good if one.parcel.pk in wanted.refused
+            }
+            good = [one for one in good if one.parcel.pk not in wanted.refused]
+            outcome.possible = [one.case for one in good]
         memo = "배송조회를 다시 요청했습니다."
         for stage in ExceptionStage:
             mine = [one for one in good if one.case.stage == stage]

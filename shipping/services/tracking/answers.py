@@ -15,14 +15,14 @@ from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, TrackingPoll
 from shipping.projection import Alert, Projection, project
 from shipping.rollup import refresh_parcels
-from shipping.services.couriers import note_refused_code
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import Opening
 from shipping.services.exceptions.rules import Evidence
 from shipping.services.shipments import Locked, lines_of, locked_shipments
 from shipping.services.tracking import polling, voided
-from shipping.services.tracking.polling import Lease
+from shipping.services.tracking.polling import Lease, Terms
 from shipping.services.tracking.rules import rules_for
+from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.writing import Read, ship_scanned, write
 from shipping.states import ExceptionKind, ParcelState, TrackingStage
 
@@ -47,8 +47,6 @@ def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) ->
     next date. Parcels whose orders somebody holds are asked about again a minute later.
     """
     answers = sorted(answers, key=lambda answer: answer[0].parcel_id)
-    for slug in {lease.courier for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER}:
-        note_refused_code(slug=slug, system=polling.SOURCE, at=at)
     written = sum(_postpone(lease, result, at=at) for lease, result in answers if not _is_news(result))
     news = [answer for answer in answers if _is_news(answer[1])]
     for start in range(0, len(news), CHUNK):
@@ -66,8 +64,6 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     if result.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
         values |= {"next_poll_at": at + pause}
-    elif result.outcome == TrackOutcome.UNKNOWN_CARRIER:
-        values |= {"next_poll_at": at}  # its courier is asked about again when its code is mended
     elif result.outcome == TrackOutcome.AUTH:
         values |= {"next_poll_at": at + AUTH_PAUSE}
     else:
@@ -102,7 +98,8 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
                 reads, rows = _read_again(reads, moved, by_parcel, at=at), moved
         write(reads, rows, at=at)
         _flag([parcel for _, parcel in ended], at=at)
-        polls = [_next(read, at=at, speed=speed) for read in reads]
+        terms = polling.terms_of({read.source for read in reads})
+        polls = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
         _give_up([read for read in reads if not read.poll.is_active], at=at)  # type: ignore[union-attr]
         for poll, _ in ended:
             poll.is_active, poll.lease_until, poll.last_error = False, None, by_parcel[poll.pk][1].detail[:200]
@@ -110,7 +107,9 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
     return written + len(reads) + len(ended)
 
 
-_POLL_FIELDS = ("last_hash", "last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at")
+_POLL_FIELDS = (
+    "last_hash", "last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at", "pace",
+)  # fmt: skip
 
 
 def _mine(
@@ -144,7 +143,7 @@ def seen_of(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: date
         previous=TrackingStage(parcel.stage) if parcel.stage else None,
         numbered_at=parcel.numbered_at,
         at=at,
-        rules=rules_for(source, parcel.courier),
+        rules=rules_for(kind_of(source), parcel.courier),
         shipped_at=parcel.handed_over_at,
     )
 
@@ -164,7 +163,7 @@ def _flag(parcels: Sequence[Parcel], *, at: datetime) -> None:
     refresh_parcels({parcel.shipment_id for parcel in parcels})
 
 
-def _next(read: Read, *, at: datetime, speed: int) -> TrackingPoll:
+def _next(read: Read, *, at: datetime, speed: int, terms: Terms) -> TrackingPoll:
     poll, parcel, seen = read.poll, read.parcel, read.seen
     assert poll is not None
     poll.last_hash, poll.last_ok_at, poll.fail_count = seen.fingerprint, at, 0
@@ -173,7 +172,7 @@ def _next(read: Read, *, at: datetime, speed: int) -> TrackingPoll:
     poll.is_active = asks_on(read)
     if poll.is_active and polling.is_expired(shipped_at=left_at, at=at):
         poll.is_active = False
-    poll.next_poll_at = polling.next_poll(parcel_id=parcel.pk, stage=seen.stage, at=at, speed=speed, shipped_at=left_at)
+    polling.plan_next(poll, stage=seen.stage, at=at, terms=terms, speed=speed, shipped_at=left_at)
     return poll
 
 

@@ -14,6 +14,7 @@ from core.lookups import Among
 from shipping.models import StatusRule, TrackingEvent, TrackingPoll
 from shipping.services.tracking.feeding import read_again
 from shipping.services.tracking.rules import BOOK, rules_for
+from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import raw_event
 from shipping.states import TrackingStage
 
@@ -72,4 +73,4 @@ def apply_rules(*, at: datetime) -> int:
 
 
 def _is_known(row: TrackingEvent, courier: str) -> bool:
-    return rules_for(row.source, courier).stage_of(raw_event(row)) != TrackingStage.UNKNOWN
+    return rules_for(kind_of(row.source), courier).stage_of(raw_event(row)) != TrackingStage.UNKNOWN

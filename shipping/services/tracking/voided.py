@@ -20,6 +20,7 @@ from shipping.services.exceptions.rules import Evidence
 from shipping.services.tracking import polling
 from shipping.services.tracking.polling import Lease
 from shipping.services.tracking.rules import rules_for
+from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import event_rows
 from shipping.states import ExceptionKind, ParcelState
 
@@ -76,7 +77,7 @@ def write_voided(by_parcel: Mapping[int, tuple[Lease, TrackResult]], *, at: date
     scanned = []
     for poll in mine:
         parcel, result = parcels[poll.pk], by_parcel[poll.pk][1]
-        rules = rules_for(poll.source, parcel.courier)
+        rules = rules_for(kind_of(poll.source), parcel.courier)
         seen = project(result.events, previous=None, numbered_at=parcel.numbered_at, at=at, rules=rules)
         poll.lease_until, poll.last_error, poll.fail_count, poll.last_ok_at = None, "", 0, at
         is_over = at >= (parcel.voided_at or at) + WATCHED or result.outcome not in _TOLD

@@ -24,6 +24,7 @@ from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
 from shipping.services.shipments import Locked, lines_of, ship
+from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import Marks, event_rows
 from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ExceptionKind, ParcelState, TrackingStage
@@ -60,7 +61,7 @@ def write(reads: Sequence[Read], rows: Locked, *, at: datetime, is_told: bool = 
     _turn_back(reads, at=at)
     _arrive(reads, rows, at=at)
     if is_told:
-        note_unknown((Seen(one.parcel.pk, one.source, one.parcel.courier, one.seen) for one in fresh), at=at)
+        note_unknown((Seen(one.parcel.pk, kind_of(one.source), one.parcel.courier, one.seen) for one in fresh), at=at)
 
 
 def ship_scanned(reads: Sequence[Read], rows: Locked, *, at: datetime) -> bool:

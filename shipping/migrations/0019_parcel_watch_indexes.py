@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("shipping", "0023_shipping_exceptions")]
+    dependencies = [("shipping", "0018_shipping_exceptions")]
 
     operations = [
         AddIndexConcurrently(
