@@ -54,7 +54,6 @@ EXCEPTIONS = (
     Watched("held", "보류", "orders", "mark=held&period=all"),
     Watched("unmapped", "품목 연결", "orders", "mark=unmapped&period=all"),
     Watched("tracking", "추적 오류", "shipping", "tab=error&period=all", DANGER),
-    Watched("exceptions", "배송 예외", "exceptions", "tab=open&period=all", DANGER),
 )
 MONEY = (
     Watched("matching", "확인할 입금", "deposits", "tab=waiting"),
@@ -116,7 +115,7 @@ class Dashboard(PermissionRequired):
         context = {
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
-            "exceptions": list(exception_cards(user, at)),
+            "exceptions": list(exception_cards(request, user, at)),
             "money": fitting(list(money_cards(request, user))),
             "alarms": list(alarm_cards(user, at)),
             "jobs": last_jobs(user, at),
@@ -141,12 +140,14 @@ def step_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]
         yield Card(name, label, f"{counts[name]:,}건", page.unit, f"{page.url}?period=all", "")
 
 
-def exception_cards(user: User, at: datetime) -> Iterator[Card]:
+def exception_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]:
     """예외 카드: what somebody has to look at, as far as the person may see it."""
     if user.has_perm("orders.view"):
         for watched in EXCEPTIONS:
-            if user.has_perm(lists.page(watched.page).permission):
-                yield _card(watched, user, at)
+            yield _card(watched, user, at)
+    if user.has_perm("shipping.view_exceptions"):
+        page = lists.page("exceptions")
+        yield _plain("exceptions", page.title, step_counts(request)["exceptions"], page.unit, f"{page.url}?period=all")
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")

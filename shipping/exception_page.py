@@ -1,6 +1,6 @@
 """배송 예외: the queue of boxes that a person must look at, the most urgent first."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -102,9 +102,3 @@ class ExceptionPage(LoggedPage):
         if query.user is not None and query.user.has_perm(RESOLVE):
             found.insert(0, Tool("배상 청구 파일", CLAIMS_URL, "file"))
         return found
-
-
-@lists.counts(ExceptionPage.name)
-def exception_count(names: Collection[str]) -> Mapping[str, int]:
-    """메뉴 건수: cases that wait for a person, through their partial index."""
-    return dict.fromkeys(names, ShippingException.objects.filter(closed_at=None).count())

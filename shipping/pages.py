@@ -19,6 +19,7 @@ from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
 from shipping import columns
+from shipping import exception_page as exception_page
 from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -295,10 +296,16 @@ class DeliveredPage(ShipmentPage):
 _PAGES = {"ready": ShipmentStep.READY, "shipping": ShipmentStep.SHIPPING, "delivered": ShipmentStep.DELIVERED}
 
 
-@lists.counts(*_PAGES)
+_OPEN_CASES = "(SELECT count(*) FROM shipping_shippingexception WHERE closed_at IS NULL)"
+_COUNTS = {
+    name: f"(SELECT count(*) FROM shipping_shipment WHERE step = '{step.value}')" for name, step in _PAGES.items()
+} | {"exceptions": _OPEN_CASES}
+
+
+@lists.counts(*_COUNTS)
 def step_counts(names: Collection[str]) -> dict[str, int]:
-    """메뉴 건수: shipments of each step by the name of its page, one query through the partial indexes."""
-    asked = [f"(SELECT count(*) FROM shipping_shipment WHERE step = '{_PAGES[name].value}')" for name in names]
+    """메뉴 건수: shipments of each step and open cases by the name of the page, one query through partial indexes."""
+    asked = [_COUNTS[name] for name in names]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(asked)}")
         return dict(zip(names, cursor.fetchone(), strict=True))
