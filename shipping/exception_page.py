@@ -23,8 +23,8 @@ from core.lists import (
     Tool,
     lists,
 )
-from shipping.couriers import COURIERS
 from shipping.exception_columns import COLUMNS, GROUPS, PATHS, ExceptionRecord
+from shipping.filters import every_courier
 from shipping.models import ShippingException
 from shipping.states import ExceptionKind, ExceptionStage
 
@@ -37,9 +37,7 @@ class ExceptionFilter(ListFilterSet):
     """배송 예외 상세조건."""
 
     kind = Choices(label="종류", field_name="kind", choices=ExceptionKind.choices)
-    courier = Choices(
-        label="택배사", field_name="parcel__courier", choices=[(slug, one.name) for slug, one in COURIERS.items()]
-    )
+    courier = Choices(label="택배사", field_name="parcel__courier", choices=every_courier)
 
 
 def _of_orders(values: Sequence[str]) -> QuerySet[Any]:

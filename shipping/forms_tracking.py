@@ -60,18 +60,18 @@ class TrackingAccountForm(forms.Form):
 
     def __init__(self, data: Any = None, *, account: TrackingAccount | None = None, kind: str = "") -> None:
         """`kind` of a new account; a known one has its own."""
-        self.kind = KINDS.get(account.kind if account else kind) or next(iter(KINDS.values()))
-        super().__init__(data, initial=_initial(account, self.kind))
-        for name, label in self.kind.keys:
+        self.protocol = KINDS.get(account.kind if account else kind) or next(iter(KINDS.values()))
+        super().__init__(data, initial=_initial(account, self.protocol))
+        for name, label in self.protocol.keys:
             self.fields[name] = forms.CharField(
                 label=label,
-                required=account is None and self.kind.needs_key,
+                required=account is None and self.protocol.needs_key,
                 max_length=300,
                 widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
                 help_text=KEPT if account else "",
                 error_messages={"required": f"{josa(label, '을/를')} 입력하세요."},
             )
-        self.order_fields(["kind", "name", "base_url", *(name for name, _ in self.kind.keys)])
+        self.order_fields(["kind", "name", "base_url", *(name for name, _ in self.protocol.keys)])
         for name, words in LIMITS.items():
             field = self.fields[name]
             field.error_messages |= {"invalid": words, "required": words}
@@ -90,7 +90,7 @@ class TrackingAccountForm(forms.Form):
             concurrency=found["concurrency"],
         )
         plain = {name: found[name] for name in ("name", "base_url", "is_active")}
-        options = {name: found[name] for name, _ in self.kind.keys}
+        options = {name: found[name] for name, _ in self.protocol.keys}
         return {**plain, "options": options, "kind": found.get("kind", ""), "terms": terms}
 
 

@@ -100,7 +100,7 @@ def _page(
         "title": account.name if account else "배송조회 계정 등록",
         "subtitle": "배송조회",
         "account": account,
-        "kind": form.kind,
+        "kind": form.protocol,
         "kinds": [] if account else list(KINDS.values()),
         "asked": address_of(account) if account else "",
         "form": form,
