@@ -25,7 +25,7 @@ from core.lists import (
 )
 from shipping.exception_columns import COLUMNS, GROUPS, PATHS, ExceptionRecord
 from shipping.filters import every_courier
-from shipping.models import ShippingException
+from shipping.models import ShipmentLine, ShippingException
 from shipping.states import ExceptionKind, ExceptionStage
 
 OPEN = ExceptionStage.OPEN
@@ -41,7 +41,10 @@ class ExceptionFilter(ListFilterSet):
 
 
 def _of_orders(values: Sequence[str]) -> QuerySet[Any]:
-    return ShippingException.objects.filter(shipment__order__number__in=values).values_list("pk")
+    """Of the order that keeps the number, and of those whose lines travel in the same box (합포)."""
+    merged = ShipmentLine.objects.filter(line__order__number__in=values, is_live=True).values("shipment")
+    of_order = Q(shipment__order__number__in=values) | Q(shipment__in=merged)
+    return ShippingException.objects.filter(of_order).values_list("pk")
 
 
 def _of_numbers(values: Sequence[str]) -> QuerySet[Any]:

@@ -35,12 +35,14 @@ def _address(base: str, link: BuyerLink) -> str:
 
 
 def find_shipment(token: str) -> Shipment | None:
-    """배송건 of a token; None for every other text, after the same work."""
+    """배송건 of a token, that into which it was merged; None for every other text, after the same work."""
     key, secret = token[:KEY_LENGTH], token[KEY_LENGTH:]
-    rows = BuyerLink.objects.select_related("shipment__order")
+    rows = BuyerLink.objects.select_related("shipment__order", "shipment__merged_into__order")
     found = rows.filter(key=key).first() if token.isascii() and len(token) == TOKEN_LENGTH else None
     is_right = secrets.compare_digest((found.secret if found else _NOBODY).encode(), secret.encode("utf-8", "replace"))
-    return found.shipment if found is not None and is_right else None
+    if found is None or not is_right:
+        return None
+    return found.shipment.merged_into or found.shipment
 
 
 def is_over(shipment: Shipment, *, at: datetime) -> bool:
