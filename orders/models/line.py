@@ -339,12 +339,9 @@ class OrderLine(StateGuard, TimeStamped):
 
     # T11, T12
     @transition(
-        state,
-        source=S.READY,
-        target=S.SHIPPING,
-        conditions=[Unlocked("ship"), has_waybill_if_needed],
+        state, source=S.READY, target=S.SHIPPING, conditions=[Unlocked("ship"), has_waybill_if_needed],
         custom={"label": "배송중 처리"},
-    )
+    )  # fmt: skip
     def ship(self, *, at: datetime, shipped_at: datetime | None = None) -> None:
         self.shipped_at = shipped_at or at
 
