@@ -39,7 +39,7 @@ SENDER = {
     "sender_name": "데모 쇼핑몰", "sender_phone": "0212345678", "sender_zip": "04524",
     "sender_address": "서울특별시 중구 세종대로 110",
 }  # fmt: skip
-_APIS = (
+_APIS: tuple[tuple[str, str, ContractMode, str, str, dict[str, str]], ...] = (
     ("cj-api", "CJGLS", ContractMode.CJ_API, "30000001", "1234567890", {}),
     (
         "epost-api", "EPOST", ContractMode.EPOST_API, "0000000001", "",

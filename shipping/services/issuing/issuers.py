@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -64,7 +65,8 @@ def _open_cj(line: Line) -> WaybillIssuer:
 
 
 def _open_epost(line: Line) -> WaybillIssuer:
-    return EpostIssuer(line.client(), cust_no=line.customer_code, now=timezone.now, **line.options)
+    keys: dict[str, Any] = dict(line.options)
+    return EpostIssuer(line.client(), cust_no=line.customer_code, now=timezone.now, **keys)
 
 
 def _open_hanjin(line: Line) -> WaybillIssuer:

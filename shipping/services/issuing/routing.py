@@ -47,7 +47,13 @@ def route_due(*, at: datetime) -> int:
 
 
 def _route(contract: CourierContract, *, at: datetime) -> int:
-    facts = {"at": at, "until": at + LEASE, "courier": contract.courier, "states": list(WAITING), "most": AT_ONCE}
+    facts: dict[str, Any] = {
+        "at": at,
+        "until": at + LEASE,
+        "courier": contract.courier,
+        "states": list(WAITING),
+        "most": AT_ONCE,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, facts)
         ids = [pk for (pk,) in cursor.fetchall()]
