@@ -150,6 +150,8 @@ class ContractMode(models.TextChoices):
 
 
 API_MODES = (ContractMode.CJ_API, ContractMode.EPOST_API, ContractMode.HANJIN_API)
+ROUTING_MODES = (ContractMode.CJ_API,)
+"""Couriers that tell the sort code of an address apart from a number."""
 
 
 class WaybillSource(models.TextChoices):
@@ -229,6 +231,7 @@ __all__ = [
     "FIRST_PARCEL_STATES",
     "NUMBER_MOVES",
     "OPEN_NUMBERS",
+    "ROUTING_MODES",
     "PARCEL_MOVES",
     "CancelState",
     "ColouredChoices",

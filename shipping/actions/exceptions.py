@@ -89,6 +89,7 @@ class CloseException(Reasoned, ExceptionAction):
     """처리 완료, with what came of it and why."""
 
     name, label = "close-exception", "처리 완료"
+    taken_back_by = "다시 열기"
     form_class = CloseForm
     preview_data: ClassVar[dict[str, Any]] = {"reason": BEFORE_REASON, "result": ExceptionOutcome.NOTHING}
 
@@ -109,6 +110,7 @@ class Reopen(Reasoned, ExceptionAction):
     """다시 열기."""
 
     name, label = "reopen-exception", "다시 열기"
+    taken_back_by = "처리 완료"
     states = (ExceptionStage.DONE,)
 
     def will(self) -> str:
@@ -138,6 +140,7 @@ class Lose(Reasoned, ExceptionAction):
     """분실 처리: a person gives the box up."""
 
     name, label = "lose-parcel", "분실 처리"
+    taken_back_by = "다시 배송"
     style = MORE
     is_destructive = True
 

@@ -59,6 +59,7 @@ MATRIX = """
     shipping.view_exceptions    OCLVA
     shipping.resolve_exception  OCL
     shipping.resend             OL
+    shipping.abandon_number     O
     products.view               OCLFVA
     products.edit               OC
     products.adjust_stock       OL

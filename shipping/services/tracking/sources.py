@@ -15,7 +15,7 @@ from core.http import Client
 from shipping.adapters.base import TrackingSource
 from shipping.adapters.cj_tracking import CjTracking
 from shipping.adapters.cj_wire import LIVE_URL as CJ_URL
-from shipping.adapters.cj_wire import CjWire, MemoryTokenStore
+from shipping.adapters.cj_wire import CjWire
 from shipping.adapters.epost_tracking import OPEN_URL, TRACE_URL, EpostOpen, EpostTrace
 from shipping.adapters.hanjin_tracking import HanjinTracking
 from shipping.adapters.hanjin_wire import PRINT_URL, HanjinHost
@@ -24,6 +24,7 @@ from shipping.adapters.sweettracker import SweetTracker
 from shipping.adapters.tracker_delivery import CLOUD_URL, TrackerDelivery
 from shipping.couriers import COURIERS
 from shipping.models import TrackingAccount
+from shipping.services.cj_tokens import tokens_of
 
 Keys = Mapping[str, str]
 """Keys of an account in the clear, by the names of its kind."""
@@ -52,12 +53,8 @@ class Kind:
     has_bulk: bool = False
 
 
-_cj_tokens: dict[tuple[str, str], MemoryTokenStore] = {}
-"""By address and customer, for the life of the process: CJ blocks whoever asks for a token with every connection."""
-
-
 def _cj(client: Client, keys: Keys, address: str) -> TrackingSource:
-    tokens = _cj_tokens.setdefault((address, keys["customer"]), MemoryTokenStore())
+    tokens = tokens_of(address, keys["customer"])
     return CjTracking(CjWire(client, customer=keys["customer"], business=keys["business"], tokens=tokens))
 
 
