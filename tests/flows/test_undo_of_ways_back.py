@@ -44,11 +44,11 @@ BY_ANOTHER_BUTTON = {
     "hold-refund": "환불보류 해제", "release-refund": "환불보류", "unmerge-shipments": "합포장",
     "close-exception": "다시 열기", "reopen-exception": "처리 완료", "lose-parcel": "다시 배송",
 }  # fmt: skip
-PRINTED = {"print-labels", "print-packing", "print-picking"}
+PRINTED = {"print-labels", "print-packing", "print-picking", "reprint-labels"}
 """Paper says for itself what stays of it."""
 NO_UNDO = (
     {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}
-    | {"reprint-labels"} | MONEY | EXCEPTIONS
+    | MONEY | EXCEPTIONS
 )  # fmt: skip
 
 
