@@ -17,6 +17,7 @@ TEXTS = {
     "lines_canceled": "상품 취소",
     "refund_completed": "환불",
     "order_shipped": "발송",
+    "order_shipped_link": "발송(조회 링크)",
     "order_delayed": "발송 지연",
     "order_delivered": "배송 완료",
     "order_corrected": "처리 되돌림",

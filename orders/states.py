@@ -69,7 +69,7 @@ LINE_MOVES = (
     (S.PREPARING, S.READY),  # T7
     (S.READY, S.PREPARING),  # T8
     (S.READY, S.SHIPPING),  # T11
-    (S.SHIPPING, S.READY),  # T12
+    (S.SHIPPING, S.READY),  # T12, and 재발송 after the first scan
     (S.SHIPPING, S.DELIVERED),  # T13
     (S.DELIVERED, S.SHIPPING),  # T14
     (S.SHIPPING, S.CONFIRMED),  # T15
@@ -199,6 +199,7 @@ class LockKind(models.TextChoices):
     DEPOSIT_PENDING = "DEPOSIT_PENDING", "입금 확인 중"
     PAYMENT = "PAYMENT", "결제 확인"
     CLAIM = "CLAIM", "클레임"
+    DELIVERY = "DELIVERY", "배송 확인"
 
 
 # (kind, bit of OrderLine.open_locks, blocked transitions, Korean refusal)
@@ -206,18 +207,33 @@ LOCKS = (
     (
         LockKind.CLAIM,
         1,
-        ("acknowledge", "make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"),
+        (
+            "acknowledge",
+            "make_ready",
+            "register_waybill",
+            "ship",
+            "confirm_purchase",
+            "confirm_after_days",
+            "cancel",
+            "resend",
+        ),
         "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요.",
     ),
     (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),
     (
         LockKind.PAYMENT,
         4,
-        ("make_ready", "register_waybill", "ship", "confirm_after_days", "cancel"),
+        ("make_ready", "register_waybill", "ship", "confirm_after_days", "cancel", "resend"),
         "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요.",
     ),
     (LockKind.MAPPING, 8, ("make_ready",), "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."),
     (LockKind.ADDRESS, 16, ("ship",), "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요."),
+    (
+        LockKind.DELIVERY,
+        64,
+        ("confirm_after_days",),
+        "배송완료가 맞는지 확인하고 있습니다. 배송 예외에서 먼저 처리하세요.",
+    ),
     (LockKind.DEPOSIT_PENDING, 32, ("cancel_unpaid",), "확인을 기다리는 입금이 있습니다. 입금 내역을 먼저 확인하세요."),
 )
 LOCK_BIT = {kind: bit for kind, bit, _, _ in LOCKS}

@@ -12,12 +12,13 @@ from core import cells
 from core.calendar import due_date, kst_date
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
-from core.settings_registry import get_settings
+from core.settings_registry import get_setting, get_settings
 from orders import columns as order_columns
 from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state
 from orders.states import DeliveredBy, DeliveryMethod
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
+from shipping.options import NO_PICKUP_HOURS
 from shipping.states import TrackingStage
 
 STILL = timedelta(hours=24)
@@ -105,14 +106,14 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
-    if group.fetched.get("tags"):
-        found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
     if row.step == ShipmentStep.READY:
+        if group.fetched.get("tags"):
+            found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
-        found += _tracking_tags(row, group.now)
+        found += _tracking_tags(row, group.now, group.fetched.get("tags", NO_PICKUP_HOURS.default))
     if (orders := len({line.order_id for line in group.lines})) > 1:
         found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:
@@ -137,7 +138,7 @@ def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:
     return [cells.Tag("오늘까지", TODAY)] if late == 0 else []
 
 
-def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
+def _tracking_tags(row: Any, now: datetime, no_pickup_hours: int) -> list[cells.Tag]:
     found = []
     if row.tracking_failed or row.stage == TrackingStage.CANCELLED:
         found.append(cells.Tag("추적 오류", DANGER))
@@ -146,7 +147,8 @@ def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
             cells.Tag("배달 실패" if row.stage == TrackingStage.ATTEMPT_FAILED else _STAGE[row.stage].label, LATE)
         )
     elif row.first_scan_at is None and row.method == DeliveryMethod.PARCEL:
-        found.append(cells.Tag("집하 대기"))
+        is_late = row.shipped_at is not None and row.shipped_at < now - timedelta(hours=no_pickup_hours)
+        found.append(cells.Tag("미집하", LATE) if is_late else cells.Tag("집하 대기"))
     if row.last_event_at is not None and row.last_event_at < now - STILL:
         found.append(cells.Tag("24시간 무변동", LATE))
     return found
@@ -269,7 +271,7 @@ NEWS = ListColumn(
     kind=Kind.DATETIME, css="nowrap", sort="last_event_at", width=19,
 )  # fmt: skip
 PASSED = ListColumn(
-    "passed", "경과", _passed, lambda g, _: g.record.shipped_at, kind=Kind.DATETIME, css="nowrap", width=19
+    "passed", "배송시작", _passed, lambda g, _: g.record.shipped_at, kind=Kind.DATETIME, css="nowrap", width=19
 )
 DELIVERED = ListColumn(
     "delivered", "완료일", lambda g, _: _when(g.record.delivered_at, g), lambda g, _: g.record.delivered_at,
@@ -279,6 +281,10 @@ PROOF = ListColumn(
     "proof", "확인 구분", lambda g, _: cells.text(_BY.get(g.record.delivered_by, "")),
     lambda g, _: _BY.get(g.record.delivered_by, ""), css="nowrap", width=12,
 )  # fmt: skip
+SCANNED = ListColumn(
+    "scanned", "집하", lambda g, _: _when(g.record.first_scan_at, g), lambda g, _: g.record.first_scan_at,
+    kind=Kind.DATETIME, css="nowrap", width=19,
+)  # fmt: skip
 CONFIRM_BY = ListColumn(
     "confirm_by", "구매확정 예정", lambda g, _: _when(g.record.confirm_by, g), lambda g, _: g.record.confirm_by,
     kind=Kind.DATETIME, css="nowrap", width=19,
@@ -287,3 +293,11 @@ TAGS = ListColumn(
     "tags", "표시", lambda g, _: cells.tags(shipment_tags(g)),
     lambda g, _: ", ".join(tag.label for tag in shipment_tags(g)),
 )  # fmt: skip
+
+
+def _hours(ids: Sequence[int]) -> dict[int, int]:
+    """미집하 표시 after so many hours; one query."""
+    return dict.fromkeys(ids, get_setting(NO_PICKUP_HOURS.key))
+
+
+TAGS_ON_THE_WAY = replace(TAGS, fetch=_hours)

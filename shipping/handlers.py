@@ -17,7 +17,7 @@ from orders.notices import CORRECTION, recipient_of
 from orders.states import LineState
 from shipping.columns import courier_name
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
-from shipping.services import arrivals
+from shipping.services import arrivals, links
 from shipping.services.printing.readdress import void_readdressed
 from shipping.states import DeliveryMethod
 
@@ -32,7 +32,10 @@ def tell_shipped(delivery: Any) -> None:
         if not delivery.is_correction and shipment.step not in LEFT:
             continue
         facts = {"courier_name": _carrier(shipment), "waybill": shipment.waybill}
-        _tell(delivery, shipment, template="order_shipped", facts=facts, moment=shipment.shipped_at)
+        if link := links.link_of(shipment.pk):
+            facts["tracking_link"] = link
+        template = "order_shipped_link" if link else "order_shipped"
+        _tell(delivery, shipment, template=template, news="order_shipped", facts=facts, moment=shipment.shipped_at)
 
 
 @on(events.LINE_DELIVERED, holds=True)
@@ -40,7 +43,10 @@ def tell_delivered(delivery: Any) -> None:
     """배송완료 알림, unless the delivery was taken back meanwhile."""
     for shipment in _shipments(delivery):
         if delivery.is_correction or shipment.step in ARRIVED:
-            _tell(delivery, shipment, template="order_delivered", facts={}, moment=shipment.delivered_at)
+            _tell(
+                delivery, shipment, template="order_delivered", news="order_delivered", facts={},
+                moment=shipment.delivered_at,
+            )  # fmt: skip
 
 
 @on(events.LINE_CONFIRMATION_REVOKED)
@@ -69,8 +75,10 @@ def _carrier(shipment: Shipment) -> str:
     return courier_name(shipment.courier) if shipment.courier else DeliveryMethod(shipment.method).label
 
 
-def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[str, Any], moment: Any) -> None:
-    """알림: once for a shipment and the moment it left or arrived; later lines of the same shipment add none.
+def _tell(
+    delivery: Any, shipment: Shipment, *, template: str, news: str, facts: Mapping[str, Any], moment: Any
+) -> None:
+    """알림: once for a shipment and the moment it left or arrived, whichever text tells it; later lines add none.
 
     A correction goes out once for what it takes back.
     """
@@ -80,11 +88,12 @@ def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[st
     if not to:
         return
     text = CORRECTION if delivery.is_correction else template
+    name = CORRECTION if delivery.is_correction else news
     mark = f"undo-{delivery.pk}" if delivery.is_correction else f"{moment:%Y%m%dT%H%M%S.%f}" if moment else ""
     send(
         template=text,
         to=to,
         context={"shop_name": get_setting("shop_name"), "order_number": order.number, **facts},
-        key=f"{text}/{shipment.number}/{mark}{'' if order.pk == shipment.order_id else f'/{order.number}'}"[:200],
+        key=f"{name}/{shipment.number}/{mark}{'' if order.pk == shipment.order_id else f'/{order.number}'}"[:200],
         at=timezone.now(),
     )

@@ -9,6 +9,7 @@ from shipping.couriers import COURIERS
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
 PRINT_GROUP = "송장 출력"
+TRACKING_GROUP = "배송 예외"
 
 
 def _phone(text: str) -> None:
@@ -117,5 +118,67 @@ LABEL_FEE = declare(
         default="CREDIT",
         choices=(("CREDIT", "신용"), ("PREPAID", "선불"), ("COLLECT", "착불")),
         help="택배사와 맺은 계약의 운임 구분입니다.",
+    )
+)
+
+
+def _base_url(text: str) -> None:
+    if text and not text.startswith(("https://", "http://127.0.0.1")):
+        raise ValidationError("https://로 시작하는 주소를 입력하세요.")
+    if any(mark in text for mark in "?#@ "):
+        raise ValidationError("주소에 ?, #, @와 빈칸은 쓸 수 없습니다.")
+
+
+SHIPS_ON_SCAN = declare(
+    Declared(
+        "ships_on_scan",
+        "집하 시 자동 배송중",
+        TRACKING_GROUP,
+        default=True,
+        help="배송중 처리를 하지 않은 송장을 택배사가 집하하면 배송중으로 바꿉니다.",
+    )
+)
+NO_PICKUP_HOURS = declare(
+    Declared("no_pickup_hours", "미집하 표시(시간)", TRACKING_GROUP, default=24, minimum=1, maximum=240)
+)
+NO_PICKUP_DAYS = declare(
+    Declared(
+        "no_pickup_days",
+        "미집하 예외(영업일)",
+        TRACKING_GROUP,
+        default=2,
+        minimum=1,
+        maximum=10,
+        help="배송중 처리 뒤 이만큼의 영업일이 끝나도록 집하 스캔이 없으면 배송 예외에 올립니다.",
+    )
+)
+STALLED_HOURS = declare(Declared("stalled_hours", "정체(시간)", TRACKING_GROUP, default=72, minimum=24, maximum=240))
+LOST_DAYS = declare(Declared("lost_days", "분실 의심(일)", TRACKING_GROUP, default=7, minimum=2, maximum=30))
+UNCOLLECTED_DAYS = declare(
+    Declared("uncollected_days", "보관 중 미수령(일)", TRACKING_GROUP, default=3, minimum=1, maximum=14)
+)
+UNKNOWN_HOURS = declare(
+    Declared("unknown_hours", "모르는 상태(시간)", TRACKING_GROUP, default=24, minimum=1, maximum=240)
+)
+CLAIM_DAYS = declare(
+    Declared(
+        "courier_claim_days",
+        "택배사 배상 청구 기한(일)",
+        TRACKING_GROUP,
+        default=14,
+        minimum=1,
+        maximum=365,
+        help="분실·파손을 안 날부터 셉니다. 계약서의 기한에 맞추세요. 배상 청구 파일에 적습니다.",
+    )
+)
+PUBLIC_URL = declare(
+    Declared(
+        "public_url",
+        "고객용 주소",
+        TRACKING_GROUP,
+        default="",
+        maximum=120,
+        validator=_base_url,
+        help="고객이 이 프로그램에 닿는 주소입니다(https://…). 비우면 발송 알림에 배송조회 링크를 넣지 않습니다.",
     )
 )

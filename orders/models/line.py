@@ -339,18 +339,20 @@ class OrderLine(StateGuard, TimeStamped):
 
     # T11, T12
     @transition(
-        state,
-        source=S.READY,
-        target=S.SHIPPING,
-        conditions=[Unlocked("ship"), has_waybill_if_needed],
+        state, source=S.READY, target=S.SHIPPING, conditions=[Unlocked("ship"), has_waybill_if_needed],
         custom={"label": "배송중 처리"},
-    )
+    )  # fmt: skip
     def ship(self, *, at: datetime, shipped_at: datetime | None = None) -> None:
         self.shipped_at = shipped_at or at
 
     @transition(state, source=S.SHIPPING, target=S.READY, conditions=[is_not_picked_up], custom={"label": "배송취소"})
     def unship(self, *, at: datetime) -> None:
         self.shipped_at = None
+
+    # 재발송: the boxes came back or were lost, so the goods leave once more under another number
+    @transition(state, source=S.SHIPPING, target=S.READY, conditions=[Unlocked("resend")], custom={"label": "재발송"})
+    def resend(self, *, at: datetime) -> None:
+        self.shipped_at = self.picked_up_at = self.standby_at = None
 
     # T13, T14
     @transition(state, source=S.SHIPPING, target=S.DELIVERED, custom={"label": "배송완료 처리"})

@@ -2,8 +2,11 @@
 
 from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
+from shipping.models.exception import ShippingException
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
+from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
+from shipping.models.link import BuyerLink
 from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
@@ -16,6 +19,8 @@ __all__ = [
     "Courier",
     "CourierCode",
     "CourierContract",
+    "BuyerLink",
+    "CourierRoute",
     "ExcelTemplate",
     "MergedRows",
     "Paper",
@@ -30,8 +35,11 @@ __all__ = [
     "ShipmentLine",
     "ShipmentStep",
     "StatusRule",
+    "ShippingException",
     "TrackingAccount",
+    "TrackingBudget",
     "TrackingEvent",
+    "TrackingLane",
     "TrackingPoll",
     "UnknownStatus",
     "WaybillDraft",

@@ -25,7 +25,8 @@ from orders import events as orders_events
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.services.locking import locked_lines
-from orders.states import CLOSED, DeliveredBy
+from orders.services.locks import release_lock
+from orders.states import CLOSED, LOCK_BIT, DeliveredBy, LockKind
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
 from shipping.models.parcel import LIVE
@@ -140,12 +141,12 @@ def make_ready(
         by_order: dict[int, list[OrderLine]] = defaultdict(list)
         for line in outcome.moved:
             by_order[line.order_id].append(line)
-        _create_shipments(by_order)
+        create_shipments_of(by_order)
     return outcome
 
 
-def _create_shipments(by_order: dict[int, list[OrderLine]]) -> None:
-    """One new shipment per order and delivery method; suffixes go on from the highest ever used."""
+def create_shipments_of(by_order: dict[int, list[OrderLine]]) -> None:
+    """새 배송건: one per order and delivery method for lines just moved; suffixes go on from the highest ever used."""
     if not by_order:
         return
     known = Shipment.objects.filter(Among("order_id", by_order)).values("order_id")
@@ -331,6 +332,10 @@ def undeliver(
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
         facts = before.kept(parcels, "delivered_at")
         undone = move(parcels, Parcel.undeliver, at=at)
+        # Nobody doubts a delivery any more that was taken back.
+        doubted = [line.pk for line in outcome.moved if line.open_locks & LOCK_BIT[LockKind.DELIVERY]]
+        if doubted:
+            release_lock(line_ids=doubted, kind=LockKind.DELIVERY, actor=actor, at=at, reason=reason[:150], batch=batch)
         record(
             undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
         )
@@ -339,7 +344,7 @@ def undeliver(
 
 
 __all__ = [
-    "Fields", "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
-    "locked_whole",
-    "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
+    "Fields", "Locked", "create_shipments_of", "deliver_again", "deliver_by_hand", "lines_of",
+    "lines_of_whole_shipments", "locked_shipments", "locked_whole", "make_ready", "return_to_preparing", "ship",
+    "undeliver", "unship",
 ]  # fmt: skip

@@ -302,8 +302,6 @@ def _void(
     record(ended, events.PARCEL_VOIDED, at=at, actor=actor, reason=reason, **facts)
     refresh_parcels([] if is_preview() else free - rows.shipments_of(outcome.moved))
     # The label with the old address is dead now, so the address no longer stops the shipment.
-    bit = LOCK_BIT[LockKind.ADDRESS]
-    addressed = [line.pk for line in outcome.moved if line.open_locks & bit]
-    if addressed:
+    if addressed := [line.pk for line in outcome.moved if line.open_locks & LOCK_BIT[LockKind.ADDRESS]]:
         release_lock(line_ids=addressed, kind=LockKind.ADDRESS, actor=actor, at=at, reason="송장 삭제")
     return outcome
