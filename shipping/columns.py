@@ -15,7 +15,7 @@ from core.lists import Group, ListColumn
 from core.settings_registry import get_settings
 from orders import columns as order_columns
 from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state
-from orders.states import DeliveredBy, DeliveryMethod
+from orders.states import TRACKED, DeliveredBy, DeliveryMethod
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
 from shipping.states import TrackingStage
@@ -135,7 +135,7 @@ def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
         found.append(
             cells.Tag("배달 실패" if row.stage == TrackingStage.ATTEMPT_FAILED else _STAGE[row.stage].label, LATE)
         )
-    elif row.first_scan_at is None and row.method == DeliveryMethod.PARCEL:
+    elif row.first_scan_at is None and row.method in TRACKED:
         found.append(cells.Tag("집하 대기"))
     if row.last_event_at is not None and row.last_event_at < now - STILL:
         found.append(cells.Tag("24시간 무변동", LATE))
@@ -168,9 +168,12 @@ class EntryCells:
     def courier(self, group: Group, line: Any) -> str:
         """택배사 선택."""
         row = group.record
-        if row.method != DeliveryMethod.PARCEL:
+        if row.method not in TRACKED:
             return cells.text("–")
-        chosen = row.draft_courier or row.courier or (self.couriers[0][0] if self.couriers else "")
+        usual = (
+            "REGISTPOST" if row.method == DeliveryMethod.REGISTERED else self.couriers[0][0] if self.couriers else ""
+        )
+        chosen = row.draft_courier or row.courier or usual
         if chosen not in self._options:
             self._options[chosen] = self._choices(chosen)
         label = cells.escape(row.shipment_number)
@@ -191,7 +194,7 @@ class EntryCells:
     def waybill(self, group: Group, line: Any) -> str:
         """송장번호 입력칸."""
         row = group.record
-        if row.method != DeliveryMethod.PARCEL:
+        if row.method not in TRACKED:
             return cells.text(_METHOD[row.method])
         mark = '<span class="draft-mark">임시</span>' if row.draft_text else ""
         number, value = cells.escape(row.shipment_number), cells.escape(row.draft_text or row.waybill)

@@ -8,6 +8,7 @@ from shipping.couriers import COURIERS
 
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
+METHOD_GROUP = "배송방법"
 
 
 def _phone(text: str) -> None:
@@ -53,3 +54,46 @@ SENDER_PHONE = declare(
 )
 SENDER_ZIP = declare(Declared("sender_zip", "보내는 분 우편번호", SENDER_GROUP, default="", maximum=5, validator=_zip))
 SENDER_ADDRESS = declare(Declared("sender_address", "보내는 분 주소", SENDER_GROUP, default="", maximum=200))
+PICKUP_PLACE = declare(
+    Declared(
+        "pickup_place",
+        "방문수령 장소",
+        METHOD_GROUP,
+        default="",
+        maximum=200,
+        help="준비 완료 알림에 적는 장소입니다. 비우면 보내는 분 주소를 씁니다.",
+    )
+)
+QUICK_DONE_HOURS = declare(
+    Declared(
+        "quick_done_hours",
+        "퀵서비스 자동 배송완료(시간)",
+        METHOD_GROUP,
+        default=24,
+        minimum=0,
+        maximum=240,
+        help="배차한 뒤 이 시간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+DIRECT_DONE_DAYS = declare(
+    Declared(
+        "direct_done_days",
+        "직접전달 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=3,
+        minimum=0,
+        maximum=30,
+        help="출고한 뒤 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+PARCEL_DONE_DAYS = declare(
+    Declared(
+        "parcel_done_days",
+        "택배·등기 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=0,
+        minimum=0,
+        maximum=60,
+        help="마지막 변동에서 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 택배사 확인만 믿습니다.",
+    )
+)

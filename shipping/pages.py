@@ -25,7 +25,7 @@ from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
 from shipping.search import shipment_arms
 from shipping.services.tracking import polling
-from shipping.states import TrackingStage
+from shipping.states import TRACKED, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -215,7 +215,7 @@ class ShippingPage(ShipmentPage):
     bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
     tabs = (
         ALL_TAB,
-        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method="PARCEL")),
+        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method__in=TRACKED)),
         ListTab("moving", "이동중", Q(stage__in=MOVING)),
         ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
         ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),

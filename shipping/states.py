@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 
-from orders.states import DeliveryMethod
+from orders.states import TRACKED, DeliveryMethod
 
 
 class ColouredChoices(models.TextChoices):
@@ -116,6 +116,7 @@ FIRST_PARCEL_STATES = (P.CREATED, P.NUMBERED)
 __all__ = [
     "FIRST_PARCEL_STATES",
     "PARCEL_MOVES",
+    "TRACKED",
     "ColouredChoices",
     "DeliveryMethod",
     "Direction",

@@ -1,7 +1,9 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.area import AreaLevel, RemoteArea
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
+from shipping.models.handover import Handover
 from shipping.models.layout import WaybillLayout
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -10,12 +12,15 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "AreaLevel",
     "Courier",
     "CourierCode",
     "ExcelTemplate",
+    "Handover",
     "MergedRows",
     "Parcel",
     "ParcelLine",
+    "RemoteArea",
     "RowPer",
     "RowSort",
     "Shipment",

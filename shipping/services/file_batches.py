@@ -18,7 +18,7 @@ from core.lookups import id_array
 from core.models import Job, JobItem
 from core.numbering import take_numbers
 from shipping.models import ExcelTemplate, Shipment, ShipmentStep, WaybillFileBatch
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED
 
 SERIES = "waybill-file"
 
@@ -118,7 +118,7 @@ _HAS = "(s.waybill <> '' OR f.id IS NOT NULL)"
 _COUNT = f"""
 SELECT batch_id, count(*), count(*) FILTER (WHERE has), count(*) FILTER (WHERE NOT has AND waits)
 FROM (SELECT i.batch_id, i.shipment_id, bool_or({_HAS}) AS has,
-             bool_or(s.step = 'READY' AND s.method = 'PARCEL') AS waits {_STANDS} GROUP BY 1, 2) r
+             bool_or(s.step = 'READY' AND s.method IN ('PARCEL', 'REGIST')) AS waits {_STANDS} GROUP BY 1, 2) r
 GROUP BY batch_id
 """
 
@@ -143,7 +143,7 @@ def shipments_of(batch: WaybillFileBatch, *, show: str = "all") -> QuerySet[Ship
         step_now=Coalesce("merged_into__step", "step"),
         method_now=Coalesce("merged_into__method", "method"),
     )
-    waits = Q(step_now=ShipmentStep.READY, method_now=DeliveryMethod.PARCEL)
+    waits = Q(step_now=ShipmentStep.READY, method_now__in=TRACKED)
     if show == "back":
         return holder.exclude(waybill_now="")
     if show == "missing":
