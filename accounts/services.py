@@ -32,6 +32,8 @@ PREFERENCES: dict[str, frozenset[str]] = {
     "density": frozenset({"compact", "normal", "roomy"}),
     "sidebar": frozenset({"wide", "narrow"}),
     "shortcuts": frozenset({"on", "off"}),
+    # 송장 용지 of the printer beside the person; "shop" is whatever the shop uses.
+    "label_paper": frozenset({"shop", "cj", "roll", "sheet"}),
 }
 PAGE_SIZES = (20, 50, 100, 200)
 LAST_OWNER = "마지막 대표 계정입니다. 먼저 다른 사람에게 대표 역할을 주세요."

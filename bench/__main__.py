@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import moves, pages, polls
+from bench import issuing, labels, moves, pages, polls
 from bench.client import Staff
 from bench.deposits import deposits
 from bench.money import money
@@ -25,6 +25,8 @@ def _cases(times: int, folder: Path) -> dict[str, Case]:
         "export": moves.exports,
         "upload": moves.waybill_upload,
         "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
+        "issue": lambda shop, staff: issuing.issue(shop, staff, folder=folder),
+        "labels": labels.labels,
         "deposits": deposits,
         "money": money,
     }

@@ -79,6 +79,10 @@ class Act(ABC):
     """Label of the button that does the opposite, for an act that 되돌리기 does not take back."""
     is_whole: ClassVar[bool] = False
     """The service always moves the whole order or shipment: when one row is left out, its siblings are too."""
+    moves_rows: ClassVar[bool] = True
+    """False for an act that makes a document of the rows: whatever `outcome.possible` names is done."""
+    remark: ClassVar[str] = ""
+    """Sentence of the preview where others tell whether they can be taken back."""
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
     chunk: ClassVar[int | None] = None
@@ -109,6 +113,10 @@ class Act(ABC):
         """대상 이름: what staff call the target rows (numbers), for the list of failed rows."""
         return {pk: str(row) for pk, row in self.model._default_manager.in_bulk(target_ids).items()}
 
+    def document(self, job: Any) -> tuple[str, str] | None:
+        """결과 문서: (label, address) of what a job of this act has made for the person to open."""
+        return None
+
     @property
     def subject(self) -> str:
         """대상 종류: name of the target rows in the event table."""
@@ -130,6 +138,10 @@ class Act(ABC):
         """미리보기 문장: what the totals of the outcomes mean; `sums` are those of `Outcome.sums`."""
         return []
 
+    def afterword(self, batch: Any) -> str:
+        """결과 덧붙임: what goes on after the job has ended; empty for acts that are done when they are done."""
+        return ""
+
     def did_not(self) -> str:
         """못 한 일: "바꾸지 못했습니다"."""
         return "바꾸지 못했습니다" if self.becomes else "처리하지 못했습니다"
@@ -147,6 +159,8 @@ class BulkAction(Act):
     """Values that stand in for the form's while nobody has filled it in yet."""
     style: ClassVar[str] = SECONDARY
     hotkey: ClassVar[str] = ""
+    prepares: ClassVar[bool] = False
+    """`prepare` is called for each chunk, outside of its transaction."""
 
     @abstractmethod
     def apply(self, *args: Any, **kwargs: Any) -> Outcome:
@@ -162,6 +176,12 @@ class BulkAction(Act):
         Further arguments of `apply` in the preview alone.
         """
         return {}
+
+    def prepare(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, **data: Any) -> None:
+        """처리 전 준비: what must be committed before the chunk's own transaction begins; only if `prepares`.
+
+        May be done again for the same rows after a crash, and must then find what it has done.
+        """
 
     def check(self, form: Any, ids: Collection[int]) -> None:
         """맞지 않는 입력: what of the bound form does not fit the rows becomes an error of the form.

@@ -17,7 +17,7 @@ class Entry:
     permission: str = ""
     number: str = ""
     count: str = ""
-    also: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,24 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("통합주문조회", "/orders/", "orders.view", "1"),
             Entry("입금대기 관리", "/orders/awaiting-payment/", "orders.view", "2", "awaiting-payment"),
             Entry("상품준비중 관리", "/orders/preparing/", "orders.view", "3", "preparing"),
-            Entry("배송준비중 관리", "/orders/ready/", "orders.view", "4", "ready", "/shipping/waybills/"),
+            Entry(
+                "배송준비중 관리",
+                "/orders/ready/",
+                "orders.view",
+                "4",
+                "ready",
+                ("/shipping/waybills/upload/", "/shipping/waybills/file/"),
+            ),  # fmt: skip
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
+        ),
+    ),
+    (
+        "포장",
+        (
+            Entry("피킹리스트", "/picking/", "shipping.print"),
+            Entry("송장 출력", "/shipping/waybills/", "shipping.print", also=("/shipping/print/",)),
         ),
     ),
     (
@@ -108,7 +122,7 @@ def _current(entries: list[Entry], path: str) -> Entry | None:
     fitting = [
         (len(start), entry)
         for entry in entries
-        for start in (entry.url, entry.also)
+        for start in (entry.url, *entry.also)
         if start and (path == start or (start != "/" and path.startswith(start)))
     ]
     return max(fitting, key=lambda pair: pair[0], default=(0, None))[1]

@@ -69,6 +69,7 @@ class ShipmentRecord(NamedTuple):
     delivery_note: str
     delivery_method: str
     has_memo: bool
+    issuing: str
     draft_courier: str | None
     draft_text: str | None
 
@@ -104,8 +105,11 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
+    if group.fetched.get("tags"):
+        found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
     if row.step == ShipmentStep.READY:
         found += lock_tags(group)
+        found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
         found += _tracking_tags(row, group.now)
@@ -116,6 +120,12 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     if row.has_memo:
         found.append(cells.Tag("메모", MEMO))
     return found
+
+
+def _issuing_tags(issuing: str) -> list[cells.Tag]:
+    """발급 진행: the word before the reason, which stands in the cell of the number."""
+    word = issuing.partition(":")[0]
+    return [cells.Tag(word, DANGER if word == "발급 실패" else "")] if word else []
 
 
 def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:
@@ -150,7 +160,7 @@ def _waybill_cell(group: Group, line: Any) -> str:
     """송장: a link to the courier's own page where it has one."""
     row = group.record
     if not row.waybill:
-        return cells.EMPTY
+        return cells.text(row.issuing)
     url = COURIERS[row.courier].tracking_url(row.waybill) if row.courier in COURIERS else ""
     if not url:
         return cells.two_lines(row.waybill, courier_name(row.courier))
@@ -197,10 +207,12 @@ class EntryCells:
         if row.method not in TRACKED:
             return cells.text(_METHOD[row.method])
         mark = '<span class="draft-mark">임시</span>' if row.draft_text else ""
+        reason = row.issuing.partition(":")[2].strip()
+        why = f'<span class="sub">{cells.escape(reason)}</span>' if reason else ""
         number, value = cells.escape(row.shipment_number), cells.escape(row.draft_text or row.waybill)
         return SafeString(
             f'<input type="text" id="waybill-{row.id}" data-waybill="{number}" value="{value}"'
-            f' aria-label="{number} 송장번호" inputmode="numeric" autocomplete="off" maxlength="40">{mark}'
+            f' aria-label="{number} 송장번호" inputmode="numeric" autocomplete="off" maxlength="40">{mark}{why}'
         )
 
 

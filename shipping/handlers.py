@@ -18,6 +18,7 @@ from orders.states import LineState
 from shipping.columns import courier_name
 from shipping.models import Shipment, ShipmentLine, ShipmentStep
 from shipping.services import arrivals
+from shipping.services.printing.readdress import void_readdressed
 from shipping.states import DeliveryMethod
 
 LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
@@ -49,6 +50,12 @@ def deliver_arrived(delivery: Any) -> None:
     ids = set(told.values_list("subject_id", flat=True))
     if ids:
         arrivals.deliver_arrived(line_ids=ids, at=timezone.now())
+
+
+@on(events.RECIPIENT_CHANGED)
+def void_old_labels(delivery: Any) -> None:
+    """송장 삭제: numbers and labels with the address that the order had before."""
+    void_readdressed(order_id=delivery.order_id, actor=None, at=timezone.now())
 
 
 def _shipments(delivery: Any) -> list[Shipment]:

@@ -38,6 +38,39 @@ def check_waybills() -> Iterable[Violation]:
         yield Violation("INV-08", number, f"{step} without a parcel")
 
 
+# A number of a range is written down once it was taken, and a parcel bears it exactly as long as it is USED.
+_TAKEN = f"""
+SELECT r.prefix || r.body_start, r.next_body - r.body_start, count(n.id) FROM shipping_waybillrange r
+LEFT JOIN shipping_waybillnumber n ON n.range_id = r.id
+GROUP BY r.id HAVING count(n.id) <> r.next_body - r.body_start LIMIT {MOST}
+"""
+_BEARS = f"""
+SELECT n.courier || ' ' || n.number, n.state, p.state FROM shipping_waybillnumber n
+JOIN shipping_parcel p ON p.id = n.parcel_id
+WHERE (n.state = 'USED') <> (p.state NOT IN ('CREATED', 'VOID'))
+   OR (n.state = 'USED' AND (p.courier, p.waybill, p.shipment_id) <> (n.courier, n.number, n.shipment_id))
+LIMIT {MOST}
+"""
+_STRAY = f"""
+SELECT p.courier || ' ' || p.waybill, n.state FROM shipping_parcel p
+JOIN shipping_waybillnumber n ON n.courier = p.courier AND n.number = p.waybill AND n.range_id IS NOT NULL
+WHERE p.state IN ('NUMBERED', 'PRINTED', 'HANDED_OVER') AND (n.state <> 'USED' OR n.parcel_id <> p.id) LIMIT {MOST}
+"""
+
+
+@invariant(
+    "INV-08", "A number of a contract is free, used or void: given once, on the one parcel that it was given to."
+)
+def check_given_numbers() -> Iterable[Violation]:
+    """발급한 송장번호 검사."""
+    for name, taken, written in _rows(_TAKEN):
+        yield Violation("INV-08", f"range {name}", f"{taken} numbers are taken, {written} are written down")
+    for name, state, parcel in _rows(_BEARS):
+        yield Violation("INV-08", name, f"the number is {state}, its parcel is {parcel}")
+    for name, state in _rows(_STRAY):
+        yield Violation("INV-08", name, f"a live parcel bears it although it is {state} or another's")
+
+
 _STORED = ", ".join(f"s.{name}" for name in ROLLED_UP)
 _RIGHT = ", ".join(ROLLED_UP.values())
 _SUMMARIES = f"""

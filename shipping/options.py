@@ -9,6 +9,7 @@ from shipping.couriers import COURIERS
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
 METHOD_GROUP = "배송방법"
+PRINT_GROUP = "송장 출력"
 
 
 def _phone(text: str) -> None:
@@ -24,6 +25,11 @@ def _zip(text: str) -> None:
 def _couriers() -> tuple[tuple[str, str], ...]:
     """Asked when a form is shown or a value is checked, never at import: the couriers are rows of a table."""
     return tuple((slug, courier.name) for slug, courier in COURIERS.items())
+
+
+def _keeps_cj(slugs: list[str]) -> None:
+    if "CJGLS" not in slugs:
+        raise ValidationError("CJ대한통운 송장은 분류코드가 있어야 분류됩니다. CJ대한통운은 뺄 수 없습니다.")
 
 
 DEFAULT_COURIER = declare(
@@ -95,5 +101,64 @@ PARCEL_DONE_DAYS = declare(
         minimum=0,
         maximum=60,
         help="마지막 변동에서 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 택배사 확인만 믿습니다.",
+    )
+)
+LABEL_PAPER = declare(
+    Declared(
+        "label_paper",
+        "송장 용지",
+        PRINT_GROUP,
+        default="roll",
+        choices=(("cj", "CJ 표준 123×100mm"), ("roll", "100×150mm"), ("sheet", "A4 4칸")),
+        help="출력할 때 따로 고르지 않으면 쓰는 용지입니다. 직원마다 송장·출력 화면에서 자기 용지를 고를 수 있습니다.",
+    )
+)
+SORT_CODE_COURIERS = declare(
+    Declared(
+        "sort_code_couriers",
+        "분류코드가 있어야 출력하는 택배사",
+        PRINT_GROUP,
+        default=["CJGLS"],
+        choices=_couriers,
+        validator=_keeps_cj,
+        help="택배사가 알려 준 분류코드가 없으면 송장을 출력하지 않습니다. 계약에서 요구하는 택배사를 고르세요.",
+    )
+)
+LABEL_NAME_MASK = declare(
+    Declared(
+        "label_name_mask",
+        "송장의 이름 가림",
+        PRINT_GROUP,
+        default="MIDDLE",
+        choices=(("MIDDLE", "가운데 글자 (홍*동)"), ("FIRST", "첫 글자만 보임 (홍**)")),
+        help="개인정보보호위원회 안내(2021)보다 약하게는 할 수 없습니다. 택배사에는 가리지 않은 이름이 전달됩니다.",
+    )
+)
+LABEL_PHONE_MASK = declare(
+    Declared(
+        "label_phone_mask",
+        "송장의 전화번호 가림",
+        PRINT_GROUP,
+        default="LAST4",
+        choices=(("LAST4", "뒤 네 자리 (010-1234-****)"), ("PREFIX", "앞자리만 보임 (010-****-****)")),
+    )
+)
+LABEL_SAFE_NUMBER_WHOLE = declare(
+    Declared(
+        "label_safe_number_whole",
+        "안심번호는 가리지 않음",
+        PRINT_GROUP,
+        default=False,
+        help="0507로 시작하는 안심번호는 그 자체가 대신하는 번호라 그대로 적습니다.",
+    )
+)
+LABEL_FEE = declare(
+    Declared(
+        "label_fee",
+        "송장의 운임 구분",
+        PRINT_GROUP,
+        default="CREDIT",
+        choices=(("CREDIT", "신용"), ("PREPAID", "선불"), ("COLLECT", "착불")),
+        help="택배사와 맺은 계약의 운임 구분입니다.",
     )
 )

@@ -22,10 +22,21 @@ from orders.states import DeliveredBy, LineState
 from shipping import columns
 from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
-from shipping.models import AccountState, Shipment, ShipmentLine, ShipmentStep, TrackingAccount, WaybillDraft
+from shipping.models import (
+    AccountState,
+    CourierContract,
+    Shipment,
+    ShipmentLine,
+    ShipmentStep,
+    TrackingAccount,
+    WaybillDraft,
+)
 from shipping.search import shipment_arms
+from shipping.services.issuing.contracts import BLOCKED
+from shipping.services.issuing.ranges import words_of_supply
+from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking import polling
-from shipping.states import TRACKED, TrackingStage
+from shipping.states import TRACKED, ContractMode, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -122,6 +133,11 @@ def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
+def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
+    """송장이 삭제된 배송건: those whose number died with the old address."""
+    return dict.fromkeys(readdressed(shipment_ids), True)
+
+
 READY_COLUMNS = (
     order_columns.NUMBER,
     columns.SHIPMENT,
@@ -137,7 +153,7 @@ READY_COLUMNS = (
     columns.DEADLINE,
     columns.STATE,
     order_columns.NOTE,
-    columns.TAGS,
+    replace(columns.TAGS, fetch=_readdressed),
 )
 
 
@@ -185,6 +201,13 @@ class ReadyPage(ShipmentPage):
         typed = WaybillDraft.objects.filter(shipment__in=list(ids), saved_at__gt=since).exclude(author_id=user.pk)
         rows = typed.order_by("pk").values_list("pk", "author__display_name")
         return [*moved, *(Moved(pk, f"방금 {name} 님이 송장번호 입력") for pk, name in rows if pk not in told)]
+
+    def notices(self, query: ListQuery) -> list[str]:
+        """대역 부족 and 인증 거절: why numbers will soon not come, or do not; one query, and one for each range."""
+        contracts = list(CourierContract.objects.filter(is_active=True).order_by("name", "pk"))
+        ranges = [one for one in contracts if one.mode == ContractMode.RANGE]
+        low = [text for one in ranges if (text := words_of_supply(one, at=query.at))]
+        return low + [BLOCKED.format(name=one.name) for one in contracts if one.state == AccountState.BLOCKED]
 
     def tools(self, query: ListQuery) -> list[Tool]:
         """도구: what goes to the courier and what comes back."""

@@ -4,7 +4,6 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 
 from core.calendar import short
@@ -12,6 +11,7 @@ from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
+from shipping.services.printing.readdress import TOLD, readdressed
 from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
@@ -24,15 +24,16 @@ class ShippingPanel(Panel):
     name, title, template, position = "shipping", "배송", "shipping/panels/shipping.html", 40
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any] | None:
-        holders = Shipment.objects.filter(order=order, merged_into__isnull=False).values("merged_into")
-        mine = Q(order=order) | Q(pk__in=holders)
-        shipments = list(Shipment.objects.filter(mine).select_related("merged_into").order_by("order", "seq"))
+        own = list(Shipment.objects.filter(order=order).select_related("merged_into").order_by("seq"))
+        holders = {one.merged_into.pk: one.merged_into for one in own if one.merged_into is not None}
+        shipments = [*own, *holders.values()]
         if not shipments:
             return None
         parcels: dict[int, list[Parcel]] = defaultdict(list)
         for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
             parcels[parcel.shipment_id].append(parcel)
         others = _others(shipments, order)
+        old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
         events = _events([parcel for mine in parcels.values() for parcel in mine])
         return {
             "shipments": [
@@ -40,8 +41,9 @@ class ShippingPanel(Panel):
                     "number": shipment.number,
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
+                    "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
-                    "into": shipment.merged_into.number if shipment.merged_into else "",
+                    "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
                     "others": others.get(shipment.pk, []),
                     "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
                 }
@@ -94,6 +96,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "is_void": state == ParcelState.VOID,
         **_stage(parcel, beside=state.label),
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
+        "printed": f"출력 {parcel.printed_count}회" if parcel.printed_count else "",
         "handed_over": short(parcel.handed_over_at),
         "delivered": short(parcel.delivered_at),
         "events": events,

@@ -91,6 +91,70 @@ class Direction(models.TextChoices):
     EXCHANGE = "EXCHANGE", "교환"
 
 
+class ContractMode(models.TextChoices):
+    """번호를 받는 방법: the ways of shipping.md 5.2 that a contract with a courier may take."""
+
+    RANGE = "RANGE", "송장번호 대역"
+    CJ_API = "CJ_API", "CJ대한통운 API"
+    EPOST_API = "EPOST_API", "우체국 API"
+    HANJIN_API = "HANJIN_API", "한진택배 API"
+    COURIER_FILE = "COURIER_FILE", "택배사 프로그램 (엑셀)"
+    GOODSFLOW = "GOODSFLOW", "굿스플로 (엑셀)"
+    HAND = "HAND", "직접 입력·스캔"
+
+
+API_MODES = (ContractMode.CJ_API, ContractMode.EPOST_API, ContractMode.HANJIN_API)
+
+
+class WaybillSource(models.TextChoices):
+    """송장번호 출처: by which of the ways a parcel came to its number; empty for those before the column."""
+
+    RANGE = "RANGE", "대역"
+    API = "API", "택배사 API"
+    FILE = "FILE", "파일"
+    TYPED = "TYPED", "직접 입력"
+    SCANNED = "SCANNED", "스캔"
+
+
+class NumberState(ColouredChoices):
+    """송장번호 발급 상태: the life of a number that a contract gives us (shipping.md 5.3)."""
+
+    REQUESTED = "REQUESTED", "tone-ready", "번호 요청"
+    RESERVED = "RESERVED", "tone-ready", "번호 받음"
+    REGISTERED = "REGISTERED", "tone-ready", "택배사 접수"
+    USED = "USED", "tone-delivered", "사용"
+    VOID = "VOID", "tone-closed", "폐기"
+    ABANDONED = "ABANDONED", "tone-claim", "포기"
+
+
+class CancelState(models.TextChoices):
+    """접수 취소: what became of the courier's booking of a number that we gave up."""
+
+    NONE = "", "없음"
+    DUE = "DUE", "취소할 것"
+    DONE = "DONE", "취소함"
+    REFUSED = "REFUSED", "취소 거절"
+
+
+N = NumberState
+OPEN_NUMBERS = (N.REQUESTED, N.RESERVED, N.REGISTERED)
+"""States of a number that no parcel bears yet and that nobody gave up."""
+NUMBER_MOVES = (
+    (N.REQUESTED, N.RESERVED),
+    (N.REQUESTED, N.REGISTERED),
+    (N.REQUESTED, N.VOID),
+    (N.REQUESTED, N.ABANDONED),
+    (N.RESERVED, N.REGISTERED),
+    (N.RESERVED, N.USED),
+    (N.RESERVED, N.VOID),
+    (N.RESERVED, N.ABANDONED),
+    (N.REGISTERED, N.USED),
+    (N.REGISTERED, N.VOID),
+    (N.REGISTERED, N.ABANDONED),
+    (N.USED, N.VOID),
+)
+FIRST_NUMBER_STATES = (N.REQUESTED, N.RESERVED)
+
 P = ParcelState
 PARCEL_MOVES = (
     (P.CREATED, P.NUMBERED),
@@ -114,15 +178,23 @@ PARCEL_MOVES = (
 FIRST_PARCEL_STATES = (P.CREATED, P.NUMBERED)
 
 __all__ = [
+    "API_MODES",
+    "FIRST_NUMBER_STATES",
     "FIRST_PARCEL_STATES",
+    "NUMBER_MOVES",
+    "OPEN_NUMBERS",
     "PARCEL_MOVES",
     "TRACKED",
+    "CancelState",
     "ColouredChoices",
+    "ContractMode",
     "DeliveryMethod",
     "Direction",
+    "NumberState",
     "ParcelState",
     "Reason",
     "RuleKind",
     "TrackingAlert",
     "TrackingStage",
+    "WaybillSource",
 ]

@@ -144,13 +144,14 @@ def rows_of_boxes(job: Job, ticked: Iterable[int]) -> set[int]:
     """합포의 행: the ticked rows with all rows of the boxes whose first row is among them."""
     chosen = set(ticked)
     boxes = JobItem.objects.filter(job=job, row_number__in=chosen, data__has_key="rows").values_list("data", flat=True)
-    return chosen | {row for data in boxes for row in data["rows"]}
+    return chosen | {row for data in boxes if data for row in data["rows"]}
 
 
 def rows_for_all(job: Job) -> set[int]:
     """모두 반영할 행: those that ask and need no look of their own."""
     asking = JobItem.objects.filter(job=job, result=ItemResult.PENDING).exclude(reason="")
-    return set(asking.exclude(data__contains={"by_hand": True}).values_list("row_number", flat=True))
+    rows = asking.exclude(data__contains={"by_hand": True}).values_list("row_number", flat=True)
+    return {row for row in rows if row is not None}
 
 
 def _said(item: JobItem, name: str) -> bool:

@@ -137,6 +137,16 @@ def store_verdicts(verdicts: Mapping[int, Verdict]) -> None:
         )
 
 
+def carry_versions(*, job_id: int, versions: Mapping[int, int]) -> None:
+    """이어진 처리: what a job began has gone on after its end; its undo asks for the versions of now, by target id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE core_jobitem i SET made_version = v.version FROM unnest(%s::bigint[], %s::int[]) AS v(id, version)"
+            " WHERE i.job_id = %s AND i.target_id = v.id AND i.made_version IS NOT NULL",
+            [id_array(versions), id_array(versions.values()), job_id],
+        )
+
+
 def pending_ids(job: Job, *, limit: int = MOST_LOOKED_AT) -> list[int]:
     """처리할 대상: target rows that a preview found possible, the first ones."""
     rows = JobItem.objects.filter(job=job, result=ItemResult.PENDING, target_id__isnull=False).order_by("pk")

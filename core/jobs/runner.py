@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from core.actions import BulkAction, get_action
 from core.failpoints import declare, failpoint
 from core.jobs import inputs, items
 from core.jobs.exports import run_export
@@ -20,7 +21,7 @@ from core.jobs.items import Verdict
 from core.jobs.lease import Lease, LeaseLost, renew
 from core.jobs.lifecycle import advance, lock_job
 from core.jobs.retry import MAYBE_RACES, TRIES, is_connection_lost, is_race
-from core.jobs.work import UnknownAct, Work, act_of, work_of
+from core.jobs.work import ActWork, UnknownAct, Work, act_of, work_of
 from core.locks import LockTimeout
 from core.models import Job, JobItem, JobKind
 
@@ -44,10 +45,13 @@ def run(lease: Lease, *, patient: bool = True) -> None:
     A lost database connection is raised: the lease then runs out and another process goes on.
     """
     try:
-        if Job.objects.only("kind").get(pk=lease.job_id).kind == JobKind.EXPORT:
+        job = Job.objects.only("kind", "act").get(pk=lease.job_id)
+        if job.kind == JobKind.EXPORT:
             run_export(lease)
             return
-        while _chunk_with_retries(lease, tries=TRIES if patient else 1):
+        act = get_action(job.act) if job.kind == JobKind.ACT else None
+        prepare = act if act is not None and act.prepares else None
+        while _chunk_with_retries(lease, tries=TRIES if patient else 1, prepare=prepare):
             pass
     except LeaseLost as lost:
         log.warning("lease lost: %s", lost)
@@ -59,9 +63,11 @@ def run(lease: Lease, *, patient: bool = True) -> None:
         _fail(lease, error)
 
 
-def _chunk_with_retries(lease: Lease, *, tries: int) -> bool:
+def _chunk_with_retries(lease: Lease, *, tries: int, prepare: BulkAction | None = None) -> bool:
     for attempt in range(1, TRIES + 1):
         try:
+            if prepare is not None:
+                _prepare(lease, prepare)
             return _chunk(lease)
         except LockTimeout as busy:
             if attempt >= tries:
@@ -108,6 +114,14 @@ def _chunk(lease: Lease, *, busy: str = "", refuses_all: bool = False) -> bool:
         failpoint(AFTER_APPLY)
     failpoint(AFTER_COMMIT)
     return not is_last
+
+
+def _prepare(lease: Lease, act: BulkAction) -> None:
+    """처리 전 준비 of the next chunk, for the few acts that commit something before it (numbers out of a range)."""
+    job = Job.objects.select_related("actor").get(pk=lease.job_id)
+    work = ActWork(act)
+    if not job.cancel_requested and not _reason_to_stop(job, work):
+        work.prepare(items.next_chunk(job, size=act.chunk or items.CHUNK), job=job, at=timezone.now())
 
 
 def _held(job: Job, todo: list[JobItem], *, refuses_all: bool) -> set[int]:

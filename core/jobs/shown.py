@@ -56,6 +56,8 @@ class Result:
     excel_url: str = ""
     can_resume: bool = False
     undo_seconds: int = 0
+    document: tuple[str, str] | None = None
+    """(label, address) of what was made."""
 
 
 def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
@@ -66,7 +68,7 @@ def preview_of(job: Job, act: Act, counts: Counts) -> Preview:
     else:
         title = f"{act.of(n)} {act.will()}"
         without = BY_ANOTHER.format(label=act.taken_back_by) if act.taken_back_by else CANNOT_UNDO
-        undo_text = CAN_UNDO if act.is_undoable else without
+        undo_text = CAN_UNDO if act.is_undoable else act.remark or without
     return Preview(
         title=title,
         total=counts.total,
@@ -103,7 +105,9 @@ def result_of(job: Job, *, at: datetime) -> Result:
         whole = counted(job, act, counts.total, counts.total)
         done = f"{whole} 중 {counts.ok:,}건" if counts.refused else n
         what = act.of(done) if act and job.kind == JobKind.ACT else f"{done}을"
-        result.ok_text = f"{what} {did}."
+        more = act.afterword(job) if act and job.kind == JobKind.ACT else ""
+        result.ok_text = f"{what} {did}. {more}".strip()
+        result.document = act.document(job) if act and job.kind == JobKind.ACT else None
     if counts.refused:
         result.reasons = items.reasons(job)
         result.part_text = f"{counts.refused:,}건은 {did_not}."

@@ -1,6 +1,7 @@
 """What a job does with a chunk of its items: an act, its undo, or the rows of a file."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -65,6 +66,14 @@ class ActWork:
         self.action = action
         self.permission = action.permission
         self.is_undoable = action.is_undoable
+
+    def prepare(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> None:
+        """처리 전 준비 of a chunk, before its transaction; a refusal is told by `process`, which meets it again."""
+        ids = [item.target_id for item in items if item.target_id is not None]
+        if not ids:
+            return
+        with suppress(DomainError):
+            self.action.prepare(ids, actor=job.actor, at=at, batch=job, **form_values(self.action, inputs.given(job)))
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
         try:
@@ -183,7 +192,11 @@ def on_unchanged(
         raise
     except DomainError as error:
         return verdicts | {item.pk: Verdict(error.message) for item in fresh.values()}
-    made = made_versions(action.model, outcome.changes, {pk: item.seen_version for pk, item in fresh.items()})
+    seen: dict[int | None, int | None] = {pk: item.seen_version for pk, item in fresh.items()}
+    made = made_versions(action.model, outcome.changes, seen)
+    if not action.moves_rows:
+        rows: list[Any] = [row for row in outcome.possible if isinstance(row, action.model)]
+        made |= {row.pk: row.version for row in rows if row.version == seen.get(row.pk)}
     if not made.keys() <= fresh.keys():
         raise RuntimeError(f"{action.name} moved rows that nobody confirmed: {sorted(made.keys() - fresh.keys())[:5]}")
     verdicts |= {item.pk: Verdict(made_version=made[pk]) for pk, item in fresh.items() if pk in made}

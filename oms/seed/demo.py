@@ -15,8 +15,18 @@ from orders.models import Order
 from orders.states import DeliveryMethod
 from payments.models import BankAccount
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, ShipmentStep, TrackingAccount, TrackingEvent, WaybillDraft
+from shipping.models import (
+    CourierContract,
+    Parcel,
+    Shipment,
+    ShipmentStep,
+    TrackingAccount,
+    TrackingEvent,
+    WaybillDraft,
+)
+from shipping.services.issuing.contracts import ContractFacts, add_range, save_contract
 from shipping.services.tracking.polling import SOURCE
+from shipping.states import ContractMode
 from shipping.waybills import with_check_digit
 
 SANDBOX_URL = "http://127.0.0.1:8010"
@@ -42,12 +52,25 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
         },
     )
     _open_bank_account()
+    _sign_contracts(at=at)
     if Order.objects.exists():
         return False
     seed_shop(demo_plan(at=at), say=say)
     _draft_waybills(at=at)
     _tell_sandbox()
     return True
+
+
+def _sign_contracts(*, at: datetime) -> None:
+    """A range of CJ numbers, so that 송장 채번 works at once; nobody else has these (fake) numbers."""
+    if CourierContract.objects.exists():
+        return
+    given = ContractFacts(name="CJ대한통운 대역", courier="CJGLS", mode=ContractMode.RANGE, is_default=True)
+    contract = save_contract(code="cj-range", given=given, options={}, actor=None, at=at)
+    add_range(contract_id=contract.pk, prefix="68", start="900000000", end="900019999", order=1, actor=None, at=at)
+    for slug, mode in (("HANJIN", ContractMode.COURIER_FILE), ("HYUNDAI", ContractMode.HAND)):
+        facts = ContractFacts(name=COURIERS[slug].name, courier=slug, mode=mode)
+        save_contract(code=slug.lower(), given=facts, options={}, actor=None, at=at)
 
 
 def _open_bank_account() -> None:

@@ -8,6 +8,7 @@ urlpatterns = [
     path("settings/", views.SettingsIndex.as_view(), name="settings"),
     path("settings/shop/", views.ShopPage.as_view(), name="settings_shop"),
     path("settings/messages/", views.MessagePage.as_view(), name="settings_messages"),
+    path("settings/printers/", views.PrinterPage.as_view(), name="settings_printers"),
     path("settings/money/", views.MoneyPage.as_view(), name="settings_money"),
     path("settings/deadlines/", views.DeadlinePage.as_view(), name="settings_deadlines"),
     path("settings/holidays/", views.HolidayPage.as_view(), name="settings_holidays"),

@@ -24,6 +24,7 @@ from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
 from payments.options import MONEY
+from shipping.options import PRINT_GROUP
 
 SHOP = "shop"
 EDIT = "settings.edit"
@@ -112,6 +113,12 @@ class MessagePage(GroupPage):
     """알림 설정: what goes out as 알림톡, and the approved template of each kind of message."""
 
     groups, title = (MESSAGES,), "알림 설정"
+
+
+class PrinterPage(GroupPage):
+    """출력 설정: paper of labels, what is masked on them, couriers that need a sort code."""
+
+    groups, title = (PRINT_GROUP,), "출력 설정"
 
 
 class MoneyPage(GroupPage):

@@ -104,14 +104,14 @@ def _rows(
     by_order: dict[int, list[OrderLine]] = {shipment.order_id: []} if not mine else defaultdict(list)
     for line in mine:
         by_order[line.order_id].append(line)
-    of = {shipment.order_id: shipment.order} | orders
+    of = {shipment.order_id: shipment.order, **orders}
     groups = [[order_id] for order_id in by_order] if template.merged_rows == MergedRows.ORDERS else [list(by_order)]
     for group in groups:
         held = [line for order_id in group for line in by_order[order_id]]
         inside = _joined(held) if template.joins_same else [FileLine.of(line) for line in held]
         each: list[FileLine | None] = [*inside] if template.row_per == RowPer.LINE else [None]
-        for line in each:
-            yield FileRow(shipment, [of[pk] for pk in group], inside, line, house, template.join_text)
+        for one in each:
+            yield FileRow(shipment, [of[pk] for pk in group], inside, one, house, template.join_text)
 
 
 def _joined(lines: Sequence[OrderLine]) -> list[FileLine]:

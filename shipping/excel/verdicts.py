@@ -120,7 +120,7 @@ def _upload_row(
     error = sheet.reasons.get(row.row_number, "")
     if not error and pk in done.refused and pk not in done.differs:
         error = done.refused[pk]
-    if not error and pk in refused and row.row_number not in sheet.joined:
+    if not error and pk is not None and pk in refused and row.row_number not in sheet.joined:
         error = refused[pk]
     if row.proposal and error in {methods.SAME} or error.startswith(HELD_ALREADY) and row.proposal == HOLD:
         return UploadRow(row.row_number, data=data, is_same=True)

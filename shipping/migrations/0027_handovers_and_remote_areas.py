@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("shipping", "0020_more_template_presets"),
+        ("shipping", "0017_print_batches"),
     ]
 
     operations = [

@@ -1,11 +1,14 @@
 """Tables of shipping, one file per subject."""
 
 from shipping.models.area import AreaLevel, RemoteArea
+from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.handover import Handover
 from shipping.models.layout import WaybillLayout
+from shipping.models.numbers import WaybillNumber
 from shipping.models.parcel import Parcel, ParcelLine
+from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.template import ExcelTemplate, MergedRows, RowPer, RowSort
 from shipping.models.tracking import AccountState, TrackingAccount, TrackingEvent, TrackingPoll
@@ -15,12 +18,17 @@ __all__ = [
     "AreaLevel",
     "Courier",
     "CourierCode",
+    "CourierContract",
     "ExcelTemplate",
     "Handover",
     "MergedRows",
+    "Paper",
     "Parcel",
     "ParcelLine",
     "RemoteArea",
+    "PrintBatch",
+    "PrintItem",
+    "PrintKind",
     "RowPer",
     "RowSort",
     "Shipment",
@@ -35,4 +43,6 @@ __all__ = [
     "WaybillFileBatch",
     "WaybillFileItem",
     "WaybillLayout",
+    "WaybillNumber",
+    "WaybillRange",
 ]

@@ -12,7 +12,15 @@ from core.state import StateField, StateGuard, transition
 from core.triggers import state_triggers, told_triggers
 from orders.models import OrderLine
 from shipping.models.shipment import Shipment
-from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES, Direction, ParcelState, TrackingAlert, TrackingStage
+from shipping.states import (
+    FIRST_PARCEL_STATES,
+    PARCEL_MOVES,
+    Direction,
+    ParcelState,
+    TrackingAlert,
+    TrackingStage,
+    WaybillSource,
+)
 
 P = ParcelState
 LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
@@ -28,6 +36,9 @@ class Parcel(StateGuard, TimeStamped):
     direction = models.CharField("방향", max_length=8, choices=Direction.choices, default=Direction.OUT)
     courier = models.CharField("택배사", max_length=12)
     waybill = models.CharField("송장번호", max_length=30, db_collation="C")
+    source = models.CharField(
+        "번호 출처", max_length=8, choices=WaybillSource.choices, blank=True, default="", db_default=""
+    )
     state = StateField("상태", choices=ParcelState.choices, default=ParcelState.CREATED)
     stage = models.CharField("추적 상태", max_length=24, choices=TrackingStage.choices, blank=True)
     alert = models.CharField("추적 오류", max_length=24, choices=TrackingAlert.choices, blank=True)
@@ -43,6 +54,8 @@ class Parcel(StateGuard, TimeStamped):
     # The delivery that staff took back: the courier telling the same one again does not count.
     refused_delivery_at = models.DateTimeField("취소한 배송완료일시", null=True, blank=True)
     voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
+    # What a sorting machine and a driver read: the fields of adapters.issuing.Routing. Not read with locked rows.
+    routing = models.JSONField("분류 정보", null=True, blank=True)
 
     class Meta:
         verbose_name = "상자"
@@ -72,12 +85,12 @@ class Parcel(StateGuard, TimeStamped):
         """The services roll the shipments up after lines and parcels have both moved."""
 
     @transition(state, source=P.CREATED, target=P.NUMBERED, custom={"label": "송장 등록"})
-    def number(self, *, at: datetime, courier: str, waybill: str) -> None:
-        self.courier, self.waybill, self.numbered_at = courier, waybill, at
+    def number(self, *, at: datetime, courier: str, waybill: str, source: str) -> None:
+        self.courier, self.waybill, self.source, self.numbered_at = courier, waybill, source, at
 
     @transition(state, source=P.NUMBERED, target=P.PRINTED, custom={"label": "송장 출력"})
     def print_label(self, *, at: datetime) -> None:
-        self.printed_at = at
+        self.printed_at, self.printed_count = at, self.printed_count + 1
 
     @transition(state, source=[P.NUMBERED, P.PRINTED], target=P.HANDED_OVER, custom={"label": "출고"})
     def hand_over(self, *, at: datetime) -> None:

@@ -52,6 +52,8 @@ class Shipment(TimeStamped):
     has_waybill = models.BooleanField("송장 등록", default=False)
     courier = models.CharField("택배사", max_length=12, blank=True)
     waybill = models.CharField("송장번호", max_length=30, blank=True, db_collation="C")
+    # What 송장 채번 is doing about it, in words for the list: a number is on its way, or why there is none.
+    issuing = models.CharField("발급 진행", max_length=200, blank=True, default="", db_default="")
     parcel_count = models.PositiveSmallIntegerField("상자 수", default=0)
     is_held = models.BooleanField("보류", default=False)
     has_claim = models.BooleanField("취소 신청", default=False)

@@ -105,21 +105,21 @@ class Returned:
         return f"내려받은 {self.total:,}건 가운데 {self.back:,}건이 돌아왔고 {self.missing:,}건이 없습니다.{rest}"
 
 
-# What was merged meanwhile stands where its lines lie now.
-_STANDS = """
-FROM shipping_waybillfileitem i JOIN shipping_shipment o ON o.id = i.shipment_id
-JOIN shipping_shipment s ON s.id = COALESCE(o.merged_into_id, o.id)
-LEFT JOIN core_jobitem f ON f.job_id = %(job)s AND (f.data ->> 'shipment')::bigint IN (o.id, s.id)
-      AND (f.result = 'PENDING' AND NOT COALESCE((f.data ->> 'by_hand')::bool, false)
-           OR COALESCE((f.data ->> 'same')::bool, false))
-WHERE i.batch_id = ANY(%(batches)s::bigint[])
-"""
-_HAS = "(s.waybill <> '' OR f.id IS NOT NULL)"
-_COUNT = f"""
+# What was merged meanwhile stands where its lines lie now; `filed` is what a file that is looked at would register.
+_COUNT = """
+WITH filed AS MATERIALIZED (
+    SELECT DISTINCT (data ->> 'shipment')::bigint AS id FROM core_jobitem
+    WHERE job_id = %(job)s AND data ->> 'shipment' IS NOT NULL
+      AND (result = 'PENDING' AND NOT COALESCE((data ->> 'by_hand')::bool, false)
+           OR COALESCE((data ->> 'same')::bool, false))),
+now AS (
+    SELECT i.batch_id, s.step = 'READY' AND s.method IN ('PARCEL', 'REGIST') AS waits,
+           s.waybill <> '' OR o.id IN (SELECT id FROM filed) OR s.id IN (SELECT id FROM filed) AS has
+    FROM shipping_waybillfileitem i JOIN shipping_shipment o ON o.id = i.shipment_id
+    JOIN shipping_shipment s ON s.id = COALESCE(o.merged_into_id, o.id)
+    WHERE i.batch_id = ANY(%(batches)s::bigint[]))
 SELECT batch_id, count(*), count(*) FILTER (WHERE has), count(*) FILTER (WHERE NOT has AND waits)
-FROM (SELECT i.batch_id, i.shipment_id, bool_or({_HAS}) AS has,
-             bool_or(s.step = 'READY' AND s.method IN ('PARCEL', 'REGIST')) AS waits {_STANDS} GROUP BY 1, 2) r
-GROUP BY batch_id
+FROM now GROUP BY batch_id
 """
 
 

@@ -34,6 +34,7 @@ from shipping.services.handover import starting
 from shipping.services.tracking import polling
 from shipping.states import DeliveryMethod, ParcelState
 
+BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 
 
@@ -100,7 +101,7 @@ def locked_shipments(
     with locked_lines(line_ids, actor=actor, order_ids=order_ids, fields=fields.lines) as lines:
         shipment_of_line = shipments_of_lines(line_ids)
         shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()), fields=fields.shipments)}
-        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID)
+        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID, fields=_OF_PARCELS)
         for parcel in parcels:
             parcel.shipment = shipments[parcel.shipment_id]
         yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
@@ -112,6 +113,7 @@ def lines_of(shipment_ids: Collection[int]) -> list[int]:
     return list(items.order_by("line_id").values_list("line_id", flat=True))
 
 
+_OF_PARCELS = tuple(field.attname for field in Parcel._meta.concrete_fields if field.attname != "routing")
 _NOT_VOID = f"state <> '{ParcelState.VOID.value}'"
 _ORDERS = """
 SELECT i.line_id, l.order_id FROM shipping_shipmentline i JOIN orders_orderline l ON l.id = i.line_id
@@ -185,7 +187,7 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     line_ids = lines_of_whole_shipments(line_ids)
     put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _typed_over(rows) | _refusals_by_shipment(rows, OrderLine.ship)
+        refused = _typed_over(rows) | _unnumbered(rows) | _refusals_by_shipment(rows, OrderLine.ship)
         good = [pk for pk in line_ids if pk not in refused]
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
         outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
@@ -210,6 +212,12 @@ def _deliver_at_once(rows: Locked, outcome: Outcome, **facts: Any) -> None:
         arrived = progress.deliver(delivered_at=dict.fromkeys(mine, at), by=DeliveredBy.DISPATCH, **facts)
         # A second change of the same lines: 되돌리기 asks for the version that the last one made.
         outcome.changes += arrived.changes
+
+
+def _unnumbered(rows: Locked) -> dict[int, str]:
+    """Lines of shipments with a further box that has no number yet: it would stay behind."""
+    waits = {parcel.shipment_id for parcel in rows.parcels if parcel.state == ParcelState.CREATED}
+    return {line: BOX_WAITS for pk in waits for line in rows.lines_of[pk]}
 
 
 def _typed_over(rows: Locked) -> dict[int, str]:

@@ -16,7 +16,7 @@ from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.korean import josa
 from core.lookups import Among, id_array, text_array
-from core.models import Job
+from core.models import Job, Source
 from core.state import Change, Outcome, explain, is_preview, move
 from orders.models import OrderLine
 from orders.services import progress
@@ -27,6 +27,7 @@ from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
+from shipping.services import pool
 from shipping.services.mergekeys import APART, parted
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
@@ -39,7 +40,7 @@ from shipping.services.shipments import (
     ship,
     unship,
 )
-from shipping.states import TRACKED, DeliveryMethod, ParcelState
+from shipping.states import TRACKED, DeliveryMethod, ParcelState, WaybillSource
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하세요."
@@ -75,6 +76,8 @@ class WaybillEntry:
     waybill: str
     replaces: bool = False
     forced_reason: str = ""
+    source: WaybillSource | None = None
+    """Where the number was read; None: from the file or the screen, or as the contract says that gave it."""
 
 
 class NewParcel(NamedTuple):
@@ -102,6 +105,8 @@ class Registered:
     warnings: dict[int, str] = field(default_factory=dict)
     differs: set[int] = field(default_factory=set)
     forced: dict[int, str] = field(default_factory=dict)
+    given: dict[int, pool.Given] = field(default_factory=dict)
+    """Numbers that a contract of ours gave for these very shipments."""
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -141,7 +146,7 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
         # Lines whose old number was voided a moment ago have moved since they were read.
         held = None if old else rows.lines
         # The parcels come first: the lines' move then sums up each shipment once, with its number.
-        parcels = _insert(numbers, entries, rows, at=facts["at"])
+        parcels = _insert(numbers, entries, rows, result.given, **facts)
         done = progress.register_waybill(line_ids=fresh, data=data, held=held, **facts)
         result.outcome.merge(done)
         _tell(parcels, result.forced, **facts)
@@ -195,7 +200,7 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
     seen: dict[tuple[str, str], int] = {}
     for pk in sorted(rows.shipments.keys() & entries.keys()):
         entry, shipment = entries[pk], rows.shipments[pk]
-        reason = APART if pk in apart else _shipment_refusal(shipment, rows, entry.courier)
+        reason = APART if pk in apart else shipment_refusal(shipment, rows, courier=entry.courier)
         courier = COURIERS.get(entry.courier)
         if reason is None and courier is None:
             reason = UnknownCourier(entry.courier[:40]).message
@@ -216,13 +221,16 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
             seen[key], numbers[pk] = pk, verdict.number
             if verdict.level is not WaybillLevel.OK:
                 result.warnings[pk] = verdict.message
-    for pk, reason in _used_elsewhere(numbers, entries).items():
-        result.refused[pk] = reason
-        del numbers[pk]
-    return numbers
+    couriers = {pk: entries[pk].courier for pk in numbers}
+    reasons = pool.used_elsewhere(numbers, couriers)
+    result.given, of_contracts = pool.given_to(numbers, couriers)
+    reasons = of_contracts | reasons
+    result.refused |= reasons
+    return {pk: number for pk, number in numbers.items() if pk not in reasons}
 
 
-def _shipment_refusal(shipment: Shipment, rows: Locked, courier: str) -> str | None:
+def shipment_refusal(shipment: Shipment, rows: Locked, *, courier: str = "") -> str | None:
+    """번호를 받을 수 없는 이유 of a locked shipment; None when nothing speaks against a number of the courier."""
     if shipment.method not in TRACKED:
         return NO_WAYBILL_NEEDED
     if shipment.method == DeliveryMethod.REGISTERED and courier != REGISTERED_BY:
@@ -231,24 +239,6 @@ def _shipment_refusal(shipment: Shipment, rows: Locked, courier: str) -> str | N
     if not lines or any(line.state != LineState.READY for line in lines):
         return not_ready([shipment.pk])[shipment.pk]
     return next((text for line in lines if (text := explain(line, OrderLine.register_waybill))), None)
-
-
-_USED = """
-SELECT p.courier, p.waybill, p.shipment_id, o.number
-FROM shipping_parcel p JOIN shipping_shipment s ON s.id = p.shipment_id JOIN orders_order o ON o.id = s.order_id
-WHERE p.waybill = ANY(%s::text[]) AND p.state = ANY(%s::text[])
-"""
-
-
-def _used_elsewhere(numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry]) -> dict[int, str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_USED, [text_array(numbers.values()), text_array(LIVE)])
-        used = {(courier, waybill): (shipment_id, order) for courier, waybill, shipment_id, order in cursor.fetchall()}
-    return {
-        pk: f"다른 주문 {mine[1]}에서 쓰고 있는 송장번호입니다."
-        for pk, number in numbers.items()
-        if (mine := used.get((entries[pk].courier, number))) is not None and mine[0] != pk
-    }
 
 
 def _replaced(
@@ -276,12 +266,12 @@ def _replaced(
 _PARCELS = """
 WITH made AS (
         INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill,
-                                     state, stage, alert, printed_count, numbered_at, last_event_text)
+                                     source, state, stage, alert, printed_count, numbered_at, last_event_text)
         SELECT %(at)s, %(at)s, 0, v.shipment_id,
                1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
-               'OUT', v.courier, v.waybill, 'NUMBERED', '', '', 0, %(at)s, ''
-        FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[])
-             AS v(shipment_id, courier, waybill)
+               'OUT', v.courier, v.waybill, v.source, 'NUMBERED', '', '', 0, %(at)s, ''
+        FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[], %(sources)s::text[])
+             AS v(shipment_id, courier, waybill, source)
         ORDER BY v.courier, v.waybill
         RETURNING id, shipment_id, courier, waybill),
      contents AS (
@@ -295,8 +285,9 @@ SELECT id, shipment_id, courier, waybill FROM made
 
 
 def _insert(
-    numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, *, at: datetime
-) -> list[NewParcel]:
+    numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, given: Mapping[int, pool.Given],
+    *, at: datetime, source: str = "", **facts: Any,
+) -> list[NewParcel]:  # fmt: skip
     """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
     if is_preview() or not numbers:
         return []
@@ -307,6 +298,7 @@ def _insert(
         "shipments": id_array(numbers),
         "couriers": text_array(entries[pk].courier for pk in numbers),
         "numbers": text_array(numbers.values()),
+        "sources": text_array(_source(entries[pk], given.get(pk), source) for pk in numbers),
         "owners": id_array(shipment_of[line_id] for line_id in inside),
         "lines": id_array(inside),
         "quantities": id_array(lines[line_id].quantity for line_id in inside),
@@ -314,8 +306,15 @@ def _insert(
     with connection.cursor() as cursor:
         cursor.execute(_PARCELS, values)
         made = cursor.fetchall()
+    pool.use({given[owner].pk: pk for pk, owner, *_ in made if owner in given}, at=at)
     order_of = {pk: rows.shipments[pk].order_id for pk in numbers}
     return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
+
+
+def _source(entry: WaybillEntry, given: pool.Given | None, door: str) -> str:
+    if given is not None:
+        return given.source
+    return (entry.source or (WaybillSource.FILE if door == Source.UPLOAD else WaybillSource.TYPED)).value
 
 
 def _tell(parcels: Collection[NewParcel], forced: Mapping[int, str], **facts: Any) -> None:
@@ -393,7 +392,8 @@ def _void(
         return Outcome()
     line_ids = [pk for shipment_id in parcels for pk in rows.lines_of[shipment_id] if _is_open(rows.lines[pk])]
     free = rows.shipments_of(rows.lines[pk] for pk in line_ids if not explain(rows.lines[pk], OrderLine.void_waybill))
-    live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in LIVE]
+    ending = {*LIVE, ParcelState.CREATED}
+    live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in ending]
     # The parcels end first: the lines' move then sums up each shipment once, without their numbers.
     ended = move(live, Parcel.void, at=at)
     outcome = progress.void_waybill(line_ids=line_ids, actor=actor, at=at, reason=reason, held=rows.lines, **facts)

@@ -50,6 +50,8 @@ MATRIX = """
     payments.export             OF
     shipping.register_waybill   OL
     shipping.export_waybill     OL
+    shipping.force_waybill      O
+    shipping.print              OL
     shipping.view_recipient     L
     shipping.ship               OL
     shipping.unship             O

@@ -1,0 +1,69 @@
+"""송장: how long a thousand labels take to be drawn, and how much memory the child needs, without the database."""
+
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.client import Staff
+from bench.report import Row
+from bench.shop import ROOT, Shop
+from core.pdf import code128, qr, render_pdf, render_zpl
+
+COUNT = 1_000
+GOAL = 2.0
+TEMPLATE = Path(ROOT) / "shipping" / "typst" / "label.typ"
+
+
+def labels(shop: Shop, staff: Staff) -> Iterator[Row]:
+    """Seconds for 1,000 labels of two papers as PDF, codes included, and for 100 as ZPL."""
+    for paper in ("cj", "roll"):
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        pdf = render_pdf(TEMPLATE, label_data(paper, COUNT))
+        taken = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        detail = f"cpu {cpu:.1f} s, {len(pdf) / 2**20:.1f} MiB, peak {after.ru_maxrss / 1024:.0f} MiB"
+        yield Row("labels", f"{COUNT:,} labels PDF, {paper}", GOAL, taken, "s", detail)
+    start = time.perf_counter()
+    zpl = render_zpl(TEMPLATE, label_data("cj", 100))
+    yield Row("labels", "100 labels ZPL, cj", None, time.perf_counter() - start, "s", f"{len(zpl) / 2**20:.1f} MiB")
+
+
+def label_data(paper: str, count: int) -> dict[str, Any]:
+    """What services/printing/documents.py hands to the template, of people who do not exist."""
+    return {"paper": paper, "privacy": "개인정보가 적혀 있습니다.", "labels": [_label(n, count) for n in range(count)]}
+
+
+def _label(n: int, count: int) -> dict[str, Any]:
+    number, shipment = f"68{n:010d}", f"D-20260921-{n:07d}-00"
+    return {
+        "place": f"{n + 1}/{count}",
+        "copy": "",
+        "count": "출력 1회",
+        "courier": "CJ대한통운",
+        "routing": {
+            "main": "5D32-1A",
+            "partner": "P01",
+            "area": "견본 주소",
+            "branch": "견본점-A1",
+            "code": code128("5D32", charset="A"),
+        },
+        "recipient": "홍*동",
+        "phones": "010-1234-****",
+        "zip": "63000",
+        "address": f"제주특별자치도 제주시 첨단로 {n} 7층 701호",
+        "sender": {"name": "가람상점", "phone": "02-1234-5678", "address": "서울특별시 중구 세종대로 110"},
+        "fee": "신용",
+        "quantity": "3개",
+        "items": ["오버핏 린넨 셔츠 화이트 / M 1개", "양말 네이비 2개"],
+        "note": "문 앞에 놓아 주세요",
+        "date": "2026-09-21",
+        "order": shipment[2:-3],
+        "number": shipment,
+        "square": qr(shipment),
+        "code": code128(number, charset="C"),
+        "code_dots": 4,
+        "waybill": number,
+    }

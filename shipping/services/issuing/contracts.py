@@ -1,0 +1,235 @@
+"""택배 계약: what staff say about contracts and ranges; keys go in and never come out."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, time
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from core import drains
+from core.exceptions import Conflict, DomainError, NotFound
+from core.settings_registry import note_change
+from shipping.adapters.issuing import IssueOutcome
+from shipping.couriers import COURIERS
+from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
+from shipping.services import pool
+from shipping.services.issuing.boxes import sender
+from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sandboxes_count
+from shipping.services.issuing.ranges import body_digits_of, refusal_of_range
+from shipping.states import API_MODES, OPEN_NUMBERS, ContractMode
+
+HISTORY = "courier_contract"
+NOT_FOUND = "계약을 찾을 수 없습니다. 목록에서 다시 고르세요."
+TAKEN = "이미 쓰고 있는 코드입니다. 다른 코드를 입력하세요."
+STALE = "화면을 연 뒤 다른 직원이 이 계약을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
+NOT_SECURE = "주소는 https://로 시작해야 합니다. 키가 그대로 보이지 않게 합니다."
+NO_ADDRESS = "API로 번호를 받으려면 주소를 입력하세요."
+NO_SANDBOX = "운영 환경에서는 샌드박스 계약을 쓸 수 없습니다. 샌드박스를 끄고 https://로 시작하는 주소를 입력하세요."
+BLOCKED = "{name}의 인증이 거절되어 번호를 받을 수 없습니다. 설정의 송장 번호에서 키를 확인하고 연결 확인을 누르세요."
+OVERLAPS = "이미 등록한 대역과 겹칩니다. 택배사에서 받은 시작 번호와 끝 번호를 다시 확인하세요."
+NOT_A_RANGE = "번호 대역을 쓰는 계약이 아닙니다."
+WRONG_LENGTH = "본번호는 숫자 {digits}자리입니다. 앞자리와 검증번호(마지막 한 자리)는 빼고 입력하세요."
+BACKWARDS = "끝 번호가 시작 번호보다 작습니다."
+NO_RULE = "{name}의 번호 자릿수를 알 수 없어 대역을 쓸 수 없습니다."
+WORKS = "연결되었습니다. 번호는 받지 않았습니다."
+SILENT = "{name}에서 응답이 없습니다. 주소를 확인하고 잠시 뒤 다시 확인하세요."
+REFUSED = "{name}에서 우리 키를 받지 않았습니다. 고객코드와 키를 확인하세요."
+LIMITED = "연결되었지만 호출 한도를 넘었습니다. 잠시 뒤 다시 시도하세요."
+NO_PROBE = "이 계약은 연결을 확인할 수 없습니다. 첫 송장 채번에서 확인됩니다."
+_COURIER_OF = {
+    ContractMode.CJ_API: "CJGLS", ContractMode.EPOST_API: "EPOST", ContractMode.HANJIN_API: "HANJIN",
+}  # fmt: skip
+
+
+class ContractRefused(DomainError):
+    """계약 오류: the message goes to the field."""
+
+    code = "contract_refused"
+    status = 422
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContractFacts:
+    """계약 내용 without its keys."""
+
+    name: str
+    courier: str
+    mode: str
+    customer_code: str = ""
+    business_number: str = ""
+    base_url: str = ""
+    is_sandbox: bool = False
+    box_type: str = ""
+    cut_off: time | None = None
+    day_limit: int | None = None
+    is_default: bool = False
+    is_active: bool = True
+
+
+def save_contract(
+    *, code: str, given: ContractFacts, options: dict[str, str], actor: Any, at: datetime,
+    contract_id: int | None = None, seen_at: str = "",
+) -> CourierContract:  # fmt: skip
+    """계약 저장, a new one or a known one; empty keys stay. A new key or address unblocks.
+
+    Raises ContractRefused, Conflict, NotFound.
+    """
+    _refuse_unfit(given)
+    try:
+        with transaction.atomic():
+            contract = _locked(contract_id) if contract_id else CourierContract(code=code)
+            if contract_id and seen_at and contract.updated_at.isoformat() != seen_at:
+                raise Conflict(STALE, code="stale")
+            if contract_id and contract.mode != given.mode and contract.numbers.exists():
+                raise ContractRefused(
+                    "번호를 발급한 계약의 방법은 바꿀 수 없습니다. 새 계약을 등록하세요.", field="mode"
+                )
+            before = {name: getattr(contract, name) for name in asdict(given)} if contract_id else {}
+            if given.is_default:
+                CourierContract.objects.filter(is_default=True).exclude(pk=contract.pk).update(is_default=False)
+            for name, value in asdict(given).items():
+                setattr(contract, name, value)
+            contract.set_options(options)
+            is_new_key = any(options.values()) or before.get("base_url") != given.base_url
+            if is_new_key or before.get("customer_code") != given.customer_code:
+                contract.state, contract.blocked_at, contract.last_error = AccountState.OK, None, ""
+                contract.paused_until = None
+            contract.save()
+            _note_changes(contract, before, asdict(given), has_key=any(options.values()), actor=actor, at=at)
+            drains.notify(pool.CHANNEL)
+    except IntegrityError as error:
+        raise ContractRefused(TAKEN, field="code") from error
+    return contract
+
+
+def _refuse_unfit(given: ContractFacts) -> None:
+    is_api = given.mode in API_MODES
+    if is_api and given.courier != _COURIER_OF[ContractMode(given.mode)]:
+        courier = COURIERS[_COURIER_OF[ContractMode(given.mode)]].name
+        raise ContractRefused(f"이 방법은 {courier} 계약에만 쓸 수 있습니다.", field="courier")
+    if is_api and not given.base_url:
+        raise ContractRefused(NO_ADDRESS, field="base_url")
+    if given.is_sandbox and given.is_active and not sandboxes_count():
+        raise ContractRefused(NO_SANDBOX, field="is_sandbox")
+    if given.base_url and not given.base_url.startswith("https://") and not given.is_sandbox:
+        raise ContractRefused(NOT_SECURE, field="base_url")
+    if given.mode == ContractMode.RANGE and not COURIERS[given.courier].digits:
+        raise ContractRefused(NO_RULE.format(name=COURIERS[given.courier].name), field="courier")
+
+
+def _locked(pk: int) -> CourierContract:
+    contract = CourierContract.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    if contract is None:
+        raise NotFound(NOT_FOUND)
+    return contract
+
+
+def _note_changes(
+    contract: CourierContract, before: dict[str, Any], now: dict[str, Any], *, has_key: bool, actor: Any, at: datetime
+) -> None:
+    """변경 이력: every fact that is another now, and that keys were entered, never which."""
+    changed = {name: value for name, value in now.items() if before.get(name) != value} if before else {"created": ""}
+    for name, value in changed.items():
+        old = before.get(name)
+        shown = [str(one) if isinstance(one, time) else one for one in (old, value)]
+        note_change(key=f"{HISTORY}:{contract.code}:{name}", old=shown[0], new=shown[1], reason="", actor=actor, at=at)
+    if has_key:
+        note_change(key=f"{HISTORY}:{contract.code}:key", old="", new="새 키", reason="", actor=actor, at=at)
+
+
+def add_range(
+    *, contract_id: int, prefix: str, start: str, end: str, order: int, actor: Any, at: datetime
+) -> WaybillRange:
+    """대역 등록: `start` and `end` are bodies as digits, without prefix and check digit. Raises ContractRefused."""
+    contract = CourierContract.objects.filter(pk=contract_id).first()
+    if contract is None:
+        raise NotFound(NOT_FOUND)
+    if contract.mode != ContractMode.RANGE:
+        raise ContractRefused(NOT_A_RANGE)
+    courier = COURIERS[contract.courier]
+    digits = body_digits_of(courier, prefix)
+    for field, text in (("start", start), ("end", end)):
+        if len(text) != digits or not (text.isascii() and text.isdigit()):
+            raise ContractRefused(WRONG_LENGTH.format(digits=digits), field=field)
+    first, last = int(start), int(end)
+    if last < first:
+        raise ContractRefused(BACKWARDS, field="end")
+    if reason := refusal_of_range(courier, prefix=prefix, body_digits=digits, start=first, end=last):
+        raise ContractRefused(reason, field="start")
+    try:
+        with transaction.atomic():
+            made = WaybillRange.objects.create(
+                contract=contract, courier=contract.courier, prefix=prefix, body_digits=digits, body_start=first,
+                body_end=last, next_body=first, order=order,
+            )  # fmt: skip
+            CourierContract.objects.filter(pk=contract.pk).update(low_told_at=None, day_told_at=None)
+            note_change(key=f"{HISTORY}:{contract.code}:range", old=None, new=str(made), reason="", actor=actor, at=at)
+    except IntegrityError as error:
+        raise ContractRefused(OVERLAPS, field="start") from error
+    return made
+
+
+def switch_range(*, range_id: int, is_active: bool, actor: Any, at: datetime) -> None:
+    """대역 사용 or 중지; its numbers that were given stay given. Raises NotFound."""
+    with transaction.atomic():
+        found = WaybillRange.objects.select_for_update(no_key=True).select_related("contract").filter(pk=range_id)
+        one = found.first()
+        if one is None:
+            raise NotFound(NOT_FOUND)
+        if one.is_active != is_active:
+            WaybillRange.objects.filter(pk=one.pk).update(is_active=is_active)
+            words = {True: "사용", False: "중지"}
+            note_change(
+                key=f"{HISTORY}:{one.contract.code}:range", old=f"{one} {words[not is_active]}",
+                new=f"{one} {words[is_active]}", reason="", actor=actor, at=at,
+            )  # fmt: skip
+
+
+def check_contract(contract: CourierContract, *, at: datetime) -> tuple[bool, str]:
+    """연결 확인 without taking a number: refine our own address, as a courier does for a label; whether it works."""
+    try:
+        answer = issuer_of(contract, timeout=HURRIED).refine(recipient=sender())
+    except CannotOpen as problem:
+        return False, problem.text
+    match answer.outcome:
+        case IssueOutcome.AUTH:
+            block(contract, answer.message, at=at)
+            return False, REFUSED.format(name=contract.name)
+        case IssueOutcome.UNKNOWN:
+            return False, SILENT.format(name=contract.name)
+        case IssueOutcome.LIMITED:
+            text = LIMITED
+        case IssueOutcome.REJECTED if not answer.message:
+            return True, NO_PROBE
+        case _:
+            text = WORKS
+    unblock(contract, at=at)
+    return True, text
+
+
+def block(contract: CourierContract, message: str, *, at: datetime) -> bool:
+    """계약 막기: the courier refuses our account; True for the one who noticed first."""
+    free = CourierContract.objects.filter(pk=contract.pk, state=AccountState.OK)
+    text = (message or "택배사가 우리 키를 받지 않았습니다.")[:300]
+    return bool(free.update(state=AccountState.BLOCKED, blocked_at=at, last_error=text))
+
+
+def unblock(contract: CourierContract, *, at: datetime) -> None:
+    """계약 다시 쓰기: the courier has answered well; what waited is due at once."""
+    CourierContract.objects.filter(pk=contract.pk).update(
+        state=AccountState.OK, blocked_at=None, last_error="", paused_until=None, last_ok_at=at
+    )
+    with transaction.atomic():
+        waiting = WaybillNumber.objects.filter(contract=contract, state__in=OPEN_NUMBERS, next_try_at__gt=at)
+        # A number that is being asked about just now is left alone: its lease says so.
+        waiting.exclude(lease_token__gt=0).update(next_try_at=at)
+        drains.notify(pool.CHANNEL)
+
+
+def active_contracts() -> list[CourierContract]:
+    """쓰는 계약, the default one first; one query."""
+    return list(CourierContract.objects.filter(is_active=True).order_by("-is_default", "name", "pk"))

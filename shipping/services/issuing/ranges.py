@@ -1,0 +1,124 @@
+"""송장번호 대역: bodies that a courier's branch gave us, handed out in blocks and never twice (shipping.md 5.3).
+
+Whoever takes numbers holds the rows of the ranges for a moment; ranges are locked last, after the shipments.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection
+
+from shipping.couriers import COURIERS, CheckRule, Courier
+from shipping.models import CourierContract, WaybillRange
+from shipping.waybills import WaybillLevel, check_waybill, with_check_digit
+
+log = logging.getLogger("shipping.issuing")
+
+LOW = 0.2
+"""So little of all numbers left is worth a word."""
+EXHAUSTED = "송장번호 대역에 남은 번호가 없습니다. 설정의 송장 번호에서 새 대역을 등록한 뒤 다시 발급하세요."
+_LOCK = """
+SELECT id, prefix, body_digits, next_body, body_end FROM shipping_waybillrange
+WHERE contract_id = %s AND is_active AND next_body <= body_end ORDER BY "order", id FOR NO KEY UPDATE
+"""
+_TAKE = """
+UPDATE shipping_waybillrange SET next_body = next_body + %s, first_used_at = COALESCE(first_used_at, %s)
+WHERE id = %s AND next_body = %s AND next_body + %s <= body_end + 1 RETURNING id
+"""
+
+
+class Taken(NamedTuple):
+    """받은 번호: with its check digit, and the range it is of."""
+
+    number: str
+    range_id: int
+
+
+class Supply(NamedTuple):
+    """남은 번호 of the ranges in use: how many, of how many, and days at the average use so far (None: unknown)."""
+
+    left: int
+    total: int
+    days: float | None
+
+
+def number_of(courier: Courier, *, prefix: str, body_digits: int, body: int) -> str:
+    """번호: prefix, body and the check digit that the courier wants."""
+    return with_check_digit(courier, f"{prefix}{body:0{body_digits}d}")
+
+
+def body_digits_of(courier: Courier, prefix: str) -> int:
+    """본번호 자릿수: the courier's usual length without prefix and check digit; 0 where none is known."""
+    if not courier.digits:
+        return 0
+    has_check = courier.check in {CheckRule.CJ_BODY, CheckRule.ALL_BUT_LAST}
+    return courier.digits[0] - len(prefix) - has_check
+
+
+def take_numbers(*, contract: CourierContract, count: int, at: datetime) -> list[Taken]:
+    """번호 받기: up to `count` numbers, going on in the next range of the contract; fewer when all are used up.
+
+    Needs a transaction, and is its last lock.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("numbers are taken in the transaction that writes them down")
+    courier = COURIERS[contract.courier]
+    taken: list[Taken] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [contract.pk])
+        for pk, prefix, digits, first, last in cursor.fetchall():
+            size = min(count - len(taken), last - first + 1)
+            if not size:
+                break
+            cursor.execute(_TAKE, [size, at, pk, first, size])
+            if cursor.fetchone() is None:
+                raise RuntimeError(f"range {pk} moved under its lock")
+            bodies = range(first, first + size)
+            taken += [Taken(number_of(courier, prefix=prefix, body_digits=digits, body=body), pk) for body in bodies]
+    return taken
+
+
+def supply_of(contract: CourierContract, *, at: datetime) -> Supply:
+    """남은 번호 of a contract; one query."""
+    ranges = list(WaybillRange.objects.filter(contract=contract, is_active=True))
+    left, total = sum(one.left for one in ranges), sum(one.total for one in ranges)
+    begun = [one.first_used_at for one in ranges if one.first_used_at]
+    if not begun:
+        return Supply(left, total, None)
+    days = max((at - min(begun)) / timedelta(days=1), 1)
+    return Supply(left, total, left / max((total - left) / days, 1))
+
+
+def warn_when_low(contract: CourierContract, *, at: datetime) -> None:
+    """대역 부족 알림: once when a fifth is left, once when a day's average use is left; a new range starts over."""
+    supply = supply_of(contract, at=at)
+    marks = []
+    if supply.left <= supply.total * LOW and contract.low_told_at is None:
+        marks.append("low_told_at")
+    if supply.days is not None and supply.days <= 1 and contract.day_told_at is None:
+        marks.append("day_told_at")
+    for mark in marks:
+        # Of two who see it at once one tells.
+        told = CourierContract.objects.filter(pk=contract.pk, **{f"{mark}__isnull": True}).update(**{mark: at})
+        if told:
+            log.error("waybill range of contract %s: %s of %s numbers left", contract.code, supply.left, supply.total)
+
+
+def words_of_supply(contract: CourierContract, *, at: datetime) -> str:
+    """대역 부족 문장 for the list; empty while there are enough."""
+    supply = supply_of(contract, at=at)
+    if not supply.left:
+        return f"{contract.name}의 송장번호 대역을 모두 썼습니다. 설정의 송장 번호에서 새 대역을 등록하세요."
+    is_low = supply.left <= supply.total * LOW or (supply.days is not None and supply.days <= 1)
+    return f"{contract.name}의 송장번호가 {supply.left:,}개 남았습니다. 새 대역을 받아 등록하세요." if is_low else ""
+
+
+def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: int, end: int) -> str:
+    """등록할 수 없는 대역: a sentence, empty for a range whose numbers our own check takes."""
+    for body in (start, end):
+        number = number_of(courier, prefix=prefix, body_digits=body_digits, body=body)
+        verdict = check_waybill(number, courier)
+        if verdict.level is WaybillLevel.BLOCK:
+            return f"이 대역의 번호 {number}: {verdict.message}"
+    return ""

@@ -1,0 +1,214 @@
+"""송장 채번 on the list, and 설정 · 송장 번호 (ux.md 2.4, 6.3; reliability.md F10)."""
+
+import pytest
+
+from accounts.roles import Role
+from core.models import Job, SettingChange
+from core.sealing import seal
+from orders.services import locks
+from shipping.drains import issue_cj
+from shipping.models import AccountState, CourierContract, Parcel, WaybillNumber, WaybillRange
+from shipping.services import shipments
+from shipping.services.issuing import issuers
+from shipping.services.issuing.issue import issue_waybills
+from shipping.states import ContractMode
+from tests.fixtures.contracts import range_contract
+from tests.fixtures.orders import NOW
+from tests.fixtures.shipments import again
+from tests.shipping.test_issuing_api import contract, courier
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["contract", "courier"]
+LIST = "/settings/waybills/"
+
+
+def rows_of(rows):
+    return [(row.pk, row.version) for row in again(rows)]
+
+
+def test_the_act_issues_out_of_a_range_and_can_be_undone(make_shipments, sign_in, press):
+    contract, rows = range_contract(), make_shipments(3)
+    locks.hold(line_ids=shipments.lines_of([rows[2].pk]), actor=None, at=NOW, reason="고객 부재")
+    client = sign_in(Role.LOGISTICS)
+    preview, answer = press(client, "issue-waybills", "ready", rows_of(rows), contract=str(contract.pk))
+    assert "2건의 송장번호 발급을 요청합니다" in preview.content.decode()
+    assert WaybillNumber.objects.count() == 2
+    text = answer.content.decode()
+    assert "3건 중 2건의 송장번호 발급을 요청했습니다." in text
+    assert "기다립니다" not in text
+    assert [bool(row.waybill) for row in again(rows)] == [True, True, False]
+    job = Job.objects.get()
+    undo = client.post(f"/jobs/{job.uuid}/undo/", headers={"HX-Request": "true"})
+    assert undo.status_code == 200
+    client.post(f"/jobs/{job.uuid}/undo/apply/", headers={"HX-Request": "true"})
+    assert set(Parcel.objects.values_list("state", flat=True)) == {"VOID"}
+    assert set(WaybillNumber.objects.values_list("state", flat=True)) == {"VOID"}
+
+
+def test_the_same_click_twice_issues_once(make_shipments, sign_in, press):
+    contract, rows = range_contract(), make_shipments(2)
+    client, seen = sign_in(Role.LOGISTICS), rows_of(rows)
+    press(client, "issue-waybills", "ready", seen, contract=str(contract.pk))
+    preview, answer = press(client, "issue-waybills", "ready", seen, contract=str(contract.pk))
+    assert (preview.status_code, answer) == (409, None)
+    assert WaybillNumber.objects.count() == Parcel.objects.count() == 2
+
+
+def test_a_kill_between_reserving_and_writing_leaves_numbers_that_are_used(make_shipments, sign_in, press, monkeypatch):
+    contract, rows = range_contract(), make_shipments(2)
+    monkeypatch.setenv("OMS_FAILPOINTS", "waybill_reserved=raise")
+    client = sign_in(Role.LOGISTICS)
+    press(client, "issue-waybills", "ready", rows_of(rows), contract=str(contract.pk))
+    assert (Parcel.objects.count(), WaybillNumber.objects.count()) == (0, 2)
+    reserved = set(WaybillNumber.objects.values_list("number", flat=True))
+    monkeypatch.delenv("OMS_FAILPOINTS")
+    press(client, "issue-waybills", "ready", rows_of(rows), contract=str(contract.pk))
+    assert {row.waybill for row in again(rows)} == reserved
+    assert WaybillRange.objects.get().next_body == 100_000_002
+
+
+def test_the_act_says_what_is_on_its_way_and_its_undo_reaches_what_came(
+    make_shipments, sign_in, press, contract, courier
+):
+    rows = make_shipments(2)
+    client = sign_in(Role.LOGISTICS)
+    _, answer = press(client, "issue-waybills", "ready", rows_of(rows), contract=str(contract.pk))
+    assert "2건은 택배사의 답을 기다립니다" in answer.content.decode()
+    page = client.get("/orders/ready/?period=all").content.decode()
+    assert page.count("발급 중") >= 2
+    job = Job.objects.get()
+    assert WaybillNumber.objects.get(shipment=rows[0]).batch == job
+    issue_cj(at=NOW.replace(year=2027))
+    assert "발급 중" not in client.get("/orders/ready/?period=all").content.decode()
+    undo = client.post(f"/jobs/{job.uuid}/undo/", headers={"HX-Request": "true"})
+    assert undo.status_code == 200
+    client.post(f"/jobs/{job.uuid}/undo/apply/", headers={"HX-Request": "true"})
+    assert set(Parcel.objects.values_list("state", flat=True)) == {"VOID"}
+
+
+def test_the_reason_stands_in_the_cell_of_the_number(make_shipments, sign_in, staff, contract, courier):
+    courier.faults = [("register", "UNDELIVERABLE")]
+    rows = make_shipments(1)
+    issue_waybills(shipment_ids=[rows[0].pk], contract_id=contract.pk, actor=staff, at=NOW)
+    issue_cj(at=NOW)
+    for role in (Role.LOGISTICS, Role.VIEWER):
+        page = sign_in(role).get("/orders/ready/?period=all").content.decode()
+        assert "발급 실패" in page
+        assert "배송불가 지역 구간 없음" in page
+
+
+def test_without_a_contract_the_dialog_says_where_to_register_one(make_shipments, sign_in, press):
+    rows = make_shipments(1)
+    preview, answer = press(sign_in(Role.LOGISTICS), "issue-waybills", "ready", rows_of(rows))
+    assert (preview.status_code, answer) == (409, None)
+    assert "계약을 등록하세요" in preview.content.decode()
+
+
+def form_of(**facts):
+    given = {
+        "code": "cj-main", "name": "CJ 본사", "courier": "CJGLS", "customer_code": "C1", "is_active": "on",
+        "is_default": "on",
+    }  # fmt: skip
+    return given | facts
+
+
+def test_a_contract_and_its_ranges_are_registered_and_changed(sign_in):
+    client = sign_in(Role.OWNER)
+    assert "택배 계약이 없습니다" in client.get(LIST).content.decode()
+    assert "번호 받는 방법" in client.get(f"{LIST}new/").content.decode()
+    made = client.post(f"{LIST}new/?mode=RANGE", form_of())
+    contract = CourierContract.objects.get()
+    assert (made.status_code, made["Location"]) == (302, f"{LIST}{contract.pk}/")
+    page = client.post(f"{LIST}{contract.pk}/", {"part": "range", "head": "68", "start": "1", "end": "2", "order": "1"})
+    assert page.status_code == 422
+    assert "본번호는 숫자 9자리입니다" in page.content.decode()
+    given = {"part": "range", "head": "68", "start": "100000000", "end": "100000099", "order": "1"}
+    assert client.post(f"{LIST}{contract.pk}/", given).status_code == 302
+    again_ = client.post(f"{LIST}{contract.pk}/", given)
+    assert again_.status_code == 422
+    assert "겹칩니다" in again_.content.decode()
+    one = WaybillRange.objects.get()
+    assert "68100000000~68100000099" in client.get(f"{LIST}{contract.pk}/").content.decode()
+    client.post(f"{LIST}{contract.pk}/", {"part": "off", "range": str(one.pk)})
+    assert not WaybillRange.objects.get().is_active
+    seen = client.get(f"{LIST}{contract.pk}/").context["form"].initial["seen"]
+    changed = form_of(name="CJ 새 이름", seen=seen)
+    assert client.post(f"{LIST}{contract.pk}/", changed).status_code == 302
+    stale = client.post(f"{LIST}{contract.pk}/", changed | {"name": "늦은 이름"})
+    assert stale.status_code == 409
+    assert CourierContract.objects.get().name == "CJ 새 이름"
+    assert SettingChange.objects.filter(key__startswith="courier_contract:cj-main:").count() >= 4
+
+
+def test_keys_go_in_and_never_come_out(sign_in):
+    client = sign_in(Role.OWNER)
+    keys = {f"option_{name}": f"secret-{name}" for name, _ in issuers.KEYS[ContractMode.HANJIN_API]}
+    facts = form_of(courier="HANJIN", base_url="https://api.example.com", **keys)
+    assert client.post(f"{LIST}new/?mode=HANJIN_API", facts).status_code == 302
+    contract = CourierContract.objects.get()
+    assert contract.options()["api_key"] == "secret-api_key"
+    assert "secret-" not in str(contract.sealed_options)
+    page = client.get(f"{LIST}{contract.pk}/").content.decode()
+    assert "저장됨" in page
+    assert "secret-" not in page
+    assert not any("secret-" in str(row.new) for row in SettingChange.objects.all())
+    seen = client.get(f"{LIST}{contract.pk}/").context["form"].initial["seen"]
+    kept = form_of(courier="HANJIN", base_url="https://api.example.com", seen=seen)
+    assert client.post(f"{LIST}{contract.pk}/", kept).status_code == 302
+    assert CourierContract.objects.get().options()["api_key"] == "secret-api_key"
+
+
+@pytest.mark.parametrize(
+    ("mode", "facts", "field"),
+    [
+        ("CJ_API", {"base_url": "http://api.example.com"}, "base_url"),
+        ("CJ_API", {"base_url": ""}, "base_url"),
+        ("CJ_API", {"base_url": "https://api.example.com", "courier": "HANJIN"}, "courier"),
+        ("RANGE", {"courier": "DHL"}, "courier"),
+        ("RANGE", {"code": "CJ 본사"}, "code"),
+        ("RANGE", {"name": ""}, "name"),
+        ("RANGE", {"cut_off": "25시"}, "cut_off"),
+    ],
+)
+def test_a_contract_that_cannot_work_is_refused_at_its_field(mode, facts, field, sign_in):
+    answer = sign_in(Role.OWNER).post(f"{LIST}new/?mode={mode}", form_of(**facts))
+    assert answer.status_code == 422
+    assert field in answer.context["form"].errors
+    assert CourierContract.objects.count() == 0
+
+
+def test_numbers_that_wait_are_tried_again_or_given_up(make_shipments, sign_in, staff, contract, courier):
+    courier.faults = [("register", "lost")]
+    rows = make_shipments(1)
+    issue_waybills(shipment_ids=[rows[0].pk], contract_id=contract.pk, actor=staff, at=NOW)
+    issue_cj(at=NOW.replace(year=2090))
+    number = WaybillNumber.objects.get()
+    url = f"{LIST}numbers/{number.pk}/"
+    client = sign_in(Role.OWNER)
+    assert number.key in client.get(LIST).content.decode()
+    assert sign_in(Role.LOGISTICS).post(url, {"part": "abandon", "reason": "확인"}).status_code == 403
+    assert sign_in(Role.AUDITOR).post(url, {"part": "retry"}).status_code == 403
+    assert client.post(url, {"part": "retry"}).status_code == 302
+    assert WaybillNumber.objects.get().next_try_at < number.next_try_at
+    assert client.post(url, {"part": "abandon", "reason": ""}).status_code == 422
+    assert WaybillNumber.objects.get().state == "RESERVED"
+    assert "기사가 두 번" in client.get(url).content.decode()
+    assert client.post(url, {"part": "abandon", "reason": "전화로 확인"}).status_code == 302
+    assert WaybillNumber.objects.get().state == "ABANDONED"
+    assert client.post(url, {"part": "abandon", "reason": "전화로 확인"}).status_code == 409
+    assert client.post(f"{LIST}numbers/999999/", {"part": "retry"}).status_code == 404
+
+
+def test_keys_that_do_not_open_and_missing_adapters_are_told(sign_in, contract, courier):
+    client = sign_in(Role.OWNER)
+    url = f"{LIST}{contract.pk}/"
+    told = client.post(url, {"part": "check"}, follow=True).content.decode()
+    assert "연결되었습니다" in told
+    CourierContract.objects.update(sealed_options={"x": seal("y", purpose="another")})
+    assert "키를 다시 입력하세요" in client.post(url, {"part": "check"}, follow=True).content.decode()
+    CourierContract.objects.update(sealed_options={}, state=AccountState.BLOCKED)
+    assert "인증이 거절" in client.get("/orders/ready/?period=all").content.decode()
+    courier.faults = [("refine", "AUTH")]
+    CourierContract.objects.update(state=AccountState.OK)
+    assert "우리 키를 받지 않았습니다" in client.post(url, {"part": "check"}, follow=True).content.decode()
+    assert CourierContract.objects.get().state == AccountState.BLOCKED
