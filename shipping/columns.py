@@ -22,6 +22,8 @@ from shipping.states import TrackingStage
 
 STILL = timedelta(hours=24)
 """Without news for so long a parcel is worth a look (ux.md 1.1)."""
+UNFETCHED = 3
+"""Days after which a buyer who does not come is worth a word (shipping.md 7)."""
 _METHOD = dict(DeliveryMethod.choices)
 _STAGE = {stage.value: stage for stage in TrackingStage}
 _BY = dict(DeliveredBy.choices)
@@ -147,8 +149,11 @@ def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
         )
     elif row.first_scan_at is None and row.method in TRACKED:
         found.append(cells.Tag("집하 대기"))
-    if row.last_event_at is not None and row.last_event_at < now - STILL:
+    if row.last_event_at is not None and row.last_event_at < now - STILL and row.method in TRACKED:
         found.append(cells.Tag("24시간 무변동", LATE))
+    if row.method == DeliveryMethod.VISIT:
+        days = (kst_date(now) - kst_date(row.shipped_at)).days if row.shipped_at else 0
+        found.append(cells.Tag(f"미수령 {days}일", LATE) if days >= UNFETCHED else cells.Tag("수령 대기"))
     return found
 
 

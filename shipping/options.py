@@ -9,6 +9,7 @@ from shipping.couriers import COURIERS
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
 METHOD_GROUP = "배송방법"
+REMOTE_GROUP = "도서산간"
 PRINT_GROUP = "송장 출력"
 
 
@@ -161,4 +162,28 @@ LABEL_FEE = declare(
         choices=(("CREDIT", "신용"), ("PREPAID", "선불"), ("COLLECT", "착불")),
         help="택배사와 맺은 계약의 운임 구분입니다.",
     )
+)
+REMOTE_POLICY = declare(
+    Declared(
+        "remote_policy",
+        "권역 나누기",
+        REMOTE_GROUP,
+        default="three",
+        choices=(("three", "제주와 도서산간을 따로"), ("two", "제주와 도서산간을 같은 금액으로")),
+        help="같은 금액이면 제주 추가 배송비를 도서산간에도 씁니다.",
+    )
+)
+JEJU_SURCHARGE = declare(
+    Declared(
+        "jeju_surcharge",
+        "제주 추가 배송비(원)",
+        REMOTE_GROUP,
+        default=0,
+        minimum=0,
+        maximum=100_000,
+        help="택배사와 맺은 계약의 금액입니다. 지역마다 다른 금액은 아래 표에 적습니다.",
+    )
+)
+ISLAND_SURCHARGE = declare(
+    Declared("island_surcharge", "도서산간 추가 배송비(원)", REMOTE_GROUP, default=0, minimum=0, maximum=100_000)
 )

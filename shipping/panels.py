@@ -10,9 +10,10 @@ from core.calendar import short
 from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
+from shipping.details.handover import handovers, rider_links
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
 from shipping.services.printing.readdress import TOLD, readdressed
-from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
+from shipping.states import TRACKED, DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
 
@@ -35,6 +36,8 @@ class ShippingPanel(Panel):
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
         events = _events([parcel for mine in parcels.values() for parcel in mine])
+        user = request.user
+        handed, links = handovers(shipments, user=user), rider_links(shipments, user=user)
         return {
             "shipments": [
                 {
@@ -44,6 +47,9 @@ class ShippingPanel(Panel):
                     "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
+                    "handover": handed.get(shipment.pk, []),
+                    "rider_link": request.build_absolute_uri(links[shipment.pk]) if shipment.pk in links else "",
+                    "is_tracked": shipment.method in TRACKED,
                     "others": others.get(shipment.pk, []),
                     "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
                 }

@@ -12,6 +12,7 @@ from shipping.views import (
     grid,
     merges,
     printing,
+    rider,
     settings,
     statuses,
     templates,
@@ -20,6 +21,7 @@ from shipping.views import (
 
 app_name = "shipping"
 urlpatterns = [
+    path("rider/<slug:token>/", rider.rider, name="rider"),
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),

@@ -22,7 +22,15 @@ FOLDERS = (*own_apps(), "sandbox", "bench", "static", "templates", "tests", "scr
 KINDS = {".py", ".js", ".css", ".html"}
 
 HOOKS = {f"payments/{way}/<str:token>{end}" for way in ("webhooks", "bank-feed") for end in ("/", "")}
-PUBLIC = {"login/", "logout/", "invitation/<str:uid>/<str:token>/", "api/v1/openapi.json", "api/v1/", "api/v1"} | HOOKS
+PUBLIC = {
+    "rider/<slug:token>/",
+    "login/",
+    "logout/",
+    "invitation/<str:uid>/<str:token>/",
+    "api/v1/openapi.json",
+    "api/v1/",
+    "api/v1",
+} | HOOKS
 """Addresses for people without a session: the doors, the description of the API, and where PGs and banks tell of money:
 their notices prove themselves (payments/views/webhooks.py)."""
 KEYED = "api/v1/"

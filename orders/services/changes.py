@@ -18,6 +18,7 @@ from orders.search import store_search
 from orders.services import before
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
+from orders.services.places import Address, places_of
 from orders.states import CLOSED, DeliveryMethod, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
@@ -62,7 +63,9 @@ def change_recipient(
         final = address_is_final(lines)
         if final is not None:
             raise final
-        _update(order, new)
+        [place] = places_of([Address(recipient.zip_code, f"{recipient.address1} {recipient.address2}")], at=at)
+        moved_there = changed.keys() & {"zip_code", "address1", "address2"}
+        _update(order, new | (place if moved_there else {}))
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
         _record_order(

@@ -1,5 +1,5 @@
 """Buttons on shipments, one file for each subject."""
 
-from shipping.actions import merges, numbers, printing, steps
+from shipping.actions import handover, merges, numbers, printing, steps
 
-__all__ = ["merges", "numbers", "printing", "steps"]
+__all__ = ["handover", "merges", "numbers", "printing", "steps"]

@@ -13,7 +13,7 @@ from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
 from shipping.adapters.tracker_delivery import CLOUD_URL
 from shipping.forms import TrackingAccountForm
-from shipping.options import GROUP, SENDER_GROUP
+from shipping.options import GROUP, METHOD_GROUP, SENDER_GROUP
 from shipping.services.tracking.accounts import check_account, save_account, state_of, tracking_account
 from shipping.services.tracking.sources import address_of
 
@@ -54,7 +54,7 @@ def _save_settings(request: HttpRequest) -> HttpResponse:
 
 
 def _form(data: Any = None) -> SettingsForm:
-    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP)]
+    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP), *declared_settings(METHOD_GROUP)]
     return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
 
 

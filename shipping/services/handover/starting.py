@@ -65,7 +65,7 @@ def register_rider(
             row.carried_by, row.phone, row.dispatched_at = carried_by, phone, at
             row.seal, row.link_used_at = new_seal(), None
             row.save()
-        _note(outcome, good, events.SHIPMENT_DISPATCHED, at=at, actor=actor, batch=batch, source=source)
+        outcome.changes = note(good, events.SHIPMENT_DISPATCHED, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
 
@@ -84,7 +84,7 @@ def tell_again(
         for row in Handover.objects.filter(Among("shipment_id", [one.pk for one in good])).order_by("pk"):
             row.seal, row.tries = new_seal(), 0
             row.save(update_fields=["seal", "tries", "updated_at"])
-        _note(outcome, good, events.SHIPMENT_PICKUP_TOLD, at=at, actor=actor, batch=batch, source=source)
+        outcome.changes = note(good, events.SHIPMENT_PICKUP_TOLD, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
 
@@ -95,10 +95,11 @@ def _fitting(shipments: Collection[Shipment], wanted: Collection[str]) -> tuple[
     return good, outcome
 
 
-def _note(outcome: Outcome, shipments: Collection[Shipment], kind: Any, **facts: Any) -> None:
-    """History of shipments, each with its next version."""
+def note(shipments: Collection[Shipment], kind: Any, **facts: Any) -> list[Change]:
+    """이력 남기기: an event of each locked shipment, with its next version."""
     for one in shipments:
         one.version += 1
     Shipment.objects.bulk_update(shipments, ["version"])
-    outcome.changes = [Change(one, "", "", one.version) for one in shipments]
-    record(outcome, kind, **facts)
+    changes = [Change(one, "", "", one.version) for one in shipments]
+    record(Outcome(changes=changes), kind, **facts)
+    return changes

@@ -6,24 +6,26 @@ what somebody works on or what has a lock or claim; running again adds nothing.
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from core.calendar import KST
 from core.chunks import CHUNK
-from core.events import record
 from core.locks import locked
 from core.models import Source
 from core.settings_registry import get_settings
-from core.state import Change, Outcome
 from orders.models import Order
 from orders.states import DeliveredBy, LineState
 from shipping import events
 from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
-from shipping.services.handover.starting import begin
+from shipping.services.handover.starting import begin, note
 from shipping.services.shipments import deliver_locked, locked_whole
 from shipping.states import TRACKED, DeliveryMethod, TrackingStage
 
+DAY = range(9, 21)
+"""Hours of KST in which buyers may be written to."""
 REMINDERS = (timedelta(days=3), timedelta(days=7))
 T = TrackingStage
 STRAYED = (T.ATTEMPT_FAILED, T.AVAILABLE_FOR_PICKUP, T.RETURNING, T.RETURNED, T.EXCEPTION, T.CANCELLED)
@@ -111,13 +113,13 @@ def _unfetched(wait: timedelta, *, at: datetime) -> Iterator[list[int]]:
 
 def _remind(ids: list[int], wait: timedelta, *, at: datetime) -> int:
     with transaction.atomic():
-        begin(Shipment.objects.filter(pk__in=ids), actor=None)
-        rows = locked(Handover.objects.filter(pk__in=ids), skip_locked=True)
-        shipments = {one.pk: one for one in Shipment.objects.filter(pk__in=[row.pk for row in rows])}
-        due = [row for row in rows if _is_due(shipments[row.pk], row, wait, at=at)]
-        Handover.objects.filter(pk__in=[row.pk for row in due]).update(reminded_at=at)
-        changes = [Change(shipments[row.pk], "", "", shipments[row.pk].version) for row in due]
-        record(Outcome(changes=changes), events.SHIPMENT_PICKUP_REMINDED, at=at, source=Source.TASK)
+        # One whom somebody works on is reminded an hour later.
+        shipments = locked(Shipment.objects.filter(pk__in=ids), skip_locked=True)
+        begin(shipments, actor=None)
+        rows = {row.pk: row for row in locked(Handover.objects.filter(pk__in=[one.pk for one in shipments]))}
+        due = [one for one in shipments if _is_due(one, rows[one.pk], wait, at=at)]
+        Handover.objects.filter(pk__in=[one.pk for one in due]).update(reminded_at=at)
+        note(due, events.SHIPMENT_PICKUP_REMINDED, at=at, source=Source.TASK)
     return len(due)
 
 
@@ -126,3 +128,9 @@ def _is_due(shipment: Shipment, row: Handover, wait: timedelta, *, at: datetime)
     if moment is None or shipment.step != ShipmentStep.SHIPPING or moment + wait > at:
         return False
     return row.reminded_at is None or row.reminded_at < moment + wait
+
+
+def run(*, at: datetime, **kwargs: Any) -> int:
+    """전달 기한: what is due by the clock, hourly; buyers are reminded by day only. How many lines and buyers."""
+    done = deliver_overdue(at=at)
+    return done + (remind_pickups(at=at) if DAY.start <= at.astimezone(KST).hour < DAY.stop else 0)
