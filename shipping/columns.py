@@ -14,7 +14,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.settings_registry import get_settings
 from orders import columns as order_columns
-from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state
+from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state, zone_tags
 from orders.states import TRACKED, DeliveredBy, DeliveryMethod
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
@@ -71,6 +71,8 @@ class ShipmentRecord(NamedTuple):
     delivery_note: str
     delivery_method: str
     has_memo: bool
+    remote_zone: int | None
+    remote_surcharge_amount: int | None
     issuing: str
     draft_courier: str | None
     draft_text: str | None
@@ -78,7 +80,7 @@ class ShipmentRecord(NamedTuple):
 
 _OF_ORDER = (
     "ordered_at", "buyer_name", "recipient_name", "recipient_phone", "zip_code", "address1", "address2",
-    "delivery_note", "delivery_method", "has_memo",
+    "delivery_note", "delivery_method", "has_memo", "remote_zone", "remote_surcharge_amount",
 )  # fmt: skip
 SHIPMENT_PATHS = {
     "shipment_number": "number",
@@ -119,6 +121,7 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
         found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:
         found.append(cells.Tag(f"상자 {row.parcel_count}"))
+    found += zone_tags(row)
     if row.has_memo:
         found.append(cells.Tag("메모", MEMO))
     return found

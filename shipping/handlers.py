@@ -14,14 +14,18 @@ from core.settings_registry import get_setting, get_settings
 from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import CORRECTION, recipient_of
+from orders.services.places import judge
 from orders.states import LineState
 from shipping import events as shipping_events
 from shipping.columns import courier_name
 from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
 from shipping.services import arrivals
+from shipping.services.areas import judge_places
 from shipping.services.handover.secrets import pickup_code
 from shipping.services.printing.readdress import void_readdressed
 from shipping.states import TRACKED, DeliveryMethod
+
+judge(judge_places)
 
 LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
 ARRIVED = frozenset({ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})

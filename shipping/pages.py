@@ -158,6 +158,7 @@ READY_COLUMNS = (
     columns.WAYBILL,
     columns.DEADLINE,
     columns.STATE,
+    order_columns.ZONE,
     order_columns.NOTE,
     replace(columns.TAGS, fetch=_readdressed),
 )

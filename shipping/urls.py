@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.lists import list_urls
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
+    areas,
     contracts,
     courier_file,
     couriers,
@@ -33,6 +34,8 @@ urlpatterns = [
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),
     path("settings/couriers/list/<slug:slug>/", couriers.CourierPage.as_view(), name="courier"),
+    path("settings/remote-areas/", areas.AreaList.as_view(), name="remote_areas"),
+    path("settings/remote-areas/<int:pk>/", areas.AreaPage.as_view(), name="remote_area"),
     path("settings/tracking/unknown/", statuses.UnknownList.as_view(), name="unknown_statuses"),
     path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
     path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),

@@ -27,6 +27,9 @@ SAME_PRESS = timedelta(seconds=10)
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
 
 
+PLACE = frozenset({"zip_code", "address1", "address2"})
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """받는 분: normalised fields of the delivery; phones as digits, zip as 5 digits."""
@@ -63,9 +66,7 @@ def change_recipient(
         final = address_is_final(lines)
         if final is not None:
             raise final
-        [place] = places_of([Address(recipient.zip_code, f"{recipient.address1} {recipient.address2}")], at=at)
-        moved_there = changed.keys() & {"zip_code", "address1", "address2"}
-        _update(order, new | (place if moved_there else {}))
+        _update(order, new | _place(recipient, at=at) if changed.keys() & PLACE else new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
         _record_order(
@@ -76,6 +77,12 @@ def change_recipient(
             place_lock(line_ids=labelled, kind=LockKind.ADDRESS, actor=actor, at=at, reason="배송지 변경")
     order.refresh_from_db()
     return order
+
+
+def _place(recipient: Recipient, *, at: datetime) -> dict[str, Any]:
+    """권역 of the new address, by the table of today."""
+    [place] = places_of([Address(recipient.zip_code, f"{recipient.address1} {recipient.address2}")], at=at)
+    return dict(place)
 
 
 def address_is_final(lines: Collection[OrderLine]) -> DomainError | None:

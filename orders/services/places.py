@@ -27,12 +27,11 @@ Judge = Callable[[Sequence[Address], datetime], Sequence[Place]]
 _judges: list[Judge] = []
 
 
-def judge(function: Judge) -> Judge:
+def judge(function: Judge) -> None:
     """권역 판단 등록: who tells the places of addresses, one for each and in their order; declared once."""
     if _judges and _judges[0] is not function:
         raise ValueError("the places of addresses are judged twice")
     _judges[:] = [function]
-    return function
 
 
 def places_of(addresses: Sequence[Address], *, at: datetime) -> list[dict[str, int | None]]:

@@ -1,7 +1,7 @@
 """도서산간: which zone an address lies in and what is asked on top, by the table of today (shipping.md 6.3).
 
-Words in the address tell more than the zip, the zip more than the province; at the same level a rule of the courier more
-than one of all, and the newest more than an older one. What was stored with an order is never computed anew.
+Words in the address tell more than the zip, the zip more than the province; at the same level a rule of the courier
+more than one of all, and the newest more than an older one. What was stored with an order is never computed anew.
 """
 
 import re
@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from core.calendar import kst_date
 from core.settings_registry import get_settings
-from orders.services.places import Address, Place, judge
+from orders.services.places import Address, Place
 from orders.states import RemoteZone
 from shipping.models import AreaLevel, RemoteArea
 
@@ -99,7 +99,6 @@ def _place(rule: Rule | None, values: Mapping[str, int | str]) -> Place:
     return Place(rule.zone, int(values["jeju_surcharge" if is_one_fee else "island_surcharge"]))
 
 
-@judge
 def judge_places(addresses: Sequence[Address], at: datetime) -> Sequence[Place]:
     """접수 때의 권역: by the usual courier; which one will carry it is not known yet."""
     return zones_of(addresses, at=at)

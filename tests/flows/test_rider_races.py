@@ -43,7 +43,7 @@ def test_a_link_in_two_browsers_hands_over_once(make_shipments):
     for _ in range(4):
         one, ids = left(make_shipments, DeliveryMethod.QUICK)
         address = f"/rider/{link_token(Handover.objects.get(shipment=one))}/"
-        pages = at_once(*[lambda: Client().post(address).status_code] * 3)
+        pages = at_once(*[lambda address=address: Client().post(address).status_code] * 3)
         assert sorted(pages) == [200, 409, 409]
         assert OrderEvent.objects.filter(kind="line.delivered", subject_id__in=ids).count() == 1
 
