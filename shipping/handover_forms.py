@@ -1,6 +1,7 @@
 """Forms of what no courier carries: they validate and never save."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -14,6 +15,8 @@ CODE_OR_NAME = "수령 코드나 받은 사람의 이름을 입력하세요."
 
 class RiderForm(forms.Form):
     """배차: who carries it; both may be unknown."""
+
+    sealed_fields: ClassVar[Collection[str]] = ("phone",)
 
     carried_by = LineField(label="퀵 업체나 담당자", required=False, max_length=60)
     phone = LineField(label="기사나 담당자 연락처", required=False, max_length=20, help_text="모르면 비워 둡니다.")
@@ -35,6 +38,8 @@ class HandedForm(forms.Form):
 
 class ReceivedForm(forms.Form):
     """수령 확인: the buyer's code, or the name of whoever came."""
+
+    sealed_fields: ClassVar[Collection[str]] = ("code", "name")
 
     code = LineField(
         label="수령 코드",

@@ -57,11 +57,9 @@ class Areas:
     def find(self, address: Address) -> Rule | None:
         """맞는 규칙 of an address; None for the mainland that no rule names."""
         text = plain(address.text)
-        for part, rule in self._patterns:
-            if part in text:
-                return rule
-        if address.zip_code and (rule := self._of_zip(address.zip_code)):
-            return rule
+        named = next((rule for part, rule in self._patterns if part in text), None)
+        if found := named or self._of_zip(address.zip_code):
+            return found
         return next((rule for start, rule in self._provinces if text.startswith(start)), None)
 
     def _of_zip(self, code: str) -> Rule | None:

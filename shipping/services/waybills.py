@@ -43,7 +43,7 @@ from shipping.services.shipments import (
 from shipping.states import TRACKED, DeliveryMethod, ParcelState, WaybillSource
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하세요."
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하고, 배송중 관리의 방문수령이나 퀵·직접전달 탭에서 끝내세요."
 NOT_REGISTERED_MAIL = "등기로 보내는 배송건입니다. 택배사를 우편등기로 고르거나, 배송방법을 택배로 바꾸세요."
 REGISTERED_BY = "REGISTPOST"
 """The one courier of 등기: sellers must not mix it up with 우체국택배 (domain.md 2.5)."""

@@ -13,6 +13,7 @@ from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError, NotFound
 from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
+from orders.states import RemoteZone
 from shipping.area_forms import AreaForm
 from shipping.details.areas import area_changes, area_rows
 from shipping.models import RemoteArea
@@ -112,7 +113,7 @@ def _list(
         "title": "도서산간",
         "subtitle": "설정",
         "rows": rows,
-        "form": form or AreaForm(initial={"is_active": True}),
+        "form": form or AreaForm(initial={"is_active": True, "zone": RemoteZone.ISLAND.value}),
         "settings_form": settings_form or _settings_form(),
         "changes": area_changes(rows),
         "may_edit": staff_of(request).has_perm(EDIT),

@@ -76,7 +76,7 @@ def _deliver_some(ids: list[int], due: QuerySet[Shipment], reason: str, *, at: d
                 for pk in line_ids
                 if rows.shipment_of_line[pk] not in busy and rows.lines[pk].state == LineState.SHIPPING
             ]
-            facts = {"actor": None, "at": at, "source": Source.TASK, "reason": reason}
+            facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.TASK, "reason": reason}
             return len(deliver_locked(rows, line_ids=ready, by=DeliveredBy.DAYS, **facts).moved)
 
 
