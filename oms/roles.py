@@ -32,7 +32,15 @@ class Sandbox:
 
 
 SANDBOXES = (
-    Sandbox("courier", "sandbox.courier", 10, {"OMS_TRACKER_DELIVERY_BASE_URL": ""}),
+    Sandbox(
+        "courier",
+        "sandbox.courier",
+        10,
+        {
+            "OMS_TRACKER_DELIVERY_BASE_URL": "",
+            **{f"OMS_{courier.upper()}_API_BASE_URL": f"/{courier}" for courier in ("cj", "epost", "hanjin")},
+        },
+    ),
     Sandbox(
         "pg",
         "sandbox.pg",

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.drains import drain
-from shipping.services.issuing import canceling, giving_up, sending
+from shipping.services.issuing import canceling, giving_up, routing, sending
 from shipping.services.pool import CHANNEL
 from shipping.services.tracking import reproject
 from shipping.states import ContractMode
@@ -25,6 +25,12 @@ def issue_epost(*, at: datetime) -> int:
 def issue_hanjin(*, at: datetime) -> int:
     """한진택배 채번 and its cancellations; how many numbers were taken up."""
     return _of(ContractMode.HANJIN_API, at)
+
+
+@drain(channel=CHANNEL)
+def route_boxes(*, at: datetime) -> int:
+    """분류 정보 of boxes that have a number and no sort code; how many were asked about."""
+    return routing.route_due(at=at)
 
 
 @drain(channel=CHANNEL)

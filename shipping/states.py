@@ -104,6 +104,8 @@ class ContractMode(models.TextChoices):
 
 
 API_MODES = (ContractMode.CJ_API, ContractMode.EPOST_API, ContractMode.HANJIN_API)
+ROUTING_MODES = (ContractMode.CJ_API,)
+"""Couriers that tell the sort code of an address apart from a number."""
 
 
 class WaybillSource(models.TextChoices):
@@ -183,6 +185,7 @@ __all__ = [
     "FIRST_PARCEL_STATES",
     "NUMBER_MOVES",
     "OPEN_NUMBERS",
+    "ROUTING_MODES",
     "PARCEL_MOVES",
     "TRACKED",
     "CancelState",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from accounts.models import User
 from accounts.services import DEMO_STAFF, create_demo_staff
 from core.http import Client, HttpProblem
+from core.settings_registry import change_settings, get_settings
 from oms.roles import SANDBOXES
 from oms.seed.loader import Say
 from oms.seed.plan import demo_plan
@@ -34,6 +35,27 @@ SANDBOX_URL = "http://127.0.0.1:8010"
 SANDBOX_SPEED = 300
 """The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
 DRAFTS = 12
+SENDER = {
+    "sender_name": "데모 쇼핑몰", "sender_phone": "0212345678", "sender_zip": "04524",
+    "sender_address": "서울특별시 중구 세종대로 110",
+}  # fmt: skip
+_APIS: tuple[tuple[str, str, ContractMode, str, str, dict[str, str]], ...] = (
+    ("cj-api", "CJGLS", ContractMode.CJ_API, "30000001", "1234567890", {}),
+    (
+        "epost-api", "EPOST", ContractMode.EPOST_API, "0000000001", "",
+        {
+            "key": "sandbox-epost-key-000000000000", "security_key": "sandbox-epost-security-key",
+            "appr_no": "0000000001", "office_ser": "260000001", "content_code": "029",
+        },
+    ),
+    (
+        "hanjin-api", "HANJIN", ContractMode.HANJIN_API, "9000001", "",
+        {
+            "client_id": "SANDBOX", "api_key": "sandbox-hanjin-api-key", "secret_key": "sandbox-hanjin-secret-key",
+        },
+    ),
+)  # fmt: skip
+"""Code, courier, mode, customer and business number, and keys that the courier sandbox knows."""
 
 log = logging.getLogger("oms.seed")
 
@@ -62,15 +84,22 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
 
 
 def _sign_contracts(*, at: datetime) -> None:
-    """A range of CJ numbers, so that 송장 채번 works at once; nobody else has these (fake) numbers."""
+    """A range of CJ numbers and the APIs of the sandbox, so that 송장 채번 works at once; the numbers are made up."""
     if CourierContract.objects.exists():
         return
+    change_settings(changes=SENDER, shown=get_settings(*SENDER), actor=None, at=at)
     given = ContractFacts(name="CJ대한통운 대역", courier="CJGLS", mode=ContractMode.RANGE, is_default=True)
     contract = save_contract(code="cj-range", given=given, options={}, actor=None, at=at)
     add_range(contract_id=contract.pk, prefix="68", start="900000000", end="900019999", order=1, actor=None, at=at)
-    for slug, mode in (("HANJIN", ContractMode.COURIER_FILE), ("HYUNDAI", ContractMode.HAND)):
+    for slug, mode in (("KGB", ContractMode.COURIER_FILE), ("HYUNDAI", ContractMode.HAND)):
         facts = ContractFacts(name=COURIERS[slug].name, courier=slug, mode=mode)
         save_contract(code=slug.lower(), given=facts, options={}, actor=None, at=at)
+    for code, slug, mode, customer, business, keys in _APIS:
+        facts = ContractFacts(
+            name=f"{COURIERS[slug].name} API", courier=slug, mode=mode, customer_code=customer,
+            business_number=business, base_url=f"{SANDBOX_URL}/{code.removesuffix('-api')}", is_sandbox=True,
+        )  # fmt: skip
+        save_contract(code=code, given=facts, options=keys, actor=None, at=at)
 
 
 def _open_bank_account() -> None:

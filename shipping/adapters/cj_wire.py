@@ -154,6 +154,8 @@ class CjWire:
         if len(self._business) != _BUSINESS_DIGITS:
             raise ValueError("the business number of CJ must have ten digits")
         self._client, self._tokens, self.now = client, tokens, now
+        # Threads that begin together wait for the one token instead of being told to come back.
+        self._one_asks = threading.Lock()
 
     def call(
         self,
@@ -164,7 +166,8 @@ class CjWire:
         timeout: tuple[float, float] | None = None,
     ) -> Said | TrackResult:
         """호출: send `{"DATA": data}` with the token; `is_repeatable` only for a call that changes nothing at CJ."""
-        token = self._token(timeout)
+        with self._one_asks:
+            token = self._token(timeout)
         if isinstance(token, TrackResult):
             return token
         document = {"DATA": {**data, "TOKEN_NUM": token.number}}

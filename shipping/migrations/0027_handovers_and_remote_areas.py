@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("shipping", "0017_print_batches"),
+        ("shipping", "0029_routing_due"),
     ]
 
     operations = [

@@ -56,6 +56,8 @@ class Parcel(StateGuard, TimeStamped):
     voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
     # What a sorting machine and a driver read: the fields of adapters.issuing.Routing. Not read with locked rows.
     routing = models.JSONField("분류 정보", null=True, blank=True)
+    # When the courier is to be asked for it; empty once it is known or cannot be had.
+    route_at = models.DateTimeField("분류 조회 예정", null=True, blank=True)
 
     class Meta:
         verbose_name = "상자"
@@ -70,6 +72,7 @@ class Parcel(StateGuard, TimeStamped):
         indexes = [
             models.Index(fields=["waybill"], name="parcel_waybill"),
             models.Index(fields=["shipment", "seq"], name="parcel_of_shipment"),
+            models.Index(fields=["route_at"], name="parcel_to_route", condition=Q(route_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Max
 
+from core import drains
 from core.events import record
 from core.exceptions import Conflict, DomainError
 from core.models import Job
@@ -96,5 +97,15 @@ def number_box(*, number_id: int, actor: Any, at: datetime, batch: Job | None, s
         data = {box.pk: {"courier": wanted.courier, "waybill": wanted.number}}
         record(outcome, events.PARCEL_NUMBERED, at=at, actor=actor, batch=batch, source=source, data=data)
         pool.use({number_id: box.pk}, at=at)
+        _route(box, wanted, at=at)
         refresh_parcels([wanted.shipment_id])
     return box
+
+
+def _route(box: Parcel, given: WaybillNumber, *, at: datetime) -> None:
+    """The sort code that came with the number, or the wish to ask for it."""
+    if given.routing.get("sort_code"):
+        Parcel.objects.filter(pk=box.pk).update(routing=given.routing)
+    elif given.courier in pool.routed_couriers():
+        Parcel.objects.filter(pk=box.pk).update(route_at=at)
+        drains.notify(pool.CHANNEL)

@@ -13,9 +13,9 @@ from django.db import connection
 from core import drains
 from core.lookups import Among, id_array, text_array
 from core.state import follow, move
-from shipping.models import Parcel, Shipment, WaybillNumber
+from shipping.models import CourierContract, Parcel, Shipment, WaybillNumber
 from shipping.models.parcel import LIVE
-from shipping.states import API_MODES, OPEN_NUMBERS, CancelState, NumberState, ParcelState, WaybillSource
+from shipping.states import API_MODES, OPEN_NUMBERS, ROUTING_MODES, CancelState, NumberState, ParcelState, WaybillSource
 
 CHANNEL = "oms_issue"
 LEFT_OVER = timedelta(minutes=10)
@@ -89,6 +89,12 @@ def use(parcel_of: Mapping[int, int], *, at: datetime) -> None:
     move(rows, WaybillNumber.use, at=at, per_row={row.pk: {"parcel_id": parcel_of[row.pk]} for row in rows})
     told = Shipment.objects.filter(Among("pk", {row.shipment_id for row in rows}))
     told.exclude(issuing="").update(issuing="")
+
+
+def routed_couriers() -> list[str]:
+    """분류 정보를 알려 주는 택배사: slugs with a contract whose courier tells sort codes by address; one query."""
+    usable = CourierContract.objects.filter(mode__in=ROUTING_MODES, is_active=True)
+    return list(usable.order_by("courier").values_list("courier", flat=True).distinct())
 
 
 def locked_by_id(ids: Collection[int]) -> list[WaybillNumber]:

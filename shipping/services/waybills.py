@@ -7,28 +7,29 @@ order, a number that differs from the registered one: each is refused with its r
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from core.events import event_model, record
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.korean import josa
-from core.lookups import Among, id_array, text_array
-from core.models import Job, Source
+from core.lookups import Among
+from core.models import Job
 from core.state import Change, Outcome, explain, is_preview, move
 from orders.models import OrderLine
 from orders.services import progress
 from orders.services.locks import release_lock
-from orders.states import CLOSED, LOCK_BIT, LineState, LockKind
+from orders.states import LOCK_BIT, LineState, LockKind
 from shipping import events
 from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
-from shipping.services import pool
+from shipping.services import parcels, pool
 from shipping.services.mergekeys import APART, parted
+from shipping.services.parcels import WaybillEntry, is_open
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
     Fields,
@@ -40,10 +41,10 @@ from shipping.services.shipments import (
     ship,
     unship,
 )
-from shipping.states import TRACKED, DeliveryMethod, ParcelState, WaybillSource
+from shipping.states import TRACKED, DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하고, 배송중 관리의 방문수령이나 퀵·직접전달 탭에서 끝내세요."
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 보내고, 배송중 관리의 탭에서 배송완료 처리하세요."
 NOT_REGISTERED_MAIL = "등기로 보내는 배송건입니다. 택배사를 우편등기로 고르거나, 배송방법을 택배로 바꾸세요."
 REGISTERED_BY = "REGISTPOST"
 """The one courier of 등기: sellers must not mix it up with 우체국택배 (domain.md 2.5)."""
@@ -62,33 +63,6 @@ LOOKED_AT = Fields(
 """What registering and deleting numbers look at, with the sentences of their refusals."""
 
 BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written; 배송중 처리 and the commit are not")
-
-
-@dataclass(frozen=True, slots=True)
-class WaybillEntry:
-    """송장 입력: courier slug and number for one shipment; `replaces` = a person agreed to overwrite another number.
-
-    `forced_reason` = why somebody takes a number of a wrong length or check digit, rules that couriers may change
-    (shipping.md 5.1); it changes no other refusal.
-    """
-
-    courier: str
-    waybill: str
-    replaces: bool = False
-    forced_reason: str = ""
-    source: WaybillSource | None = None
-    """Where the number was read; None: from the file or the screen, or as the contract says that gave it."""
-
-
-class NewParcel(NamedTuple):
-    """새 상자 as its history tells of it: making whole rows of thousands would cost more than writing them."""
-
-    pk: int
-    shipment_id: int
-    courier: str
-    waybill: str
-    event_order_id: int
-    event_subject: str = Parcel.event_subject
 
 
 @dataclass(slots=True)
@@ -140,17 +114,17 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
             pk
             for shipment_id in sorted(numbers)
             for pk in rows.lines_of[shipment_id]
-            if _is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
+            if is_open(rows.lines[pk]) and (rows.lines[pk].standby_at is None or shipment_id in old)
         ]
         data = {pk: {"waybill": numbers[rows.shipment_of_line[pk]]} for pk in fresh}
         # Lines whose old number was voided a moment ago have moved since they were read.
         held = None if old else rows.lines
         # The parcels come first: the lines' move then sums up each shipment once, with its number.
-        parcels = _insert(numbers, entries, rows, result.given, **facts)
+        made = parcels.insert(numbers, entries, rows, result.given, **facts)
         done = progress.register_waybill(line_ids=fresh, data=data, held=held, **facts)
         result.outcome.merge(done)
-        _tell(parcels, result.forced, **facts)
-        refresh_parcels({parcel.shipment_id for parcel in parcels} - rows.shipments_of(done.moved))
+        parcels.tell(made, result.forced, **facts)
+        refresh_parcels({parcel.shipment_id for parcel in made} - rows.shipments_of(done.moved))
         result.possible = sorted(numbers)
     gone = entries.keys() - rows.shipments.keys()
     result.refused |= dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
@@ -189,10 +163,6 @@ def _owners(line_ids: Collection[int]) -> list[tuple[int, int]]:
     return list(items.values_list("pk", "shipment_items__shipment_id"))
 
 
-def _is_open(line: OrderLine) -> bool:
-    return line.state not in CLOSED
-
-
 def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Registered) -> dict[int, str]:
     """Normalised numbers of the entries that nothing speaks against; the others get their reason in `result`."""
     numbers: dict[int, str] = {}
@@ -229,13 +199,13 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
     return {pk: number for pk, number in numbers.items() if pk not in reasons}
 
 
-def shipment_refusal(shipment: Shipment, rows: Locked, *, courier: str = "") -> str | None:
+def shipment_refusal(shipment: Shipment, rows: Locked, *, courier: str) -> str | None:
     """번호를 받을 수 없는 이유 of a locked shipment; None when nothing speaks against a number of the courier."""
     if shipment.method not in TRACKED:
         return NO_WAYBILL_NEEDED
     if shipment.method == DeliveryMethod.REGISTERED and courier != REGISTERED_BY:
         return NOT_REGISTERED_MAIL
-    lines = [line for pk in rows.lines_of[shipment.pk] if _is_open(line := rows.lines[pk])]
+    lines = [line for pk in rows.lines_of[shipment.pk] if is_open(line := rows.lines[pk])]
     if not lines or any(line.state != LineState.READY for line in lines):
         return not_ready([shipment.pk])[shipment.pk]
     return next((text for line in lines if (text := explain(line, OrderLine.register_waybill))), None)
@@ -260,69 +230,6 @@ def _replaced(
             result.differs.add(pk)
             del numbers[pk]
     return old
-
-
-# In the order of the numbers, so that two batches with the same numbers wait for each other instead of dying.
-_PARCELS = """
-WITH made AS (
-        INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill,
-                                     source, state, stage, alert, printed_count, numbered_at, last_event_text)
-        SELECT %(at)s, %(at)s, 0, v.shipment_id,
-               1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
-               'OUT', v.courier, v.waybill, v.source, 'NUMBERED', '', '', 0, %(at)s, ''
-        FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[], %(sources)s::text[])
-             AS v(shipment_id, courier, waybill, source)
-        ORDER BY v.courier, v.waybill
-        RETURNING id, shipment_id, courier, waybill),
-     contents AS (
-        INSERT INTO shipping_parcelline (parcel_id, line_id, quantity)
-        SELECT m.id, c.line_id, c.quantity
-        FROM unnest(%(owners)s::bigint[], %(lines)s::bigint[], %(quantities)s::int[])
-             AS c(shipment_id, line_id, quantity) JOIN made m USING (shipment_id)),
-     drafts AS (DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%(shipments)s::bigint[]))
-SELECT id, shipment_id, courier, waybill FROM made
-"""
-
-
-def _insert(
-    numbers: Mapping[int, str], entries: Mapping[int, WaybillEntry], rows: Locked, given: Mapping[int, pool.Given],
-    *, at: datetime, source: str = "", **facts: Any,
-) -> list[NewParcel]:  # fmt: skip
-    """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
-    if is_preview() or not numbers:
-        return []
-    lines, shipment_of = rows.lines, rows.shipment_of_line
-    inside = [line_id for pk in numbers for line_id in rows.lines_of[pk] if _is_open(lines[line_id])]
-    values: dict[str, Any] = {
-        "at": at,
-        "shipments": id_array(numbers),
-        "couriers": text_array(entries[pk].courier for pk in numbers),
-        "numbers": text_array(numbers.values()),
-        "sources": text_array(_source(entries[pk], given.get(pk), source) for pk in numbers),
-        "owners": id_array(shipment_of[line_id] for line_id in inside),
-        "lines": id_array(inside),
-        "quantities": id_array(lines[line_id].quantity for line_id in inside),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_PARCELS, values)
-        made = cursor.fetchall()
-    pool.use({given[owner].pk: pk for pk, owner, *_ in made if owner in given}, at=at)
-    order_of = {pk: rows.shipments[pk].order_id for pk in numbers}
-    return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
-
-
-def _source(entry: WaybillEntry, given: pool.Given | None, door: str) -> str:
-    if given is not None:
-        return given.source
-    return (entry.source or (WaybillSource.FILE if door == Source.UPLOAD else WaybillSource.TYPED)).value
-
-
-def _tell(parcels: Collection[NewParcel], forced: Mapping[int, str], **facts: Any) -> None:
-    """송장 등록 in the history of the new parcels, with the reason of a forced number."""
-    changes = [Change(parcel, "", ParcelState.NUMBERED, 0) for parcel in parcels]
-    why = {pk: {"forced": reason} for pk, reason in forced.items()}
-    data = {one.pk: {"courier": one.courier, "waybill": one.waybill} | why.get(one.shipment_id, {}) for one in parcels}
-    record(Outcome(changes=changes), events.PARCEL_NUMBERED, data=data, **facts)
 
 
 def void_waybills(
@@ -390,7 +297,7 @@ def _void(
 ) -> Outcome:
     if not parcels:
         return Outcome()
-    line_ids = [pk for shipment_id in parcels for pk in rows.lines_of[shipment_id] if _is_open(rows.lines[pk])]
+    line_ids = [pk for shipment_id in parcels for pk in rows.lines_of[shipment_id] if is_open(rows.lines[pk])]
     free = rows.shipments_of(rows.lines[pk] for pk in line_ids if not explain(rows.lines[pk], OrderLine.void_waybill))
     ending = {*LIVE, ParcelState.CREATED}
     live = [p for pk in sorted(parcels) if pk in free for p in parcels[pk] if p.state in ending]

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from core.calendar import kst_date
 from core.lookups import Among
 from core.phones import normalize_phone
 from core.settings_registry import get_settings
@@ -61,6 +62,7 @@ def boxes_of(
             quantity=sum(quantity for _, quantity in mine) or 1,
             note=order.delivery_note,
             box_type=contract.box_type,
+            day=kst_date(row.created_at),
         )
     return found
 

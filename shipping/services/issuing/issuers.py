@@ -8,12 +8,20 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
 from core.http import Client, HttpProblem
 from core.sealing import Unreadable
+from shipping.adapters import cj_wire, epost_issue, hanjin_wire
+from shipping.adapters.cj_issue import CjIssuer
+from shipping.adapters.cj_wire import CjWire, MemoryTokenStore
+from shipping.adapters.epost_issue import EpostIssuer
+from shipping.adapters.hanjin_issue import HanjinIssuer
+from shipping.adapters.hanjin_wire import HanjinHost
 from shipping.adapters.issuing import WaybillIssuer
 from shipping.models import CourierContract
 from shipping.states import ContractMode
@@ -46,10 +54,43 @@ class Line:
         return Client(url, timeout=self.timeout, allow_loopback=loopback, connections=IN_FLIGHT)
 
 
+_tokens: dict[tuple[str, str], MemoryTokenStore] = {}
+"""CJ's token of the day by address and customer, for the whole process: asking for one too often blocks a contract."""
+
+
+def _open_cj(line: Line) -> WaybillIssuer:
+    tokens = _tokens.setdefault((line.address, line.customer_code), MemoryTokenStore())
+    wire = CjWire(line.client(), customer=line.customer_code, business=line.business_number, tokens=tokens)
+    return CjIssuer(wire)
+
+
+def _open_epost(line: Line) -> WaybillIssuer:
+    keys: dict[str, Any] = dict(line.options)
+    return EpostIssuer(line.client(), cust_no=line.customer_code, now=timezone.now, **keys)
+
+
+def _open_hanjin(line: Line) -> WaybillIssuer:
+    keys = dict(line.options)
+    # Numbers and bookings live on two hosts; the sandbox speaks for both.
+    ordering = keys.pop("order_url", "") or (line.address if line.is_sandbox else "")
+    if not ordering:
+        raise ValueError("the address of the order host is missing")
+    printing, booking = (HanjinHost(line.client(url), now=timezone.now, **keys) for url in (line.address, ordering))
+    return HanjinIssuer(printing, booking, contract_no=line.customer_code)
+
+
 Opener = Callable[[Line], WaybillIssuer]
-ISSUERS: dict[str, Opener] = {}
+ISSUERS: dict[str, Opener] = {
+    ContractMode.CJ_API: _open_cj,
+    ContractMode.EPOST_API: _open_epost,
+    ContractMode.HANJIN_API: _open_hanjin,
+}
 """Mode of a contract -> how its adapter is made: one line for each courier."""
-LIVE_URLS: dict[str, str] = {}
+LIVE_URLS: dict[str, str] = {
+    ContractMode.CJ_API: cj_wire.LIVE_URL,
+    ContractMode.EPOST_API: epost_issue.SHIP_URL,
+    ContractMode.HANJIN_API: hanjin_wire.PRINT_URL,
+}
 """Mode of a contract -> the courier's own address, for the form."""
 KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ContractMode.CJ_API: (),
@@ -57,7 +98,9 @@ KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("key", "인증키"), ("security_key", "보안키"), ("appr_no", "계약승인번호"), ("office_ser", "공급지 코드"),
         ("content_code", "내용품 코드"),
     ),
-    ContractMode.HANJIN_API: (("client_id", "Client ID"), ("api_key", "API 키"), ("secret_key", "비밀 키")),
+    ContractMode.HANJIN_API: (
+        ("client_id", "Client ID"), ("api_key", "API 키"), ("secret_key", "비밀 키"), ("order_url", "접수 서버 주소"),
+    ),
 }  # fmt: skip
 """Sealed keys of each mode beside customer code and business number: the adapter's name, and the label of the form."""
 _issuers: dict[tuple[str, ...], WaybillIssuer] = {}

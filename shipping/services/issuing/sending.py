@@ -193,14 +193,20 @@ def _register(run: _Run, marks: Mapping[int, str]) -> list[WaybillNumber]:
 
 
 def _booking(run: _Run, row: WaybillNumber) -> Issued:
-    """One booking; after a doubt it is looked up first. NOT_FOUND: of another address, and nothing was booked."""
+    """One booking; after a doubt it is looked up first. NOT_FOUND: of another address, and nothing was booked.
+
+    Where the number is ours before the booking, the same number is booked again when looking it up tells nothing: a
+    courier books one number once. A courier that gives numbers with bookings would give another one, so it has to tell.
+    """
     box, gives = run.boxes[row.pk], run.issuer.gives_numbers_on_register
     if row.doubts or row.pk in run.moved or (gives and row.attempts > 1):
         seen = run.issuer.look_up(box=box, number=row.number)
-        if seen.outcome not in {IssueOutcome.NOT_FOUND, IssueOutcome.REJECTED}:
+        if seen.outcome == IssueOutcome.NOT_FOUND and row.pk in run.moved:
             return seen
-        if row.pk in run.moved:
-            return Issued(outcome=IssueOutcome.NOT_FOUND)
+        if seen.outcome not in {IssueOutcome.NOT_FOUND, IssueOutcome.REJECTED, IssueOutcome.UNKNOWN}:
+            return seen
+        if gives and (seen.outcome == IssueOutcome.UNKNOWN or row.pk in run.moved):
+            return Issued(outcome=IssueOutcome.UNKNOWN)
     return run.issuer.register(box=box, number=row.number)
 
 

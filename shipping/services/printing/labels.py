@@ -34,7 +34,9 @@ NOT_FOUND = "송장을 찾을 수 없습니다. 목록을 새로 고치세요."
 VOIDED = "삭제된 송장입니다. 새 송장번호로 출력하세요."
 GONE = "이미 출고한 송장이라 출력할 수 없습니다."
 ADDRESS = "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출력하세요."
-NO_SORT_CODE = "{courier} 분류코드가 없어 택배사가 분류할 수 없습니다. 송장을 삭제하고 '송장 채번'으로 다시 받으세요."
+NO_SORT_CODE = "{courier} 분류코드가 없어 출력할 수 없습니다. 설정의 송장 번호에 {courier} API 계약을 등록하세요."
+ROUTING = "{courier}에 분류코드를 묻고 있습니다. 잠시 뒤 다시 출력하세요."
+NOT_SORTED = "{courier}에서 분류코드를 받지 못했습니다. 주소를 확인하세요. {error}"
 SHOPS = "shop"
 """A person's own paper is the shop's."""
 PRINTABLE = frozenset({ParcelState.NUMBERED, ParcelState.PRINTED})
@@ -132,13 +134,12 @@ def _judge(wanted: dict[int, int], rows: Locked, outcome: Outcome, *, reason: st
     parcels = {parcel.pk: parcel for parcel in rows.parcels}
     by_shipment = {pk: refusal_of_shipment(rows, pk) for pk in set(wanted.values())}
     needed = set(get_settings("sort_code_couriers")["sort_code_couriers"])
-    sorted_ = dict(Parcel.objects.filter(pk__in=list(wanted)).values_list("pk", "routing__sort_code"))
+    unsorted = _without_sort_code(wanted, needed)
     good, printed = [], []
     for pk, shipment_id in sorted(wanted.items()):
         parcel = parcels.get(pk)
         text = VOIDED if parcel is None else _refusal(parcel) or by_shipment[shipment_id]
-        if not text and parcel is not None and parcel.courier in needed and not sorted_.get(pk):
-            text = NO_SORT_CODE.format(courier=name_of(parcel.courier))
+        text = text or unsorted.get(pk, "")
         if text:
             outcome.refused[pk] = text
         elif parcel is not None and parcel.printed_count and not reason:
@@ -147,6 +148,18 @@ def _judge(wanted: dict[int, int], rows: Locked, outcome: Outcome, *, reason: st
             good.append(parcel)
     outcome.refused |= _already(printed)
     return good
+
+
+def _without_sort_code(parcel_ids: Collection[int], couriers: Collection[str]) -> dict[int, str]:
+    """Why boxes of these couriers cannot be sorted: nobody can be asked, it is being asked, or it was refused."""
+    rows = Parcel.objects.filter(pk__in=list(parcel_ids), courier__in=list(couriers))
+    found = {}
+    for pk, courier, routing, route_at in rows.values_list("pk", "courier", "routing", "route_at"):
+        told = routing or {}
+        if not told.get("sort_code"):
+            text = ROUTING if route_at else NOT_SORTED if told else NO_SORT_CODE
+            found[pk] = text.format(courier=name_of(courier), error=told.get("error", "")).strip()
+    return found
 
 
 def _refusal(parcel: Parcel) -> str:
