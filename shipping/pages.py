@@ -24,11 +24,12 @@ from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, S
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms
+from shipping.services.handover.timers import REMINDERS
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
 from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking.telling import delays
-from shipping.states import ContractMode, TrackingStage
+from shipping.states import TRACKED, ContractMode, DeliveryMethod, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -118,7 +119,12 @@ def _due_today(at: datetime) -> Q:
 
 
 def _still(at: datetime) -> Q:
-    return Q(last_event_at__lt=at - STILL)
+    return Q(last_event_at__lt=at - STILL, method__in=TRACKED)
+
+
+def _unfetched(at: datetime) -> Q:
+    # Nobody scans what is to be fetched: its last change is the day on which it was ready.
+    return Q(method=DeliveryMethod.VISIT, last_event_at__lte=at - REMINDERS[-1])
 
 
 def _confirms_soon(at: datetime) -> Q:
@@ -144,6 +150,7 @@ READY_COLUMNS = (
     columns.WAYBILL,
     columns.DEADLINE,
     columns.STATE,
+    order_columns.ZONE,
     order_columns.NOTE,
     replace(columns.TAGS, fetch=_readdressed),
 )
@@ -230,11 +237,14 @@ class ShippingPage(ShipmentPage):
     bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
     tabs = (
         ALL_TAB,
-        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method="PARCEL")),
+        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method__in=TRACKED)),
         ListTab("moving", "이동중", Q(stage__in=MOVING)),
         ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
         ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),
         ListTab("still", "24시간 무변동", _still),
+        ListTab("visit", "방문수령", Q(method=DeliveryMethod.VISIT)),
+        ListTab("unfetched", "7일 미수령", _unfetched),
+        ListTab("handed", "퀵·직접전달", Q(method__in=(DeliveryMethod.QUICK, DeliveryMethod.DIRECT))),
         ListTab("error", "추적 오류", Q(tracking_failed=True) | Q(stage=T.CANCELLED)),
     )
     columns = (

@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 
-from orders.states import DeliveryMethod
+from orders.states import TRACKED, DeliveryMethod
 
 
 class ColouredChoices(models.TextChoices):
@@ -233,6 +233,7 @@ __all__ = [
     "OPEN_NUMBERS",
     "ROUTING_MODES",
     "PARCEL_MOVES",
+    "TRACKED",
     "CancelState",
     "ColouredChoices",
     "ContractMode",

@@ -6,6 +6,7 @@ from accounts.lists import list_urls
 from shipping.exception_page import ExceptionPage
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
+    areas,
     buyer,
     contracts,
     courier_file,
@@ -15,6 +16,7 @@ from shipping.views import (
     grid,
     merges,
     printing,
+    rider,
     settings,
     statuses,
     templates,
@@ -24,6 +26,7 @@ from shipping.views import (
 
 app_name = "shipping"
 urlpatterns = [
+    path("rider/<slug:token>/", rider.rider, name="rider"),
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
@@ -39,6 +42,8 @@ urlpatterns = [
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),
     path("settings/couriers/list/<slug:slug>/", couriers.CourierPage.as_view(), name="courier"),
+    path("settings/remote-areas/", areas.AreaList.as_view(), name="remote_areas"),
+    path("settings/remote-areas/<int:pk>/", areas.AreaPage.as_view(), name="remote_area"),
     path("settings/tracking/unknown/", statuses.UnknownList.as_view(), name="unknown_statuses"),
     path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
     path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),

@@ -46,6 +46,7 @@ GROUPS = (
             Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분", "settings.view"),
             Link("배송조회", "/settings/tracking/", "조회 계정과 한도, 조회 경로, 택배사별 지연", "settings.view"),
             Link("택배사 목록", "/settings/couriers/list/", "이름과 별칭, 번호 규칙, 시스템별 코드", "settings.view"),
+            Link("도서산간", "/settings/remote-areas/", "제주와 도서산간 지역, 추가 배송비", "settings.view"),
             Link("미분류 상태", "/settings/tracking/unknown/", "알 수 없는 배송 문구의 뜻, 상태 규칙", "settings.view"),
             Link("송장 번호", "/settings/waybills/", "택배 계약, 번호 대역, 택배사 API, 발급 대기", "settings.view"),
             Link("출력", "/settings/printers/", "송장 용지, 이름과 전화번호 가림, 분류코드", "settings.view"),

@@ -1,9 +1,11 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.area import AreaLevel, RemoteArea
 from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.exception import ShippingException
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
+from shipping.models.handover import Handover
 from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
 from shipping.models.link import BuyerLink
@@ -16,16 +18,19 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "AreaLevel",
     "Courier",
     "CourierCode",
     "CourierContract",
     "BuyerLink",
     "CourierRoute",
     "ExcelTemplate",
+    "Handover",
     "MergedRows",
     "Paper",
     "Parcel",
     "ParcelLine",
+    "RemoteArea",
     "PrintBatch",
     "PrintItem",
     "PrintKind",
