@@ -4,6 +4,8 @@ from core.events import kind
 
 SHIPMENT_MERGED = kind("shipment.merged", "합포장")
 SHIPMENT_UNMERGED = kind("shipment.unmerged", "합포장 풀기")
+SHIPMENT_PACKED = kind("shipment.packed", "포장 검수")
+SHIPMENT_REOPENED = kind("shipment.reopened", "포장 다시 열기")
 PARCEL_ADDED = kind("parcel.added", "상자 추가")
 PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
 PARCEL_PRINTED = kind("parcel.printed", "송장 출력")

@@ -5,6 +5,7 @@ from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownSta
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.layout import WaybillLayout
 from shipping.models.numbers import WaybillNumber
+from shipping.models.packing import PackingScan, PackingSession
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -18,6 +19,8 @@ __all__ = [
     "CourierContract",
     "ExcelTemplate",
     "MergedRows",
+    "PackingScan",
+    "PackingSession",
     "Paper",
     "Parcel",
     "ParcelLine",
