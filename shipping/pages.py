@@ -220,6 +220,8 @@ class ReadyPage(ShipmentPage):
             found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
         if user is not None and user.has_perm("orders.prepare"):
             found.append(Tool("합포 제안", MERGES_URL, "merges"))
+        if user is not None and user.has_perm("shipping.pack"):
+            found.append(Tool("포장 검수대", "/pack/", "pack"))
         return found
 
 

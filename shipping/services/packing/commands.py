@@ -88,7 +88,7 @@ def _undo(scan: Scan, bench: Bench) -> Kept:
 
 
 def _hold(scan: Scan, bench: Bench) -> Kept:
-    """보류: the lines are held with the reason, and the bench is free for the next; without a reason it is asked for."""
+    """보류: the lines are held and the bench is free for the next; without a reason it is asked for."""
     if (refused := refusal(bench, scan)) is not None:
         return refused
     reason = HOLD_REASONS.get(scan.code) or scan.reason
@@ -175,7 +175,7 @@ def _reopen(scan: Scan, bench: Bench) -> Kept:
 
 
 def _count(scan: Scan, bench: Bench) -> Kept:
-    """수량 직접 확인: units of a line that cannot be scanned, one at a time unless the shop lets people type a number."""
+    """수량 직접 확인: units of a line without scanning, one at a time unless the shop lets people type a number."""
     if (refused := refusal(bench, scan)) is not None:
         return refused
     line = bench.tally.lines.get(scan.line_id or 0)

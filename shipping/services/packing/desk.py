@@ -14,6 +14,7 @@ from shipping.services.packing.answers import STOPPED, WAIT, Answer, Kept, Scan,
 from shipping.services.packing.bench import Bench, at_bench, refusal, stopped
 from shipping.services.packing.counting import put_in
 from shipping.services.packing.stops import Stop
+from shipping.services.packing.tally import name_of
 from shipping.services.printing.scanning import LabelFound, LabelVerdict, find_label
 from shipping.states import ScanVerdict, Signal
 

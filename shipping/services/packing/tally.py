@@ -38,7 +38,7 @@ class Tally:
 
     @property
     def surplus(self) -> dict[int, int]:
-        """빼야 할 수량 by line id: of lines that were canceled, left the shipment or lost units after they were packed."""
+        """빼야 할 수량 by line id: of lines that were canceled or left the shipment after they were packed."""
         wanted = {pk: line.quantity for pk, line in self.lines.items()}
         return {pk: n - wanted.get(pk, 0) for pk, n in self.counts.items() if n > wanted.get(pk, 0)}
 
