@@ -100,13 +100,23 @@ def courier_choices() -> list[tuple[str, str]]:
     return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS and COURIERS[slug].is_active]
 
 
+class Marks(NamedTuple):
+    """표시에 쓰는 사실 that no column of a shipment holds."""
+
+    is_readdressed: bool
+    is_packed: bool
+
+
 def shipment_tags(group: Group) -> list[cells.Tag]:
     """표시: what staff must see at once, the most pressing first."""
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
-    if group.fetched.get("tags"):
+    marks: Marks | None = group.fetched.get("tags")
+    if marks and marks.is_readdressed:
         found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
+    if marks and marks.is_packed:
+        found.append(cells.Tag("포장 완료"))
     if row.step == ShipmentStep.READY:
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)

@@ -34,6 +34,7 @@ from shipping.models import (
 from shipping.search import shipment_arms
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
+from shipping.services.packing.board import packed_of
 from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking import polling
 from shipping.states import ContractMode, TrackingStage
@@ -133,9 +134,10 @@ def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
-def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
-    """송장이 삭제된 배송건: those whose number died with the old address."""
-    return dict.fromkeys(readdressed(shipment_ids), True)
+def _marks(shipment_ids: Sequence[int]) -> Mapping[int, columns.Marks]:
+    """표시: shipments whose number died with the old address, and those that are packed."""
+    old, packed = readdressed(shipment_ids), packed_of(shipment_ids)
+    return {pk: columns.Marks(pk in old, pk in packed) for pk in old | packed}
 
 
 READY_COLUMNS = (
@@ -153,7 +155,7 @@ READY_COLUMNS = (
     columns.DEADLINE,
     columns.STATE,
     order_columns.NOTE,
-    replace(columns.TAGS, fetch=_readdressed),
+    replace(columns.TAGS, fetch=_marks),
 )
 
 

@@ -11,6 +11,7 @@ from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
+from shipping.services.packing.board import packings_of
 from shipping.services.printing.readdress import TOLD, readdressed
 from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
 
@@ -34,6 +35,7 @@ class ShippingPanel(Panel):
             parcels[parcel.shipment_id].append(parcel)
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
+        packings = packings_of([one.pk for one in shipments])
         events = _events([parcel for mine in parcels.values() for parcel in mine])
         return {
             "shipments": [
@@ -41,6 +43,7 @@ class ShippingPanel(Panel):
                     "number": shipment.number,
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
+                    "packing": packings.get(shipment.pk, ""),
                     "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",

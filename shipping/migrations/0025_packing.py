@@ -6,55 +6,182 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0016_awaiting_amounts_index'),
-        ('shipping', '0014_goodsflow_template'),
+        ("orders", "0016_awaiting_amounts_index"),
+        ("shipping", "0014_goodsflow_template"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PackingScan',
+            name="PackingScan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(unique=True, verbose_name='스캔 번호')),
-                ('at', models.DateTimeField(verbose_name='일시')),
-                ('code', models.CharField(max_length=60, verbose_name='스캔한 글자')),
-                ('verdict', models.CharField(choices=[('OK', '담음'), ('WRONG', '다른 상품'), ('OVER', '수량 초과'), ('UNKNOWN', '모르는 바코드'), ('STOP', '포장 중지'), ('OPENED', '배송건 열기'), ('LABEL', '송장 확인'), ('COMMAND', '명령'), ('REFUSED', '받지 않음')], max_length=8, verbose_name='판정')),
-                ('signal', models.CharField(choices=[('ok', '확인'), ('wrong', '다른 상품'), ('over', '수량 초과'), ('unknown', '모르는 바코드'), ('stop', '포장 중지'), ('done', '검수 완료')], max_length=8, verbose_name='신호')),
-                ('text', models.CharField(max_length=300, verbose_name='안내')),
-                ('quantity', models.PositiveIntegerField(default=0, verbose_name='수량')),
-                ('box', models.PositiveSmallIntegerField(default=1, verbose_name='상자')),
-                ('is_by_hand', models.BooleanField(default=False, verbose_name='직접 확인')),
-                ('undone_at', models.DateTimeField(blank=True, null=True, verbose_name='취소일시')),
-                ('actor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='담당자')),
-                ('line', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.orderline')),
-                ('parcel', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='shipping.parcel')),
-                ('shipment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='packing_scans', to='shipping.shipment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(unique=True, verbose_name="스캔 번호")),
+                ("at", models.DateTimeField(verbose_name="일시")),
+                ("code", models.CharField(max_length=60, verbose_name="스캔한 글자")),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("OK", "담음"),
+                            ("WRONG", "다른 상품"),
+                            ("OVER", "수량 초과"),
+                            ("UNKNOWN", "모르는 바코드"),
+                            ("STOP", "포장 중지"),
+                            ("OPENED", "배송건 열기"),
+                            ("LABEL", "송장 확인"),
+                            ("COMMAND", "명령"),
+                            ("REFUSED", "받지 않음"),
+                        ],
+                        max_length=8,
+                        verbose_name="판정",
+                    ),
+                ),
+                (
+                    "signal",
+                    models.CharField(
+                        choices=[
+                            ("ok", "확인"),
+                            ("wrong", "다른 상품"),
+                            ("over", "수량 초과"),
+                            ("unknown", "모르는 바코드"),
+                            ("stop", "포장 중지"),
+                            ("done", "검수 완료"),
+                        ],
+                        max_length=8,
+                        verbose_name="신호",
+                    ),
+                ),
+                ("text", models.CharField(max_length=300, verbose_name="안내")),
+                ("quantity", models.PositiveIntegerField(default=0, verbose_name="수량")),
+                ("box", models.PositiveSmallIntegerField(default=1, verbose_name="상자")),
+                ("is_by_hand", models.BooleanField(default=False, verbose_name="직접 확인")),
+                ("undone_at", models.DateTimeField(blank=True, null=True, verbose_name="취소일시")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="담당자",
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.orderline",
+                    ),
+                ),
+                (
+                    "parcel",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="shipping.parcel",
+                    ),
+                ),
+                (
+                    "shipment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="packing_scans",
+                        to="shipping.shipment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '포장 스캔',
-                'indexes': [models.Index(fields=['actor', '-at'], name='packing_scans_of_person')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('verdict__in', ['OK', 'WRONG', 'OVER', 'UNKNOWN', 'STOP', 'OPENED', 'LABEL', 'COMMAND', 'REFUSED'])), name='packing_verdict_known'), models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'OK'), _negated=True), models.Q(('line__isnull', False), ('quantity__gte', 1), ('shipment__isnull', False)), _connector='OR'), name='packed_unit_has_its_line')],
+                "verbose_name": "포장 스캔",
+                "indexes": [models.Index(fields=["actor", "-at"], name="packing_scans_of_person")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "verdict__in",
+                                ["OK", "WRONG", "OVER", "UNKNOWN", "STOP", "OPENED", "LABEL", "COMMAND", "REFUSED"],
+                            )
+                        ),
+                        name="packing_verdict_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("verdict", "OK"), _negated=True),
+                            models.Q(("line__isnull", False), ("quantity__gte", 1), ("shipment__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="packed_unit_has_its_line",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PackingSession',
+            name="PackingSession",
             fields=[
-                ('shipment', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='packing', serialize=False, to='shipping.shipment')),
-                ('state', models.CharField(choices=[('OPEN', '포장 중'), ('PACKED', '포장 완료')], default='OPEN', max_length=8, verbose_name='상태')),
-                ('opened_at', models.DateTimeField(verbose_name='시작일시')),
-                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='포장일시')),
-                ('boxes', models.PositiveSmallIntegerField(default=1, verbose_name='상자 수')),
-                ('reopened_count', models.PositiveSmallIntegerField(default=0, verbose_name='다시 연 횟수')),
-                ('label_note', models.CharField(blank=True, max_length=300, verbose_name='송장 안내')),
-                ('packer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='담당자')),
+                (
+                    "shipment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="packing",
+                        serialize=False,
+                        to="shipping.shipment",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("OPEN", "포장 중"), ("PACKED", "포장 완료")],
+                        default="OPEN",
+                        max_length=8,
+                        verbose_name="상태",
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(verbose_name="시작일시")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="포장일시")),
+                ("boxes", models.PositiveSmallIntegerField(default=1, verbose_name="상자 수")),
+                ("reopened_count", models.PositiveSmallIntegerField(default=0, verbose_name="다시 연 횟수")),
+                ("label_note", models.CharField(blank=True, max_length=300, verbose_name="송장 안내")),
+                (
+                    "packer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="담당자",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '포장',
-                'indexes': [models.Index(condition=models.Q(('state', 'PACKED')), fields=['closed_at', 'packer'], name='packing_of_a_day'), models.Index(condition=models.Q(('state', 'OPEN')), fields=['packer', '-opened_at'], name='packing_open')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['OPEN', 'PACKED'])), name='packing_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', False), ('state', 'PACKED')), models.Q(('closed_at__isnull', True), ('state', 'OPEN')), _connector='OR'), name='packed_has_its_time'), models.CheckConstraint(condition=models.Q(('boxes__gte', 1)), name='packing_has_a_box')],
+                "verbose_name": "포장",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "PACKED")), fields=["closed_at", "packer"], name="packing_of_a_day"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "OPEN")), fields=["packer", "-opened_at"], name="packing_open"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["OPEN", "PACKED"])), name="packing_state_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at__isnull", False), ("state", "PACKED")),
+                            models.Q(("closed_at__isnull", True), ("state", "OPEN")),
+                            _connector="OR",
+                        ),
+                        name="packed_has_its_time",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("boxes__gte", 1)), name="packing_has_a_box"),
+                ],
             },
         ),
     ]

@@ -40,10 +40,7 @@ class PackPage(PermissionRequired):
         batch = request.GET.get("batch", "")
         answer = Answer(Signal.OK, "", screen=WAIT, batch=batch if BATCH.fullmatch(batch) else "")
         if number:
-            pk = Shipment.objects.filter(number=number).values_list("pk", flat=True).first()
-            if pk is None:
-                raise NotFound(NOT_FOUND)
-            answer = Answer(Signal.OK, "", screen=WORK, shipment_id=pk)
+            answer = Answer(Signal.OK, "", screen=WORK, shipment_id=_id_of(number))
         return _drawn(request, answer, code="", is_asked=False)
 
 
@@ -60,15 +57,19 @@ class ScanView(PermissionRequired):
         try:
             facts = _facts(request)
             number = str(facts.pop("shipment"))
-            shipment_id = (
-                Shipment.objects.filter(number=number).values_list("pk", flat=True).first() if number else None
-            )
-            if number and shipment_id is None:
-                raise NotFound(NOT_FOUND)
+            shipment_id = _id_of(number) if number else None
             answer = scan(actor=staff_of(request), at=timezone.now(), shipment_id=shipment_id, **facts)
         except DomainError as error:
             return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
         return _drawn(request, answer, code=str(facts["code"]), is_asked=True)
+
+
+def _id_of(number: str) -> int:
+    """배송건 of a 배송번호. Raises NotFound."""
+    found = Shipment.objects.filter(number=number).values_list("pk", flat=True).first()
+    if found is None:
+        raise NotFound(NOT_FOUND)
+    return found
 
 
 def _facts(request: HttpRequest) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """작업대 화면: what the bench shows of a shipment, and of what waits; no phone, price or other order (ux.md 3.1)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -220,6 +221,24 @@ def _unlabelled() -> list[tuple[str, str]]:
     open_ = ~Exists(printed) | Exists(printed.filter(printed_count=0))
     rows = packed.filter(open_).order_by("closed_at").values_list("shipment__number", "label_note")
     return [(number, note or "송장을 출력하지 않았습니다.") for number, note in rows[:SHOWN]]
+
+
+def packed_of(shipment_ids: Collection[int]) -> set[int]:
+    """포장을 마친 배송건 among these; one query."""
+    packed = PackingSession.objects.filter(shipment__in=list(shipment_ids), state=PackingState.PACKED)
+    return set(packed.values_list("shipment_id", flat=True))
+
+
+def packings_of(shipment_ids: Collection[int]) -> dict[int, str]:
+    """포장 검수: who, when and how many boxes, in words; one query."""
+    rows = PackingSession.objects.filter(shipment__in=list(shipment_ids)).select_related("packer")
+    found = {}
+    for row in rows:
+        who, is_packed = f"{row.packer.display_name} 님", row.state == PackingState.PACKED
+        again = f", 다시 연 횟수 {row.reopened_count}번" if row.reopened_count else ""
+        words = f"{short(row.closed_at)}, 상자 {row.boxes}개" if is_packed else f"{short(row.opened_at)}부터 포장 중"
+        found[row.shipment_id] = f"{who}, {words}{again}"
+    return found
 
 
 def counts_of(actor: Any, *, at: datetime) -> tuple[int, int]:
