@@ -43,7 +43,7 @@ def close(bench: Bench, scan: Scan, *, by_itself: bool) -> Answer:
     """검수 완료 of a locked shipment; with `by_itself` only where the shop wants it so and every label is verified."""
     tally = bench.tally
     if tally.surplus:
-        return bench.answer(Signal.WRONG, TOO_MUCH, detail=_names(bench, tally.surplus))
+        return bench.answer(Signal.OVER, TOO_MUCH, detail=_names(bench, tally.surplus))
     if tally.missing or not tally.lines:
         return bench.answer(Signal.WRONG, LEFT, detail=_names(bench, tally.missing))
     waiting = [one for one in bench.parcels if one.state in WAITS]

@@ -25,6 +25,6 @@ def put_in(one: Scan, bench: Bench, lines: Sequence[OrderLine], *, units: int = 
     bench.tally.add(line.pk, box, units)
     count = f"{bench.tally.counts[line.pk]} / {line.quantity}"
     answer = bench.answer(Signal.OK, f"{name_of(line)} {count}")
-    if bench.tally.is_complete:
+    if not bench.tally.missing:
         answer = closing.close(bench, one, by_itself=True)
     return Kept(V.OK, answer, line=line, quantity=units, box=box, is_by_hand=is_by_hand)
