@@ -105,14 +105,20 @@ def courier_choices() -> list[tuple[str, str]]:
     return [(slug, COURIERS[slug].name) for slug in slugs if slug in COURIERS and COURIERS[slug].is_active]
 
 
+class Marks(NamedTuple):
+    """표시에 쓰는 사실 that no column of a shipment holds."""
+
+    is_readdressed: bool
+    is_packed: bool
+
+
 def shipment_tags(group: Group) -> list[cells.Tag]:
     """표시: what staff must see at once, the most pressing first."""
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
     if row.step == ShipmentStep.READY:
-        if group.fetched.get("tags"):
-            found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
+        found += _bench_tags(group.fetched.get("tags"))
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
@@ -132,6 +138,13 @@ def _issuing_tags(issuing: str) -> list[cells.Tag]:
     """발급 진행: the word before the reason, which stands in the cell of the number."""
     word = issuing.partition(":")[0]
     return [cells.Tag(word, DANGER if word == "발급 실패" else "")] if word else []
+
+
+def _bench_tags(marks: Marks | None) -> list[cells.Tag]:
+    if marks is None:
+        return []
+    told = [cells.Tag("주소 변경, 다시 출력", DANGER)] if marks.is_readdressed else []
+    return [*told, cells.Tag("포장 완료")] if marks.is_packed else told
 
 
 def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:

@@ -12,6 +12,7 @@ METHOD_GROUP = "배송방법"
 REMOTE_GROUP = "도서산간"
 PRINT_GROUP = "송장 출력"
 TRACKING_GROUP = "배송 예외"
+PACK_GROUP = "포장 검수대"
 
 
 def _phone(text: str) -> None:
@@ -249,4 +250,53 @@ JEJU_SURCHARGE = declare(
 )
 ISLAND_SURCHARGE = declare(
     Declared("island_surcharge", "도서산간 추가 배송비(원)", REMOTE_GROUP, default=0, minimum=0, maximum=100_000)
+)
+PACK_CLOSES_ITSELF = declare(
+    Declared(
+        "pack_closes_itself",
+        "마지막 품목을 찍으면 자동 완료",
+        PACK_GROUP,
+        default=True,
+        help="끄면 '검수 완료'를 누르거나 CMD-DONE을 찍어야 끝납니다.",
+    )
+)
+PACK_TAKES_QUANTITIES = declare(
+    Declared(
+        "pack_takes_quantities",
+        "같은 상품 여러 개는 수량 입력 허용",
+        PACK_GROUP,
+        default=False,
+        help="끄면 '수량 직접 확인'을 누를 때마다 한 개씩만 셉니다.",
+    )
+)
+PACK_SHIPS = declare(
+    Declared(
+        "pack_ships",
+        "출고까지 (배송중 처리)",
+        PACK_GROUP,
+        default=False,
+        help="검수를 마치고 송장을 출력하면 바로 배송중으로 바꿉니다. 배송중 처리 권한이 있는 담당자만 할 수 있습니다.",
+    )
+)
+PACK_IDLE_MINUTES = declare(
+    Declared(
+        "pack_idle_minutes",
+        "자동 잠금 (분)",
+        PACK_GROUP,
+        default=10,
+        minimum=1,
+        maximum=120,
+        help="이 시간 동안 스캔이 없으면 로그아웃합니다. 포장하던 내용은 그대로 남습니다.",
+    )
+)
+PACK_SCAN_GAP = declare(
+    Declared(
+        "pack_scan_gap",
+        "스캐너 글자 간격 (밀리초)",
+        PACK_GROUP,
+        default=80,
+        minimum=30,
+        maximum=150,
+        help="글자 사이가 이보다 길면 사람이 친 것으로 봅니다. 느린 스캐너는 늘리세요.",
+    )
 )

@@ -27,6 +27,7 @@ from shipping.search import shipment_arms
 from shipping.services.handover.timers import REMINDERS
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
+from shipping.services.packing.board import packed_of
 from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking.telling import delays
 from shipping.states import TRACKED, ContractMode, DeliveryMethod, TrackingStage
@@ -131,9 +132,10 @@ def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
-def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
-    """송장이 삭제된 배송건: those whose number died with the old address."""
-    return dict.fromkeys(readdressed(shipment_ids), True)
+def _marks(shipment_ids: Sequence[int]) -> Mapping[int, columns.Marks]:
+    """표시: shipments whose number died with the old address, and those that are packed."""
+    old, packed = readdressed(shipment_ids), packed_of(shipment_ids)
+    return {pk: columns.Marks(pk in old, pk in packed) for pk in old | packed}
 
 
 READY_COLUMNS = (
@@ -152,7 +154,7 @@ READY_COLUMNS = (
     columns.STATE,
     order_columns.ZONE,
     order_columns.NOTE,
-    replace(columns.TAGS, fetch=_readdressed),
+    replace(columns.TAGS, fetch=_marks),
 )
 
 
@@ -219,6 +221,8 @@ class ReadyPage(ShipmentPage):
             found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
         if user is not None and user.has_perm("orders.prepare"):
             found.append(Tool("합포 제안", MERGES_URL, "merges"))
+        if user is not None and user.has_perm("shipping.pack"):
+            found.append(Tool("포장 검수대", "/pack/", "pack"))
         return found
 
 

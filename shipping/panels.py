@@ -14,6 +14,7 @@ from shipping.details.handover import handovers, rider_links
 from shipping.exception_columns import exception_url, next_act
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, ShippingException, TrackingEvent
 from shipping.services.links import links_of
+from shipping.services.packing.board import packings_of
 from shipping.services.printing.readdress import TOLD, readdressed
 from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
@@ -42,12 +43,14 @@ class ShippingPanel(Panel):
         events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
         cases = _cases(boxes, user=user)
         handed, riders = handovers(shipments, user=user), rider_links(shipments, user=user)
+        packings = packings_of([one.pk for one in shipments])
         return {
             "shipments": [
                 {
                     "number": shipment.number,
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
+                    "packing": packings.get(shipment.pk, ""),
                     "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",

@@ -33,6 +33,38 @@ class ParcelState(ColouredChoices):
     VOID = "VOID", "tone-closed", "송장 삭제"
 
 
+class PackingState(models.TextChoices):
+    """포장 상태 of a shipment on the bench."""
+
+    OPEN = "OPEN", "포장 중"
+    PACKED = "PACKED", "포장 완료"
+
+
+class ScanVerdict(models.TextChoices):
+    """스캔 판정: kept with every scan, for questions about quality."""
+
+    OK = "OK", "담음"
+    WRONG = "WRONG", "다른 상품"
+    OVER = "OVER", "수량 초과"
+    UNKNOWN = "UNKNOWN", "모르는 바코드"
+    STOP = "STOP", "포장 중지"
+    OPENED = "OPENED", "배송건 열기"
+    LABEL = "LABEL", "송장 확인"
+    COMMAND = "COMMAND", "명령"
+    REFUSED = "REFUSED", "받지 않음"
+
+
+class Signal(models.TextChoices):
+    """신호: what the bench sounds and shows; each has a sound, a colour, an icon and words of its own (ux.md 3.1)."""
+
+    OK = "ok", "확인"
+    WRONG = "wrong", "다른 상품"
+    OVER = "over", "수량 초과"
+    UNKNOWN = "unknown", "모르는 바코드"
+    STOP = "stop", "포장 중지"
+    DONE = "done", "검수 완료"
+
+
 class TrackingStage(ColouredChoices):
     """배송단계: the 14 canonical answers of every courier (shipping.md 3.1)."""
 
@@ -243,9 +275,12 @@ __all__ = [
     "ExceptionOutcome",
     "ExceptionStage",
     "NumberState",
+    "PackingState",
     "ParcelState",
     "Reason",
     "RuleKind",
+    "ScanVerdict",
+    "Signal",
     "TrackingAlert",
     "TrackingStage",
     "WaybillSource",

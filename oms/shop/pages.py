@@ -51,6 +51,7 @@ GROUPS = (
             Link("송장 번호", "/settings/waybills/", "택배 계약, 번호 대역, 택배사 API, 발급 대기", "settings.view"),
             Link("출력", "/settings/printers/", "송장 용지, 이름과 전화번호 가림, 분류코드", "settings.view"),
             Link("배송 예외", "/settings/exceptions/", "미집하·정체 기준, 자동 배송중, 고객용 주소", "settings.view"),
+            Link("포장 검수대", "/settings/packing/", "자동 완료, 수량 입력, 자동 잠금, 스캐너", "settings.view"),
             Link("입금·환불", "/settings/money/", "승인 금액, 배송비, 경보, 보관 기간", "settings.view"),
             Link("PG 계정", "/settings/pg/", "결제대행사 키, 웹훅 주소, 가상계좌 발급", "settings.view"),
             Link("입금계좌", "/settings/bank-accounts/", "무통장입금을 받는 계좌, 입금 알림 서비스", "settings.view"),

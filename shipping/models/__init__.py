@@ -10,6 +10,7 @@ from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
 from shipping.models.link import BuyerLink
 from shipping.models.numbers import WaybillNumber
+from shipping.models.packing import PackingScan, PackingSession
 from shipping.models.parcel import Parcel, ParcelLine
 from shipping.models.printing import Paper, PrintBatch, PrintItem, PrintKind
 from shipping.models.shipment import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
@@ -27,6 +28,8 @@ __all__ = [
     "ExcelTemplate",
     "Handover",
     "MergedRows",
+    "PackingScan",
+    "PackingSession",
     "Paper",
     "Parcel",
     "ParcelLine",
