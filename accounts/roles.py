@@ -93,6 +93,7 @@ PERMISSIONS = _table(
     ("shipping.abandon_number", "송장번호 포기", (OWNER,)),
     ("shipping.export_waybill", "송장 파일 내려받기", (OWNER, LOGISTICS)),
     ("shipping.print", "송장·피킹리스트·패킹리스트 출력", (OWNER, LOGISTICS)),
+    ("shipping.pack", "포장 검수", (OWNER, LOGISTICS)),
     ("shipping.view_recipient", "배송준비중 수령자 보기", (LOGISTICS,)),
     ("shipping.ship", "배송중 처리", (OWNER, LOGISTICS)),
     ("shipping.unship", "배송취소", (OWNER,)),

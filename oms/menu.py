@@ -65,6 +65,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "포장",
         (
+            Entry("포장 검수대", "/pack/", "shipping.pack"),
             Entry("피킹리스트", "/picking/", "shipping.print"),
             Entry("송장 출력", "/shipping/waybills/", "shipping.print", also=("/shipping/print/",)),
         ),

@@ -123,6 +123,9 @@ class DeliveredBy(models.TextChoices):
     STAFF = "STAFF", "직접 처리"
     BUYER = "BUYER", "고객 확인"
     DAYS = "DAYS", "기간 경과"
+    RIDER = "RIDER", "기사 확인"
+    CODE = "CODE", "수령 코드"
+    DISPATCH = "DISPATCH", "발송 즉시"
 
 
 class ConfirmedBy(models.TextChoices):
@@ -155,12 +158,19 @@ PREPAID_METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY, Payment
 
 
 class DeliveryMethod(models.TextChoices):
-    """배송방법: how an order leaves the house; only a parcel needs a waybill (domain.md 2.5)."""
+    """배송방법: how an order leaves the house; what couriers carry needs a waybill (domain.md 2.5, shipping.md 7)."""
 
     PARCEL = "PARCEL", "택배"
+    REGISTERED = "REGIST", "등기"
     QUICK = "QUICK", "퀵서비스"
     VISIT = "VISIT", "방문수령"
     DIRECT = "DIRECT", "직접전달"
+    NONE = "NONE", "배송없음"
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether a courier carries it under a number that can be asked about."""
+        return self in TRACKED
 
     @property
     def naver_code(self) -> str:
@@ -168,12 +178,34 @@ class DeliveryMethod(models.TextChoices):
         return _NAVER_METHOD[self]
 
 
+TRACKED = (DeliveryMethod.PARCEL, DeliveryMethod.REGISTERED)
+"""Methods with courier and number; SmartStore calls both DELIVERY, 택배/등기/소포."""
+
 _NAVER_METHOD = {
     DeliveryMethod.PARCEL: "DELIVERY",
+    DeliveryMethod.REGISTERED: "DELIVERY",
     DeliveryMethod.QUICK: "QUICK_SVC",
     DeliveryMethod.VISIT: "VISIT_RECEIPT",
     DeliveryMethod.DIRECT: "DIRECT_DELIVERY",
+    DeliveryMethod.NONE: "NOTHING",
 }
+METHOD_OF_NAVER = {
+    "DELIVERY": DeliveryMethod.PARCEL,
+    "GDFW_ISSUE_SVC": DeliveryMethod.PARCEL,
+    "QUICK_SVC": DeliveryMethod.QUICK,
+    "VISIT_RECEIPT": DeliveryMethod.VISIT,
+    "DIRECT_DELIVERY": DeliveryMethod.DIRECT,
+    "NOTHING": DeliveryMethod.NONE,
+}
+"""배송방법 by SmartStore's code; those of returns stand with the claims."""
+
+
+class RemoteZone(models.IntegerChoices):
+    """권역: where a delivery goes, by its address when the order came in (shipping.md 6.3)."""
+
+    MAINLAND = 1, "내륙"
+    JEJU = 2, "제주"
+    ISLAND = 3, "도서산간"
 
 
 class BenefitKind(models.TextChoices):

@@ -4,6 +4,11 @@ from core.events import kind
 
 SHIPMENT_MERGED = kind("shipment.merged", "합포장")
 SHIPMENT_UNMERGED = kind("shipment.unmerged", "합포장 풀기")
+SHIPMENT_DISPATCHED = kind("shipment.dispatched", "배차 등록")
+SHIPMENT_PICKUP_TOLD = kind("shipment.pickup_told", "준비 완료 알림")
+SHIPMENT_PICKUP_REMINDED = kind("shipment.pickup_reminded", "수령 알림")
+SHIPMENT_PACKED = kind("shipment.packed", "포장 검수")
+SHIPMENT_REOPENED = kind("shipment.reopened", "포장 다시 열기")
 PARCEL_ADDED = kind("parcel.added", "상자 추가")
 PARCEL_NUMBERED = kind("parcel.numbered", "송장 등록")
 PARCEL_PRINTED = kind("parcel.printed", "송장 출력")

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from core.lists import Choices, Condition, ListFilterSet
 from orders.filters import channel_choices, order_conditions
-from orders.states import DeliveryMethod
+from orders.states import DeliveryMethod, RemoteZone
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentLine, WaybillFileItem
 
@@ -29,6 +29,7 @@ class ShipmentFilter(ListFilterSet):
     channel = Choices(label="판매처", field_name="order__channel_id", choices=channel_choices)
     courier = Choices(label="택배사", field_name="courier", choices=every_courier)
     method = Choices(label="배송방법", field_name="method", choices=DeliveryMethod.choices)
+    zone = Choices(label="권역", field_name="order__remote_zone", choices=RemoteZone.choices)
     mark = Condition(label="표시", conditions=shipment_conditions())
     sku = django_filters.CharFilter(label="품목코드 또는 상품코드", method="with_product", max_length=60)
 

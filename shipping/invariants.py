@@ -24,7 +24,7 @@ GROUP BY courier, waybill HAVING count(*) > 1 LIMIT {MOST}
 """
 _WITHOUT = f"""
 SELECT s.number, s.step FROM shipping_shipment s
-WHERE s.step IN ('SHIPPING', 'DELIVERED') AND s.method = 'PARCEL'
+WHERE s.step IN ('SHIPPING', 'DELIVERED') AND s.method IN ('PARCEL', 'REGIST')
   AND NOT EXISTS (SELECT 1 FROM shipping_parcel p WHERE p.shipment_id = s.id
                   AND p.state <> 'VOID' AND p.direction = 'OUT')
 LIMIT {MOST}

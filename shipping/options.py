@@ -8,8 +8,11 @@ from shipping.couriers import COURIERS
 
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
+METHOD_GROUP = "배송방법"
+REMOTE_GROUP = "도서산간"
 PRINT_GROUP = "송장 출력"
 TRACKING_GROUP = "배송 예외"
+PACK_GROUP = "포장 검수대"
 
 
 def _phone(text: str) -> None:
@@ -60,7 +63,49 @@ SENDER_PHONE = declare(
 )
 SENDER_ZIP = declare(Declared("sender_zip", "보내는 분 우편번호", SENDER_GROUP, default="", maximum=5, validator=_zip))
 SENDER_ADDRESS = declare(Declared("sender_address", "보내는 분 주소", SENDER_GROUP, default="", maximum=200))
-
+PICKUP_PLACE = declare(
+    Declared(
+        "pickup_place",
+        "방문수령 장소",
+        METHOD_GROUP,
+        default="",
+        maximum=200,
+        help="준비 완료 알림에 적는 장소입니다. 비우면 보내는 분 주소를 씁니다.",
+    )
+)
+QUICK_DONE_HOURS = declare(
+    Declared(
+        "quick_done_hours",
+        "퀵서비스 자동 배송완료(시간)",
+        METHOD_GROUP,
+        default=24,
+        minimum=0,
+        maximum=240,
+        help="배차한 뒤 이 시간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+DIRECT_DONE_DAYS = declare(
+    Declared(
+        "direct_done_days",
+        "직접전달 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=3,
+        minimum=0,
+        maximum=30,
+        help="출고한 뒤 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+PARCEL_DONE_DAYS = declare(
+    Declared(
+        "parcel_done_days",
+        "택배·등기 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=0,
+        minimum=0,
+        maximum=60,
+        help="마지막 변동에서 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 택배사 확인만 믿습니다.",
+    )
+)
 LABEL_PAPER = declare(
     Declared(
         "label_paper",
@@ -180,5 +225,78 @@ PUBLIC_URL = declare(
         maximum=120,
         validator=_base_url,
         help="고객이 이 프로그램에 닿는 주소입니다(https://…). 비우면 발송 알림에 배송조회 링크를 넣지 않습니다.",
+    )
+)
+REMOTE_POLICY = declare(
+    Declared(
+        "remote_policy",
+        "권역 나누기",
+        REMOTE_GROUP,
+        default="three",
+        choices=(("three", "제주와 도서산간을 따로"), ("two", "제주와 도서산간을 같은 금액으로")),
+        help="같은 금액이면 제주 추가 배송비를 도서산간에도 씁니다.",
+    )
+)
+JEJU_SURCHARGE = declare(
+    Declared(
+        "jeju_surcharge",
+        "제주 추가 배송비(원)",
+        REMOTE_GROUP,
+        default=0,
+        minimum=0,
+        maximum=100_000,
+        help="택배사와 맺은 계약의 금액입니다. 지역마다 다른 금액은 아래 표에 적습니다.",
+    )
+)
+ISLAND_SURCHARGE = declare(
+    Declared("island_surcharge", "도서산간 추가 배송비(원)", REMOTE_GROUP, default=0, minimum=0, maximum=100_000)
+)
+PACK_CLOSES_ITSELF = declare(
+    Declared(
+        "pack_closes_itself",
+        "마지막 품목을 찍으면 자동 완료",
+        PACK_GROUP,
+        default=True,
+        help="끄면 '검수 완료'를 누르거나 CMD-DONE을 찍어야 끝납니다.",
+    )
+)
+PACK_TAKES_QUANTITIES = declare(
+    Declared(
+        "pack_takes_quantities",
+        "같은 상품 여러 개는 수량 입력 허용",
+        PACK_GROUP,
+        default=False,
+        help="끄면 '수량 직접 확인'을 누를 때마다 한 개씩만 셉니다.",
+    )
+)
+PACK_SHIPS = declare(
+    Declared(
+        "pack_ships",
+        "출고까지 (배송중 처리)",
+        PACK_GROUP,
+        default=False,
+        help="검수를 마치고 송장을 출력하면 바로 배송중으로 바꿉니다. 배송중 처리 권한이 있는 담당자만 할 수 있습니다.",
+    )
+)
+PACK_IDLE_MINUTES = declare(
+    Declared(
+        "pack_idle_minutes",
+        "자동 잠금 (분)",
+        PACK_GROUP,
+        default=10,
+        minimum=1,
+        maximum=120,
+        help="이 시간 동안 스캔이 없으면 로그아웃합니다. 포장하던 내용은 그대로 남습니다.",
+    )
+)
+PACK_SCAN_GAP = declare(
+    Declared(
+        "pack_scan_gap",
+        "스캐너 글자 간격 (밀리초)",
+        PACK_GROUP,
+        default=80,
+        minimum=30,
+        maximum=150,
+        help="글자 사이가 이보다 길면 사람이 친 것으로 봅니다. 느린 스캐너는 늘리세요.",
     )
 )

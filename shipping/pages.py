@@ -24,11 +24,13 @@ from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, S
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms
+from shipping.services.handover.timers import REMINDERS
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
+from shipping.services.packing.board import packed_of
 from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking.telling import delays
-from shipping.states import ContractMode, TrackingStage
+from shipping.states import TRACKED, ContractMode, DeliveryMethod, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -118,16 +120,22 @@ def _due_today(at: datetime) -> Q:
 
 
 def _still(at: datetime) -> Q:
-    return Q(last_event_at__lt=at - STILL)
+    return Q(last_event_at__lt=at - STILL, method__in=TRACKED)
+
+
+def _unfetched(at: datetime) -> Q:
+    # Nobody scans what is to be fetched: its last change is the day on which it was ready.
+    return Q(method=DeliveryMethod.VISIT, last_event_at__lte=at - REMINDERS[-1])
 
 
 def _confirms_soon(at: datetime) -> Q:
     return Q(confirm_by__lte=at + SOON)
 
 
-def _readdressed(shipment_ids: Sequence[int]) -> Mapping[int, bool]:
-    """송장이 삭제된 배송건: those whose number died with the old address."""
-    return dict.fromkeys(readdressed(shipment_ids), True)
+def _marks(shipment_ids: Sequence[int]) -> Mapping[int, columns.Marks]:
+    """표시: shipments whose number died with the old address, and those that are packed."""
+    old, packed = readdressed(shipment_ids), packed_of(shipment_ids)
+    return {pk: columns.Marks(pk in old, pk in packed) for pk in old | packed}
 
 
 READY_COLUMNS = (
@@ -144,8 +152,9 @@ READY_COLUMNS = (
     columns.WAYBILL,
     columns.DEADLINE,
     columns.STATE,
+    order_columns.ZONE,
     order_columns.NOTE,
-    replace(columns.TAGS, fetch=_readdressed),
+    replace(columns.TAGS, fetch=_marks),
 )
 
 
@@ -212,6 +221,8 @@ class ReadyPage(ShipmentPage):
             found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
         if user is not None and user.has_perm("orders.prepare"):
             found.append(Tool("합포 제안", MERGES_URL, "merges"))
+        if user is not None and user.has_perm("shipping.pack"):
+            found.append(Tool("포장 검수대", "/pack/", "pack"))
         return found
 
 
@@ -230,11 +241,14 @@ class ShippingPage(ShipmentPage):
     bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
     tabs = (
         ALL_TAB,
-        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method="PARCEL")),
+        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method__in=TRACKED)),
         ListTab("moving", "이동중", Q(stage__in=MOVING)),
         ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
         ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),
         ListTab("still", "24시간 무변동", _still),
+        ListTab("visit", "방문수령", Q(method=DeliveryMethod.VISIT)),
+        ListTab("unfetched", "7일 미수령", _unfetched),
+        ListTab("handed", "퀵·직접전달", Q(method__in=(DeliveryMethod.QUICK, DeliveryMethod.DIRECT))),
         ListTab("error", "추적 오류", Q(tracking_failed=True) | Q(stage=T.CANCELLED)),
     )
     columns = (

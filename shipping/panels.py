@@ -10,11 +10,13 @@ from core.calendar import short
 from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
+from shipping.details.handover import handovers, rider_links
 from shipping.exception_columns import exception_url, next_act
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, ShippingException, TrackingEvent
 from shipping.services.links import links_of
+from shipping.services.packing.board import packings_of
 from shipping.services.printing.readdress import TOLD, readdressed
-from shipping.states import DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
+from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
 
@@ -37,17 +39,24 @@ class ShippingPanel(Panel):
         boxes = [parcel for mine in parcels.values() for parcel in mine]
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
+        user = getattr(request, "user", None)
         events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
-        cases = _cases(boxes, user=getattr(request, "user", None))
+        cases = _cases(boxes, user=user)
+        handed, riders = handovers(shipments, user=user), rider_links(shipments, user=user)
+        packings = packings_of([one.pk for one in shipments])
         return {
             "shipments": [
                 {
                     "number": shipment.number,
                     "step": ShipmentStep(shipment.step).label,
                     "method": DeliveryMethod(shipment.method).label,
+                    "packing": packings.get(shipment.pk, ""),
                     "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
+                    "handover": handed.get(shipment.pk, []),
+                    "rider_link": request.build_absolute_uri(riders[shipment.pk]) if shipment.pk in riders else "",
+                    "is_tracked": shipment.method in TRACKED,
                     "others": others.get(shipment.pk, []),
                     "link": links.get(shipment.pk, ""),
                     "parcels": [

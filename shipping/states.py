@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 
-from orders.states import DeliveryMethod
+from orders.states import TRACKED, DeliveryMethod
 
 
 class ColouredChoices(models.TextChoices):
@@ -31,6 +31,38 @@ class ParcelState(ColouredChoices):
     RETURNED = "RETURNED", "tone-claim", "반송완료"
     LOST = "LOST", "tone-claim", "분실"
     VOID = "VOID", "tone-closed", "송장 삭제"
+
+
+class PackingState(models.TextChoices):
+    """포장 상태 of a shipment on the bench."""
+
+    OPEN = "OPEN", "포장 중"
+    PACKED = "PACKED", "포장 완료"
+
+
+class ScanVerdict(models.TextChoices):
+    """스캔 판정: kept with every scan, for questions about quality."""
+
+    OK = "OK", "담음"
+    WRONG = "WRONG", "다른 상품"
+    OVER = "OVER", "수량 초과"
+    UNKNOWN = "UNKNOWN", "모르는 바코드"
+    STOP = "STOP", "포장 중지"
+    OPENED = "OPENED", "배송건 열기"
+    LABEL = "LABEL", "송장 확인"
+    COMMAND = "COMMAND", "명령"
+    REFUSED = "REFUSED", "받지 않음"
+
+
+class Signal(models.TextChoices):
+    """신호: what the bench sounds and shows; each has a sound, a colour, an icon and words of its own (ux.md 3.1)."""
+
+    OK = "ok", "확인"
+    WRONG = "wrong", "다른 상품"
+    OVER = "over", "수량 초과"
+    UNKNOWN = "unknown", "모르는 바코드"
+    STOP = "stop", "포장 중지"
+    DONE = "done", "검수 완료"
 
 
 class TrackingStage(ColouredChoices):
@@ -233,6 +265,7 @@ __all__ = [
     "OPEN_NUMBERS",
     "ROUTING_MODES",
     "PARCEL_MOVES",
+    "TRACKED",
     "CancelState",
     "ColouredChoices",
     "ContractMode",
@@ -242,9 +275,12 @@ __all__ = [
     "ExceptionOutcome",
     "ExceptionStage",
     "NumberState",
+    "PackingState",
     "ParcelState",
     "Reason",
     "RuleKind",
+    "ScanVerdict",
+    "Signal",
     "TrackingAlert",
     "TrackingStage",
     "WaybillSource",

@@ -6,6 +6,7 @@ from accounts.lists import list_urls
 from shipping.exception_page import ExceptionPage
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
+    areas,
     buyer,
     contracts,
     courier_file,
@@ -14,7 +15,9 @@ from shipping.views import (
     file_batches,
     grid,
     merges,
+    packing,
     printing,
+    rider,
     settings,
     statuses,
     templates,
@@ -24,6 +27,7 @@ from shipping.views import (
 
 app_name = "shipping"
 urlpatterns = [
+    path("rider/<slug:token>/", rider.rider, name="rider"),
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
@@ -39,6 +43,8 @@ urlpatterns = [
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),
     path("settings/couriers/list/<slug:slug>/", couriers.CourierPage.as_view(), name="courier"),
+    path("settings/remote-areas/", areas.AreaList.as_view(), name="remote_areas"),
+    path("settings/remote-areas/<int:pk>/", areas.AreaPage.as_view(), name="remote_area"),
     path("settings/tracking/unknown/", statuses.UnknownList.as_view(), name="unknown_statuses"),
     path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
     path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),
@@ -55,6 +61,11 @@ urlpatterns = [
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),
     path("shipping/waybills/draft/", grid.DraftView.as_view(), name="waybill_draft"),
     path("shipping/waybills/paste/", grid.PasteView.as_view(), name="waybill_paste"),
+    path("pack/", packing.PackPage.as_view(), name="pack"),
+    path("pack/scan/", packing.ScanView.as_view(), name="pack_scan"),
+    path("pack/test/", packing.ScannerTest.as_view(), name="pack_test"),
+    path("pack/commands/", packing.CommandSheet.as_view(), name="pack_commands"),
+    path("pack/<slug:number>/", packing.PackPage.as_view(), name="pack_shipment"),
     path("picking/", printing.PickingPage.as_view(), name="picking"),
     path("picking/<slug:number>/print/", printing.ListFile.as_view(), name="picking_file"),
     path("shipping/waybills/", printing.WaybillsPage.as_view(), name="waybills"),

@@ -22,7 +22,7 @@ FOLDERS = (*own_apps(), "sandbox", "bench", "static", "templates", "tests", "scr
 KINDS = {".py", ".js", ".css", ".html"}
 
 HOOKS = {f"payments/{way}/<str:token>{end}" for way in ("webhooks", "bank-feed") for end in ("/", "")}
-BUYERS = {"t/<str:token>/"}
+BUYERS = {"t/<str:token>/", "rider/<slug:token>/"}
 PUBLIC = (
     {"login/", "logout/", "invitation/<str:uid>/<str:token>/", "api/v1/openapi.json", "api/v1/", "api/v1"}
     | HOOKS

@@ -24,7 +24,7 @@ from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
 from payments.options import MONEY
-from shipping.options import PRINT_GROUP, TRACKING_GROUP
+from shipping.options import PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
 
 SHOP = "shop"
 EDIT = "settings.edit"
@@ -119,6 +119,12 @@ class PrinterPage(GroupPage):
     """출력 설정: paper of labels, what is masked on them, couriers that need a sort code."""
 
     groups, title = (PRINT_GROUP,), "출력 설정"
+
+
+class PackingPage(GroupPage):
+    """포장 검수대 설정: when a box is closed, what may be typed, when the bench locks itself."""
+
+    groups, title = (PACK_GROUP,), "포장 검수대 설정"
 
 
 class MoneyPage(GroupPage):

@@ -18,6 +18,7 @@ from orders.states import (
     LOCK_BIT,
     LOCK_TEXT,
     OPEN,
+    TRACKED,
     CanceledBy,
     ConfirmedBy,
     DeliveredBy,
@@ -78,7 +79,7 @@ def has_no_waybill(line: Any) -> bool:
 
 @condition("송장번호가 없습니다.")
 def has_waybill_if_needed(line: Any) -> bool:
-    return line.standby_at is not None or line.delivery_method != DeliveryMethod.PARCEL
+    return line.standby_at is not None or line.delivery_method not in TRACKED
 
 
 @condition("택배사가 이미 집하했습니다.")

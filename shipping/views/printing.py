@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.access import PermissionRequired, staff_of
 from accounts.clients import client_of
@@ -169,7 +170,7 @@ class BatchPage(PermissionRequired):
         return render(request, "shipping/print_batch.html", context, status=status)
 
 
-@method_decorator(csp_exempt(), name="dispatch")
+@method_decorator([csp_exempt(), xframe_options_sameorigin], name="dispatch")
 class LabelFile(PermissionRequired):
     """송장 파일: PDF for the browser's own print dialog, ZPL for a thermal printer; every one is logged."""
 

@@ -10,7 +10,7 @@ from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
 from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
-from shipping.options import GROUP, SENDER_GROUP
+from shipping.options import GROUP, METHOD_GROUP, SENDER_GROUP
 
 EDIT = "settings.edit"
 
@@ -42,7 +42,7 @@ def _save_settings(request: HttpRequest) -> HttpResponse:
 
 
 def _form(data: Any = None) -> SettingsForm:
-    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP)]
+    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP), *declared_settings(METHOD_GROUP)]
     return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
 
 

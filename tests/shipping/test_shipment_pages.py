@@ -72,6 +72,7 @@ def test_shipping_and_delivered_follow_their_shipments(make_sent, staff):
     sent = make_sent(2)
     assert counts("shipping") == {
         "all": 2, "waiting": 2, "moving": 0, "out": 0, "failed": 0, "still": 0, "error": 0,
+        "visit": 0, "unfetched": 0, "handed": 0,
     }  # fmt: skip
     assert counts("shipping", at=NOW + timedelta(hours=25))["still"] == 2
     line_ids = shipments.lines_of([sent[0].pk])

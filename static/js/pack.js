@@ -1,0 +1,232 @@
+// 포장 검수대: scans go to the server one after the other, each with an id of its own that every retry keeps; nothing is
+// shown as packed before the server has said so.
+import { $, $$, csrf, on, onClick } from "./dom.js";
+import { decoder, fromHangul } from "./pack-decode.js";
+import { play, speak } from "./pack-sound.js";
+
+const { dataset } = document.body;
+const scanner = decoder(Number(dataset.gap));
+const PENDING = "pack-pending";
+const NEXT_AFTER = 1500;
+const PATIENCE = 10_000;
+const bench = () => $("#bench");
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const waiting = [];
+let isSending = false;
+let isOffline = false;
+let toNext;
+
+function signal(name, speech = "") {
+  const volume = Number(dataset.volume);
+  play(name, volume);
+  if (dataset.speech === "on") speak(speech, volume || 75);
+}
+
+// randomUUID is missing where the shop is served without HTTPS in the house.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 15) | 64;
+  bytes[8] = (bytes[8] & 63) | 128;
+  const hex = [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function setOffline(value) {
+  isOffline = value;
+  $("#offline").hidden = !value;
+  document.body.toggleAttribute("data-offline", value);
+}
+
+function refuse(speech) {
+  bench().dataset.signal = "stop";
+  signal("stop", speech);
+}
+
+function send(code, more = {}) {
+  if (isOffline || !navigator.onLine) {
+    setOffline(true);
+    return refuse("인터넷 연결이 끊겼습니다");
+  }
+  if (bench().dataset.screen === "stop" && code !== "CMD-NEXT") return refuse(bench().dataset.speech);
+  clearTimeout(toNext);
+  waiting.push({ id: newId(), code, ...more });
+  work();
+}
+
+async function work() {
+  if (isSending) return;
+  isSending = true;
+  while (waiting.length) {
+    const scan = waiting.shift();
+    // The shipment on the screen when its turn comes: the scan before may have opened it.
+    scan.shipment ??= bench().dataset.shipment;
+    sessionStorage.setItem(PENDING, JSON.stringify(scan));
+    await deliver(scan);
+    sessionStorage.removeItem(PENDING);
+  }
+  isSending = false;
+}
+
+async function deliver(scan) {
+  for (let tries = 0; ; tries += 1) {
+    const answer = await ask(dataset.scanUrl, { method: "POST", body: new URLSearchParams(scan) });
+    if (!answer) {
+      setOffline(true);
+      await sleep(1000);
+      continue;
+    }
+    setOffline(false);
+    if (answer.status === 401) return logIn();
+    if (answer.ok) return show(await answer.text());
+    if ((answer.status === 409 || answer.status >= 500) && tries < 2) {
+      await sleep(300);
+      continue;
+    }
+    return failed(answer);
+  }
+}
+
+async function ask(url, options = {}) {
+  const headers = { "HX-Request": "true", "X-CSRFToken": csrf() };
+  return fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE), ...options }).catch(() => null);
+}
+
+function logIn() {
+  location.assign(`${dataset.login}?next=${encodeURIComponent(location.pathname)}`);
+  return new Promise(() => {});
+}
+
+// What the shipment is now is read again: a scan that failed may have counted nothing, but others may have.
+async function failed(answer) {
+  const isText = answer.headers.get("Content-Type")?.startsWith("text/plain");
+  const text = isText ? await answer.text() : "저장하지 못했습니다. 다시 찍어 주세요.";
+  const now = await ask(location.href);
+  if (now?.ok) show(await now.text());
+  const box = Object.assign(document.createElement("p"), { textContent: text });
+  const block = $(".pack-signal");
+  block?.replaceChildren(box);
+  if (block) block.className = "pack-signal sig-wrong";
+  bench().dataset.signal = "wrong";
+  $("#say").textContent = text;
+  signal("wrong", text);
+}
+
+function show(html) {
+  const next = new DOMParser().parseFromString(html, "text/html").querySelector("#bench");
+  if (!next) return logIn();
+  const focused = document.activeElement?.id;
+  bench().replaceWith(document.adoptNode(next));
+  if (focused) document.getElementById(focused)?.focus();
+  const { url, speech, print, screen, shipment } = next.dataset;
+  history.replaceState(null, "", url);
+  $("#say").textContent = $("[data-answer] p, .pack-stop h2", next)?.textContent ?? "";
+  if (next.dataset.signal) signal(next.dataset.signal, speech);
+  if (print) printLabel(print);
+  if (screen === "reason") open("pack-hold");
+  if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays"))
+    toNext = setTimeout(() => send("CMD-NEXT"), NEXT_AFTER);
+}
+
+// In a hidden frame: another tab would take the keys of the scanner away.
+function printLabel(url) {
+  $("#pack-paper")?.remove();
+  const frame = Object.assign(document.createElement("iframe"), { id: "pack-paper", hidden: true, title: "송장" });
+  frame.addEventListener("load", () => {
+    try {
+      frame.contentWindow.print();
+      window.focus();
+    } catch {
+      // A browser without a reader for PDF has saved the file instead.
+    }
+  });
+  frame.src = url;
+  document.body.append(frame);
+}
+
+function open(id) {
+  const dialog = document.getElementById(id);
+  if (id === "pack-count") {
+    const lines = $$(".pack-line").filter((one) => Number(one.dataset.left) > 0);
+    $("select", dialog).replaceChildren(
+      ...lines.map((one) => new Option(`${$("b", one).textContent} (남은 수량 ${one.dataset.left}개)`, one.dataset.line)),
+    );
+  }
+  $("form", dialog).reset();
+  if (!dialog.open) dialog.showModal();
+}
+
+onClick("[data-command]", (button) => {
+  button.closest("dialog")?.close();
+  send(button.dataset.command, button.dataset.line ? { line: button.dataset.line } : {});
+});
+onClick("[data-dialog]", (button) => open(button.dataset.dialog));
+onClick("[data-close]", (button) => button.closest("dialog").close());
+onClick("[data-play]", (button) => signal(button.dataset.play, button.textContent));
+
+on("submit", (event) => {
+  const code = event.target.dataset.send;
+  if (event.target.method === "post") return;
+  event.preventDefault();
+  if (!code) return;
+  event.target.closest("dialog").close();
+  send(code, Object.fromEntries(new FormData(event.target)));
+});
+
+on("change", ({ target }) => {
+  const name = target.dataset.pref;
+  if (!name) return;
+  dataset[name === "pack_volume" ? "volume" : "speech"] = target.value;
+  ask(dataset.preferences, { method: "POST", body: new URLSearchParams({ [name]: target.value }) });
+});
+
+// Whatever has the focus, a scan is a scan; only fields in dialogs keep their keys.
+addEventListener("keydown", (event) => {
+  lastKey = Date.now();
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typed = $("#typed");
+  const inField = event.target === typed;
+  if (!inField && (event.target.closest?.("dialog") || event.target.matches?.("input, select, textarea"))) return;
+  const { code, char } = scanner.feed(event, event.timeStamp);
+  const isEnter = event.key === "Enter" || event.code === "Enter" || event.code === "NumpadEnter";
+  if (code) {
+    event.preventDefault();
+    if (inField) typed.value = "";
+    send(code);
+  } else if (inField && isEnter && typed.value.trim() && !event.isComposing && event.keyCode !== 229) {
+    event.preventDefault();
+    const text = fromHangul(typed.value);
+    typed.value = "";
+    send(text);
+  } else if (char && char !== " " && !inField) event.preventDefault();
+}, true);
+
+// Letters without keys: pasted, or out of a remote desktop.
+on("paste", (event) => {
+  if (event.target.closest?.("dialog")) return;
+  const text = event.clipboardData?.getData("text")?.trim();
+  if (!text) return;
+  event.preventDefault();
+  send(fromHangul(text));
+});
+
+let lastKey = Date.now();
+on("pointerdown", () => (lastKey = Date.now()));
+async function lock() {
+  if (Date.now() - lastKey < Number(dataset.idle) * 60_000 || isSending || isOffline) return;
+  lastKey = Date.now();
+  await ask(dataset.logout, { method: "POST", body: new URLSearchParams() });
+  logIn();
+}
+setInterval(lock, 5000);
+on("visibilitychange", lock);
+
+addEventListener("offline", () => setOffline(true));
+addEventListener("online", () => setOffline(false));
+if (!navigator.onLine) setOffline(true);
+
+// A scan that was on its way when the page went: the same id, so that it counts once.
+const left = sessionStorage.getItem(PENDING);
+if (left) {
+  waiting.push(JSON.parse(left));
+  work();
+}

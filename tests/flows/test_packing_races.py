@@ -1,0 +1,118 @@
+"""The bench under two hands, a nervous network and a process that dies: counted once, closed once, nothing lost."""
+
+import signal
+import sys
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+
+from core.exceptions import DomainError
+from core.invariants import find_violations
+from orders.models import OrderEvent
+from orders.services import locks
+from orders.states import LockKind
+from shipping.events import SHIPMENT_PACKED
+from shipping.models import PackingScan, PackingSession, Parcel, PrintBatch
+from shipping.services import shipments
+from shipping.services.packing import desk
+from shipping.states import PackingState, Signal
+from tests.fixtures.orders import NOW
+from tests.fixtures.packing import Packer, counted, is_packed, skus
+from tests.infra.races import race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def scanning(actor, made, code, key=None):
+    def work():
+        try:
+            answer = desk.scan(key=key or uuid4(), code=code, actor=actor, at=NOW, shipment_id=made.pk)
+        except DomainError as error:
+            return error.code
+        return answer.signal.value
+
+    return work
+
+
+def test_the_same_scan_in_parallel_counts_once(make_routed, staff):  # check 34, F10
+    [made] = make_routed(1, quantities=(30,))
+    key = uuid4()
+    found = race([scanning(staff, made, skus(made)[0], key) for _ in range(8)])
+    assert found == [Signal.OK.value] * 8
+    assert counted(made) == 1
+    assert PackingScan.objects.filter(key=key).count() == 1
+
+
+def test_different_scans_in_parallel_count_each_and_never_too_many(make_routed, staff):
+    [made] = make_routed(1, quantities=(3, 1))
+    found = race([scanning(staff, made, skus(made)[0]) for _ in range(6)])
+    assert sorted(found) == ["ok"] * 3 + ["over"] * 3
+    assert counted(made) == 3
+
+
+def test_two_packers_who_begin_at_once_do_not_pack_twice(make_routed, staff, make_staff):
+    [made] = make_routed(1, quantities=(4,))
+    people = [staff, make_staff(display_name="박서준")]
+    race([scanning(people[n % 2], made, skus(made)[0]) for n in range(6)])
+    session = PackingSession.objects.get()
+    counting = PackingScan.objects.filter(verdict="OK").values_list("actor_id", flat=True)
+    assert set(counting) == {session.packer_id}
+    assert counted(made) <= 4
+
+
+def test_two_last_scans_close_once(make_routed, staff):
+    [made] = make_routed(1, quantities=(1,))
+    found = race([scanning(staff, made, skus(made)[0]) for _ in range(4)])
+    assert found.count("done") == 1
+    assert OrderEvent.objects.filter(kind=SHIPMENT_PACKED.code).count() == 1
+    assert PrintBatch.objects.count() == 1
+    assert Parcel.objects.get(shipment=made).printed_count == 1
+
+
+def test_a_cancel_request_beside_the_last_scan_is_either_before_or_after(make_routed, staff):
+    made = make_routed(6, quantities=(1,))
+
+    def cancel(one):
+        ids = shipments.lines_of([one.pk])
+        return lambda: bool(
+            locks.place_lock(line_ids=ids, kind=LockKind.CLAIM, actor=None, at=NOW, reason="취소 신청").moved
+        )
+
+    for one in made:
+        answer, locked = race([scanning(staff, one, skus(one)[0]), cancel(one)])
+        assert locked
+        assert (answer, is_packed(one)) in {("stop", False), ("done", True)}
+        # Whichever came first, nobody sends it now.
+        packer = Packer(staff)
+        assert packer.scan(one.number).signal == Signal.STOP
+        assert shipments.ship(line_ids=shipments.lines_of([one.pk]), actor=staff, at=NOW).refused
+
+
+@pytest.mark.processes
+def test_a_death_between_closing_and_label_leaves_a_packed_box_that_asks_for_its_label(processes, make_routed, staff):
+    [made] = make_routed(1, quantities=(2,))
+    packer = Packer(staff)
+    packer.scan(made.number)
+    packer.scan(skus(made)[0])
+    key = uuid4()
+    code = (
+        "from uuid import UUID; from django.utils import timezone; from accounts.models import User;"
+        "from shipping.services.packing import desk;"
+        f"desk.scan(key=UUID('{key}'), code='{skus(made)[0]}', actor=User.objects.get(pk={staff.pk}),"
+        f"at=timezone.now(), shipment_id={made.pk})"
+    )
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "shell", "-c", code]
+    running = processes.run(command, name="scan", env={"OMS_FAILPOINTS": "packed_before_label=kill"})
+    running.process.wait(60)
+    assert running.process.returncode == -signal.SIGKILL, running.log()
+    assert PackingSession.objects.get().state == PackingState.PACKED
+    assert counted(made) == 2
+    assert not PrintBatch.objects.exists()
+    # The browser sends the scan again, with the id that it had.
+    packer.open = made.pk
+    again = packer.scan(skus(made)[0], key=key)
+    assert (again.signal, bool(again.print_number)) == (Signal.DONE, True)
+    assert counted(made) == 2
+    assert Parcel.objects.get(shipment=made).printed_count == 1
+    assert find_violations() == []

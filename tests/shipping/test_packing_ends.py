@@ -1,0 +1,220 @@
+"""The packing bench: undo, reopening, two packers, several boxes, labels that do not come, holds, counting by hand."""
+
+from accounts.roles import Role
+from core.settings_registry import set_setting
+from orders.models import OrderEvent, OrderLine
+from orders.states import LineState
+from shipping.events import SHIPMENT_REOPENED
+from shipping.models import PackingScan, Parcel, ParcelLine, Shipment
+from shipping.services import merging, shipments
+from shipping.services.packing.board import board_of, queue_of
+from shipping.services.packing.stops import clock
+from shipping.services.printing.labels import print_labels
+from shipping.states import DeliveryMethod, ScanVerdict, Signal
+from tests.fixtures.contracts import range_contract
+from tests.fixtures.orders import NOW
+from tests.fixtures.packing import Packer, counted, is_packed, lines_of, skus
+from tests.fixtures.printing import ROUTING, parcels_of
+from tests.fixtures.shipments import again
+
+
+def test_undo_takes_one_unit_back_and_no_more(make_routed, packer):
+    [made] = make_routed(1, quantities=(2, 1))
+    packer.scan(made.number)
+    packer.all(*skus(made)[:2])
+    assert packer.scan("CMD-UNDO").signal == Signal.OK
+    assert counted(made) == 1
+    packer.scan("CMD-UNDO")
+    assert packer.scan("CMD-UNDO").signal == Signal.WRONG
+    assert counted(made) == 0
+    assert PackingScan.objects.filter(verdict=ScanVerdict.OK).count() == 2
+
+
+def test_a_closed_box_can_be_opened_again_until_it_leaves(make_routed, packer, staff, make_staff):
+    [made] = make_routed(1)
+    packer.scan(made.number)
+    packer.scan(skus(made)[0])
+    assert packer.scan("CMD-UNDO").signal == Signal.WRONG
+    assert is_packed(made)
+    assert packer.scan("CMD-OPEN").signal == Signal.OK
+    assert not is_packed(made)
+    assert Parcel.objects.get(shipment=made).packed_at is None
+    assert OrderEvent.objects.filter(kind=SHIPMENT_REOPENED.code, actor=staff).count() == 1
+    packer.scan("CMD-UNDO")
+    packer.scan(made.waybill)
+    assert packer.scan(skus(made)[0]).signal == Signal.DONE
+    shipments.ship(line_ids=shipments.lines_of([made.pk]), actor=staff, at=NOW)
+    other = Packer(make_staff(Role.LOGISTICS))
+    other.open = made.pk
+    assert "배송취소 권한" in other.scan("CMD-OPEN").text
+    assert is_packed(made)
+    packer.open = made.pk
+    assert packer.scan("CMD-OPEN").signal == Signal.OK
+    assert again([made])[0].step == "READY"
+    assert not is_packed(made)
+
+
+def test_what_the_courier_has_picked_up_is_not_opened(make_sent, packer):
+    [made] = make_sent(1)
+    Shipment.objects.filter(pk=made.pk).update(first_scan_at=NOW)
+    packer.open = made.pk
+    assert "가져간" in packer.scan("CMD-OPEN").text
+    assert set(OrderLine.objects.values_list("state", flat=True)) == {LineState.SHIPPING}
+
+
+def test_a_second_packer_is_told_who_has_it_and_may_take_over(make_routed, staff, make_staff):
+    [made] = make_routed(1, quantities=(2,))
+    [sku, _] = skus(made)
+    one, two = Packer(staff), Packer(make_staff(display_name="박서준"))
+    one.scan(made.number)
+    one.scan(sku)
+    told = two.scan(made.number)
+    assert (told.screen, told.text.partition("부터")[0]) == ("taken", f"김하은 님이 {clock(NOW, at=NOW)}")
+    assert two.scan(sku).screen == "taken"
+    assert counted(made) == 1
+    assert two.scan("CMD-TAKE").text == "김하은 님에게서 이어받았습니다."
+    assert one.scan(sku).screen == "taken"
+    assert two.scan(sku).signal == Signal.DONE
+    assert counted(made) == 2
+
+
+def test_several_boxes_get_a_number_and_their_contents(make_shipments, packer):
+    range_contract(is_default=True)
+    set_setting(key="sort_code_couriers", value=["CJGLS"], actor=None, at=NOW)
+    [made] = make_shipments(1, quantities=(2, 1))
+    first, second, third = skus(made)
+    packer.scan(made.number)
+    assert packer.scan("CMD-BOX").signal == Signal.WRONG
+    packer.scan(first)
+    packer.scan("CMD-BOX")
+    assert packer.all(second, third) == [Signal.OK, Signal.DONE]
+    parcels = list(Parcel.objects.filter(shipment=made).order_by("seq"))
+    assert [bool(one.waybill) for one in parcels] == [True, True]
+    a, b = lines_of(made)
+    inside = {(one.parcel_id, one.line_id): one.quantity for one in ParcelLine.objects.all()}
+    assert inside == {(parcels[0].pk, a.pk): 1, (parcels[1].pk, a.pk): 1, (parcels[1].pk, b.pk): 1}
+    assert {one.packed_at for one in parcels} == {NOW}
+
+
+def test_trouble_with_the_label_stops_nobody_and_is_seen(make_shipments, packer, staff):
+    [made] = make_shipments(1)
+    packer.scan(made.number)
+    done = packer.scan(skus(made)[0])
+    assert done.signal == Signal.DONE
+    assert "송장번호가 없습니다" in done.detail
+    assert is_packed(made)
+    assert [number for number, _ in queue_of(at=NOW).unlabelled] == [made.number]
+    range_contract(is_default=True)
+    packer.open = made.pk
+    packer.scan("CMD-PRINT")
+    parcel = Parcel.objects.get(shipment=made)
+    assert (bool(parcel.waybill), parcel.packed_at) == (True, NOW)
+    Parcel.objects.update(routing=ROUTING)
+    assert packer.scan("CMD-PRINT").print_number
+    assert queue_of(at=NOW).unlabelled == []
+
+
+def test_a_label_printed_before_is_scanned_before_the_box_is_closed(make_routed, packer, staff):
+    [made] = make_routed(1)
+    print_labels(parcel_ids=parcels_of([made]), paper="roll", actor=staff, at=NOW)
+    packer.scan(made.number)
+    assert packer.scan(skus(made)[0]).text == "모두 담았습니다. 붙인 송장을 찍어 확인해 주세요."
+    assert not is_packed(made)
+    assert packer.scan(made.waybill).signal == Signal.DONE
+    assert Parcel.objects.get(shipment=made).printed_count == 1
+
+
+def test_the_label_of_another_shipment_is_wrong_while_a_box_is_open(make_routed, packer):
+    one, two = make_routed(2, quantities=(2,))
+    packer.scan(one.waybill)
+    assert packer.scan(two.waybill).shipment_id == two.pk
+    packer.scan(skus(two)[0])
+    wrong = packer.scan(one.waybill)
+    assert (wrong.signal, wrong.shipment_id) == (Signal.WRONG, two.pk)
+    packer.scan("CMD-NEXT")
+    assert packer.scan(one.waybill).shipment_id == one.pk
+    assert counted(two) == 1
+
+
+def test_a_hold_needs_a_reason_and_frees_the_bench(make_routed, packer):
+    [made] = make_routed(1)
+    packer.scan(made.number)
+    assert packer.scan("CMD-HOLD").screen == "reason"
+    assert again([made])[0].is_held is False
+    held = packer.scan("CMD-HOLD-2")
+    assert (held.signal, held.screen) == (Signal.OK, "wait")
+    assert OrderLine.objects.get().hold_reason == "재고 부족"
+    assert packer.scan(made.number).signal == Signal.STOP
+
+
+def test_counting_by_hand_is_one_at_a_time_unless_the_shop_lets_people_type(make_routed, packer, staff):
+    [made] = make_routed(1, quantities=(5,))
+    [line] = lines_of(made)
+    packer.scan(made.number)
+    packer.scan("CMD-COUNT", line_id=line.pk, quantity=5)
+    assert counted(made) == 1
+    set_setting(key="pack_takes_quantities", value=True, actor=staff, at=NOW)
+    assert packer.scan("CMD-COUNT", line_id=line.pk, quantity=5).signal == Signal.OVER
+    assert packer.scan("CMD-COUNT", line_id=line.pk, quantity=0).signal == Signal.WRONG
+    assert counted(made) == 1
+    assert packer.scan("CMD-COUNT", line_id=line.pk, quantity=4).signal == Signal.DONE
+    assert set(PackingScan.objects.filter(verdict="OK").values_list("is_by_hand", flat=True)) == {True}
+
+
+def test_a_unit_of_a_canceled_line_has_to_come_out(make_shipments, packer, staff):
+    [made] = make_shipments(1, quantities=(1, 1))
+    first, second = skus(made)
+    gone = lines_of(made)[0]
+    packer.scan(made.number)
+    packer.scan(first)
+    shipments.return_to_preparing(line_ids=[gone.pk], actor=staff, at=NOW)
+    assert packer.scan(second).text == "상자에서 빼야 할 상품이 있습니다."
+    assert not is_packed(made)
+    assert packer.scan("CMD-OUT", line_id=gone.pk).signal == Signal.OK
+    assert packer.scan("CMD-DONE").signal == Signal.DONE
+    assert PackingScan.objects.filter(line=gone, undone_at__isnull=True, verdict="OK").count() == 0
+
+
+def test_merged_shipments_are_packed_as_one(make_shipments, packer, staff):
+    made = make_shipments(2)
+    merging.merge_shipments(shipment_ids=[one.pk for one in made], actor=staff, at=NOW)
+    into = Shipment.objects.get(merged_into__isnull=True)
+    emptied = Shipment.objects.get(merged_into=into)
+    answer = packer.scan(emptied.number)
+    assert answer.shipment_id == into.pk
+    board = board_of(into.pk, actor=staff, at=NOW)
+    assert len(board.orders) == 2
+    codes = [item.line.variant.sku for item in into.items.filter(is_live=True).select_related("line__variant")]
+    assert packer.scan(codes[0]).signal in {Signal.OK}
+    packer.scan(codes[1])
+    assert is_packed(into)
+
+
+def test_closing_may_send_where_the_shop_wants_it(make_routed, staff, make_staff):
+    set_setting(key="pack_ships", value=True, actor=staff, at=NOW)
+    [made] = make_routed(1)
+    packer = Packer(make_staff(Role.LOGISTICS))
+    packer.scan(made.number)
+    assert packer.scan(skus(made)[0]).detail == ""
+    assert set(OrderLine.objects.values_list("state", flat=True)) == {LineState.SHIPPING}
+
+
+def test_what_needs_no_label_is_packed_without_one(make_shipments, packer):
+    [made] = make_shipments(1, method=DeliveryMethod.VISIT)
+    packer.scan(made.number)
+    assert packer.scan(skus(made)[0]).detail == ""
+    assert is_packed(made)
+    assert queue_of(at=NOW).unlabelled == []
+
+
+def test_the_bench_shows_no_more_of_a_person_than_it_may(make_routed, packer, staff):
+    [made] = make_routed(1)
+    order = made.order
+    order.delivery_note = "부재 시 010-2345-6789로 전화"
+    order.save(update_fields=["delivery_note"])
+    board = board_of(made.pk, actor=staff, at=NOW)
+    shown = repr(board)
+    assert order.recipient_name not in shown
+    assert order.recipient_name[0] in board.who
+    assert order.address2 not in shown or not order.address2
+    assert "6789" not in shown
