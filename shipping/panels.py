@@ -36,8 +36,7 @@ class ShippingPanel(Panel):
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
         events = _events([parcel for mine in parcels.values() for parcel in mine])
-        user = request.user
-        handed, links = handovers(shipments, user=user), rider_links(shipments, user=user)
+        handed, links = handovers(shipments), rider_links(shipments, request=request)
         return {
             "shipments": [
                 {

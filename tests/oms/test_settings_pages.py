@@ -232,5 +232,7 @@ def test_every_kind_of_setting_has_a_page():
     shown = {"settings", *(group for page in GroupPage.__subclasses__() for group in page.groups)} | {
         "배송",
         "보내는 분",
+        "배송방법",
+        "도서산간",
     }
     assert {one.group for one in declared_settings()} - shown == set()
