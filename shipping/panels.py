@@ -42,7 +42,7 @@ class ShippingPanel(Panel):
         user = getattr(request, "user", None)
         events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
         cases = _cases(boxes, user=user)
-        handed, riders = handovers(shipments, user=user), rider_links(shipments, user=user)
+        handed, riders = handovers(shipments), rider_links(shipments, request=request)
         packings = packings_of([one.pk for one in shipments])
         return {
             "shipments": [

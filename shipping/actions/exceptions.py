@@ -75,7 +75,7 @@ class Inquire(ExceptionAction):
     preview_data: ClassVar[dict[str, Any]] = {"text": ""}
 
     def will(self) -> str:
-        return "문의한 것으로 적고 기한을 2영업일 뒤로 옮깁니다"
+        return "택배사 문의 중으로 바꾸고 2영업일 뒤에 다시 봅니다"
 
     def did(self) -> str:
         return "문의한 것으로 적었습니다"
@@ -185,10 +185,10 @@ class Resend(Reasoned, ExceptionAction):
     style = SECONDARY
 
     def will(self) -> str:
-        return "품목을 배송준비중으로 되돌려 새 배송번호로 다시 보냅니다"
+        return "새 배송번호로 다시 보내도록 배송준비중으로 되돌립니다"
 
     def did(self) -> str:
-        return "품목을 배송준비중으로 되돌렸습니다"
+        return "새 배송번호로 배송준비중으로 되돌렸습니다"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return deciding.resend(exception_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

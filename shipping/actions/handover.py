@@ -46,15 +46,16 @@ class TellReadyAgain(ShipmentAction):
     """준비 완료 알림 다시: a new pick-up code; the one before ends."""
 
     name, label, permission = "pickup-again", "준비 완료 알림 다시 보내기", "shipping.deliver"
+    thing = "준비 완료 알림"
     states = (S.SHIPPING,)
     style = MORE
     sends: ClassVar[tuple[EventKind, ...]] = (shipping_events.SHIPMENT_PICKUP_TOLD,)
 
     def will(self) -> str:
-        return "준비 완료 알림을 다시 보냅니다"
+        return "다시 보냅니다"
 
     def did(self) -> str:
-        return "준비 완료 알림을 다시 보냈습니다"
+        return "다시 보냈습니다"
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return dispatching.tell_again(shipment_ids=ids, actor=actor, at=at, batch=batch)

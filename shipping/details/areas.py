@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from core.settings_registry import declared_settings
 from orders.states import RemoteZone
 from shipping.columns import courier_name
 from shipping.details.history import ChangeRow, changes_of
 from shipping.models import AreaLevel, RemoteArea
+from shipping.options import REMOTE_GROUP
 from shipping.services.area_rules import HISTORY
 
 _RANK = {AreaLevel.PATTERN: 0, AreaLevel.ZIP: 1, AreaLevel.PROVINCE: 2}
@@ -50,4 +52,6 @@ def area_rows() -> list[AreaRow]:
 
 def area_changes(rows: list[AreaRow]) -> list[ChangeRow]:
     """변경 이력 of all areas, newest first."""
-    return changes_of(HISTORY, labels={f"{HISTORY}{row.pk}": row.where for row in rows})
+    amounts = {one.key: one.label.removesuffix("(원)") for one in declared_settings(REMOTE_GROUP)}
+    labels = amounts | {f"{HISTORY}{row.pk}": row.where for row in rows}
+    return changes_of(HISTORY, labels=labels, settings=amounts.keys())

@@ -1,10 +1,11 @@
 """전달 상자의 내용: what the box 배송 tells of a shipment that no courier carries."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.access import staff_of
 from core.calendar import short
 from core.masking import mask_name, mask_phone
 from orders.states import DeliveryMethod
@@ -14,7 +15,7 @@ from shipping.services.handover.secrets import link_token
 from shipping.services.handover.starting import HANDED
 
 
-def handovers(shipments: Sequence[Shipment], *, user: Any) -> dict[int, list[tuple[str, str]]]:
+def handovers(shipments: Sequence[Shipment]) -> dict[int, list[tuple[str, str]]]:
     """전달 내용 by shipment, as (label, text); one query, none where couriers carry everything."""
     mine = {one.pk: one for one in shipments if one.method in HANDED}
     if not mine:
@@ -23,12 +24,12 @@ def handovers(shipments: Sequence[Shipment], *, user: Any) -> dict[int, list[tup
     return {row.pk: _facts(row, mine[row.pk]) for row in rows}
 
 
-def rider_links(shipments: Sequence[Shipment], *, user: Any) -> dict[int, str]:
+def rider_links(shipments: Sequence[Shipment], *, request: HttpRequest) -> dict[int, str]:
     """기사 링크 by shipment of 퀵 in 배송중 that a person may hand on; the address without the host."""
-    if not user.has_perm("shipping.ship"):
-        return {}
     mine = [one.pk for one in shipments if one.method == DeliveryMethod.QUICK and one.step == ShipmentStep.SHIPPING]
-    rows = Handover.objects.filter(pk__in=mine, link_used_at=None) if mine else []
+    if not mine or not staff_of(request).has_perm("shipping.ship"):
+        return {}
+    rows = Handover.objects.filter(pk__in=mine, link_used_at=None)
     return {row.pk: reverse("shipping:rider", args=[link_token(row)]) for row in rows}
 
 

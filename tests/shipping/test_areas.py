@@ -198,6 +198,7 @@ def test_the_amounts_are_kept_on_the_same_page(sign_in):
     assert owner.post(PAGE, posted).status_code == 302
     [place] = zones_of([Address("40200", "")], at=NOW)
     assert place == Place(ISLAND, 3_000)
+    assert "3,000원" in owner.get(PAGE).content.decode()
 
 
 def test_only_the_right_roles_look_and_change(sign_in):
