@@ -119,7 +119,7 @@ function show(html) {
   if (focused) document.getElementById(focused)?.focus();
   const { url, speech, print, screen, shipment } = next.dataset;
   history.replaceState(null, "", url);
-  $("#say").textContent = $("[data-answer] p, .pack-stop h2", next)?.textContent ?? "";
+  $("#say").textContent = $$("[data-answer] p > *, .pack-stop h2", next).map((one) => one.textContent).join(" ");
   if (next.dataset.signal) signal(next.dataset.signal, speech);
   if (print) printLabel(print);
   if (screen === "reason") open("pack-hold");
