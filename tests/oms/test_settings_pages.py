@@ -42,7 +42,7 @@ def test_owner_and_auditor_look_and_only_the_owner_changes(sign_in, role, page):
 
 def test_the_index_leads_to_pages_that_exist(client):
     urls = re.findall(r'<li><a href="([^"]+)"><b>', body(client.get("/settings/")))
-    assert len(urls) == len(set(urls)) == 18
+    assert len(urls) == len(set(urls)) == 20
     for url in urls:
         assert client.get(url).status_code == 200, url
 
