@@ -37,6 +37,7 @@ PREFERENCES: dict[str, frozenset[str]] = {
     # 포장 검수대: volume in percent, and whether the result is spoken.
     "pack_volume": frozenset({"0", "25", "50", "75", "100"}),
     "pack_speech": frozenset({"on", "off"}),
+    "pack_print": frozenset({"on", "off"}),
 }
 PAGE_SIZES = (20, 50, 100, 200)
 LAST_OWNER = "마지막 대표 계정입니다. 먼저 다른 사람에게 대표 역할을 주세요."

@@ -121,6 +121,7 @@ def _page(user: Any) -> dict[str, Any]:
         "settings": get_settings("pack_takes_quantities", "pack_idle_minutes", "pack_scan_gap", "pack_closes_itself"),
         "volume": user.prefs.get("pack_volume", "75"),
         "speech": user.prefs.get("pack_speech", "off"),
+        "printing": user.prefs.get("pack_print", "off"),
         "volumes": [("0", "끔"), ("25", "작게"), ("50", "보통"), ("75", "크게"), ("100", "아주 크게")],
     }
 

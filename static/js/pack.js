@@ -119,18 +119,23 @@ function show(html) {
   if (focused) document.getElementById(focused)?.focus();
   const { url, speech, print, screen, shipment } = next.dataset;
   history.replaceState(null, "", url);
-  $("#say").textContent = $("[data-answer] p, .pack-stop h2", next)?.textContent ?? "";
+  $("#say").textContent = $$("[data-answer] p > *, .pack-stop h2", next).map((one) => one.textContent).join(" ");
   if (next.dataset.signal) signal(next.dataset.signal, speech);
-  if (print) printLabel(print);
+  if (print) {
+    $("#label-file a").href = print;
+    $("#label-file").hidden = false;
+    if (dataset.printing === "on") printLabel(print);
+  }
   if (screen === "reason") open("pack-hold");
   if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays"))
     toNext = setTimeout(() => send("CMD-NEXT"), NEXT_AFTER);
 }
 
-// In a hidden frame: another tab would take the keys of the scanner away.
+// Only where the person has chosen it: not every browser prints a PDF out of a frame.
+// In a frame that nobody sees, drawn all the same, as a document that is not cannot be printed: another tab would take the keys of the scanner away.
 function printLabel(url) {
   $("#pack-paper")?.remove();
-  const frame = Object.assign(document.createElement("iframe"), { id: "pack-paper", hidden: true, title: "송장" });
+  const frame = Object.assign(document.createElement("iframe"), { id: "pack-paper", title: "송장", tabIndex: -1 });
   frame.addEventListener("load", () => {
     try {
       frame.contentWindow.print();
@@ -175,7 +180,7 @@ on("submit", (event) => {
 on("change", ({ target }) => {
   const name = target.dataset.pref;
   if (!name) return;
-  dataset[name === "pack_volume" ? "volume" : "speech"] = target.value;
+  dataset[{ pack_volume: "volume", pack_speech: "speech", pack_print: "printing" }[name]] = target.value;
   ask(dataset.preferences, { method: "POST", body: new URLSearchParams({ [name]: target.value }) });
 });
 

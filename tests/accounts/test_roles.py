@@ -50,7 +50,9 @@ MATRIX = """
     payments.export             OF
     shipping.register_waybill   OL
     shipping.export_waybill     OL
+    shipping.abandon_number     O
     shipping.force_waybill      O
+    shipping.pack               OL
     shipping.print              OL
     shipping.view_recipient     L
     shipping.ship               OL

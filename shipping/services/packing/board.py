@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from core.calendar import kst_date, kst_day_range, short
+from core.calendar import due_date, kst_date, kst_day_range, short
 from core.masking import DISTRICT_SUFFIXES, PROVINCE_SUFFIXES, PROVINCES, mask_text
 from orders.models import Order
 from orders.states import CLOSED
@@ -18,7 +18,7 @@ from shipping.services.packing.tally import Tally, name_of, tally_of
 from shipping.services.printing.labels import name_of as courier_name
 from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState
 
-SHOWN = 12
+SHOWN = 8
 """Rows of the queue that fit a screen without scrolling."""
 
 
@@ -119,7 +119,7 @@ def board_of(shipment_id: int, *, actor: Any, at: datetime) -> Board | None:
         who=initial(first.recipient_name),
         district=district(first.address1),
         notes=list(dict.fromkeys(mask_text(one.delivery_note) for one in orders if one.delivery_note)),
-        deadline=clock(shipment.ship_by, at=at) if shipment.ship_by else "",
+        deadline=_due(shipment.ship_by),
         lines=_lines(tally),
         labels=_labels(shipment),
         boxes=boxes,
@@ -202,7 +202,7 @@ def _rows(rows: list[Shipment], *, at: datetime) -> list[QueueRow]:
     return [
         QueueRow(
             row.number,
-            clock(row.ship_by, at=at) if row.ship_by else "",
+            _due(row.ship_by),
             row.line_count,
             places.get(row.pk, ""),
             row.packing.packer.display_name if hasattr(row, "packing") else "",
@@ -210,6 +210,11 @@ def _rows(rows: list[Shipment], *, at: datetime) -> list[QueueRow]:
         )
         for row in rows
     ]
+
+
+def _due(ship_by: datetime | None) -> str:
+    """발송기한 as a day: a deadline is the midnight after it."""
+    return f"{due_date(ship_by):%m-%d}까지" if ship_by else ""
 
 
 def _unlabelled() -> list[tuple[str, str]]:
