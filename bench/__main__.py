@@ -27,6 +27,7 @@ def _cases(times: int, folder: Path) -> dict[str, Case]:
         "polls": lambda shop, staff: polls.polls(shop, staff, folder=folder),
         "issue": lambda shop, staff: issuing.issue(shop, staff, folder=folder),
         "labels": labels.labels,
+        "claim": lambda shop, staff: polls.claims(shop, staff, folder=folder),
         "deposits": deposits,
         "money": money,
     }

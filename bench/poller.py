@@ -96,8 +96,8 @@ def main() -> None:
         stub.stdin.close()
         url = stub.stdout.readline().split()[-1]
         with kept():
-            facts = {"name": "stub", "base_url": url, "is_sandbox": True, "is_active": True, "retry_at": None}
-            TrackingAccount.objects.update_or_create(code=SOURCE, defaults=facts | {"state": "OK", "failures": 0})
+            facts = {"name": "stub", "base_url": url, "is_sandbox": True, "is_active": True, "concurrency": 16}
+            TrackingAccount.objects.update_or_create(code=SOURCE, defaults=facts | {"state": "OK", "retry_at": None})
             TrackingPoll.objects.filter(parcel__in=ids).update(last_hash="")
             print(json.dumps([measured(ids, at=at), measured(ids, at=at)]))
     finally:

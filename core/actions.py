@@ -20,7 +20,7 @@ from core.lookups import Among
 from core.registry import ByName
 from core.state import Outcome
 
-UNITS = {"line": "품목", "order": "주문", "shipment": "배송건", "parcel": "송장"}
+UNITS = {"line": "품목", "order": "주문", "shipment": "배송건", "parcel": "송장", "exception": "예외"}
 """Words for the target rows; used where one base row holds several of them."""
 
 PRIMARY, SECONDARY, DANGER, MORE = "primary", "secondary", "danger", "more"

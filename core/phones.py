@@ -7,7 +7,7 @@ AREA_CODES = (
     "031", "032", "033", "041", "042", "043", "044", "051", "052", "053", "054", "055", "061", "062", "063", "064",
 )  # fmt: skip
 MOBILE = re.compile(r"01[016789]\d{7,8}")
-SAFE = re.compile(r"050\d{8,9}")
+SAFE = re.compile(r"050[2-8]\d{7,8}")
 SEOUL = re.compile(r"02\d{7,8}")
 AREA = re.compile(rf"(?:{'|'.join(AREA_CODES)})\d{{7,8}}")
 SERVICE = re.compile(r"0[78]0\d{7,8}")

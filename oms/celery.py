@@ -41,7 +41,11 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("forget-keys", "channels.services.idempotency.forget_old_keys", crontab(hour=4, minute=50)),
     Periodic("forget-searches", "core.lists.searches.forget_old", crontab(hour=4, minute=55)),
     Periodic("forget-inputs", "core.jobs.inputs.forget_old", crontab(hour=4, minute=58)),
+    Periodic("close-handovers", "shipping.services.handover.timers.run", crontab(minute=25)),
     Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
+    Periodic("watch-numbers", "shipping.tasks.watch_numbers", timedelta(minutes=10)),
+    Periodic("exception-sweep", "shipping.tasks.sweep_exceptions", timedelta(minutes=30)),
+    Periodic("plan-tracking", "shipping.tasks.plan_tracking", timedelta(minutes=5)),
 )
 
 

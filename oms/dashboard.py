@@ -115,7 +115,7 @@ class Dashboard(PermissionRequired):
         context = {
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
-            "exceptions": list(exception_cards(user, at)),
+            "exceptions": list(exception_cards(request, user, at)),
             "money": fitting(list(money_cards(request, user))),
             "alarms": list(alarm_cards(user, at)),
             "jobs": last_jobs(user, at),
@@ -140,11 +140,14 @@ def step_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]
         yield Card(name, label, f"{counts[name]:,}건", page.unit, f"{page.url}?period=all", "")
 
 
-def exception_cards(user: User, at: datetime) -> Iterator[Card]:
+def exception_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[Card]:
     """예외 카드: what somebody has to look at, as far as the person may see it."""
     if user.has_perm("orders.view"):
         for watched in EXCEPTIONS:
             yield _card(watched, user, at)
+    if user.has_perm("shipping.view_exceptions"):
+        page = lists.page("exceptions")
+        yield _plain("exceptions", page.title, step_counts(request)["exceptions"], page.unit, f"{page.url}?period=all")
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")

@@ -57,6 +57,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 ("/shipping/waybills/upload/", "/shipping/waybills/file/"),
             ),  # fmt: skip
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
+            Entry("배송 예외", "/shipping/exceptions/", "shipping.view_exceptions", count="exceptions"),
             Entry("배송완료 관리", "/orders/delivered/", "orders.view", "6", "delivered"),
             Entry("구매확정 내역", "/orders/confirmed/", "orders.view", "7", "confirmed"),
         ),

@@ -24,6 +24,7 @@ from orders.states import (
     LineState,
     LockKind,
     PaymentMethod,
+    RemoteZone,
     StockVerdict,
 )
 
@@ -61,6 +62,8 @@ class OrderRecord(NamedTuple):
     steps: int
     line_count: int
     has_memo: bool
+    remote_zone: int | None
+    remote_surcharge_amount: int | None
 
 
 ORDER_PATHS = {"channel_name": "channel__name"}
@@ -109,6 +112,8 @@ _CSS = {state.value: css for state, css in CSS.items()}
 _CODE = {state.value: code for state, code in CODE.items()}
 _PAYMENT = dict(PaymentMethod.choices)
 _DELIVERY = dict(DeliveryMethod.choices)
+_ZONE = {zone.value: zone.label for zone in RemoteZone}
+REMOTE = frozenset({RemoteZone.JEJU.value, RemoteZone.ISLAND.value})
 _CONFIRMED_BY = dict(ConfirmedBy.choices)
 _VERDICT = dict(StockVerdict.choices)
 _ORDER = [state.value for state in LineState]
@@ -177,9 +182,20 @@ def order_tags(group: Group) -> list[cells.Tag]:
             found.append(cells.Tag("오늘까지", TODAY))
     if order.steps & BIT_UNMAPPED:
         found.append(cells.Tag("품목 미연결", DANGER))
+    found += zone_tags(order)
     if order.has_memo:
         found.append(cells.Tag("메모", MEMO))
     return found
+
+
+def zone_text(row: Any) -> str:
+    """권역 of a row; empty on the mainland and for what came in before there were zones."""
+    return _ZONE[row.remote_zone] if row.remote_zone in REMOTE else ""
+
+
+def zone_tags(row: Any) -> list[cells.Tag]:
+    """제주·도서산간: where delivery takes longer and costs more."""
+    return [cells.Tag(_ZONE[row.remote_zone])] if row.remote_zone in REMOTE else []
 
 
 def order_url(number: str) -> str:
@@ -312,6 +328,11 @@ ACKNOWLEDGED = ListColumn(
 DELIVERY = ListColumn(
     "delivery", "배송방법", lambda g, _: cells.text(_DELIVERY[g.record.delivery_method]),
     lambda g, _: _DELIVERY[g.record.delivery_method], visible=False, css="nowrap",
+)  # fmt: skip
+ZONE = ListColumn(
+    "zone", "도서산간", lambda g, _: cells.text(zone_text(g.record)), lambda g, _: zone_text(g.record),
+    visible=False, css="nowrap",
+    more=(in_file("surcharge", "추가 배송비", lambda g, _: g.record.remote_surcharge_amount, kind=Kind.WON),),
 )  # fmt: skip
 NOTE = ListColumn(
     "note", "배송메시지", lambda g, _: cells.text(g.record.delivery_note), lambda g, _: g.record.delivery_note,

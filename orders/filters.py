@@ -23,6 +23,7 @@ from orders.states import (
     DeliveryMethod,
     LineState,
     PaymentMethod,
+    RemoteZone,
 )
 
 OF_LINE = OuterRef("pk")
@@ -91,6 +92,7 @@ class OrderFilter(ListFilterSet):
     channel = Choices(label="판매처", field_name="channel_id", choices=channel_choices)
     payment = Choices(label="결제수단", field_name="payment_method", choices=PaymentMethod.choices)
     delivery = Choices(label="배송방법", field_name="delivery_method", choices=DeliveryMethod.choices)
+    zone = Choices(label="권역", field_name="remote_zone", choices=RemoteZone.choices)
     mark = Condition(label="표시", conditions=order_conditions())
     stock = Condition(label="재고", conditions=STOCK_CONDITIONS)
     amount_min = WonRange(label="결제예정액(원) 이상", field_name="due_amount", lookup_expr="gte")

@@ -243,6 +243,8 @@ class OrderListPage(OrderRowsPage):
         columns.AMOUNT,
         columns.STAGE,
         columns.DELIVERY,
+        columns.ZONE,
+        columns.ZONE,
         columns.NOTE,
         columns.TAGS,
     )
@@ -293,6 +295,8 @@ class PreparingPage(OrderStepPage):
         columns.PRICE,
         columns.AMOUNT,
         columns.DELIVERY,
+        columns.ZONE,
+        columns.ZONE,
         columns.NOTE,
         columns.TAGS,
     )

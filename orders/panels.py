@@ -13,7 +13,7 @@ from accounts.services import record_access
 from core.calendar import due_date, short
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
-from orders.columns import shown_code, shown_state
+from orders.columns import shown_code, shown_state, zone_text
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import address_is_final
@@ -103,6 +103,7 @@ class RecipientPanel(Panel):
             "address": address if is_clear else mask_address(address),
             "note": mask_text(order.delivery_note),
             "method": DeliveryMethod(order.delivery_method).label,
+            "zone": _zone(order),
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
             and address_is_final(order.detail_lines) is None,
@@ -113,6 +114,14 @@ def _packs(order: Any, request: HttpRequest) -> bool:
     """Whether the order is in the 배송준비중 work of the person."""
     is_ready = any(line.state == LineState.READY for line in order.detail_lines)
     return is_ready and staff_of(request).has_perm("shipping.view_recipient")
+
+
+def _zone(order: Any) -> str:
+    """권역과 추가 배송비; what was asked of the buyer is the order's own 배송비, to which nothing is added."""
+    zone = zone_text(order)
+    if not zone or not order.remote_surcharge_amount:
+        return zone
+    return f"{zone} · 추가 배송비 {order.remote_surcharge_amount:,}원 (주문 배송비 {order.shipping_fee_amount:,}원)"
 
 
 @register

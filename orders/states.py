@@ -69,7 +69,7 @@ LINE_MOVES = (
     (S.PREPARING, S.READY),  # T7
     (S.READY, S.PREPARING),  # T8
     (S.READY, S.SHIPPING),  # T11
-    (S.SHIPPING, S.READY),  # T12
+    (S.SHIPPING, S.READY),  # T12, and 재발송 after the first scan
     (S.SHIPPING, S.DELIVERED),  # T13
     (S.DELIVERED, S.SHIPPING),  # T14
     (S.SHIPPING, S.CONFIRMED),  # T15
@@ -123,6 +123,9 @@ class DeliveredBy(models.TextChoices):
     STAFF = "STAFF", "직접 처리"
     BUYER = "BUYER", "고객 확인"
     DAYS = "DAYS", "기간 경과"
+    RIDER = "RIDER", "기사 확인"
+    CODE = "CODE", "수령 코드"
+    DISPATCH = "DISPATCH", "발송 즉시"
 
 
 class ConfirmedBy(models.TextChoices):
@@ -155,12 +158,19 @@ PREPAID_METHODS = frozenset({PaymentMethod.CARD, PaymentMethod.EASY_PAY, Payment
 
 
 class DeliveryMethod(models.TextChoices):
-    """배송방법: how an order leaves the house; only a parcel needs a waybill (domain.md 2.5)."""
+    """배송방법: how an order leaves the house; what couriers carry needs a waybill (domain.md 2.5, shipping.md 7)."""
 
     PARCEL = "PARCEL", "택배"
+    REGISTERED = "REGIST", "등기"
     QUICK = "QUICK", "퀵서비스"
     VISIT = "VISIT", "방문수령"
     DIRECT = "DIRECT", "직접전달"
+    NONE = "NONE", "배송없음"
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether a courier carries it under a number that can be asked about."""
+        return self in TRACKED
 
     @property
     def naver_code(self) -> str:
@@ -168,12 +178,34 @@ class DeliveryMethod(models.TextChoices):
         return _NAVER_METHOD[self]
 
 
+TRACKED = (DeliveryMethod.PARCEL, DeliveryMethod.REGISTERED)
+"""Methods with courier and number; SmartStore calls both DELIVERY, 택배/등기/소포."""
+
 _NAVER_METHOD = {
     DeliveryMethod.PARCEL: "DELIVERY",
+    DeliveryMethod.REGISTERED: "DELIVERY",
     DeliveryMethod.QUICK: "QUICK_SVC",
     DeliveryMethod.VISIT: "VISIT_RECEIPT",
     DeliveryMethod.DIRECT: "DIRECT_DELIVERY",
+    DeliveryMethod.NONE: "NOTHING",
 }
+METHOD_OF_NAVER = {
+    "DELIVERY": DeliveryMethod.PARCEL,
+    "GDFW_ISSUE_SVC": DeliveryMethod.PARCEL,
+    "QUICK_SVC": DeliveryMethod.QUICK,
+    "VISIT_RECEIPT": DeliveryMethod.VISIT,
+    "DIRECT_DELIVERY": DeliveryMethod.DIRECT,
+    "NOTHING": DeliveryMethod.NONE,
+}
+"""배송방법 by SmartStore's code; those of returns stand with the claims."""
+
+
+class RemoteZone(models.IntegerChoices):
+    """권역: where a delivery goes, by its address when the order came in (shipping.md 6.3)."""
+
+    MAINLAND = 1, "내륙"
+    JEJU = 2, "제주"
+    ISLAND = 3, "도서산간"
 
 
 class BenefitKind(models.TextChoices):
@@ -199,6 +231,7 @@ class LockKind(models.TextChoices):
     DEPOSIT_PENDING = "DEPOSIT_PENDING", "입금 확인 중"
     PAYMENT = "PAYMENT", "결제 확인"
     CLAIM = "CLAIM", "클레임"
+    DELIVERY = "DELIVERY", "배송 확인"
 
 
 # (kind, bit of OrderLine.open_locks, blocked transitions, Korean refusal)
@@ -206,18 +239,33 @@ LOCKS = (
     (
         LockKind.CLAIM,
         1,
-        ("acknowledge", "make_ready", "register_waybill", "ship", "confirm_purchase", "confirm_after_days", "cancel"),
+        (
+            "acknowledge",
+            "make_ready",
+            "register_waybill",
+            "ship",
+            "confirm_purchase",
+            "confirm_after_days",
+            "cancel",
+            "resend",
+        ),
         "취소·반품·교환 신청이 있어 처리할 수 없습니다. 먼저 신청을 확인하세요.",
     ),
     (LockKind.HOLD, 2, ("make_ready", "register_waybill", "ship"), "배송보류 중입니다. 사유: {self.hold_reason}"),
     (
         LockKind.PAYMENT,
         4,
-        ("make_ready", "register_waybill", "ship", "confirm_after_days", "cancel"),
+        ("make_ready", "register_waybill", "ship", "confirm_after_days", "cancel", "resend"),
         "결제를 확인하고 있습니다. 결제 내역을 먼저 확인하세요.",
     ),
     (LockKind.MAPPING, 8, ("make_ready",), "연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요."),
     (LockKind.ADDRESS, 16, ("ship",), "주소가 바뀌었습니다. 송장을 다시 등록한 뒤 출고하세요."),
+    (
+        LockKind.DELIVERY,
+        64,
+        ("confirm_after_days",),
+        "배송완료가 맞는지 확인하고 있습니다. 배송 예외에서 먼저 처리하세요.",
+    ),
     (LockKind.DEPOSIT_PENDING, 32, ("cancel_unpaid",), "확인을 기다리는 입금이 있습니다. 입금 내역을 먼저 확인하세요."),
 )
 LOCK_BIT = {kind: bit for kind, bit, _, _ in LOCKS}

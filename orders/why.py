@@ -11,6 +11,7 @@ from core.state import explain
 from orders.models import OrderLine
 from orders.states import (
     LOCK_TEXT,
+    TRACKED,
     TRAVEL,
     CanceledBy,
     ConfirmedBy,
@@ -110,7 +111,7 @@ def _ready(line: Any) -> str:
 
 
 def _shipping(line: Any) -> str:
-    if line.delivery_method != DeliveryMethod.PARCEL:
+    if line.delivery_method not in TRACKED:
         method = DeliveryMethod(line.delivery_method).label
         return f"{josa(method, '으로/로')} 보냈습니다. 전달을 확인하면 배송완료 처리를 하세요."
     if line.picked_up_at is None:

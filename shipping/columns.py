@@ -12,16 +12,19 @@ from core import cells
 from core.calendar import due_date, kst_date
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
-from core.settings_registry import get_settings
+from core.settings_registry import get_setting, get_settings
 from orders import columns as order_columns
-from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state
-from orders.states import DeliveredBy, DeliveryMethod
+from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state, zone_tags
+from orders.states import TRACKED, DeliveredBy, DeliveryMethod
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
+from shipping.options import NO_PICKUP_HOURS
 from shipping.states import TrackingStage
 
 STILL = timedelta(hours=24)
 """Without news for so long a parcel is worth a look (ux.md 1.1)."""
+UNFETCHED = 3
+"""Days after which a buyer who does not come is worth a word (shipping.md 7)."""
 _METHOD = dict(DeliveryMethod.choices)
 _STAGE = {stage.value: stage for stage in TrackingStage}
 _BY = dict(DeliveredBy.choices)
@@ -69,6 +72,8 @@ class ShipmentRecord(NamedTuple):
     delivery_note: str
     delivery_method: str
     has_memo: bool
+    remote_zone: int | None
+    remote_surcharge_amount: int | None
     issuing: str
     draft_courier: str | None
     draft_text: str | None
@@ -76,7 +81,7 @@ class ShipmentRecord(NamedTuple):
 
 _OF_ORDER = (
     "ordered_at", "buyer_name", "recipient_name", "recipient_phone", "zip_code", "address1", "address2",
-    "delivery_note", "delivery_method", "has_memo",
+    "delivery_note", "delivery_method", "has_memo", "remote_zone", "remote_surcharge_amount",
 )  # fmt: skip
 SHIPMENT_PATHS = {
     "shipment_number": "number",
@@ -112,21 +117,18 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
     row, found = group.record, []
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
-    marks: Marks | None = group.fetched.get("tags")
-    if marks and marks.is_readdressed:
-        found.append(cells.Tag("주소 변경, 다시 출력", DANGER))
-    if marks and marks.is_packed:
-        found.append(cells.Tag("포장 완료"))
     if row.step == ShipmentStep.READY:
+        found += _bench_tags(group.fetched.get("tags"))
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
-        found += _tracking_tags(row, group.now)
+        found += _tracking_tags(row, group.now, group.fetched.get("tags", NO_PICKUP_HOURS.default))
     if (orders := len({line.order_id for line in group.lines})) > 1:
         found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:
         found.append(cells.Tag(f"상자 {row.parcel_count}"))
+    found += zone_tags(row)
     if row.has_memo:
         found.append(cells.Tag("메모", MEMO))
     return found
@@ -138,6 +140,13 @@ def _issuing_tags(issuing: str) -> list[cells.Tag]:
     return [cells.Tag(word, DANGER if word == "발급 실패" else "")] if word else []
 
 
+def _bench_tags(marks: Marks | None) -> list[cells.Tag]:
+    if marks is None:
+        return []
+    told = [cells.Tag("주소 변경, 다시 출력", DANGER)] if marks.is_readdressed else []
+    return [*told, cells.Tag("포장 완료")] if marks.is_packed else told
+
+
 def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:
     if ship_by is None:
         return []
@@ -147,7 +156,7 @@ def _deadline_tags(ship_by: datetime | None, now: datetime) -> list[cells.Tag]:
     return [cells.Tag("오늘까지", TODAY)] if late == 0 else []
 
 
-def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
+def _tracking_tags(row: Any, now: datetime, no_pickup_hours: int) -> list[cells.Tag]:
     found = []
     if row.tracking_failed or row.stage == TrackingStage.CANCELLED:
         found.append(cells.Tag("추적 오류", DANGER))
@@ -155,10 +164,14 @@ def _tracking_tags(row: Any, now: datetime) -> list[cells.Tag]:
         found.append(
             cells.Tag("배달 실패" if row.stage == TrackingStage.ATTEMPT_FAILED else _STAGE[row.stage].label, LATE)
         )
-    elif row.first_scan_at is None and row.method == DeliveryMethod.PARCEL:
-        found.append(cells.Tag("집하 대기"))
-    if row.last_event_at is not None and row.last_event_at < now - STILL:
+    elif row.first_scan_at is None and row.method in TRACKED:
+        is_late = row.shipped_at is not None and row.shipped_at < now - timedelta(hours=no_pickup_hours)
+        found.append(cells.Tag("미집하", LATE) if is_late else cells.Tag("집하 대기"))
+    if row.last_event_at is not None and row.last_event_at < now - STILL and row.method in TRACKED:
         found.append(cells.Tag("24시간 무변동", LATE))
+    if row.method == DeliveryMethod.VISIT:
+        days = (kst_date(now) - kst_date(row.shipped_at)).days if row.shipped_at else 0
+        found.append(cells.Tag(f"미수령 {days}일", LATE) if days >= UNFETCHED else cells.Tag("수령 대기"))
     return found
 
 
@@ -188,9 +201,12 @@ class EntryCells:
     def courier(self, group: Group, line: Any) -> str:
         """택배사 선택."""
         row = group.record
-        if row.method != DeliveryMethod.PARCEL:
+        if row.method not in TRACKED:
             return cells.text("–")
-        chosen = row.draft_courier or row.courier or (self.couriers[0][0] if self.couriers else "")
+        usual = (
+            "REGISTPOST" if row.method == DeliveryMethod.REGISTERED else self.couriers[0][0] if self.couriers else ""
+        )
+        chosen = row.draft_courier or row.courier or usual
         if chosen not in self._options:
             self._options[chosen] = self._choices(chosen)
         label = cells.escape(row.shipment_number)
@@ -211,7 +227,7 @@ class EntryCells:
     def waybill(self, group: Group, line: Any) -> str:
         """송장번호 입력칸."""
         row = group.record
-        if row.method != DeliveryMethod.PARCEL:
+        if row.method not in TRACKED:
             return cells.text(_METHOD[row.method])
         mark = '<span class="draft-mark">임시</span>' if row.draft_text else ""
         reason = row.issuing.partition(":")[2].strip()
@@ -279,7 +295,7 @@ NEWS = ListColumn(
     kind=Kind.DATETIME, css="nowrap", sort="last_event_at", width=19,
 )  # fmt: skip
 PASSED = ListColumn(
-    "passed", "경과", _passed, lambda g, _: g.record.shipped_at, kind=Kind.DATETIME, css="nowrap", width=19
+    "passed", "배송시작", _passed, lambda g, _: g.record.shipped_at, kind=Kind.DATETIME, css="nowrap", width=19
 )
 DELIVERED = ListColumn(
     "delivered", "완료일", lambda g, _: _when(g.record.delivered_at, g), lambda g, _: g.record.delivered_at,
@@ -289,6 +305,10 @@ PROOF = ListColumn(
     "proof", "확인 구분", lambda g, _: cells.text(_BY.get(g.record.delivered_by, "")),
     lambda g, _: _BY.get(g.record.delivered_by, ""), css="nowrap", width=12,
 )  # fmt: skip
+SCANNED = ListColumn(
+    "scanned", "집하", lambda g, _: _when(g.record.first_scan_at, g), lambda g, _: g.record.first_scan_at,
+    kind=Kind.DATETIME, css="nowrap", width=19,
+)  # fmt: skip
 CONFIRM_BY = ListColumn(
     "confirm_by", "구매확정 예정", lambda g, _: _when(g.record.confirm_by, g), lambda g, _: g.record.confirm_by,
     kind=Kind.DATETIME, css="nowrap", width=19,
@@ -297,3 +317,11 @@ TAGS = ListColumn(
     "tags", "표시", lambda g, _: cells.tags(shipment_tags(g)),
     lambda g, _: ", ".join(tag.label for tag in shipment_tags(g)),
 )  # fmt: skip
+
+
+def _hours(ids: Sequence[int]) -> dict[int, int]:
+    """미집하 표시 after so many hours; one query."""
+    return dict.fromkeys(ids, get_setting(NO_PICKUP_HOURS.key))
+
+
+TAGS_ON_THE_WAY = replace(TAGS, fetch=_hours)

@@ -9,6 +9,7 @@ from core.calendar import kst_date
 from core.excel.columns import Kind
 from core.masking import mask_address, mask_name, mask_phone
 from core.phones import format_phone
+from orders.columns import zone_text
 from orders.models import Order, OrderLine
 from orders.states import DeliveryMethod
 from shipping.columns import courier_name
@@ -149,6 +150,8 @@ FIELDS: Sequence[FileField] = (
     FileField("address", "주소 전체", _address, width=50, mask=mask_address),
     FileField("address1", "기본주소", _order("address1"), width=40, mask=mask_address),
     FileField("address2", "상세주소", _order("address2"), width=24, mask=lambda text: "***" if text else ""),
+    FileField("remote_zone", "도서산간", lambda row: zone_text(row.orders[0]), width=10),
+    FileField("remote_surcharge", "추가 배송비", lambda row: row.orders[0].remote_surcharge_amount or 0, Kind.WON, 10),
     FileField("delivery_note", "배송메시지", _of_each("delivery_note"), width=30),
     FileField("items", "품목 이어서 (상품 옵션 수량)", _items, width=40),
     FileField("items_short", "품목 줄여서 (외 n건)", _short_items, width=30),

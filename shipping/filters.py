@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from core.lists import Choices, Condition, ListFilterSet
 from orders.filters import channel_choices, order_conditions
-from orders.states import DeliveryMethod
+from orders.states import DeliveryMethod, RemoteZone
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentLine, WaybillFileItem
 
@@ -18,7 +18,7 @@ def shipment_conditions() -> dict[str, tuple[str, Any]]:
     return {key: found[key] for key in ("held", "claim", "memo")}
 
 
-def _couriers() -> list[tuple[str, str]]:
+def every_courier() -> list[tuple[str, str]]:
     """Every courier: parcels of one that is no longer in use are still looked for."""
     return [(slug, courier.name) for slug, courier in COURIERS.items()]
 
@@ -27,8 +27,9 @@ class ShipmentFilter(ListFilterSet):
     """배송건 상세조건."""
 
     channel = Choices(label="판매처", field_name="order__channel_id", choices=channel_choices)
-    courier = Choices(label="택배사", field_name="courier", choices=_couriers)
+    courier = Choices(label="택배사", field_name="courier", choices=every_courier)
     method = Choices(label="배송방법", field_name="method", choices=DeliveryMethod.choices)
+    zone = Choices(label="권역", field_name="order__remote_zone", choices=RemoteZone.choices)
     mark = Condition(label="표시", conditions=shipment_conditions())
     sku = django_filters.CharFilter(label="품목코드 또는 상품코드", method="with_product", max_length=60)
 

@@ -334,20 +334,6 @@ class AbandonForm(forms.Form):
     )
 
 
-class TrackingAccountForm(forms.Form):
-    """배송조회 계정; the stored key is never shown."""
-
-    base_url = forms.CharField(label="주소", max_length=200, error_messages={"required": "주소를 입력하세요."})
-    api_key = forms.CharField(
-        label="키",
-        required=False,
-        max_length=200,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다.",
-    )
-    is_active = forms.BooleanField(label="배송조회 사용", required=False)
-
-
 LABEL_PAPERS = [("", "내 용지 설정대로"), *((one.value, one.label) for one in (Paper.CJ, Paper.ROLL, Paper.SHEET))]
 
 

@@ -10,29 +10,81 @@ from django.utils import timezone
 
 from core.events import on
 from core.messaging import send
-from core.settings_registry import get_setting
+from core.settings_registry import get_setting, get_settings
 from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import CORRECTION, recipient_of
+from orders.services.places import judge
 from orders.states import LineState
+from shipping import events as shipping_events
 from shipping.columns import courier_name
-from shipping.models import Shipment, ShipmentLine, ShipmentStep
-from shipping.services import arrivals
+from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
+from shipping.services import arrivals, links
+from shipping.services.areas import judge_places
+from shipping.services.handover.secrets import pickup_code
 from shipping.services.printing.readdress import void_readdressed
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED, DeliveryMethod
+
+judge(judge_places)
 
 LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
+NEWS = {"order_shipped_link": "order_shipped"}
+"""Texts that tell the same as another one: a buyer hears of it once."""
 ARRIVED = frozenset({ShipmentStep.DELIVERED, ShipmentStep.CONFIRMED})
 
 
 @on(events.LINE_SHIPPED, holds=True)
 def tell_shipped(delivery: Any) -> None:
-    """발송 알림 with the number of the parcel, unless the shipment came back meanwhile."""
+    """발송 알림 with the number, or with place and code of what is to be fetched; unless it came back meanwhile."""
     for shipment in _shipments(delivery):
         if not delivery.is_correction and shipment.step not in LEFT:
             continue
+        template, facts = _news_of_leaving(shipment)
+        if template:
+            _tell(delivery, shipment, template=template, facts=facts, moment=shipment.shipped_at)
+
+
+def _news_of_leaving(shipment: Shipment) -> tuple[str, dict[str, Any]]:
+    """The text of a method and what it shows; none for 배송없음, whose buyer hears of the end at once."""
+    if shipment.method == DeliveryMethod.NONE:
+        return "", {}
+    if shipment.method == DeliveryMethod.VISIT:
+        return "pickup_ready", _pickup(shipment)
+    if shipment.waybill:
         facts = {"courier_name": _carrier(shipment), "waybill": shipment.waybill}
-        _tell(delivery, shipment, template="order_shipped", facts=facts, moment=shipment.shipped_at)
+        link = links.link_of(shipment.pk)
+        return ("order_shipped_link", {**facts, "tracking_link": link}) if link else ("order_shipped", facts)
+    return "order_left", {"courier_name": _carrier(shipment)}
+
+
+def _pickup(shipment: Shipment) -> dict[str, Any]:
+    row = Handover.objects.filter(shipment=shipment).first()
+    values = get_settings("sender_address", "shop_name")
+    place = row.place if row else ""
+    return {
+        "place": place or values["sender_address"] or values["shop_name"],
+        "code": pickup_code(row) if row else "",
+    }
+
+
+@on(shipping_events.SHIPMENT_PICKUP_TOLD)
+def tell_pickup_again(delivery: Any) -> None:
+    """준비 완료 알림 다시, with the code that counts now; not for what has been fetched meanwhile."""
+    _tell_pickup(delivery, "pickup_ready")
+
+
+@on(shipping_events.SHIPMENT_PICKUP_REMINDED)
+def remind_pickup(delivery: Any) -> None:
+    """수령 알림; not for what has been fetched meanwhile."""
+    _tell_pickup(delivery, "pickup_reminder")
+
+
+def _tell_pickup(delivery: Any, template: str) -> None:
+    told = OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="shipment").order_by("pk")
+    moments = dict(told.values_list("subject_id", "at"))
+    waiting = Shipment.objects.filter(pk__in=moments, step=ShipmentStep.SHIPPING, method=DeliveryMethod.VISIT)
+    for shipment in waiting.select_related("order__channel").order_by("pk"):
+        _tell(delivery, shipment, template=template, facts=_pickup(shipment), moment=moments[shipment.pk])
 
 
 @on(events.LINE_DELIVERED, holds=True)
@@ -40,7 +92,8 @@ def tell_delivered(delivery: Any) -> None:
     """배송완료 알림, unless the delivery was taken back meanwhile."""
     for shipment in _shipments(delivery):
         if delivery.is_correction or shipment.step in ARRIVED:
-            _tell(delivery, shipment, template="order_delivered", facts={}, moment=shipment.delivered_at)
+            text = "order_delivered" if shipment.method in TRACKED else "order_handed"
+            _tell(delivery, shipment, template=text, facts={}, moment=shipment.delivered_at)
 
 
 @on(events.LINE_CONFIRMATION_REVOKED)
@@ -70,7 +123,7 @@ def _carrier(shipment: Shipment) -> str:
 
 
 def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[str, Any], moment: Any) -> None:
-    """알림: once for a shipment and the moment it left or arrived; later lines of the same shipment add none.
+    """알림: once for a shipment and the moment it left or arrived, whichever text tells it; later lines add none.
 
     A correction goes out once for what it takes back.
     """
@@ -80,11 +133,12 @@ def _tell(delivery: Any, shipment: Shipment, *, template: str, facts: Mapping[st
     if not to:
         return
     text = CORRECTION if delivery.is_correction else template
+    name = NEWS.get(text, text)
     mark = f"undo-{delivery.pk}" if delivery.is_correction else f"{moment:%Y%m%dT%H%M%S.%f}" if moment else ""
     send(
         template=text,
         to=to,
         context={"shop_name": get_setting("shop_name"), "order_number": order.number, **facts},
-        key=f"{text}/{shipment.number}/{mark}{'' if order.pk == shipment.order_id else f'/{order.number}'}"[:200],
+        key=f"{name}/{shipment.number}/{mark}{'' if order.pk == shipment.order_id else f'/{order.number}'}"[:200],
         at=timezone.now(),
     )

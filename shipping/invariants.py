@@ -6,7 +6,9 @@ from typing import Any
 from django.db import connection
 
 from core.invariants import Violation, invariant
+from orders.states import LOCK_BIT, LockKind
 from shipping.rollup import PARCELS, ROLLED_UP, SUMMARY
+from shipping.services.exceptions.rules import ALERT_OF
 from shipping.states import FIRST_PARCEL_STATES, PARCEL_MOVES
 
 MOST = 20
@@ -22,7 +24,7 @@ GROUP BY courier, waybill HAVING count(*) > 1 LIMIT {MOST}
 """
 _WITHOUT = f"""
 SELECT s.number, s.step FROM shipping_shipment s
-WHERE s.step IN ('SHIPPING', 'DELIVERED') AND s.method = 'PARCEL'
+WHERE s.step IN ('SHIPPING', 'DELIVERED') AND s.method IN ('PARCEL', 'REGIST')
   AND NOT EXISTS (SELECT 1 FROM shipping_parcel p WHERE p.shipment_id = s.id
                   AND p.state <> 'VOID' AND p.direction = 'OUT')
 LIMIT {MOST}
@@ -189,6 +191,39 @@ def check_boxes() -> Iterable[Violation]:
     """상자 도착 검사."""
     for number, state in _rows(_CARRIED):
         yield Violation("INV-06", number, f"{state} by the courier while a box is still out")
+
+
+_SHOWN = ", ".join(f"('{kind.value}', '{alert.value}')" for kind, alert in ALERT_OF.items())
+_ALERTS = f"""
+SELECT p.courier || ' ' || p.waybill, p.alert FROM shipping_parcel p
+WHERE p.alert NOT IN ('', 'CARRIER_UNKNOWN') AND NOT EXISTS (
+    SELECT 1 FROM shipping_shippingexception e JOIN (VALUES {_SHOWN}) AS a(kind, alert) USING (kind)
+    WHERE e.parcel_id = p.id AND e.closed_at IS NULL AND a.alert = p.alert)
+LIMIT {MOST}
+"""
+_CASES = f"""
+SELECT p.courier || ' ' || p.waybill, e.kind FROM shipping_shippingexception e
+JOIN shipping_parcel p ON p.id = e.parcel_id JOIN (VALUES {_SHOWN}) AS a(kind, alert) USING (kind)
+WHERE e.closed_at IS NULL AND p.alert = '' LIMIT {MOST}
+"""
+_DOUBTED = f"""
+SELECT l.number, l.state FROM orders_orderline l
+WHERE l.state = 'DELIVERED' AND l.open_locks & {LOCK_BIT[LockKind.DELIVERY]} <> 0 AND NOT EXISTS (
+    SELECT 1 FROM shipping_parcelline b JOIN shipping_shippingexception e ON e.parcel_id = b.parcel_id
+    WHERE b.line_id = l.id AND e.kind = 'DELIVERY_DISPUTED' AND e.closed_at IS NULL)
+LIMIT {MOST}
+"""
+
+
+@invariant("INV-09", "추적 오류 of a parcel is the short form of an open case; a delivery is locked by its case alone.")
+def check_cases() -> Iterable[Violation]:
+    """배송 예외 검사."""
+    for name, alert in _rows(_ALERTS):
+        yield Violation("INV-09", name, f"shows {alert} without an open case")
+    for name, kind in _rows(_CASES):
+        yield Violation("INV-09", name, f"has an open case {kind} and shows nothing")
+    for number, state in _rows(_DOUBTED):
+        yield Violation("INV-09", number, f"{state} is locked for a doubt that nobody has any more")
 
 
 def _rows(sql: str) -> Iterator[tuple[Any, ...]]:

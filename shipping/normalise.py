@@ -74,6 +74,7 @@ def _literal(word: str) -> str:
 class _Reading:
     stage: Stage
     reason: Reason = Reason.NONE
+    is_preset: bool = True
 
 
 class Rules:
@@ -90,7 +91,7 @@ class Rules:
             if rule.kind == RuleKind.PATTERN:
                 continue
             table = self._texts if rule.kind == RuleKind.TEXT else self._codes if rule.courier else self._generic
-            table.setdefault(rule.value, _Reading(rule.stage, rule.reason))
+            table.setdefault(rule.value, _Reading(rule.stage, rule.reason, rule.is_preset))
         words = [rule for rule in mine if rule.kind == RuleKind.PATTERN]
         words.sort(key=lambda rule: (rule.is_preset, rule.priority))
         self._patterns = [(_pattern(rule.value), _Reading(rule.stage, rule.reason), rule.is_preset) for rule in words]
@@ -120,12 +121,19 @@ class Rules:
         words = raw_text(event)
         exact = self._codes.get(event.code) or self._texts.get(words)
         if exact:
-            return exact
+            return self._accident_beside(event, exact) or exact
         generic = self._generic.get(event.code) or _Reading(Stage.UNKNOWN)
         found = self._in_words(words, generic.stage)
         if found is None and generic.stage == Stage.UNKNOWN:
             found = self._in_words(event.text, generic.stage)
         return found or generic
+
+    def _accident_beside(self, event: RawEvent, exact: _Reading) -> _Reading | None:
+        """A failed attempt whose sentence tells of an accident: CJ's 84 is one with 사고 or 결재 불가 beside it."""
+        if not exact.is_preset or exact.stage != Stage.ATTEMPT_FAILED:
+            return None
+        beside = self._in_words(event.text, exact.stage)
+        return beside if beside and beside.stage == Stage.EXCEPTION else None
 
     def _in_words(self, words: str, generic: Stage) -> _Reading | None:
         first = next(((read, preset) for pattern, read, preset in self._patterns if pattern.search(words)), None)

@@ -8,7 +8,10 @@ from shipping.couriers import COURIERS
 
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
+METHOD_GROUP = "배송방법"
+REMOTE_GROUP = "도서산간"
 PRINT_GROUP = "송장 출력"
+TRACKING_GROUP = "배송 예외"
 PACK_GROUP = "포장 검수대"
 
 
@@ -60,7 +63,49 @@ SENDER_PHONE = declare(
 )
 SENDER_ZIP = declare(Declared("sender_zip", "보내는 분 우편번호", SENDER_GROUP, default="", maximum=5, validator=_zip))
 SENDER_ADDRESS = declare(Declared("sender_address", "보내는 분 주소", SENDER_GROUP, default="", maximum=200))
-
+PICKUP_PLACE = declare(
+    Declared(
+        "pickup_place",
+        "방문수령 장소",
+        METHOD_GROUP,
+        default="",
+        maximum=200,
+        help="준비 완료 알림에 적는 장소입니다. 비우면 보내는 분 주소를 씁니다.",
+    )
+)
+QUICK_DONE_HOURS = declare(
+    Declared(
+        "quick_done_hours",
+        "퀵서비스 자동 배송완료(시간)",
+        METHOD_GROUP,
+        default=24,
+        minimum=0,
+        maximum=240,
+        help="배차한 뒤 이 시간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+DIRECT_DONE_DAYS = declare(
+    Declared(
+        "direct_done_days",
+        "직접전달 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=3,
+        minimum=0,
+        maximum=30,
+        help="출고한 뒤 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 바꾸지 않습니다.",
+    )
+)
+PARCEL_DONE_DAYS = declare(
+    Declared(
+        "parcel_done_days",
+        "택배·등기 자동 배송완료(일)",
+        METHOD_GROUP,
+        default=0,
+        minimum=0,
+        maximum=60,
+        help="마지막 변동에서 이 기간이 지나면 추정 배송완료로 바꿉니다. 0이면 택배사 확인만 믿습니다.",
+    )
+)
 LABEL_PAPER = declare(
     Declared(
         "label_paper",
@@ -121,6 +166,91 @@ LABEL_FEE = declare(
     )
 )
 
+
+def _base_url(text: str) -> None:
+    if text and not text.startswith(("https://", "http://127.0.0.1")):
+        raise ValidationError("https://로 시작하는 주소를 입력하세요.")
+    if any(mark in text for mark in "?#@ "):
+        raise ValidationError("주소에 ?, #, @와 빈칸은 쓸 수 없습니다.")
+
+
+SHIPS_ON_SCAN = declare(
+    Declared(
+        "ships_on_scan",
+        "집하 시 자동 배송중",
+        TRACKING_GROUP,
+        default=True,
+        help="배송중 처리를 하지 않은 송장을 택배사가 집하하면 배송중으로 바꿉니다.",
+    )
+)
+NO_PICKUP_HOURS = declare(
+    Declared("no_pickup_hours", "미집하 표시(시간)", TRACKING_GROUP, default=24, minimum=1, maximum=240)
+)
+NO_PICKUP_DAYS = declare(
+    Declared(
+        "no_pickup_days",
+        "미집하 예외(영업일)",
+        TRACKING_GROUP,
+        default=2,
+        minimum=1,
+        maximum=10,
+        help="배송중 처리 뒤 이만큼의 영업일이 끝나도록 집하 스캔이 없으면 배송 예외에 올립니다.",
+    )
+)
+STALLED_HOURS = declare(Declared("stalled_hours", "정체(시간)", TRACKING_GROUP, default=72, minimum=24, maximum=240))
+LOST_DAYS = declare(Declared("lost_days", "분실 의심(일)", TRACKING_GROUP, default=7, minimum=2, maximum=30))
+UNCOLLECTED_DAYS = declare(
+    Declared("uncollected_days", "보관 중 미수령(일)", TRACKING_GROUP, default=3, minimum=1, maximum=14)
+)
+UNKNOWN_HOURS = declare(
+    Declared("unknown_hours", "모르는 상태(시간)", TRACKING_GROUP, default=24, minimum=1, maximum=240)
+)
+CLAIM_DAYS = declare(
+    Declared(
+        "courier_claim_days",
+        "택배사 배상 청구 기한(일)",
+        TRACKING_GROUP,
+        default=14,
+        minimum=1,
+        maximum=365,
+        help="분실·파손을 안 날부터 셉니다. 계약서의 기한에 맞추세요. 배상 청구 파일에 적습니다.",
+    )
+)
+PUBLIC_URL = declare(
+    Declared(
+        "public_url",
+        "고객용 주소",
+        TRACKING_GROUP,
+        default="",
+        maximum=120,
+        validator=_base_url,
+        help="고객이 이 프로그램에 닿는 주소입니다(https://…). 비우면 발송 알림에 배송조회 링크를 넣지 않습니다.",
+    )
+)
+REMOTE_POLICY = declare(
+    Declared(
+        "remote_policy",
+        "권역 나누기",
+        REMOTE_GROUP,
+        default="three",
+        choices=(("three", "제주와 도서산간을 따로"), ("two", "제주와 도서산간을 같은 금액으로")),
+        help="같은 금액이면 제주 추가 배송비를 도서산간에도 씁니다.",
+    )
+)
+JEJU_SURCHARGE = declare(
+    Declared(
+        "jeju_surcharge",
+        "제주 추가 배송비(원)",
+        REMOTE_GROUP,
+        default=0,
+        minimum=0,
+        maximum=100_000,
+        help="택배사와 맺은 계약의 금액입니다. 지역마다 다른 금액은 아래 표에 적습니다.",
+    )
+)
+ISLAND_SURCHARGE = declare(
+    Declared("island_surcharge", "도서산간 추가 배송비(원)", REMOTE_GROUP, default=0, minimum=0, maximum=100_000)
+)
 PACK_CLOSES_ITSELF = declare(
     Declared(
         "pack_closes_itself",

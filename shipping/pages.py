@@ -11,8 +11,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from core import cells
-from core.calendar import KST, kst_date, kst_day_range
+from core.calendar import kst_date, kst_day_range
 from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, Moved, RowHead, Sort, Tool, lists
 from orders import columns as order_columns
 from orders.columns import LineRecord
@@ -20,24 +19,18 @@ from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
 from shipping import columns
+from shipping import exception_page as exception_page
 from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
-from shipping.models import (
-    AccountState,
-    CourierContract,
-    Shipment,
-    ShipmentLine,
-    ShipmentStep,
-    TrackingAccount,
-    WaybillDraft,
-)
+from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms
+from shipping.services.handover.timers import REMINDERS
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
 from shipping.services.packing.board import packed_of
 from shipping.services.printing.readdress import readdressed
-from shipping.services.tracking import polling
-from shipping.states import ContractMode, TrackingStage
+from shipping.services.tracking.telling import delays
+from shipping.states import TRACKED, ContractMode, DeliveryMethod, TrackingStage
 
 T = TrackingStage
 BEFORE_SCAN = ("", T.NO_INFO, T.REGISTERED, T.PICKUP_FAILED)
@@ -127,7 +120,12 @@ def _due_today(at: datetime) -> Q:
 
 
 def _still(at: datetime) -> Q:
-    return Q(last_event_at__lt=at - STILL)
+    return Q(last_event_at__lt=at - STILL, method__in=TRACKED)
+
+
+def _unfetched(at: datetime) -> Q:
+    # Nobody scans what is to be fetched: its last change is the day on which it was ready.
+    return Q(method=DeliveryMethod.VISIT, last_event_at__lte=at - REMINDERS[-1])
 
 
 def _confirms_soon(at: datetime) -> Q:
@@ -154,6 +152,7 @@ READY_COLUMNS = (
     columns.WAYBILL,
     columns.DEADLINE,
     columns.STATE,
+    order_columns.ZONE,
     order_columns.NOTE,
     replace(columns.TAGS, fetch=_marks),
 )
@@ -242,11 +241,14 @@ class ShippingPage(ShipmentPage):
     bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
     tabs = (
         ALL_TAB,
-        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method="PARCEL")),
+        ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method__in=TRACKED)),
         ListTab("moving", "이동중", Q(stage__in=MOVING)),
         ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
         ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),
         ListTab("still", "24시간 무변동", _still),
+        ListTab("visit", "방문수령", Q(method=DeliveryMethod.VISIT)),
+        ListTab("unfetched", "7일 미수령", _unfetched),
+        ListTab("handed", "퀵·직접전달", Q(method__in=(DeliveryMethod.QUICK, DeliveryMethod.DIRECT))),
         ListTab("error", "추적 오류", Q(tracking_failed=True) | Q(stage=T.CANCELLED)),
     )
     columns = (
@@ -261,27 +263,14 @@ class ShippingPage(ShipmentPage):
         columns.PLACE,
         columns.NEWS,
         columns.PASSED,
-        columns.TAGS,
+        columns.SCANNED,
+        columns.TAGS_ON_THE_WAY,
     )
     empty_text = "배송중인 주문이 없습니다. 배송준비중 관리에서 '배송중 처리'를 하면 여기에 나타납니다."
 
     def notices(self, query: ListQuery) -> list[str]:
         """조회 지연: why the list may be behind the truth; one query."""
-        account = TrackingAccount.objects.filter(code=polling.SOURCE, is_active=True).first()
-        if account is None:
-            return ["배송조회 계정이 없어 배송 현황이 저절로 바뀌지 않습니다. 설정의 택배사에서 계정을 등록하세요."]
-        if account.state == AccountState.BLOCKED:
-            since = _clock(account.blocked_at, query.at)
-            return [f"배송조회 인증이 거절되어 {since}부터 배송 현황을 받지 못하고 있습니다. 설정에서 키를 확인하세요."]
-        if account.failing_since is not None:
-            return [f"{account.name} 조회가 {_clock(account.failing_since, query.at)}부터 지연되고 있습니다."]
-        return []
-
-
-def _clock(at: datetime | None, now: datetime) -> str:
-    if at is None:
-        return ""
-    return f"{at.astimezone(KST):%H:%M}" if kst_date(at) == kst_date(now) else cells.short_time(at, now)
+        return delays(at=query.at)
 
 
 @lists.register
@@ -321,10 +310,16 @@ class DeliveredPage(ShipmentPage):
 _PAGES = {"ready": ShipmentStep.READY, "shipping": ShipmentStep.SHIPPING, "delivered": ShipmentStep.DELIVERED}
 
 
-@lists.counts(*_PAGES)
+_OPEN_CASES = "(SELECT count(*) FROM shipping_shippingexception WHERE closed_at IS NULL)"
+_COUNTS = {
+    name: f"(SELECT count(*) FROM shipping_shipment WHERE step = '{step.value}')" for name, step in _PAGES.items()
+} | {"exceptions": _OPEN_CASES}
+
+
+@lists.counts(*_COUNTS)
 def step_counts(names: Collection[str]) -> dict[str, int]:
-    """메뉴 건수: shipments of each step by the name of its page, one query through the partial indexes."""
-    asked = [f"(SELECT count(*) FROM shipping_shipment WHERE step = '{_PAGES[name].value}')" for name in names]
+    """메뉴 건수: shipments of each step and open cases by the name of the page, one query through partial indexes."""
+    asked = [_COUNTS[name] for name in names]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(asked)}")
         return dict(zip(names, cursor.fetchone(), strict=True))

@@ -10,10 +10,13 @@ from core.calendar import short
 from core.panels import Panel, register
 from shipping.columns import courier_name
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, TrackingEvent
+from shipping.details.handover import handovers, rider_links
+from shipping.exception_columns import exception_url, next_act
+from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, ShippingException, TrackingEvent
+from shipping.services.links import links_of
 from shipping.services.packing.board import packings_of
 from shipping.services.printing.readdress import TOLD, readdressed
-from shipping.states import DeliveryMethod, ParcelState, TrackingAlert, TrackingStage
+from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
 
@@ -33,10 +36,14 @@ class ShippingPanel(Panel):
         parcels: dict[int, list[Parcel]] = defaultdict(list)
         for parcel in Parcel.objects.filter(shipment__in=shipments).order_by("seq", "pk"):
             parcels[parcel.shipment_id].append(parcel)
+        boxes = [parcel for mine in parcels.values() for parcel in mine]
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
+        user = getattr(request, "user", None)
+        events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
+        cases = _cases(boxes, user=user)
+        handed, riders = handovers(shipments), rider_links(shipments, request=request)
         packings = packings_of([one.pk for one in shipments])
-        events = _events([parcel for mine in parcels.values() for parcel in mine])
         return {
             "shipments": [
                 {
@@ -47,8 +54,15 @@ class ShippingPanel(Panel):
                     "warning": TOLD if shipment.pk in old_address else "",
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
+                    "handover": handed.get(shipment.pk, []),
+                    "rider_link": request.build_absolute_uri(riders[shipment.pk]) if shipment.pk in riders else "",
+                    "is_tracked": shipment.method in TRACKED,
                     "others": others.get(shipment.pk, []),
-                    "parcels": [_parcel(parcel, events.get(parcel.pk, [])) for parcel in parcels[shipment.pk]],
+                    "link": links.get(shipment.pk, ""),
+                    "parcels": [
+                        _parcel(parcel, events.get(parcel.pk, [])) | {"cases": cases.get(parcel.pk, [])}
+                        for parcel in parcels[shipment.pk]
+                    ],
                 }
                 for shipment in shipments
             ]
@@ -79,6 +93,17 @@ def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
     return found
 
 
+def _cases(parcels: list[Parcel], *, user: Any) -> dict[int, list[dict[str, str]]]:
+    """열린 배송 예외 of parcels, for people who may see them."""
+    found: dict[int, list[dict[str, str]]] = defaultdict(list)
+    if user is not None and user.has_perm("shipping.view_exceptions"):
+        for case in ShippingException.objects.filter(parcel__in=parcels, closed_at=None).order_by("opened_at", "pk"):
+            act = next_act(case.kind, next(one.state for one in parcels if one.pk == case.parcel_id))
+            label = ExceptionKind(case.kind).label
+            found[case.parcel_id].append({"label": label, "next": act, "url": exception_url(case.pk)})
+    return found
+
+
 def _stage(parcel: Parcel, *, beside: str) -> dict[str, str]:
     """배송단계 as the courier tells it, unless the badge beside it says the same word."""
     stage = TrackingStage(parcel.stage) if parcel.stage else None
@@ -101,6 +126,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
         "printed": f"출력 {parcel.printed_count}회" if parcel.printed_count else "",
         "handed_over": short(parcel.handed_over_at),
+        "scanned": short(parcel.first_scan_at),
         "delivered": short(parcel.delivered_at),
         "events": events,
     }

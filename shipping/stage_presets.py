@@ -11,7 +11,7 @@ WORDS = (
     # In this order, because later words are parts of earlier ones.
     ("반송 완료", Stage.RETURNED),
     ("반송|회송", Stage.RETURNING),
-    ("분실|파손|사고|오배송|오배달", Stage.EXCEPTION),
+    ("분실|파손|사고|오배송|오배달|결재 불가|결제 불가", Stage.EXCEPTION),
     ("수취 거부|수취 거절", Stage.ATTEMPT_FAILED),
     ("주소 불명|주소 오류|고객 정보 오류|이사", Stage.ATTEMPT_FAILED),
     ("접수 취소|신청 취소|예약 취소|반품 취소", Stage.CANCELLED),
@@ -34,28 +34,29 @@ GENERIC = {
         "1": Stage.REGISTERED, "2": Stage.PICKED_UP, "3": Stage.IN_TRANSIT, "4": Stage.IN_TRANSIT,
         "5": Stage.OUT_FOR_DELIVERY, "6": Stage.DELIVERED,
     },
+    # shipping.md calls it a scan on the way, others 배송출발: its words speak first.
+    "hanjin": {"63": Stage.IN_TRANSIT},
 }  # fmt: skip
 """Codes of a source, whatever the courier."""
 CODES = {
-    ("cj_feed", "CJGLS"): {
+    ("cj", "CJGLS"): {
         "01": Stage.REGISTERED, "11": Stage.PICKED_UP, "12": Stage.PICKUP_FAILED, "21": Stage.IN_TRANSIT,
         "41": Stage.IN_TRANSIT, "42": Stage.IN_TRANSIT, "44": Stage.IN_TRANSIT, "82": Stage.OUT_FOR_DELIVERY,
         "84": Stage.ATTEMPT_FAILED, "91": Stage.DELIVERED,
     },
     ("hanjin", "HANJIN"): {
         "01": Stage.REGISTERED, "05": Stage.REGISTERED, "11": Stage.PICKED_UP, "07": Stage.IN_TRANSIT,
-        "31": Stage.IN_TRANSIT, "32": Stage.IN_TRANSIT, "63": Stage.IN_TRANSIT, "66": Stage.DELIVERED,
-        "92": Stage.ATTEMPT_FAILED, "03": Stage.CANCELLED,
+        "31": Stage.IN_TRANSIT, "32": Stage.IN_TRANSIT, "66": Stage.DELIVERED,
+        "92": Stage.ATTEMPT_FAILED, "03": Stage.CANCELLED, "08": Stage.PICKUP_FAILED, "14": Stage.IN_TRANSIT,
     },
 }  # fmt: skip
-TEXTS = {
-    "epost": {
-        "운송장출력": Stage.REGISTERED, "접수": Stage.REGISTERED, "접수 마감 후 접수(익일발송)": Stage.REGISTERED,
-        "발송": Stage.IN_TRANSIT, "도착": Stage.IN_TRANSIT, "집하완료": Stage.PICKED_UP, "인수완료": Stage.PICKED_UP,
-        "배달준비": Stage.OUT_FOR_DELIVERY, "배달완료": Stage.DELIVERED, "미배달": Stage.ATTEMPT_FAILED,
-        "신청취소": Stage.CANCELLED, "접수취소": Stage.CANCELLED,
-    },
+EPOST = {
+    "운송장출력": Stage.REGISTERED, "접수": Stage.REGISTERED, "접수 마감 후 접수(익일발송)": Stage.REGISTERED,
+    "발송": Stage.IN_TRANSIT, "도착": Stage.IN_TRANSIT, "집하완료": Stage.PICKED_UP, "인수완료": Stage.PICKED_UP,
+    "배달준비": Stage.OUT_FOR_DELIVERY, "배달완료": Stage.DELIVERED, "미배달": Stage.ATTEMPT_FAILED,
+    "신청취소": Stage.CANCELLED, "접수취소": Stage.CANCELLED,
 }  # fmt: skip
+TEXTS = {"epost": EPOST, "epost_open": EPOST}
 
 PRESETS: tuple[Rule, ...] = (
     *(

@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 
-from orders.states import DeliveryMethod
+from orders.states import TRACKED, DeliveryMethod
 
 
 class ColouredChoices(models.TextChoices):
@@ -115,6 +115,52 @@ class TrackingAlert(models.TextChoices):
     EXPIRED = "EXPIRED", "30일 동안 배송완료 없음"
 
 
+class ExceptionKind(models.TextChoices):
+    """배송 예외 종류: why a person must look at a box (shipping.md 3.3 to 3.5)."""
+
+    NO_PICKUP = "NO_PICKUP", "미집하"
+    PICKUP_FAILED = "PICKUP_FAILED", "미집화"
+    NOT_SHIPPED = "NOT_SHIPPED", "출고 전 집하"
+    CARRIER_CANCELLED = "CARRIER_CANCELLED", "택배사 접수취소"
+    STALLED = "STALLED", "정체"
+    SUSPECTED_LOST = "SUSPECTED_LOST", "분실 의심"
+    LOST = "LOST", "분실"
+    ATTEMPT_FAILED = "ATTEMPT_FAILED", "미배달 반복"
+    ADDRESS = "ADDRESS", "주소 문제"
+    REFUSED = "REFUSED", "수취 거부"
+    UNCOLLECTED = "UNCOLLECTED", "보관 중 미수령"
+    DAMAGED = "DAMAGED", "파손"
+    MISDELIVERED = "MISDELIVERED", "오배송"
+    ACCIDENT = "ACCIDENT", "배송사고"
+    RETURNING = "RETURNING", "반송"
+    RETURNED = "RETURNED", "반송 도착"
+    AFTER_RETURN = "AFTER_RETURN", "반송 뒤 배송완료"
+    NUMBER_INVALID = "NUMBER_INVALID", "송장번호 오류"
+    NUMBER_REUSED = "NUMBER_REUSED", "예전 배송의 번호"
+    CANCELLED_BUT_SCANNED = "CANCELLED_BUT_SCANNED", "삭제한 송장 집하"
+    DELIVERY_DISPUTED = "DELIVERY_DISPUTED", "배송완료 확인"
+    TRACKING_EXPIRED = "TRACKING_EXPIRED", "조회 종료"
+    UNKNOWN_STATUS = "UNKNOWN_STATUS", "모르는 상태"
+
+
+class ExceptionStage(models.TextChoices):
+    """배송 예외 단계."""
+
+    OPEN = "OPEN", "처리 전"
+    DONE = "DONE", "처리 완료"
+
+
+class ExceptionOutcome(models.TextChoices):
+    """배송 예외 결과: how a case ended; ITSELF is the courier's own news."""
+
+    ITSELF = "ITSELF", "저절로 해결"
+    SOLVED = "SOLVED", "택배사가 해결"
+    AGREED = "AGREED", "고객과 확인"
+    RESENT = "RESENT", "재발송"
+    CLAIMED = "CLAIMED", "택배사 배상"
+    NOTHING = "NOTHING", "조치 없음"
+
+
 class Direction(models.TextChoices):
     """방향: where a box goes."""
 
@@ -219,11 +265,15 @@ __all__ = [
     "OPEN_NUMBERS",
     "ROUTING_MODES",
     "PARCEL_MOVES",
+    "TRACKED",
     "CancelState",
     "ColouredChoices",
     "ContractMode",
     "DeliveryMethod",
     "Direction",
+    "ExceptionKind",
+    "ExceptionOutcome",
+    "ExceptionStage",
     "NumberState",
     "PackingState",
     "ParcelState",

@@ -1,24 +1,46 @@
-"""Periodic work of shipping: 배송조회; called with `at` by core/slots.py."""
+"""Periodic work of shipping: 배송조회; called with `at` by core/slots.py, and a message for each lane."""
 
-import time
 from datetime import datetime
 from typing import Any
 
-from shipping.services.tracking.asking import poll_due
+from celery import shared_task
+from django.utils import timezone
 
-LONGEST = 8.0
-"""Seconds: the next slot comes after ten and goes on with what is left."""
+from core.jobs.dispatch import send
+from shipping.services.exceptions import sweeping
+from shipping.services.tracking import asking, lanes, stretching, voided
+
+LANE = "shipping.tasks.poll_lane"
 
 
 def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
-    """배송조회: ask about the parcels that are due until none is left or 8 seconds have passed; returns the answers.
+    """배송조회: wake a worker up for every lane with something to ask; returns how many.
 
-    Two runs at once share the work by leases. Source: shipping.md 4.3, A17.
+    A message that is lost is sent again ten seconds later: what is due stands in the database alone.
     """
-    began, written = time.monotonic(), 0
-    while time.monotonic() - began < LONGEST:
-        answered = poll_due(at=at)
-        written += answered
-        if not answered:
-            break
-    return written
+    wanted = lanes.wanted(at=at)
+    for duty in wanted:
+        send(LANE, {"lane_id": duty.lane_id})
+    return len(wanted)
+
+
+@shared_task
+def poll_lane(lane_id: int, **kwargs: Any) -> None:
+    """차선 조회: a few seconds of it; another message goes on with what is left, so that other work has its turn."""
+    if asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more:
+        send(LANE, {"lane_id": lane_id})
+
+
+def plan_tracking(*, at: datetime, **kwargs: Any) -> int:
+    """조회 계획: count what is asked about and stretch what the quotas cannot carry; returns the accounts."""
+    return stretching.plan(at=at)
+
+
+def watch_numbers(*, at: datetime, **kwargs: Any) -> int:
+    """번호 살피기: begin to ask about boxes that may leave before anybody says so, and about deleted labels."""
+    return voided.watch_numbers(at=at)
+
+
+def sweep_exceptions(*, at: datetime, **kwargs: Any) -> int:
+    """배송 예외 훑기: what stands still, was not picked up, was not collected; returns the new cases (3.5)."""
+    return sweeping.sweep(at=at)

@@ -3,27 +3,38 @@
 from django.urls import path
 
 from accounts.lists import list_urls
+from shipping.exception_page import ExceptionPage
 from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
+    areas,
+    buyer,
     contracts,
     courier_file,
     couriers,
+    exceptions,
     file_batches,
     grid,
     merges,
     packing,
     printing,
+    rider,
     settings,
     statuses,
     templates,
+    tracking,
     upload,
 )
 
 app_name = "shipping"
 urlpatterns = [
+    path("rider/<slug:token>/", rider.rider, name="rider"),
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),
     *list_urls(DeliveredPage),
+    path("t/<str:token>/", buyer.BuyerPage.as_view(), name="buyer"),
+    path("shipping/exceptions/claims/", exceptions.ClaimFile.as_view(), name="exception_claims"),
+    path("shipping/exceptions/<int:pk>/", exceptions.ExceptionDetail.as_view(), name="exception"),
+    *list_urls(ExceptionPage),
     path("shipping/waybills/file/", courier_file.CourierFileView.as_view(), name="courier_file"),
     path("shipping/waybills/batches/", file_batches.FileBatches.as_view(), name="file_batches"),
     path("shipping/waybills/batches/<slug:key>/", file_batches.FileBatch.as_view(), name="file_batch"),
@@ -32,6 +43,8 @@ urlpatterns = [
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),
     path("settings/couriers/list/<slug:slug>/", couriers.CourierPage.as_view(), name="courier"),
+    path("settings/remote-areas/", areas.AreaList.as_view(), name="remote_areas"),
+    path("settings/remote-areas/<int:pk>/", areas.AreaPage.as_view(), name="remote_area"),
     path("settings/tracking/unknown/", statuses.UnknownList.as_view(), name="unknown_statuses"),
     path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
     path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),
@@ -40,6 +53,9 @@ urlpatterns = [
     path("settings/waybills/new/", contracts.ContractCreate.as_view(), name="contract_new"),
     path("settings/waybills/<int:pk>/", contracts.ContractEdit.as_view(), name="contract"),
     path("settings/waybills/numbers/<int:pk>/", contracts.NumberAct.as_view(), name="number_act"),
+    path("settings/tracking/", tracking.TrackingSettings.as_view(), name="tracking_settings"),
+    path("settings/tracking/new/", tracking.AccountEdit.as_view(), name="tracking_account_new"),
+    path("settings/tracking/<int:pk>/", tracking.AccountEdit.as_view(), name="tracking_account"),
     path("excel/templates/", templates.TemplateList.as_view(), name="templates"),
     path("excel/templates/<int:pk>/", templates.TemplateEditor.as_view(), name="template"),
     path("excel/templates/<int:pk>/<slug:act>/", templates.TemplateAct.as_view(), name="template_act"),

@@ -40,6 +40,7 @@ _WORDS: dict[str, DeliveryMethod | None] = {
     "직배송": DeliveryMethod.DIRECT,
     "자체배송": DeliveryMethod.DIRECT,
     "차량배차": DeliveryMethod.DIRECT,
+    "배송없음": DeliveryMethod.NONE,
     "재고소진": None,
     "안전재고": None,
     "재고부족": None,

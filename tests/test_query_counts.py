@@ -18,9 +18,9 @@ from shipping.services import shipments
 
 COUNTS = json.loads((Path(settings.BASE_DIR) / "tests" / "query_counts.json").read_text())["lists"]
 MONEY = {"deposits", "refunds", "notices", "refused-requests", "problems", "receipts", "reconciliations"}
-ELSEWHERE = {"orders", "preparing", "confirmed", "awaiting-payment"} | MONEY
+ELSEWHERE = {"orders", "preparing", "confirmed", "awaiting-payment", "exceptions"} | MONEY
 """Counted over large tables (test_lists_at_size.py) and beside their other tests (test_awaiting_list.py, and those of
-money in test_list_queries.py)."""
+money in test_list_queries.py, and of exceptions in test_exception_page.py)."""
 
 
 @pytest.fixture

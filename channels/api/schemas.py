@@ -75,9 +75,11 @@ class Delivery(StrEnum):
     """배송방법."""
 
     PARCEL = "PARCEL"
+    REGISTERED = "REGIST"
     QUICK = "QUICK"
     VISIT = "VISIT"
     DIRECT = "DIRECT"
+    NONE = "NONE"
 
 
 class Sent(Schema):

@@ -13,7 +13,7 @@ from channels.adapters.statuses import is_acknowledged
 from channels.services.limits import due_amount
 from channels.services.reading import FileRow, Reading
 from orders.services.intake import LineDraft, OrderDraft
-from orders.states import PREPAID_METHODS, DeliveryMethod, PaymentMethod
+from orders.states import METHOD_OF_NAVER, PREPAID_METHODS, DeliveryMethod, PaymentMethod
 
 COLLECT = "착불"
 NEGATIVE_PRICE = "판매가는 0원 이상이어야 합니다. 지금은 {price:,}원입니다."
@@ -31,12 +31,17 @@ _METHODS = (
     ("페이", PaymentMethod.EASY_PAY),
     ("pay", PaymentMethod.EASY_PAY),
 )
+# 직접수령 comes before 직접: the buyer fetches it.
 _DELIVERIES = (
+    ("등기소포", DeliveryMethod.PARCEL),
+    ("등기", DeliveryMethod.REGISTERED),
+    ("배송없음", DeliveryMethod.NONE),
     ("퀵", DeliveryMethod.QUICK),
+    ("직접수령", DeliveryMethod.VISIT),
+    ("픽업", DeliveryMethod.VISIT),
     ("방문", DeliveryMethod.VISIT),
     ("직접", DeliveryMethod.DIRECT),
 )
-_DELIVERY_CODES = {method.naver_code: method for method in DeliveryMethod}
 _DELIVERY_VALUES = {method.value: method for method in DeliveryMethod}
 
 
@@ -175,8 +180,12 @@ def _method(text: str) -> PaymentMethod | None:
 
 def delivery_of(text: str) -> DeliveryMethod:
     """배송방법 읽기: Korean words or Naver codes; 택배 for anything else (domain.md 2.5)."""
-    code = _DELIVERY_CODES.get(text.strip().upper())
-    return code or next((method for word, method in _DELIVERIES if word in text), DeliveryMethod.PARCEL)
+    code = METHOD_OF_NAVER.get(text.strip().upper())
+    plain = "".join(text.split())
+    # "택배,등기,소포" is SmartStore's one word for whatever a courier carries.
+    if "택배" in plain:
+        return DeliveryMethod.PARCEL
+    return code or next((method for word, method in _DELIVERIES if word in plain), DeliveryMethod.PARCEL)
 
 
 def _end_of_day(moment: datetime | None) -> datetime | None:

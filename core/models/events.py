@@ -15,6 +15,7 @@ class Source(models.TextChoices):
     PG = "PG", "PG 입금 통보"
     COURIER = "COURIER", "택배사 조회"
     BUYER = "BUYER", "고객"
+    RIDER = "RIDER", "기사 링크"
 
 
 class AbstractEvent(models.Model):

@@ -8,7 +8,6 @@ from accounts.models import User
 from accounts.services import DEMO_STAFF, create_demo_staff
 from core.http import Client, HttpProblem
 from core.settings_registry import change_settings, get_settings
-from oms.roles import SANDBOXES
 from oms.seed.loader import Say
 from oms.seed.plan import demo_plan
 from oms.seed.shop import seed_shop
@@ -115,9 +114,7 @@ def _tell_sandbox() -> None:
 
     Only whoever has started the sandbox for this shop says where it is; another shop's books are not touched.
     """
-    [couriers] = [box for box in SANDBOXES if box.name == "courier"]
-    setting = next(one for one, path in couriers.urls.items() if not path)
-    base_url = os.environ.get(setting)
+    base_url = os.environ.get("OMS_TRACKER_DELIVERY_BASE_URL")
     if not base_url:
         return
     client = Client(base_url, allow_loopback=True)

@@ -24,7 +24,7 @@ from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
 from payments.options import MONEY
-from shipping.options import PACK_GROUP, PRINT_GROUP
+from shipping.options import PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
 
 SHOP = "shop"
 EDIT = "settings.edit"
@@ -131,6 +131,13 @@ class MoneyPage(GroupPage):
     """입금과 환불 설정: who decides what, fees, alarms, how long things are kept."""
 
     groups, title = MONEY, "입금·환불 설정"
+
+
+class ExceptionsPage(GroupPage):
+    """배송 예외: when a box that stands still becomes a case, and where buyers find their page."""
+
+    groups = (TRACKING_GROUP,)
+    title = "배송 예외"
 
 
 class DeadlinePage(GroupPage):

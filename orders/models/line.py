@@ -18,6 +18,7 @@ from orders.states import (
     LOCK_BIT,
     LOCK_TEXT,
     OPEN,
+    TRACKED,
     CanceledBy,
     ConfirmedBy,
     DeliveredBy,
@@ -78,7 +79,7 @@ def has_no_waybill(line: Any) -> bool:
 
 @condition("송장번호가 없습니다.")
 def has_waybill_if_needed(line: Any) -> bool:
-    return line.standby_at is not None or line.delivery_method != DeliveryMethod.PARCEL
+    return line.standby_at is not None or line.delivery_method not in TRACKED
 
 
 @condition("택배사가 이미 집하했습니다.")
@@ -339,18 +340,20 @@ class OrderLine(StateGuard, TimeStamped):
 
     # T11, T12
     @transition(
-        state,
-        source=S.READY,
-        target=S.SHIPPING,
-        conditions=[Unlocked("ship"), has_waybill_if_needed],
+        state, source=S.READY, target=S.SHIPPING, conditions=[Unlocked("ship"), has_waybill_if_needed],
         custom={"label": "배송중 처리"},
-    )
+    )  # fmt: skip
     def ship(self, *, at: datetime, shipped_at: datetime | None = None) -> None:
         self.shipped_at = shipped_at or at
 
     @transition(state, source=S.SHIPPING, target=S.READY, conditions=[is_not_picked_up], custom={"label": "배송취소"})
     def unship(self, *, at: datetime) -> None:
         self.shipped_at = None
+
+    # 재발송: the boxes came back or were lost, so the goods leave once more under another number
+    @transition(state, source=S.SHIPPING, target=S.READY, conditions=[Unlocked("resend")], custom={"label": "재발송"})
+    def resend(self, *, at: datetime) -> None:
+        self.shipped_at = self.picked_up_at = self.standby_at = None
 
     # T13, T14
     @transition(state, source=S.SHIPPING, target=S.DELIVERED, custom={"label": "배송완료 처리"})

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from core.models import TimeStamped
 from orders.models.channel import SalesChannel
 from orders.querysets import OrderQuerySet
-from orders.states import BIT, ENDED_BITS, DeliveryMethod, LineState, PaymentMethod
+from orders.states import BIT, ENDED_BITS, DeliveryMethod, LineState, PaymentMethod, RemoteZone
 
 
 class Order(TimeStamped):
@@ -37,6 +37,10 @@ class Order(TimeStamped):
     delivery_method = models.CharField(
         "배송방법", max_length=8, choices=DeliveryMethod.choices, default=DeliveryMethod.PARCEL
     )
+
+    # Judged when the order came in or its address changed, and then kept; empty: from before there were zones.
+    remote_zone = models.SmallIntegerField("권역", choices=RemoteZone.choices, null=True, blank=True)
+    remote_surcharge_amount = models.IntegerField("도서산간 추가 배송비", null=True, blank=True)
 
     payment_method = models.CharField("결제수단", max_length=16, choices=PaymentMethod.choices)
     depositor_name = models.CharField("입금자명", max_length=60, blank=True)

@@ -18,12 +18,16 @@ from orders.search import store_search
 from orders.services import before
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
+from orders.services.places import Address, places_of
 from orders.states import CLOSED, DeliveryMethod, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
 DELAY_RANGE = f"발송예정일은 오늘부터 {MAX_DELAY_DAYS}일 안에서 고르세요."
 SAME_PRESS = timedelta(seconds=10)
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
+
+
+PLACE = frozenset({"zip_code", "address1", "address2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def change_recipient(
         final = address_is_final(lines)
         if final is not None:
             raise final
-        _update(order, new)
+        _update(order, new | _place(recipient, at=at) if changed.keys() & PLACE else new)
         store_search([order])
         address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
         _record_order(
@@ -73,6 +77,12 @@ def change_recipient(
             place_lock(line_ids=labelled, kind=LockKind.ADDRESS, actor=actor, at=at, reason="배송지 변경")
     order.refresh_from_db()
     return order
+
+
+def _place(recipient: Recipient, *, at: datetime) -> dict[str, Any]:
+    """권역 of the new address, by the table of today."""
+    [place] = places_of([Address(recipient.zip_code, f"{recipient.address1} {recipient.address2}")], at=at)
+    return dict(place)
 
 
 def address_is_final(lines: Collection[OrderLine]) -> DomainError | None:

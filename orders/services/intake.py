@@ -22,6 +22,7 @@ from orders.models import LineLock, Order, OrderLine, SalesChannel
 from orders.rollup import roll_up
 from orders.search import store_search
 from orders.services import benefits
+from orders.services.places import Address, places_of
 from orders.services.verdicts import judge_stock
 from orders.states import LOCK_BIT, PREPAID_METHODS, DeliveryMethod, LineState, LockKind, PaymentMethod
 from products.services import stock
@@ -162,8 +163,9 @@ def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: d
     day = kst_date(at)
     numbers = take_numbers("order", day=day, count=len(drafts))
     deadlines = Deadlines({channel.pk})
+    places = places_of([Address(draft.zip_code, f"{draft.address1} {draft.address2}") for draft in drafts], at=at)
     orders = []
-    for n, draft in zip(numbers, drafts, strict=True):
+    for n, draft, place in zip(numbers, drafts, places, strict=True):
         goods = sum(line.unit_price * line.quantity for line in draft.lines)
         discount = draft.discount_amount + sum(line.discount_amount for line in draft.lines)
         paid = is_paid(draft)
@@ -178,6 +180,7 @@ def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: d
                 discount_amount=discount,
                 due_amount=due_amount(draft),
                 deposit_by=None if paid else draft.deposit_by or deadlines.deposit_by(channel.pk, draft.ordered_at),
+                **place,
                 **{name: getattr(draft, name) for name in _COPIED},
             )
         )

@@ -1,5 +1,5 @@
-"""Buttons on shipments, one file for each subject."""
+"""Buttons on shipments and their exceptions, one file for each subject."""
 
-from shipping.actions import merges, numbers, printing, steps
+from shipping.actions import exceptions, handover, merges, numbers, printing, steps
 
-__all__ = ["merges", "numbers", "printing", "steps"]
+__all__ = ["exceptions", "handover", "merges", "numbers", "printing", "steps"]

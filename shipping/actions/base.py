@@ -1,6 +1,7 @@
 """What the buttons on shipments share."""
 
 from collections.abc import Collection
+from typing import ClassVar
 
 from core.actions import BulkAction
 from core.locks import locked
@@ -30,7 +31,7 @@ class ShipmentAction(BulkAction):
 
     model = Shipment
     unit = "shipment"
-    states = (S.READY,)
+    states: ClassVar[Collection[str]] = (S.READY,)
 
     def busy(self, target_ids: Collection[int]) -> set[int]:
         """Shipments of orders that another session holds: every service locks the order first."""

@@ -1,1 +1,1 @@
-"""What the settings pages of shipping show, with finished strings."""
+"""What the pages of shipping show beside their lists, with finished strings."""

@@ -1,8 +1,10 @@
 """변경 이력 of rows that staff keep: couriers and status rules."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Q
 
 from accounts.models import User
 from core.calendar import KST
@@ -22,9 +24,15 @@ class ChangeRow:
     new: str
 
 
-def changes_of(prefix: str, *, labels: Mapping[str, str], key: str = "") -> list[ChangeRow]:
-    """변경 이력 of keys that begin with `prefix`, or of one key, newest first: only the facts that changed."""
-    rows = SettingChange.objects.filter(key=key) if key else SettingChange.objects.filter(key__startswith=prefix)
+def changes_of(
+    prefix: str, *, labels: Mapping[str, str], key: str = "", settings: Collection[str] = ()
+) -> list[ChangeRow]:
+    """변경 이력 of keys that begin with `prefix`, or of one key, newest first: only the facts that changed.
+
+    `settings` are keys of plain values that are told as well.
+    """
+    mine = Q(key=key) if key else Q(key__startswith=prefix) | Q(key__in=settings)
+    rows = SettingChange.objects.filter(mine)
     return [
         ChangeRow(
             at=f"{row.at.astimezone(KST):%Y-%m-%d %H:%M}",
@@ -39,7 +47,7 @@ def changes_of(prefix: str, *, labels: Mapping[str, str], key: str = "") -> list
 
 def _said(value: Any, other: Any) -> str:
     if not isinstance(value, Mapping):
-        return "없음"
+        return "없음" if value is None else f"{value:,}원" if isinstance(value, int) else str(value)
     before = other if isinstance(other, Mapping) else {}
     changed = [str(text) or "비어 있음" for name, text in value.items() if before.get(name) != text]
     return " · ".join(changed)

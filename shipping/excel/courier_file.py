@@ -12,7 +12,7 @@ from orders.states import CLOSED, blocking
 from shipping.file_fields import BY_CODE, FileLine, FileRow, Sender, fill_in
 from shipping.models import ExcelTemplate, MergedRows, RowPer, RowSort, Shipment, ShipmentLine, ShipmentStep
 from shipping.services.mergekeys import apart
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED
 
 MOST = 5_000
 """Shipments of one file with personal data (reliability.md 4.1)."""
@@ -57,7 +57,7 @@ def _left_out(facts: Sequence[Any], locks: int) -> str:
     step, method, is_held, has_claim = facts
     if step != ShipmentStep.READY:
         return "배송준비중이 아님"
-    if method != DeliveryMethod.PARCEL:
+    if method not in TRACKED:
         return "택배가 아닌 배송방법"
     if has_claim:
         return "취소 신청"

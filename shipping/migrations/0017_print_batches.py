@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("core", "0008_message_variables"),
-        ("shipping", "0014_goodsflow_template"),
+        ("shipping", "0016_goodsflow_template"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,9 +1,14 @@
 """Tables of shipping, one file per subject."""
 
+from shipping.models.area import AreaLevel, RemoteArea
 from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
+from shipping.models.exception import ShippingException
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
+from shipping.models.handover import Handover
+from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
 from shipping.models.layout import WaybillLayout
+from shipping.models.link import BuyerLink
 from shipping.models.numbers import WaybillNumber
 from shipping.models.packing import PackingScan, PackingSession
 from shipping.models.parcel import Parcel, ParcelLine
@@ -14,16 +19,21 @@ from shipping.models.tracking import AccountState, TrackingAccount, TrackingEven
 
 __all__ = [
     "AccountState",
+    "AreaLevel",
     "Courier",
     "CourierCode",
     "CourierContract",
+    "BuyerLink",
+    "CourierRoute",
     "ExcelTemplate",
+    "Handover",
     "MergedRows",
     "PackingScan",
     "PackingSession",
     "Paper",
     "Parcel",
     "ParcelLine",
+    "RemoteArea",
     "PrintBatch",
     "PrintItem",
     "PrintKind",
@@ -33,8 +43,11 @@ __all__ = [
     "ShipmentLine",
     "ShipmentStep",
     "StatusRule",
+    "ShippingException",
     "TrackingAccount",
+    "TrackingBudget",
     "TrackingEvent",
+    "TrackingLane",
     "TrackingPoll",
     "UnknownStatus",
     "WaybillDraft",

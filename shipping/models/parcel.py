@@ -49,10 +49,15 @@ class Parcel(StateGuard, TimeStamped):
     handed_over_at = models.DateTimeField("출고일시", null=True, blank=True)
     first_scan_at = models.DateTimeField("집하일시", null=True, blank=True)
     last_event_at = models.DateTimeField("최근 변동", null=True, blank=True)
+    # Time of the newest event while nobody knows what its words mean; and how often the source told less than before.
+    unknown_since = models.DateTimeField("모르는 상태 일시", null=True, blank=True)
+    regressions = models.PositiveSmallIntegerField("되돌아간 횟수", default=0, db_default=0)
     last_event_text = models.CharField("최근 위치", max_length=200, blank=True)
     delivered_at = models.DateTimeField("배송완료일시", null=True, blank=True)
     # The delivery that staff took back: the courier telling the same one again does not count.
     refused_delivery_at = models.DateTimeField("취소한 배송완료일시", null=True, blank=True)
+    # 다시 배송: what the courier told of a return up to this moment does not count any more.
+    resumed_at = models.DateTimeField("다시 배송일시", null=True, blank=True)
     voided_at = models.DateTimeField("송장삭제일시", null=True, blank=True)
     # What a sorting machine and a driver read: the fields of adapters.issuing.Routing. Not read with locked rows.
     routing = models.JSONField("분류 정보", null=True, blank=True)
@@ -72,6 +77,20 @@ class Parcel(StateGuard, TimeStamped):
         indexes = [
             models.Index(fields=["waybill"], name="parcel_waybill"),
             models.Index(fields=["shipment", "seq"], name="parcel_of_shipment"),
+            # What the sweep of exceptions and the watch over numbers read: only what is due.
+            models.Index(
+                fields=["handed_over_at"],
+                name="parcel_unscanned",
+                condition=Q(state=P.HANDED_OVER, first_scan_at=None),
+            ),
+            models.Index(
+                fields=["last_event_at"],
+                name="parcel_silent",
+                condition=Q(state=P.HANDED_OVER, first_scan_at__isnull=False),
+            ),
+            models.Index(fields=["unknown_since"], name="parcel_unknown", condition=Q(unknown_since__isnull=False)),
+            models.Index(fields=["numbered_at"], name="parcel_waiting", condition=Q(state__in=(P.NUMBERED, P.PRINTED))),
+            models.Index(fields=["voided_at"], name="parcel_voided", condition=Q(state=P.VOID)),
             models.Index(fields=["route_at"], name="parcel_to_route", condition=Q(route_at__isnull=False)),
         ]
 
@@ -135,6 +154,7 @@ class Parcel(StateGuard, TimeStamped):
     @transition(state, source=[P.RETURNING, P.LOST], target=P.HANDED_OVER, custom={"label": "다시 배송"})
     def resume(self, *, at: datetime) -> None:
         """It goes to the buyer after all."""
+        self.resumed_at = at
 
 
 class ParcelLine(models.Model):

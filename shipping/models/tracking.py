@@ -4,8 +4,11 @@ from django.db import models
 from django.db.models import Q
 
 from core.models import TimeStamped
+from core.sealing import seal, unseal
 from shipping.models.parcel import Parcel
 from shipping.states import TrackingStage
+
+PURPOSE = "tracking account"
 
 
 class AccountState(models.TextChoices):
@@ -20,8 +23,16 @@ class TrackingAccount(TimeStamped):
 
     code = models.SlugField("코드", max_length=20, unique=True)
     name = models.CharField("이름", max_length=40)
+    # The protocol it speaks: a name of services/tracking/sources.py.
+    kind = models.CharField("방식", max_length=20, default="tracker_delivery", db_default="tracker_delivery")
     base_url = models.URLField("주소", max_length=200)
-    api_key = models.CharField("키", max_length=200, blank=True)
+    # By the names of its kind; the values are sealed, their names are not.
+    sealed_options = models.JSONField("키", default=dict, db_default=models.Value({}, models.JSONField()), blank=True)
+    # What the source allows; empty means no limit (a server of one's own, a sandbox).
+    per_second = models.FloatField("초당 조회", null=True, blank=True)
+    per_day = models.PositiveIntegerField("하루 조회", null=True, blank=True)
+    min_interval = models.PositiveIntegerField("같은 상자 조회 간격(초)", default=0, db_default=0)
+    concurrency = models.PositiveSmallIntegerField("동시 조회", default=16, db_default=16)
     is_sandbox = models.BooleanField("샌드박스", default=False)
     # Divides the intervals between polls: a sandbox delivers in minutes what a courier delivers in days.
     speed = models.PositiveSmallIntegerField("속도", default=1)
@@ -30,25 +41,38 @@ class TrackingAccount(TimeStamped):
     blocked_at = models.DateTimeField("막힌 일시", null=True, blank=True)
     last_error = models.CharField("마지막 오류", max_length=300, blank=True)
     last_ok_at = models.DateTimeField("마지막 정상", null=True, blank=True)
-    # The breaker: while the source gives no answer, one parcel is asked about at `retry_at`, ever more rarely.
-    failing_since = models.DateTimeField("지연 시작", null=True, blank=True)
-    failures = models.PositiveSmallIntegerField("연속 실패", default=0)
+    # While it is blocked, one parcel is asked about then, to find out whether the key is taken again.
     retry_at = models.DateTimeField("다시 시도", null=True, blank=True)
 
     class Meta:
         verbose_name = "추적 계정"
+        constraints = [
+            models.CheckConstraint(condition=Q(per_second=None) | Q(per_second__gt=0), name="account_rate_positive"),
+            models.CheckConstraint(condition=Q(concurrency__gte=1), name="account_asks_something"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def options(self) -> dict[str, str]:
+        """키 in the clear. Raises core.sealing.Unreadable."""
+        return {name: unseal(text, purpose=PURPOSE) for name, text in self.sealed_options.items()}
+
+    def set_options(self, options: dict[str, str]) -> None:
+        """키 저장: those that are given, sealed; an empty one stays as it is. The caller saves the row."""
+        fresh = {name: seal(text, purpose=PURPOSE) for name, text in options.items() if text}
+        self.sealed_options = self.sealed_options | fresh
 
 
 class TrackingPoll(models.Model):
     """조회 예약: the hot row of one parcel, apart from the parcel itself."""
 
     parcel = models.OneToOneField(Parcel, models.CASCADE, primary_key=True, related_name="poll")
+    # Code of the account that asked last, or will ask first: which one asks next is decided by the courier's route.
     source = models.CharField("조회처", max_length=20)
     courier = models.CharField("택배사", max_length=12)
     waybill = models.CharField("송장번호", max_length=30)
+    pace = models.CharField("조회 속도", max_length=10, default="NEW", db_default="NEW")
     next_poll_at = models.DateTimeField("다음 조회")
     lease_until = models.DateTimeField("임대 기한", null=True, blank=True)
     lease_token = models.BigIntegerField("임대 번호", default=0)
@@ -57,11 +81,13 @@ class TrackingPoll(models.Model):
     last_hash = models.CharField("마지막 지문", max_length=64, blank=True)
     last_error = models.CharField("마지막 오류", max_length=200, blank=True)
     is_active = models.BooleanField("사용", default=True)
+    # When staff asked for a fresh answer: at most every ten minutes.
+    wanted_at = models.DateTimeField("직접 조회", null=True, blank=True)
 
     class Meta:
         verbose_name = "조회 예약"
         indexes = [
-            models.Index(fields=["source", "courier", "next_poll_at"], name="poll_due", condition=Q(is_active=True))
+            models.Index(fields=["courier", "next_poll_at"], name="poll_due_of_courier", condition=Q(is_active=True))
         ]
 
     def __str__(self) -> str:

@@ -44,7 +44,7 @@ def make_box(rows: Locked, *, shipment_id: int, contents: Mapping[int, int], act
     shipment = rows.shipments.get(shipment_id)
     if shipment is None:
         raise BoxRefused(NOT_FOUND)
-    if reason := shipment_refusal(shipment, rows):
+    if reason := shipment_refusal(shipment, rows, courier=shipment.courier):
         raise BoxRefused(reason)
     first = min((p for p in rows.parcels_of.get(shipment_id, []) if p.state in LIVE), key=lambda p: p.seq, default=None)
     if first is None:

@@ -114,6 +114,14 @@ def note_refused_code(*, slug: str, system: str, at: datetime) -> bool:
     return bool(refused)
 
 
+def take_codes_again(*, system: str) -> int:
+    """코드 다시 쓰기: a system may know them now, because it is asked elsewhere or by another key; how many."""
+    taken = CourierCode.objects.filter(system=system).exclude(refused_at=None).update(refused_at=None)
+    if taken:
+        TABLE.forget()
+    return taken
+
+
 def codes_of(courier: Courier) -> dict[tuple[str, str], str]:
     """코드 of a courier by (system, mall)."""
     rows = courier.system_codes.order_by("system", "mall").values_list("system", "mall", "code")

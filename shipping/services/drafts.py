@@ -16,7 +16,7 @@ from shipping.models.parcel import LIVE
 from shipping.services.keys import resolve
 from shipping.services.refusals import not_ready, parcel_news
 from shipping.services.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, WaybillEntry
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_COURIER = "택배사를 먼저 고르세요."
@@ -127,7 +127,7 @@ def _refuse_taken(shipment: Shipment, shown: tuple[str, str] | None, typed: tupl
 def _refuse_not_waiting(shipment: Shipment) -> None:
     if shipment.step != ShipmentStep.READY:
         raise DraftRefused(not_ready([shipment.pk]).get(shipment.pk, NOT_FOUND))
-    if shipment.method != DeliveryMethod.PARCEL:
+    if shipment.method not in TRACKED:
         raise DraftRefused(NO_WAYBILL_NEEDED)
 
 

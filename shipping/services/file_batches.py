@@ -18,7 +18,7 @@ from core.lookups import id_array
 from core.models import Job, JobItem
 from core.numbering import take_numbers
 from shipping.models import ExcelTemplate, Shipment, ShipmentStep, WaybillFileBatch
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED
 
 SERIES = "waybill-file"
 
@@ -113,7 +113,7 @@ WITH filed AS MATERIALIZED (
       AND (result = 'PENDING' AND NOT COALESCE((data ->> 'by_hand')::bool, false)
            OR COALESCE((data ->> 'same')::bool, false))),
 now AS (
-    SELECT i.batch_id, s.step = 'READY' AND s.method = 'PARCEL' AS waits,
+    SELECT i.batch_id, s.step = 'READY' AND s.method IN ('PARCEL', 'REGIST') AS waits,
            s.waybill <> '' OR o.id IN (SELECT id FROM filed) OR s.id IN (SELECT id FROM filed) AS has
     FROM shipping_waybillfileitem i JOIN shipping_shipment o ON o.id = i.shipment_id
     JOIN shipping_shipment s ON s.id = COALESCE(o.merged_into_id, o.id)
@@ -143,7 +143,7 @@ def shipments_of(batch: WaybillFileBatch, *, show: str = "all") -> QuerySet[Ship
         step_now=Coalesce("merged_into__step", "step"),
         method_now=Coalesce("merged_into__method", "method"),
     )
-    waits = Q(step_now=ShipmentStep.READY, method_now=DeliveryMethod.PARCEL)
+    waits = Q(step_now=ShipmentStep.READY, method_now__in=TRACKED)
     if show == "back":
         return holder.exclude(waybill_now="")
     if show == "missing":

@@ -19,6 +19,7 @@ from shipping.services.shipments import Locked, locked_whole
 from shipping.states import DeliveryMethod
 
 NUMBERED = "송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요."
+LEFT = "이미 출고한 배송건입니다. 배송취소로 배송준비중에 되돌리고, 송장번호가 있으면 삭제한 뒤 바꾸세요."
 SAME = "이미 같은 배송방법입니다."
 NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 
@@ -55,11 +56,18 @@ def change_method(
     return outcome
 
 
-def _refusals(shipment_ids: Collection[int], rows: Locked, method: DeliveryMethod) -> dict[int, str]:
+def refused_now(shipment_ids: Collection[int]) -> dict[int, str]:
+    """배송방법을 바꿀 수 없는 이유 whatever the new one is; for the preview of a person who has not chosen it yet."""
+    with locked_whole(shipment_ids) as rows:
+        return _refusals(shipment_ids, rows, None)
+
+
+def _refusals(shipment_ids: Collection[int], rows: Locked, method: DeliveryMethod | None) -> dict[int, str]:
     gone = set(shipment_ids) - rows.shipments.keys()
     refused = dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
     waits_not = [pk for pk, one in rows.shipments.items() if one.step != ShipmentStep.READY]
     refused |= not_ready(waits_not)
+    refused |= {pk: LEFT for pk in waits_not if rows.shipments[pk].step == ShipmentStep.SHIPPING}
     for pk, one in rows.shipments.items():
         if pk in refused:
             continue

@@ -25,13 +25,15 @@ from orders import events as orders_events
 from orders.models import OrderLine
 from orders.services import before, progress
 from orders.services.locking import locked_lines
-from orders.states import CLOSED, DeliveredBy
+from orders.services.locks import release_lock
+from orders.states import CLOSED, LOCK_BIT, DeliveredBy, LockKind
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
+from shipping.services.handover import starting
 from shipping.services.tracking import polling
-from shipping.states import ParcelState
+from shipping.states import DeliveryMethod, ParcelState
 
 BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
@@ -140,12 +142,12 @@ def make_ready(
         by_order: dict[int, list[OrderLine]] = defaultdict(list)
         for line in outcome.moved:
             by_order[line.order_id].append(line)
-        _create_shipments(by_order)
+        create_shipments_of(by_order)
     return outcome
 
 
-def _create_shipments(by_order: dict[int, list[OrderLine]]) -> None:
-    """One new shipment per order and delivery method; suffixes go on from the highest ever used."""
+def create_shipments_of(by_order: dict[int, list[OrderLine]]) -> None:
+    """새 배송건: one per order and delivery method for lines just moved; suffixes go on from the highest ever used."""
     if not by_order:
         return
     known = Shipment.objects.filter(Among("order_id", by_order)).values("order_id")
@@ -196,8 +198,21 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
         record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
         _keep_recipients(shipped)
+        starting.begin([rows.shipments[pk] for pk in sorted(shipped)], actor=actor)
         polling.start(parcels=handed.moved, at=at)
+        _deliver_at_once(rows, outcome, **facts)
     return outcome
+
+
+def _deliver_at_once(rows: Locked, outcome: Outcome, **facts: Any) -> None:
+    """배송없음 (a ticket, a service) has nothing to travel: what leaves has arrived (shipping.md 7)."""
+    none = {pk for pk, one in rows.shipments.items() if one.method == DeliveryMethod.NONE}
+    mine = [line.pk for line in outcome.moved if rows.shipment_of_line[line.pk] in none]
+    if mine:
+        at = facts["at"]
+        arrived = progress.deliver(delivered_at=dict.fromkeys(mine, at), by=DeliveredBy.DISPATCH, **facts)
+        # A second change of the same lines: 되돌리기 asks for the version that the last one made.
+        outcome.changes += arrived.changes
 
 
 def _unnumbered(rows: Locked) -> dict[int, str]:
@@ -268,20 +283,21 @@ def deliver_by_hand(
     """배송완료 처리 by staff, with a reason; the only way for the methods without courier (domain.md T13)."""
     line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        outcome = progress.deliver(
-            delivered_at=dict.fromkeys(line_ids, at),
-            by=DeliveredBy.STAFF,
-            actor=actor,
-            at=at,
-            batch=batch,
-            source=source,
-            reason=reason,
-        )
-        done = rows.shipments_of(outcome.moved)
-        parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
-        delivered = move(parcels, Parcel.deliver, at=at, delivered_at=at)
-        record(delivered, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason)
-        polling.stop(parcels=delivered.moved)
+        facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source, "reason": reason}
+        return deliver_locked(rows, line_ids=line_ids, by=DeliveredBy.STAFF, **facts)
+
+
+def deliver_locked(rows: Locked, *, line_ids: Collection[int], by: DeliveredBy, at: datetime, **facts: Any) -> Outcome:
+    """배송완료 of locked whole shipments by another proof than a courier's word; their boxes are asked about no more.
+
+    `facts` are actor, batch, source and reason of the events.
+    """
+    outcome = progress.deliver(delivered_at=dict.fromkeys(line_ids, at), by=by, at=at, **facts)
+    done = rows.shipments_of(outcome.moved)
+    parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
+    delivered = move(parcels, Parcel.deliver, at=at, delivered_at=at)
+    record(delivered, events.PARCEL_DELIVERED, at=at, **facts)
+    polling.stop(parcels=delivered.moved)
     return outcome
 
 
@@ -331,6 +347,10 @@ def undeliver(
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.DELIVERED]
         facts = before.kept(parcels, "delivered_at")
         undone = move(parcels, Parcel.undeliver, at=at)
+        # Nobody doubts a delivery any more that was taken back.
+        doubted = [line.pk for line in outcome.moved if line.open_locks & LOCK_BIT[LockKind.DELIVERY]]
+        if doubted:
+            release_lock(line_ids=doubted, kind=LockKind.DELIVERY, actor=actor, at=at, reason=reason[:150], batch=batch)
         record(
             undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
         )
@@ -339,7 +359,7 @@ def undeliver(
 
 
 __all__ = [
-    "Fields", "Locked", "deliver_again", "deliver_by_hand", "lines_of", "lines_of_whole_shipments", "locked_shipments",
-    "locked_whole",
-    "make_ready", "return_to_preparing", "ship", "undeliver", "unship",
+    "Fields", "Locked", "create_shipments_of", "deliver_again", "deliver_by_hand", "deliver_locked", "lines_of",
+    "lines_of_whole_shipments", "locked_shipments", "locked_whole", "make_ready", "return_to_preparing", "ship",
+    "undeliver", "unship",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from core.phones import is_phone, normalize_phone
 from shipping.models import Shipment, ShipmentStep
 from shipping.services.mergekeys import plain
-from shipping.states import DeliveryMethod
+from shipping.states import TRACKED
 
 _NOBODY = (
     "집 우리집 회사 사무실 경비실 관리실 고객 고객님 본인 나 사장 사장님 선생님 담당자 관리자 직원 택배 선물 엄마 아빠"
@@ -72,7 +72,7 @@ def suggest(rows: Sequence[Wanted]) -> list[list[Candidate]]:
 
 
 def _waiting() -> list[_Waiting]:
-    ready = Shipment.objects.filter(step=ShipmentStep.READY, method=DeliveryMethod.PARCEL, waybill="")
+    ready = Shipment.objects.filter(step=ShipmentStep.READY, method__in=TRACKED, waybill="")
     fields = ("recipient_name", "recipient_phone", "recipient_phone2", "address1", "address2")
     rows = ready.order_by("pk").values_list("pk", "number", *[f"order__{name}" for name in fields])
     return [

@@ -41,10 +41,13 @@ from shipping.services.shipments import (
     ship,
     unship,
 )
-from shipping.states import DeliveryMethod, ParcelState
+from shipping.states import TRACKED, DeliveryMethod, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 
-NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 배송중 처리하세요."
+NO_WAYBILL_NEEDED = "송장이 필요 없는 배송방법입니다. 송장번호 없이 보내고, 배송중 관리의 탭에서 배송완료 처리하세요."
+NOT_REGISTERED_MAIL = "등기로 보내는 배송건입니다. 택배사를 우편등기로 고르거나, 배송방법을 택배로 바꾸세요."
+REGISTERED_BY = "REGISTPOST"
+"""The one courier of 등기: sellers must not mix it up with 우체국택배 (domain.md 2.5)."""
 NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
 NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."
@@ -167,7 +170,7 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
     seen: dict[tuple[str, str], int] = {}
     for pk in sorted(rows.shipments.keys() & entries.keys()):
         entry, shipment = entries[pk], rows.shipments[pk]
-        reason = APART if pk in apart else shipment_refusal(shipment, rows)
+        reason = APART if pk in apart else shipment_refusal(shipment, rows, courier=entry.courier)
         courier = COURIERS.get(entry.courier)
         if reason is None and courier is None:
             reason = UnknownCourier(entry.courier[:40]).message
@@ -196,10 +199,12 @@ def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Register
     return {pk: number for pk, number in numbers.items() if pk not in reasons}
 
 
-def shipment_refusal(shipment: Shipment, rows: Locked) -> str | None:
-    """번호를 받을 수 없는 이유 of a locked shipment; None when nothing speaks against a number."""
-    if shipment.method != DeliveryMethod.PARCEL:
+def shipment_refusal(shipment: Shipment, rows: Locked, *, courier: str) -> str | None:
+    """번호를 받을 수 없는 이유 of a locked shipment; None when nothing speaks against a number of the courier."""
+    if shipment.method not in TRACKED:
         return NO_WAYBILL_NEEDED
+    if shipment.method == DeliveryMethod.REGISTERED and courier != REGISTERED_BY:
+        return NOT_REGISTERED_MAIL
     lines = [line for pk in rows.lines_of[shipment.pk] if is_open(line := rows.lines[pk])]
     if not lines or any(line.state != LineState.READY for line in lines):
         return not_ready([shipment.pk])[shipment.pk]
@@ -302,8 +307,6 @@ def _void(
     record(ended, events.PARCEL_VOIDED, at=at, actor=actor, reason=reason, **facts)
     refresh_parcels([] if is_preview() else free - rows.shipments_of(outcome.moved))
     # The label with the old address is dead now, so the address no longer stops the shipment.
-    bit = LOCK_BIT[LockKind.ADDRESS]
-    addressed = [line.pk for line in outcome.moved if line.open_locks & bit]
-    if addressed:
+    if addressed := [line.pk for line in outcome.moved if line.open_locks & LOCK_BIT[LockKind.ADDRESS]]:
         release_lock(line_ids=addressed, kind=LockKind.ADDRESS, actor=actor, at=at, reason="송장 삭제")
     return outcome

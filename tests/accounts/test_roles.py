@@ -58,6 +58,10 @@ MATRIX = """
     shipping.ship               OL
     shipping.unship             O
     shipping.deliver            OCL
+    shipping.view_exceptions    OCLVA
+    shipping.resolve_exception  OCL
+    shipping.resend             OL
+    shipping.abandon_number     O
     products.view               OCLFVA
     products.edit               OC
     products.adjust_stock       OL

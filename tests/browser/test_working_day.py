@@ -18,7 +18,7 @@ from orders.models import OrderLine, SalesChannel
 from orders.states import LineState
 from orders.tasks import confirm_after_days
 from shipping.models import Parcel, Shipment, TrackingAccount
-from shipping.tasks import poll_tracking
+from shipping.services.tracking.asking import poll_due
 from tests.fixtures.orders import broken
 from tests.flows.working_day import (
     PASSWORD,
@@ -209,7 +209,7 @@ def see_the_end(screen, given, tracker):
     later = sent_at + timedelta(days=1)
     tell_delivered(tracker, given.values(), sent_at=sent_at)
     tracker.control("clock", now=later.isoformat())
-    poll_tracking(at=later)
+    poll_due(at=later)
     relay.run_once(at=later)
     assert Message.objects.count() == 3 + 8 + 8
     page.reload()

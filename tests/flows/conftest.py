@@ -1,7 +1,8 @@
-"""The four files that staff send in: orders, waybills, stock and bank statements."""
+"""The four files that staff send in: orders, waybills, stock and bank statements; and a courier that is heard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from orders.models import Order
 from payments.models import BankDeposit
 from products.models import StockMovement
-from shipping.models import Parcel
+from shipping.models import Parcel, TrackingAccount, TrackingPoll
+from shipping.services.tracking import asking
 from tests.channels.files import smartstore, smartstore_row
 from tests.fixtures import files
+from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import waybill_number
+from tests.flows.scans import CJ
 
 
 @dataclass
@@ -52,3 +56,26 @@ def file_kind(request, make_variant, make_shipments, bank_account):
     make_variant(on_hand=10, sku="S-1")
     rows = [["품목코드", "실재고", "사유"], ["S-1", 12, "실사"]]
     return Kind("/products/stock/upload/", lambda: files.xlsx(rows), StockMovement.objects.count, {})
+
+
+@pytest.fixture
+def courier_account(tracker, db):
+    tracker.control("config", is_demo=False)
+    return TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
+    )
+
+
+@pytest.fixture
+def hear(tracker, courier_account):
+    """`hear({number: timeline}, hours=30)`: the source knows this by then, and is asked about everything."""
+
+    def poll(timelines=None, *, hours):
+        at = NOW + timedelta(hours=hours)
+        tracker.control("clock", now=at.isoformat())
+        for number, timeline in (timelines or {}).items():
+            tracker.control("parcels", carrier=CJ, number=number, timeline=timeline)
+        TrackingPoll.objects.filter(is_active=True).update(next_poll_at=at)
+        return asking.poll_due(at=at)
+
+    return poll

@@ -32,8 +32,8 @@ PARCELS = 5
 def poll(processes, at: datetime, **env: str):
     """One run of the tracking job in a process of its own; ended."""
     code = (
-        "from datetime import datetime; from shipping.tasks import poll_tracking;"
-        f"poll_tracking(at=datetime.fromisoformat({at.isoformat()!r}))"
+        "from datetime import datetime; from shipping.services.tracking.asking import poll_due;"
+        f"poll_due(at=datetime.fromisoformat({at.isoformat()!r}))"
     )
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "shell", "-c", code]
     running = processes.run(command, name="poll", env=env)

@@ -7,7 +7,7 @@ from accounts.roles import Role
 from shipping.couriers import COURIERS, TABLE
 from shipping.models import Courier, CourierCode, Parcel, TrackingAccount, TrackingPoll
 from shipping.services.couriers import codes_of, save_courier
-from shipping.tasks import poll_tracking
+from shipping.services.tracking.asking import poll_due
 from tests.fixtures.orders import NOW
 
 LATER = NOW + timedelta(days=1)
@@ -21,9 +21,9 @@ def test_a12_an_unknown_carrier_id(make_sent, make_staff, sign_in, tracker, db, 
     CourierCode.objects.filter(courier="CJGLS", system="tracker_delivery").update(code="kr.nobody")
     TABLE.forget()
     with caplog.at_level(logging.ERROR, logger="oms.tracking"):
-        poll_tracking(at=LATER)
+        poll_due(at=LATER)
         calls = tracker.read("counters")["requests"]
-        poll_tracking(at=LATER + timedelta(hours=3))
+        poll_due(at=LATER + timedelta(hours=3))
     assert tracker.read("counters")["requests"] == calls  # nothing is asked any more
     assert [one.message for one in caplog.records] == ["a courier code was refused"]
     assert COURIERS["CJGLS"].refused == {"tracker_delivery"}
@@ -39,5 +39,5 @@ def test_a12_an_unknown_carrier_id(make_sent, make_staff, sign_in, tracker, db, 
     codes = codes_of(row) | {("tracker_delivery", ""): "kr.cjlogistics"}
     save_courier(slug="CJGLS", seen_version=row.version, facts={}, codes=codes, actor=make_staff(), at=LATER)
     assert COURIERS["CJGLS"].refused == frozenset()
-    assert poll_tracking(at=LATER + timedelta(hours=4)) == 30
+    assert poll_due(at=LATER + timedelta(hours=4)) == 30
     assert set(Parcel.objects.values_list("stage", flat=True)) == {"NO_INFO"}

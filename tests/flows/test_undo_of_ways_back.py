@@ -35,8 +35,21 @@ MONEY = {
     "replay-notice", "report-bounce", "retry-refund", "revive-order", "unallocate-deposit", "withdraw-refund",
 }  # fmt: skip
 """Acts on money that others hear of (a PG, a bank, the buyer), or whose way back is another act with its own reason."""
-BY_ANOTHER_BUTTON = {"hold-refund": "환불보류 해제", "release-refund": "환불보류"}
-NO_UNDO = {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill"} | MONEY
+EXCEPTIONS = {
+    "ask-courier-again", "assign-exception", "come-back", "inquire-exception", "note-exception", "resend",
+    "resume-parcel",
+}  # fmt: skip
+"""Acts on boxes and cases that are set right by the next decision, not by taking one back."""
+BY_ANOTHER_BUTTON = {
+    "hold-refund": "환불보류 해제", "release-refund": "환불보류", "unmerge-shipments": "합포장",
+    "close-exception": "다시 열기", "reopen-exception": "처리 완료", "lose-parcel": "다시 배송",
+}  # fmt: skip
+PRINTED = {"print-labels", "print-packing", "print-picking", "reprint-labels"}
+"""Paper says for itself what stays of it."""
+NO_UNDO = (
+    {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}
+    | MONEY | EXCEPTIONS
+)  # fmt: skip
 
 
 def facts(row: Any) -> dict[str, Any]:
@@ -218,5 +231,8 @@ def test_the_dialog_of_every_act_says_whether_it_can_be_taken_back(make_order, s
     said = preview_of(job, ACTIONS[name], items.counts(job)).undo_text
     if name in BY_ANOTHER_BUTTON:
         assert said == BY_ANOTHER.format(label=BY_ANOTHER_BUTTON[name])
+    elif name in PRINTED:
+        assert said == ACTIONS[name].remark
+        assert not ACTIONS[name].is_undoable
     else:
         assert said == (CANNOT_UNDO if name in NO_UNDO else CAN_UNDO)

@@ -13,10 +13,11 @@ from orders.states import LineState
 from shipping.adapters.base import RawEvent
 from shipping.models import Parcel, StatusRule, TrackingAccount, TrackingEvent, TrackingPoll, UnknownStatus
 from shipping.services.tracking import reproject
+from shipping.services.tracking.asking import poll_due
 from shipping.services.tracking.rules import BOOK
 from shipping.services.tracking.statuses import Meaning, map_unknown
+from shipping.services.tracking.stored import raw_event
 from shipping.states import ParcelState, Reason, TrackingStage
-from shipping.tasks import poll_tracking
 from tests.fixtures.orders import NOW
 
 CJ = "kr.cjlogistics"
@@ -76,9 +77,9 @@ def test_a7_an_unknown_status_is_listed_once_and_mapped(make_sent, make_staff, t
     tell(tracker, sent[:5], PICKED_UP, ODD)
     tell(tracker, sent[5:], PICKED_UP)
     with caplog.at_level(logging.WARNING, logger="oms.tracking"):
-        assert poll_tracking(at=LATER) == 6
+        assert poll_due(at=LATER) == 6
         due()
-        assert poll_tracking(at=LATER + timedelta(seconds=1)) == 6  # the same answers again
+        assert poll_due(at=LATER + timedelta(seconds=1)) == 6  # the same answers again
     row = UnknownStatus.objects.get()
     assert (row.source, row.courier, row.code, row.text) == ("tracker_delivery", "CJGLS", "UNKNOWN", LEFT)
     assert (row.count, row.rule, row.first_seen_on, row.last_seen_on) == (5, None, LATER.date(), LATER.date())
@@ -104,14 +105,14 @@ def test_a7_an_unknown_status_is_listed_once_and_mapped(make_sent, make_staff, t
     StatusRule.objects.filter(pk=rule.pk).update(looked_up_to=0)
     assert drained(settled(rule)) == 0  # a second relay, a second click: nothing more to do
     TrackingPoll.objects.update(is_active=True, next_poll_at=LATER, lease_until=None)
-    poll_tracking(at=LATER + timedelta(minutes=5))  # and the courier telling it again
+    poll_due(at=LATER + timedelta(minutes=5))  # and the courier telling it again
     assert (TrackingEvent.objects.count(), OrderEvent.objects.count()) == (events, moves)
     assert UnknownStatus.objects.get().count == 5
 
 
 def test_a_reason_that_staff_chose_is_read_from_the_stored_event(make_sent, make_staff, tracker, account):
     tell(tracker, make_sent(), PICKED_UP, ODD)
-    poll_tracking(at=LATER)
+    poll_due(at=LATER)
     rule = map_to(TrackingStage.ATTEMPT_FAILED, make_staff(), reason=Reason.ABSENT)
     assert drained(settled(rule)) == 1
     assert (stages(), Parcel.objects.get().state) == ({"ATTEMPT_FAILED"}, ParcelState.HANDED_OVER)
@@ -121,23 +122,23 @@ def test_a_reason_that_staff_chose_is_read_from_the_stored_event(make_sent, make
 def test_a_stored_event_is_read_as_it_was_told(make_sent, tracker, account):
     """Name and sentence, a scan without a time, and rows of before, which hold less."""
     tell(tracker, make_sent(), PICKED_UP, {**ODD, "at": None}, scan(7, "UNKNOWN", "", description="문 앞"))
-    poll_tracking(at=LATER)
+    poll_due(at=LATER)
     rows = list(TrackingEvent.objects.order_by("at", "seq"))
-    told = [reproject.raw_event(row) for row in rows]
+    told = [raw_event(row) for row in rows]
     assert [(one.name, one.text) for one in told] == [
         ("집화처리", "상품 인수"), (LEFT, "경비실에 맡겼습니다."), ("", "문 앞"),
     ]  # fmt: skip
     assert told[1] == RawEvent(code="UNKNOWN", name=LEFT, text="경비실에 맡겼습니다.", place="서울")
     assert (told[0].at, rows[1].at) == (NOW + timedelta(hours=4), NOW + timedelta(hours=4))
     rows[1].raw_name = rows[1].raw_at = rows[1].is_date_only = None
-    old = reproject.raw_event(rows[1])
+    old = raw_event(rows[1])
     assert (old.name, old.text, old.is_date_only) == ("", f"{LEFT} 경비실에 맡겼습니다.", True)
 
 
 def test_a_value_that_is_told_again_without_its_rule_is_listed_again(make_sent, make_staff, tracker, account):
     first, second = make_sent(2)
     tell(tracker, [first], PICKED_UP, ODD)
-    poll_tracking(at=LATER)
+    poll_due(at=LATER)
     rule = map_to(TrackingStage.AVAILABLE_FOR_PICKUP, make_staff())
     drained(settled(rule))
     assert UnknownStatus.objects.get().rule == rule
@@ -145,7 +146,7 @@ def test_a_value_that_is_told_again_without_its_rule_is_listed_again(make_sent, 
     BOOK.forget()
     tell(tracker, [second], PICKED_UP, ODD)
     TrackingPoll.objects.filter(parcel__waybill=second.waybill).update(next_poll_at=LATER)
-    poll_tracking(at=LATER + timedelta(days=1))
+    poll_due(at=LATER + timedelta(days=1))
     row = UnknownStatus.objects.get()
     assert (row.rule, row.last_seen_on) == (None, (LATER + timedelta(days=1)).date())
 
@@ -155,7 +156,7 @@ def test_many_parcels_go_in_rounds_and_a_kill_between_them_loses_none(
 ):
     monkeypatch.setattr(reproject, "LOOKED_AT", 3)
     tell(tracker, make_sent(7), PICKED_UP, ODD)
-    poll_tracking(at=LATER)
+    poll_due(at=LATER)
     rule = map_to(TrackingStage.RETURNING, make_staff())
     at = settled(rule)
     assert reproject.apply_rules(at=at) == 3
@@ -170,7 +171,7 @@ def test_many_parcels_go_in_rounds_and_a_kill_between_them_loses_none(
 def test_a_parcel_that_somebody_holds_waits_and_the_others_do_not(make_sent, make_staff, tracker, account):
     sent = make_sent(3)
     tell(tracker, sent, PICKED_UP, ODD)
-    poll_tracking(at=LATER)
+    poll_due(at=LATER)
     rule = map_to(TrackingStage.AVAILABLE_FOR_PICKUP, make_staff())
     somebody = connection.copy()
     somebody.set_autocommit(False)

@@ -13,13 +13,22 @@ from orders.models import Delivery, OrderEvent, OrderLine
 from orders.services import progress
 from orders.states import ConfirmedBy, DeliveredBy, LineState
 from shipping import handlers
-from shipping.models import AccountState, Parcel, ParcelLine, Shipment, TrackingAccount, TrackingEvent, TrackingPoll
+from shipping.models import (
+    AccountState,
+    Parcel,
+    ParcelLine,
+    Shipment,
+    TrackingAccount,
+    TrackingEvent,
+    TrackingLane,
+    TrackingPoll,
+)
 from shipping.services import shipments, waybills
 from shipping.services.tracking import asking, polling
 from shipping.services.tracking.answers import write_answers
+from shipping.services.tracking.asking import poll_due
 from shipping.services.waybills import WaybillEntry
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
-from shipping.tasks import poll_tracking
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
 
@@ -74,12 +83,12 @@ def test_a17_fifty_parcels(make_sent, tracker, account):
         tracker.control("faults", kind="http_500", number=number)
     for number in numbers[48:]:
         tracker.control("faults", kind="bad_number", number=number)
-    assert poll_tracking(at=NOW + timedelta(hours=1)) == 0
+    assert poll_due(at=NOW + timedelta(hours=1)) == 0
     before = moves()
 
     at = LATER
     for _ in range(3):
-        poll_tracking(at=at)
+        poll_due(at=at)
         at += timedelta(minutes=10)
 
     lines = OrderLine.objects.order_by("pk")
@@ -198,7 +207,7 @@ def test_what_staff_took_back_is_not_delivered_again_by_the_same_scan(make_sent,
 def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tracker, account, staff):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
-    [lease] = polling.claim(at=LATER)
+    [lease] = polling.claim(at=LATER, courier="CJGLS")
     with asking.open_source(account) as source:
         result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     ids = shipments.lines_of([shipment.pk])
@@ -213,9 +222,9 @@ def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tra
 def test_a_lease_that_ran_out_writes_nothing(make_sent, tracker, account):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
-    [lease] = polling.claim(at=LATER)
-    assert polling.claim(at=LATER) == []
-    [newer] = polling.claim(at=LATER + timedelta(minutes=11))
+    [lease] = polling.claim(at=LATER, courier="CJGLS")
+    assert polling.claim(at=LATER, courier="CJGLS") == []
+    [newer] = polling.claim(at=LATER + timedelta(minutes=11), courier="CJGLS")
     with asking.open_source(account) as source:
         result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     assert write_answers(answers=[(lease, result)], at=LATER) == 0
@@ -239,17 +248,21 @@ def test_a_fault_of_the_source_changes_no_order_and_backs_off(kind, make_sent, t
     assert asking.poll_due(at=LATER) == 6
     assert moves() == before
     assert not TrackingEvent.objects.exists()
-    account.refresh_from_db()
-    assert account.failing_since == LATER
+    lane = TrackingLane.objects.get(courier="CJGLS")
+    assert (lane.failed_in_a_row, lane.opened_until) == (6, None)
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {1}
-    # The breaker is open: nobody is asked, then one.
-    assert asking.poll_due(at=LATER + timedelta(seconds=30)) == 0
+    # So few failures open the breaker when they go on for two minutes: nobody is asked, then one.
+    TrackingPoll.objects.filter(waybill=sent[0].waybill).update(next_poll_at=LATER)
+    assert asking.poll_due(at=LATER + timedelta(minutes=3)) == 1
+    lane.refresh_from_db()
+    assert (lane.failing_since, lane.opened_seconds) == (lane.first_failed_at, 60)
+    assert asking.poll_due(at=LATER + timedelta(minutes=3, seconds=30)) == 0
     tracker.control("faults", method="DELETE")
-    TrackingPoll.objects.update(next_poll_at=LATER)
-    assert asking.poll_due(at=LATER + timedelta(minutes=2)) == 1
-    account.refresh_from_db()
-    assert (account.failing_since, account.failures) == (None, 0)
-    assert asking.poll_due(at=LATER + timedelta(minutes=2)) == 5
+    assert asking.poll_due(at=LATER + timedelta(minutes=5)) == 1
+    lane.refresh_from_db()
+    assert (lane.failing_since, lane.failed_in_a_row, lane.opened_until) == (None, 0, None)
+    # The one that was asked twice in vain waits a quarter of an hour.
+    assert asking.poll_due(at=LATER + timedelta(minutes=25)) == 5
     assert {one.step for one in again(sent)} == {"DELIVERED"}
 
 
@@ -262,7 +275,8 @@ def test_refused_keys_block_the_account_and_a_good_answer_frees_it(make_sent, tr
     assert account.state == AccountState.BLOCKED
     assert {poll.fail_count for poll in TrackingPoll.objects.all()} == {0}
     assert asking.poll_due(at=LATER + timedelta(minutes=1)) == 0
-    TrackingAccount.objects.update(api_key="client:secret")
+    account.set_options({"api_key": "client:secret"})
+    account.save()
     assert asking.poll_due(at=LATER + timedelta(minutes=6)) == 1
     account.refresh_from_db()
     assert account.state == AccountState.OK
@@ -277,13 +291,13 @@ def test_a_rate_limit_is_obeyed_and_counts_against_nobody(make_sent, tracker, ac
     assert asking.poll_due(at=LATER + timedelta(seconds=60)) == 0
 
 
-def test_one_courier_with_a_backlog_leaves_room_for_the_others(make_sent, account):
+def test_one_courier_with_a_backlog_leaves_room_for_the_others(make_sent, tracker, account):
     make_sent(30)
     TrackingPoll.objects.update(next_poll_at=NOW)
     mine = TrackingPoll.objects.order_by("pk").values_list("pk", flat=True)[25:]
     TrackingPoll.objects.filter(pk__in=list(mine)).update(courier="HANJIN", next_poll_at=NOW + timedelta(hours=1))
-    couriers = Counter(lease.courier for lease in polling.claim(at=LATER, limit=24))
-    assert couriers == {"CJGLS": 19, "HANJIN": 5} or couriers == {"CJGLS": 20, "HANJIN": 4}
+    assert asking.poll_due(at=LATER, limit=10) == 10 + 5
+    assert not TrackingPoll.objects.filter(courier="HANJIN", next_poll_at__lte=LATER).exists()
 
 
 def test_thirty_days_without_a_delivery_end_the_questions(make_sent, tracker, account):

@@ -21,8 +21,8 @@ from payments.models import LedgerEntry, Payment
 from payments.states import EntryKind, PaymentState
 from shipping.models import ExcelTemplate, Parcel, Shipment, TrackingAccount, TrackingPoll
 from shipping.services import shipments
+from shipping.services.tracking.asking import poll_due
 from shipping.states import ParcelState
-from shipping.tasks import poll_tracking
 from tests.fixtures.answers import text_of
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.products import figures, ledger
@@ -186,7 +186,7 @@ def arrive(tracker, given, *, sent_at):
     tell_moving(tracker, [one], sent_at=sent_at)
     later = sent_at + timedelta(days=1)
     tracker.control("clock", now=later.isoformat())
-    assert poll_tracking(at=later) == 8
+    assert poll_due(at=later) == 8
     assert states()[S.DELIVERED] == 7
     assert reloaded(Shipment.objects.get(waybill=one)).step == "SHIPPING"
     tell_delivered(tracker, [one], sent_at=sent_at + timedelta(days=1))
@@ -195,7 +195,7 @@ def arrive(tracker, given, *, sent_at):
         if due is None:
             break
         tracker.control("clock", now=due.isoformat())
-        poll_tracking(at=due)
+        poll_due(at=due)
     delivered = OrderLine.objects.filter(state=S.DELIVERED)
     assert set(delivered.values_list("delivered_by", flat=True)) == {DeliveredBy.TRACKER}
     assert Counter(delivered.values_list("delivered_at", flat=True)) == {

@@ -99,7 +99,8 @@ def test_every_card_is_the_total_of_its_list_its_file_and_its_api(parcels, stran
     found = cards(client)
     assert set(found) == {
         "today", "awaiting-payment", "preparing", "ready", "shipping", "delivered", "confirmed",
-        "late", "due-today", "held", "unmapped", "tracking", "money-short", "money-over", "failed-jobs", "dead",
+        "late", "due-today", "held", "unmapped", "tracking", "exceptions", "money-short", "money-over",
+        "failed-jobs", "dead",
         "matching", "refund-draft", "refund-pay", "refund-failed", "stuck-notices",
     }  # fmt: skip
     assert (found["money-short"][0], found["money-over"][0]) == (1, 2)

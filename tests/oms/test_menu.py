@@ -14,6 +14,7 @@ from oms.menu import MENU, menu_for
 ENTRIES = [entry for _, entries in MENU for entry in entries]
 SAMPLES = {"<uuid:": "0b5f3a34-9c0e-4f5e-8a0e-5a1f0f6f2f11", "<int:": "7", "<slug:": "word", "<str:": "word"}
 OUTSIDE = (
+    "/t/", "/rider/",
     "/login/", "/logout/", "/invitation/", "/me/", "/acts/", "/menu/counts/", "/api/", "/healthz", "/readyz",
     "/payments/webhooks/", "/payments/bank-feed/", "/payments/7/",
 )  # fmt: skip

@@ -42,7 +42,7 @@ def test_owner_and_auditor_look_and_only_the_owner_changes(sign_in, role, page):
 
 def test_the_index_leads_to_pages_that_exist(client):
     urls = re.findall(r'<li><a href="([^"]+)"><b>', body(client.get("/settings/")))
-    assert len(urls) == len(set(urls)) == 20
+    assert len(urls) == len(set(urls)) == 23
     for url in urls:
         assert client.get(url).status_code == 200, url
 
@@ -232,5 +232,7 @@ def test_every_kind_of_setting_has_a_page():
     shown = {"settings", *(group for page in GroupPage.__subclasses__() for group in page.groups)} | {
         "배송",
         "보내는 분",
+        "배송방법",
+        "도서산간",
     }
     assert {one.group for one in declared_settings()} - shown == set()

@@ -167,12 +167,13 @@ def test_an_unmapped_line_is_not_packed(make_order, lines_of, staff):
 # from the table under test. T19 by hand waits for a claim that is open, and for money that the PG may have taken back.
 TO_CONFIRMED = {"confirm_purchase", "confirm_after_days"}
 BLOCKED = {
-    LockKind.CLAIM: {"acknowledge", "make_ready", "register_waybill", "ship", "cancel", *TO_CONFIRMED},
+    LockKind.CLAIM: {"acknowledge", "make_ready", "register_waybill", "ship", "cancel", "resend", *TO_CONFIRMED},
     LockKind.HOLD: {"make_ready", "register_waybill", "ship"},
-    LockKind.PAYMENT: {"make_ready", "register_waybill", "ship", "confirm_after_days", "cancel"},
+    LockKind.PAYMENT: {"make_ready", "register_waybill", "ship", "confirm_after_days", "cancel", "resend"},
     LockKind.MAPPING: {"make_ready"},
     LockKind.ADDRESS: {"ship"},
     LockKind.DEPOSIT_PENDING: {"cancel_unpaid"},
+    LockKind.DELIVERY: {"confirm_after_days"},
 }
 
 

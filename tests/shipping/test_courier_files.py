@@ -165,6 +165,7 @@ def test_presets_are_there_and_the_example_says_so(db):
         "CJ대한통운 LOIS": True,
         "우체국 계약소포 (11열, 고객주문번호 없음)": True,
         "수하인 양식 (11열, 고객주문번호 없음)": True,
+        "굿스플로 (예시: 굿스플로 양식에 맞게 고쳐 쓰세요)": False,
     }
     assert [one.name for one in ExcelTemplate.objects.filter(is_default=True)] == ["CJ대한통운 A"]
     for one in ExcelTemplate.objects.all():

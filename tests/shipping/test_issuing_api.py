@@ -87,7 +87,7 @@ def test_asking_twice_asks_once(make_shipments, staff, contract, courier):
 
 def test_a_lost_answer_to_a_booking_is_asked_again_with_the_same_number(make_shipments, staff, contract, courier):
     rows = make_shipments(1)
-    courier.faults = [("register", "lost"), ("look_up", "lost")]
+    courier.faults = [("register", "lost"), ("look_up", "lost"), ("register", "lost")]
     ask(rows, contract, staff)
     issue_cj(at=NOW)
     [number] = WaybillNumber.objects.all()
@@ -100,7 +100,7 @@ def test_a_lost_answer_to_a_booking_is_asked_again_with_the_same_number(make_shi
     assert states() == ["USED"]
     assert again(rows)[0].waybill == number.number
     assert courier.bookings == {number.key: number.number}
-    assert (courier.given, courier.calls["register"]) == (1, 1)
+    assert courier.given == 1
 
 
 def test_a_process_that_dies_around_the_booking_leaves_one_number(
@@ -255,7 +255,7 @@ def test_a_cancellation_that_the_courier_refuses_is_flagged(make_shipments, staf
 
 def test_only_a_manager_gives_a_doubtful_number_up_and_it_stays_on_record(make_shipments, staff, contract, courier):
     rows = make_shipments(1)
-    courier.faults = [("register", "lost"), ("look_up", "lost"), ("look_up", "lost"), ("look_up", "lost")]
+    courier.faults = [("register", "lost"), ("look_up", "lost")] * 3
     ask(rows, contract, staff)
     for minutes in (0, 1, 2):
         issue_cj(at=NOW + minutes * MINUTE)

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.roles import Role
 from core.lists import lists
 from orders.services import locks
-from shipping.models import AccountState, Shipment, TrackingAccount
+from shipping.models import AccountState, Shipment, TrackingAccount, TrackingLane
 from shipping.services import shipments
 from shipping.states import DeliveryMethod
 from tests.fixtures.orders import NOW
@@ -72,6 +72,7 @@ def test_shipping_and_delivered_follow_their_shipments(make_sent, staff):
     sent = make_sent(2)
     assert counts("shipping") == {
         "all": 2, "waiting": 2, "moving": 0, "out": 0, "failed": 0, "still": 0, "error": 0,
+        "visit": 0, "unfetched": 0, "handed": 0,
     }  # fmt: skip
     assert counts("shipping", at=NOW + timedelta(hours=25))["still"] == 2
     line_ids = shipments.lines_of([sent[0].pk])
@@ -121,9 +122,14 @@ def test_the_banner_tells_when_tracking_stands_still(make_sent, sign_in):
     assert "배송조회 계정이 없어" in client.get("/orders/shipping/").content.decode()
     account = TrackingAccount.objects.create(code="tracker_delivery", name="배송조회", base_url="http://127.0.0.1:1")
     assert 'data-note="notice"' not in client.get("/orders/shipping/").content.decode()
-    account.failing_since = NOW
-    account.save()
-    assert "지연되고 있습니다" in client.get("/orders/shipping/").content.decode()
+    lane = TrackingLane.objects.create(account=account, courier="CJGLS", failing_since=NOW)
+    assert "CJ대한통운 조회가" in client.get("/orders/shipping/").content.decode()
+    # Another account has taken over.
+    other = TrackingAccount.objects.create(code="own", name="자체 서버", base_url="http://127.0.0.1:1")
+    TrackingLane.objects.create(account=other, courier="CJGLS", last_ok_at=NOW + timedelta(minutes=20))
+    assert 'data-note="notice"' not in client.get("/orders/shipping/").content.decode()
+    other.delete()
+    lane.delete()
     account.state, account.blocked_at = AccountState.BLOCKED, NOW
     account.save()
     assert "인증이 거절되어" in client.get("/orders/shipping/").content.decode()

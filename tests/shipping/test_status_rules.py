@@ -33,17 +33,20 @@ def read(*own, code="", name="", text="", source="tracker_delivery", courier="CJ
 @pytest.mark.parametrize(
     ("source", "courier", "code", "name", "stage"),
     [
-        ("cj_feed", "CJGLS", "01", "집화지시", Stage.REGISTERED),
-        ("cj_feed", "CJGLS", "11", "집화처리", Stage.PICKED_UP),
-        ("cj_feed", "CJGLS", "12", "미집화", Stage.PICKUP_FAILED),
-        ("cj_feed", "CJGLS", "44", "", Stage.IN_TRANSIT),
-        ("cj_feed", "CJGLS", "82", "배송출발", Stage.OUT_FOR_DELIVERY),
-        ("cj_feed", "CJGLS", "84", "미배송", Stage.ATTEMPT_FAILED),
-        ("cj_feed", "CJGLS", "91", "배송완료", Stage.DELIVERED),
-        ("cj_feed", "CJGLS", "77", "", Stage.UNKNOWN),
-        ("cj_feed", "CJGLS", "77", "반송", Stage.RETURNING),
+        ("cj", "CJGLS", "01", "집화지시", Stage.REGISTERED),
+        ("cj", "CJGLS", "11", "집화처리", Stage.PICKED_UP),
+        ("cj", "CJGLS", "12", "미집화", Stage.PICKUP_FAILED),
+        ("cj", "CJGLS", "44", "", Stage.IN_TRANSIT),
+        ("cj", "CJGLS", "82", "배송출발", Stage.OUT_FOR_DELIVERY),
+        ("cj", "CJGLS", "84", "미배송", Stage.ATTEMPT_FAILED),
+        ("cj", "CJGLS", "91", "배송완료", Stage.DELIVERED),
+        ("cj", "CJGLS", "77", "", Stage.UNKNOWN),
+        ("cj", "CJGLS", "77", "반송", Stage.RETURNING),
         ("hanjin", "HANJIN", "05", "", Stage.REGISTERED),
         ("hanjin", "HANJIN", "63", "", Stage.IN_TRANSIT),
+        ("hanjin", "HANJIN", "63", "배송출발", Stage.OUT_FOR_DELIVERY),  # what is not certain of a code gives way
+        ("hanjin", "HANJIN", "08", "", Stage.PICKUP_FAILED),
+        ("hanjin", "HANJIN", "14", "", Stage.IN_TRANSIT),
         ("hanjin", "HANJIN", "66", "", Stage.DELIVERED),
         ("hanjin", "HANJIN", "92", "", Stage.ATTEMPT_FAILED),
         ("hanjin", "HANJIN", "03", "", Stage.CANCELLED),
@@ -64,10 +67,31 @@ def read(*own, code="", name="", text="", source="tracker_delivery", courier="CJ
         ("epost", "EPOST", "", "배달완료", Stage.DELIVERED),
         ("epost", "EPOST", "", "미배달", Stage.ATTEMPT_FAILED),
         ("epost", "EPOST", "", "신청취소", Stage.CANCELLED),
+        ("epost_open", "EPOST", "", "배달준비", Stage.OUT_FOR_DELIVERY),
     ],
 )
 def test_the_presets_of_every_source(source, courier, code, name, stage):
     assert read(code=code, name=name, source=source, courier=courier) == stage
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "reason"),
+    [
+        ("고객 부재", Stage.ATTEMPT_FAILED, Reason.ABSENT),
+        ("고객정보 오류", Stage.ATTEMPT_FAILED, Reason.ADDRESS),
+        ("수취 거부 (문 앞에서)", Stage.ATTEMPT_FAILED, Reason.REFUSED),
+        ("지연 도착", Stage.ATTEMPT_FAILED, Reason.NONE),
+        ("배송전 취소", Stage.ATTEMPT_FAILED, Reason.NONE),
+        ("결재 불가", Stage.EXCEPTION, Reason.NONE),
+        ("상품 사고(파손/분실)", Stage.EXCEPTION, Reason.LOST),
+    ],
+)
+def test_the_words_beside_a_failed_delivery_of_cj_count(text, stage, reason):
+    event = RawEvent(code="84", name="미배송", text=text)
+    rules = Rules(PRESETS, source="cj", courier="CJGLS")
+    assert (rules.stage_of(event), rules.reason_of(event, stage)) == (stage, reason)
+    own = rule(CODE, "84", Stage.ATTEMPT_FAILED, source="cj", courier="CJGLS")
+    assert Rules([*PRESETS, own], source="cj", courier="CJGLS").stage_of(event) == Stage.ATTEMPT_FAILED
 
 
 def test_the_order_of_the_rules():

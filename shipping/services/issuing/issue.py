@@ -131,7 +131,7 @@ def _wanted(
     for pk in sorted(rows.shipments.keys() & set(shipment_ids)):
         live = next((p for p in rows.parcels_of.get(pk, []) if p.state in LIVE), None)
         mine = numbers.get(pk)
-        if reason := shipment_refusal(rows.shipments[pk], rows):
+        if reason := shipment_refusal(rows.shipments[pk], rows, courier=contract.courier):
             refused[pk] = reason
         elif live is not None:
             refused[pk] = ALREADY.format(number=live.waybill)

@@ -18,12 +18,13 @@ from core.http import Client, HttpProblem
 from core.sealing import Unreadable
 from shipping.adapters import cj_wire, epost_issue, hanjin_wire
 from shipping.adapters.cj_issue import CjIssuer
-from shipping.adapters.cj_wire import CjWire, MemoryTokenStore
+from shipping.adapters.cj_wire import CjWire
 from shipping.adapters.epost_issue import EpostIssuer
 from shipping.adapters.hanjin_issue import HanjinIssuer
 from shipping.adapters.hanjin_wire import HanjinHost
 from shipping.adapters.issuing import WaybillIssuer
 from shipping.models import CourierContract
+from shipping.services.cj_tokens import tokens_of
 from shipping.states import ContractMode
 
 PATIENT = (5.0, 30.0)
@@ -54,12 +55,8 @@ class Line:
         return Client(url, timeout=self.timeout, allow_loopback=loopback, connections=IN_FLIGHT)
 
 
-_tokens: dict[tuple[str, str], MemoryTokenStore] = {}
-"""CJ's token of the day by address and customer, for the whole process: asking for one too often blocks a contract."""
-
-
 def _open_cj(line: Line) -> WaybillIssuer:
-    tokens = _tokens.setdefault((line.address, line.customer_code), MemoryTokenStore())
+    tokens = tokens_of(line.address, line.customer_code)
     wire = CjWire(line.client(), customer=line.customer_code, business=line.business_number, tokens=tokens)
     return CjIssuer(wire)
 

@@ -33,7 +33,7 @@ from shipping.services.issuing.contracts import block
 from shipping.services.issuing.issue import TYPED, drafted
 from shipping.services.issuing.issuers import CannotOpen, issuer_of
 from shipping.services.waybills import WaybillEntry
-from shipping.states import DeliveryMethod, NumberState, ParcelState
+from shipping.states import TRACKED, NumberState, ParcelState
 
 log = logging.getLogger("shipping.issuing")
 
@@ -282,7 +282,7 @@ def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[Waybil
     for row in rows:
         pk = row.shipment_id
         has_place = row.parcel_id in open_boxes if row.parcel_id else pk not in parcels
-        if shipments.get(pk) != ShipmentStep.READY or methods.get(pk) != DeliveryMethod.PARCEL or not has_place:
+        if shipments.get(pk) != ShipmentStep.READY or methods.get(pk) not in TRACKED or not has_place:
             is_known = bool(row.doubts) or row.attempts > 1 or row.state == NumberState.REGISTERED
             claims.retire(row, at=at, error=GONE, told="", may_be_booked=is_known)
         elif lock := blocking(locks[pk], "register_waybill"):

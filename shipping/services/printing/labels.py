@@ -26,7 +26,7 @@ from shipping.couriers import COURIERS
 from shipping.models import Parcel, PrintBatch, PrintItem, PrintKind, Shipment
 from shipping.services.printing.batches import add_items, batch_for, sort_keys
 from shipping.services.shipments import Locked, locked_whole
-from shipping.states import DeliveryMethod, Direction, ParcelState
+from shipping.states import TRACKED, Direction, ParcelState
 
 NO_NUMBER = "송장번호가 없습니다. 송장을 먼저 등록하거나 채번하세요."
 NOT_NEEDED = "송장이 필요 없는 배송방법입니다."
@@ -107,7 +107,7 @@ def printable_parcels(shipment_ids: Collection[int]) -> dict[int, list[int]]:
 def without_number(shipment_ids: Collection[int]) -> dict[int, str]:
     """송장번호 없음: the sentence for shipments without a box that could be printed."""
     rows = dict(Shipment.objects.filter(pk__in=list(shipment_ids)).values_list("pk", "method"))
-    text = {pk: NO_NUMBER if method == DeliveryMethod.PARCEL else NOT_NEEDED for pk, method in rows.items()}
+    text = {pk: NO_NUMBER if method in TRACKED else NOT_NEEDED for pk, method in rows.items()}
     return {pk: text.get(pk, NOT_FOUND) for pk in shipment_ids}
 
 
@@ -173,7 +173,7 @@ def refusal_of_shipment(rows: Locked, shipment_id: int) -> str:
     shipment = rows.shipments.get(shipment_id)
     if shipment is None:
         return NOT_FOUND
-    if shipment.method != DeliveryMethod.PARCEL:
+    if shipment.method not in TRACKED:
         return NOT_NEEDED
     lines = [line for pk in rows.lines_of[shipment_id] if (line := rows.lines[pk]).state not in CLOSED]
     for line in lines:

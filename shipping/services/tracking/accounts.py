@@ -1,22 +1,25 @@
-"""배송조회 계정: where and with which key we ask; the key goes in and never comes out."""
+"""배송조회 계정: where, with which key and how often we ask; the key goes in and never comes out."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
+from django.db import IntegrityError, transaction
 
-from core.exceptions import DomainError
+from core.exceptions import Conflict, DomainError
 from core.http import HttpProblem
+from core.sealing import Unreadable
 from shipping.adapters.base import TrackOutcome
 from shipping.couriers import COURIERS
-from shipping.models import AccountState, TrackingAccount
-from shipping.services.tracking import polling
-from shipping.services.tracking.sources import open_source
+from shipping.models import AccountState, CourierRoute, TrackingAccount
+from shipping.services.tracking import lanes
+from shipping.services.tracking.sources import KIND_OF, KINDS, code_for, open_source
 
-NAME = "tracker.delivery"
-PROBE = ("CJGLS", "000000000000")
+PROBE = "000000000000"
 """A number that nobody has: any answer about it proves address and key."""
 ANSWERS = {
     TrackOutcome.FOUND: "연결되었습니다.",
@@ -24,9 +27,10 @@ ANSWERS = {
     TrackOutcome.BAD_NUMBER: "연결되었습니다.",
     TrackOutcome.AUTH: "인증이 거절되었습니다. 키를 확인하세요.",
     TrackOutcome.RATE_LIMITED: "연결되었지만 조회 한도를 넘었습니다. 잠시 뒤 다시 시도하세요.",
-    TrackOutcome.UNKNOWN_CARRIER: "이 주소는 CJ대한통운을 조회할 수 없습니다. 주소를 확인하세요.",
+    TrackOutcome.UNKNOWN_CARRIER: "이 주소는 택배사 코드를 모릅니다. 주소를 확인하세요.",
     TrackOutcome.UNAVAILABLE: "응답을 받지 못했습니다. 주소를 확인하세요.",
 }
+KEY_LOST = "저장한 키를 열 수 없습니다. 키를 다시 입력하세요."
 NOT_SECURE = "주소는 https://로 시작해야 합니다."
 NO_ADDRESS = (
     "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요. 아이디(@), 빈칸, ?와 #은 쓸 수 없습니다."
@@ -41,30 +45,53 @@ class AccountRefused(DomainError):
     status = 422
 
 
-def tracking_account() -> TrackingAccount | None:
-    """배송조회 계정, None when there is none yet."""
-    return TrackingAccount.objects.filter(code=polling.SOURCE).first()
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """계정 조건: what the source allows; None means no limit, `min_interval` counts seconds."""
+
+    per_second: float | None = None
+    per_day: int | None = None
+    min_interval: int = 0
+    concurrency: int = 16
 
 
-def save_account(*, base_url: str, api_key: str, is_active: bool, at: datetime) -> TrackingAccount:
-    """계정 저장: an empty key keeps the stored one; a new address or key gives a blocked account another chance.
+def save_account(
+    *, account: TrackingAccount | None, kind: str, name: str, base_url: str, options: dict[str, str], is_active: bool,
+    terms: Terms, at: datetime,
+) -> TrackingAccount:  # fmt: skip
+    """계정 저장, a new one for None: an empty key keeps the stored one; a new address or key is tried at once.
 
-    Raises AccountRefused for what is no address, one that is not https (a sandbox of this computer may be plain) or a
-    key that no header can carry.
+    Raises AccountRefused for an unknown kind, for what is no address, one that is not https (a sandbox of this computer
+    may be plain) or a key that no header can carry; Conflict when a colleague registered the same code meanwhile.
     """
-    account = tracking_account() or TrackingAccount(code=polling.SOURCE, name=NAME)
+    if account is None:
+        if kind not in KINDS:
+            raise AccountRefused("모르는 조회 방식입니다. 목록에서 다시 고르세요.")
+        account = TrackingAccount(code=_free_code(kind), kind=kind)
     if problem := _address_problem(base_url, is_sandbox=account.is_sandbox):
         raise AccountRefused(problem)
-    if api_key and not (api_key.isascii() and api_key.isprintable()):
+    if any(not (text.isascii() and text.isprintable()) for text in options.values()):
         raise AccountRefused("키에 쓸 수 없는 글자가 있습니다. 발급받은 키를 그대로 붙여 넣으세요.")
-    has_changed = account.base_url != base_url or bool(api_key)
-    account.base_url, account.is_active = base_url, is_active
-    account.api_key = api_key or account.api_key
+    has_changed = account.base_url != base_url or any(options.values())
+    account.name, account.base_url, account.is_active = name, base_url, is_active
+    account.per_second, account.per_day = terms.per_second, terms.per_day
+    account.min_interval, account.concurrency = terms.min_interval, terms.concurrency
+    account.set_options(options)
     if has_changed:
-        account.state, account.blocked_at, account.last_error = AccountState.OK, None, ""
-        account.failing_since, account.failures, account.retry_at = None, 0, at
-    account.save()
+        account.state, account.blocked_at, account.last_error, account.retry_at = AccountState.OK, None, "", None
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError:
+        raise Conflict("다른 직원이 방금 같은 방식의 계정을 등록했습니다. 목록을 다시 확인하세요.") from None
+    KIND_OF.forget()
+    lanes.reset(account, at=at)
     return account
+
+
+def _free_code(kind: str) -> str:
+    taken = set(TrackingAccount.objects.filter(kind=kind).values_list("code", flat=True))
+    return next(code for n in range(1, 1000) if (code := kind if n == 1 else f"{kind[:16]}-{n}") not in taken)
 
 
 def _address_problem(base_url: str, *, is_sandbox: bool) -> str:
@@ -80,25 +107,47 @@ def _address_problem(base_url: str, *, is_sandbox: bool) -> str:
     return "" if is_sandbox or url.scheme == "https" else NOT_SECURE
 
 
+def save_routes(*, chosen: Mapping[str, Sequence[int]]) -> None:
+    """조회 경로 저장: by courier the ids of its accounts, the best first; none of them means every account.
+
+    Raises AccountRefused for an account that cannot ask the courier, or one that is named twice.
+    """
+    accounts = {one.pk: one for one in TrackingAccount.objects.all()}
+    for courier, ids in chosen.items():
+        known = COURIERS[courier]
+        if len(set(ids)) < len(ids):
+            raise AccountRefused(f"{known.name}: 같은 계정을 두 번 골랐습니다.")
+        for pk in ids:
+            if pk not in accounts or not code_for(courier, accounts[pk].kind):
+                raise AccountRefused(f"{known.name}: 이 택배사를 조회할 수 없는 계정입니다. 다시 고르세요.")
+    with transaction.atomic():
+        CourierRoute.objects.filter(courier__in=chosen).delete()
+        CourierRoute.objects.bulk_create(
+            CourierRoute(courier=courier, rank=rank, account_id=pk)
+            for courier, ids in chosen.items()
+            for rank, pk in enumerate(ids)
+        )
+
+
 def check_account(account: TrackingAccount) -> tuple[bool, str]:
     """연결 확인: ask about a number that nobody has; whether it works, and the sentence."""
-    courier, number = PROBE
+    code = next((code for slug in COURIERS if (code := code_for(slug, account.kind))), "")
     try:
         with open_source(account) as source:
-            outcome = source.track(carrier=COURIERS[courier].code(source.name), number=number).outcome
-    except (HttpProblem, ValueError):
+            outcome = source.track(carrier=code, number=PROBE).outcome
+    except Unreadable:
+        return False, KEY_LOST
+    except (HttpProblem, ValueError, LookupError):
         return False, ANSWERS[TrackOutcome.UNAVAILABLE]
     return outcome in WORKS, ANSWERS[outcome]
 
 
-def state_of(account: TrackingAccount | None) -> dict[str, Any]:
+def state_of(account: TrackingAccount, *, is_delayed: bool = False) -> dict[str, Any]:
     """계정 상태 in words."""
-    if account is None:
-        return {"text": "등록하지 않음", "is_bad": True}
     if not account.is_active:
         return {"text": "사용하지 않음", "is_bad": True}
     if account.state == AccountState.BLOCKED:
         return {"text": "인증이 거절되어 조회를 멈췄습니다", "is_bad": True}
-    if account.failing_since is not None:
+    if is_delayed:
         return {"text": "응답이 없어 조회가 지연되고 있습니다", "is_bad": True}
     return {"text": "정상" if account.last_ok_at else "아직 조회하지 않음", "is_bad": False}

@@ -4,32 +4,27 @@ Only while the lease token is still ours; only a proven delivery moves anything,
 Source: shipping.md 3.3, 3.4, 4.3, 4.4.
 """
 
-import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from core.bulk import update_rows
-from core.events import record
-from core.locks import LockTimeout
-from core.models import Source
-from core.state import move
-from orders.services import progress
-from orders.states import DeliveredBy, LineState
-from shipping import events
+from core.locks import LockTimeout, locking
 from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
-from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
-from shipping.projection import Alert, Projection, TrackedEvent, project
+from shipping.models import Parcel, TrackingPoll
+from shipping.projection import Alert, Projection, project
 from shipping.rollup import refresh_parcels
-from shipping.services.couriers import note_refused_code
+from shipping.services.exceptions import opening
+from shipping.services.exceptions.opening import Opening
+from shipping.services.exceptions.rules import Evidence
 from shipping.services.shipments import Locked, lines_of, locked_shipments
-from shipping.services.tracking import polling
-from shipping.services.tracking.polling import Lease
+from shipping.services.tracking import polling, voided
+from shipping.services.tracking.polling import Lease, Terms
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.unknown import Seen, note_unknown
-from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
+from shipping.services.tracking.sources import kind_of
+from shipping.services.tracking.writing import Read, ship_scanned, write
+from shipping.states import ExceptionKind, ParcelState, TrackingStage
 
 log = logging.getLogger("oms.tracking")
 
@@ -41,23 +36,8 @@ AUTH_PAUSE = timedelta(minutes=5)
 BUSY_PAUSE = timedelta(minutes=1)
 TOLD = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND})
 # What ends the questions about a parcel and puts it before a person.
-ENDING = {
-    TrackOutcome.BAD_NUMBER: TrackingAlert.NUMBER_INVALID,
-}
-ALERTS = {
-    Alert.NUMBER_REUSED: TrackingAlert.NUMBER_REUSED,
-    Alert.DELIVERED_AFTER_RETURN: TrackingAlert.DELIVERED_AFTER_RETURN,
-    Alert.DELIVERY_DISPUTED: TrackingAlert.DELIVERY_DISPUTED,
-}
-
-
-@dataclass(slots=True)
-class _Read:
-    """One answer that may be written: the poll, the parcel, and where the parcel stands now."""
-
-    poll: TrackingPoll
-    parcel: Parcel
-    seen: Projection
+ENDING = frozenset({TrackOutcome.BAD_NUMBER})
+_DOUBTS = frozenset({Alert.NUMBER_REUSED, Alert.DELIVERED_AFTER_RETURN, Alert.DELIVERY_DISPUTED})
 
 
 def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) -> int:
@@ -67,8 +47,6 @@ def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) ->
     next date. Parcels whose orders somebody holds are asked about again a minute later.
     """
     answers = sorted(answers, key=lambda answer: answer[0].parcel_id)
-    for slug in {lease.courier for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER}:
-        note_refused_code(slug=slug, system=polling.SOURCE, at=at)
     written = sum(_postpone(lease, result, at=at) for lease, result in answers if not _is_news(result))
     news = [answer for answer in answers if _is_news(answer[1])]
     for start in range(0, len(news), CHUNK):
@@ -86,8 +64,6 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     if result.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
         values |= {"next_poll_at": at + pause}
-    elif result.outcome == TrackOutcome.UNKNOWN_CARRIER:
-        values |= {"next_poll_at": at}  # its courier is asked about again when its code is mended
     elif result.outcome == TrackOutcome.AUTH:
         values |= {"next_poll_at": at + AUTH_PAUSE}
     else:
@@ -110,27 +86,35 @@ def _write_chunk(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
 
 def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
     by_parcel = {lease.parcel_id: (lease, result) for lease, result in answers}
+    with locking():
+        written = voided.write_voided(by_parcel, at=at)
     shipment_ids = set(Parcel.objects.filter(pk__in=by_parcel).values_list("shipment_id", flat=True))
-    with locked_shipments(lines_of(shipment_ids)) as rows:
+    line_ids = lines_of(shipment_ids)
+    with locked_shipments(line_ids) as rows:
         reads, ended = _mine(by_parcel, rows, at=at)
-        fresh = [read for read in reads if read.seen.fingerprint != read.poll.last_hash]
-        _store(fresh, at=at)
-        changed = {read.parcel.shipment_id for read in fresh} | _flag(ended, by_parcel)
-        refresh_parcels(changed)
-        _tell_lines(reads, rows, at=at)
-        polls = [_next(read, at=at, speed=speed) for read in reads]
+        if ship_scanned(reads, rows, at=at):
+            with locked_shipments(line_ids) as moved:
+                # The leases ended with the shipping: these answers were ours when we looked.
+                reads, rows = _read_again(reads, moved, by_parcel, at=at), moved
+        write(reads, rows, at=at)
+        _flag([parcel for _, parcel in ended], at=at)
+        terms = polling.terms_of({read.source for read in reads})
+        polls = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
+        _give_up([read for read in reads if not read.poll.is_active], at=at)  # type: ignore[union-attr]
         for poll, _ in ended:
             poll.is_active, poll.lease_until, poll.last_error = False, None, by_parcel[poll.pk][1].detail[:200]
         update_rows([*polls, *(poll for poll, _ in ended)], _POLL_FIELDS)
-    return len(reads) + len(ended)
+    return written + len(reads) + len(ended)
 
 
-_POLL_FIELDS = ("last_hash", "last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at")
+_POLL_FIELDS = (
+    "last_hash", "last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at", "pace",
+)  # fmt: skip
 
 
 def _mine(
     by_parcel: dict[int, Answer], rows: Locked, *, at: datetime
-) -> tuple[list[_Read], list[tuple[TrackingPoll, Parcel]]]:
+) -> tuple[list[Read], list[tuple[TrackingPoll, Parcel]]]:
     """Answers whose lease is still ours, read; and those that end the questions."""
     locked = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=by_parcel, is_active=True)
     polls = {poll.pk: poll for poll in locked.order_by("pk")}
@@ -142,185 +126,71 @@ def _mine(
             continue
         if result.outcome in ENDING:
             ended.append((poll, parcel))
-            continue
-        seen = project(
-            result.events,
-            previous=TrackingStage(parcel.stage) if parcel.stage else None,
-            numbered_at=parcel.numbered_at,
-            at=at,
-            rules=rules_for(poll.source, parcel.courier),
-            shipped_at=parcel.handed_over_at,
-        )
-        reads.append(_Read(poll, parcel, seen))
+        else:
+            reads.append(_read(poll, parcel, result, at=at))
     return reads, ended
 
 
-def _store(reads: Sequence[_Read], *, at: datetime) -> None:
-    TrackingEvent.objects.bulk_create(
-        (event for read in reads for event in _events(read.parcel, read.seen)), ignore_conflicts=True, batch_size=1000
+def _read(poll: TrackingPoll, parcel: Parcel, result: TrackResult, *, at: datetime) -> Read:
+    seen = seen_of(parcel, result.events, source=poll.source, at=at)
+    return Read(parcel, seen, poll.source, seen.fingerprint != poll.last_hash, poll)
+
+
+def seen_of(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: datetime) -> Projection:
+    """배송 현황 of a parcel by all events of a source."""
+    return project(
+        events,
+        previous=TrackingStage(parcel.stage) if parcel.stage else None,
+        numbered_at=parcel.numbered_at,
+        at=at,
+        rules=rules_for(kind_of(source), parcel.courier),
+        shipped_at=parcel.handed_over_at,
     )
-    _store_parcels(reads)
-    note_unknown((Seen(read.parcel.pk, read.poll.source, read.parcel.courier, read.seen) for read in reads), at=at)
 
 
-def _store_parcels(reads: Sequence[_Read]) -> None:
-    for read in reads:
-        parcel, seen = read.parcel, read.seen
-        parcel.stage, parcel.alert = seen.stage, _alert(seen)
-        parcel.first_scan_at = parcel.first_scan_at or seen.first_scan_at
-        parcel.last_event_at = seen.last_event_at or parcel.last_event_at
-        parcel.last_event_text = " ".join(filter(None, [seen.last_place, seen.last_text]))[:200]
-    told = ("stage", "alert", "first_scan_at", "last_event_at", "last_event_text")
-    update_rows([read.parcel for read in reads], told)
+def _read_again(reads: Sequence[Read], rows: Locked, by_parcel: dict[int, Answer], *, at: datetime) -> list[Read]:
+    """The same answers on rows that have moved since they were read."""
+    parcels = {parcel.pk: parcel for parcel in rows.parcels}
+    known = [read.parcel.pk for read in reads if read.parcel.pk in parcels]
+    polls = TrackingPoll.objects.in_bulk(known)
+    return [_read(polls[pk], parcels[pk], by_parcel[pk][1], at=at) for pk in known]
 
 
-def _events(parcel: Parcel, seen: Projection) -> Iterator[TrackingEvent]:
-    for seq, event in enumerate(seen.events):
-        yield TrackingEvent(
-            parcel=parcel,
-            source=polling.SOURCE,
-            seq=seq,
-            raw_code=event.raw.code[:40],
-            raw_text=f"{event.raw.name} {event.raw.text}".strip()[:300],
-            raw_name=event.raw.name[:100],
-            raw_at=event.raw.at,
-            is_date_only=event.raw.is_date_only,
-            stage=event.stage,
-            at=event.at,
-            is_time_estimated=event.is_time_estimated,
-            place=event.raw.place[:100],
-            fingerprint=_fingerprint(event),
-        )
+def _flag(parcels: Sequence[Parcel], *, at: datetime) -> None:
+    """Numbers that the courier calls wrong are cases; nothing moves."""
+    opening.open_cases([Opening(parcel, ExceptionKind.NUMBER_INVALID, Evidence(at)) for parcel in parcels], at=at)
+    opening.refresh_alerts(parcel.pk for parcel in parcels)
+    refresh_parcels({parcel.shipment_id for parcel in parcels})
 
 
-def _fingerprint(event: TrackedEvent) -> str:
-    """Equal for the same scan told again; its place in the list and our reading of it do not count."""
-    raw: RawEvent = event.raw
-    moment = raw.at.isoformat() if raw.at else ""
-    parts = (raw.code, raw.name, raw.text, raw.place, moment, str(raw.is_date_only))
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _alert(seen: Projection) -> str:
-    return next((found for alert, found in ALERTS.items() if alert in seen.alerts), "")
-
-
-def _flag(ended: Sequence[tuple[TrackingPoll, Parcel]], by_parcel: dict[int, Answer]) -> set[int]:
-    """Numbers and couriers that the source calls wrong go to the tab 추적 오류; nothing moves."""
-    for _, parcel in ended:
-        parcel.alert = ENDING[by_parcel[parcel.pk][1].outcome]
-    update_rows([parcel for _, parcel in ended], ["alert"])
-    return {parcel.shipment_id for _, parcel in ended}
-
-
-def _tell_lines(reads: Sequence[_Read], rows: Locked, *, at: datetime) -> None:
-    """Note first scans and deliver what has arrived; decided by states, so that an answer told before still counts."""
-    out = [read for read in reads if read.parcel.direction == Direction.OUT]
-    scanned = {read.parcel.pk for read in out if read.seen.first_scan_at is not None}
-    arriving = {read.parcel.pk: read.seen.delivered_at for read in out if _has_arrived(read)}
-    if not scanned and not arriving:
-        return
-    boxes = _boxes(rows)
-    fresh = [
-        pk
-        for pk, line in rows.lines.items()
-        if line.state == LineState.SHIPPING and line.picked_up_at is None and scanned & boxes.get(pk, set())
-    ]
-    if fresh:
-        progress.pick_up(line_ids=fresh, at=at, source=Source.COURIER)
-    if not arriving:
-        return
-    parcels = [read.parcel for read in out if read.parcel.pk in arriving]
-    per_row = {pk: {"delivered_at": moment} for pk, moment in arriving.items()}
-    arrived = move(parcels, Parcel.deliver, at=at, per_row=per_row)
-    record(arrived, events.PARCEL_DELIVERED, at=at, source=Source.COURIER)
-    complete = _complete(rows, boxes, set(arriving))
-    if complete:
-        progress.deliver(delivered_at=complete, by=DeliveredBy.TRACKER, actor=None, at=at, source=Source.COURIER)
-
-
-def _has_arrived(read: _Read) -> bool:
-    """배송완료 판정: proven, not on the way back to us, and not the delivery that staff took back."""
-    parcel, seen = read.parcel, read.seen
-    if seen.stage != TrackingStage.DELIVERED or seen.delivered_at is None or parcel.state != ParcelState.HANDED_OVER:
-        return False
-    if Alert.DELIVERED_AFTER_RETURN in seen.alerts:
-        return False
-    return parcel.refused_delivery_at is None or seen.delivered_at > parcel.refused_delivery_at
-
-
-def _boxes(rows: Locked) -> dict[int, set[int]]:
-    """Parcels on their way to the buyer that carry each line."""
-    out = [parcel.pk for parcel in rows.parcels if parcel.direction == Direction.OUT]
-    found: dict[int, set[int]] = {}
-    for line_id, parcel_id in ParcelLine.objects.filter(parcel__in=out).values_list("line_id", "parcel_id"):
-        found.setdefault(line_id, set()).add(parcel_id)
-    return found
-
-
-def _complete(rows: Locked, boxes: dict[int, set[int]], arrived: set[int]) -> dict[int, datetime]:
-    """Lines on the way all of whose boxes are there, with the time of the last one."""
-    at_buyer = {p.pk: p.delivered_at for p in rows.parcels if p.state == ParcelState.DELIVERED and p.delivered_at}
-    found = {}
-    for pk, line in rows.lines.items():
-        mine = boxes.get(pk, set())
-        if line.state == LineState.SHIPPING and mine & arrived and mine <= at_buyer.keys():
-            found[pk] = max(at_buyer[box] for box in mine)
-    return found
-
-
-def _next(read: _Read, *, at: datetime, speed: int) -> TrackingPoll:
+def _next(read: Read, *, at: datetime, speed: int, terms: Terms) -> TrackingPoll:
     poll, parcel, seen = read.poll, read.parcel, read.seen
+    assert poll is not None
     poll.last_hash, poll.last_ok_at, poll.fail_count = seen.fingerprint, at, 0
     poll.lease_until, poll.last_error = None, ""
-    poll.is_active = _asks_on(read)
-    if poll.is_active and polling.is_expired(shipped_at=parcel.handed_over_at, at=at):
+    left_at = parcel.handed_over_at or parcel.numbered_at
+    poll.is_active = asks_on(read)
+    if poll.is_active and polling.is_expired(shipped_at=left_at, at=at):
         poll.is_active = False
-        Parcel.objects.filter(pk=parcel.pk).update(alert=TrackingAlert.EXPIRED)
-        refresh_parcels({parcel.shipment_id})
-    poll.next_poll_at = polling.next_poll(
-        parcel_id=parcel.pk, stage=seen.stage, at=at, speed=speed, shipped_at=parcel.handed_over_at
-    )
+    polling.plan_next(poll, stage=seen.stage, at=at, terms=terms, speed=speed, shipped_at=left_at)
     return poll
 
 
-def _asks_on(read: _Read) -> bool:
-    """Whether more is to come: nothing does after the end, except after a delivery that staff took back."""
+def asks_on(read: Read) -> bool:
+    """더 물을 것: nothing comes after the end of a journey, except after a delivery that staff took back."""
     parcel, seen = read.parcel, read.seen
     is_disputed = seen.stage == TrackingStage.DELIVERED and parcel.refused_delivery_at is not None
-    waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and _alert(seen) == ""
+    waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and not _DOUBTS & seen.alerts
     return waits or seen.stage not in polling.FINISHED
 
 
-def write_again(*, told: Mapping[int, tuple[str, Sequence[RawEvent]]], at: datetime) -> dict[int, Projection]:
-    """다시 판정 반영: what the rules of now read in the stored events of parcels, with every effect of an answer.
-
-    `told`: parcel id -> source and its events. Nothing is asked and no event is added; the next question stays where
-    it is. Returns what was read; void parcels are left out. Raises LockTimeout.
-    """
-    shipment_ids = set(Parcel.objects.filter(pk__in=told).values_list("shipment_id", flat=True))
-    with locked_shipments(lines_of(shipment_ids)) as rows:
-        asked = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=told).order_by("pk")
-        polls = {poll.pk: poll for poll in asked}
-        reads = []
-        for parcel in rows.parcels:
-            if parcel.pk not in told:
-                continue
-            source, raws = told[parcel.pk]
-            seen = project(
-                raws,
-                previous=TrackingStage(parcel.stage) if parcel.stage else None,
-                numbered_at=parcel.numbered_at,
-                at=at,
-                rules=rules_for(source, parcel.courier),
-                shipped_at=parcel.handed_over_at,
-            )
-            reads.append(_Read(polls.get(parcel.pk) or TrackingPoll(parcel=parcel, source=source), parcel, seen))
-        _store_parcels(reads)
-        refresh_parcels({read.parcel.shipment_id for read in reads})
-        _tell_lines(reads, rows, at=at)
-        for read in reads:
-            read.poll.last_hash = read.seen.fingerprint
-            read.poll.is_active = read.poll.is_active and _asks_on(read)
-        update_rows(list(polls.values()), ("last_hash", "is_active"))
-    return {read.parcel.pk: read.seen for read in reads}
+def _give_up(reads: Sequence[Read], *, at: datetime) -> None:
+    """조회 종료: boxes that were not delivered within 30 days are cases; numbers that never left are only forgotten."""
+    expired = [
+        read.parcel
+        for read in reads
+        if read.seen.stage not in polling.FINISHED and read.parcel.state == ParcelState.HANDED_OVER
+    ]
+    if expired:
+        opening.open_cases([Opening(one, ExceptionKind.TRACKING_EXPIRED, Evidence(at)) for one in expired], at=at)
+        refresh_parcels(opening.refresh_alerts(one.pk for one in expired))

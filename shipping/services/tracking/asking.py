@@ -1,90 +1,231 @@
-"""배송조회: ask the tracking source about leased parcels and hand its answers over to be written.
+"""배송조회: one lane (account and courier) is asked about its due parcels; answers.py writes what it says.
 
-The calls run outside any transaction; answers.py writes. An account that refuses us or does not answer is only probed,
-ever more rarely, so that a fault of the source costs one call. Source: shipping.md 4.3, 4.4.
+The calls run outside any transaction, in threads of the lane, each at the moment of its place (budgets.py). While they
+run the breaker watches: a courier that gives no answers costs twenty questions, not the whole batch. Source:
+shipping.md 4.3, 4.4.
 """
 
 import logging
-from collections.abc import Sequence
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.failpoints import declare, failpoint
-from shipping.adapters.base import TrackingSource, TrackOutcome, TrackResult
-from shipping.couriers import COURIERS
-from shipping.models import AccountState, TrackingAccount
-from shipping.services.tracking import polling
-from shipping.services.tracking.answers import RATE_PAUSE, write_answers
+from core.http import HttpProblem
+from core.sealing import Unreadable
+from shipping.adapters.base import Cause, TrackingSource, TrackOutcome, TrackResult
+from shipping.models import TrackingAccount, TrackingLane
+from shipping.services.tracking import budgets, lanes, polling
+from shipping.services.tracking.answers import Answer, write_answers
+from shipping.services.tracking.breakers import Gauge
+from shipping.services.tracking.budgets import Places
+from shipping.services.tracking.lanes import Health
 from shipping.services.tracking.polling import Lease
-from shipping.services.tracking.sources import IN_FLIGHT, open_source
+from shipping.services.tracking.sources import code_for, open_source
 
 log = logging.getLogger("oms.tracking")
 
-PROBE = timedelta(minutes=5)
-FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(minutes=15)
-MANY = 5
-"""Answers without a single good one that open the breaker at once; fewer count up to it."""
-GOOD = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND, TrackOutcome.BAD_NUMBER})
+BATCH = 200
+LONGEST = 4.0
+"""Seconds that a lane may keep a worker before other work has its turn; it goes on with a new message."""
+PROBE_AHEAD = timedelta(days=1)
+"""A probe takes the next parcel, due or not: what was due was put off while the breaker was open."""
+NAP = 0.1
 
 ASKED = declare("poll_asked_before_write", "the source has answered; nothing is written, the leases are held")
 
+Sleep = Callable[[float], None]
 
-def poll_due(*, at: datetime, limit: int = 200) -> int:
-    """Ask about the parcels that are due; returns how many answers were written. A blocked account is only probed."""
-    account = TrackingAccount.objects.filter(code=polling.SOURCE, is_active=True).first()
-    if account is None or (account.retry_at is not None and at < account.retry_at):
-        return 0
-    is_probe = account.retry_at is not None
-    leases = polling.claim(at=at, limit=1 if is_probe else limit)
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """조회한 것: answers that were written, and whether parcels of the lane are still due."""
+
+    written: int = 0
+    is_more: bool = False
+
+
+def poll_due(*, at: datetime, limit: int = BATCH, sleep: Sleep = time.sleep) -> int:
+    """모두 조회, once, in this process: one batch of every lane that may ask; returns how many answers were written."""
+    return sum(
+        poll_lane(lane_id=duty.lane_id, at=at, seconds=0, limit=limit, sleep=sleep).written
+        for duty in lanes.wanted(at=at)
+    )
+
+
+def poll_lane(
+    *, lane_id: int, at: datetime, seconds: float = LONGEST, limit: int = BATCH, sleep: Sleep = time.sleep
+) -> Done:
+    """차선 조회: batch after batch until nothing is due, the lane must rest, or `seconds` have passed.
+
+    Two workers never do it at once; whoever comes second does nothing.
+    """
+    lane = lanes.enter(lane_id, at=at)
+    if lane is None:
+        return Done()
+    began, written, now = time.monotonic(), 0, at
+    try:
+        with open_source(lane.account) as source:
+            while True:
+                found = _batch(lane, source, at=now, limit=limit, sleep=sleep)
+                written += found.written
+                if not found.is_more or time.monotonic() - began >= seconds:
+                    return Done(written, found.is_more)
+                now = at + timedelta(seconds=time.monotonic() - began)
+    except (HttpProblem, ValueError, LookupError, Unreadable) as error:
+        _note_unusable(lane.account, error)
+        return Done(written)
+    finally:
+        lanes.leave(lane)
+
+
+def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: int, sleep: Sleep) -> Done:
+    """One batch; `lane` is brought up to date."""
+    health = lanes.health_of(lane, at=at)
+    if health not in (Health.OK, Health.PROBE):
+        return Done()
+    is_probe = health == Health.PROBE
+    places = Places(1) if is_probe else _places(lane, at=at, limit=limit)
+    if places.count == 0:
+        sleep(NAP)
+        return Done(is_more=polling.count_due(courier=lane.courier, at=at, limit=1) > 0)
+    ahead = PROBE_AHEAD if is_probe else timedelta()
+    if is_probe and not _may_probe(lane, at=at):
+        return Done()
+    leases = polling.claim(at=at, limit=places.count, courier=lane.courier, source=lane.account.code, ahead=ahead)
     if not leases:
-        return 0
-    with open_source(account) as source, ThreadPoolExecutor(min(IN_FLIGHT, len(leases))) as pool:
-        results = list(pool.map(lambda lease: _ask(source, lease), leases))
+        return Done()
+    gauge = lanes.gauge_of(lane, is_probe=is_probe)
+    asking = _Asking(source, lane, gauge, leases, places, at=at, sleep=sleep)
+    answers = asking.run()
     failpoint(ASKED)
-    _note_account(account, results, at=at)
-    return write_answers(answers=list(zip(leases, results, strict=True)), at=at, speed=account.speed)
+    fresh = lanes.note_answers(lane, gauge, [result for _, result in answers], at=at)
+    _give_back(fresh, gauge, asking.left, answers, at=at)
+    told = [answer for answer in answers if answer[1].outcome != TrackOutcome.UNKNOWN_CARRIER]
+    written = write_answers(answers=told, at=at, speed=lane.account.speed)
+    is_more = not gauge.is_over() and not is_probe and len(leases) == places.count
+    _copy(lane, fresh)
+    return Done(written, is_more)
 
 
-def _ask(source: TrackingSource, lease: Lease) -> TrackResult:
-    return source.track(carrier=COURIERS[lease.courier].code(source.name), number=lease.waybill)
+def _may_probe(lane: TrackingLane, *, at: datetime) -> bool:
+    """There is a parcel to probe with; a blocked account is probed by one of its lanes only."""
+    return polling.count_due(courier=lane.courier, at=at + PROBE_AHEAD, limit=1) > 0 and lanes.may_probe(
+        lane.account, at=at
+    )
 
 
-def _note_account(account: TrackingAccount, results: Sequence[TrackResult], *, at: datetime) -> None:
-    """One alert per account: refused keys block it, silence opens the breaker, a good answer frees it."""
-    outcomes = [result.outcome for result in results]
-    if TrackOutcome.AUTH in outcomes:
-        account.state, account.last_error = AccountState.BLOCKED, "인증이 거절되었습니다. 키를 확인하세요."
-        account.blocked_at = account.blocked_at or at
-        account.retry_at = at + PROBE
-        log.error("tracking account %s was refused", account.code)
-    elif GOOD & set(outcomes):
-        account.state, account.blocked_at, account.last_error = AccountState.OK, None, ""
-        account.failing_since, account.failures, account.retry_at, account.last_ok_at = None, 0, None, at
-        if TrackOutcome.RATE_LIMITED in outcomes:
-            account.retry_at = at + _pause(results)
-    elif TrackOutcome.RATE_LIMITED in outcomes:
-        account.retry_at = at + _pause(results)
-    else:
-        _note_silence(account, results, at=at)
-    account.save(
-        update_fields=[
-            "state", "blocked_at", "last_error", "last_ok_at", "failing_since", "failures", "retry_at", "updated_at",
-        ]
-    )  # fmt: skip
+def _copy(lane: TrackingLane, fresh: TrackingLane) -> None:
+    for name in ("samples", "failed_in_a_row", "first_failed_at", "opened_at", "opened_until", "wait_until", "factor",
+                 "clean_from", "ramp_from", "next_slot_at"):  # fmt: skip
+        setattr(lane, name, getattr(fresh, name))
 
 
-def _note_silence(account: TrackingAccount, results: Sequence[TrackResult], *, at: datetime) -> None:
-    first = results[0]
-    account.failures = min(account.failures + len(results), 30_000)
-    account.last_error = f"{first.cause or first.outcome}: {first.detail}"[:300]
-    if account.failures < MANY:
-        return
-    account.failing_since = account.failing_since or at
-    passed = at - account.failing_since
-    account.retry_at = at + min(max(FIRST_RETRY, passed), LAST_RETRY)
-    log.warning("tracking account %s gives no answer", account.code, extra={"data": {"failures": account.failures}})
+def _places(lane: TrackingLane, *, at: datetime, limit: int) -> Places:
+    """Places for what is due: those of the account, shared with its other lanes, and as few as the lane may now."""
+    wanted = polling.count_due(courier=lane.courier, at=at, limit=limit)
+    account, rate = lane.account, lanes.rate_of(lane, at=at)
+    first, apart = 0.0, 0.0
+    if rate is not None:
+        share = budgets.HORIZON.total_seconds() * (account.per_second or rate) / lanes.sharing(account, at=at)
+        wanted = min(wanted, max(1, round(share)))
+    is_slow = rate is not None and rate != account.per_second
+    if rate is not None and is_slow:
+        begin, left = budgets.room(lane.next_slot_at, rate=rate, at=at, horizon=budgets.HORIZON)
+        wanted, first, apart = min(wanted, left), (begin - at).total_seconds(), 1 / rate
+    if wanted <= 0:
+        return Places(0)
+    found = budgets.take(account, wanted=wanted, at=at, rate=account.per_second)
+    if not found.count:
+        return found
+    places = Places(found.count, max(first, found.first), max(apart, found.apart))
+    if is_slow:
+        lane.next_slot_at = at + timedelta(seconds=places.first + places.count * places.apart)
+        TrackingLane.objects.filter(pk=lane.pk).update(next_slot_at=lane.next_slot_at)
+    return places
 
 
-def _pause(results: Sequence[TrackResult]) -> timedelta:
-    waits = [timedelta(seconds=result.retry_after) for result in results if result.retry_after]
-    return max(waits, default=RATE_PAUSE)
+def _give_back(
+    lane: TrackingLane, gauge: Gauge, left: Sequence[Lease], answers: Sequence[Answer], *, at: datetime
+) -> None:
+    """What was leased and not asked, or asked of a source that does not know the courier, is due as before."""
+    unknown = [lease for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER]
+    due = max(filter(None, (at, lane.wait_until if gauge.pause else None, lane.opened_until)))
+    polling.release(leases=[*left, *unknown], at=due)
+
+
+def _note_unusable(account: TrackingAccount, error: Exception) -> None:
+    """An account that cannot even be opened harms no other one."""
+    text = f"{type(error).__name__}: {error}"[:300]
+    if account.last_error != text:
+        TrackingAccount.objects.filter(pk=account.pk).update(last_error=text)
+        log.error("tracking account %s cannot be used", account.code, extra={"data": {"error": text}})
+
+
+class _Asking:
+    """묻는 중: threads take the next parcel while the breaker allows it, each at the moment of its place."""
+
+    def __init__(
+        self, source: TrackingSource, lane: TrackingLane, gauge: Gauge, leases: Sequence[Lease], places: Places,
+        *, at: datetime, sleep: Sleep,
+    ) -> None:  # fmt: skip
+        self._source, self._gauge, self._at, self._sleep = source, gauge, at, sleep
+        self._code = code_for(lane.courier, lane.account.kind)
+        self._places = places
+        self._queue = deque(enumerate(leases))
+        self._threads = min(lane.account.concurrency, len(leases))
+        self._began = time.monotonic()
+        self._change = threading.Condition()
+        self._in_flight = 0
+        self._answers: list[Answer] = []
+
+    @property
+    def left(self) -> list[Lease]:
+        """Those that were not asked about."""
+        return [lease for _, lease in self._queue]
+
+    def run(self) -> list[Answer]:
+        """Answers in the order in which they came."""
+        with ThreadPoolExecutor(self._threads, "tracking") as pool:
+            for done in [pool.submit(self._work) for _ in range(self._threads)]:
+                done.result()
+        return self._answers
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            place, lease = taken
+            wait = self._places.first + place * self._places.apart - (time.monotonic() - self._began)
+            if wait > 0:
+                self._sleep(wait)
+            result = self._ask(lease)
+            with self._change:
+                self._in_flight -= 1
+                self._gauge.note(result, at=self._now())
+                self._answers.append((lease, result))
+                self._change.notify_all()
+
+    def _take(self) -> tuple[int, Lease] | None:
+        with self._change:
+            while self._queue and not self._gauge.is_over():
+                if self._gauge.may_ask(self._in_flight):
+                    self._in_flight += 1
+                    return self._queue.popleft()
+                self._change.wait()
+            return None
+
+    def _ask(self, lease: Lease) -> TrackResult:
+        try:
+            return self._source.track(carrier=self._code, number=lease.waybill)
+        except Exception as error:
+            # An answer that breaks its adapter is a failure of that one question; the others go on.
+            log.exception("parcel %s cannot be asked about", lease.parcel_id)
+            return TrackResult(
+                outcome=TrackOutcome.UNAVAILABLE, cause=Cause.MALFORMED, detail=f"adapter: {type(error).__name__}"
+            )
+
+    def _now(self) -> datetime:
+        return self._at + timedelta(seconds=time.monotonic() - self._began)

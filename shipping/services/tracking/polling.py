@@ -1,52 +1,63 @@
 """조회 예약: which parcels are due to be asked about, leased so that two workers never ask for the same one.
 
 The table is narrow and hot; a lease pushes `next_poll_at` and carries a token that the writer must still hold. Every
-start and stop takes the token away from whoever is asking just then. Intervals: shipping.md 4.2; errors: 4.4.
+start and stop takes the token away from whoever is asking just then. When to ask is decided by planning.py.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zlib import crc32
 
 from django.db import connection
 from django.db.models import F
 
-from core.calendar import KST
+from core.calendar import SATURDAY, BusinessCalendar, business_calendar, kst_date, public_holidays
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, TrackingAccount, TrackingPoll
+from shipping.services.tracking import planning
+from shipping.services.tracking.planning import EXPIRED, RULES, pace_of
+from shipping.services.tracking.sources import KINDS, code_for
 from shipping.states import TrackingStage
 
 SOURCE = "tracker_delivery"
 LEASE = timedelta(minutes=10)
 T = TrackingStage
-# Hours between two polls by day; the others are asked every 6 hours on the first day, then every 12.
-DAY_HOURS = {T.PICKED_UP: 4, T.IN_TRANSIT: 4, T.OUT_FOR_DELIVERY: 1, T.ATTEMPT_FAILED: 4, T.AVAILABLE_FOR_PICKUP: 6,
-             T.PICKUP_FAILED: 4, T.RETURNING: 12, T.EXCEPTION: 24, T.DELIVERED: 24}  # fmt: skip
-FIRST_DAY_HOURS, LATER_HOURS, OLD_HOURS = 6, 12, 24
-BACK_OFF = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
 FINISHED = frozenset({T.DELIVERED, T.RETURNED, T.CANCELLED})
-OLD, EXPIRED = timedelta(days=10), timedelta(days=30)
-SHARES, LEAST = 4, 20
-"""One courier takes at most a quarter of a claim, or 20 parcels."""
-EVENING, MORNING = 22, 8
-SUNDAY = 6
+AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""`next_poll_at` of what staff ask for: before everything that is merely due."""
 
-# Without the courier in the condition the planner would sort every due row (shipping.md 4.3). Each courier gives at
-# most its share of a claim, so that a backlog of one does not keep the others waiting.
-_CLAIM = """
+# Without the courier in the condition the planner would sort every due row (shipping.md 4.3).
+CLAIM = """
 WITH due AS (
-    SELECT d.parcel_id FROM unnest(%(couriers)s::text[]) AS c(courier)
-    CROSS JOIN LATERAL (
-        SELECT p.parcel_id, p.next_poll_at FROM shipping_trackingpoll p
-        WHERE p.is_active AND p.source = %(source)s AND p.courier = c.courier AND p.next_poll_at <= %(at)s
-        ORDER BY p.next_poll_at LIMIT %(share)s FOR UPDATE SKIP LOCKED) d
-    ORDER BY d.next_poll_at LIMIT %(limit)s)
+    SELECT p.parcel_id FROM shipping_trackingpoll p
+    WHERE p.is_active AND p.courier = %(courier)s AND p.next_poll_at <= %(due)s
+    ORDER BY p.next_poll_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 UPDATE shipping_trackingpoll p
-SET next_poll_at = %(until)s, lease_until = %(until)s, lease_token = p.lease_token + 1
+SET next_poll_at = %(until)s, lease_until = %(until)s, lease_token = p.lease_token + 1, source = %(source)s
 FROM due WHERE p.parcel_id = due.parcel_id
-RETURNING p.parcel_id, p.courier, p.waybill, p.lease_token, p.fail_count
+RETURNING p.parcel_id, p.courier, p.waybill, p.lease_token, p.fail_count, p.source
+"""
+_COUNT = """
+SELECT count(*) FROM (SELECT 1 FROM shipping_trackingpoll
+    WHERE is_active AND courier = %s AND next_poll_at <= %s LIMIT %s) due
+"""
+_WAITING = """
+SELECT c.courier FROM unnest(%s::text[]) AS c(courier) WHERE EXISTS (
+    SELECT 1 FROM shipping_trackingpoll p WHERE p.is_active AND p.courier = c.courier AND p.next_poll_at <= %s)
+"""
+_SHIFT = """
+UPDATE shipping_trackingpoll SET next_poll_at = %(until)s + %(spread)s * ((parcel_id * 7919 %% 1000) / 1000.0)
+WHERE parcel_id IN (
+    SELECT parcel_id FROM shipping_trackingpoll
+    WHERE is_active AND courier = %(courier)s AND next_poll_at <= %(until)s
+        AND (lease_until IS NULL OR lease_until < %(at)s)
+    FOR UPDATE SKIP LOCKED)
+"""
+_RELEASE = """
+UPDATE shipping_trackingpoll p SET next_poll_at = %s, lease_until = NULL
+FROM unnest(%s::bigint[], %s::bigint[]) AS l(parcel_id, token)
+WHERE p.parcel_id = l.parcel_id AND p.lease_token = l.token AND p.is_active
 """
 
 
@@ -59,34 +70,46 @@ class Lease:
     waybill: str
     token: int
     fail_count: int
+    source: str = SOURCE
+    """Code of the account that asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """조회 조건 of some accounts: what the planner needs to know when it sets the next question."""
+
+    calendar: BusinessCalendar
+    accounts: Mapping[str, tuple[int, Mapping[str, float]]] = field(default_factory=dict)
+    """By code: the least seconds between two questions, and what its quota stretches."""
 
 
 def asked_couriers() -> list[str]:
-    """조회하는 택배사: slugs that the source serves; not those whose code it has refused."""
-    return [slug for slug, courier in COURIERS.items() if courier.code(SOURCE) and SOURCE not in courier.refused]
+    """조회하는 택배사: slugs that some kind of source knows and has not refused."""
+    return [slug for slug in COURIERS if any(code_for(slug, kind) for kind in KINDS)]
 
 
 def start(*, parcels: Sequence[Parcel], at: datetime) -> None:
-    """Begin (or begin again) to ask about parcels that left the house, when the courier is known to the source."""
-    asked = [parcel for parcel in parcels if COURIERS[parcel.courier].code(SOURCE)]
+    """Begin (or begin again) to ask about parcels that left the house, when a source knows the courier."""
+    known = set(asked_couriers())
+    asked = [parcel for parcel in parcels if parcel.courier in known]
     if not asked:
         return
-    speed = TrackingAccount.objects.filter(code=SOURCE).values_list("speed", flat=True).first() or 1
-    due = first_poll(at=at, speed=speed)
+    first = TrackingAccount.objects.filter(is_active=True).order_by("pk").values_list("code", "speed").first()
+    code, speed = first or (SOURCE, 1)
     TrackingPoll.objects.bulk_create(
         [
             TrackingPoll(
                 parcel=parcel,
-                source=SOURCE,
+                source=code,
                 courier=parcel.courier,
                 waybill=parcel.waybill,
-                next_poll_at=_spread(due, at=at, parcel_id=parcel.pk),
+                next_poll_at=first_poll(at=at, parcel_id=parcel.pk, speed=speed),
             )
             for parcel in asked
         ],
         update_conflicts=True,
         unique_fields=["parcel"],
-        update_fields=["courier", "waybill", "next_poll_at"],
+        update_fields=["courier", "waybill", "next_poll_at", "pace"],
     )
     again = TrackingPoll.objects.filter(parcel__in=[parcel.pk for parcel in asked])
     again.update(is_active=True, fail_count=0, lease_until=None, lease_token=F("lease_token") + 1)
@@ -99,45 +122,84 @@ def stop(*, parcels: Sequence[Parcel]) -> None:
         polls.update(is_active=False, lease_until=None, lease_token=F("lease_token") + 1)
 
 
-def claim(*, at: datetime, limit: int = 200) -> list[Lease]:
-    """Lease due rows, oldest first, with SKIP LOCKED; they come due again when the lease runs out."""
-    values: dict[str, Any] = {"source": SOURCE, "couriers": asked_couriers(), "at": at, "until": at + LEASE}
-    values |= {"limit": limit, "share": max(-(-limit // SHARES), min(limit, LEAST))}
+def claim(
+    *, at: datetime, limit: int = 200, courier: str, source: str = SOURCE, ahead: timedelta = timedelta()
+) -> list[Lease]:
+    """Lease due rows of a courier, oldest first, with SKIP LOCKED; they come due again when the lease runs out.
+
+    `ahead` also takes what falls due so much later, for a probe.
+    """
+    values: dict[str, Any] = {"courier": courier, "source": source, "due": at + ahead, "until": at + LEASE}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, values)
+        cursor.execute(CLAIM, values | {"limit": limit})
         return [Lease(*row) for row in cursor.fetchall()]
 
 
-def first_poll(*, at: datetime, speed: int = 1) -> datetime:
+def count_due(*, courier: str, at: datetime, limit: int) -> int:
+    """기한이 된 상자 of a courier, counted up to a limit."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [courier, at, limit])
+        return int(cursor.fetchone()[0])
+
+
+def couriers_due(*, couriers: Iterable[str], at: datetime) -> set[str]:
+    """할 일이 있는 택배사: those of these couriers with at least one parcel that is due."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [sorted(couriers), at])
+        return {courier for (courier,) in cursor.fetchall()}
+
+
+def shift(*, courier: str, at: datetime, until: datetime) -> int:
+    """미루기: while a breaker is open, due rows wait for its end, spread over as long again; nobody stampedes."""
+    values: dict[str, Any] = {"courier": courier, "at": at, "until": until, "spread": until - at}
+    with connection.cursor() as cursor:
+        cursor.execute(_SHIFT, values)
+        return int(cursor.rowcount)
+
+
+def release(*, leases: Collection[Lease], at: datetime) -> None:
+    """Give leases back untouched, due at `at`."""
+    if leases:
+        ids, tokens = [lease.parcel_id for lease in leases], [lease.token for lease in leases]
+        with connection.cursor() as cursor:
+            cursor.execute(_RELEASE, [at, ids, tokens])
+
+
+def terms_of(sources: Collection[str]) -> Terms:
+    """조회 조건 of accounts by their codes; two small queries."""
+    rows = TrackingAccount.objects.filter(code__in=set(sources)).values_list("code", "min_interval", "budget__stretch")
+    return Terms(business_calendar(), {code: (least, stretch or {}) for code, least, stretch in rows})
+
+
+def plan_next(
+    poll: TrackingPoll, *, stage: str, at: datetime, terms: Terms, speed: int = 1, shipped_at: datetime | None = None
+) -> None:
+    """다음 조회 예약: sets `pace` and `next_poll_at` of a row that the caller saves."""
+    age = (at - (shipped_at or at)).total_seconds() * speed
+    pace = pace_of(stage, age=age)
+    least, stretch = terms.accounts.get(poll.source, (0, {}))
+    due = planning.next_due(
+        at.timestamp(),
+        key=poll.parcel_id,
+        pace=pace,
+        is_rest=is_rest_day(terms.calendar, kst_date(at), courier=poll.courier),
+        stretch=stretch.get(RULES[pace].group, 1.0),
+        min_interval=least,
+        speed=speed,
+    )
+    poll.pace, poll.next_poll_at = pace, moment(due)
+
+
+def is_rest_day(calendar: BusinessCalendar, day: date, *, courier: str = "") -> bool:
+    """쉬는 날: Sundays and holidays; couriers work on Saturdays."""
+    if calendar.is_business_day(day, courier=courier):
+        return False
+    return day.weekday() != SATURDAY or day in public_holidays(day.year)
+
+
+def first_poll(*, at: datetime, parcel_id: int = 0, speed: int = 1) -> datetime:
     """When a parcel that just left is first asked about: not before 20:00 KST of the day and not within 4 hours."""
-    if speed > 1:
-        return at + timedelta(hours=4) / speed
-    evening = at.astimezone(KST).replace(hour=20, minute=0, second=0, microsecond=0)
-    return max(at + timedelta(hours=4), evening)
-
-
-def next_poll(
-    *, parcel_id: int, stage: str, at: datetime, speed: int = 1, shipped_at: datetime | None = None
-) -> datetime:
-    """When to ask again: by stage and age, rarer at night and on Sundays, ±10 % jitter that is fixed per parcel.
-
-    `speed` divides the interval (a sandbox account lives faster than a courier).
-    """
-    age = (at - (shipped_at or at)) * speed
-    hours = DAY_HOURS.get(TrackingStage(stage) if stage else T.NO_INFO)
-    if hours is None:
-        hours = FIRST_DAY_HOURS if age < timedelta(days=1) else LATER_HOURS
-    if age > OLD:
-        hours = OLD_HOURS
-    if speed == 1 and at.astimezone(KST).weekday() == SUNDAY:
-        hours *= 2
-    jitter = _jitter(parcel_id)
-    due = at + timedelta(hours=hours) * jitter / speed
-    local = due.astimezone(KST)
-    if speed == 1 and (local.hour >= EVENING or local.hour < MORNING):
-        morning = local.replace(hour=MORNING, minute=0) + timedelta(days=1 if local.hour >= EVENING else 0)
-        due = morning + timedelta(minutes=60 * (jitter - 0.9))
-    return due
+    return moment(planning.first_due(at.timestamp(), key=parcel_id, speed=speed))
 
 
 def is_expired(*, shipped_at: datetime | None, at: datetime) -> bool:
@@ -150,20 +212,9 @@ def is_expired(*, shipped_at: datetime | None, at: datetime) -> bool:
 
 def back_off(fail_count: int, *, at: datetime, parcel_id: int = 0) -> datetime:
     """When to try again after the n-th failure in a row, with jitter."""
-    return at + BACK_OFF[min(fail_count, len(BACK_OFF)) - 1] * _jitter(parcel_id)
+    return moment(planning.back_off(fail_count, at=at.timestamp(), key=parcel_id))
 
 
-def release(*, leases: Collection[Lease], at: datetime) -> None:
-    """Give leases back untouched, due at `at`."""
-    for lease in leases:
-        mine = TrackingPoll.objects.filter(parcel_id=lease.parcel_id, lease_token=lease.token, is_active=True)
-        mine.update(next_poll_at=at, lease_until=None)
-
-
-def _jitter(parcel_id: int) -> float:
-    return 0.9 + (crc32(str(parcel_id).encode()) % 1000) / 5000
-
-
-def _spread(due: datetime, *, at: datetime, parcel_id: int) -> datetime:
-    """Parcels that left together do not come due in one second."""
-    return at + (due - at) * (_jitter(parcel_id) + 0.1)
+def moment(seconds: float) -> datetime:
+    """일시 of epoch seconds."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -4,21 +4,18 @@ A rule that staff save is marked; the relay comes back to it once every process 
 that no rule knew are looked at: for all others a changed rule counts from the next answer on.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from itertools import groupby
 
-from django.db import transaction
 from django.db.models import F
 
 from core import fresh
-from core.bulk import update_rows
-from core.locks import LockTimeout
 from core.lookups import Among
-from shipping.adapters.base import RawEvent
 from shipping.models import StatusRule, TrackingEvent, TrackingPoll
-from shipping.services.tracking.answers import CHUNK, write_again
+from shipping.services.tracking.feeding import read_again
 from shipping.services.tracking.rules import BOOK, rules_for
+from shipping.services.tracking.sources import kind_of
+from shipping.services.tracking.stored import raw_event
 from shipping.states import TrackingStage
 
 LOOKED_AT = 500
@@ -26,67 +23,30 @@ LOOKED_AT = 500
 SETTLED = timedelta(seconds=fresh.SECONDS + 1)
 """After so long no process reads by the older rules."""
 
-Stored = tuple[TrackingEvent, RawEvent]
-
 
 def reproject(*, parcel_ids: Collection[int], at: datetime) -> set[int]:
     """다시 판정: read the stored events of parcels by the rules of now, with every effect of a fresh answer.
 
     Doing it twice changes nothing more. Returns the parcels that somebody else holds just now, which were left alone.
     """
-    ids, busy = sorted(parcel_ids), set[int]()
-    for start in range(0, len(ids), CHUNK):
-        busy |= _reread(ids[start : start + CHUNK], at=at)
+    busy = set[int]()
+    for source, ids in _by_source(parcel_ids).items():
+        busy |= set(ids) - read_again(source=source, parcel_ids=ids, at=at)
     return busy
 
 
-def _reread(ids: Sequence[int], *, at: datetime) -> set[int]:
-    try:
-        with transaction.atomic():
-            _write(ids, at=at)
-    except LockTimeout:
-        return set(ids) if len(ids) == 1 else {pk for one in ids for pk in _reread([one], at=at)}
-    return set()
-
-
-def _write(ids: Sequence[int], *, at: datetime) -> None:
-    stored = _stored(ids)
-    told = {pk: (events[0][0].source, [raw for _, raw in events]) for pk, events in stored.items()}
-    changed = []
-    for pk, seen in write_again(told=told, at=at).items():
-        stages = {event.raw: event.stage for event in seen.events}
-        for row, raw in stored[pk]:
-            if stages.get(raw, row.stage) != row.stage:
-                row.stage = stages[raw]
-                changed.append(row)
-    update_rows(changed, ["stage"])
-
-
-def _stored(ids: Sequence[int]) -> Mapping[int, list[Stored]]:
-    """Events of each parcel in order, of the source that is asked about it, or of the one that told last."""
-    rows = list(TrackingEvent.objects.filter(Among("parcel_id", ids)).order_by("parcel_id", "at", "seq", "pk"))
-    asked = dict(TrackingPoll.objects.filter(Among("parcel_id", ids)).values_list("parcel_id", "source"))
-    found = {}
-    for pk, group in groupby(rows, key=lambda row: row.parcel_id):
-        mine = list(group)
-        sources = {row.source for row in mine}
-        source = asked[pk] if asked.get(pk) in sources else mine[-1].source
-        found[pk] = [(row, raw_event(row)) for row in mine if row.source == source]
-    return found
-
-
-def raw_event(row: TrackingEvent) -> RawEvent:
-    """저장한 이력 as the source told it; of rows from before, as near to it as what they hold."""
-    name = row.raw_name or ""
-    is_old = row.raw_name is None
-    return RawEvent(
-        code=row.raw_code,
-        name=name,
-        text=row.raw_text.removeprefix(name).strip(),
-        place=row.place,
-        at=row.at if is_old else row.raw_at,
-        is_date_only=row.is_time_estimated if is_old else bool(row.is_date_only),
-    )
+def _by_source(parcel_ids: Collection[int]) -> Mapping[str, list[int]]:
+    """Parcels by the source that is asked about them and has told something, or by the one that told last."""
+    asked = dict(TrackingPoll.objects.filter(Among("parcel_id", parcel_ids)).values_list("parcel_id", "source"))
+    rows = TrackingEvent.objects.filter(Among("parcel_id", parcel_ids)).order_by("parcel_id", "at", "seq", "pk")
+    found: dict[int, str] = {}
+    for pk, source in rows.values_list("parcel_id", "source"):
+        if found.get(pk) is None or found[pk] != asked.get(pk):
+            found[pk] = source
+    sources: dict[str, list[int]] = {}
+    for pk, source in found.items():
+        sources.setdefault(source, []).append(pk)
+    return sources
 
 
 def apply_rules(*, at: datetime) -> int:
@@ -113,4 +73,4 @@ def apply_rules(*, at: datetime) -> int:
 
 
 def _is_known(row: TrackingEvent, courier: str) -> bool:
-    return rules_for(row.source, courier).stage_of(raw_event(row)) != TrackingStage.UNKNOWN
+    return rules_for(kind_of(row.source), courier).stage_of(raw_event(row)) != TrackingStage.UNKNOWN

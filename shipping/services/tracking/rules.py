@@ -40,5 +40,6 @@ BOOK: Fresh[RuleBook] = Fresh(_load)
 
 
 def rules_for(source: str, courier: str) -> Rules:
-    """상태 규칙: those of a courier (slug) at a source; a change elsewhere counts here within core.fresh.SECONDS."""
+    """상태 규칙: those of a courier (slug) at a kind of source (sources.kind_of); a change elsewhere counts here within
+    core.fresh.SECONDS."""
     return BOOK.get().of(source, courier)

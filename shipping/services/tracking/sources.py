@@ -1,28 +1,161 @@
-"""Opens a tracking source by its account; an environment variable may point it somewhere else."""
+"""Opens a tracking source by its account; an environment variable may point it somewhere else.
+
+KINDS is the one table of the protocols that we speak: a new one is one entry there.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from django.utils import timezone
+
+from core.fresh import Fresh
 from core.http import Client
 from shipping.adapters.base import TrackingSource
-from shipping.adapters.tracker_delivery import TrackerDelivery
+from shipping.adapters.cj_tracking import CjTracking
+from shipping.adapters.cj_wire import LIVE_URL as CJ_URL
+from shipping.adapters.cj_wire import CjWire
+from shipping.adapters.epost_tracking import OPEN_URL, TRACE_URL, EpostOpen, EpostTrace
+from shipping.adapters.hanjin_tracking import HanjinTracking
+from shipping.adapters.hanjin_wire import PRINT_URL, HanjinHost
+from shipping.adapters.sweettracker import URL as SWEETTRACKER_URL
+from shipping.adapters.sweettracker import SweetTracker
+from shipping.adapters.tracker_delivery import CLOUD_URL, TrackerDelivery
+from shipping.couriers import COURIERS
 from shipping.models import TrackingAccount
+from shipping.services.cj_tokens import tokens_of
 
-IN_FLIGHT = 16
-"""Questions that are asked at once; each keeps a connection of its own open."""
+Keys = Mapping[str, str]
+"""Keys of an account in the clear, by the names of its kind."""
+ONE_KEY = (("api_key", "키"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """조회 방식: one protocol, how it is opened, and what a new account of it starts with."""
+
+    name: str
+    label: str
+    open: Callable[[Client, Keys, str], TrackingSource]
+    """The client of the address, the keys, and the address."""
+    base_url: str = ""
+    keys: tuple[tuple[str, str], ...] = ONE_KEY
+    """Name and label of every key that is sealed."""
+    needs_key: bool = True
+    carriers: Mapping[str, str] = field(default_factory=dict)
+    """Of a courier's own API: its code for each of our couriers. Others name couriers by codes that staff may mend."""
+    per_second: float | None = None
+    per_day: int | None = None
+    min_interval: int = 0
+    """Seconds."""
+    has_push: bool = False
+    has_bulk: bool = False
+
+
+def _cj(client: Client, keys: Keys, address: str) -> TrackingSource:
+    tokens = tokens_of(address, keys["customer"])
+    return CjTracking(CjWire(client, customer=keys["customer"], business=keys["business"], tokens=tokens))
+
+
+def _hanjin(client: Client, keys: Keys, address: str) -> TrackingSource:
+    host = HanjinHost(
+        client, client_id=keys["client_id"], api_key=keys["api_key"], secret_key=keys["secret_key"], now=timezone.now
+    )
+    return HanjinTracking(host)
+
+
+KINDS: Mapping[str, Kind] = {
+    one.name: one
+    for one in (
+        Kind(
+            name="tracker_delivery",
+            label="tracker.delivery",
+            open=lambda client, keys, _: TrackerDelivery(client, api_key=keys.get("api_key", "")),
+            base_url=CLOUD_URL,
+            needs_key=False,
+            # shipping.md 4.5 [T6]; a server of one's own has none.
+            per_second=10,
+            has_push=True,
+        ),
+        Kind(
+            name="sweettracker",
+            label="스마트택배",
+            open=lambda client, keys, _: SweetTracker(client, key=keys["api_key"]),
+            base_url=SWEETTRACKER_URL,
+        ),
+        Kind(
+            name="cj",
+            label="CJ대한통운",
+            open=_cj,
+            base_url=CJ_URL,
+            keys=(("customer", "고객 ID"), ("business", "사업자등록번호")),
+            carriers={"CJGLS": "cj"},
+            # shipping.md 4.2: at least three hours between two questions about a number.
+            min_interval=3 * 3600,
+            has_bulk=True,
+        ),
+        Kind(
+            name="hanjin",
+            label="한진택배",
+            open=_hanjin,
+            base_url=PRINT_URL,
+            keys=(("client_id", "Client ID"), ("api_key", "API 키"), ("secret_key", "비밀 키")),
+            carriers={"HANJIN": "hanjin"},
+        ),
+        Kind(
+            name="epost",
+            label="우체국(계약고객)",
+            open=lambda client, keys, _: EpostTrace(client, key=keys["api_key"]),
+            base_url=TRACE_URL,
+            carriers={"EPOST": "trace", "REGISTPOST": "trace", "EMS": "emsTrace"},
+        ),
+        Kind(
+            name="epost_open",
+            label="우체국(공공데이터)",
+            open=lambda client, keys, _: EpostOpen(client, key=keys["api_key"]),
+            base_url=OPEN_URL,
+            carriers={"EPOST": "trace", "REGISTPOST": "trace"},
+            # shipping.md 4.5 [P5]
+            per_day=10_000,
+        ),
+    )
+}  # fmt: skip
+KIND_OF: Fresh[dict[str, str]] = Fresh(lambda: dict(TrackingAccount.objects.values_list("code", "kind")))
+"""Kinds of accounts by their codes, as this process last read them; who adds an account calls forget()."""
+
+
+def kind_of(source: str) -> str:
+    """조회 방식 of the account with this code: rules and codes are those of the protocol, whoever asks by it."""
+    if source in KINDS:
+        return source
+    # A new account of another process: its code says of which kind it is.
+    return KIND_OF.get().get(source) or source.rpartition("-")[0] or source
+
+
+def code_for(slug: str, kind: str) -> str:
+    """택배사 코드 by which a kind of source is asked about a courier; empty when it cannot be, or has refused it."""
+    courier = COURIERS.get(slug)
+    if courier is None or kind not in KINDS or kind in courier.refused:
+        return ""
+    return KINDS[kind].carriers.get(slug) or courier.code(kind)
 
 
 def address_of(account: TrackingAccount) -> str:
     """배송조회 주소 that is really asked: the environment variable OMS_<CODE>_BASE_URL wins over the stored one."""
-    return os.environ.get(f"OMS_{account.code.upper()}_BASE_URL") or account.base_url
+    return os.environ.get(f"OMS_{account.code.upper().replace('-', '_')}_BASE_URL") or account.base_url
 
 
 @contextmanager
 def open_source(account: TrackingAccount) -> Iterator[TrackingSource]:
-    """배송조회 소스 of an account at `address_of(account)`; loopback only for sandboxes."""
-    client = Client(address_of(account), allow_loopback=account.is_sandbox, connections=IN_FLIGHT)
+    """배송조회 소스 of an account at `address_of(account)`; loopback only for sandboxes.
+
+    Raises Refused for an address that is none, ValueError for a key that no header can carry, Unreadable for one that
+    does not open, LookupError for a key that is missing and for a kind that we do not speak.
+    """
+    address = address_of(account)
+    client = Client(address, allow_loopback=account.is_sandbox, connections=account.concurrency)
     try:
-        yield TrackerDelivery(client, api_key=account.api_key)
+        yield KINDS[account.kind].open(client, account.options(), address)
     finally:
         client.close()

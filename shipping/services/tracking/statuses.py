@@ -16,18 +16,13 @@ from shipping.couriers import COURIERS
 from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import event_of_value
 from shipping.services.tracking.rules import BOOK, rules_for
+from shipping.services.tracking.sources import KINDS
 from shipping.states import Reason, RuleKind, TrackingStage
 
 CHANNEL = "oms_status_rules"
 HISTORY = "status_rule."
 """Keys of the history are "status_rule.<id>"."""
-SOURCES = {
-    "tracker_delivery": "tracker.delivery",
-    "sweettracker": "스마트택배",
-    "cj_feed": "CJ대한통운",
-    "hanjin": "한진택배",
-    "epost": "우체국",
-}
+SOURCES = {one.name: one.label for one in KINDS.values()}
 LONGEST_WORDS, SHORTEST_WORD, MOST_WORDS = 200, 2, 10
 WITH_REASON = frozenset({TrackingStage.ATTEMPT_FAILED, TrackingStage.EXCEPTION})
 TAKEN = "같은 값의 규칙이 있습니다. 있는 규칙을 고치세요."

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("orders", "0016_awaiting_amounts_index"),
-        ("shipping", "0012b_unknown_events_index"),
+        ("shipping", "0012_unknown_events_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

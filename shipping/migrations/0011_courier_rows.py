@@ -333,7 +333,7 @@ COURIERS: tuple[tuple[Any, ...], ...] = (
 WORDS = (
     ("반송 완료", "RETURNED"),
     ("반송|회송", "RETURNING"),
-    ("분실|파손|사고|오배송|오배달", "EXCEPTION"),
+    ("분실|파손|사고|오배송|오배달|결재 불가|결제 불가", "EXCEPTION"),
     ("수취 거부|수취 거절", "ATTEMPT_FAILED"),
     ("주소 불명|주소 오류|고객 정보 오류|이사", "ATTEMPT_FAILED"),
     ("접수 취소|신청 취소|예약 취소|반품 취소", "CANCELLED"),
@@ -365,7 +365,7 @@ CODES: dict[tuple[str, str], dict[str, str]] = {
         "5": "OUT_FOR_DELIVERY",
         "6": "DELIVERED",
     },
-    ("cj_feed", "CJGLS"): {
+    ("cj", "CJGLS"): {
         "01": "REGISTERED",
         "11": "PICKED_UP",
         "12": "PICKUP_FAILED",
@@ -384,28 +384,30 @@ CODES: dict[tuple[str, str], dict[str, str]] = {
         "07": "IN_TRANSIT",
         "31": "IN_TRANSIT",
         "32": "IN_TRANSIT",
-        "63": "IN_TRANSIT",
         "66": "DELIVERED",
         "92": "ATTEMPT_FAILED",
         "03": "CANCELLED",
+        "08": "PICKUP_FAILED",
+        "14": "IN_TRANSIT",
     },
+    # What is told of it differs, so that its words speak first.
+    ("hanjin", ""): {"63": "IN_TRANSIT"},
 }
-TEXTS = {
-    ("epost", ""): {
-        "운송장출력": "REGISTERED",
-        "접수": "REGISTERED",
-        "접수 마감 후 접수(익일발송)": "REGISTERED",
-        "발송": "IN_TRANSIT",
-        "도착": "IN_TRANSIT",
-        "집하완료": "PICKED_UP",
-        "인수완료": "PICKED_UP",
-        "배달준비": "OUT_FOR_DELIVERY",
-        "배달완료": "DELIVERED",
-        "미배달": "ATTEMPT_FAILED",
-        "신청취소": "CANCELLED",
-        "접수취소": "CANCELLED",
-    },
+EPOST = {
+    "운송장출력": "REGISTERED",
+    "접수": "REGISTERED",
+    "접수 마감 후 접수(익일발송)": "REGISTERED",
+    "발송": "IN_TRANSIT",
+    "도착": "IN_TRANSIT",
+    "집하완료": "PICKED_UP",
+    "인수완료": "PICKED_UP",
+    "배달준비": "OUT_FOR_DELIVERY",
+    "배달완료": "DELIVERED",
+    "미배달": "ATTEMPT_FAILED",
+    "신청취소": "CANCELLED",
+    "접수취소": "CANCELLED",
 }
+TEXTS = {("epost", ""): EPOST, ("epost_open", ""): EPOST}
 
 
 def fill(apps: Any, schema_editor: Any) -> None:
@@ -451,6 +453,6 @@ def empty(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shipping", "0011_courier_tables")]
+    dependencies = [("shipping", "0010_courier_tables")]
 
     operations = [migrations.RunPython(fill, empty)]

@@ -84,6 +84,6 @@ def take_presets(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shipping", "0019_file_batches_and_merging")]
+    dependencies = [("shipping", "0013_file_batches_and_merging")]
 
     operations = [migrations.RunPython(add_presets, take_presets)]

@@ -15,7 +15,7 @@ import shipping.models.contract
 class Migration(migrations.Migration):
     dependencies = [
         ("core", "0008_message_variables"),
-        ("shipping", "0020_more_template_presets"),
+        ("shipping", "0014_more_template_presets"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

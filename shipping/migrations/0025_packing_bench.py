@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("orders", "0016_awaiting_amounts_index"),
-        ("shipping", "0029_routing_due"),
+        ("shipping", "0024_remote_area_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -31,6 +31,6 @@ def take_preset(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shipping", "0013_waybill_numbers")]
+    dependencies = [("shipping", "0015_waybill_numbers")]
 
     operations = [migrations.RunPython(add_preset, take_preset)]

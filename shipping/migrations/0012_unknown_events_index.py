@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("shipping", "0012_courier_rows")]
+    dependencies = [("shipping", "0011_courier_rows")]
 
     operations = [
         AddIndexConcurrently(

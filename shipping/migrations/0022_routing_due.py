@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("shipping", "0017_print_batches")]
+    dependencies = [("shipping", "0021_sealed_keys_and_due_index")]
 
     operations = [
         migrations.AddField("parcel", "route_at", models.DateTimeField("분류 조회 예정", blank=True, null=True)),

@@ -1,0 +1,191 @@
+"""설정 · 배송조회: accounts, lanes and what the quotas carry, with finished strings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from core.calendar import kst_date, short
+from shipping.couriers import COURIERS
+from shipping.models import CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
+from shipping.services.tracking import breakers, lanes, planning
+from shipping.services.tracking.accounts import state_of
+from shipping.services.tracking.lanes import Health
+from shipping.services.tracking.planning import Group
+from shipping.services.tracking.sources import KINDS, code_for
+
+GROUP_WORDS = {Group.WAITING: "집하 전", Group.MOVING: "이동중", Group.OUT: "배송출발"}
+
+
+RouteChoices: TypeAlias = dict[str, tuple[str, Sequence[tuple[int, str]], Sequence[int]]]
+"""By courier its name, its accounts (id, name) and the ids of its route now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """배송조회 계정 한 줄."""
+
+    pk: int
+    code: str
+    name: str
+    kind: str
+    state: str
+    is_bad: bool
+    quota: str
+    used: str
+    last_ok: str
+    last_error: str
+    capacity: str
+    basis: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """택배사 한 줄: one account asking one courier."""
+
+    courier: str
+    account: str
+    state: str
+    is_bad: bool
+    parcels: str
+    speed: str
+    stretch: str
+    last_ok: str
+    last_error: str
+    sample: str
+
+
+def context(*, at: datetime) -> dict[str, Any]:
+    """배송조회 설정: rows of accounts and lanes; four queries."""
+    accounts = list(TrackingAccount.objects.order_by("pk"))
+    budgets = {one.account_id: one for one in TrackingBudget.objects.all()}
+    mine = list(TrackingLane.objects.select_related("account").order_by("courier", "pk"))
+    late = {lane.account_id for lane in mine if lane.failing_since is not None}
+    return {
+        "accounts": [_account_row(one, budgets.get(one.pk), is_delayed=one.pk in late, at=at) for one in accounts],
+        "lanes": [row for lane in mine if (row := _lane_row(lane, budgets.get(lane.account_id), at=at)) is not None],
+        "planned_at": short(max((one.planned_at for one in budgets.values() if one.planned_at), default=None)),
+    }
+
+
+def route_choices() -> RouteChoices:
+    """조회 경로를 고를 택배사: those that more than one account can ask."""
+    accounts = list(TrackingAccount.objects.order_by("pk"))
+    chosen: dict[str, list[int]] = {}
+    for slug, pk in CourierRoute.objects.order_by("courier", "rank").values_list("courier", "account_id"):
+        chosen.setdefault(slug, []).append(pk)
+    found: RouteChoices = {}
+    for slug, courier in COURIERS.items():
+        able = [(one.pk, one.name) for one in accounts if code_for(slug, one.kind)]
+        if len(able) > 1:
+            found[slug] = (courier.name, able, chosen.get(slug, []))
+    return found
+
+
+def _account_row(
+    account: TrackingAccount, budget: TrackingBudget | None, *, is_delayed: bool, at: datetime
+) -> AccountRow:
+    state = state_of(account, is_delayed=is_delayed)
+    capacity, basis, warning = _capacity(account, budget)
+    return AccountRow(
+        pk=account.pk,
+        code=account.code,
+        name=account.name,
+        kind=KINDS[account.kind].label if account.kind in KINDS else account.kind,
+        state=state["text"],
+        is_bad=state["is_bad"],
+        quota=_quota(account),
+        used=_used(account, budget, at=at),
+        last_ok=short(account.last_ok_at),
+        last_error=account.last_error,
+        capacity=capacity,
+        basis=basis,
+        warning=warning,
+    )
+
+
+def _quota(account: TrackingAccount) -> str:
+    parts = []
+    if account.per_second is not None:
+        parts.append(f"초당 {account.per_second:g}건")
+    if account.per_day is not None:
+        parts.append(f"하루 {account.per_day:,}건")
+    if account.min_interval:
+        parts.append(f"같은 송장 {account.min_interval // 60}분에 한 번")
+    return " · ".join(parts) or "한도 없음"
+
+
+def _used(account: TrackingAccount, budget: TrackingBudget | None, *, at: datetime) -> str:
+    used = budget.used if budget is not None and budget.day == kst_date(at) else 0
+    if account.per_day is None:
+        return f"{used:,}건"
+    return f"{used:,}건 ({used * 100 // account.per_day}%)"
+
+
+def _capacity(account: TrackingAccount, budget: TrackingBudget | None) -> tuple[str, str, str]:
+    """What the account can carry, how that was computed, and a warning when the shop asks for more."""
+    stretch = budget.stretch if budget else {}
+    found = planning.capacity(
+        per_second=account.per_second, per_day=account.per_day, min_interval=account.min_interval, stretch=stretch
+    )
+    if found is None:
+        return "한도가 없어 모든 상자를 정해진 간격으로 조회합니다.", "", ""
+    text = (
+        f"이 계정으로 하루 {found.parcels_per_day:,}건까지 조회할 수 있습니다"
+        f" (배송출발 상자는 평균 {found.out_minutes:,}분마다)."
+    )
+    basis = (
+        f"직원 몫 5%를 뺀 하루 {found.calls_per_day:,}회 ÷ 상자당 평균 {found.polls_per_parcel:.1f}회."
+        " 밤에는 조회하지 않아 하루 16시간으로 셉니다."
+    )
+    on_the_way = _parcels(budget)
+    shipped = round(on_the_way / planning.LIFE_DAYS)
+    if any(factor > 1 for factor in stretch.values()):
+        longer = [f"{GROUP_WORDS[one]} {stretch[one]:.1f}배" for one in Group if stretch.get(one, 1) > 1]
+        words = f"지금 조회하는 상자 {on_the_way:,}건은 한도보다 많아 조회 간격을 늘렸습니다: {', '.join(longer)}."
+        return text, basis, words
+    if shipped > found.parcels_per_day:
+        return text, basis, f"하루에 약 {shipped:,}건을 보내고 있습니다. 한도를 늘리거나 계정을 더 등록하세요."
+    return text, basis, ""
+
+
+def _parcels(budget: TrackingBudget | None, courier: str | None = None) -> int:
+    told = budget.counts if budget else {}
+    rows: Iterable[dict[str, int]] = told.values() if courier is None else [told.get(courier, {})]
+    return sum(count for row in rows for count in row.values())
+
+
+def _lane_row(lane: TrackingLane, budget: TrackingBudget | None, *, at: datetime) -> LaneRow | None:
+    """Nothing for a lane that never had anything to ask."""
+    parcels = _parcels(budget, lane.courier)
+    if lane.courier not in COURIERS or not (parcels or lane.last_ok_at or lane.last_error):
+        return None
+    text, is_bad = _state(lane, at=at)
+    part = lane.factor * breakers.ramp(lane.ramp_from, at=at)
+    stretch = max((budget.stretch if budget else {}).values(), default=1)
+    return LaneRow(
+        courier=COURIERS[lane.courier].name,
+        account=lane.account.name,
+        state=text,
+        is_bad=is_bad,
+        parcels=f"{parcels:,}",
+        speed=f"{part:.0%}",
+        stretch=f"{stretch:.1f}배" if stretch > 1 else "없음",
+        last_ok=short(lane.last_ok_at),
+        last_error=lane.last_error,
+        sample=lane.sample_body[:1000],
+    )
+
+
+def _state(lane: TrackingLane, *, at: datetime) -> tuple[str, bool]:
+    if lane.account.kind in COURIERS[lane.courier].refused:
+        return "중지: 택배사 코드를 모름", True
+    if lane.failing_since is not None:
+        return f"{short(lane.failing_since)}부터 지연, {short(lane.opened_until)}에 다시 시도", True
+    health = lanes.health_of(lane, at=at)
+    if health == Health.WAITING:
+        return f"한도 초과, {short(lane.wait_until)}까지 대기", True
+    if health in (Health.AWAY, Health.PROBE):
+        return "계정이 멈춤", True
+    return "정상", False

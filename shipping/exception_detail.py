@@ -1,0 +1,97 @@
+"""배송 예외 상세: one case, finished for the template."""
+
+from datetime import datetime
+from typing import Any
+
+from core import cells
+from core.actions import actions_for
+from core.exceptions import NotFound
+from core.lists import Button
+from core.masking import mask_name
+from orders.columns import order_url
+from shipping.columns import courier_name
+from shipping.couriers import COURIERS
+from shipping.exception_columns import business_age, exception_url, next_act
+from shipping.models import ShippingException, TrackingEvent
+from shipping.services.exceptions.deciding import NOT_FOUND
+from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage, ParcelState, TrackingStage
+
+P = ParcelState
+SHOWN = 30
+ONLY_FROM = {
+    "lose-parcel": frozenset({P.HANDED_OVER, P.RETURNING}),
+    "come-back": frozenset({P.HANDED_OVER, P.RETURNING}),
+    "resume-parcel": frozenset({P.RETURNING, P.LOST}),
+    "resend": frozenset({P.RETURNED, P.LOST}),
+}
+"""States of the box from which an act can be done; the others fit every state."""
+NO_CLAIMS = (
+    "배송중인 품목의 취소와 환불은 아직 이 프로그램에서 할 수 없습니다. 클레임 기능이 생길 때까지 예외를 열어 두세요."
+)
+
+
+def find_exception(pk: int) -> ShippingException:
+    """예외 찾기. Raises NotFound."""
+    rows = ShippingException.objects.select_related("parcel", "shipment__order", "assignee", "closed_by")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(NOT_FOUND)
+    return found
+
+
+def exception_context(case: ShippingException, *, user: Any, at: datetime) -> dict[str, Any]:
+    """예외 내용: what happened, where the box is, who looks after it, and what can be done."""
+    parcel, order, is_open = case.parcel, case.shipment.order, case.closed_at is None
+    courier = COURIERS.get(parcel.courier)
+    state = ParcelState(parcel.state)
+    who = f"{case.closed_by.display_name} 님" if case.closed_by else "시스템"
+    return {
+        "title": ExceptionKind(case.kind).label,
+        "subtitle": parcel.waybill,
+        "case": case,
+        "detail_url": exception_url(case.pk),
+        "badge": {"css": "s-awaiting", "label": "처리 전"}
+        if is_open
+        else {"css": "s-confirmed", "label": ExceptionOutcome(case.outcome).label},
+        "next": next_act(case.kind, parcel.state) if is_open else "",
+        "age": business_age(case.evidence_at, at),
+        "opened": cells.full_time(case.opened_at),
+        "due": cells.full_time(case.due_at) if is_open else "",
+        "courier": courier_name(parcel.courier),
+        "waybill_url": courier.tracking_url(parcel.waybill) if courier else "",
+        "state": {"css": state.css, "label": state.label},
+        "order": order,
+        "order_url": order_url(order.number),
+        "recipient": mask_name(order.recipient_name),
+        "shipped": cells.full_time(parcel.handed_over_at),
+        "scanned": cells.full_time(parcel.first_scan_at),
+        "decided": "" if is_open else f"{who} · {cells.full_time(case.closed_at)}",
+        "is_in_house": state in ONLY_FROM["resend"] and is_open,
+        "no_claims": NO_CLAIMS,
+        "events": _events(case),
+        "buttons": _buttons(case, user),
+        "rows": f"{case.pk}:{case.version}",
+        "page_name": "exceptions",
+    }
+
+
+def _events(case: ShippingException) -> list[dict[str, str]]:
+    rows = TrackingEvent.objects.filter(parcel=case.parcel).order_by("-at", "-seq")[:SHOWN]
+    return [
+        {
+            "when": cells.full_time(row.at) + (" (시간 미상)" if row.is_time_estimated else ""),
+            "place": row.place,
+            "text": row.raw_text,
+            "stage": TrackingStage(row.stage).label,
+        }
+        for row in rows
+    ]
+
+
+def _buttons(case: ShippingException, user: Any) -> list[Button]:
+    stage = ExceptionStage.DONE if case.closed_at else ExceptionStage.OPEN
+    return [
+        Button(one.name, one.label, one.style)
+        for one in actions_for(ShippingException, {stage.value}, user)
+        if case.parcel.state in ONLY_FROM.get(one.name, {case.parcel.state})
+    ]

@@ -1,0 +1,135 @@
+"""Forms of 배송조회; they validate and never save."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from core.korean import josa
+from shipping.models import TrackingAccount
+from shipping.services.tracking.accounts import Terms
+from shipping.services.tracking.sources import KINDS, Kind
+
+RANKS = ("1순위", "2순위")
+MINUTE = 60
+NO_KIND = "모르는 조회 방식입니다. 목록에서 다시 고르세요."
+KEPT = "저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다."
+LIMITS = {
+    "per_second": "0.01부터 1000까지의 숫자로 입력하세요.",
+    "per_day": "1 이상의 숫자로 입력하세요.",
+    "min_minutes": "0부터 1440까지의 숫자로 입력하세요.",
+    "concurrency": "1부터 64까지의 숫자로 입력하세요.",
+}
+
+
+class TrackingAccountForm(forms.Form):
+    """배송조회 계정; the stored key is never shown."""
+
+    kind = forms.ChoiceField(
+        choices=[(one.name, one.label) for one in KINDS.values()],
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), NO_KIND),
+    )
+    name = forms.CharField(label="이름", max_length=40, error_messages={"required": "이름을 입력하세요."})
+    base_url = forms.CharField(label="주소", max_length=200, error_messages={"required": "주소를 입력하세요."})
+    per_second = forms.FloatField(
+        label="초당 조회 한도",
+        required=False,
+        min_value=0.01,
+        max_value=1000,
+        help_text="계약한 건수입니다. 비우면 한도 없이 조회합니다.",
+    )
+    per_day = forms.IntegerField(
+        label="하루 조회 한도",
+        required=False,
+        min_value=1,
+        max_value=100_000_000,
+        help_text="계약한 건수입니다. 비우면 한도 없이 조회합니다.",
+    )
+    min_minutes = forms.IntegerField(
+        label="같은 송장 조회 간격(분)",
+        required=False,
+        min_value=0,
+        max_value=1440,
+        help_text="같은 송장을 이보다 자주 조회하지 않습니다. 계약에 정해져 있으면 그대로 적습니다.",
+    )
+    concurrency = forms.IntegerField(
+        label="동시 조회", min_value=1, max_value=64, help_text="한 번에 보내는 요청의 수입니다."
+    )
+    is_active = forms.BooleanField(label="이 계정으로 조회", required=False)
+
+    def __init__(self, data: Any = None, *, account: TrackingAccount | None = None, kind: str = "") -> None:
+        """`kind` of a new account; a known one has its own."""
+        self.protocol = KINDS.get(account.kind if account else kind) or next(iter(KINDS.values()))
+        super().__init__(data, initial=_initial(account, self.protocol))
+        for name, label in self.protocol.keys:
+            self.fields[name] = forms.CharField(
+                label=label,
+                required=account is None and self.protocol.needs_key,
+                max_length=300,
+                widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+                help_text=KEPT if account else "",
+                error_messages={"required": f"{josa(label, '을/를')} 입력하세요."},
+            )
+        self.order_fields(["kind", "name", "base_url", *(name for name, _ in self.protocol.keys)])
+        for name, words in LIMITS.items():
+            field = self.fields[name]
+            field.error_messages |= {"invalid": words, "required": words}
+            for validator in field.validators:
+                validator.message = words  # type: ignore[attr-defined]
+        if account is not None:
+            del self.fields["kind"]
+
+    def given(self) -> dict[str, Any]:
+        """What `save_account` takes."""
+        found = self.cleaned_data
+        terms = Terms(
+            per_second=found["per_second"],
+            per_day=found["per_day"],
+            min_interval=(found["min_minutes"] or 0) * MINUTE,
+            concurrency=found["concurrency"],
+        )
+        plain = {name: found[name] for name in ("name", "base_url", "is_active")}
+        options = {name: found[name] for name, _ in self.protocol.keys}
+        return {**plain, "options": options, "kind": found.get("kind", ""), "terms": terms}
+
+
+def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
+    if account is None:
+        return {
+            "kind": kind.name,
+            "name": kind.label,
+            "base_url": kind.base_url,
+            "per_second": kind.per_second,
+            "per_day": kind.per_day,
+            "min_minutes": kind.min_interval // MINUTE or None,
+            "concurrency": 16,
+            "is_active": True,
+        }
+    names = ("name", "base_url", "per_second", "per_day", "concurrency", "is_active")
+    return {name: getattr(account, name) for name in names} | {"min_minutes": account.min_interval // MINUTE or None}
+
+
+class RouteForm(forms.Form):
+    """조회 경로: for each courier that more than one account can ask, the first and the second of them."""
+
+    def __init__(
+        self, data: Any = None, *, choices: Mapping[str, tuple[str, Sequence[tuple[int, str]], Sequence[int]]]
+    ):
+        """`choices`: by courier its name, its accounts (id, name) and the ids of its route now."""
+        super().__init__(data)
+        self._couriers = list(choices)
+        for courier, (name, accounts, chosen) in choices.items():
+            for rank, label in enumerate(RANKS):
+                self.fields[f"{courier}-{rank}"] = forms.ChoiceField(
+                    label=f"{name} {label}",
+                    required=False,
+                    choices=[("", "모든 계정" if rank == 0 else "없음"), *((str(pk), text) for pk, text in accounts)],
+                    initial=str(chosen[rank]) if rank < len(chosen) else "",
+                    error_messages={"invalid_choice": f"{name}: 목록에 없는 계정입니다. 다시 고르세요."},
+                )
+
+    def chosen(self) -> dict[str, list[int]]:
+        """Ids of accounts by courier, the best first."""
+        picked = {one: [self.cleaned_data[f"{one}-{rank}"] for rank in range(len(RANKS))] for one in self._couriers}
+        return {courier: [int(text) for text in texts if text] for courier, texts in picked.items()}

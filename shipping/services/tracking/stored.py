@@ -1,0 +1,66 @@
+"""저장한 이력: what sources told of parcels as rows, and as the events that were told, in both directions.
+
+The only place that knows which columns an event was laid into, so that a stored one reads as it was told.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+
+from core.lookups import Among
+from shipping.adapters.base import RawEvent
+from shipping.models import Parcel, TrackingEvent
+from shipping.projection import Projection
+
+Marks = Mapping[RawEvent, str]
+"""Fingerprints of events that were read back: a long text was cut when it was stored."""
+
+
+def event_rows(parcel: Parcel, seen: Projection, *, source: str, marks: Marks | None = None) -> Iterator[TrackingEvent]:
+    """배송 이력 rows of what was seen; those that are stored already are left as they are by the caller's insert."""
+    for seq, event in enumerate(seen.events):
+        raw = event.raw
+        yield TrackingEvent(
+            parcel=parcel,
+            source=source,
+            seq=min(seq, 32_000),
+            raw_code=raw.code[:40],
+            raw_name=raw.name[:100],
+            raw_text=f"{raw.name} {raw.text}".strip()[:300],
+            raw_at=raw.at,
+            is_date_only=raw.is_date_only,
+            stage=event.stage,
+            at=event.at,
+            is_time_estimated=event.is_time_estimated,
+            place=raw.place[:100],
+            fingerprint=(marks or {}).get(raw) or fingerprint_of(raw),
+        )
+
+
+def fingerprint_of(raw: RawEvent) -> str:
+    """지문: equal for the same scan told again; its place in the list and our reading of it do not count."""
+    moment = raw.at.isoformat() if raw.at else ""
+    parts = (raw.code, raw.name, raw.text, raw.place, moment, str(raw.is_date_only))
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def raw_event(row: TrackingEvent) -> RawEvent:
+    """저장한 이력 as the source told it; of rows from before (no raw_name), as near to it as what they hold."""
+    name = row.raw_name or ""
+    is_old = row.raw_name is None
+    return RawEvent(
+        code=row.raw_code,
+        name=name,
+        text=row.raw_text.removeprefix(name).strip(),
+        place=row.place,
+        at=row.at if is_old else row.raw_at,
+        is_date_only=row.is_time_estimated if is_old else bool(row.is_date_only),
+    )
+
+
+def told_before(parcel_ids: Collection[int], source: str) -> dict[int, dict[RawEvent, str]]:
+    """전에 들은 것: events as one source told them, with their fingerprints, by parcel, oldest first; one query."""
+    found: dict[int, dict[RawEvent, str]] = {}
+    rows = TrackingEvent.objects.filter(Among("parcel_id", parcel_ids), source=source)
+    for row in rows.order_by("parcel_id", "at", "seq", "pk"):
+        found.setdefault(row.parcel_id, {})[raw_event(row)] = row.fingerprint
+    return found

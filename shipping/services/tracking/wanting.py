@@ -1,0 +1,101 @@
+"""바로 조회: parcels that a person, or a push of a source, wants asked about before their time.
+
+Staff have 5 % of an account's quota for it, pushes 30 % at most, because anybody can send those; neither asks more
+often than the source allows for one parcel. Source: shipping.md 4.1, 11.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from core.calendar import short
+from shipping.couriers import COURIERS
+from shipping.models import TrackingAccount, TrackingPoll
+from shipping.services.tracking import budgets, lanes
+from shipping.services.tracking.polling import AT_ONCE
+from shipping.services.tracking.sources import code_for
+
+EVERY = timedelta(minutes=10)
+"""Staff may ask for the same parcel again after so long."""
+NOT_ASKED = "배송조회를 하지 않는 송장입니다."
+NO_ACCOUNT = "이 택배사를 조회하는 계정이 없습니다. 설정의 배송조회를 확인하세요."
+NO_QUOTA = "직접 조회에 남겨 둔 한도를 다 썼습니다. 정해진 시간에 저절로 조회합니다."
+AGAIN = "{at}에 이미 조회를 신청했습니다. 10분 뒤에 다시 신청하세요."
+TOO_SOON = "이 계정은 같은 송장을 {minutes}분에 한 번만 조회할 수 있습니다. {at} 뒤에 다시 신청하세요."
+
+
+@dataclass
+class Wanted:
+    """배송조회 신청 결과: parcels that are asked about next, and why others are not."""
+
+    parcel_ids: set[int] = field(default_factory=set)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def poll_now(*, parcel_ids: Collection[int], actor: object, at: datetime) -> Wanted:
+    """배송조회 신청: put parcels before everything that is due, within seconds; at most every ten minutes each."""
+    polls = {poll.pk: poll for poll in TrackingPoll.objects.filter(pk__in=set(parcel_ids), is_active=True)}
+    found = Wanted(refused={pk: NOT_ASKED for pk in parcel_ids if pk not in polls})
+    by_account: dict[int, list[TrackingPoll]] = defaultdict(list)
+    accounts = _accounts(poll.courier for poll in polls.values())
+    for poll in sorted(polls.values(), key=lambda one: one.pk):
+        account = accounts.get(poll.courier)
+        reason = NO_ACCOUNT if account is None else _too_soon(poll, account, at=at)
+        if account is None or reason:
+            found.refused[poll.pk] = reason
+        else:
+            by_account[account.pk].append(poll)
+    for mine in by_account.values():
+        account = accounts[mine[0].courier]
+        given = budgets.take_for_staff(account, wanted=len(mine), at=at)
+        found.refused |= {poll.pk: NO_QUOTA for poll in mine[given:]}
+        found.parcel_ids |= _put_first([poll.pk for poll in mine[:given]], at=at)
+    return found
+
+
+def _accounts(couriers: Iterable[str]) -> dict[str, TrackingAccount]:
+    routes = lanes.routes_now()
+    asked = {courier: lanes.account_of(courier, routes=routes) for courier in set(couriers)}
+    return {courier: account for courier, account in asked.items() if account is not None}
+
+
+def _too_soon(poll: TrackingPoll, account: TrackingAccount, *, at: datetime) -> str:
+    if poll.wanted_at is not None and poll.wanted_at > at - EVERY:
+        return AGAIN.format(at=short(poll.wanted_at))
+    least = timedelta(seconds=account.min_interval)
+    if poll.last_ok_at is not None and poll.last_ok_at > at - least:
+        return TOO_SOON.format(minutes=account.min_interval // 60, at=short(poll.last_ok_at + least))
+    return ""
+
+
+def _put_first(ids: Collection[int], *, at: datetime) -> set[int]:
+    """A parcel that is being asked about just now keeps its lease: its answer is as fresh as can be."""
+    mine = TrackingPoll.objects.filter(pk__in=ids, is_active=True)
+    mine = mine.filter(Q(wanted_at=None) | Q(wanted_at__lte=at - EVERY))
+    told = set(mine.values_list("pk", flat=True))
+    mine.filter(pk__in=told).filter(Q(lease_until=None) | Q(lease_until__lt=at)).update(next_poll_at=AT_ONCE)
+    mine.filter(pk__in=told).update(wanted_at=at)
+    return told
+
+
+def hint(*, source: str, carrier: str, number: str, at: datetime) -> bool:
+    """배송 알림: a push says that something happened to a number of a carrier, in the codes of the account `source`.
+
+    The parcel comes due now, never sooner than the source allows for one parcel and out of 30 % of the quota; True when
+    it did. An unknown number makes nothing and says nothing: whoever sends pushes learns nothing from us.
+    """
+    account = TrackingAccount.objects.filter(code=source, is_active=True).first()
+    if account is None:
+        return False
+    slugs = [slug for slug in COURIERS if carrier and code_for(slug, account.kind) == carrier]
+    due = TrackingPoll.objects.filter(courier__in=slugs, waybill=number, is_active=True, next_poll_at__gt=at)
+    poll = due.filter(Q(lease_until=None) | Q(lease_until__lt=at)).first()
+    if poll is None or not budgets.take_for_hint(account, at=at):
+        return False
+    least = timedelta(seconds=account.min_interval)
+    sooner = max(at, poll.last_ok_at + least) if poll.last_ok_at else at
+    mine = TrackingPoll.objects.filter(pk=poll.pk, lease_token=poll.lease_token, next_poll_at__gt=sooner)
+    return bool(mine.update(next_poll_at=sooner))

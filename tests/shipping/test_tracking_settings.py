@@ -1,0 +1,197 @@
+"""설정 · 배송조회: accounts and their keys that never come out, quotas, routes, and what all of it can carry."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.roles import Role
+from shipping.models import AccountState, CourierCode, CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
+from shipping.services.couriers import note_refused_code
+from shipping.services.tracking import stretching
+
+URL, NEW = "/settings/tracking/", "/settings/tracking/new/"
+FIELDS = {
+    "kind": "tracker_delivery", "name": "배송조회", "base_url": "https://apis.tracker.delivery", "api_key": "",
+    "per_second": "10", "per_day": "", "min_minutes": "", "concurrency": "16", "is_active": "on",
+}  # fmt: skip
+
+
+@pytest.fixture
+def owner(sign_in):
+    return sign_in(Role.OWNER)
+
+
+def account(**facts):
+    facts = {"code": "tracker_delivery", "name": "배송조회", "base_url": "https://apis.tracker.delivery"} | facts
+    return TrackingAccount.objects.create(**facts)
+
+
+def page_of(one):
+    return f"{URL}{one.pk}/"
+
+
+def test_the_key_goes_in_sealed_and_never_comes_out(owner):
+    assert owner.post(NEW, FIELDS | {"api_key": "client:secret"}).status_code == 302
+    one = TrackingAccount.objects.get()
+    assert (one.options(), one.is_active, one.per_second, one.code) == (
+        {"api_key": "client:secret"},
+        True,
+        10,
+        "tracker_delivery",
+    )
+    assert "secret" not in str(one.sealed_options)
+    for url in (URL, page_of(one)):
+        assert "secret" not in owner.get(url).content.decode()
+    owner.post(page_of(one), FIELDS | {"per_second": "5"})
+    one.refresh_from_db()
+    assert (one.options(), one.per_second) == ({"api_key": "client:secret"}, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base_url": "http://example.com"}, "https://로 시작해야 합니다."),
+        ({"base_url": ""}, "주소를 입력하세요."),
+        ({"api_key": "키"}, "키에 쓸 수 없는 글자가 있습니다."),
+        ({"per_second": "-1"}, "0.01부터 1000까지의 숫자로 입력하세요."),
+        ({"per_second": "nan"}, "0.01부터 1000까지의 숫자로 입력하세요."),
+        ({"per_day": "0"}, "1 이상의 숫자로 입력하세요."),
+        ({"concurrency": "0"}, "1부터 64까지의 숫자로 입력하세요."),
+        ({"min_minutes": "2000"}, "0부터 1440까지의 숫자로 입력하세요."),
+    ],
+)
+def test_a_wrong_account_is_refused(changes, message, owner):
+    answer = owner.post(NEW, FIELDS | changes)
+    assert answer.status_code == 422
+    assert message in answer.content.decode()
+    assert not TrackingAccount.objects.exists()
+
+
+WRONG_ADDRESSES = [
+    "http://[::1", "http://[bad]/", "on", "http://", "https://", "javascript:alert(1)", "http://x:abc/",
+    "https://apis.tracker.delivery:99999", "https://apis.tracker.delivery:0/", "https://apis.tracker\u200b.delivery",
+    "https://apis.tracker.delivery/\u202e", "https://apis.tracker.delivery@evil.com/", "https://a b.com/",
+    "https://user:secret@apis.tracker.delivery", "https://apis.tracker.delivery/?a=1", "https://apis.tracker.delivery/#a",
+    "ftp://apis.tracker.delivery", "//apis.tracker.delivery",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False])
+@pytest.mark.parametrize("address", WRONG_ADDRESSES)
+def test_what_is_no_address_is_refused_and_the_old_one_stays(address, is_sandbox, owner):
+    one = account(is_sandbox=is_sandbox)
+    before = TrackingAccount.objects.values().get()
+    answer = owner.post(page_of(one), FIELDS | {"base_url": address, "api_key": "new:key"})
+    assert answer.status_code == 422
+    assert "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요." in answer.content.decode()
+    assert TrackingAccount.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "is_sandbox"),
+    [
+        ("https://apis.tracker.delivery", False),
+        ("https://apis.tracker.delivery:8443/graphql/", False),
+        ("http://127.0.0.1:8133", True),
+        ("http://[::1]:8133/", True),
+        ("http://localhost:8133", True),
+    ],
+)
+def test_a_good_address_is_stored(address, is_sandbox, owner):
+    one = account(base_url="https://old.example", is_sandbox=is_sandbox)
+    answer = owner.post(page_of(one), FIELDS | {"base_url": address})
+    assert answer.status_code == 302
+    assert TrackingAccount.objects.get().base_url == address
+
+
+def test_the_connection_is_tried_at_the_real_sandbox(owner, tracker):
+    one = account(base_url=tracker.base_url, is_sandbox=True)
+    assert "연결되었습니다." in owner.post(page_of(one), {"part": "test"}).content.decode()
+    tracker.control("config", api_key="client:secret")
+    assert "인증이 거절되었습니다." in owner.post(page_of(one), {"part": "test"}).content.decode()
+    tracker.control("reset")
+    one.base_url = "http://127.0.0.1:9"
+    one.save()
+    assert "응답을 받지 못했습니다." in owner.post(page_of(one), {"part": "test"}).content.decode()
+
+
+def test_the_page_says_when_the_server_asks_elsewhere(owner, monkeypatch):
+    one = account()
+    assert "실제 조회 주소" not in owner.get(page_of(one)).content.decode()
+    monkeypatch.setenv("OMS_TRACKER_DELIVERY_BASE_URL", "http://127.0.0.1:8133")
+    assert "http://127.0.0.1:8133 (서버 환경 변수가 정한 주소)" in owner.get(page_of(one)).content.decode()
+
+
+def test_a_new_key_gives_a_blocked_account_and_its_lanes_another_chance(owner):
+    one = account(state=AccountState.BLOCKED)
+    note_refused_code(slug="CJGLS", system="tracker_delivery", at=timezone.now())
+    assert "인증이 거절되어 조회를 멈췄습니다" in owner.get(URL).content.decode()
+    owner.post(page_of(one), FIELDS | {"api_key": "new:key"})
+    one.refresh_from_db()
+    assert (one.state, one.retry_at) == (AccountState.OK, None)
+    assert not CourierCode.objects.exclude(refused_at=None).exists()
+
+
+def test_the_capacity_is_computed_from_the_quota_and_explained(owner):
+    one = account(per_second=10)
+    told = owner.get(URL).content.decode()
+    found = re.search(r"이 계정으로 하루 ([\d,]+)건까지 조회할 수 있습니다 \(배송출발 상자는 평균 60분마다\)", told)
+    calls = re.search(r"직원 몫 5%를 뺀 하루 ([\d,]+)회 ÷ 상자당 평균 ([\d.]+)회", told)
+    assert found is not None
+    assert calls is not None
+    parcels, asked = (int(text.replace(",", "")) for text in (found[1], calls[1]))
+    assert asked == 10 * 0.95 * 16 * 3600
+    assert parcels == pytest.approx(asked / float(calls[2]), rel=0.01)
+    one.per_second, one.per_day, one.min_interval = None, 10_000, 3 * 3600
+    one.save()
+    assert "배송출발 상자는 평균 180분마다" in owner.get(URL).content.decode()
+
+
+def test_the_page_warns_when_there_are_more_parcels_than_the_quota_carries(owner, make_sent):
+    one = account(per_day=100)
+    make_sent(1)
+    stretching.plan(at=timezone.now())
+    assert "data-warning" not in owner.get(URL).content.decode()
+    TrackingBudget.objects.filter(account=one).update(counts={"CJGLS": {"MOVING": 5000}})
+    assert "하루에 약 2,500건을 보내고 있습니다." in owner.get(URL).content.decode()
+    TrackingBudget.objects.filter(account=one).update(stretch={"waiting": 4.0, "moving": 2.5, "out": 1.0})
+    told = owner.get(URL).content.decode()
+    assert "조회 간격을 늘렸습니다: 집하 전 4.0배, 이동중 2.5배." in told
+
+
+def test_lanes_are_shown_with_their_trouble(owner):
+    one, now = account(), timezone.now()
+    TrackingLane.objects.create(
+        account=one, courier="CJGLS", failing_since=now, opened_until=now + timedelta(minutes=1), last_error="TIMEOUT"
+    )
+    told = owner.get(URL).content.decode()
+    assert "CJ대한통운" in told
+    assert "부터 지연" in told
+
+
+def test_routes_are_kept_in_order_and_wrong_ones_refused(owner):
+    first, second = account(), account(code="own", name="자체 서버")
+    couriers = re.findall(r'name="(\w+)-0"', owner.get(URL).content.decode())
+    empty = {f"{courier}-{rank}": "" for courier in couriers for rank in (0, 1)}
+    assert "CJGLS-0" in empty
+    assert owner.post(URL, empty | {"CJGLS-0": str(second.pk), "CJGLS-1": str(first.pk)}).status_code == 302
+    route = CourierRoute.objects.filter(courier="CJGLS").order_by("rank").values_list("account", flat=True)
+    assert list(route) == [second.pk, first.pk]
+    twice = owner.post(URL, empty | {"CJGLS-0": str(first.pk), "CJGLS-1": str(first.pk)})
+    assert (twice.status_code, "같은 계정을 두 번 골랐습니다" in twice.content.decode()) == (422, True)
+    assert owner.post(URL, empty | {"CJGLS-0": "999999"}).status_code == 422
+    assert list(route.all()) == [second.pk, first.pk]
+
+
+def test_the_auditor_looks_and_others_do_not(sign_in):
+    one = account()
+    auditor = sign_in(Role.AUDITOR)
+    page = auditor.get(URL)
+    assert page.status_code == 200
+    assert page_of(one) not in page.content.decode()
+    assert auditor.get(page_of(one)).status_code == 403
+    assert auditor.post(URL, {}).status_code == 403
+    assert sign_in(Role.LOGISTICS).get(URL).status_code == 403
+    assert sign_in(Role.OWNER).get(f"{URL}999999/").status_code == 404
