@@ -32,6 +32,7 @@ GROUPS = (
         "쇼핑몰",
         (
             Link("쇼핑몰", "/settings/shop/", "이름, 알림 대기 시간, 파일 보관", "settings.view"),
+            Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
             Link(
                 "주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"
             ),
@@ -40,22 +41,31 @@ GROUPS = (
         ),
     ),
     (
-        "판매와 배송",
+        "송장과 포장",
         (
-            Link("판매채널", "/settings/channels/", "채널, 주문 파일 양식, API 키", "settings.view"),
             Link("택배사", "/settings/couriers/", "쓰는 택배사, 보내는 분", "settings.view"),
-            Link("배송조회", "/settings/tracking/", "조회 계정과 한도, 조회 경로, 택배사별 지연", "settings.view"),
             Link("택배사 목록", "/settings/couriers/list/", "이름과 별칭, 번호 규칙, 시스템별 코드", "settings.view"),
-            Link("도서산간", "/settings/remote-areas/", "제주와 도서산간 지역, 추가 배송비", "settings.view"),
-            Link("미분류 상태", "/settings/tracking/unknown/", "알 수 없는 배송 문구의 뜻, 상태 규칙", "settings.view"),
             Link("송장 번호", "/settings/waybills/", "택배 계약, 번호 대역, 택배사 API, 발급 대기", "settings.view"),
             Link("출력", "/settings/printers/", "송장 용지, 이름과 전화번호 가림, 분류코드", "settings.view"),
-            Link("배송 예외", "/settings/exceptions/", "미집하·정체 기준, 자동 배송중, 고객용 주소", "settings.view"),
             Link("포장 검수대", "/settings/packing/", "자동 완료, 수량 입력, 자동 잠금, 스캐너", "settings.view"),
+            Link("도서산간", "/settings/remote-areas/", "제주와 도서산간 지역, 추가 배송비", "settings.view"),
+            Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),
+        ),
+    ),
+    (
+        "배송조회",
+        (
+            Link("배송조회", "/settings/tracking/", "조회 계정과 한도, 조회 경로, 택배사별 지연", "settings.view"),
+            Link("미분류 상태", "/settings/tracking/unknown/", "알 수 없는 배송 문구의 뜻, 상태 규칙", "settings.view"),
+            Link("배송 예외", "/settings/exceptions/", "미집하·정체 기준, 자동 배송중, 고객용 주소", "settings.view"),
+        ),
+    ),
+    (
+        "입금·환불",
+        (
             Link("입금·환불", "/settings/money/", "승인 금액, 배송비, 경보, 보관 기간", "settings.view"),
             Link("PG 계정", "/settings/pg/", "결제대행사 키, 웹훅 주소, 가상계좌 발급", "settings.view"),
             Link("입금계좌", "/settings/bank-accounts/", "무통장입금을 받는 계좌, 입금 알림 서비스", "settings.view"),
-            Link("엑셀 양식", "/excel/templates/", "택배사와 물류팀에 보내는 파일의 열", "templates.edit"),
         ),
     ),
     (
