@@ -158,6 +158,7 @@ class Pager(NamedTuple):
 
 
 BAR = 1016
+WIDER = 1440 - 1280
 """Pixels of the bar at a width of 1280."""
 COUNT, GAP, MENU, CLEAR, ICON = 150, 6, 85, 75, 32
 """Pixels beside the labels: how many are chosen, the space between two, 더 보기, 선택 해제, a tool without words."""
@@ -213,9 +214,16 @@ class PageView:
     paste_url: str = ""
 
     @property
-    def is_crowded(self) -> bool:
-        """도구가 비킬 목록: at 1280 pixels its tools find no room beside the acts of a selection."""
+    def crowd(self) -> str:
+        """도구가 비킬 목록: css classes of a list whose tools find no room beside the acts of a selection.
+
+        "crowded" at 1280 pixels, "crowded full" at 1440 as well.
+        """
+        width = self._bar_width()
+        return "" if width <= BAR else "crowded" if width <= BAR + WIDER else "crowded full"
+
+    def _bar_width(self) -> int:
         acts = [_width(one.label) for one in self.buttons if one.style != MORE]
         more = [MENU] if len(acts) < len(self.buttons) else []
         tools = [_width(tool.label) for tool in self.tools]
-        return COUNT + CLEAR + ICON + sum(one + GAP for one in (*acts, *more, *tools)) > BAR
+        return COUNT + CLEAR + ICON + sum(one + GAP for one in (*acts, *more, *tools))

@@ -271,4 +271,6 @@ def test_every_menu_entry_of_a_role_opens_and_is_current(seeded, page, role):
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.status_code)
         html = answer.content.decode()
+        if path == "/pack/":  # the bench fills the screen and has no menu
+            continue
         assert re.search(rf'href="{re.escape(path)}"[^>]*aria-current="page"', html), (path, title)

@@ -170,7 +170,7 @@ def send(screen):
     screen.picture("courier-file")
     with page.expect_download() as download:
         page.locator("main button[type=submit]").click()
-    assert re.fullmatch(r"송장 CJ대한통운 A \d{8}-\d{4}\.xlsx", download.value.suggested_filename)
+    assert re.fullmatch(r"송장 CJ대한통운 A \d{8}-\d{3}\.xlsx", download.value.suggested_filename)
     content = Path(download.value.path()).read_bytes()
     assert openpyxl.load_workbook(io.BytesIO(content)).active.max_row == 9
     filled, given = with_numbers(content)

@@ -11,6 +11,7 @@ from oms.seed.demo import _APIS, SENDER
 from orders.models import LineLock
 from shipping.drains import issue_cj, issue_epost, issue_hanjin, route_boxes
 from shipping.models import Paper, Parcel, WaybillNumber
+from shipping.services import cj_tokens
 from shipping.services.issuing import issuers
 from shipping.services.issuing.contracts import ContractFacts, check_contract, save_contract
 from shipping.services.issuing.issue import issue_waybills
@@ -27,7 +28,7 @@ def sign(tracker, monkeypatch, staff):
     """`sign("CJGLS")`: the demo contract of a courier with the sandbox of the tests."""
     change_settings(changes=SENDER, shown=get_settings(*SENDER), actor=None, at=timezone.now())
     monkeypatch.setattr(issuers, "_issuers", {})
-    monkeypatch.setattr(issuers, "_tokens", {})
+    monkeypatch.setattr(cj_tokens, "_stores", {})
     monkeypatch.setattr(issuers, "PATIENT", (1.0, 2.0))
 
     def sign(slug):

@@ -48,7 +48,7 @@ PRINTED = {"print-labels", "print-packing", "print-picking", "reprint-labels"}
 """Paper says for itself what stays of it."""
 NO_UNDO = (
     {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}
-    | MONEY | EXCEPTIONS
+    | MONEY | EXCEPTIONS | {"pickup-again", "register-rider"}
 )  # fmt: skip
 
 

@@ -129,6 +129,7 @@ def stopped(kind):
         LockKind.MAPPING: {S.PREPARING},
         LockKind.ADDRESS: {S.READY},
         LockKind.DEPOSIT_PENDING: {S.AWAITING_PAYMENT},
+        LockKind.DELIVERY: {S.DELIVERED},
     }[kind]
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from shipping.adapters.base import Cause, FeedEvent, RawEvent, TrackOutcome, TrackResult
 from shipping.adapters.cj_tracking import PAGE_SIZE, CjTracking
-from shipping.normalise import Reason
+from shipping.normalise import Reason, Rules
 from shipping.projection import project
+from shipping.stage_presets import PRESETS
 from shipping.states import TrackingStage
 from tests.infra.cj import BOX, NOON, canned_wire
 
@@ -62,6 +63,10 @@ def test_what_cannot_be_asked_is_answered_without_a_call(cj, carrier, number, ou
     assert cj.tracker.read("counters")["requests"] == 0
 
 
+WORDS = Rules(PRESETS, source="somewhere", courier="CJGLS")
+"""The words alone: no rule for codes knows this source."""
+
+
 @pytest.mark.parametrize(
     ("scan", "stage", "reason"),
     [
@@ -78,7 +83,7 @@ def test_what_cannot_be_asked_is_answered_without_a_call(cj, carrier, number, ou
 def test_the_words_of_cj_are_understood_without_its_codes(cj, scan, stage, reason):
     lives(cj, {"at": "2026-11-21T19:20:04+09:00", **scan})
     (told,) = cj.feed.pull(day=SATURDAY).events
-    now = project([told.event], previous=None, numbered_at=None, at=cj.now())
+    now = project([told.event], previous=None, numbered_at=None, at=cj.now(), rules=WORDS)
     assert (now.stage, now.reason) == (stage, reason)
 
 

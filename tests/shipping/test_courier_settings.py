@@ -21,6 +21,7 @@ def was_of(client):
 
 def options(client, **changes):
     values = {"default_courier": "HANJIN", "offered_couriers": ["CJGLS", "HANJIN"], "sender_name": "우리 물류"}
+    values |= {"pickup_place": "", "quick_done_hours": "24", "direct_done_days": "3", "parcel_done_days": "0"}
     values |= {"was": was_of(client)}
     return values | {"sender_phone": "02-1234-5678", "sender_zip": "06234", "sender_address": "서울"} | changes
 
