@@ -3,10 +3,18 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
-from core import embedded
+# Where Python may not leave its bytecode beside the sources (in a container, say), each of the hundreds of processes
+# that tests start would compile half the packages anew: it is kept where `make clean` and git know it.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".pytest_cache/bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+from core import embedded  # noqa: E402
 
 os.environ["OMS_ENV"] = "test"
 os.environ.pop("OMS_PROCESSES", None)

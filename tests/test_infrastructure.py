@@ -7,6 +7,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Page
 
+from tests.infra.order import LONGEST, in_queues
+
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("run", [1, 2])
@@ -73,3 +75,27 @@ def test_no_example_of_a_property_fails_because_the_machine_is_busy():
     assert hypothesis_settings().deadline is None
     assert HealthCheck.too_slow in hypothesis_settings().suppress_health_check
     assert HealthCheck.too_slow in hypothesis_settings(max_examples=3).suppress_health_check
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_every_worker_begins_with_long_files_and_no_test_is_lost(workers):
+    names = [f"tests/short_{number}.py" for number in range(200)]
+    tests = [(name, number) for name in sorted([*names, *LONGEST]) for number in range(7)]
+    found = in_queues(tests, file_of=lambda test: test[0], workers=workers)
+    assert sorted(found) == sorted(tests)
+    changes = sum(one[0] != other[0] for one, other in zip(found, found[1:], strict=False))
+    assert changes < len(names) + len(LONGEST) + workers, "files stay together"
+    begins = 0
+    for number in range(workers):
+        part = (len(tests) - begins) // (workers - number)
+        assert found[begins][0] in LONGEST
+        begins += part
+
+
+def test_the_long_files_exist(pytestconfig):
+    assert [name for name in LONGEST if not (pytestconfig.rootpath / name).is_file()] == []
+
+
+def test_only_long_files_are_dealt_out_too():
+    tests = [(name, number) for name in LONGEST[:2] for number in range(3)]
+    assert sorted(in_queues(tests, file_of=lambda test: test[0], workers=3)) == sorted(tests)
