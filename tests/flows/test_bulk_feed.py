@@ -3,30 +3,35 @@
 import logging
 import signal
 import sys
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from core.invariants import find_violations
-from orders.models import Order, OrderLine
+from orders.models import OrderLine
 from orders.states import LineState
+from shipping.adapters.base import FeedEvent, RawEvent
 from shipping.adapters.cj_tracking import PAGE_SIZE
 from shipping.models import (
     AccountState,
+    CourierContract,
     FeedState,
     OrphanEvent,
     Parcel,
-    ShippingException,
     TrackingAccount,
     TrackingEvent,
     TrackingPoll,
     UnknownStatus,
+    WaybillNumber,
 )
+from shipping.services import cj_tokens
 from shipping.services.tracking import feeds, silence
+from shipping.services.tracking.matching import match
 from shipping.services.tracking.planning import Pace
-from shipping.states import ExceptionKind, ParcelState, TrackingStage
+from shipping.states import ParcelState, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import waybill_number
 from tests.infra.cj import CUSTOMER
@@ -37,9 +42,13 @@ HOUR = timedelta(hours=1)
 HEALTHY = ("INV-01", "INV-06", "INV-07", "INV-08", "INV-09")
 
 
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture
-def contract(tracker):
+def contract(tracker, monkeypatch):
     """An account of CJ with its feed, on the twin's clock."""
+    monkeypatch.setattr(cj_tokens, "_stores", {})
     tracker.control("config", is_demo=False)
     tracker.control("service", name="cj", token_gap=0)
     at(tracker, LATER)
@@ -50,6 +59,18 @@ def contract(tracker):
     account.set_options({"customer": CUSTOMER, "business": "123-45-67890"})
     account.save()
     return account
+
+
+def kst(text):
+    return datetime.fromisoformat(f"{text}:00+09:00")
+
+
+def book(parcel, key):
+    """The courier knows the parcel by this key."""
+    contract = CourierContract.objects.create(code=key.lower(), name=key, courier="CJGLS", mode="RANGE")
+    WaybillNumber.objects.create(
+        contract=contract, shipment=parcel.shipment, parcel=parcel, courier="CJGLS", number=parcel.waybill, seq=1, key=key
+    )
 
 
 def at(tracker, moment):
@@ -81,6 +102,28 @@ def ready(account, moment=LATER):
 
 def asked(tracker, operation):
     return tracker.read("counters").get(f"operation:{operation}", 0)
+
+
+@contextmanager
+def held(order_id):
+    """Somebody works on the order."""
+    somebody = connection.copy()
+    somebody.set_autocommit(False)
+    try:
+        with somebody.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [order_id])
+        yield
+    finally:
+        somebody.rollback()
+        somebody.close()
+
+
+def raw(hours, code, name):
+    return RawEvent(code=code, name=name, place="서울중구", at=NOW + timedelta(hours=hours))
+
+
+def fed(number, hours, key="", **facts):
+    return FeedEvent(number=number, key=key, event=raw(hours, "41", "간선상차"), receipt=f"{number}|41", **facts)
 
 
 def errors(caplog):
@@ -156,15 +199,216 @@ def test_unknown_codes_are_stored_as_unknown_and_acknowledged(contract, tracker,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parcel_that_somebody_holds_stays_unacknowledged_and_comes_again(contract, tracker, make_sent, hold_order):
+def test_a_parcel_that_somebody_holds_stays_unacknowledged_and_comes_again(tracker, make_sent, contract):
     one, two = make_sent(2)
     lives(tracker, waybill_number(0), PICKED)
     lives(tracker, waybill_number(1), PICKED)
     ready(contract)
-    with hold_order(one.order_id):
+    with held(one.order_id):
         assert pull(contract).acknowledged == 1
     assert (state().waiting, state().last_error, state().since) == (1, "", NOW.date())
     stages = dict(Parcel.objects.values_list("shipment_id", "stage"))
     assert stages == {one.pk: "", two.pk: TrackingStage.PICKED_UP}
     assert pull(contract, LATER + HOUR).acknowledged == 1
     assert (state().waiting, Parcel.objects.filter(stage=TrackingStage.PICKED_UP).count()) == (0, 2)
+
+
+def test_the_sample_of_8_7_is_an_attempt_that_failed_because_nobody_was_there(contract, tracker, make_sent):
+    make_sent(1)
+    lives(tracker, "680000000011", {"at": "2026-09-22T10:20:04+09:00", "name": "미배송", "place": "서울중구"})
+    ready(contract)
+    assert pull(contract).acknowledged == 1
+    event = TrackingEvent.objects.get()
+    assert (event.raw_code, event.stage, event.place, event.raw_text) == (
+        "84", TrackingStage.ATTEMPT_FAILED, "서울중구", "미배송 고객 부재",
+    )  # fmt: skip
+
+
+def test_pages_of_500_are_read_until_none_is_left(contract, tracker, make_sent):
+    make_sent(1)
+    for n in range(60):
+        lives(tracker, waybill_number(n), *(scan(4 + step / 10, "간선상차") for step in range(20)))
+    ready(contract)
+    found = pull(contract)
+    while found.is_more:
+        found = pull(contract)
+    assert (OrphanEvent.objects.count(), TrackingEvent.objects.count()) == (59 * 20, 20)
+    assert asked(tracker, "RcvMssGdsTrcCnfrm") == -(-60 * 20 // PAGE_SIZE)
+    assert pull(contract, LATER + HOUR).acknowledged == 0
+
+
+def test_a_feed_that_takes_no_acknowledgement_is_said_once_and_ends(contract, tracker, make_sent, caplog):
+    make_sent(1)
+    lives(tracker, waybill_number(0), PICKED, DELIVERED)
+    tracker.control("service", name="cj", is_deaf=True)
+    ready(contract)
+    with caplog.at_level(logging.ERROR, "oms.tracking"):
+        pull(contract)
+        pull(contract, LATER + HOUR)
+    assert errors(caplog) == ["the feed of tracking account cj stopped"]
+    assert asked(tracker, "RcvMssGdsTrcCnfrm") == 2 * 2 * 2
+    assert (state().last_error, state().since) == (feeds.NO_PROGRESS, NOW.date())
+    assert Parcel.objects.get().state == ParcelState.DELIVERED
+    tracker.control("service", name="cj", is_deaf=False)
+    pull(contract, LATER + 2 * HOUR)
+    assert (state().last_error, state().stuck_since, TrackingEvent.objects.count()) == ("", None, 2)
+
+
+def test_entries_that_cannot_be_read_do_not_hold_up_the_others(contract, tracker, make_sent, caplog):
+    make_sent(1)
+    lives(tracker, waybill_number(0), PICKED, OUT)
+    tracker.control("faults", kind="data_junk", operation="ReqMssGdsTrc")
+    ready(contract)
+    with caplog.at_level(logging.ERROR, "oms.tracking"):
+        assert pull(contract).acknowledged == 2
+    assert Parcel.objects.get().stage == TrackingStage.OUT_FOR_DELIVERY
+    assert (state().last_ok_at is not None, len(errors(caplog))) == (True, 1)
+    assert state().last_error.startswith("읽을 수 없는 소식")
+
+
+# ---- whose news ----
+
+
+def test_a_number_that_was_recycled_belongs_to_the_parcel_of_its_time(contract, tracker, make_sent):
+    make_sent(1, at=NOW - timedelta(days=200))
+    old = Parcel.objects.get()
+    lives(tracker, old.waybill, scan(-200 * 24 + 23, "배송완료"))
+    feeds.write_events(
+        source="cj", told={old.pk: [raw(-200 * 24 + 23, "91", "배송완료")]}, at=NOW - timedelta(days=199), is_feed=True
+    )
+    assert reloaded(old).state == ParcelState.DELIVERED
+    make_sent(1)
+    new = Parcel.objects.order_by("pk").last()
+    assert new.waybill == old.waybill
+    events = [fed(new.waybill, 4), fed(new.waybill, -200 * 24 + 5)]
+    found = match(events, kind="cj", at=LATER)
+    assert (dict(found.told), found.orphans) == ({new.pk: [0], old.pk: [1]}, [])
+
+
+def test_the_key_decides_between_parcels_of_one_number_and_never_against_the_number(contract, make_sent):
+    make_sent(1, at=NOW - timedelta(days=2))
+    old = Parcel.objects.get()
+    feeds.write_events(source="cj", told={old.pk: [raw(-25, "91", "배송완료")]}, at=NOW, is_feed=True)
+    make_sent(1)
+    make_sent(1, first=9)
+    same, other = Parcel.objects.order_by("pk")[1:]
+    book(old, "D-OLD-1")
+    book(other, "D-OTHER-1")
+    events = [fed(same.waybill, 4, key="D-OLD-1"), fed(same.waybill, 4, key="D-OTHER-1"), fed("699999999999", 4, "D-OLD-1")]
+    found = match(events, kind="cj", at=LATER)
+    assert (dict(found.told), found.orphans) == ({old.pk: [0], same.pk: [1]}, [2])
+
+
+def test_scans_of_a_return_never_touch_the_box_that_went_out(contract, make_sent):
+    make_sent(1)
+    out = Parcel.objects.get()
+    found = match([fed(out.waybill, 4, is_return=True)], kind="cj", at=LATER)
+    assert (dict(found.told), found.orphans) == ({}, [0])
+
+
+# ---- silence ----
+
+
+def test_a_silent_feed_leaves_its_parcels_to_single_questions_until_it_is_back(contract, tracker, make_sent, caplog):
+    make_sent(2)
+    lives(tracker, waybill_number(0), PICKED)
+    lives(tracker, waybill_number(1), PICKED, OUT)
+    ready(contract)
+    pull(contract)
+    tracker.control("faults", kind="http_500", operation="ReqMssGdsTrc")
+    with caplog.at_level(logging.ERROR, "oms.tracking"):
+        now = LATER + timedelta(minutes=10)
+        assert pull(contract, now) == feeds.Done()
+        feeds.due(at=now + timedelta(minutes=4))
+        assert set(TrackingPoll.objects.values_list("pace", flat=True)) == {Pace.TOLD}
+        quiet = LATER + timedelta(minutes=16)
+        feeds.due(at=quiet)
+        feeds.due(at=quiet + timedelta(minutes=1))
+    assert errors(caplog)[-1:] == ["the feed of tracking account cj is silent"]
+    assert errors(caplog).count("the feed of tracking account cj is silent") == 1
+    polls = TrackingPoll.objects.order_by("pk")
+    assert [poll.pace for poll in polls] == [Pace.MOVING, Pace.OUT]
+    # CJ wants three hours between two questions about a number.
+    assert all(LATER + 3 * HOUR <= poll.next_poll_at <= quiet + 4 * HOUR for poll in polls)
+    tracker.control("faults", method="DELETE")
+    pull(contract, LATER + HOUR)
+    assert state().silent_since is None
+    assert set(TrackingPoll.objects.values_list("pace", flat=True)) == {Pace.TOLD}
+    assert all(poll.next_poll_at > LATER + 20 * HOUR for poll in TrackingPoll.objects.all())
+
+
+def test_a_refused_key_blocks_the_account_once_and_the_feed_frees_it(contract, tracker, caplog):
+    ready(contract)
+    pull(contract)
+    contract.set_options({"business": "999-99-99999"})
+    contract.base_url = contract.base_url.replace("127.0.0.1", "localhost")  # another token store
+    contract.save()
+    with caplog.at_level(logging.ERROR, "oms.tracking"):
+        pull(contract, LATER + HOUR)
+        pull(contract, LATER + 2 * HOUR)
+    assert reloaded(contract).state == AccountState.BLOCKED
+    assert errors(caplog) == ["tracking account cj was refused"]
+    contract.set_options({"business": "123-45-67890"})
+    contract.save(update_fields=["sealed_options"])
+    cj_tokens._stores.clear()
+    pull(contract, LATER + 3 * HOUR)
+    assert (reloaded(contract).state, state().last_error) == (AccountState.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "minutes"),
+    [
+        ("2026-09-22T12:00", "2026-09-22T12:16", 16),
+        ("2026-09-22T22:55", "2026-09-23T07:05", 10),
+        ("2026-09-22T23:30", "2026-09-23T06:30", 0),
+        ("2026-09-21T22:59", "2026-09-23T07:00", 961),
+    ],
+)
+def test_only_the_hours_of_the_feed_count_as_silence(since, until, minutes):
+    found = silence.open_time(kst(since), kst(until), speed=1)
+    assert found == timedelta(minutes=minutes)
+
+
+def test_the_feed_rests_at_night_and_reads_the_days_since_its_last_success(contract):
+    night = kst("2026-09-22T23:10")
+    assert feeds.due(at=night) == []
+    ready(contract, kst("2026-09-23T07:00"))
+    row = FeedState.objects.get()
+    today = kst("2026-09-23T12:00")
+    assert [day.day for day in feeds.days_to_read(row, at=today)] == [21, 22, 23]
+    row.since = today.date()
+    assert [day.day for day in feeds.days_to_read(row, at=today)] == [23]
+    assert [day.day for day in feeds.days_to_read(row, at=kst("2026-09-23T07:10"))] == [22, 23]
+    row.since = kst("2026-09-10T12:00").date()
+    assert [day.day for day in feeds.days_to_read(row, at=today)] == [21, 22, 23]
+
+
+# ---- a kill ----
+
+
+@pytest.mark.processes
+def test_a_kill_between_storing_and_acknowledging_is_told_again_and_changes_nothing_twice(
+    processes, make_sent, tracker, contract
+):
+    make_sent(2)
+    lives(tracker, waybill_number(0), PICKED, DELIVERED)
+    lives(tracker, waybill_number(5), PICKED)
+    ready(contract)
+    code = (
+        "from datetime import datetime; from shipping.services.tracking.feeds import pull;"
+        f"pull(account_id={contract.pk}, at=datetime.fromisoformat({LATER.isoformat()!r}))"
+    )
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "shell", "-c", code]
+    env = {"OMS_FAILPOINTS": "feed_written_before_acknowledged=kill"}
+    killed = processes.run(command, name="pull", env=env)
+    killed.process.wait(60)
+    assert killed.process.returncode == -signal.SIGKILL, killed.log()
+    assert asked(tracker, "RcvMssGdsTrcCnfrm") == 0
+    stored = TrackingEvent.objects.count(), OrphanEvent.objects.count()
+    later = LATER + timedelta(minutes=10)
+    assert feeds.due(at=later) == [contract.pk]
+    found = pull(contract, later)
+    assert found.acknowledged == 3
+    assert (TrackingEvent.objects.count(), OrphanEvent.objects.count()) == (2, 1) >= stored
+    assert OrderLine.objects.filter(state=LineState.DELIVERED).count() == 1
+    assert find_violations(*HEALTHY) == []

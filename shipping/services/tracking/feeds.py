@@ -133,7 +133,9 @@ def _leave(run: "_Run", trouble: _Trouble | None) -> None:
     if trouble is None:
         values |= {"last_ok_at": now, "silent_since": None}
     text = str(trouble or run.remark)[:300]
-    values |= {"last_error": text, "stuck_since": (state.stuck_since or now) if text else None}
+    # A limit that was met passes by itself.
+    is_stuck = bool(text) and not (trouble and trouble.pause)
+    values |= {"last_error": text, "stuck_since": (state.stuck_since or now) if is_stuck else None}
     if not mine.update(**values):
         return
     if trouble is None:
@@ -142,7 +144,7 @@ def _leave(run: "_Run", trouble: _Trouble | None) -> None:
             silence.come_back(account, at=now)
     if trouble is not None and trouble.is_denied:
         lanes.block(account, at=now)
-    elif text and state.stuck_since is None:
+    elif is_stuck and state.stuck_since is None:
         log.error("the feed of tracking account %s stopped", account.code, extra={"data": {"error": text}})
 
 
