@@ -31,7 +31,8 @@ PUBLIC = (
     | CALLED
 )
 """Addresses for people without a session: the doors, the description of the API, and where PGs and banks tell of money:
-their notices prove themselves (payments/views/webhooks.py), and where tracking sources drop hints. Buyers have a link that nobody can guess."""
+their notices prove themselves (payments/views/webhooks.py). Tracking sources drop hints, which prove nothing. Buyers
+have a link that nobody can guess."""
 KEYED = "api/v1/"
 """Addresses below ask for the key of a channel instead (channels/api/gate.py)."""
 VALUES = {"int": "1", "slug": "some", "str": "some", "uuid": "00000000-0000-4000-8000-000000000000"}

@@ -81,7 +81,8 @@ class Sender:
         for key, row in due:
             count = _count(self._books, row["carrier"], row["number"])
             copies = 1 + int(self._service.option("duplicates"))
-            if all([self._call(row["address"], row["carrier"], row["number"]) for _ in range(copies)]):
+            answers = [self._call(row["address"], row["carrier"], row["number"]) for _ in range(copies)]
+            if all(answers):
                 self._failed.pop(key, None)
                 self._note(key, count)
                 for _ in range(int(self._service.option("forged"))):

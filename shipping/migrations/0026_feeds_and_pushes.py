@@ -5,78 +5,109 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('shipping', '0025_packing_bench'),
+        ("shipping", "0025_packing_bench"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FeedState',
+            name="FeedState",
             fields=[
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='feed', serialize=False, to='shipping.trackingaccount')),
-                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='작업 기한')),
-                ('lease_token', models.BigIntegerField(default=0, verbose_name='작업 번호')),
-                ('next_at', models.DateTimeField(blank=True, null=True, verbose_name='다음 수신')),
-                ('since', models.DateField(blank=True, null=True, verbose_name='읽을 날짜')),
-                ('last_ok_at', models.DateTimeField(blank=True, null=True, verbose_name='마지막 수신')),
-                ('told_at', models.DateTimeField(blank=True, null=True, verbose_name='마지막 소식')),
-                ('waiting', models.PositiveIntegerField(default=0, verbose_name='밀린 알림')),
-                ('last_error', models.CharField(blank=True, max_length=300, verbose_name='마지막 오류')),
-                ('stuck_since', models.DateTimeField(blank=True, null=True, verbose_name='멈춘 일시')),
-                ('silent_since', models.DateTimeField(blank=True, null=True, verbose_name='단건 조회 시작')),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="feed",
+                        serialize=False,
+                        to="shipping.trackingaccount",
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True, verbose_name="작업 기한")),
+                ("lease_token", models.BigIntegerField(default=0, verbose_name="작업 번호")),
+                ("next_at", models.DateTimeField(blank=True, null=True, verbose_name="다음 수신")),
+                ("since", models.DateField(blank=True, null=True, verbose_name="읽을 날짜")),
+                ("last_ok_at", models.DateTimeField(blank=True, null=True, verbose_name="마지막 수신")),
+                ("told_at", models.DateTimeField(blank=True, null=True, verbose_name="마지막 소식")),
+                ("waiting", models.PositiveIntegerField(default=0, verbose_name="밀린 알림")),
+                ("last_error", models.CharField(blank=True, max_length=300, verbose_name="마지막 오류")),
+                ("stuck_since", models.DateTimeField(blank=True, null=True, verbose_name="멈춘 일시")),
+                ("silent_since", models.DateTimeField(blank=True, null=True, verbose_name="단건 조회 시작")),
             ],
             options={
-                'verbose_name': '배송 소식 수신',
+                "verbose_name": "배송 소식 수신",
             },
         ),
         migrations.AddField(
-            model_name='trackingaccount',
-            name='hook_error',
-            field=models.CharField(blank=True, db_default='', default='', max_length=300, verbose_name='알림 오류'),
+            model_name="trackingaccount",
+            name="hook_error",
+            field=models.CharField(blank=True, db_default="", default="", max_length=300, verbose_name="알림 오류"),
         ),
         migrations.AddField(
-            model_name='trackingaccount',
-            name='hook_token',
-            field=models.CharField(blank=True, db_default='', default='', max_length=60, verbose_name='알림 주소'),
+            model_name="trackingaccount",
+            name="hook_token",
+            field=models.CharField(blank=True, db_default="", default="", max_length=60, verbose_name="알림 주소"),
         ),
         migrations.AddField(
-            model_name='trackingpoll',
-            name='told_by',
-            field=models.CharField(blank=True, db_default='', default='', max_length=20, verbose_name='알려 주는 곳'),
+            model_name="trackingpoll",
+            name="told_by",
+            field=models.CharField(blank=True, db_default="", default="", max_length=20, verbose_name="알려 주는 곳"),
         ),
         migrations.CreateModel(
-            name='OrphanEvent',
+            name="OrphanEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=20, verbose_name='조회처')),
-                ('number', models.CharField(db_collation='C', max_length=30, verbose_name='송장번호')),
-                ('key', models.CharField(blank=True, max_length=40, verbose_name='고객주문번호')),
-                ('code', models.CharField(blank=True, max_length=40, verbose_name='코드')),
-                ('name', models.CharField(blank=True, max_length=100, verbose_name='상태')),
-                ('is_return', models.BooleanField(default=False, verbose_name='반품')),
-                ('at', models.DateTimeField(blank=True, null=True, verbose_name='일시')),
-                ('seen_at', models.DateTimeField(verbose_name='받은 일시')),
-                ('fingerprint', models.CharField(max_length=64, verbose_name='지문')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source", models.CharField(max_length=20, verbose_name="조회처")),
+                ("number", models.CharField(db_collation="C", max_length=30, verbose_name="송장번호")),
+                ("key", models.CharField(blank=True, max_length=40, verbose_name="고객주문번호")),
+                ("code", models.CharField(blank=True, max_length=40, verbose_name="코드")),
+                ("name", models.CharField(blank=True, max_length=100, verbose_name="상태")),
+                ("is_return", models.BooleanField(default=False, verbose_name="반품")),
+                ("at", models.DateTimeField(blank=True, null=True, verbose_name="일시")),
+                ("seen_at", models.DateTimeField(verbose_name="받은 일시")),
+                ("fingerprint", models.CharField(max_length=64, verbose_name="지문")),
             ],
             options={
-                'verbose_name': '모르는 번호의 소식',
-                'indexes': [models.Index(fields=['seen_at'], name='orphan_by_age')],
-                'constraints': [models.UniqueConstraint(fields=('source', 'number', 'fingerprint'), name='orphan_event_once')],
+                "verbose_name": "모르는 번호의 소식",
+                "indexes": [models.Index(fields=["seen_at"], name="orphan_by_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "number", "fingerprint"), name="orphan_event_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PushHook',
+            name="PushHook",
             fields=[
-                ('parcel', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='hook', serialize=False, to='shipping.parcel')),
-                ('due_at', models.DateTimeField(verbose_name='신청 예정')),
-                ('until', models.DateTimeField(blank=True, null=True, verbose_name='알림 기한')),
-                ('fails', models.PositiveSmallIntegerField(default=0, verbose_name='실패 횟수')),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='hooks', to='shipping.trackingaccount')),
+                (
+                    "parcel",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="hook",
+                        serialize=False,
+                        to="shipping.parcel",
+                    ),
+                ),
+                ("due_at", models.DateTimeField(verbose_name="신청 예정")),
+                ("until", models.DateTimeField(blank=True, null=True, verbose_name="알림 기한")),
+                ("fails", models.PositiveSmallIntegerField(default=0, verbose_name="실패 횟수")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="hooks",
+                        to="shipping.trackingaccount",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '배송 알림 신청',
-                'indexes': [models.Index(fields=['due_at'], name='hook_due'), models.Index(fields=['until'], name='hook_until')],
+                "verbose_name": "배송 알림 신청",
+                "indexes": [
+                    models.Index(fields=["due_at"], name="hook_due"),
+                    models.Index(fields=["until"], name="hook_until"),
+                ],
             },
         ),
     ]

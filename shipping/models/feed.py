@@ -1,4 +1,4 @@
-"""Sources that tell by themselves: how far a bulk feed has been read, whom it told of that we do not know, and pushes."""
+"""Sources that tell by themselves: how far a bulk feed has been read, what it told of strangers, and pushes."""
 
 from django.db import models
 
@@ -58,7 +58,7 @@ class OrphanEvent(models.Model):
 
 
 class PushHook(models.Model):
-    """배송 알림 신청 of a parcel: the source calls us when something happens, until `until`; renewed while it travels."""
+    """배송 알림 신청 of a parcel: the source calls us until `until`; renewed while it travels."""
 
     parcel = models.OneToOneField(Parcel, models.CASCADE, primary_key=True, related_name="hook")
     account = models.ForeignKey(TrackingAccount, models.SET_NULL, null=True, blank=True, related_name="hooks")

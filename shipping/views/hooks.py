@@ -1,7 +1,7 @@
-"""POST /hooks/tracking/<token>/: a tracking source says that something happened to a parcel. It is a hint and no proof.
+"""POST /hooks/tracking/<token>/: a tracking source says that something happened to a parcel, a hint and no proof.
 
-Anybody who knows the address may call: nothing changes a state, unknown numbers leave no trace and are answered as known
-ones, and at most 30 % of the account's quota follows. Source: shipping.md 1.1, 11.
+Anybody who knows the address may call: nothing changes a state, unknown numbers leave no trace and are answered as
+known ones, and at most 30 % of the account's quota follows. Source: shipping.md 1.1, 11.
 """
 
 import json

@@ -44,12 +44,16 @@ class TrackingSettings(PermissionRequired):
     def _page(self, request: HttpRequest, form: RouteForm | None = None, *, status: int = 200) -> HttpResponse:
         may_edit = staff_of(request).has_perm(EDIT)
         choices = details.route_choices()
-        context = details.context(at=timezone.now()) | telling.context(at=timezone.now()) | {
-            "title": "배송조회",
-            "subtitle": "설정",
-            "may_edit": may_edit,
-            "form": (form or RouteForm(choices=choices)) if may_edit and choices else None,
-        }
+        context = (
+            details.context(at=timezone.now())
+            | telling.context(at=timezone.now())
+            | {
+                "title": "배송조회",
+                "subtitle": "설정",
+                "may_edit": may_edit,
+                "form": (form or RouteForm(choices=choices)) if may_edit and choices else None,
+            }
+        )
         return render(request, "shipping/tracking.html", context, status=status)
 
 

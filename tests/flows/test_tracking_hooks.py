@@ -1,4 +1,4 @@
-"""배송 알림: sources that are asked to call us, and what their calls, true or forged, bring about (shipping.md 8.5, 11)."""
+"""배송 알림: sources that are asked to call us, and what their calls, true or forged, bring about (8.5, 11)."""
 
 import json
 import time
@@ -89,7 +89,8 @@ def test_the_sample_of_8_5_is_registered_until_then(tracker):
     push = TrackerDelivery(Client(tracker.base_url, allow_loopback=True))
     until = datetime.fromisoformat("2026-11-24T18:00:00+09:00")
     tracker.control("clock", now="2026-11-22T18:00:00+09:00")
-    given = {"carrier": CJ, "number": "680000000011", "address": "https://oms.example/hooks/tracking/x/", "until": until}
+    url = "https://oms.example/hooks/tracking/x/"
+    given = {"carrier": CJ, "number": "680000000011", "address": url, "until": until}
     assert push.subscribe(**given).outcome == TrackOutcome.FOUND
     assert push.subscribe(**given).outcome == TrackOutcome.FOUND
     [row] = hooks(tracker)

@@ -25,7 +25,7 @@ Told = Mapping[int, Sequence[RawEvent]]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """어떻게 들었나: news or stored events read again; whether a feed of the contract told them, and how fast it lives."""
+    """어떻게 들었나: news or stored events read again; whether a feed told them, and how fast it lives."""
 
     is_told: bool = True
     is_feed: bool = False
@@ -35,9 +35,7 @@ class Way:
 AGAIN = Way(is_told=False)
 
 
-def write_events(
-    *, source: str, told: Told, at: datetime, is_feed: bool = False, speed: int = 1
-) -> set[int]:
+def write_events(*, source: str, told: Told, at: datetime, is_feed: bool = False, speed: int = 1) -> set[int]:
     """배송 소식 저장: new events by parcel id; returns the ids that were written, so that the rest is told again.
 
     What is told twice counts once. Events of a source that is not the parcel's chosen one (poll.source) are kept apart
@@ -153,7 +151,7 @@ def _keep_polls(reads: Sequence[Read], way: Way, *, at: datetime) -> None:
             read.poll.last_hash = read.seen.fingerprint
             read.poll.last_ok_at = at if way.is_told else read.poll.last_ok_at
             read.poll.is_active = read.poll.is_active and asks_on(read)
-    fields = ("last_hash", "last_ok_at", "is_active")
+    fields: tuple[str, ...] = ("last_hash", "last_ok_at", "is_active")
     if way.is_feed and polls:
         _follow_feed(reads, way, at=at)
         fields += ("source", "told_by", "next_poll_at", "pace", "lease_until", "lease_token", "fail_count")

@@ -1,7 +1,7 @@
 """묶음 수신: what couriers tell by contract, page by page; first everything is stored, then it is acknowledged.
 
-A page that was stored and not acknowledged (the process died) is told again and changes nothing twice. One process reads
-an account at a time. Source: shipping.md 1.3, 4.1, 4.5, 11 (cj_bulk_pull).
+A page that was stored and not acknowledged (the process died) is told again and changes nothing twice. One process
+reads an account at a time. Source: shipping.md 1.3, 4.1, 4.5, 11 (cj_bulk_pull).
 """
 
 import logging

@@ -75,7 +75,7 @@ def _is_of(event: FeedEvent, parcel: Parcel) -> bool:
 
 
 def _chosen(event: FeedEvent, able: Sequence[Parcel], keyed: int | None) -> Parcel | None:
-    """The parcel with this number; where several had it, the one that was booked under the key, else the one of its time.
+    """The parcel with this number; where several had it, the one booked under the key, else the one of its time.
 
     A key alone proves nothing: it may name a parcel whose label was replaced by another number. So the scan goes to the
     parcel that has the number, and the key decides only between parcels that share a recycled one.

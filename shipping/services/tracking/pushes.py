@@ -130,7 +130,7 @@ def _room(account: TrackingAccount) -> int:
 
 
 def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount], *, at: datetime) -> dict[int, list[_Wish]]:
-    """By account what it is asked to tell of; rows of parcels that have arrived, or that others tell of, are forgotten."""
+    """By account what it is asked to tell of; rows of parcels that arrived, or that others tell of, are forgotten."""
     routes = lanes.routes_now()
     able = {one.pk: one for one in accounts}
     fails = dict(PushHook.objects.filter(pk__in=ids).values_list("pk", "fails"))
@@ -222,7 +222,8 @@ def tend(*, at: datetime) -> int:
     PushHook.objects.filter(~Q(parcel__poll__is_active=True)).delete()
     wait = timedelta(hours=planning.RULES[Pace.MOVING].hours)
     with connection.cursor() as cursor:
-        cursor.execute(_LAPSED, {"at": at, "codes": codes, "wait": wait})
+        lapsed: dict[str, Any] = {"at": at, "codes": codes, "wait": wait}
+        cursor.execute(_LAPSED, lapsed)
         count = cursor.rowcount
         if couriers:
             cursor.execute(_ADOPT, {"at": at, "couriers": couriers, "most": ADOPTED})

@@ -98,7 +98,7 @@ def _ask(account: TrackingAccount, *, at: datetime) -> int:
 
 def come_back(account: TrackingAccount, *, at: datetime) -> int:
     """소식에 맡기기: once a day is enough again; how many parcels."""
-    values = {"code": account.code, "at": at, "wait": DAILY / account.speed}
+    values: dict[str, Any] = {"code": account.code, "at": at, "wait": DAILY / account.speed}
     with connection.cursor() as cursor:
         cursor.execute(_LEAVE, values)
         return int(cursor.rowcount)
