@@ -13,11 +13,9 @@ from django.db import connection
 from core.invariants import find_violations
 from orders.models import OrderLine
 from orders.states import LineState
-from shipping.adapters.base import FeedEvent, RawEvent
 from shipping.adapters.cj_tracking import PAGE_SIZE
 from shipping.models import (
     AccountState,
-    CourierContract,
     FeedState,
     OrphanEvent,
     Parcel,
@@ -25,11 +23,9 @@ from shipping.models import (
     TrackingEvent,
     TrackingPoll,
     UnknownStatus,
-    WaybillNumber,
 )
 from shipping.services import cj_tokens
 from shipping.services.tracking import feeds, silence
-from shipping.services.tracking.matching import match
 from shipping.services.tracking.planning import Pace
 from shipping.states import ParcelState, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
@@ -63,20 +59,6 @@ def contract(tracker, monkeypatch):
 
 def kst(text):
     return datetime.fromisoformat(f"{text}:00+09:00")
-
-
-def book(parcel, key):
-    """The courier knows the parcel by this key."""
-    contract = CourierContract.objects.create(code=key.lower(), name=key, courier="CJGLS", mode="RANGE")
-    WaybillNumber.objects.create(
-        contract=contract,
-        shipment=parcel.shipment,
-        parcel=parcel,
-        courier="CJGLS",
-        number=parcel.waybill,
-        seq=1,
-        key=key,
-    )
 
 
 def at(tracker, moment):
@@ -122,14 +104,6 @@ def held(order_id):
     finally:
         somebody.rollback()
         somebody.close()
-
-
-def raw(hours, code, name):
-    return RawEvent(code=code, name=name, place="서울중구", at=NOW + timedelta(hours=hours))
-
-
-def fed(number, hours, key="", **facts):
-    return FeedEvent(number=number, key=key, event=raw(hours, "41", "간선상차"), receipt=f"{number}|41", **facts)
 
 
 def errors(caplog):
@@ -276,46 +250,6 @@ def test_entries_that_cannot_be_read_do_not_hold_up_the_others(contract, tracker
     assert Parcel.objects.get().stage == TrackingStage.OUT_FOR_DELIVERY
     assert (state().last_ok_at is not None, len(errors(caplog))) == (True, 1)
     assert state().last_error.startswith("읽을 수 없는 소식")
-
-
-# ---- whose news ----
-
-
-def test_a_number_that_was_recycled_belongs_to_the_parcel_of_its_time(contract, tracker, make_sent):
-    make_sent(1, at=NOW - timedelta(days=200))
-    old = Parcel.objects.get()
-    lives(tracker, old.waybill, scan(-200 * 24 + 23, "배송완료"))
-    feeds.write_events(
-        source="cj", told={old.pk: [raw(-200 * 24 + 23, "91", "배송완료")]}, at=NOW - timedelta(days=199), is_feed=True
-    )
-    assert reloaded(old).state == ParcelState.DELIVERED
-    make_sent(1)
-    new = Parcel.objects.order_by("pk").last()
-    assert new.waybill == old.waybill
-    events = [fed(new.waybill, 4), fed(new.waybill, -200 * 24 + 5)]
-    found = match(events, kind="cj", at=LATER)
-    assert (dict(found.told), found.orphans) == ({new.pk: [0], old.pk: [1]}, [])
-
-
-def test_the_key_decides_between_parcels_of_one_number_and_never_against_the_number(contract, make_sent):
-    make_sent(1, at=NOW - timedelta(days=2))
-    old = Parcel.objects.get()
-    feeds.write_events(source="cj", told={old.pk: [raw(-25, "91", "배송완료")]}, at=NOW, is_feed=True)
-    make_sent(1)
-    make_sent(1, first=9)
-    same, other = Parcel.objects.order_by("pk")[1:]
-    book(old, "D-OLD-1")
-    book(other, "D-OTHER-1")
-    events = [fed(same.waybill, 4, "D-OLD-1"), fed(same.waybill, 4, "D-OTHER-1"), fed("699999999999", 4, "D-OLD-1")]
-    found = match(events, kind="cj", at=LATER)
-    assert (dict(found.told), found.orphans) == ({old.pk: [0], same.pk: [1]}, [2])
-
-
-def test_scans_of_a_return_never_touch_the_box_that_went_out(contract, make_sent):
-    make_sent(1)
-    out = Parcel.objects.get()
-    found = match([fed(out.waybill, 4, is_return=True)], kind="cj", at=LATER)
-    assert (dict(found.told), found.orphans) == ({}, [0])
 
 
 # ---- silence ----

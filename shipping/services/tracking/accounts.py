@@ -15,7 +15,7 @@ from core.http import HttpProblem
 from core.sealing import Unreadable
 from shipping.adapters.base import TrackOutcome
 from shipping.couriers import COURIERS
-from shipping.models import AccountState, CourierRoute, TrackingAccount
+from shipping.models import AccountState, CourierRoute, PushHook, TrackingAccount
 from shipping.services.tracking import lanes, pushes
 from shipping.services.tracking.sources import KIND_OF, KINDS, code_for, open_source
 
@@ -86,6 +86,9 @@ def save_account(
     try:
         with transaction.atomic():
             account.save()
+            if not (account.hook_token and account.is_active):
+                # What was asked for at the old address is worth nothing; its parcels are asked about as usual.
+                PushHook.objects.filter(account=account).delete()
     except IntegrityError:
         raise Conflict("다른 직원이 방금 같은 방식의 계정을 등록했습니다. 목록을 다시 확인하세요.") from None
     KIND_OF.forget()
