@@ -45,6 +45,9 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("poll-tracking", "shipping.tasks.poll_tracking", timedelta(seconds=10)),
     Periodic("watch-numbers", "shipping.tasks.watch_numbers", timedelta(minutes=10)),
     Periodic("exception-sweep", "shipping.tasks.sweep_exceptions", timedelta(minutes=30)),
+    Periodic("pull-feeds", "shipping.tasks.pull_feeds", timedelta(seconds=10)),
+    Periodic("tend-hooks", "shipping.tasks.tend_hooks", crontab(minute=35)),
+    Periodic("forget-orphans", "shipping.tasks.forget_orphans", crontab(hour=4, minute=40)),
     Periodic("plan-tracking", "shipping.tasks.plan_tracking", timedelta(minutes=5)),
 )
 

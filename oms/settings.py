@@ -180,7 +180,8 @@ SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION
 # A PG must get no redirect, which loses its notice: payments/middleware.py answers FAIL there.
-SECURE_REDIRECT_EXEMPT = [r"^payments/(?:webhooks|bank-feed)(?:/|$)"]
+# So does a tracking source that calls us: shipping/views/hooks.py refuses plain HTTP itself.
+SECURE_REDIRECT_EXEMPT = [r"^payments/(?:webhooks|bank-feed)(?:/|$)", r"^hooks/tracking/"]
 SECURE_HSTS_SECONDS = 31536000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION

@@ -5,7 +5,7 @@ from datetime import datetime
 from core.drains import drain
 from shipping.services.issuing import canceling, giving_up, routing, sending
 from shipping.services.pool import CHANNEL
-from shipping.services.tracking import reproject
+from shipping.services.tracking import pushes, reproject
 from shipping.states import ContractMode
 
 
@@ -43,6 +43,12 @@ def tidy_ranges(*, at: datetime) -> int:
 def apply_status_rules(*, at: datetime) -> int:
     """새 규칙 적용: one round of parcels with an unknown status; how many were looked at."""
     return reproject.apply_rules(at=at)
+
+
+@drain(channel="oms_hooks")
+def register_hooks(*, at: datetime) -> int:
+    """배송 알림 신청: as many as the quotas have room for just now; how many were asked for."""
+    return pushes.register_due(at=at)
 
 
 def _of(mode: ContractMode, at: datetime) -> int:

@@ -57,6 +57,14 @@ class TrackingAccountForm(forms.Form):
         label="동시 조회", min_value=1, max_value=64, help_text="한 번에 보내는 요청의 수입니다."
     )
     is_active = forms.BooleanField(label="이 계정으로 조회", required=False)
+    is_called = forms.BooleanField(
+        label="배송 알림 받기",
+        required=False,
+        help_text=(
+            "배송 현황이 바뀌면 알려 주도록 신청합니다. 클라우드에만 있는 기능이며, 고객용 주소로 알림이 옵니다."
+            " 껐다가 다시 켜면 알림 주소가 새로 바뀝니다."
+        ),
+    )
 
     def __init__(self, data: Any = None, *, account: TrackingAccount | None = None, kind: str = "") -> None:
         """`kind` of a new account; a known one has its own."""
@@ -79,6 +87,8 @@ class TrackingAccountForm(forms.Form):
                 validator.message = words  # type: ignore[attr-defined]
         if account is not None:
             del self.fields["kind"]
+        if not self.protocol.has_push:
+            del self.fields["is_called"]
 
     def given(self) -> dict[str, Any]:
         """What `save_account` takes."""
@@ -91,7 +101,8 @@ class TrackingAccountForm(forms.Form):
         )
         plain = {name: found[name] for name in ("name", "base_url", "is_active")}
         options = {name: found[name] for name, _ in self.protocol.keys}
-        return {**plain, "options": options, "kind": found.get("kind", ""), "terms": terms}
+        calls = {"is_called": found.get("is_called", False)}
+        return {**plain, **calls, "options": options, "kind": found.get("kind", ""), "terms": terms}
 
 
 def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
@@ -107,7 +118,8 @@ def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
             "is_active": True,
         }
     names = ("name", "base_url", "per_second", "per_day", "concurrency", "is_active")
-    return {name: getattr(account, name) for name in names} | {"min_minutes": account.min_interval // MINUTE or None}
+    own = {"min_minutes": account.min_interval // MINUTE or None, "is_called": bool(account.hook_token)}
+    return {name: getattr(account, name) for name in names} | own
 
 
 class RouteForm(forms.Form):

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from core.jobs.dispatch import send
 from shipping.services.exceptions import sweeping
-from shipping.services.tracking import asking, lanes, stretching, voided
+from shipping.services.tracking import asking, feeds, lanes, pushes, stretching, voided
 
-LANE = "shipping.tasks.poll_lane"
+LANE, FEED = "shipping.tasks.poll_lane", "shipping.tasks.pull_feed"
 
 
 def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
@@ -29,6 +29,31 @@ def poll_lane(lane_id: int, **kwargs: Any) -> None:
     """차선 조회: a few seconds of it; another message goes on with what is left, so that other work has its turn."""
     if asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more:
         send(LANE, {"lane_id": lane_id})
+
+
+def pull_feeds(*, at: datetime, **kwargs: Any) -> int:
+    """묶음 수신: wake a worker up for every feed whose turn it is; returns how many. A lost message is sent again."""
+    wanted = feeds.due(at=at)
+    for account_id in wanted:
+        send(FEED, {"account_id": account_id})
+    return len(wanted)
+
+
+@shared_task
+def pull_feed(account_id: int, **kwargs: Any) -> None:
+    """묶음 수신 of one account: some seconds of it; another message goes on with what is left."""
+    if feeds.pull(account_id=account_id, at=timezone.now()).is_more:
+        send(FEED, {"account_id": account_id})
+
+
+def tend_hooks(*, at: datetime, **kwargs: Any) -> int:
+    """배송 알림 돌보기: asks for what is missing, gives up what has lapsed; returns how many rows."""
+    return pushes.tend(at=at)
+
+
+def forget_orphans(*, at: datetime, **kwargs: Any) -> int:
+    """모르는 번호 지우기 after 30 days."""
+    return feeds.forget_orphans(at=at)
 
 
 def plan_tracking(*, at: datetime, **kwargs: Any) -> int:

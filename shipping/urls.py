@@ -14,6 +14,7 @@ from shipping.views import (
     exceptions,
     file_batches,
     grid,
+    hooks,
     merges,
     packing,
     printing,
@@ -27,6 +28,7 @@ from shipping.views import (
 
 app_name = "shipping"
 urlpatterns = [
+    path("hooks/tracking/<str:token>/", hooks.receive, name="tracking_hook"),
     path("rider/<slug:token>/", rider.rider, name="rider"),
     *list_urls(ReadyPage),
     *list_urls(ShippingPage),

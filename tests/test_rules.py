@@ -22,14 +22,17 @@ FOLDERS = (*own_apps(), "sandbox", "bench", "static", "templates", "tests", "scr
 KINDS = {".py", ".js", ".css", ".html"}
 
 HOOKS = {f"payments/{way}/<str:token>{end}" for way in ("webhooks", "bank-feed") for end in ("/", "")}
+CALLED = {"hooks/tracking/<str:token>/"}
 BUYERS = {"t/<str:token>/", "rider/<slug:token>/"}
 PUBLIC = (
     {"login/", "logout/", "invitation/<str:uid>/<str:token>/", "api/v1/openapi.json", "api/v1/", "api/v1"}
     | HOOKS
     | BUYERS
+    | CALLED
 )
 """Addresses for people without a session: the doors, the description of the API, and where PGs and banks tell of money:
-their notices prove themselves (payments/views/webhooks.py). Buyers have a link that nobody can guess."""
+their notices prove themselves (payments/views/webhooks.py). Tracking sources drop hints, which prove nothing. Buyers
+have a link that nobody can guess."""
 KEYED = "api/v1/"
 """Addresses below ask for the key of a channel instead (channels/api/gate.py)."""
 VALUES = {"int": "1", "slug": "some", "str": "some", "uuid": "00000000-0000-4000-8000-000000000000"}

@@ -57,6 +57,8 @@ class Cj(Service):
         "unused_limit": None,
         # A customer who prints the labels himself cannot cancel.
         "is_self_printing": False,
+        # Acknowledgements are taken with thanks and forgotten.
+        "is_deaf": False,
         # Texts of errors in EUC-KR, as they have been seen.
         "is_euc_kr": False,
     }
@@ -209,6 +211,8 @@ class Cj(Service):
         array = data.get("ARRAY")
         if not isinstance(array, list) or not all(isinstance(item, dict) for item in array):
             raise Refusal("ORA-06531: ARRAY")
+        if self.option("is_deaf"):
+            return {}
         if not self._feed.receive([(str(item.get("INVC_NO")), str(item.get("CRG_ST"))) for item in array]):
             raise Refusal("1회 최대 500건까지 처리할 수 있습니다.")
         return {}

@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.courier.books import Books
 from sandbox.courier.carriers import CARRIERS, number_error
 from sandbox.courier.graphql import Field, GraphQLFailure, Operation, chosen
+from sandbox.courier.hooks import register
 from sandbox.courier.lives import happened, life
 from sandbox.courier.timeline import ALWAYS_BROKEN, NEVER_FOUND, node
 
@@ -23,6 +24,7 @@ _SCHEMA: dict[str, dict[str, tuple[str | None, dict[str, str]]]] = {
         "carriers": ("CarrierConnection", _PAGING),
         "carrier": ("Carrier", {"id": "ID!"}),
     },
+    "Mutation": {"registerTrackWebhook": (None, {"input": "RegisterTrackWebhookInput!"})},
     "TrackInfo": {
         "trackingNumber": (None, {}),
         "lastEvent": ("TrackEvent", {}),
@@ -58,23 +60,28 @@ def _refused(message: str) -> GraphQLFailure:
 
 
 @lru_cache(maxsize=256)
-def prepared(document: str, name: str | None) -> Operation:
+def prepared(document: str, name: str | None, *, is_cloud: bool = True) -> Operation:
     """The operation to run, with only such fields, arguments and selections as the schema has.
 
-    Raises GraphQLFailure where the document is not one.
+    A server of one's own has no mutations and no names of carriers. Raises GraphQLFailure where the document is no
+    operation of it.
     """
     operation = chosen(document, name)
-    if operation.kind != "query":
+    root = _ROOTS.get(operation.kind)
+    if root is None or not is_cloud and root != "Query":
         raise _refused(f'The "{operation.kind}" operation is not supported.')
-    _check("Query", operation.selections)
+    _check(root, operation.selections, is_cloud=is_cloud)
     return operation
 
 
-def _check(type_name: str, selections: Sequence[Field]) -> None:
+_ROOTS = {"query": "Query", "mutation": "Mutation"}
+
+
+def _check(type_name: str, selections: Sequence[Field], *, is_cloud: bool) -> None:
     for field in selections:
         if field.name == "__typename":
             continue
-        if field.name not in _SCHEMA[type_name]:
+        if field.name not in _SCHEMA[type_name] or not is_cloud and (type_name, field.name) == ("Carrier", "name"):
             raise _refused(f'Cannot query field "{field.name}" on type "{type_name}".')
         inner, arguments = _SCHEMA[type_name][field.name]
         given = {name for name, _ in field.arguments}
@@ -90,7 +97,7 @@ def _check(type_name: str, selections: Sequence[Field]) -> None:
         if inner is not None:
             if field.selections is None:
                 raise _refused(f'Field "{field.name}" of type "{inner}" must have a selection of subfields.')
-            _check(inner, field.selections)
+            _check(inner, field.selections, is_cloud=is_cloud)
 
 
 def execute(operation: Operation, variables: Mapping[str, Any], books: Books) -> dict[str, Any]:
@@ -99,8 +106,9 @@ def execute(operation: Operation, variables: Mapping[str, Any], books: Books) ->
     errors = []
     for field in operation.selections:
         try:
-            value = _ROOT[field.name](books, field.values(variables)) if field.name in _ROOT else "Query"
-            data[field.alias] = _shaped(field, _SCHEMA["Query"].get(field.name, (None, {}))[0], value, variables)
+            root = _ROOTS[operation.kind]
+            value = _ROOT[field.name](books, field.values(variables)) if field.name in _ROOT else root
+            data[field.alias] = _shaped(field, _SCHEMA[root].get(field.name, (None, {}))[0], value, variables)
         except GraphQLFailure as failure:
             data[field.alias] = None
             errors.append(failure.entry([field.alias]))
@@ -167,6 +175,7 @@ _ROOT: dict[str, Callable[[Books, Mapping[str, Any]], Any]] = {
     "track": _track,
     "carriers": _carriers,
     "carrier": _carrier,
+    "registerTrackWebhook": register,
 }
 
 

@@ -194,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    for service in server.services.values():
+        service.start(server.stopping)
     print(f"listening on http://{HOST}:{server.server_address[1]}", flush=True)
     server.serve_forever(poll_interval=0.1)
     server.server_close()

@@ -1,6 +1,7 @@
 """What a courier service's module offers to the shared sandbox, and what it is given: write one of these to add one."""
 
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,9 @@ class Service(ABC):
     def option(self, name: str) -> Any:
         """The value of an option now."""
         return self.books.option(self.name, name, self.options[name])
+
+    def start(self, stopping: threading.Event) -> None:  # noqa: B027 - most services have nothing to start
+        """Begin what it does by itself, until `stopping` is set."""
 
     @abstractmethod
     def hear(self, request: Request) -> Subject | Answer:

@@ -111,6 +111,28 @@ class FeedPage:
     sample: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PushResult:
+    """알림 신청 응답: FOUND when the source will call us; otherwise what stands in the way."""
+
+    outcome: TrackOutcome
+    is_supported: bool = True
+    """False where the server knows no such call: one of one's own."""
+    retry_after: int | None = None
+    """Seconds; only with RATE_LIMITED."""
+    detail: str = ""
+
+
+class TrackingPush(Protocol):
+    """배송 알림: a source that calls an address of ours when something happens to a parcel."""
+
+    name: str
+
+    def subscribe(self, *, carrier: str, number: str, address: str, until: datetime) -> PushResult:
+        """알림 신청 until a moment (aware); the same again prolongs it. Nothing is raised."""
+        ...
+
+
 class TrackingFeed(Protocol):
     """배송 소식: a source that tells by contract what happened, page by page, until each event is acknowledged."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.http import BadResponse, Client, Response
-from shipping.adapters.base import Cause, RawEvent, TrackOutcome, TrackResult
+from shipping.adapters.base import Cause, PushResult, RawEvent, TrackOutcome, TrackResult
 from shipping.adapters.wire import (
     SEOUL,
     TEXT_LIMIT,
@@ -44,6 +44,11 @@ query Track($carrier: ID!, $number: ID!, $first: Int!, $after: String) {
   }
 }
 """
+_SUBSCRIBE = """
+mutation RegisterTrackWebhook($input: RegisterTrackWebhookInput!) { registerTrackWebhook(input: $input) }
+"""
+# A server of one's own refuses the whole document (shipping.md 0.9).
+_NOT_KNOWN = "GRAPHQL_VALIDATION_FAILED"
 _CODES = {
     "NOT_FOUND": TrackOutcome.NOT_FOUND,
     "BAD_REQUEST": TrackOutcome.BAD_NUMBER,
@@ -93,19 +98,59 @@ class TrackerDelivery:
             seen.add(cursor)
         return malformed(f"more than {MAX_PAGES} pages")
 
+    def subscribe(self, *, carrier: str, number: str, address: str, until: datetime) -> PushResult:
+        """알림 신청: the cloud calls `address` until then when something happens; asking again prolongs it (1.1)."""
+        if not carrier or not is_code(number):
+            wrong = TrackOutcome.BAD_NUMBER if carrier else TrackOutcome.UNKNOWN_CARRIER
+            return PushResult(outcome=wrong, detail="not sent")
+        given = {
+            "carrierId": carrier,
+            "trackingNumber": number,
+            "callbackUrl": address,
+            "expirationTime": until.astimezone(SEOUL).isoformat(timespec="seconds"),
+        }
+        answer = self._post(_SUBSCRIBE, {"input": given})
+        failure = answer if isinstance(answer, TrackResult) else _refusal_of(answer)
+        if failure is None:
+            return PushResult(outcome=TrackOutcome.FOUND)
+        return PushResult(
+            outcome=failure.outcome,
+            is_supported=not failure.detail.startswith(_NOT_KNOWN),
+            retry_after=failure.retry_after,
+            detail=failure.detail,
+        )
+
     def _page(self, carrier: str, number: str, cursor: str | None) -> _Page | TrackResult:
-        variables = {"carrier": carrier, "number": number, "first": PAGE_SIZE, "after": cursor}
+        answer = self._post(_QUERY, {"carrier": carrier, "number": number, "first": PAGE_SIZE, "after": cursor})
+        return answer if isinstance(answer, TrackResult) else _read(answer, carrier, number)
+
+    def _post(self, query: str, variables: Mapping[str, Any]) -> Response | TrackResult:
         # A document that is refused comes as 400 and explains itself in the body.
-        answer = call(
+        return call(
             self._client,
             "POST",
             "/graphql",
             is_repeatable=True,
             readable={200, 400},
             headers=self._headers,
-            json={"query": _QUERY, "variables": variables},
+            json={"query": query, "variables": variables},
         )
-        return answer if isinstance(answer, TrackResult) else _read(answer, carrier, number)
+
+
+def _refusal_of(response: Response) -> TrackResult | None:
+    """Why a webhook was not registered; None when it was."""
+    try:
+        document = document_of(response)
+    except BadResponse as problem:
+        return malformed(str(problem), response)
+    if not isinstance(document, dict):
+        return malformed("the answer is no object", response)
+    if document.get("errors"):
+        return _failure_of_errors(document["errors"], response)
+    data = document.get("data")
+    if isinstance(data, dict) and data.get("registerTrackWebhook") is True:
+        return None
+    return malformed("registered nothing", response)
 
 
 def _changed_meanwhile(result: TrackResult) -> TrackResult:

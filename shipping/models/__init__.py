@@ -4,6 +4,7 @@ from shipping.models.area import AreaLevel, RemoteArea
 from shipping.models.contract import CourierContract, WaybillRange
 from shipping.models.courier import Courier, CourierCode, StatusRule, UnknownStatus
 from shipping.models.exception import ShippingException
+from shipping.models.feed import FeedState, OrphanEvent, PushHook
 from shipping.models.filebatch import WaybillFileBatch, WaybillFileItem
 from shipping.models.handover import Handover
 from shipping.models.lanes import CourierRoute, TrackingBudget, TrackingLane
@@ -26,13 +27,16 @@ __all__ = [
     "BuyerLink",
     "CourierRoute",
     "ExcelTemplate",
+    "FeedState",
     "Handover",
     "MergedRows",
+    "OrphanEvent",
     "PackingScan",
     "PackingSession",
     "Paper",
     "Parcel",
     "ParcelLine",
+    "PushHook",
     "RemoteArea",
     "PrintBatch",
     "PrintItem",

@@ -43,6 +43,9 @@ class TrackingAccount(TimeStamped):
     last_ok_at = models.DateTimeField("마지막 정상", null=True, blank=True)
     # While it is blocked, one parcel is asked about then, to find out whether the key is taken again.
     retry_at = models.DateTimeField("다시 시도", null=True, blank=True)
+    # The random end of the address that the source calls; empty while it is not to call us.
+    hook_token = models.CharField("알림 주소", max_length=60, blank=True, default="", db_default="")
+    hook_error = models.CharField("알림 오류", max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "추적 계정"
@@ -83,6 +86,8 @@ class TrackingPoll(models.Model):
     is_active = models.BooleanField("사용", default=True)
     # When staff asked for a fresh answer: at most every ten minutes.
     wanted_at = models.DateTimeField("직접 조회", null=True, blank=True)
+    # Code of the account that tells of it by itself, a feed or by pushes; then one question a day is enough.
+    told_by = models.CharField("알려 주는 곳", max_length=20, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "조회 예약"

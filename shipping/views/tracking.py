@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
+from shipping.details import telling
 from shipping.details import tracking as details
 from shipping.forms_tracking import RouteForm, TrackingAccountForm
 from shipping.models import TrackingAccount
@@ -43,12 +44,16 @@ class TrackingSettings(PermissionRequired):
     def _page(self, request: HttpRequest, form: RouteForm | None = None, *, status: int = 200) -> HttpResponse:
         may_edit = staff_of(request).has_perm(EDIT)
         choices = details.route_choices()
-        context = details.context(at=timezone.now()) | {
-            "title": "배송조회",
-            "subtitle": "설정",
-            "may_edit": may_edit,
-            "form": (form or RouteForm(choices=choices)) if may_edit and choices else None,
-        }
+        context = (
+            details.context(at=timezone.now())
+            | telling.context(at=timezone.now())
+            | {
+                "title": "배송조회",
+                "subtitle": "설정",
+                "may_edit": may_edit,
+                "form": (form or RouteForm(choices=choices)) if may_edit and choices else None,
+            }
+        )
         return render(request, "shipping/tracking.html", context, status=status)
 
 
@@ -105,5 +110,6 @@ def _page(
         "asked": address_of(account) if account else "",
         "form": form,
         "tested": tested,
+        "hook": telling.hook_of(account, at=timezone.now()) if account and account.hook_token else None,
     }
     return render(request, "shipping/tracking_account.html", context, status=status)

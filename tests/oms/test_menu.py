@@ -16,7 +16,7 @@ SAMPLES = {"<uuid:": "0b5f3a34-9c0e-4f5e-8a0e-5a1f0f6f2f11", "<int:": "7", "<slu
 OUTSIDE = (
     "/t/", "/rider/",
     "/login/", "/logout/", "/invitation/", "/me/", "/acts/", "/menu/counts/", "/api/", "/healthz", "/readyz",
-    "/payments/webhooks/", "/payments/bank-feed/", "/payments/7/",
+    "/payments/webhooks/", "/hooks/tracking/", "/payments/bank-feed/", "/payments/7/",
 )  # fmt: skip
 """No page of the menu: before log-in, one's own page, dialogs, boxes of the order, and what is not read by people."""
 

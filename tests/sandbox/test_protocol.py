@@ -215,3 +215,18 @@ def test_it_listens_on_loopback_only(tracker):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", tracker.port), timeout=1)
     assert tracker.base_url.startswith("http://127.0.0.1:")
+
+
+def test_a_server_of_ones_own_has_no_webhooks_and_no_names_of_carriers(tracker):
+    register = "mutation R($i: RegisterTrackWebhookInput!) { registerTrackWebhook(input: $i) }"
+    given = {
+        "carrierId": CJ, "trackingNumber": "680000000011", "callbackUrl": "http://127.0.0.1:9/x",
+        "expirationTime": "2000-01-01T00:00:00+09:00",
+    }  # fmt: skip
+    assert tracker.graphql(register, i=given)[1] == {"data": {"registerTrackWebhook": True}}
+    name = f'{{ carrier(id: "{CJ}") {{ name }} }}'
+    assert tracker.graphql(name)[0] == 200
+    tracker.control("service", name="tracker", profile="oss")
+    for query, values in ((register, {"i": given}), (name, {})):
+        status, answer = tracker.graphql(query, **values)
+        assert (status, answer["errors"][0]["extensions"]["code"]) == (400, "GRAPHQL_VALIDATION_FAILED")

@@ -27,12 +27,15 @@ HEARD = timedelta(hours=36)
 LONGEST_LOOK_BACK = 40
 """Days: no setting of business days reaches further back, whatever holidays there are."""
 
+# A feed that was read has answered about all of its parcels, whatever it told.
 # Whose news the parcel had, and that no case of this kind speaks of the same silence already. The rows are locked, so
 # that news which is being written just now is neither waited for nor contradicted.
 _DUE = """
 SELECT p.id FROM shipping_parcel p JOIN shipping_trackingpoll t ON t.parcel_id = p.id
+LEFT JOIN shipping_trackingaccount a ON a.code = t.told_by
+LEFT JOIN shipping_feedstate f ON f.account_id = a.id
 WHERE p.state = 'HANDED_OVER' AND p.direction = 'OUT' AND {condition}
-  AND t.is_active AND t.last_ok_at > %(heard)s
+  AND t.is_active AND GREATEST(t.last_ok_at, f.last_ok_at) > %(heard)s
   AND NOT EXISTS (SELECT 1 FROM shipping_shippingexception e WHERE e.parcel_id = p.id AND e.kind = %(kind)s
                   AND (e.closed_at IS NULL OR (e.closed_by_id IS NOT NULL AND e.evidence_at >= p.{evidence})))
   {more}

@@ -15,8 +15,8 @@ from core.http import HttpProblem
 from core.sealing import Unreadable
 from shipping.adapters.base import TrackOutcome
 from shipping.couriers import COURIERS
-from shipping.models import AccountState, CourierRoute, TrackingAccount
-from shipping.services.tracking import lanes
+from shipping.models import AccountState, CourierRoute, PushHook, TrackingAccount
+from shipping.services.tracking import lanes, pushes
 from shipping.services.tracking.sources import KIND_OF, KINDS, code_for, open_source
 
 PROBE = "000000000000"
@@ -57,10 +57,11 @@ class Terms:
 
 def save_account(
     *, account: TrackingAccount | None, kind: str, name: str, base_url: str, options: dict[str, str], is_active: bool,
-    terms: Terms, at: datetime,
+    terms: Terms, at: datetime, is_called: bool = False,
 ) -> TrackingAccount:  # fmt: skip
     """계정 저장, a new one for None: an empty key keeps the stored one; a new address or key is tried at once.
 
+    `is_called`: the source is asked to call us. Turned off and on again it calls another address, the old one is dead.
     Raises AccountRefused for an unknown kind, for what is no address, one that is not https (a sandbox of this computer
     may be plain) or a key that no header can carry; Conflict when a colleague registered the same code meanwhile.
     """
@@ -77,11 +78,17 @@ def save_account(
     account.per_second, account.per_day = terms.per_second, terms.per_day
     account.min_interval, account.concurrency = terms.min_interval, terms.concurrency
     account.set_options(options)
+    is_called = is_called and KINDS[account.kind].has_push
+    account.hook_token = (account.hook_token or pushes.new_token()) if is_called else ""
+    account.hook_error = ""
     if has_changed:
         account.state, account.blocked_at, account.last_error, account.retry_at = AccountState.OK, None, "", None
     try:
         with transaction.atomic():
             account.save()
+            if not (account.hook_token and account.is_active):
+                # What was asked for at the old address is worth nothing; its parcels are asked about as usual.
+                PushHook.objects.filter(account=account).delete()
     except IntegrityError:
         raise Conflict("다른 직원이 방금 같은 방식의 계정을 등록했습니다. 목록을 다시 확인하세요.") from None
     KIND_OF.forget()

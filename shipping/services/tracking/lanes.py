@@ -252,19 +252,28 @@ def _keep_sample(lane: TrackingLane, results: Sequence[TrackResult], *, at: date
 
 def _note_account(account: TrackingAccount, gauge: Gauge, *, at: datetime) -> None:
     """One alert per account: a refused key blocks it, a good answer frees it."""
-    row = TrackingAccount.objects.filter(pk=account.pk)
     if gauge.is_denied:
-        if row.exclude(state=AccountState.BLOCKED).update(
-            state=AccountState.BLOCKED, blocked_at=at, last_error=DENIED, retry_at=at + PROBE
-        ):
-            log.error("tracking account %s was refused", account.code)
-        else:
-            row.update(retry_at=at + PROBE)
+        block(account, at=at)
     elif gauge.good:
-        row.filter(state=AccountState.BLOCKED).update(
-            state=AccountState.OK, blocked_at=None, last_error="", retry_at=None
-        )
-        row.filter(Q(last_ok_at=None) | Q(last_ok_at__lt=at - timedelta(minutes=1))).update(last_ok_at=at)
+        free(account, at=at)
+
+
+def block(account: TrackingAccount, *, at: datetime) -> None:
+    """계정 막힘: its key was refused; said once, and tried again by one probe in five minutes."""
+    row = TrackingAccount.objects.filter(pk=account.pk)
+    if row.exclude(state=AccountState.BLOCKED).update(
+        state=AccountState.BLOCKED, blocked_at=at, last_error=DENIED, retry_at=at + PROBE
+    ):
+        log.error("tracking account %s was refused", account.code)
+    else:
+        row.update(retry_at=at + PROBE)
+
+
+def free(account: TrackingAccount, *, at: datetime) -> None:
+    """계정 정상: its key is taken."""
+    row = TrackingAccount.objects.filter(pk=account.pk)
+    row.filter(state=AccountState.BLOCKED).update(state=AccountState.OK, blocked_at=None, last_error="", retry_at=None)
+    row.filter(Q(last_ok_at=None) | Q(last_ok_at__lt=at - timedelta(minutes=1))).update(last_ok_at=at)
 
 
 def reset(account: TrackingAccount, *, at: datetime) -> None:
@@ -281,3 +290,8 @@ def delayed(couriers: Collection[str] | None = None) -> list[TrackingLane]:
     if couriers is not None:
         late = late.filter(courier__in=couriers)
     return list(late.select_related("account").order_by("courier", "pk"))
+
+
+def couriers_of(account: TrackingAccount) -> list[str]:
+    """택배사 that an account can be asked about."""
+    return [slug for slug in COURIERS if code_for(slug, account.kind)]

@@ -44,6 +44,7 @@ class Pace(StrEnum):
     HELD = "HELD"
     RETURNING = "RETURNING"
     SLOW = "SLOW"
+    TOLD = "TOLD"
 
 
 class Group(StrEnum):
@@ -64,6 +65,8 @@ class Rule:
     quiet_to: float = MORNING
     morning: float = HOUR
     """Seconds over which those that waited for the morning are spread."""
+    rests: bool = True
+    """Asked half as often on Sundays and holidays."""
 
 
 RULES: Mapping[Pace, Rule] = {
@@ -75,6 +78,8 @@ RULES: Mapping[Pace, Rule] = {
     Pace.HELD: Rule(6, Group.MOVING, morning=3 * HOUR),
     Pace.RETURNING: Rule(12, Group.MOVING, morning=LONGEST_MORNING),
     Pace.SLOW: Rule(24, Group.MOVING, morning=LONGEST_MORNING),
+    # Whoever tells by itself may have lost a word: one question a day, on holidays too (shipping.md 4.1).
+    Pace.TOLD: Rule(24, Group.MOVING, morning=LONGEST_MORNING, rests=False),
 }
 # By TrackingStage; what is not named here waits for its first scan.
 PACES: Mapping[str, Pace] = {
@@ -152,7 +157,7 @@ def next_due(
     wait = rule.hours * HOUR * max(1.0, stretch) * jitter(part)
     if speed > 1:
         return at + max(wait, min_interval) / speed
-    if is_rest:
+    if is_rest and rule.rests:
         wait *= REST_FACTOR
     return _woken(at + max(wait, min_interval), rule, other)
 

@@ -10,15 +10,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from core.calendar import SATURDAY, BusinessCalendar, business_calendar, kst_date, public_holidays
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, TrackingAccount, TrackingPoll
+from shipping.models import FeedState, Parcel, PushHook, TrackingAccount, TrackingPoll
 from shipping.services.tracking import planning
-from shipping.services.tracking.planning import EXPIRED, RULES, pace_of
+from shipping.services.tracking.planning import EXPIRED, RULES, Pace, pace_of
 from shipping.services.tracking.sources import KINDS, code_for
-from shipping.states import TrackingStage
+from shipping.states import ParcelState, TrackingStage
 
 SOURCE = "tracker_delivery"
 LEASE = timedelta(minutes=10)
@@ -81,6 +81,8 @@ class Terms:
     calendar: BusinessCalendar
     accounts: Mapping[str, tuple[int, Mapping[str, float]]] = field(default_factory=dict)
     """By code: the least seconds between two questions, and what its quota stretches."""
+    tellers: frozenset[str] = frozenset()
+    """Codes of accounts that tell by themselves, and do so now."""
 
 
 def asked_couriers() -> list[str]:
@@ -94,8 +96,9 @@ def start(*, parcels: Sequence[Parcel], at: datetime) -> None:
     asked = [parcel for parcel in parcels if parcel.courier in known]
     if not asked:
         return
-    first = TrackingAccount.objects.filter(is_active=True).order_by("pk").values_list("code", "speed").first()
-    code, speed = first or (SOURCE, 1)
+    accounts = TrackingAccount.objects.filter(is_active=True).order_by("pk")
+    able = list(accounts.values_list("code", "speed", "hook_token"))
+    code, speed, _ = able[0] if able else (SOURCE, 1, "")
     TrackingPoll.objects.bulk_create(
         [
             TrackingPoll(
@@ -113,6 +116,18 @@ def start(*, parcels: Sequence[Parcel], at: datetime) -> None:
     )
     again = TrackingPoll.objects.filter(parcel__in=[parcel.pk for parcel in asked])
     again.update(is_active=True, fail_count=0, lease_until=None, lease_token=F("lease_token") + 1)
+    if any(token for _, _, token in able):
+        _want_hooks([parcel for parcel in asked if parcel.state == ParcelState.HANDED_OVER], at=at)
+
+
+def _want_hooks(parcels: Sequence[Parcel], *, at: datetime) -> None:
+    """Some source may call us: whether it does for this courier is found out when it is asked to (pushes.py)."""
+    PushHook.objects.bulk_create(
+        [PushHook(parcel=parcel, due_at=at) for parcel in parcels],
+        update_conflicts=True,
+        unique_fields=["parcel"],
+        update_fields=["due_at", "until", "fails"],
+    )
 
 
 def stop(*, parcels: Sequence[Parcel]) -> None:
@@ -166,9 +181,17 @@ def release(*, leases: Collection[Lease], at: datetime) -> None:
 
 
 def terms_of(sources: Collection[str]) -> Terms:
-    """조회 조건 of accounts by their codes; two small queries."""
+    """조회 조건 of accounts by their codes; three small queries."""
     rows = TrackingAccount.objects.filter(code__in=set(sources)).values_list("code", "min_interval", "budget__stretch")
-    return Terms(business_calendar(), {code: (least, stretch or {}) for code, least, stretch in rows})
+    return Terms(business_calendar(), {code: (least, stretch or {}) for code, least, stretch in rows}, tellers_now())
+
+
+def tellers_now() -> frozenset[str]:
+    """알려 주는 계정 now: feeds that are not silent, and sources that were given our address; one query."""
+    heard = FeedState.objects.filter(account=OuterRef("pk"), silent_since=None, last_ok_at__isnull=False)
+    calls = Q(hook_token__gt="", hook_error="")
+    known = TrackingAccount.objects.filter(Exists(heard) | calls, is_active=True)
+    return frozenset(known.values_list("code", flat=True))
 
 
 def plan_next(
@@ -176,7 +199,7 @@ def plan_next(
 ) -> None:
     """다음 조회 예약: sets `pace` and `next_poll_at` of a row that the caller saves."""
     age = (at - (shipped_at or at)).total_seconds() * speed
-    pace = pace_of(stage, age=age)
+    pace = Pace.TOLD if poll.told_by and poll.told_by in terms.tellers else pace_of(stage, age=age)
     least, stretch = terms.accounts.get(poll.source, (0, {}))
     due = planning.next_due(
         at.timestamp(),

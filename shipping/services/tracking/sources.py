@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.utils import timezone
 
 from core.fresh import Fresh
 from core.http import Client
-from shipping.adapters.base import TrackingSource
-from shipping.adapters.cj_tracking import CjTracking
+from shipping.adapters.base import TrackingFeed, TrackingPush, TrackingSource
+from shipping.adapters.cj_tracking import CjFeed, CjTracking
 from shipping.adapters.cj_wire import LIVE_URL as CJ_URL
 from shipping.adapters.cj_wire import CjWire
 from shipping.adapters.epost_tracking import OPEN_URL, TRACE_URL, EpostOpen, EpostTrace
@@ -26,6 +27,7 @@ from shipping.couriers import COURIERS
 from shipping.models import TrackingAccount
 from shipping.services.cj_tokens import tokens_of
 
+T = TypeVar("T")
 Keys = Mapping[str, str]
 """Keys of an account in the clear, by the names of its kind."""
 ONE_KEY = (("api_key", "키"),)
@@ -49,13 +51,29 @@ class Kind:
     per_day: int | None = None
     min_interval: int = 0
     """Seconds."""
-    has_push: bool = False
-    has_bulk: bool = False
+    open_feed: Callable[[Client, Keys, str], TrackingFeed] | None = None
+    """Where a contract tells of all its parcels by itself."""
+    open_push: Callable[[Client, Keys, str], TrackingPush] | None = None
+    """Where it can be asked to call us when something happens to a parcel."""
+
+    @property
+    def has_bulk(self) -> bool:
+        """묶음 수신을 할 수 있음."""
+        return self.open_feed is not None
+
+    @property
+    def has_push(self) -> bool:
+        """알림을 받을 수 있음."""
+        return self.open_push is not None
 
 
-def _cj(client: Client, keys: Keys, address: str) -> TrackingSource:
+def _cj(client: Client, keys: Keys, address: str) -> CjWire:
     tokens = tokens_of(address, keys["customer"])
-    return CjTracking(CjWire(client, customer=keys["customer"], business=keys["business"], tokens=tokens))
+    return CjWire(client, customer=keys["customer"], business=keys["business"], tokens=tokens)
+
+
+def _tracker(client: Client, keys: Keys, address: str) -> TrackerDelivery:
+    return TrackerDelivery(client, api_key=keys.get("api_key", ""))
 
 
 def _hanjin(client: Client, keys: Keys, address: str) -> TrackingSource:
@@ -71,12 +89,12 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="tracker_delivery",
             label="tracker.delivery",
-            open=lambda client, keys, _: TrackerDelivery(client, api_key=keys.get("api_key", "")),
+            open=_tracker,
             base_url=CLOUD_URL,
             needs_key=False,
             # shipping.md 4.5 [T6]; a server of one's own has none.
             per_second=10,
-            has_push=True,
+            open_push=_tracker,
         ),
         Kind(
             name="sweettracker",
@@ -87,13 +105,13 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="cj",
             label="CJ대한통운",
-            open=_cj,
+            open=lambda client, keys, address: CjTracking(_cj(client, keys, address)),
             base_url=CJ_URL,
             keys=(("customer", "고객 ID"), ("business", "사업자등록번호")),
             carriers={"CJGLS": "cj"},
             # shipping.md 4.2: at least three hours between two questions about a number.
             min_interval=3 * 3600,
-            has_bulk=True,
+            open_feed=lambda client, keys, address: CjFeed(_cj(client, keys, address)),
         ),
         Kind(
             name="hanjin",
@@ -153,9 +171,35 @@ def open_source(account: TrackingAccount) -> Iterator[TrackingSource]:
     Raises Refused for an address that is none, ValueError for a key that no header can carry, Unreadable for one that
     does not open, LookupError for a key that is missing and for a kind that we do not speak.
     """
+    with _opened(account, KINDS[account.kind].open) as source:
+        yield source
+
+
+@contextmanager
+def open_feed(account: TrackingAccount) -> Iterator[TrackingFeed]:
+    """배송 소식 of an account; raises like `open_source`, LookupError where its kind has none."""
+    with _opened(account, _able(KINDS[account.kind].open_feed)) as feed:
+        yield feed
+
+
+@contextmanager
+def open_push(account: TrackingAccount) -> Iterator[TrackingPush]:
+    """배송 알림 신청 at an account; raises like `open_source`, LookupError where its kind has none."""
+    with _opened(account, _able(KINDS[account.kind].open_push)) as push:
+        yield push
+
+
+def _able(opens: Callable[[Client, Keys, str], T] | None) -> Callable[[Client, Keys, str], T]:
+    if opens is None:
+        raise LookupError("this kind of source cannot do that")
+    return opens
+
+
+@contextmanager
+def _opened(account: TrackingAccount, opens: Callable[[Client, Keys, str], T]) -> Iterator[T]:
     address = address_of(account)
     client = Client(address, allow_loopback=account.is_sandbox, connections=account.concurrency)
     try:
-        yield KINDS[account.kind].open(client, account.options(), address)
+        yield opens(client, account.options(), address)
     finally:
         client.close()

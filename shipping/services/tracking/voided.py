@@ -3,17 +3,20 @@
 Nothing moves: a scan is a case for a person, who calls the courier (shipping.md 3.4, CANCELLED_BUT_SCANNED).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from django.db import connection
+from django.db.models import F
 
 from core.bulk import update_rows
+from core.locks import LockTimeout, locking
 from core.settings_registry import get_setting
-from shipping.adapters.base import TrackOutcome, TrackResult
+from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, TrackingEvent, TrackingPoll
 from shipping.options import SHIPS_ON_SCAN
-from shipping.projection import project
+from shipping.projection import Projection, project
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import Opening
 from shipping.services.exceptions.rules import Evidence
@@ -74,27 +77,61 @@ def write_voided(by_parcel: Mapping[int, tuple[Lease, TrackResult]], *, at: date
     parcels = {one.pk: one for one in void.select_for_update(no_key=True).order_by("pk")}
     polls = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=parcels, is_active=True).order_by("pk")
     mine = [poll for poll in polls if poll.lease_token == by_parcel[poll.pk][0].token]
-    scanned = []
+    scanned: list[Scanned] = []
     for poll in mine:
         parcel, result = parcels[poll.pk], by_parcel[poll.pk][1]
-        rules = rules_for(kind_of(poll.source), parcel.courier)
-        seen = project(result.events, previous=None, numbered_at=parcel.numbered_at, at=at, rules=rules)
+        seen = _seen(parcel, result.events, source=poll.source, at=at)
         poll.lease_until, poll.last_error, poll.fail_count, poll.last_ok_at = None, "", 0, at
         is_over = at >= (parcel.voided_at or at) + WATCHED or result.outcome not in _TOLD
         was_printed = parcel.printed_at is not None or parcel.printed_count > 0
         poll.is_active = was_printed and not is_over and seen.first_scan_at is None
         poll.next_poll_at = at + EVERY
         if seen.first_scan_at is not None:
-            TrackingEvent.objects.bulk_create(event_rows(parcel, seen, source=poll.source), ignore_conflicts=True)
-            parcel.first_scan_at = parcel.first_scan_at or seen.first_scan_at
-            text = " ".join(filter(None, [seen.last_place, seen.last_text]))
-            scanned.append(
-                Opening(parcel, ExceptionKind.CANCELLED_BUT_SCANNED, Evidence(seen.first_scan_at, text[:300]))
-            )
-    update_rows([one.parcel for one in scanned], ["first_scan_at"])
-    opening.open_cases(scanned, at=at)
+            scanned.append((parcel, seen, poll.source))
+    _open_scanned(scanned, at=at)
     update_rows(mine, ("last_ok_at", "fail_count", "lease_until", "last_error", "is_active", "next_poll_at"))
     return len(mine)
+
+
+def tell_voided(*, source: str, told: Mapping[int, Sequence[RawEvent]], at: datetime) -> set[int]:
+    """지운 송장의 소식: what a feed tells of deleted numbers; returns those that were written, like `write_events`.
+
+    Told twice it opens nothing twice.
+    """
+    try:
+        with locking():
+            parcels = Parcel.objects.filter(pk__in=told, state=ParcelState.VOID)
+            found = list(parcels.select_for_update(no_key=True).order_by("pk"))
+            reads = [(parcel, _seen(parcel, told[parcel.pk], source=source, at=at), source) for parcel in found]
+            scanned = [read for read in reads if read[1].first_scan_at is not None]
+            _open_scanned(scanned, at=at)
+            over = TrackingPoll.objects.filter(parcel__in=[parcel.pk for parcel, _, _ in scanned])
+            over.update(is_active=False, lease_until=None, lease_token=F("lease_token") + 1)
+    except LockTimeout:
+        return set()
+    return set(told)
+
+
+Scanned: TypeAlias = tuple[Parcel, Projection, str]
+"""A deleted number, what was told of it, and the code of who told."""
+
+
+def _seen(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: datetime) -> Projection:
+    rules = rules_for(kind_of(source), parcel.courier)
+    return project(events, previous=None, numbered_at=parcel.numbered_at, at=at, rules=rules)
+
+
+def _open_scanned(scanned: Sequence[Scanned], *, at: datetime) -> None:
+    """A label that was deleted travels: a case for a person, who calls the courier."""
+    cases = []
+    for parcel, seen, source in scanned:
+        TrackingEvent.objects.bulk_create(event_rows(parcel, seen, source=source), ignore_conflicts=True)
+        first = seen.first_scan_at or at
+        parcel.first_scan_at = parcel.first_scan_at or first
+        text = " ".join(filter(None, [seen.last_place, seen.last_text]))
+        cases.append(Opening(parcel, ExceptionKind.CANCELLED_BUT_SCANNED, Evidence(first, text[:300])))
+    update_rows([one.parcel for one in cases], ["first_scan_at"])
+    opening.open_cases(cases, at=at)
 
 
 _TOLD = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND})

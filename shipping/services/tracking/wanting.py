@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from core.calendar import short
 from shipping.couriers import COURIERS
-from shipping.models import TrackingAccount, TrackingPoll
+from shipping.models import Parcel, TrackingAccount, TrackingPoll
 from shipping.services.tracking import budgets, lanes
 from shipping.services.tracking.polling import AT_ONCE
 from shipping.services.tracking.sources import code_for
@@ -91,11 +91,12 @@ def hint(*, source: str, carrier: str, number: str, at: datetime) -> bool:
     if account is None:
         return False
     slugs = [slug for slug in COURIERS if carrier and code_for(slug, account.kind) == carrier]
-    due = TrackingPoll.objects.filter(courier__in=slugs, waybill=number, is_active=True, next_poll_at__gt=at)
+    mine = Parcel.objects.filter(waybill=number, courier__in=slugs).values_list("pk", flat=True)
+    due = TrackingPoll.objects.filter(pk__in=list(mine), is_active=True, next_poll_at__gt=at)
     poll = due.filter(Q(lease_until=None) | Q(lease_until__lt=at)).first()
     if poll is None or not budgets.take_for_hint(account, at=at):
         return False
     least = timedelta(seconds=account.min_interval)
     sooner = max(at, poll.last_ok_at + least) if poll.last_ok_at else at
-    mine = TrackingPoll.objects.filter(pk=poll.pk, lease_token=poll.lease_token, next_poll_at__gt=sooner)
-    return bool(mine.update(next_poll_at=sooner))
+    same = TrackingPoll.objects.filter(pk=poll.pk, lease_token=poll.lease_token, next_poll_at__gt=sooner)
+    return bool(same.update(next_poll_at=sooner))
