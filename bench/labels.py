@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.client import Staff
 from bench.report import Row
-from bench.shop import ROOT, Shop
+from bench.shop import ROOT
 from core.pdf import code128, qr, render_pdf, render_zpl
 
 COUNT = 1_000
@@ -16,7 +15,7 @@ GOAL = 2.0
 TEMPLATE = Path(ROOT) / "shipping" / "typst" / "label.typ"
 
 
-def labels(shop: Shop, staff: Staff) -> Iterator[Row]:
+def labels() -> Iterator[Row]:
     """Seconds for 1,000 labels of two papers as PDF, codes included, and for 100 as ZPL."""
     for paper in ("cj", "roll"):
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
