@@ -29,7 +29,8 @@ _BUILD = f"""
     INSERT INTO {SCHEMA}.{TABLE}
         (parcel_id, source, courier, waybill, next_poll_at, lease_token, fail_count, last_hash, last_error, is_active)
     SELECT n, 'tracker_delivery', (%s::text[])[1 + n %% {len(COURIERS)}], lpad(n::text, 12, '0'),
-        now() + (n::bigint * 7919 %% 28800000 - 3600000) * interval '1 millisecond', 0, 0, md5(n::text) || md5(n::text), '', true
+        now() + (n::bigint * 7919 %% 28800000 - 3600000) * interval '1 millisecond', 0, 0,
+        md5(n::text) || md5(n::text), '', true
     FROM generate_series(1, {ROWS}) n;
 """
 _OPTIONS = "SELECT reloptions FROM pg_class WHERE oid = %s::regclass"

@@ -1,4 +1,4 @@
-"""`python -m bench.drive`: a day of parcels on their way, asked about through sockets under a virtual clock; prints JSON.
+"""`python -m bench.drive`: a day of parcels, asked about through sockets under a virtual clock; prints JSON.
 
 Run by bench/transit.py in an empty database. The services are those of production: rows that come due, lanes, budgets,
 the planner, the writer of answers; the courier sandbox tells what bench/day.py says of each life. Both clocks are moved
@@ -35,7 +35,12 @@ from shipping.services.tracking.polling import moment  # noqa: E402
 from shipping.services.tracking.sources import code_for  # noqa: E402
 
 KIND = "tracker_delivery"
-WORDS = (("AT_PICKUP", "집화처리"), ("IN_TRANSIT", "간선상차"), ("OUT_FOR_DELIVERY", "배송출발"), ("DELIVERED", "배송완료"))
+WORDS = (
+    ("AT_PICKUP", "집화처리"),
+    ("IN_TRANSIT", "간선상차"),
+    ("OUT_FOR_DELIVERY", "배송출발"),
+    ("DELIVERED", "배송완료"),
+)
 NO_RELAY = "INV-11"
 """Nobody delivers events here: their messages wait."""
 PLAN_EVERY = 300

@@ -1,4 +1,4 @@
-"""Thousands of parcels on their way, for bench/transit.py: made by the shop's own services, as many to a call as fit."""
+"""Thousands of parcels on their way, for bench/transit.py: made by the shop's own services, many to a call."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,7 +28,8 @@ CHUNK = 500
 PREFIX = "6"
 _LEAVE = """
     WITH told AS (
-        SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS t(parcel_id, left_at, next_poll_at)),
+        SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
+            AS t(parcel_id, left_at, next_poll_at)),
     boxes AS (
         UPDATE shipping_parcel p SET handed_over_at = t.left_at FROM told t WHERE p.id = t.parcel_id
         RETURNING p.id, p.shipment_id, t.left_at, t.next_poll_at),
@@ -61,7 +62,9 @@ def _goods(count: int, *, at: datetime) -> int:
     """A variant with enough on hand."""
     one = VariantDraft(option_values=("하나",), price=10_000, sku="BENCH-1")
     [made] = create_products(
-        drafts=[ProductDraft(code="BENCH", name="측정 상품", option_names=("색상",), variants=(one,))], at=at, actor=None
+        drafts=[ProductDraft(code="BENCH", name="측정 상품", option_names=("색상",), variants=(one,))],
+        at=at,
+        actor=None,
     )
     pk = made.variants.get().pk
     stock.receive(units={pk: count}, at=at, actor=None, reason="기초 재고", reference="opening", is_opening=True)
