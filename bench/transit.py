@@ -82,6 +82,8 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=5, help="questions a second of each source; 0 for none")
     parser.add_argument("--tick", type=int, default=10, help="seconds between two looks at what is due")
     options = parser.parse_args()
+    if not 1 <= options.tick <= 60:
+        parser.error("--tick is 1 to 60: longer ones would heap up the questions of the busiest minute")
     lines = run(options.parcels, limit=options.limit, tick=options.tick)
     print("\n".join(lines))
     return 1 if any(line.startswith("ERROR") for line in lines) else 0
