@@ -5,6 +5,7 @@ SIZE ?= 100k
 ORDERS ?= 100000
 SEED ?= 1
 MINUTES ?= 30
+PARCELS ?= 20000
 # Tests wait for servers a third of their time: three workers fill two cores. Who is done takes half of another's rest.
 PYTEST_ARGS ?= -n 3 --dist worksteal
 PY := .venv/bin/python
@@ -52,6 +53,7 @@ bench: .venv/dev.stamp
 
 soak: .venv/dev.stamp
 	@$(PY) -m bench.soak --minutes $(MINUTES)
+	@$(PY) -m bench.transit --parcels $(PARCELS)
 	@OMS_HISTORIES=1000 $(PY) -m pytest -n 0 -q tests/payments/test_permutations.py
 	@OMS_FUZZ_REQUESTS=100000 $(PY) -m pytest -n 0 -q -s tests/payments/wire/test_receiver_fuzz.py
 

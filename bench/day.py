@@ -2,14 +2,15 @@
 
 The planner of production (shipping/services/tracking/planning.py) runs under a virtual clock: half of the parcels left
 yesterday, half leave today, and the questions of today are counted. Each source serves no more questions in a second
-than it allows; what does not fit waits. `bench/soak.py` sends the same day through sockets, with fewer parcels.
+than it allows; what does not fit waits. `bench/transit.py` sends the same day through sockets, with fewer parcels.
 """
 
 import argparse
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from zlib import crc32
 
 from shipping.services.tracking import planning
@@ -105,26 +106,37 @@ def stretch_of(parcels: int, limit: float | None) -> dict[Group, float]:
     return planning.stretches(planning.demand(counts), planning.allowed(limit, None))
 
 
-def simulate(parcels: int, *, limits: dict[str, float], min_interval: float = 0.0) -> Day:
-    """The day: `limits` are questions a second by source (courier); those that are not named have none."""
+TODAY = (YESTERDAY + 1) * DAY - KST_SECONDS
+"""Midnight in Seoul, epoch seconds: from here on questions are counted."""
+
+
+def life_of(key: int) -> Life:
+    """The life of a parcel of the day: even keys left yesterday, odd ones leave today."""
+    return life(key, day=YESTERDAY + key % 2)
+
+
+def simulate(lives: Mapping[int, Life], *, limits: dict[str, float], min_interval: float = 0.0) -> Day:
+    """The day of lives by their parcels' ids, which spread the questions.
+
+    `limits` are questions a second by source (courier); those that are not named have none.
+    """
+    parcels = len(lives)
     found = Day(parcels=parcels)
-    today = (YESTERDAY + 1) * DAY - KST_SECONDS
     due: dict[int, list[tuple[int, Life, int, int]]] = {}
     stretch = {courier: stretch_of(round(parcels * share), limits.get(courier)) for courier, share in SHARES}
-    for key in range(parcels):
-        one = life(key, day=YESTERDAY + key % 2)
+    for key, one in lives.items():
         first = planning.first_due(one.left_at, key=key)
         due.setdefault(int(first), []).append((key, one, 0, 0))
-    for second in range(min(due), today + DAY):
+    for second in range(min(due), TODAY + DAY):
         rows = due.pop(second, None)
         if rows:
-            _serve(rows, second, due, found, limits, stretch, today=today, min_interval=min_interval)
+            _serve(rows, second, due, found, limits, stretch, min_interval=min_interval)
     return found
 
 
 def _serve(
     rows: list[tuple[int, Life, int, int]], second: int, due: dict[int, list[tuple[int, Life, int, int]]], found: Day,
-    limits: dict[str, float], stretch: dict[str, dict[Group, float]], *, today: int, min_interval: float,
+    limits: dict[str, float], stretch: dict[str, dict[Group, float]], *, min_interval: float,
 ) -> None:  # fmt: skip
     """The questions of one second; those that a source does not take any more come first in the next."""
     served: Counter[str] = Counter()
@@ -137,15 +149,15 @@ def _serve(
             continue
         served[one.courier] += 1
         stage = one.stage_at(second)
-        if second >= today:
-            _note(found, one, seen, stage, second, polls + 1)
+        if second >= TODAY:
+            note(found, one, seen, stage, second, polls + 1)
         if stage < len(STAGES):
             name = STAGES[stage - 1] if stage else ""
             pace = planning.pace_of(name, age=second - one.left_at)
             factor = stretch[one.courier][planning.RULES[pace].group]
             again = planning.next_due(second, key=key, pace=pace, stretch=factor, min_interval=min_interval)
             due.setdefault(int(again), []).append((key, one, stage, polls + 1))
-    if second >= today:
+    if second >= TODAY:
         for courier, count in served.items():
             found.by_source.setdefault(courier, Counter())[second] = count
             found.seconds[second] += count
@@ -153,7 +165,8 @@ def _serve(
         due[second + 1] = later + due.get(second + 1, [])
 
 
-def _note(found: Day, one: Life, seen: int, stage: int, second: int, polls: int) -> None:
+def note(found: Day, one: Life, seen: int, stage: int, second: int, polls: int) -> None:
+    """One question: the stages that were known before and are known now, and how many questions there were."""
     found.polls += 1
     for index in range(seen, stage):
         # Only the stage that is shown counts: what was passed between two questions nobody waits for.
@@ -162,6 +175,18 @@ def _note(found: Day, one: Life, seen: int, stage: int, second: int, polls: int)
     if stage == len(STAGES):
         found.finished += 1
         found.polls_of_finished += polls
+
+
+def figures(found: Day) -> dict[str, Any]:
+    """The figures that two runs of one day are compared by; p95 in minutes, busiest in questions of one second."""
+    return {
+        "polls": found.polls,
+        "polls_per_parcel": found.polls_per_parcel,
+        "finished": found.finished,
+        "peak": found.peak(),
+        "p95": {stage: found.p95(stage) for stage in STAGES},
+        "busiest": {courier: max(counts.values()) for courier, counts in found.by_source.items()},
+    }
 
 
 def report(found: Day, limits: dict[str, float]) -> str:
@@ -189,7 +214,7 @@ def main() -> int:
     options = parser.parse_args()
     limits = {courier: options.limit for courier, _ in SHARES} if options.limit else {}
     began = time.perf_counter()
-    text = report(simulate(options.parcels, limits=limits), limits)
+    text = report(simulate({key: life_of(key) for key in range(options.parcels)}, limits=limits), limits)
     print(f"{text}\n{time.perf_counter() - began:.0f} s")
     return 1 if "ERROR" in text else 0
 

@@ -21,6 +21,7 @@ def issue(shop: Shop, staff: Staff, *, folder: Path) -> Iterator[Row]:
     if done.returncode:
         raise RuntimeError(f"the issuer ended with {done.returncode}")
     found = json.loads(done.stdout)
-    yield Row("issue", "range, blocks of 100, 8 clerks", GOAL, found["blocks"], "/s", is_rate=True)
+    for size, rate in found["blocks"].items():
+        yield Row("issue", f"range, blocks of {int(size):,}, 8 clerks", GOAL, rate, "/s", is_rate=True)
     detail = f"{found['count']:,} shipments, 160 at a time, locks and rows"
     yield Row("issue", "range, numbers with their rows", None, found["written"], "/s", detail, is_rate=True)

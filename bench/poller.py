@@ -97,7 +97,8 @@ def main() -> None:
         url = stub.stdout.readline().split()[-1]
         with kept():
             facts = {"name": "stub", "base_url": url, "is_sandbox": True, "is_active": True, "concurrency": 16}
-            TrackingAccount.objects.update_or_create(code=SOURCE, defaults=facts | {"state": "OK", "retry_at": None})
+            free = {"state": "OK", "retry_at": None, "per_second": None, "per_day": None, "min_interval": 0}
+            TrackingAccount.objects.update_or_create(code=SOURCE, defaults=facts | free)
             TrackingPoll.objects.filter(parcel__in=ids).update(last_hash="")
             print(json.dumps([measured(ids, at=at), measured(ids, at=at)]))
     finally:

@@ -3,6 +3,7 @@
 The tables of symbols are python-barcode's, the matrix is segno's.
 """
 
+import re
 from typing import Any, Literal
 
 import segno
@@ -12,7 +13,12 @@ Charset = Literal["A", "B", "C"]
 QUIET = 10
 """Empty modules on each side of a Code 128 (ISO/IEC 15417)."""
 QR_QUIET = 4
+_MASK = 3
+"""Readers take any mask. To draw all eight and weigh them took four fifths of a code's time, a third of a label's; this
+one wins most often with our numbers.
+"""
 _TERMINATOR = "11"
+_RUN = re.compile("1+")
 
 
 def code128_bits(text: str, *, charset: Charset) -> str:
@@ -55,25 +61,19 @@ def code128(text: str, *, charset: Charset) -> dict[str, Any]:
 
 def qr(text: str) -> dict[str, Any]:
     """QR: {"svg", "modules"} of the smallest square with error level M, quiet zone inside."""
-    matrix = segno.make(text, micro=False, error="m", boost_error=False).matrix
+    matrix = segno.make(text, micro=False, error="m", boost_error=False, mask=_MASK).matrix
     side = len(matrix) + 2 * QR_QUIET
     path = "".join(
         f"M{start + QR_QUIET} {row + QR_QUIET}h{length}v1h-{length}z"
         for row, cells in enumerate(matrix)
-        for start, length in _runs("".join("1" if cell else "0" for cell in cells))
+        for start, length in _runs("".join(map(str, cells)))
     )
     return {"svg": _svg(path, side, side), "modules": side}
 
 
 def _runs(bits: str) -> list[tuple[int, int]]:
     """(first module, modules) of each black run."""
-    found, start = [], bits.find("1")
-    while start >= 0:
-        end = bits.find("0", start)
-        end = len(bits) if end < 0 else end
-        found.append((start, end - start))
-        start = bits.find("1", end)
-    return found
+    return [(run.start(), run.end() - run.start()) for run in _RUN.finditer(bits)]
 
 
 def _svg(path: str, width: int, height: int) -> str:

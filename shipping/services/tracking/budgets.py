@@ -69,16 +69,27 @@ def take_for_staff(account: TrackingAccount, *, wanted: int, at: datetime) -> in
     """직원 조회 한도: how many of these may be asked about at once, from the 5 % that are kept for it."""
     with transaction.atomic():
         budget = _locked(account, at=at)
-        given = wanted
-        if account.per_second is not None:
-            rate = account.per_second * STAFF_SHARE
-            begin, left = room(budget.staff_slot_at, rate=rate, at=at, horizon=STAFF_BURST)
-            given = min(given, left)
-            budget.staff_slot_at = begin + timedelta(seconds=given / rate)
-        if account.per_day is not None:
-            given = max(0, min(given, math.ceil(account.per_day * STAFF_SHARE) - budget.staff_used))
+        given = _for_staff(account, budget, wanted=wanted, at=at)
         budget.staff_used += given
         budget.save(update_fields=["staff_slot_at", "day", "used", "staff_used", "hint_used"])
+    return given
+
+
+def left_for_staff(account: TrackingAccount, *, wanted: int, at: datetime) -> int:
+    """직원 조회 한도 미리보기: how many of these `take_for_staff` would give now; nothing is written."""
+    budget = TrackingBudget.objects.filter(pk=account.pk).first() or TrackingBudget(account=account)
+    return _for_staff(account, _of_today(budget, at=at), wanted=wanted, at=at)
+
+
+def _for_staff(account: TrackingAccount, budget: TrackingBudget, *, wanted: int, at: datetime) -> int:
+    given = wanted
+    if account.per_second is not None:
+        rate = account.per_second * STAFF_SHARE
+        begin, left = room(budget.staff_slot_at, rate=rate, at=at, horizon=STAFF_BURST)
+        given = min(given, left)
+        budget.staff_slot_at = begin + timedelta(seconds=given / rate)
+    if account.per_day is not None:
+        given = max(0, min(given, math.ceil(account.per_day * STAFF_SHARE) - budget.staff_used))
     return given
 
 
@@ -102,7 +113,10 @@ def take_for_hint(account: TrackingAccount, *, at: datetime) -> bool:
 def _locked(account: TrackingAccount, *, at: datetime) -> TrackingBudget:
     """The row of an account, held, counting this day."""
     TrackingBudget.objects.bulk_create([TrackingBudget(account=account)], ignore_conflicts=True)
-    budget = TrackingBudget.objects.select_for_update(no_key=True).get(pk=account.pk)
+    return _of_today(TrackingBudget.objects.select_for_update(no_key=True).get(pk=account.pk), at=at)
+
+
+def _of_today(budget: TrackingBudget, *, at: datetime) -> TrackingBudget:
     today = kst_date(at)
     if budget.day != today:
         budget.day, budget.used, budget.staff_used, budget.hint_used = today, 0, 0, 0

@@ -12,11 +12,15 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from core.calendar import short
+from core.lookups import Among
+from core.state import Outcome, is_preview, preview_notes
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, TrackingAccount, TrackingPoll
+from shipping.models import Parcel, Shipment, ShipmentStep, TrackingAccount, TrackingPoll
+from shipping.models.parcel import LIVE
 from shipping.services.tracking import budgets, lanes
 from shipping.services.tracking.polling import AT_ONCE
 from shipping.services.tracking.sources import code_for
+from shipping.states import TRACKED
 
 EVERY = timedelta(minutes=10)
 """Staff may ask for the same parcel again after so long."""
@@ -24,6 +28,8 @@ NOT_ASKED = "배송조회를 하지 않는 송장입니다."
 NO_ACCOUNT = "이 택배사를 조회하는 계정이 없습니다. 설정의 배송조회를 확인하세요."
 NO_QUOTA = "직접 조회에 남겨 둔 한도를 다 썼습니다. 정해진 시간에 저절로 조회합니다."
 AGAIN = "{at}에 이미 조회를 신청했습니다. 10분 뒤에 다시 신청하세요."
+NOT_SENT = "배송중이 아닌 배송건입니다. 목록을 새로 고치세요."
+NO_COURIER = "택배사가 나르지 않는 배송건이라 조회할 송장이 없습니다."
 TOO_SOON = "이 계정은 같은 송장을 {minutes}분에 한 번만 조회할 수 있습니다. {at} 뒤에 다시 신청하세요."
 
 
@@ -35,9 +41,37 @@ class Wanted:
     refused: dict[int, str] = field(default_factory=dict)
 
 
+def ask_couriers(*, shipment_ids: Collection[int], actor: object, at: datetime) -> Outcome:
+    """배송조회 of shipments on their way: one is refused when none of its boxes can be asked about now.
+
+    Its rows are the shipments, which do not change: answers come later and change them then.
+    """
+    rows = {row.pk: row for row in Shipment.objects.filter(Among("pk", shipment_ids)).order_by("pk")}
+    sent = [pk for pk, row in rows.items() if row.step == ShipmentStep.SHIPPING]
+    boxes: dict[int, list[int]] = defaultdict(list)
+    live = Parcel.objects.filter(Among("shipment_id", sent), state__in=LIVE).order_by("shipment_id", "seq", "pk")
+    for shipment_id, pk in live.values_list("shipment_id", "pk"):
+        boxes[shipment_id].append(pk)
+    found = poll_now(parcel_ids=[pk for mine in boxes.values() for pk in mine], actor=actor, at=at)
+    good = {pk for pk, mine in boxes.items() if found.parcel_ids.intersection(mine)}
+    why = {pk: _why_not(boxes[pk], found) for pk in boxes.keys() - good}
+    bare = {pk: NOT_ASKED if rows[pk].method in TRACKED else NO_COURIER for pk in sent if pk not in boxes}
+    gone = dict.fromkeys(set(shipment_ids) - set(sent), NOT_SENT)
+    return Outcome(possible=[rows[pk] for pk in sent if pk in good], refused=why | bare | gone)
+
+
+def _why_not(parcel_ids: Collection[int], found: Wanted) -> str:
+    """The reason of a shipment: of a box that is still asked about, rather than of one that has arrived."""
+    reasons = [found.refused[pk] for pk in parcel_ids]
+    return next((text for text in reasons if text != NOT_ASKED), NOT_ASKED)
+
+
 def poll_now(*, parcel_ids: Collection[int], actor: object, at: datetime) -> Wanted:
-    """배송조회 신청: put parcels before everything that is due, within seconds; at most every ten minutes each."""
-    polls = {poll.pk: poll for poll in TrackingPoll.objects.filter(pk__in=set(parcel_ids), is_active=True)}
+    """배송조회 신청: put parcels before everything that is due, within seconds; at most every ten minutes each.
+
+    A preview takes nothing and says the same.
+    """
+    polls = {poll.pk: poll for poll in TrackingPoll.objects.filter(Among("pk", parcel_ids), is_active=True)}
     found = Wanted(refused={pk: NOT_ASKED for pk in parcel_ids if pk not in polls})
     by_account: dict[int, list[TrackingPoll]] = defaultdict(list)
     accounts = _accounts(poll.courier for poll in polls.values())
@@ -48,12 +82,27 @@ def poll_now(*, parcel_ids: Collection[int], actor: object, at: datetime) -> Wan
             found.refused[poll.pk] = reason
         else:
             by_account[account.pk].append(poll)
-    for mine in by_account.values():
+    # In one order, so that two people do not wait for each other's budgets.
+    for _, mine in sorted(by_account.items()):
         account = accounts[mine[0].courier]
-        given = budgets.take_for_staff(account, wanted=len(mine), at=at)
-        found.refused |= {poll.pk: NO_QUOTA for poll in mine[given:]}
-        found.parcel_ids |= _put_first([poll.pk for poll in mine[:given]], at=at)
+        ids = [poll.pk for poll in mine]
+        if is_preview():
+            given = _left_for_preview(account, wanted=len(mine), at=at)
+            found.parcel_ids.update(ids[:given])
+        else:
+            given = budgets.take_for_staff(account, wanted=len(mine), at=at)
+            found.parcel_ids |= _put_first(ids[:given], at=at)
+        found.refused |= dict.fromkeys(ids[given:], NO_QUOTA)
     return found
+
+
+def _left_for_preview(account: TrackingAccount, *, wanted: int, at: datetime) -> int:
+    """What the share of staff has left, less what this preview has promised to others."""
+    notes, key = preview_notes(), ("staff-polls", account.pk)
+    promised = notes.get(key, 0)
+    given = max(0, budgets.left_for_staff(account, wanted=promised + wanted, at=at) - promised)
+    notes[key] = promised + given
+    return given
 
 
 def _accounts(couriers: Iterable[str]) -> dict[str, TrackingAccount]:
