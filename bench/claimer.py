@@ -16,7 +16,7 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402 - needs the set-up
 
-from shipping.services.tracking import polling  # noqa: E402
+from shipping.services.polling import polls  # noqa: E402
 
 ROWS, LIMIT, TIMES = 1_000_000, 200, 200
 COURIERS = ("CJGLS", "HANJIN", "HYUNDAI", "KGB", "EPOST")
@@ -59,7 +59,7 @@ def main() -> None:
     try:
         for turn in range(TIMES):
             began = time.perf_counter()
-            leases = polling.claim(at=at, limit=LIMIT, courier=COURIERS[turn % len(COURIERS)])
+            leases = polls.claim(at=at, limit=LIMIT, courier=COURIERS[turn % len(COURIERS)])
             times.append((time.perf_counter() - began) * 1000)
             if len(leases) != LIMIT:
                 raise SystemExit(f"only {len(leases)} rows were due")
@@ -77,7 +77,7 @@ def plan(at: object) -> list[str]:
     values = {"courier": COURIERS[1], "source": "x", "due": at, "until": at, "limit": LIMIT}
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + polling.CLAIM, values)
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + polls.CLAIM, values)
         found = [row[0] for row in cursor.fetchall()]
         cursor.execute("ROLLBACK")
     return found

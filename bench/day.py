@@ -1,6 +1,6 @@
 """One day of a million parcels on their way, planned without a network: `python -m bench.day --parcels 1000000`.
 
-The planner of production (shipping/services/tracking/planning.py) runs under a virtual clock: half of the parcels left
+The planner of production (shipping/services/polling/planning.py) runs under a virtual clock: half of the parcels left
 yesterday, half leave today, and the questions of today are counted. Each source serves no more questions in a second
 than it allows; what does not fit waits. `bench/transit.py` sends the same day through sockets, with fewer parcels.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from shipping.services.tracking import planning
-from shipping.services.tracking.planning import DAY, HOUR, KST_SECONDS, Group, Pace
+from shipping.services.polling import planning
+from shipping.services.polling.planning import DAY, HOUR, KST_SECONDS, Group, Pace
 
 YESTERDAY = 20_600
 """A working day, as `planning.kst_day` counts; the next one is measured."""

@@ -29,10 +29,11 @@ from bench.shop import ROOT  # noqa: E402
 from core.chunks import batched  # noqa: E402
 from core.invariants import declared_invariants, find_violations  # noqa: E402
 from shipping.models import CourierRoute, Parcel, TrackingAccount, TrackingPoll  # noqa: E402
-from shipping.services.tracking import asking, lanes, stretching  # noqa: E402
-from shipping.services.tracking.planning import DAY, HOUR  # noqa: E402
-from shipping.services.tracking.polling import moment  # noqa: E402
-from shipping.services.tracking.sources import code_for  # noqa: E402
+from shipping.services.polling import lanes, stretching  # noqa: E402
+from shipping.services.polling.planning import DAY, HOUR  # noqa: E402
+from shipping.services.polling.polls import moment  # noqa: E402
+from shipping.services.polling.sources import code_for  # noqa: E402
+from shipping.services.tracking import asking  # noqa: E402
 
 KIND = "tracker_delivery"
 WORDS = (

@@ -18,11 +18,12 @@ from products.services.drafts import ProductDraft, VariantDraft
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment
 from shipping.rollup import roll_up_shipments
-from shipping.services import shipments, waybills
+from shipping.services import shipments
 from shipping.services.issuing.ranges import body_digits_of, number_of
-from shipping.services.tracking import polling
-from shipping.services.tracking.polling import moment
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.polling import polls
+from shipping.services.polling.polls import moment
 
 CHUNK = 500
 PREFIX = "6"
@@ -110,6 +111,6 @@ def _entry(key: int) -> WaybillEntry:
 def _leave(lives: Mapping[int, Life]) -> None:
     """Each parcel leaves at the moment of its life and is first asked about as the planner says."""
     left = [moment(one.left_at) for one in lives.values()]
-    first = [polling.first_poll(at=at, parcel_id=pk) for pk, at in zip(lives, left, strict=True)]
+    first = [polls.first_poll(at=at, parcel_id=pk) for pk, at in zip(lives, left, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_LEAVE, [list(lives), left, first])

@@ -21,8 +21,8 @@ django.setup()
 from django.utils import timezone  # noqa: E402 - needs the set-up
 
 from shipping.models import Parcel, TrackingAccount, TrackingEvent, TrackingPoll  # noqa: E402
+from shipping.services.polling.polls import SOURCE  # noqa: E402
 from shipping.services.tracking.asking import poll_due  # noqa: E402
-from shipping.services.tracking.polling import SOURCE  # noqa: E402
 
 MOST = 4000
 AHEAD = timedelta(minutes=10)

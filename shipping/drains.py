@@ -4,8 +4,9 @@ from datetime import datetime
 
 from core.drains import drain
 from shipping.services.issuing import canceling, giving_up, routing, sending
-from shipping.services.pool import CHANNEL
-from shipping.services.tracking import pushes, reproject
+from shipping.services.numbers.pool import CHANNEL
+from shipping.services.polling import pushes
+from shipping.services.tracking import reproject
 from shipping.states import ContractMode
 
 

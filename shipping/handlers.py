@@ -17,12 +17,12 @@ from orders.notices import CORRECTION, recipient_of
 from orders.services.places import judge
 from orders.states import LineState
 from shipping import events as shipping_events
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
 from shipping.services import arrivals, links
 from shipping.services.areas import judge_places
-from shipping.services.handover.secrets import pickup_code
 from shipping.services.printing.readdress import void_readdressed
+from shipping.services.seals import pickup_code
 from shipping.states import TRACKED, DeliveryMethod
 
 judge(judge_places)

@@ -8,10 +8,10 @@ from django.http import HttpRequest
 
 from core.calendar import short
 from core.panels import Panel, register
-from shipping.columns import courier_name
+from shipping.columns.exceptions import exception_url, next_act
+from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
 from shipping.details.handover import handovers, rider_links
-from shipping.exception_columns import exception_url, next_act
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, ShippingException, TrackingEvent
 from shipping.services.links import links_of
 from shipping.services.packing.board import packings_of

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from core.jobs.dispatch import send
 from shipping.services.exceptions import sweeping
-from shipping.services.tracking import asking, feeds, lanes, pushes, stretching, voided
+from shipping.services.polling import lanes, pushes, stretching
+from shipping.services.tracking import asking, feeds, voided
 
 LANE, FEED = "shipping.tasks.poll_lane", "shipping.tasks.pull_feed"
 

@@ -30,9 +30,11 @@ from orders import events
 from shipping.excel.results import HOLD, header_of, is_keyless, result_rows
 from shipping.excel.verdicts import preview, preview_keyless, propose
 from shipping.models import Shipment
-from shipping.services import merging, undoing, waybills
+from shipping.services import undoing
+from shipping.services.merges import merging
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import Registered, WaybillEntry
 from shipping.services.shipments import locked_whole
-from shipping.services.waybills import Registered, WaybillEntry
 
 UNDO_REASON = "송장 파일 되돌리기"
 NOT_DONE = "반영하지 못했습니다. 파일을 다시 올려 확인하세요."

@@ -3,8 +3,8 @@
 from django.urls import path
 
 from accounts.lists import list_urls
-from shipping.exception_page import ExceptionPage
-from shipping.pages import DeliveredPage, ReadyPage, ShippingPage
+from shipping.pages.exceptions import ExceptionPage
+from shipping.pages.shipments import DeliveredPage, ReadyPage, ShippingPage
 from shipping.views import (
     areas,
     buyer,

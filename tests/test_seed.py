@@ -25,9 +25,9 @@ from products.models import Product
 from sandbox.courier.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
+from shipping.services.polling.polls import SOURCE
 from shipping.services.shipments import undeliver
 from shipping.services.tracking.asking import poll_due
-from shipping.services.tracking.polling import SOURCE
 from shipping.states import ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 

@@ -25,7 +25,7 @@ from shipping.models import (
     WaybillDraft,
 )
 from shipping.services.issuing.contracts import ContractFacts, add_range, save_contract
-from shipping.services.tracking.polling import SOURCE
+from shipping.services.polling.polls import SOURCE
 from shipping.states import ContractMode
 from shipping.waybills import with_check_digit
 

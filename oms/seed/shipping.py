@@ -5,7 +5,7 @@ from orders.models import Order
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, ParcelLine, Shipment, ShipmentLine, TrackingEvent, TrackingPoll
 from shipping.rollup import PARCELS, ROLLED_UP, SUMMARY
-from shipping.services.tracking.polling import SOURCE
+from shipping.services.polling.polls import SOURCE
 
 # Courier -> (first digits of numbers of the sandbox, digits of the counter, places that the check digit is made of).
 # The first digits are those that the courier sandbox knows; every number is right by its courier's own rule.

@@ -8,7 +8,7 @@ from accounts.models import User
 from core.actions import MORE, SECONDARY, BulkAction, register
 from core.state import Outcome
 from orders.actions import BEFORE_REASON, Reasoned
-from shipping.exception_forms import RESOLVE, AssignForm, CloseForm, InquiryForm, NoteForm
+from shipping.forms.exceptions import RESOLVE, AssignForm, CloseForm, InquiryForm, NoteForm
 from shipping.models import ShippingException
 from shipping.services.exceptions import deciding
 from shipping.states import ExceptionOutcome, ExceptionStage

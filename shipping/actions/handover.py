@@ -12,7 +12,7 @@ from orders.actions import UNDO_REASON, LineAction
 from orders.states import DeliveryMethod
 from shipping import events as shipping_events
 from shipping.actions.base import S, ShipmentAction, shipment_of
-from shipping.handover_forms import HandedForm, MethodForm, ReceivedForm, RiderForm
+from shipping.forms.handover import HandedForm, MethodForm, ReceivedForm, RiderForm
 from shipping.models import Shipment
 from shipping.services import methods, shipments
 from shipping.services.handover import dispatching, ending

@@ -7,7 +7,7 @@ from typing import Any
 from core.actions import MORE, ActPage, register
 from core.state import Outcome
 from shipping.actions.base import ShipmentAction
-from shipping.services import mergekeys, merging
+from shipping.services.merges import keys, merging
 
 
 @register
@@ -22,8 +22,8 @@ class MergeShipments(ShipmentAction):
         """What belongs together stands together, so that it is done in one transaction."""
         versions = self.versions(base_ids)
         first: dict[Any, int] = {}
-        keys = mergekeys.keys_of(versions)
-        return {pk: (first.setdefault(keys[pk], pk), versions[pk]) for pk in sorted(versions)}
+        of = keys.keys_of(versions)
+        return {pk: (first.setdefault(of[pk], pk), versions[pk]) for pk in sorted(versions)}
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return merging.merge_shipments(shipment_ids=ids, actor=actor, at=at, batch=batch)

@@ -10,11 +10,11 @@ from core.state import Outcome, is_preview
 from orders.actions import UNDO_REASON, LineAction, Reasoned
 from orders.models import OrderLine
 from shipping.actions.base import S, ShipmentAction, shipment_of
-from shipping.courier_forms import ForcedWaybillForm
-from shipping.forms import IssueForm
-from shipping.services import waybills
-from shipping.services.drafts import drafted_entries
+from shipping.forms.couriers import ForcedWaybillForm
+from shipping.forms.issuing import IssueForm
+from shipping.services.files.drafts import drafted_entries
 from shipping.services.issuing import issue
+from shipping.services.numbers import waybills
 
 NO_DRAFT = "송장번호가 없습니다."
 WAITING = "{count:,}건은 택배사의 답을 기다립니다. 번호가 오는 대로 목록에 보입니다."

@@ -11,7 +11,7 @@ from core.actions import MORE, SECONDARY, register
 from core.state import Outcome
 from orders.actions import BEFORE_REASON
 from shipping.actions.base import ShipmentAction
-from shipping.forms import LabelForm, ReprintForm
+from shipping.forms.printing import LabelForm, ReprintForm
 from shipping.models import PrintBatch, PrintKind
 from shipping.services.printing import labels, lists
 from shipping.services.printing.batches import PART

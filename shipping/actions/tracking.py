@@ -7,8 +7,8 @@ from typing import Any
 from core.actions import SECONDARY, register
 from core.state import Outcome
 from shipping.actions.base import S, ShipmentAction
-from shipping.exception_forms import RESOLVE
-from shipping.services.tracking import wanting
+from shipping.forms.exceptions import RESOLVE
+from shipping.services.polling import wanting
 
 
 @register

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.settings_registry import declared_settings
 from orders.states import RemoteZone
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.details.history import ChangeRow, changes_of
 from shipping.models import AreaLevel, RemoteArea
 from shipping.options import REMOTE_GROUP

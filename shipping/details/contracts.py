@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from core import cells
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
 from shipping.services.issuing.issuers import KEYS, address_of
 from shipping.services.issuing.ranges import Supply, supply_of

@@ -11,8 +11,8 @@ from core.masking import mask_name, mask_phone
 from orders.states import DeliveryMethod
 from shipping.models import Handover, Shipment, ShipmentStep
 from shipping.services.handover.ending import MOST_TRIES
-from shipping.services.handover.secrets import link_token
-from shipping.services.handover.starting import HANDED
+from shipping.services.riders import HANDED
+from shipping.services.seals import link_token
 
 
 def handovers(shipments: Sequence[Shipment]) -> dict[int, list[tuple[str, str]]]:

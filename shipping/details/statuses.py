@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.models import StatusRule, UnknownStatus
 from shipping.services.tracking.statuses import SOURCES
 from shipping.states import Reason, RuleKind, TrackingStage

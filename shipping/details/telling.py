@@ -8,7 +8,7 @@ from django.db.models import Count, Min, Q
 
 from core.calendar import short
 from shipping.models import FeedState, OrphanEvent, PushHook, TrackingAccount
-from shipping.services.tracking import pushes
+from shipping.services.polling import pushes
 
 SHOWN = 50
 

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 from core.calendar import kst_date, short
 from shipping.couriers import COURIERS
 from shipping.models import CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
-from shipping.services.tracking import breakers, lanes, planning
-from shipping.services.tracking.accounts import state_of
-from shipping.services.tracking.lanes import Health
-from shipping.services.tracking.planning import Group
-from shipping.services.tracking.sources import KINDS, code_for
+from shipping.services.polling import breakers, lanes, planning
+from shipping.services.polling.accounts import state_of
+from shipping.services.polling.lanes import Health
+from shipping.services.polling.planning import Group
+from shipping.services.polling.sources import KINDS, code_for
 
 GROUP_WORDS = {Group.WAITING: "집하 전", Group.MOVING: "이동중", Group.OUT: "배송출발"}
 

@@ -11,7 +11,7 @@ from orders.models import Order, OrderLine
 from orders.states import CLOSED, blocking
 from shipping.file_fields import BY_CODE, FileLine, FileRow, Sender, fill_in
 from shipping.models import ExcelTemplate, MergedRows, RowPer, RowSort, Shipment, ShipmentLine, ShipmentStep
-from shipping.services.mergekeys import apart
+from shipping.services.merges.keys import apart
 from shipping.states import TRACKED
 
 MOST = 5_000

@@ -13,8 +13,8 @@ from core.lookups import Among
 from orders.states import CLOSED
 from shipping.excel.results import ResultRow
 from shipping.models import ShipmentLine
-from shipping.services.keys import normal, resolve
-from shipping.services.mergekeys import keys_of
+from shipping.services.files.keys import normal, resolve
+from shipping.services.merges.keys import keys_of
 
 SAME_NUMBER = "파일의 {:,}행과 송장번호가 같습니다."
 ONE_BOX = " 받는 분이 같아도 송장번호는 배송건마다 하나씩 있어야 합니다."

@@ -17,13 +17,15 @@ from core.korean import josa, particle
 from core.lookups import Among
 from core.masking import mask_name, mask_phone
 from core.state import Outcome, previewing
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.excel.matching import ONE_BOX, SAME_NUMBER, Sheet, match
 from shipping.excel.results import HOLD, ResultRow
 from shipping.models import Shipment, ShipmentStep
-from shipping.services import merging, methods, waybills
-from shipping.services.suggesting import Candidate, Wanted, suggest
-from shipping.services.waybills import Registered, WaybillEntry
+from shipping.services import methods
+from shipping.services.files.suggesting import Candidate, Wanted, suggest
+from shipping.services.merges import merging
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import Registered, WaybillEntry
 from shipping.states import DeliveryMethod
 
 HELD_ALREADY = "이미 배송보류"

@@ -23,7 +23,7 @@ class TrackingAccount(TimeStamped):
 
     code = models.SlugField("코드", max_length=20, unique=True)
     name = models.CharField("이름", max_length=40)
-    # The protocol it speaks: a name of services/tracking/sources.py.
+    # The protocol it speaks: a name of services/polling/sources.py.
     kind = models.CharField("방식", max_length=20, default="tracker_delivery", db_default="tracker_delivery")
     base_url = models.URLField("주소", max_length=200)
     # By the names of its kind; the values are sealed, their names are not.

@@ -31,8 +31,8 @@ from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
-from shipping.services.handover import starting
-from shipping.services.tracking import polling
+from shipping.services import riders
+from shipping.services.polling import polls
 from shipping.states import DeliveryMethod, ParcelState
 
 BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
@@ -198,8 +198,8 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
         record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
         _keep_recipients(shipped)
-        starting.begin([rows.shipments[pk] for pk in sorted(shipped)], actor=actor)
-        polling.start(parcels=handed.moved, at=at)
+        riders.begin([rows.shipments[pk] for pk in sorted(shipped)], actor=actor)
+        polls.start(parcels=handed.moved, at=at)
         _deliver_at_once(rows, outcome, **facts)
     return outcome
 
@@ -273,7 +273,7 @@ def unship(
         parcels = [p for p in rows.parcels if p.shipment_id in back and p.state == ParcelState.HANDED_OVER]
         taken = move(parcels, Parcel.take_back, at=at)
         record(taken, events.PARCEL_TAKEN_BACK, at=at, actor=actor, batch=batch, source=source, reason=reason)
-        polling.stop(parcels=taken.moved)
+        polls.stop(parcels=taken.moved)
     return outcome
 
 
@@ -297,7 +297,7 @@ def deliver_locked(rows: Locked, *, line_ids: Collection[int], by: DeliveredBy, 
     parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
     delivered = move(parcels, Parcel.deliver, at=at, delivered_at=at)
     record(delivered, events.PARCEL_DELIVERED, at=at, **facts)
-    polling.stop(parcels=delivered.moved)
+    polls.stop(parcels=delivered.moved)
     return outcome
 
 
@@ -326,7 +326,7 @@ def deliver_again(
         moments = {pk: {"delivered_at": known.get(pk, {}).get("delivered_at") or at} for pk in ids}
         arrived = move(parcels, Parcel.deliver_again, at=at, per_row=moments)
         record(arrived, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, reason=reason)
-        polling.stop(parcels=arrived.moved)
+        polls.stop(parcels=arrived.moved)
     return outcome
 
 
@@ -354,7 +354,7 @@ def undeliver(
         record(
             undone, events.PARCEL_UNDELIVERED, at=at, actor=actor, batch=batch, source=source, reason=reason, data=facts
         )
-        polling.start(parcels=undone.moved, at=at)
+        polls.start(parcels=undone.moved, at=at)
     return outcome
 
 

@@ -11,7 +11,9 @@ from core.models import Job
 from core.state import Outcome, is_preview
 from orders import events as orders_events
 from shipping.models import Shipment, ShipmentLine
-from shipping.services import merging, methods, waybills
+from shipping.services import methods
+from shipping.services.merges import merging
+from shipping.services.numbers import waybills
 
 
 def undo_upload(*, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job, reason: str) -> Outcome:

@@ -14,8 +14,8 @@ from core.exceptions import DomainError, NotFound
 from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
 from orders.states import RemoteZone
-from shipping.area_forms import AreaForm
 from shipping.details.areas import area_changes, area_rows
+from shipping.forms.areas import AreaForm
 from shipping.models import RemoteArea
 from shipping.options import REMOTE_GROUP
 from shipping.services.area_rules import add_area, save_area

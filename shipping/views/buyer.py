@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views import View
 
 from accounts.clients import address_of
-from shipping.buyer_detail import buyer_context
+from shipping.details.buyer import buyer_context
 from shipping.services.links import find_shipment, is_over
 
 MOST, WINDOW = 60, 60

@@ -14,13 +14,13 @@ from core.exceptions import Conflict, DomainError
 from core.jobs import files, previews
 from core.jobs.uploads import open_upload
 from core.models import Job
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.excel.results import plain_header
 from shipping.file_columns import TARGETS
-from shipping.forms import ColumnsForm
-from shipping.pages import UPLOAD_URL
-from shipping.services.file_batches import keep_batch
-from shipping.services.layouts import remember_layout, remembered_layout
+from shipping.forms.files import ColumnsForm
+from shipping.pages.shipments import UPLOAD_URL
+from shipping.services.files.batches import keep_batch
+from shipping.services.files.layouts import remember_layout, remembered_layout
 from shipping.uploads import WaybillUpload
 
 SALT = "shipping.waybill-file"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
 from shipping.details.contracts import contract_context, contract_rows, waiting_rows
-from shipping.forms import AbandonForm, ContractForm, ModeForm, RangeForm
+from shipping.forms.issuing import AbandonForm, ContractForm, ModeForm, RangeForm
 from shipping.models import CourierContract, WaybillNumber
 from shipping.services.issuing import contracts, giving_up
 from shipping.states import ContractMode

@@ -21,9 +21,9 @@ from core.lists.query import ListQuery
 from core.views.lists import XLSX
 from orders.models import OrderLine
 from shipping.excel.courier_file import MOST, courier_file, sendable
-from shipping.forms import CourierFileForm
+from shipping.forms.files import CourierFileForm
 from shipping.models import ExcelTemplate
-from shipping.services import file_batches
+from shipping.services.files import batches
 
 NOTHING = "내려받을 배송건이 없습니다. 조건을 바꾸거나 배송건을 다시 선택하세요."
 TOO_MANY = f"한 번에 {MOST:,}건까지 내려받을 수 있습니다. 조건을 좁히거나 나누어 선택하세요."
@@ -112,7 +112,7 @@ def _page(
 def _file(
     request: HttpRequest, query: ListQuery, template: ExcelTemplate, ids: list[int], *, reason: str, at: datetime
 ) -> HttpResponseBase:
-    batch = file_batches.next_key(at=at)
+    batch = batches.next_key(at=at)
     # A file on disk instead of a stream: an error in the last row is an answer, not half a workbook.
     file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     file.writelines(courier_file(template, ids, batch=batch))
@@ -120,7 +120,7 @@ def _file(
     orders = held.order_by("order_id").distinct().values_list("order__number", flat=True)
     actor = staff_of(request)
     with transaction.atomic():
-        file_batches.record_download(key=batch, template=template, shipment_ids=ids, actor=actor, at=at, reason=reason)
+        batches.record_download(key=batch, template=template, shipment_ids=ids, actor=actor, at=at, reason=reason)
         record_access(
             actor=actor,
             action=AccessAction.EXPORT,

@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError, NotFound
 from core.korean import josa
-from shipping.courier_forms import CourierForm, NewCourierForm
 from shipping.details.couriers import courier_context, courier_rows, initial_of
+from shipping.forms.couriers import CourierForm, NewCourierForm
 from shipping.models import Courier
 from shipping.services.couriers import SYSTEMS, CourierRefused, add_courier, save_courier
 

@@ -18,8 +18,8 @@ from core.excel.writer import write_xlsx
 from core.exceptions import DomainError
 from core.views.gate import is_fragment
 from core.views.lists import XLSX, refused
+from shipping.details.exception import exception_context, find_exception
 from shipping.excel.claims import COLUMNS, claim_rows, claimed
-from shipping.exception_detail import exception_context, find_exception
 
 PURPOSE = "택배사 배상 청구"
 

@@ -11,7 +11,7 @@ from accounts.access import PermissionRequired
 from core.calendar import short
 from core.masking import mask_name
 from shipping.models import Shipment, ShipmentStep, WaybillFileBatch
-from shipping.services.file_batches import Returned, returned, shipments_of
+from shipping.services.files.batches import Returned, returned, shipments_of
 
 PERMISSION = "shipping.register_waybill"
 ROWS = 50

@@ -14,9 +14,9 @@ from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.settings_registry import get_setting
 from core.views.acts import seen_at
-from shipping.pages import listed
-from shipping.services.drafts import CellTaken, DraftRefused, Unkept, paste, save_draft
-from shipping.services.keys import resolve
+from shipping.pages.shipments import listed
+from shipping.services.files.drafts import CellTaken, DraftRefused, Unkept, paste, save_draft
+from shipping.services.files.keys import resolve
 
 UNREADABLE = "입력한 내용을 읽을 수 없습니다. 화면을 새로고침하세요."
 

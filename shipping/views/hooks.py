@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from shipping.models import TrackingAccount
-from shipping.services.tracking.pushes import account_of_token
-from shipping.services.tracking.wanting import hint
+from shipping.services.polling.pushes import account_of_token
+from shipping.services.polling.wanting import hint
 
 log = logging.getLogger("oms.tracking")
 

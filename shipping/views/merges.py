@@ -9,7 +9,7 @@ from django.shortcuts import render
 from accounts.access import PermissionRequired
 from core.calendar import short
 from core.masking import mask_address, mask_name, mask_phone
-from shipping.services.mergeable import Group, groups
+from shipping.services.merges.finding import Group, groups
 from shipping.states import DeliveryMethod
 
 GROUPS = 30

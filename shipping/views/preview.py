@@ -16,7 +16,7 @@ from orders.states import LineState
 from shipping.excel.verdicts import proposal_label
 from shipping.file_columns import LABELS
 from shipping.models import ShipmentLine, WaybillFileBatch, WaybillLayout
-from shipping.services.file_batches import returned
+from shipping.services.files.batches import returned
 
 BY_HAND = Q(data__contains={"by_hand": True})
 SHOWN = {

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError, NotFound
-from shipping.courier_forms import MeaningForm, RuleForm
 from shipping.details.history import changes_of
 from shipping.details.statuses import rule_rows, unknown_rows
+from shipping.forms.couriers import MeaningForm, RuleForm
 from shipping.models import StatusRule, UnknownStatus
 from shipping.services.tracking.statuses import HISTORY, Meaning, add_rule, change_rule, map_unknown
 from shipping.states import Reason, TrackingStage

@@ -14,11 +14,11 @@ from accounts.access import PermissionRequired
 from core.exceptions import DomainError
 from core.korean import josa
 from core.views.gate import is_fragment, refuse
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.excel.courier_file import file_rows
-from shipping.forms import TemplateColumnForm, TemplateForm, TemplateNameForm
+from shipping.forms.files import TemplateColumnForm, TemplateForm, TemplateNameForm
 from shipping.models import ExcelTemplate, RowPer, Shipment, ShipmentStep
-from shipping.services import templates
+from shipping.services.files import templates
 
 PREVIEW_ROWS = 5
 START = ({"header": "고객주문번호", "field": "shipment_number", "fixed": ""},)

@@ -9,10 +9,10 @@ from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
 from shipping.details import telling
 from shipping.details import tracking as details
-from shipping.forms_tracking import RouteForm, TrackingAccountForm
+from shipping.forms.tracking import RouteForm, TrackingAccountForm
 from shipping.models import TrackingAccount
-from shipping.services.tracking.accounts import check_account, save_account, save_routes
-from shipping.services.tracking.sources import KINDS, address_of
+from shipping.services.polling.accounts import check_account, save_account, save_routes
+from shipping.services.polling.sources import KINDS, address_of
 
 EDIT = "settings.edit"
 LIST = "shipping:tracking_settings"

@@ -16,9 +16,9 @@ from core.jobs.held import HeldFile
 from core.jobs.uploads import exclude_rows
 from core.models import Job, JobItem
 from core.settings_registry import get_setting
-from shipping.columns import courier_choices
-from shipping.forms import WaybillFileForm
-from shipping.services.layouts import forget_layout
+from shipping.columns.shipments import courier_choices
+from shipping.forms.files import WaybillFileForm
+from shipping.services.files.layouts import forget_layout
 from shipping.uploads import WaybillUpload, choose_candidates, rows_for_all, rows_of_boxes
 from shipping.views.columns import ask_again, layout_id, map_columns, open_preview, read_unknown
 from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of

@@ -12,7 +12,8 @@ from core.settings_registry import set_setting
 from orders.services import locks
 from orders.states import LockKind
 from shipping.models import PackingScan, PackingSession
-from shipping.services import shipments, waybills
+from shipping.services import shipments
+from shipping.services.numbers import waybills
 from shipping.states import PackingState
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, wear
 from tests.fixtures.axe import violations

@@ -15,8 +15,9 @@ from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
 from orders.models import Order
 from shipping.models import Shipment
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW
 
 ORDERS = 5_000

@@ -25,8 +25,9 @@ from shipping.models import (
     UnknownStatus,
 )
 from shipping.services import cj_tokens
-from shipping.services.tracking import feeds, silence
-from shipping.services.tracking.planning import Pace
+from shipping.services.polling import silence
+from shipping.services.polling.planning import Pace
+from shipping.services.tracking import feeds
 from shipping.states import ParcelState, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import waybill_number

@@ -15,8 +15,9 @@ from shipping.models import (
     TrackingPoll,
     WaybillNumber,
 )
-from shipping.services import shipments, waybills
+from shipping.services import shipments
 from shipping.services.exceptions import sweeping
+from shipping.services.numbers import waybills
 from shipping.services.tracking.feeding import write_events
 from shipping.services.tracking.matching import match
 from shipping.services.tracking.voided import tell_voided

@@ -18,7 +18,7 @@ from orders.models import Order, OrderEvent, OrderLine
 from orders.states import LineState
 from payments.models import LedgerEntry
 from shipping.models import Parcel, TrackingAccount, TrackingEvent, TrackingPoll
-from shipping.services.tracking.polling import LEASE, SOURCE
+from shipping.services.polling.polls import LEASE, SOURCE
 from shipping.states import ParcelState
 from tests.channels.conftest import order_body
 from tests.fixtures.orders import NOW

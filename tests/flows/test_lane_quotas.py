@@ -16,7 +16,7 @@ from shipping.models import (
     TrackingLane,
     TrackingPoll,
 )
-from shipping.services.tracking import budgets, lanes, polling, stretching, wanting
+from shipping.services.polling import budgets, lanes, polls, stretching, wanting
 from shipping.states import TrackingStage
 from shipping.tasks import poll_tracking
 from tests.fixtures.orders import NOW
@@ -215,8 +215,8 @@ def test_the_claim_goes_by_the_index_of_the_courier(make_sent, account):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE shipping_trackingpoll")
         values = {"courier": "CJGLS", "source": "x", "due": LATER, "until": LATER, "limit": 200}
-        cursor.execute("EXPLAIN " + polling.CLAIM, values)
+        cursor.execute("EXPLAIN " + polls.CLAIM, values)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "poll_due_of_courier" in plan
     assert "Seq Scan" not in plan
-    assert datetime.now(UTC) > polling.AT_ONCE
+    assert datetime.now(UTC) > polls.AT_ONCE

@@ -13,7 +13,8 @@ from shipping.models import (
     TrackingEvent,
     TrackingPoll,
 )
-from shipping.services.tracking import asking, lanes
+from shipping.services.polling import lanes
+from shipping.services.tracking import asking
 from shipping.states import ParcelState, TrackingStage
 from tests.fixtures.orders import NOW
 from tests.flows.lane_rows import CJ, HANJIN, LATER, LOTTE, asked, copies, lane, poll

@@ -8,10 +8,13 @@ from core.settings_registry import set_setting
 from orders.models import OrderLine
 from orders.states import LineState
 from shipping.models import Parcel, ShippingException, TrackingPoll
-from shipping.services import links, merging, shipments, waybills
+from shipping.services import links, shipments
 from shipping.services.exceptions import deciding
-from shipping.services.tracking import voided, wanting
-from shipping.services.waybills import WaybillEntry
+from shipping.services.merges import merging
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.polling import wanting
+from shipping.services.tracking import voided
 from shipping.states import ExceptionKind, ParcelState
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again, waybill_number

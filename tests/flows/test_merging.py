@@ -19,11 +19,13 @@ from orders.services.changes import Recipient, change_recipient
 from products.models import StockLevel
 from shipping.lists import fetch_waybills
 from shipping.models import Parcel, Shipment, ShipmentLine
-from shipping.services import merging, shipments, waybills
-from shipping.services.drafts import save_draft
-from shipping.services.keys import resolve
-from shipping.services.mergeable import groups
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.files.drafts import save_draft
+from shipping.services.files.keys import resolve
+from shipping.services.merges import merging
+from shipping.services.merges.finding import groups
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import DeliveryMethod
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number

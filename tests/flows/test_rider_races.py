@@ -12,7 +12,7 @@ from orders.states import DeliveredBy, DeliveryMethod, LineState
 from shipping.models import Handover
 from shipping.services import shipments
 from shipping.services.handover import ending
-from shipping.services.handover.secrets import link_token, pickup_code
+from shipping.services.seals import link_token, pickup_code
 from tests.fixtures.orders import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)

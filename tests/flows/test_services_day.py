@@ -16,8 +16,9 @@ from payments.services.watching.overdue import cancel_overdue
 from payments.states import PaymentState
 from products.models import StockLevel
 from shipping.models import Parcel, Shipment, ShipmentStep
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import ParcelState
 from tests.fixtures.orders import NOW, reloaded
 

@@ -23,9 +23,9 @@ from shipping.models import (
     TrackingEvent,
     TrackingPoll,
 )
-from shipping.services.tracking import polling, pushes
+from shipping.services.polling import polls, pushes
+from shipping.services.polling.planning import Pace
 from shipping.services.tracking.asking import poll_due
-from shipping.services.tracking.planning import Pace
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import waybill_number
 
@@ -117,7 +117,7 @@ def test_parcels_that_leave_are_registered_renewed_and_forgotten_after_the_deliv
     assert set(PushHook.objects.values_list("until", "due_at")) == {(until, until - 8 * HOUR)}
     assert set(TrackingPoll.objects.values_list("told_by", "pace")) == {("tracker_delivery", Pace.NEW)}
     assert pushes.register_due(at=NOW + 39 * HOUR, sleep=no_sleep) == 0
-    polling.stop(parcels=list(Parcel.objects.order_by("pk")[:1]))
+    polls.stop(parcels=list(Parcel.objects.order_by("pk")[:1]))
     tracker.control("clock", now=(NOW + 40 * HOUR).isoformat())
     assert pushes.register_due(at=NOW + 40 * HOUR, sleep=no_sleep) == 3
     assert sorted(row["times"] for row in hooks(tracker)) == [1, 2, 2]

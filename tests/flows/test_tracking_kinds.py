@@ -6,8 +6,9 @@ import pytest
 
 from accounts.roles import Role
 from shipping.models import Parcel, TrackingAccount, TrackingEvent, TrackingPoll
-from shipping.services.tracking import asking, lanes, polling
-from shipping.services.tracking.sources import KIND_OF, KINDS, kind_of
+from shipping.services.polling import lanes, polls
+from shipping.services.polling.sources import KIND_OF, KINDS, kind_of
+from shipping.services.tracking import asking
 from shipping.states import TrackingStage
 from tests.fixtures.orders import NOW
 from tests.infra.cj import BUSINESS, CUSTOMER
@@ -76,7 +77,7 @@ def test_a_refused_code_leaves_the_courier_to_its_own_api(db):
     assert [one.kind for one in lanes.routes_now()["HANJIN"]] == ["tracker_delivery", "hanjin"]
     lanes.note_refused_code(slug="HANJIN", system="tracker_delivery", at=NOW)
     assert [one.kind for one in lanes.routes_now()["HANJIN"]] == ["hanjin"]
-    assert "HANJIN" in polling.asked_couriers()
+    assert "HANJIN" in polls.asked_couriers()
 
 
 @pytest.mark.parametrize("kind", KINDS)

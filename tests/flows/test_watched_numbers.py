@@ -11,8 +11,10 @@ from orders.models import OrderLine
 from orders.services import locks
 from orders.states import LineState
 from shipping.models import Parcel, ShippingException, TrackingPoll
-from shipping.services import shipments, waybills
-from shipping.services.tracking import polling, voided
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.polling import polls
+from shipping.services.tracking import voided
 from shipping.states import ExceptionKind
 from tests.fixtures.orders import NOW
 from tests.flows.scans import HEALTHY, HOUR, PICKED, cases, scan
@@ -55,7 +57,7 @@ def test_without_the_setting_no_scan_sends_anything(make_numbered, hear, staff):
     set_setting(key="ships_on_scan", value=False, actor=staff, at=NOW)
     [shipment] = make_numbered(1)
     assert voided.watch_numbers(at=NOW) == 0
-    polling.start(parcels=[Parcel.objects.get()], at=NOW)
+    polls.start(parcels=[Parcel.objects.get()], at=NOW)
     hear({shipment.waybill: [PICKED]}, hours=5)
     assert (OrderLine.objects.get().state, cases()) == ("READY", [])
 

@@ -11,9 +11,10 @@ from core.models import ItemResult, JobItem, JobState
 from orders.models import OrderEvent, OrderLine
 from orders.services import locks
 from shipping.models import Parcel, Shipment
-from shipping.services import shipments, waybills
+from shipping.services import shipments
 from shipping.services.methods import change_method
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import DeliveryMethod, ParcelState
 from shipping.uploads import choose_candidates, rows_of_boxes
 from tests.fixtures.orders import NOW, reloaded

@@ -20,8 +20,9 @@ from orders.states import LineState
 from payments.services.manual import confirm_manually, revert_manual
 from payments.services.watching.overdue import cancel_overdue
 from shipping.models import Parcel, Shipment
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import ParcelState
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number

@@ -19,8 +19,9 @@ from orders.models import OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import LineState
 from shipping.models import Parcel
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again, waybill_number
 from tests.infra.processes import worker_database_url
@@ -106,7 +107,7 @@ import django
 django.setup()
 from core.calendar import KST
 from datetime import datetime
-from shipping.services.waybills import WaybillEntry, register_and_ship
+from shipping.services.numbers.waybills import WaybillEntry, register_and_ship
 register_and_ship(
     entries={%d: WaybillEntry("CJGLS", "%s")}, actor=None, at=datetime(2026, 9, 21, 11, 0, tzinfo=KST)
 )

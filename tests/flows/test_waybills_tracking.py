@@ -23,11 +23,13 @@ from shipping.models import (
     TrackingLane,
     TrackingPoll,
 )
-from shipping.services import shipments, waybills
-from shipping.services.tracking import asking, polling
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.polling import polls
+from shipping.services.tracking import asking
 from shipping.services.tracking.answers import write_answers
 from shipping.services.tracking.asking import poll_due
-from shipping.services.waybills import WaybillEntry
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
@@ -207,7 +209,7 @@ def test_what_staff_took_back_is_not_delivered_again_by_the_same_scan(make_sent,
 def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tracker, account, staff):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
-    [lease] = polling.claim(at=LATER, courier="CJGLS")
+    [lease] = polls.claim(at=LATER, courier="CJGLS")
     with asking.open_source(account) as source:
         result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     ids = shipments.lines_of([shipment.pk])
@@ -222,9 +224,9 @@ def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tra
 def test_a_lease_that_ran_out_writes_nothing(make_sent, tracker, account):
     [shipment] = make_sent(1)
     tell(tracker, {shipment.waybill: DELIVERED})
-    [lease] = polling.claim(at=LATER, courier="CJGLS")
-    assert polling.claim(at=LATER, courier="CJGLS") == []
-    [newer] = polling.claim(at=LATER + timedelta(minutes=11), courier="CJGLS")
+    [lease] = polls.claim(at=LATER, courier="CJGLS")
+    assert polls.claim(at=LATER, courier="CJGLS") == []
+    [newer] = polls.claim(at=LATER + timedelta(minutes=11), courier="CJGLS")
     with asking.open_source(account) as source:
         result = source.track(carrier="kr.cjlogistics", number=lease.waybill)
     assert write_answers(answers=[(lease, result)], at=LATER) == 0

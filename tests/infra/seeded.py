@@ -16,7 +16,7 @@ from accounts.services import create_demo_staff
 from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
 from shipping.models import TrackingAccount
-from shipping.services.tracking.polling import SOURCE
+from shipping.services.polling.polls import SOURCE
 from tests.infra import database
 
 ORDERS = 700

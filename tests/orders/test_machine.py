@@ -20,8 +20,9 @@ from payments.services.refunds.canceling import cancel_and_refund
 from payments.tasks import cancel_unpaid_overdue
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.waybills import with_check_digit
 from tests.fixtures.orders import NOW, broken
 from tests.fixtures.refunds import ACCOUNT

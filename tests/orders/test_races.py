@@ -16,8 +16,9 @@ from orders.states import CanceledBy, LineState
 from payments.services.manual import confirm_manually
 from payments.services.watching.overdue import cancel_overdue
 from shipping.couriers import COURIERS
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.waybills import with_check_digit
 from tests.fixtures.orders import NOW, broken, draft, reloaded
 from tests.infra.races import PATIENCE, race

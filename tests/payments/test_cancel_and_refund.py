@@ -14,8 +14,9 @@ from payments.services.refunds import by_hand, canceling, preparing, requesting
 from payments.states import ProblemKind, RefundState, RefundWay
 from shipping.couriers import COURIERS
 from shipping.models import Shipment
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.waybills import with_check_digit
 from tests.fixtures.orders import NOW, broken, reloaded
 from tests.fixtures.products import figures

@@ -10,8 +10,8 @@ from core.state import one_preview, previewing
 from orders.states import DeliveryMethod
 from shipping.models import TrackingAccount, TrackingBudget, TrackingPoll
 from shipping.services import shipments
-from shipping.services.tracking import wanting
-from shipping.services.tracking.polling import AT_ONCE
+from shipping.services.polling import wanting
+from shipping.services.polling.polls import AT_ONCE
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
 from tests.flows.lane_rows import poll

@@ -8,8 +8,8 @@ from accounts.roles import Role
 from core.models import SettingChange
 from shipping.couriers import COURIERS, TABLE
 from shipping.models import Courier, CourierCode
-from shipping.services import waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW
 
 LIST, NEW = "/settings/couriers/list/", "/settings/couriers/new/"

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from core import fresh
 from core.fresh import Fresh
 from shipping import couriers
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS, PRESETS, TABLE, Courier, CourierTable, find_courier
 from shipping.excel import results
 from shipping.models import Courier as CourierRow
@@ -106,7 +106,7 @@ def test_nothing_is_asked_while_the_program_is_put_together(tmp_path):
     """Options, filters, forms, pages and addresses are imported where there is no database at all."""
     code = (
         "import django; django.setup()\n"
-        "import oms.urls, shipping.options, shipping.filters, shipping.forms, shipping.courier_forms, shipping.pages\n"
+        "import oms.urls, shipping.options, shipping.filters, shipping.forms.couriers, shipping.pages.shipments\n"
         "from django.core.management import call_command\n"
         "call_command('check')\n"
         "from shipping.couriers import COURIERS\n"

@@ -19,7 +19,7 @@ from core.lists import lists
 from core.lists.presenter import present
 from orders.models import OrderEvent
 from shipping.models import Parcel, Shipment, ShippingException
-from shipping.pages import ShippingPage
+from shipping.pages.shipments import ShippingPage
 from shipping.services.exceptions import deciding
 from shipping.services.exceptions.opening import Opening, open_cases
 from shipping.services.exceptions.rules import Evidence

@@ -10,9 +10,11 @@ from accounts.roles import Role
 from core.excel import Column, Kind, write_xlsx
 from orders.models import OrderLine
 from shipping.models import ExcelTemplate, Shipment, WaybillFileBatch, WaybillFileItem
-from shipping.services import merging, shipments, waybills
-from shipping.services.file_batches import batch_of, returned
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.files.batches import batch_of, returned
+from shipping.services.merges import merging
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import waybill_number
 from tests.shipping.test_courier_files import download

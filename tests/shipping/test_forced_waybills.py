@@ -6,8 +6,8 @@ from accounts.roles import Role
 from orders.models import OrderEvent
 from shipping.couriers import PRESETS
 from shipping.models import Parcel
-from shipping.services import waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.waybills import WaybillLevel, check_waybill
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again

@@ -15,7 +15,7 @@ from orders.states import DeliveredBy, DeliveryMethod, LineState, LockKind
 from shipping.models import Handover, Shipment, TrackingPoll
 from shipping.services import methods, shipments
 from shipping.services.handover import dispatching, ending, timers
-from shipping.services.handover.secrets import link_token, pickup_code
+from shipping.services.seals import link_token, pickup_code
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again
 

@@ -7,9 +7,10 @@ from channels.services.drafting import delivery_of
 from orders.models import OrderLine
 from orders.states import DeliveredBy, DeliveryMethod, LineState
 from shipping.models import Handover, Parcel, Shipment, TrackingPoll
-from shipping.services import shipments, waybills
-from shipping.services.handover.secrets import pickup_code
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.seals import pickup_code
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
 

@@ -10,12 +10,13 @@ from orders.models import Order
 from orders.services import locks
 from shipping.drains import issue_cj
 from shipping.models import AccountState, CourierContract, Parcel, WaybillNumber
-from shipping.services import shipments, waybills
-from shipping.services.boxes import BoxRefused
+from shipping.services import shipments
 from shipping.services.issuing import giving_up, issuers
 from shipping.services.issuing.contracts import ContractFacts, check_contract, save_contract
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import CannotIssue, issue_waybills, undo_issue
+from shipping.services.numbers import waybills
+from shipping.services.numbers.boxes import BoxRefused
 from shipping.states import CancelState, ContractMode, NumberState
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW

@@ -14,14 +14,15 @@ from core.state import previewing
 from orders.services import locks
 from shipping.couriers import COURIERS
 from shipping.models import CourierContract, Parcel, WaybillDraft, WaybillNumber, WaybillRange
-from shipping.services import shipments, waybills
-from shipping.services.boxes import BoxRefused
+from shipping.services import shipments
 from shipping.services.issuing import giving_up
 from shipping.services.issuing.contracts import ContractRefused, add_range, switch_range
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import TYPED, CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.issuing.ranges import EXHAUSTED, body_digits_of, number_of, supply_of, words_of_supply
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.boxes import BoxRefused
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import ContractMode, NumberState, ParcelState
 from shipping.waybills import WaybillLevel, check_waybill
 from tests.fixtures.contracts import give_range, range_contract

@@ -13,7 +13,8 @@ from orders.services.changes import Recipient, change_recipient
 from orders.states import DeliveryMethod, LockKind
 from shipping.events import PARCEL_PRINTED
 from shipping.models import Parcel, PrintBatch, PrintItem
-from shipping.services import shipments, waybills
+from shipping.services import shipments
+from shipping.services.numbers import waybills
 from shipping.services.printing.documents import batch_pdf, batch_zpl
 from shipping.services.printing.labels import print_labels
 from shipping.services.printing.masks import MaskStyle

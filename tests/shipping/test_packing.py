@@ -15,7 +15,8 @@ from orders.states import LockKind
 from products.models import Variant
 from shipping.events import SHIPMENT_PACKED
 from shipping.models import PackingScan, PackingSession, Parcel, PrintBatch
-from shipping.services import shipments, waybills
+from shipping.services import shipments
+from shipping.services.numbers import waybills
 from shipping.states import ParcelState, Signal
 from tests.fixtures.orders import ADDRESS, NOW
 from tests.fixtures.packing import Packer, counted, is_packed, skus

@@ -6,7 +6,8 @@ from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
 from shipping.events import SHIPMENT_REOPENED
 from shipping.models import PackingScan, Parcel, ParcelLine, Shipment
-from shipping.services import merging, shipments
+from shipping.services import shipments
+from shipping.services.merges import merging
 from shipping.services.packing.board import board_of, queue_of
 from shipping.services.packing.stops import clock
 from shipping.services.printing.labels import print_labels

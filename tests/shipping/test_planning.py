@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.calendar import KST
-from shipping.services.tracking import planning
-from shipping.services.tracking.planning import RULES, Group, Pace
+from shipping.services.polling import planning
+from shipping.services.polling.planning import RULES, Group, Pace
 from shipping.states import TrackingStage
 
 MOMENTS = st.floats(min_value=1.7e9, max_value=1.9e9)

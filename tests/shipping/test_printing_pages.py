@@ -14,13 +14,14 @@ from orders.services import locks
 from orders.services.changes import Recipient, change_recipient
 from orders.states import LockKind
 from shipping.models import Parcel, PrintBatch, PrintItem, PrintKind, Shipment
-from shipping.services import shipments, waybills
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.services.printing.documents import batch_pdf
 from shipping.services.printing.labels import print_labels
 from shipping.services.printing.lists import print_list
 from shipping.services.printing.readdress import TOLD, void_readdressed
 from shipping.services.printing.scanning import LabelVerdict, find_label
-from shipping.services.waybills import WaybillEntry
 from shipping.states import ParcelState
 from tests.fixtures.orders import ADDRESS, NOW
 from tests.fixtures.printing import parcels_of, words

@@ -7,8 +7,9 @@ from accounts.roles import Role
 from core.invariants import find_violations
 from shipping.models import Parcel, Shipment
 from shipping.panels import ShippingPanel
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import waybill_number
 

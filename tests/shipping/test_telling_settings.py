@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from core.settings_registry import set_setting
 from shipping.models import FeedState, OrphanEvent, Parcel, PushHook, TrackingAccount
-from shipping.services.tracking import pushes
+from shipping.services.polling import pushes
 from tests.shipping.test_tracking_settings import FIELDS, NEW, URL, account, page_of
 
 CALLED = FIELDS | {"is_called": "on"}

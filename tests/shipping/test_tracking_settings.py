@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from shipping.models import AccountState, CourierCode, CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.couriers import note_refused_code
-from shipping.services.tracking import stretching
+from shipping.services.polling import stretching
 
 URL, NEW = "/settings/tracking/", "/settings/tracking/new/"
 FIELDS = {

@@ -14,8 +14,9 @@ from core.calendar import short
 from core.models import Job, JobState
 from core.state import previewing
 from shipping.models import Parcel, WaybillDraft
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
 

@@ -10,8 +10,8 @@ from accounts.roles import Role
 from core.excel import Column, Kind, encrypt, write_xlsx
 from core.models import Job, JobState
 from shipping.models import Parcel, Shipment, WaybillDraft, WaybillLayout
-from shipping.services import waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
 

@@ -24,8 +24,8 @@ from shipping.models import Parcel, ParcelLine, ShippingException, TrackingPoll
 from shipping.rollup import refresh_parcels
 from shipping.services import resending
 from shipping.services.exceptions.opening import refresh_alerts
+from shipping.services.polling import lanes, polls, wanting
 from shipping.services.shipments import Locked, locked_whole
-from shipping.services.tracking import lanes, polling, wanting
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage
 
 NOT_FOUND = "배송 예외를 찾을 수 없습니다. 목록을 새로 고치세요."
@@ -231,13 +231,13 @@ def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch
 
     couriers = lanes.routes_now().keys()
     with locked_cases(exception_ids, actor=actor) as cases:
-        polls = TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in cases])
-        asked = dict(polls.values_list("parcel_id", "last_ok_at"))
+        rows = TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in cases])
+        asked = dict(rows.values_list("parcel_id", "last_ok_at"))
         outcome, good = _sorted(cases, exception_ids, refusal)
         if good and not is_preview():
             # One that ended long ago is asked about once more; how often, and by which quota, is decided as for all.
-            going = set(polls.filter(is_active=True).values_list("parcel_id", flat=True))
-            polling.start(parcels=[one.parcel for one in good if one.parcel.pk not in going], at=at)
+            going = set(rows.filter(is_active=True).values_list("parcel_id", flat=True))
+            polls.start(parcels=[one.parcel for one in good if one.parcel.pk not in going], at=at)
             wanted = wanting.poll_now(parcel_ids=[one.parcel.pk for one in good], actor=actor, at=at)
             outcome.refused |= {
                 one.case.pk: wanted.refused[one.parcel.pk] for one in good if one.parcel.pk in wanted.refused
@@ -287,9 +287,9 @@ def _move(
         record(moved, kind, at=at, actor=actor, reason=reason, batch=batch)
         if moved.moved:
             if kind == events.PARCEL_RESUMED:
-                polling.start(parcels=moved.moved, at=at)
+                polls.start(parcels=moved.moved, at=at)
             else:
-                polling.stop(parcels=moved.moved)
+                polls.stop(parcels=moved.moved)
             refresh_parcels({parcel.shipment_id for parcel in moved.moved})
         outcome.refused |= {one.case.pk: moved.refused[one.parcel.pk] for one in good if one.parcel.pk in moved.refused}
         good = [one for one in good if one.case.pk not in outcome.refused]

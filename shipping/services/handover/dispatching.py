@@ -6,8 +6,8 @@ from typing import Any
 
 from core.models import Job
 from core.state import Outcome
-from shipping.services.handover import starting
-from shipping.services.handover.starting import wrong_method
+from shipping.services import riders
+from shipping.services.riders import wrong_method
 from shipping.services.shipments import lines_of_whole_shipments, locked_shipments, locked_whole, ship
 from shipping.states import DeliveryMethod
 
@@ -33,9 +33,9 @@ def make_pickup_ready(
 def tell_again(
     *, shipment_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """준비 완료 알림 다시: see `starting.tell_again`; about shipments."""
+    """준비 완료 알림 다시: see `riders.tell_again`; about shipments."""
     with locked_whole(shipment_ids, actor=actor) as rows:
-        outcome = starting.tell_again(
+        outcome = riders.tell_again(
             shipments=list(rows.shipments.values()), actor=actor, at=at, batch=batch, source=source
         )
         outcome.refused |= dict.fromkeys(set(shipment_ids) - rows.shipments.keys(), NOT_FOUND)
@@ -52,9 +52,9 @@ def register_rider(
     batch: Job | None = None,
     source: str = "",
 ) -> Outcome:
-    """배차 등록: see `starting.register_rider`; about shipments."""
+    """배차 등록: see `riders.register_rider`; about shipments."""
     with locked_whole(shipment_ids, actor=actor) as rows:
-        outcome = starting.register_rider(
+        outcome = riders.register_rider(
             shipments=list(rows.shipments.values()),
             carried_by=carried_by,
             phone=phone,

@@ -12,8 +12,8 @@ from core.models import Job, Source
 from core.state import Outcome, is_preview
 from orders.states import DeliveredBy
 from shipping.models import Handover, Shipment, ShipmentStep
-from shipping.services.handover import secrets
-from shipping.services.handover.starting import begin, wrong_method
+from shipping.services import seals
+from shipping.services.riders import begin, wrong_method
 from shipping.services.shipments import Locked, deliver_locked, lines_of, lines_of_whole_shipments, locked_shipments
 from shipping.states import DeliveryMethod
 
@@ -86,7 +86,7 @@ def _code_refusal(shipments: list[Shipment], code: str) -> str:
         return TOO_MANY
     if is_preview():
         return ""
-    if secrets.is_code(row, code):
+    if seals.is_code(row, code):
         return ""
     row.tries += 1
     row.save(update_fields=["tries", "updated_at"])
@@ -141,9 +141,9 @@ def confirm_by_rider(*, token: str, at: datetime) -> None:
 
 def _of_token(token: str) -> Handover:
     rows = Handover.objects.select_related("shipment").filter(
-        pk=secrets.shipment_of_token(token), shipment__method=DeliveryMethod.QUICK
+        pk=seals.shipment_of_token(token), shipment__method=DeliveryMethod.QUICK
     )
     row = rows.first()
-    if row is None or not secrets.is_token(row, token):
+    if row is None or not seals.is_token(row, token):
         raise NotFound(DEAD_LINK)
     return row

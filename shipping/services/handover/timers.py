@@ -20,7 +20,7 @@ from orders.models import Order
 from orders.states import DeliveredBy, LineState
 from shipping import events
 from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
-from shipping.services.handover.starting import begin, note
+from shipping.services.riders import begin, note
 from shipping.services.shipments import deliver_locked, locked_whole
 from shipping.states import TRACKED, DeliveryMethod, TrackingStage
 

@@ -1,7 +1,7 @@
 """송장 채번: where waybill numbers come from. Source: shipping.md 5.2, 5.3.
 
-Seven ways lead to a number, and all end in `services.waybills.register_waybills`, which alone writes the parcel
-(further boxes of a shipment, `extra.add_box`, get theirs in `services.boxes.number_box`):
+Seven ways lead to a number, and all end in `services.numbers.waybills.register_waybills`, which alone writes the parcel
+(further boxes of a shipment, `extra.add_box`, get theirs in `services.numbers.boxes.number_box`):
 
 A  range (RANGE)                    `issue_waybills`: a block of the range, at once
 B  courier API, one call each       `issue_waybills` asks, `sending` allocates, registers and writes (우체국, CJ)

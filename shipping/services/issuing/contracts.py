@@ -12,10 +12,10 @@ from core.settings_registry import note_change
 from shipping.adapters.issuing import IssueOutcome
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
-from shipping.services import pool
 from shipping.services.issuing.boxes import sender
 from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sandboxes_count
 from shipping.services.issuing.ranges import body_digits_of, refusal_of_range
+from shipping.services.numbers import pool
 from shipping.states import API_MODES, OPEN_NUMBERS, ContractMode
 
 HISTORY = "courier_contract"

@@ -8,12 +8,12 @@ from core import drains
 from core.locks import queueing
 from core.models import Job
 from shipping.models import Parcel, Shipment
-from shipping.services import boxes, pool
-from shipping.services.boxes import BoxRefused
 from shipping.services.issuing.issue import ASKED, ON_ITS_WAY, usable
 from shipping.services.issuing.ranges import EXHAUSTED, take_numbers, warn_when_low
+from shipping.services.numbers import boxes, pool
+from shipping.services.numbers.boxes import BoxRefused
+from shipping.services.numbers.waybills import LOOKED_AT
 from shipping.services.shipments import locked_whole
-from shipping.services.waybills import LOOKED_AT
 from shipping.states import NumberState
 
 

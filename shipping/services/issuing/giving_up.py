@@ -9,7 +9,7 @@ from core import drains
 from core.exceptions import Conflict, NotFound
 from core.state import move
 from shipping.models import Shipment, ShipmentStep, WaybillNumber
-from shipping.services import pool
+from shipping.services.numbers import pool
 from shipping.states import OPEN_NUMBERS, CancelState
 
 NOT_FOUND = "발급 대기 번호를 찾을 수 없습니다. 목록을 새로 고치세요."

@@ -22,12 +22,12 @@ from core.models import Job
 from core.state import Change, Outcome, is_preview, move, preview_notes
 from shipping.models import AccountState, CourierContract, Shipment, WaybillDraft, WaybillNumber
 from shipping.models.parcel import LIVE
-from shipping.services import pool, waybills
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import EXHAUSTED, supply_of, take_numbers, warn_when_low
+from shipping.services.numbers import pool, waybills
+from shipping.services.numbers.waybills import LOOKED_AT, NOT_FOUND, WaybillEntry, shipment_refusal
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import Locked, locked_whole
-from shipping.services.waybills import LOOKED_AT, NOT_FOUND, WaybillEntry, shipment_refusal
 from shipping.states import CancelState, ContractMode, NumberState
 
 TYPED = "입력한 송장번호가 있어 채번하지 않았습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."

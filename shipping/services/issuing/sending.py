@@ -25,14 +25,14 @@ from orders.states import CLOSED, LOCK_TEXT, blocking
 from shipping.adapters.issuing import Box, Issued, IssueOutcome, WaybillIssuer
 from shipping.models import CourierContract, Parcel, Shipment, ShipmentLine, ShipmentStep, WaybillNumber
 from shipping.models.parcel import LIVE
-from shipping.services import waybills
-from shipping.services.boxes import number_box
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import NO_SENDER, boxes_of, mark_of, recipient
 from shipping.services.issuing.contracts import block
 from shipping.services.issuing.issue import TYPED, drafted
 from shipping.services.issuing.issuers import CannotOpen, issuer_of
-from shipping.services.waybills import WaybillEntry
+from shipping.services.numbers import waybills
+from shipping.services.numbers.boxes import number_box
+from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import TRACKED, NumberState, ParcelState
 
 log = logging.getLogger("shipping.issuing")

@@ -12,7 +12,7 @@ from orders.models import OrderLine
 from orders.states import LOCK_BIT, LineState, LockKind
 from shipping import events
 from shipping.models import Parcel
-from shipping.services.waybills import void_waybills
+from shipping.services.numbers.waybills import void_waybills
 from shipping.states import Direction, ParcelState
 
 REASON = "배송지 변경"

@@ -18,11 +18,12 @@ from shipping.rollup import refresh_parcels
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import Opening
 from shipping.services.exceptions.rules import Evidence
+from shipping.services.polling import polls
+from shipping.services.polling.polls import Lease, Terms
+from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Locked, lines_of, locked_shipments
-from shipping.services.tracking import polling, voided
-from shipping.services.tracking.polling import Lease, Terms
+from shipping.services.tracking import voided
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.writing import Read, ship_scanned, write
 from shipping.states import ExceptionKind, ParcelState, TrackingStage
 
@@ -68,7 +69,7 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
         values |= {"next_poll_at": at + AUTH_PAUSE}
     else:
         fails = lease.fail_count + 1
-        due = polling.back_off(fails, at=at, parcel_id=lease.parcel_id)
+        due = polls.back_off(fails, at=at, parcel_id=lease.parcel_id)
         values |= {"next_poll_at": due, "fail_count": min(fails, 1000)}
     mine = TrackingPoll.objects.filter(parcel_id=lease.parcel_id, lease_token=lease.token, is_active=True)
     return bool(mine.update(**values))
@@ -79,7 +80,7 @@ def _write_chunk(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
         return _write(answers, at=at, speed=speed)
     except LockTimeout:
         if len(answers) == 1:
-            polling.release(leases=[answers[0][0]], at=at + BUSY_PAUSE)
+            polls.release(leases=[answers[0][0]], at=at + BUSY_PAUSE)
             return 0
         return sum(_write_chunk([answer], at=at, speed=speed) for answer in answers)
 
@@ -98,12 +99,12 @@ def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
                 reads, rows = _read_again(reads, moved, by_parcel, at=at), moved
         write(reads, rows, at=at)
         _flag([parcel for _, parcel in ended], at=at)
-        terms = polling.terms_of({read.source for read in reads})
-        polls = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
+        terms = polls.terms_of({read.source for read in reads})
+        asked = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
         _give_up([read for read in reads if not read.poll.is_active], at=at)  # type: ignore[union-attr]
         for poll, _ in ended:
             poll.is_active, poll.lease_until, poll.last_error = False, None, by_parcel[poll.pk][1].detail[:200]
-        update_rows([*polls, *(poll for poll, _ in ended)], _POLL_FIELDS)
+        update_rows([*asked, *(poll for poll, _ in ended)], _POLL_FIELDS)
     return written + len(reads) + len(ended)
 
 
@@ -170,9 +171,9 @@ def _next(read: Read, *, at: datetime, speed: int, terms: Terms) -> TrackingPoll
     poll.lease_until, poll.last_error = None, ""
     left_at = parcel.handed_over_at or parcel.numbered_at
     poll.is_active = asks_on(read)
-    if poll.is_active and polling.is_expired(shipped_at=left_at, at=at):
+    if poll.is_active and polls.is_expired(shipped_at=left_at, at=at):
         poll.is_active = False
-    polling.plan_next(poll, stage=seen.stage, at=at, terms=terms, speed=speed, shipped_at=left_at)
+    polls.plan_next(poll, stage=seen.stage, at=at, terms=terms, speed=speed, shipped_at=left_at)
     return poll
 
 
@@ -181,7 +182,7 @@ def asks_on(read: Read) -> bool:
     parcel, seen = read.parcel, read.seen
     is_disputed = seen.stage == TrackingStage.DELIVERED and parcel.refused_delivery_at is not None
     waits = parcel.state == ParcelState.HANDED_OVER and is_disputed and not _DOUBTS & seen.alerts
-    return waits or seen.stage not in polling.FINISHED
+    return waits or seen.stage not in polls.FINISHED
 
 
 def _give_up(reads: Sequence[Read], *, at: datetime) -> None:
@@ -189,7 +190,7 @@ def _give_up(reads: Sequence[Read], *, at: datetime) -> None:
     expired = [
         read.parcel
         for read in reads
-        if read.seen.stage not in polling.FINISHED and read.parcel.state == ParcelState.HANDED_OVER
+        if read.seen.stage not in polls.FINISHED and read.parcel.state == ParcelState.HANDED_OVER
     ]
     if expired:
         opening.open_cases([Opening(one, ExceptionKind.TRACKING_EXPIRED, Evidence(at)) for one in expired], at=at)

@@ -19,13 +19,13 @@ from core.http import HttpProblem
 from core.sealing import Unreadable
 from shipping.adapters.base import Cause, TrackingSource, TrackOutcome, TrackResult
 from shipping.models import TrackingAccount, TrackingLane
-from shipping.services.tracking import budgets, lanes, polling
+from shipping.services.polling import budgets, lanes, polls
+from shipping.services.polling.breakers import Gauge
+from shipping.services.polling.budgets import Places
+from shipping.services.polling.lanes import Health
+from shipping.services.polling.polls import Lease
+from shipping.services.polling.sources import code_for, open_source
 from shipping.services.tracking.answers import Answer, write_answers
-from shipping.services.tracking.breakers import Gauge
-from shipping.services.tracking.budgets import Places
-from shipping.services.tracking.lanes import Health
-from shipping.services.tracking.polling import Lease
-from shipping.services.tracking.sources import code_for, open_source
 
 log = logging.getLogger("oms.tracking")
 
@@ -92,11 +92,11 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
     places = Places(1) if is_probe else _places(lane, at=at, limit=limit)
     if places.count == 0:
         sleep(NAP)
-        return Done(is_more=polling.count_due(courier=lane.courier, at=at, limit=1) > 0)
+        return Done(is_more=polls.count_due(courier=lane.courier, at=at, limit=1) > 0)
     ahead = PROBE_AHEAD if is_probe else timedelta()
     if is_probe and not _may_probe(lane, at=at):
         return Done()
-    leases = polling.claim(at=at, limit=places.count, courier=lane.courier, source=lane.account.code, ahead=ahead)
+    leases = polls.claim(at=at, limit=places.count, courier=lane.courier, source=lane.account.code, ahead=ahead)
     if not leases:
         return Done()
     gauge = lanes.gauge_of(lane, is_probe=is_probe)
@@ -114,7 +114,7 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
 
 def _may_probe(lane: TrackingLane, *, at: datetime) -> bool:
     """There is a parcel to probe with; a blocked account is probed by one of its lanes only."""
-    return polling.count_due(courier=lane.courier, at=at + PROBE_AHEAD, limit=1) > 0 and lanes.may_probe(
+    return polls.count_due(courier=lane.courier, at=at + PROBE_AHEAD, limit=1) > 0 and lanes.may_probe(
         lane.account, at=at
     )
 
@@ -127,7 +127,7 @@ def _copy(lane: TrackingLane, fresh: TrackingLane) -> None:
 
 def _places(lane: TrackingLane, *, at: datetime, limit: int) -> Places:
     """Places for what is due: those of the account, shared with its other lanes, and as few as the lane may now."""
-    wanted = polling.count_due(courier=lane.courier, at=at, limit=limit)
+    wanted = polls.count_due(courier=lane.courier, at=at, limit=limit)
     account, rate = lane.account, lanes.rate_of(lane, at=at)
     first, apart = 0.0, 0.0
     if rate is not None:
@@ -155,7 +155,7 @@ def _give_back(
     """What was leased and not asked, or asked of a source that does not know the courier, is due as before."""
     unknown = [lease for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER]
     due = max(filter(None, (at, lane.wait_until if gauge.pause else None, lane.opened_until)))
-    polling.release(leases=[*left, *unknown], at=due)
+    polls.release(leases=[*left, *unknown], at=due)
 
 
 def _note_unusable(account: TrackingAccount, error: Exception) -> None:

@@ -12,10 +12,10 @@ from core.bulk import update_rows
 from core.locks import LockTimeout
 from shipping.adapters.base import RawEvent
 from shipping.models import Parcel, TrackingEvent, TrackingPoll
+from shipping.services.polling import polls
+from shipping.services.polling.planning import Pace
 from shipping.services.shipments import Locked, lines_of, locked_shipments
-from shipping.services.tracking import polling
 from shipping.services.tracking.answers import CHUNK, asks_on, seen_of
-from shipping.services.tracking.planning import Pace
 from shipping.services.tracking.stored import event_rows, fingerprint_of, told_before
 from shipping.services.tracking.writing import Read, ship_scanned, write
 from shipping.states import ParcelState
@@ -163,8 +163,8 @@ def _follow_feed(reads: Sequence[Read], way: Way, *, at: datetime) -> None:
 
     The daily question stays where it is once it is set: scans that come every few hours must not put it off for ever.
     """
-    terms = polling.terms_of({read.source for read in reads})
-    terms = polling.Terms(terms.calendar, terms.accounts, terms.tellers | {read.source for read in reads})
+    terms = polls.terms_of({read.source for read in reads})
+    terms = polls.Terms(terms.calendar, terms.accounts, terms.tellers | {read.source for read in reads})
     for read in reads:
         poll = read.poll
         if poll is None:
@@ -174,4 +174,4 @@ def _follow_feed(reads: Sequence[Read], way: Way, *, at: datetime) -> None:
         if poll.told_by != read.source or poll.pace != Pace.TOLD:
             poll.told_by, poll.fail_count = read.source, 0
             left_at = read.parcel.handed_over_at or read.parcel.numbered_at
-            polling.plan_next(poll, stage=read.seen.stage, at=at, terms=terms, speed=way.speed, shipped_at=left_at)
+            polls.plan_next(poll, stage=read.seen.stage, at=at, terms=terms, speed=way.speed, shipped_at=left_at)

@@ -18,10 +18,10 @@ from core.http import HttpProblem
 from core.sealing import Unreadable
 from shipping.adapters.base import FeedEvent, FeedPage, TrackingFeed, TrackOutcome
 from shipping.models import FeedState, OrphanEvent, TrackingAccount
-from shipping.services.tracking import lanes, silence
+from shipping.services.polling import lanes, silence
+from shipping.services.polling.sources import KINDS, open_feed
 from shipping.services.tracking.feeding import write_events
 from shipping.services.tracking.matching import match
-from shipping.services.tracking.sources import KINDS, open_feed
 from shipping.services.tracking.stored import fingerprint_of
 from shipping.services.tracking.voided import tell_voided
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 from core.lookups import AmongTexts
 from shipping.adapters.base import FeedEvent
 from shipping.models import Parcel, WaybillNumber
-from shipping.services.tracking.sources import KINDS
+from shipping.services.polling.sources import KINDS
 from shipping.services.tracking.voided import WATCHED
 from shipping.states import Direction, ParcelState
 

@@ -12,9 +12,9 @@ from django.db.models import F
 from core import fresh
 from core.lookups import Among
 from shipping.models import StatusRule, TrackingEvent, TrackingPoll
+from shipping.services.polling.sources import kind_of
 from shipping.services.tracking.feeding import read_again
 from shipping.services.tracking.rules import BOOK, rules_for
-from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import raw_event
 from shipping.states import TrackingStage
 

@@ -15,8 +15,8 @@ from core.settings_registry import last_changed, note_change
 from shipping.couriers import COURIERS
 from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import event_of_value
+from shipping.services.polling.sources import KINDS
 from shipping.services.tracking.rules import BOOK, rules_for
-from shipping.services.tracking.sources import KINDS
 from shipping.states import Reason, RuleKind, TrackingStage
 
 CHANNEL = "oms_status_rules"

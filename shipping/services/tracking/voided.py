@@ -20,10 +20,10 @@ from shipping.projection import Projection, project
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import Opening
 from shipping.services.exceptions.rules import Evidence
-from shipping.services.tracking import polling
-from shipping.services.tracking.polling import Lease
+from shipping.services.polling import polls
+from shipping.services.polling.polls import Lease
+from shipping.services.polling.sources import kind_of
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import event_rows
 from shipping.states import ExceptionKind, ParcelState
 
@@ -53,18 +53,18 @@ def watch_numbers(*, at: datetime) -> int:
     begun = 0
     if get_setting(SHIPS_ON_SCAN.key):
         waiting = _parcels(_WAITING, since=at - WAITS)
-        polling.start(parcels=waiting, at=at)
+        polls.start(parcels=waiting, at=at)
         begun += len(waiting)
     gone = _parcels(_VOIDED, since=at - WATCHED)
     if gone:
-        polling.start(parcels=gone, at=at)
+        polls.start(parcels=gone, at=at)
         TrackingPoll.objects.filter(parcel__in=[one.pk for one in gone]).update(next_poll_at=at + EVERY)
     return begun + len(gone)
 
 
 def _parcels(sql: str, *, since: datetime) -> list[Parcel]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"since": since, "most": MOST, "couriers": polling.asked_couriers()})
+        cursor.execute(sql, {"since": since, "most": MOST, "couriers": polls.asked_couriers()})
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(Parcel.objects.filter(pk__in=ids).order_by("pk"))
 

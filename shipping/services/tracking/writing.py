@@ -23,8 +23,8 @@ from shipping.rollup import refresh_parcels
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
+from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Locked, lines_of, ship
-from shipping.services.tracking.sources import kind_of
 from shipping.services.tracking.stored import Marks, event_rows
 from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ExceptionKind, ParcelState, TrackingStage

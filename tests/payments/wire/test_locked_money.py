@@ -17,8 +17,9 @@ from payments.services.refunds import canceling
 from payments.services.snapshots import following
 from payments.states import EntryKind, PaymentState, ProblemKind, RefundState, Resolution
 from shipping.models import Shipment
-from shipping.services import shipments, waybills
-from shipping.services.waybills import WaybillEntry
+from shipping.services import shipments
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
 from tests.fixtures.refunds import ACCOUNT
 from tests.fixtures.shipments import waybill_number
 

@@ -13,9 +13,9 @@ from core.locks import locked, locking
 from shipping.couriers import COURIERS, Courier, find_courier
 from shipping.models import Parcel, Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
-from shipping.services.keys import resolve
+from shipping.services.files.keys import resolve
+from shipping.services.numbers.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, WaybillEntry
 from shipping.services.refusals import not_ready, parcel_news
-from shipping.services.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, WaybillEntry
 from shipping.states import TRACKED
 from shipping.waybills import WaybillLevel, check_waybill
 

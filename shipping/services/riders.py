@@ -11,7 +11,7 @@ from core.settings_registry import get_setting
 from core.state import Change, Outcome, is_preview
 from shipping import events
 from shipping.models import Handover, Shipment, ShipmentStep
-from shipping.services.handover.secrets import new_seal
+from shipping.services.seals import new_seal
 from shipping.states import DeliveryMethod
 
 HANDED = (DeliveryMethod.QUICK, DeliveryMethod.VISIT, DeliveryMethod.DIRECT)

@@ -16,7 +16,7 @@ from orders.models import OrderLine
 from orders.states import CLOSED
 from shipping import events
 from shipping.models import Parcel
-from shipping.services import pool
+from shipping.services.numbers import pool
 from shipping.services.shipments import Locked
 from shipping.states import ParcelState, WaybillSource
 

@@ -7,8 +7,8 @@ from django import forms
 
 from core.korean import josa
 from shipping.models import TrackingAccount
-from shipping.services.tracking.accounts import Terms
-from shipping.services.tracking.sources import KINDS, Kind
+from shipping.services.polling.accounts import Terms
+from shipping.services.polling.sources import KINDS, Kind
 
 RANKS = ("1순위", "2순위")
 MINUTE = 60

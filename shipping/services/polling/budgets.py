@@ -12,7 +12,7 @@ from django.db import transaction
 
 from core.calendar import kst_date
 from shipping.models import TrackingAccount, TrackingBudget
-from shipping.services.tracking.planning import HINT_SHARE, STAFF_SHARE
+from shipping.services.polling.planning import HINT_SHARE, STAFF_SHARE
 
 HORIZON = timedelta(seconds=1)
 """So far ahead places are given away; what is taken and not used is lost."""

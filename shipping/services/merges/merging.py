@@ -20,7 +20,7 @@ from shipping import events
 from shipping.models import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import roll_up_shipments
-from shipping.services.mergekeys import merge_keys
+from shipping.services.merges.keys import merge_keys
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import Locked, lines_of, locked_shipments, locked_whole
 

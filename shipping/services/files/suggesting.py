@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from core.phones import is_phone, normalize_phone
 from shipping.models import Shipment, ShipmentStep
-from shipping.services.mergekeys import plain
+from shipping.services.merges.keys import plain
 from shipping.states import TRACKED
 
 _NOBODY = (

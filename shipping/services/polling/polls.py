@@ -15,9 +15,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from core.calendar import SATURDAY, BusinessCalendar, business_calendar, kst_date, public_holidays
 from shipping.couriers import COURIERS
 from shipping.models import FeedState, Parcel, PushHook, TrackingAccount, TrackingPoll
-from shipping.services.tracking import planning
-from shipping.services.tracking.planning import EXPIRED, RULES, Pace, pace_of
-from shipping.services.tracking.sources import KINDS, code_for
+from shipping.services.polling import planning
+from shipping.services.polling.planning import EXPIRED, RULES, Pace, pace_of
+from shipping.services.polling.sources import KINDS, code_for
 from shipping.states import ParcelState, TrackingStage
 
 SOURCE = "tracker_delivery"

@@ -17,9 +17,9 @@ from core.state import Outcome, is_preview, preview_notes
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentStep, TrackingAccount, TrackingPoll
 from shipping.models.parcel import LIVE
-from shipping.services.tracking import budgets, lanes
-from shipping.services.tracking.polling import AT_ONCE
-from shipping.services.tracking.sources import code_for
+from shipping.services.polling import budgets, lanes
+from shipping.services.polling.polls import AT_ONCE
+from shipping.services.polling.sources import code_for
 from shipping.states import TRACKED
 
 EVERY = timedelta(minutes=10)

@@ -23,7 +23,7 @@ from core.lists import (
     Tool,
     lists,
 )
-from shipping.exception_columns import COLUMNS, GROUPS, PATHS, ExceptionRecord
+from shipping.columns.exceptions import COLUMNS, GROUPS, PATHS, ExceptionRecord
 from shipping.filters import every_courier
 from shipping.models import ShipmentLine, ShippingException
 from shipping.states import ExceptionKind, ExceptionStage

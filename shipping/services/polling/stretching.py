@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import connection
 
 from shipping.models import TrackingAccount, TrackingBudget
-from shipping.services.tracking import lanes, planning
-from shipping.services.tracking.planning import Pace
+from shipping.services.polling import lanes, planning
+from shipping.services.polling.planning import Pace
 
 _COUNTS = "SELECT courier, pace, count(*) FROM shipping_trackingpoll WHERE is_active GROUP BY courier, pace"
 

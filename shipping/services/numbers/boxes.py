@@ -16,9 +16,9 @@ from shipping import events
 from shipping.models import Parcel, ParcelLine, WaybillNumber
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
-from shipping.services import pool
+from shipping.services.numbers import pool
+from shipping.services.numbers.waybills import LOOKED_AT, NOT_FOUND, shipment_refusal
 from shipping.services.shipments import Locked, locked_whole
-from shipping.services.waybills import LOOKED_AT, NOT_FOUND, shipment_refusal
 from shipping.states import ParcelState, WaybillSource
 
 NO_FIRST_BOX = "첫 상자의 송장번호를 먼저 발급하세요."

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from shipping.services.mergekeys import receiver
+from shipping.services.merges.keys import receiver
 
 _SAME_PHONE = """
 SELECT pk, version, number, method, order_number, ordered_at, ship_by, line_count, delivery_note,

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from core.calendar import KST
 from core.lookups import text_array
 from shipping.models import FeedState, TrackingAccount
-from shipping.services.tracking import lanes
-from shipping.services.tracking.planning import PACES, RULES, Pace
+from shipping.services.polling import lanes
+from shipping.services.polling.planning import PACES, RULES, Pace
 from shipping.states import TrackingStage
 
 log = logging.getLogger("oms.tracking")

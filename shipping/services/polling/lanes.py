@@ -19,9 +19,9 @@ from shipping.adapters.base import SAMPLE_LIMIT, Cause, TrackResult
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierRoute, TrackingAccount, TrackingLane
 from shipping.services.couriers import note_refused_code, take_codes_again
-from shipping.services.tracking import breakers, polling
-from shipping.services.tracking.breakers import Gauge
-from shipping.services.tracking.sources import code_for
+from shipping.services.polling import breakers, polls
+from shipping.services.polling.breakers import Gauge
+from shipping.services.polling.sources import code_for
 
 log = logging.getLogger("oms.tracking")
 
@@ -101,7 +101,7 @@ def duties(*, at: datetime) -> list[Duty]:
 def wanted(*, at: datetime) -> list[Duty]:
     """할 일이 있는 차선: those with parcels that are due, and every probe."""
     found = duties(at=at)
-    due = polling.couriers_due(couriers={duty.courier for duty in found if not duty.is_probe}, at=at)
+    due = polls.couriers_due(couriers={duty.courier for duty in found if not duty.is_probe}, at=at)
     return [duty for duty in found if duty.is_probe or duty.courier in due]
 
 
@@ -177,7 +177,7 @@ def sharing(account: TrackingAccount, *, at: datetime) -> int:
     able = TrackingLane.objects.filter(account=account, opened_until=None)
     able = able.filter(Q(wait_until=None) | Q(wait_until__lte=at))
     couriers = [slug for slug in able.values_list("courier", flat=True) if code_for(slug, account.kind)]
-    return max(1, len(polling.couriers_due(couriers=couriers, at=at)))
+    return max(1, len(polls.couriers_due(couriers=couriers, at=at)))
 
 
 def rate_of(lane: TrackingLane, *, at: datetime) -> float | None:
@@ -215,7 +215,7 @@ def note_answers(lane: TrackingLane, gauge: Gauge, results: Sequence[TrackResult
         lane.save()
     _note_account(account, gauge, at=at)
     if gauge.is_tripped and lane.opened_until is not None:
-        polling.shift(courier=lane.courier, at=at, until=lane.opened_until)
+        polls.shift(courier=lane.courier, at=at, until=lane.opened_until)
         if not was_open:
             data = {"data": {"courier": lane.courier, "error": lane.last_error}}
             log.warning("tracking account %s gives no answer", account.code, extra=data)

@@ -8,7 +8,7 @@ from django import forms
 from core.forms import LineField
 from core.phones import is_phone, normalize_phone
 from orders.states import DeliveryMethod
-from shipping.services.handover.secrets import CODE_DIGITS
+from shipping.services.seals import CODE_DIGITS
 
 CODE_OR_NAME = "수령 코드나 받은 사람의 이름을 입력하세요."
 

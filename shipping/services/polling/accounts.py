@@ -16,8 +16,8 @@ from core.sealing import Unreadable
 from shipping.adapters.base import TrackOutcome
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierRoute, PushHook, TrackingAccount
-from shipping.services.tracking import lanes, pushes
-from shipping.services.tracking.sources import KIND_OF, KINDS, code_for, open_source
+from shipping.services.polling import lanes, pushes
+from shipping.services.polling.sources import KIND_OF, KINDS, code_for, open_source
 
 PROBE = "000000000000"
 """A number that nobody has: any answer about it proves address and key."""

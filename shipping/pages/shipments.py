@@ -18,9 +18,8 @@ from orders.columns import LineRecord
 from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
-from shipping import columns
-from shipping import exception_page as exception_page
-from shipping.columns import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
+from shipping.columns import shipments as columns
+from shipping.columns.shipments import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms

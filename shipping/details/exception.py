@@ -9,9 +9,9 @@ from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
 from orders.columns import order_url
-from shipping.columns import courier_name
+from shipping.columns.exceptions import business_age, exception_url, next_act
+from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
-from shipping.exception_columns import business_age, exception_url, next_act
 from shipping.models import ShippingException, TrackingEvent
 from shipping.services.exceptions.deciding import NOT_FOUND
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage, ParcelState, TrackingStage

@@ -7,7 +7,7 @@ from typing import Any
 from core.calendar import KST
 from core.masking import mask_name
 from core.settings_registry import get_setting
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent, TrackingPoll
 from shipping.states import DeliveryMethod, Direction, ParcelState, TrackingStage

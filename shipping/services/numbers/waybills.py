@@ -27,9 +27,9 @@ from shipping.couriers import COURIERS, UnknownCourier
 from shipping.models import Parcel, Shipment
 from shipping.models.parcel import LIVE
 from shipping.rollup import refresh_parcels
-from shipping.services import parcels, pool
-from shipping.services.mergekeys import APART, parted
-from shipping.services.parcels import WaybillEntry, is_open
+from shipping.services.merges.keys import APART, parted
+from shipping.services.numbers import parcels, pool
+from shipping.services.numbers.parcels import WaybillEntry, is_open
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
     Fields,

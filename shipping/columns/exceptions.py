@@ -12,7 +12,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_name
 from orders.columns import order_url
-from shipping.columns import courier_name
+from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import ShippingException
 from shipping.states import ExceptionKind, ExceptionOutcome, ParcelState

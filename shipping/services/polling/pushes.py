@@ -22,9 +22,9 @@ from core.settings_registry import get_setting
 from shipping.adapters.base import PushResult, TrackingPush, TrackOutcome
 from shipping.models import AccountState, PushHook, TrackingAccount, TrackingPoll
 from shipping.options import PUBLIC_URL
-from shipping.services.tracking import budgets, lanes, planning, polling
-from shipping.services.tracking.planning import Pace
-from shipping.services.tracking.sources import KINDS, code_for, open_push
+from shipping.services.polling import budgets, lanes, planning, polls
+from shipping.services.polling.planning import Pace
+from shipping.services.polling.sources import KINDS, code_for, open_push
 
 log = logging.getLogger("oms.tracking")
 
@@ -136,7 +136,7 @@ def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount], *, at: date
     fails = dict(PushHook.objects.filter(pk__in=ids).values_list("pk", "fails"))
     found: dict[int, list[_Wish]] = {}
     kept: set[int] = set()
-    feeds = set(polling.tellers_now()) - {one.code for one in accounts}
+    feeds = set(polls.tellers_now()) - {one.code for one in accounts}
     for poll in TrackingPoll.objects.filter(pk__in=ids, is_active=True):
         account = lanes.account_of(poll.courier, routes=routes)
         if account is None or account.pk not in able or poll.told_by in feeds:
@@ -198,7 +198,7 @@ def _note(
             row.update(due_at=at + AWAY)
         elif result.outcome == TrackOutcome.UNAVAILABLE:
             fails = min(wish.fails + 1, 30_000)
-            row.update(due_at=polling.back_off(fails, at=at, parcel_id=wish.parcel_id), fails=fails)
+            row.update(due_at=polls.back_off(fails, at=at, parcel_id=wish.parcel_id), fails=fails)
     if any(result.outcome == TrackOutcome.AUTH for _, result in answers):
         lanes.block(account, at=at)
 

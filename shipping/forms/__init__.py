@@ -1,0 +1,1 @@
+"""Forms of shipping; they validate and never save."""

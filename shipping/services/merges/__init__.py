@@ -1,0 +1,1 @@
+"""합포장: shipments of one recipient that go as one."""

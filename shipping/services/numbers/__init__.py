@@ -1,0 +1,1 @@
+"""송장: numbers, the boxes that carry them and where numbers come from."""

@@ -1,0 +1,1 @@
+"""Which parcels are asked about, when, and through which account."""
