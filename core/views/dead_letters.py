@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from core.calendar import KST
+from core.cells import minute_time
 from core.events import KINDS, SUBSCRIBERS, delivery_model, event_model
 from core.exceptions import DomainError
 from core.models.events import DeliveryState
@@ -89,7 +89,7 @@ def _letters(rows: list[Any]) -> list[DeadLetter]:
             news=", ".join(dict.fromkeys(_label(kinds.get(pk, "")) for pk in row.event_ids)),
             attempts=row.attempts,
             error=row.last_error,
-            at=f"{row.created_at.astimezone(KST):%Y-%m-%d %H:%M}",
+            at=minute_time(row.created_at),
         )
         for row in rows
     ]

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from core.calendar import KST
+from core.cells import full_time, minute_time
 from core.exceptions import NotFound
 from core.jobs import files, items, start
 from core.jobs.exports import get_export
@@ -69,7 +69,7 @@ def job_row(job: Job, *, at: datetime) -> JobRow:
         state="끊김" if is_cut_off else job.state_label,
         css="s-closed" if is_cut_off else CSS[JobState(job.state)],
         actor=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
-        at=f"{job.created_at.astimezone(KST):%Y-%m-%d %H:%M}",
+        at=minute_time(job.created_at),
         file_name=job.file_name,
         total=job.total,
         done=job.done,
@@ -126,8 +126,8 @@ class JobPage(GatedView):
             "failed_rows": [] if job.kind == JobKind.EXPORT or job.is_open else failed_rows(job, limit=SHOWN_FAILED),
             "upload": upload_preview(job),
             "undone_by": job.undo_jobs.filter(state__in=[JobState.DONE, JobState.PARTIAL]).first(),
-            "started": _clock(job.started_at),
-            "finished": _clock(job.finished_at),
+            "started": full_time(job.started_at),
+            "finished": full_time(job.finished_at),
         }
         if job.state == JobState.PREVIEW:
             act, counts = known_act(job), items.counts(job)
@@ -295,7 +295,3 @@ def _choices(key: str, choices: Any, conditions: dict[str, str]) -> list[tuple[s
         )
         for value, label in choices
     ]
-
-
-def _clock(at: datetime | None) -> str:
-    return f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}" if at else ""
