@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import LOGIN_ONLY, PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, LOGIN_ONLY, PermissionRequired, SettingsPage, staff_of
 from core.calendar import clear_holiday, kst_date, set_holiday
 from core.exceptions import DomainError, NotFound
 from core.korean import josa
@@ -27,7 +27,6 @@ from payments.options import MONEY
 from shipping.options import PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
 
 SHOP = "shop"
-EDIT = "settings.edit"
 
 
 class SettingsIndex(PermissionRequired):
@@ -37,19 +36,6 @@ class SettingsIndex(PermissionRequired):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "settings/index.html", {"title": "설정", "groups": links_for(staff_of(request))})
-
-
-class SettingsPage(PermissionRequired):
-    """설정 화면의 바탕: everybody with the right looks, only who may edit posts."""
-
-    permission = "settings.view"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST":
-            refused = refusal(request, EDIT)
-            if refused is not None:
-                return refused
-        return super().dispatch(request, *args, **kwargs)
 
 
 class GroupPage(SettingsPage):
@@ -94,7 +80,7 @@ class GroupPage(SettingsPage):
             "title": self.title,
             "form": context.pop("form", None) or self.form(),
             "changes": changes_of([*keys, *self.history]),
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         return render(request, self.template, shown | self.more() | context, status=status)
 
@@ -231,7 +217,7 @@ class HolidayPage(SettingsPage):
             "days": day_rows(year),
             "form": form,
             "changes": changes_of([HOLIDAY_KEY]),
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         return render(request, "settings/holidays.html", context, status=status)
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, PermissionRequired, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
 from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
@@ -20,22 +20,16 @@ from shipping.models import RemoteArea
 from shipping.options import REMOTE_GROUP
 from shipping.services.area_rules import add_area, save_area
 
-EDIT = "settings.edit"
 AFTERWARDS = "저장했습니다. 앞으로 들어오는 주문부터 적용합니다."
 
 
-class AreaList(PermissionRequired):
+class AreaList(SettingsPage):
     """도서산간 지역, and a new one."""
-
-    permission = "settings.view"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _list(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        if refused is not None:
-            return refused
         return _save_settings(request) if request.POST.get("part") == "settings" else _add(request)
 
 
@@ -70,7 +64,7 @@ def _add(request: HttpRequest) -> HttpResponse:
 class AreaPage(PermissionRequired):
     """도서산간 지역 하나."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         area = _area(pk)
@@ -116,7 +110,7 @@ def _list(
         "form": form or AreaForm(initial={"is_active": True, "zone": RemoteZone.ISLAND.value}),
         "settings_form": settings_form or _settings_form(),
         "changes": area_changes(rows),
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/areas.html", context, status=status)
 

@@ -6,26 +6,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, SettingsPage, staff_of
 from core.exceptions import DomainError
 from core.setting_forms import SettingsForm
 from core.settings_registry import change_settings, declared_settings, get_settings
 from shipping.options import GROUP, METHOD_GROUP, SENDER_GROUP
 
-EDIT = "settings.edit"
 
-
-class CourierSettings(PermissionRequired):
-    """택배사 설정: looking needs settings.view, changing settings.edit."""
-
-    permission = "settings.view"
+class CourierSettings(SettingsPage):
+    """택배사 설정."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _page(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        return refused if refused is not None else _save_settings(request)
+        return _save_settings(request)
 
 
 def _save_settings(request: HttpRequest) -> HttpResponse:
@@ -51,6 +46,6 @@ def _page(request: HttpRequest, *, settings_form: SettingsForm | None = None, st
         "title": "택배사",
         "subtitle": "설정",
         "settings_form": settings_form or _form(),
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/settings.html", context, status=status)
