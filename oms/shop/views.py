@@ -16,8 +16,8 @@ from core.korean import josa
 from core.models import Holiday
 from core.models.calendar import HolidayKind
 from core.options import MESSAGES
-from core.setting_forms import SettingsForm
-from core.settings_registry import Declared, change_settings, declared_settings, get_settings, note_change
+from core.setting_forms import SettingsForm, settings_form
+from core.settings_registry import change_settings, declared_settings, note_change
 from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm
 from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows
 from orders.models.channel import DeadlineKind, DeadlineRule
@@ -67,15 +67,10 @@ class GroupPage(SettingsPage):
         return redirect(request.path)
 
     def form(self, data: Any = None) -> SettingsForm:
-        declared = self.declared()
-        return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
-
-    def declared(self) -> list[Declared]:
-        """What the page sets, group by group."""
-        return [one for group in self.groups for one in declared_settings(group)]
+        return settings_form(*self.groups, data=data)
 
     def answer(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
-        keys = [one.key for one in self.declared()]
+        keys = [one.key for group in self.groups for one in declared_settings(group)]
         shown = {
             "title": self.title,
             "form": context.pop("form", None) or self.form(),
