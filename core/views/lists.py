@@ -252,6 +252,14 @@ def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -
     return render(request, template, {"page": view}, status=400 if query.errors else 200)
 
 
+def answer_detail(request: HttpRequest, inside: str, whole: str, context: dict[str, Any]) -> HttpResponse:
+    """상세 응답: the template `inside` for the slide-over of a list, else `whole`, the page."""
+    is_inside = request.headers.get("HX-Request") and request.headers.get("HX-Target") == "detail"
+    answer = render(request, inside if is_inside else whole, context)
+    patch_vary_headers(answer, ["HX-Request", "HX-Target"])
+    return answer
+
+
 def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     """거절 응답: the sentence of an expected error, as a page or as plain text for a fragment."""
     if request.headers.get("HX-Request") or "text/html" not in request.headers.get("Accept", "text/html"):

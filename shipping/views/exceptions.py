@@ -5,9 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired, staff_of
 from accounts.clients import client_of
@@ -16,8 +14,7 @@ from accounts.services import record_access
 from core.calendar import KST
 from core.excel.writer import write_xlsx
 from core.exceptions import DomainError
-from core.views.gate import is_fragment
-from core.views.lists import XLSX, refused
+from core.views.lists import XLSX, answer_detail, refused
 from shipping.details.exception import exception_context, find_exception
 from shipping.excel.claims import COLUMNS, claim_rows, claimed
 
@@ -35,10 +32,7 @@ class ExceptionDetail(PermissionRequired):
         except DomainError as error:
             return refused(request, error)
         context = exception_context(case, user=staff_of(request), at=timezone.now())
-        is_inside = is_fragment(request) and request.headers.get("HX-Target") == "detail"
-        answer = render(request, "shipping/_exception.html" if is_inside else "shipping/exception.html", context)
-        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
-        return answer
+        return answer_detail(request, "shipping/_exception.html", "shipping/exception.html", context)
 
 
 class ClaimFile(PermissionRequired):
