@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -22,13 +22,13 @@ from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
+from core.views.downloads import XLSX, as_download
 from core.views.gate import GatedView, UnknownCondition, refusal
 
 PAGE_SIZE = 50
 SHOWN_FAILED = 200
 STOP_POLLING = 286
 """htmx stops a poll on this status and still swaps the answer."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSS = {
     JobState.PREVIEW: "s-confirmed",
     JobState.QUEUED: "s-awaiting",
@@ -235,7 +235,7 @@ class FailedFileView(GatedView):
             upload.opened(job=job, request=request)
         answer = StreamingHttpResponse(failed_file(job), content_type=XLSX)
         stem = job.file_name.rpartition(".")[0] if upload is not None else job.label
-        return _named(answer, f"{stem} 실패한 행.xlsx", plain="failed.xlsx")
+        return as_download(answer, f"{stem} 실패한 행.xlsx", plain="failed.xlsx")
 
 
 class FileView(GatedView):
@@ -252,7 +252,7 @@ class FileView(GatedView):
             return refused
         export.opened(job=job, request=request)
         answer = FileResponse(path.open("rb"), content_type=export.content_type)
-        return _named(answer, job.file_name, plain=f"export{export.suffix}")
+        return as_download(answer, job.file_name, plain=f"export{export.suffix}")
 
 
 def permission_of(job: Job) -> str:
@@ -263,14 +263,6 @@ def permission_of(job: Job) -> str:
 
 def _no_file() -> HttpResponseBase:
     raise NotFound("받을 수 있는 파일이 없습니다. 보관 기간이 지났으면 다시 내려받으세요.")
-
-
-def _named(answer: Any, name: str, *, plain: str) -> HttpResponseBase:
-    answer["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
-    # A workbook is compressed already.
-    answer["Content-Encoding"] = "identity"
-    answer["Cache-Control"] = "no-store"
-    return answer
 
 
 def _conditions(request: HttpRequest) -> dict[str, str]:

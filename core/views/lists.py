@@ -6,7 +6,6 @@ These views ask for no log-in: accounts/lists.py wraps them with the right that 
 import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -25,8 +24,8 @@ from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
 from core.lists.rendering import render_rows
 from core.paging import SIZES
+from core.views.downloads import XLSX, as_download
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_POLLED = max(SIZES)
 OVERLAP = timedelta(seconds=15)
 """A change may be committed a little after the instant it carries; rows seen twice do no harm."""
@@ -154,13 +153,7 @@ class ExcelView(ListView):
         rows = write_export(query, file)
         self.page.record_export(request=request, query=query, reason=reason, rows=rows, at=query.at)
         file.seek(0)
-        answer = FileResponse(file, content_type=XLSX)
-        name = quote(file_name(query))
-        answer["Content-Disposition"] = f"attachment; filename=\"{self.page.name}.xlsx\"; filename*=UTF-8''{name}"
-        # The workbook is compressed already; compressing it again costs time and gains nothing.
-        answer["Content-Encoding"] = "identity"
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return as_download(FileResponse(file, content_type=XLSX), file_name(query), plain=f"{self.page.name}.xlsx")
 
     def _form(self, request: HttpRequest, query: ListQuery, form: ReasonForm, *, status: int = 200) -> HttpResponse:
         counts = query.count()

@@ -2,7 +2,6 @@
 
 import tempfile
 from typing import Any
-from urllib.parse import quote
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
@@ -14,7 +13,8 @@ from accounts.services import record_access
 from core.calendar import KST
 from core.excel.writer import write_xlsx
 from core.exceptions import DomainError
-from core.views.lists import XLSX, answer_detail, refused
+from core.views.downloads import XLSX, as_download
+from core.views.lists import answer_detail, refused
 from shipping.details.exception import exception_context, find_exception
 from shipping.excel.claims import COLUMNS, claim_rows, claimed
 
@@ -55,9 +55,5 @@ class ClaimFile(PermissionRequired):
             detail={"list": "exceptions", "file": "claims"},
         )
         file.seek(0)
-        answer = FileResponse(file, content_type=XLSX)
-        name = quote(f"배상 청구 {at.astimezone(KST):%Y%m%d-%H%M}.xlsx")
-        answer["Content-Disposition"] = f"attachment; filename=\"claims.xlsx\"; filename*=UTF-8''{name}"
-        answer["Content-Encoding"] = "identity"
-        answer["Cache-Control"] = "no-store"
-        return answer
+        name = f"배상 청구 {at.astimezone(KST):%Y%m%d-%H%M}.xlsx"
+        return as_download(FileResponse(file, content_type=XLSX), name, plain="claims.xlsx")
