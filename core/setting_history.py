@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from core.cells import minute_time
 from core.models import SettingChange
+from core.people import named
 
 LAST_CHANGES = 20
 
@@ -28,7 +29,4 @@ def change_rows(of: Q, tell: Callable[[SettingChange], tuple[str, str, str]]) ->
     `tell` gives what was changed and the words of its old and its new value.
     """
     rows = SettingChange.objects.filter(of).select_related("actor").order_by("-at", "-pk")[:LAST_CHANGES]
-    return [
-        ChangeRow(minute_time(row.at), f"{row.actor.display_name} 님" if row.actor else "시스템", *tell(row))  # type: ignore[union-attr]
-        for row in rows
-    ]
+    return [ChangeRow(minute_time(row.at), named(row.actor), *tell(row)) for row in rows]

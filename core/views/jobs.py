@@ -21,6 +21,7 @@ from core.jobs.shown import preview_of, result_of, upload_preview
 from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
+from core.people import named
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
 from core.views.downloads import XLSX, as_download
 from core.views.gate import GatedView, UnknownCondition, refusal
@@ -68,7 +69,7 @@ def job_row(job: Job, *, at: datetime) -> JobRow:
         kind=job.get_kind_display(),
         state="끊김" if is_cut_off else job.state_label,
         css="s-closed" if is_cut_off else CSS[JobState(job.state)],
-        actor=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
+        actor=named(job.actor),
         at=minute_time(job.created_at),
         file_name=job.file_name,
         total=job.total,
