@@ -106,9 +106,3 @@ def initials(text: str) -> str:
         else char
         for char in unicodedata.normalize("NFC", text)
     )
-
-
-def is_initials(text: str) -> bool:
-    """초성 여부: whether a search term consists of first consonants only."""
-    letters = text.replace(" ", "")
-    return bool(letters) and all(char in INITIALS for char in letters)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.korean import initials, is_initials, josa, particle
+from core.korean import initials, josa, particle
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,3 @@ def test_first_consonants_are_taken_from_syllables_only():
     assert initials("홍길동 A1") == "ㅎㄱㄷ A1"
     assert initials("까치") == "ㄲㅊ"
     assert initials("힣가") == "ㅎㄱ"
-    assert [is_initials(text) for text in ("ㅎㄱㄷ", "ㅎ ㄱ", "홍", "ㅏ", "")] == [True, True, False, False, False]
