@@ -72,7 +72,6 @@ class Upload(Act):
     unit: ClassVar[str] = "row"
     columns: ClassVar[Sequence[Column]] = ()
     """Columns of the error file, keys as in UploadRow.data; a column 오류 내용 is added."""
-    suffixes: ClassVar[Collection[str]] = (".xlsx", ".xls", ".csv")
 
     @abstractmethod
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
