@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 
-from core.calendar import KST
+from core.calendar import short
 from core.events import KINDS, event_model
 from core.korean import josa
 from core.people import named
@@ -46,7 +46,7 @@ def who_did(event: Any) -> str:
 
 
 def _when_and_who(event: Any) -> str:
-    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who_did(event)}"
+    return f"{short(event.at)}에 {who_did(event)}"
 
 
 def _what(event: Any, model: Any) -> str:

@@ -17,7 +17,7 @@ from core.calendar import FIRST_DAY, LAST_DAY
 from core.exceptions import NotFound
 from core.jobs import items, runner, start
 from core.jobs.pages import base_rows
-from core.jobs.selection import BadSelection, Selection, by_filter, by_ids, open_act
+from core.jobs.selection import UNREADABLE, BadSelection, Selection, by_filter, by_ids, open_act
 from core.jobs.shown import TYPED_ABOVE, preview_of, result_of, typed_of
 from core.jobs.work import UnknownAct, act_of
 from core.korean import josa
@@ -228,7 +228,7 @@ def _selection(request: HttpRequest, page: ActPage) -> Selection:
     if mode == "ids":
         return by_ids(posted.get("rows", ""), posted.get("lines", ""), as_of=seen_at(posted))
     if mode != "filter":
-        raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
+        raise BadSelection(UNREADABLE)
     expected = posted.get("expected", "")
     return by_filter(
         page,

@@ -9,12 +9,11 @@ from core.models import Job
 from core.state import Outcome, is_preview
 from shipping import events
 from shipping.models import Handover, Shipment, ShipmentStep
+from shipping.services.refusals import NOT_FOUND
 from shipping.services.riders import begin, note, wrong_method
 from shipping.services.seals import new_seal
 from shipping.services.shipments import Locked, lines_of_whole_shipments, locked_shipments, locked_whole, ship
 from shipping.states import DeliveryMethod
-
-NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 
 
 def make_pickup_ready(
