@@ -17,6 +17,7 @@ from core.jobs.retry import retrying
 from core.jobs.work import NOT_POSSIBLE, WITH_ITS_GROUP, form_values
 from core.models import Job, JobKind
 from core.state import Outcome, StateGuard, one_preview, previewing
+from core.text import whole_number
 
 MAX_IDS = 2_000
 UNREADABLE = "선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요."
@@ -248,7 +249,7 @@ def _moved(action: BulkAction, asked: Mapping[int, NewItem], outcome: Outcome) -
 
 
 def _number(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+    number = whole_number(text.strip())
+    if number is None:
         raise ValueError(text)
-    return int(text)
+    return number

@@ -22,6 +22,7 @@ from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
 from core.people import named
+from core.text import whole_number
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
 from core.views.downloads import XLSX, as_download
 from core.views.gate import GatedView, UnknownCondition, refusal
@@ -270,7 +271,7 @@ def _conditions(request: HttpRequest) -> dict[str, str]:
     allowed = {"state": JobState.values, "kind": JobKind.values, "mine": ["1"]}
     found = {key: str(value) for key, value in request.GET.items() if value}
     for key, value in found.items():
-        is_row = key == "before" and value.isascii() and value.isdecimal() and len(value) <= 18
+        is_row = key == "before" and whole_number(value) is not None
         if not is_row and value not in allowed.get(key, []):
             raise UnknownCondition("주소에 알 수 없는 조회 조건이 있습니다. 조건을 지우고 다시 조회하세요.")
     return found

@@ -24,6 +24,7 @@ from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
 from core.lists.rendering import render_rows
 from core.paging import SIZES
+from core.text import whole_number
 from core.views.downloads import XLSX, as_download
 
 MOST_POLLED = max(SIZES)
@@ -179,12 +180,12 @@ class ColumnsView(ListView):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        freeze = request.POST.get("freeze", str(self.page.freeze))
+        freeze = whole_number(request.POST.get("freeze", str(self.page.freeze)), digits=2)
         known = {column.key for column in self.page.all_columns}
         columns = request.POST.getlist("columns")
-        if not (freeze.isascii() and freeze.isdecimal() and len(freeze) < 3) or set(columns) - known:
+        if freeze is None or set(columns) - known:
             raise BadParameter("열 설정을 읽을 수 없습니다. 화면을 새로고침하세요.")
-        views.set_columns(page=self.page.name, columns=columns, freeze=int(freeze), user=request.user)
+        views.set_columns(page=self.page.name, columns=columns, freeze=freeze, user=request.user)
         return HttpResponse(status=204)
 
 
@@ -266,7 +267,7 @@ def _polled(request: HttpRequest) -> tuple[list[int], datetime]:
     since, ids = request.GET.get("since", ""), request.GET.get("ids", "").split(",")
     if set(request.GET) - {"since", "ids"} or len(ids) > MOST_POLLED:
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
-    if not all(one.isascii() and one.isdecimal() and len(one) < 19 for one in (since, *ids)):
+    if any(whole_number(one) is None for one in (since, *ids)):
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
     if int(since) > 7_000_000_000_000:
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")

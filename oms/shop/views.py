@@ -18,6 +18,7 @@ from core.models.calendar import HolidayKind
 from core.options import MESSAGES
 from core.setting_forms import SettingsForm, settings_form
 from core.settings_registry import change_settings, declared_settings, note_change
+from core.text import whole_number
 from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm
 from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows
 from orders.models.channel import DeadlineKind, DeadlineRule
@@ -233,4 +234,4 @@ def _shown(holiday: Holiday | None) -> dict[str, str] | None:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    return whole_number(text, digits=9) or 0

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import Conflict, DomainError
 from core.jobs.shown import Result
+from core.text import whole_number
 from core.views.gate import is_fragment, refuse
 from core.views.lists import answer_detail, refused
 from orders.views.reveal import Clear, Reveal
@@ -162,10 +163,10 @@ class DepositRematch(DepositAct):
 
 def _seen_version(request: HttpRequest) -> int:
     """본 버전 of the deposit, which the forms bear beside what a person types. Raises DomainError without one."""
-    text = request.POST.get("version", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 11):
+    version = whole_number(request.POST.get("version", ""), digits=10)
+    if version is None:
         raise DomainError(OLD_SCREEN, code="bad_form")
-    return int(text)
+    return version
 
 
 def _first_error(form: Any) -> str:
