@@ -19,6 +19,7 @@ from accounts.services import record_access
 
 ViewFunction = Callable[..., HttpResponseBase]
 LOGIN_ONLY = ""
+EDIT_SETTINGS = "settings.edit"
 # Names of people to ask, at most.
 CONTACTS = 3
 
@@ -48,6 +49,16 @@ class PermissionRequired(View):
         if self.permission is None:
             raise ImproperlyConfigured(f"{type(self).__name__} names no permission")
         return refusal(request, self.permission) or super().dispatch(request, *args, **kwargs)
+
+
+class SettingsPage(PermissionRequired):
+    """설정 화면의 바탕: everybody with the right looks, only who may edit posts."""
+
+    permission = "settings.view"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        refused = refusal(request, EDIT_SETTINGS) if request.method == "POST" else None
+        return refused or super().dispatch(request, *args, **kwargs)
 
 
 def staff_of(request: HttpRequest) -> User:

@@ -23,6 +23,7 @@ from core.jobs import held, previews, runner, start
 from core.jobs.held import HeldFile
 from core.jobs.uploads import UploadCounts, open_upload, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.text import whole_number
 from core.upload_forms import HeldFileForm
 
 ROWS = 100
@@ -191,7 +192,7 @@ class FilePreview(PermissionRequired, ABC):
         show = request.GET.get("show", "all")
         show = show if show in self.shown else "all"
         after = request.GET.get("after", "0")
-        last = int(after) if after.isascii() and after.isdecimal() and len(after) < 10 else 0
+        last = whole_number(after, digits=9) or 0
         items = JobItem.objects.filter(self.shown[show][1], job=job, row_number__gt=last).order_by("row_number")
         is_open = job.state == JobState.PREVIEW
         rows = [self.row(item, is_open=is_open) for item in items[: ROWS + 1]]

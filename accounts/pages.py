@@ -2,22 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import F, QuerySet
 
 from accounts.models import AccessAction, AccessLog, PermissionChange, PermissionHistory, User
 from accounts.roles import PERMISSIONS, Role
-from core.calendar import KST
+from core.cells import full_time
 
 PAGE = 50
 SUBJECTS_SHOWN = 3
 WORDS_SHOWN = 60
-
-
-def when(at: datetime | None) -> str:
-    """일시 표기: `2025-11-21 14:20:05` in Seoul; empty for None."""
-    return at.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ def staff_rows() -> list[StaffRow]:
             display_name=user.display_name,
             role=user.role_label,
             status=_status(user),
-            last_login=when(user.last_login) or "없음",
+            last_login=full_time(user.last_login) or "없음",
         )
         for user in User.objects.order_by("-is_active", "display_name", "pk")
     ]
@@ -69,7 +63,7 @@ def history_rows(user: User) -> list[HistoryRow]:
     rows = PermissionHistory.objects.filter(user=user).select_related("actor").order_by("-pk")
     return [
         HistoryRow(
-            at=when(row.at),
+            at=full_time(row.at),
             actor=_name(row.actor),
             change=PermissionChange(row.change).label,
             roles=" → ".join(Role(role).label for role in (row.old_role, row.new_role) if role),
@@ -110,7 +104,7 @@ def access_page(rows: QuerySet[AccessLog], *, after: int | None) -> tuple[list[A
 def _access_row(row: AccessLog) -> AccessRow:
     return AccessRow(
         pk=row.pk,
-        at=when(row.at),
+        at=full_time(row.at),
         actor=_name(row.actor) if row.actor else "로그인 전",
         action=AccessAction(row.action).label,
         what=_what(row, getattr(row, "first_subjects", [])),

@@ -84,21 +84,15 @@ class BusinessCalendar:
     A row of the table wins over the public calendar, a courier's own row over the shop's.
     """
 
-    overrides: Mapping[tuple[date, str], tuple[str, str]]
+    overrides: Mapping[tuple[date, str], str]
+    """Kinds by day and courier, "" for the shop."""
 
     def is_business_day(self, day: date, *, courier: str = "") -> bool:
         """영업일 여부: whether the shop (or the courier) works on the day."""
-        kind, _ = self._override(day, courier)
-        if kind:
+        own = self.overrides.get((day, courier)) if courier else None
+        if kind := own or self.overrides.get((day, "")):
             return kind == HolidayKind.WORK
         return day.weekday() < SATURDAY and day not in public_holidays(day.year)
-
-    def rest_day_name(self, day: date, *, courier: str = "") -> str:
-        """휴일 이름: why the day is no business day; empty on a business day."""
-        if self.is_business_day(day, courier=courier):
-            return ""
-        _, name = self._override(day, courier)
-        return name or public_holidays(day.year).get(day, "") or ("토요일" if day.weekday() == SATURDAY else "일요일")
 
     def add(self, day: date, days: int, *, courier: str = "") -> date:
         """영업일 더하기: the n-th business day after `day`; 0 gives `day` itself or the next business day.
@@ -133,10 +127,6 @@ class BusinessCalendar:
         _, end = kst_day_range(self.add(kst_date(at), days, courier=courier))
         return end
 
-    def _override(self, day: date, courier: str) -> tuple[str, str]:
-        own = self.overrides.get((day, courier)) if courier else None
-        return own or self.overrides.get((day, ""), ("", ""))
-
 
 _loaded: tuple[object, BusinessCalendar] | None = None
 
@@ -149,8 +139,8 @@ def business_calendar() -> BusinessCalendar:
     global _loaded
     stamp = tuple(Holiday.objects.aggregate(Count("pk"), Max("updated_at")).values())
     if _loaded is None or _loaded[0] != stamp:
-        rows = Holiday.objects.values_list("date", "courier_code", "kind", "name")
-        _loaded = (stamp, BusinessCalendar({(day, code): (kind, name) for day, code, kind, name in rows}))
+        rows = Holiday.objects.values_list("date", "courier_code", "kind")
+        _loaded = (stamp, BusinessCalendar({(day, code): kind for day, code, kind in rows}))
     return _loaded[1]
 
 

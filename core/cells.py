@@ -171,3 +171,8 @@ def full_time(at: datetime | None) -> str:
     """전체 일시: `2025-11-21 14:20:05` in Asia/Seoul; empty for None."""
     # strftime takes three times as long; without its zone an instant is written without an offset.
     return "" if at is None else at.astimezone(KST).replace(tzinfo=None).isoformat(" ", "seconds")
+
+
+def minute_time(at: datetime | None) -> str:
+    """일시: `2025-11-21 14:20` in Asia/Seoul; empty for None."""
+    return full_time(at)[:-3]

@@ -188,8 +188,3 @@ def notify() -> None:
     """깨우기: tell the relay that something is due; it hears of it when the transaction commits."""
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
-
-
-def subscribers_of(kind: EventKind) -> list[Subscriber]:
-    """Who hears of this kind; previews count their messages with it."""
-    return list(_by_kind.get(kind.code, []))

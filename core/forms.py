@@ -8,9 +8,16 @@ from django import forms
 from core.calendar import FIRST_DAY, LAST_DAY, OutOfCalendar
 from core.excel.protect import MAX_PASSWORD
 from core.korean import josa
+from core.phones import PHONE_HINT, is_phone, normalize_phone
 from core.text import one_line
 
 DATE = "날짜는 2025-11-21처럼 입력하세요."
+ZIP = "우편번호는 숫자 5자리로 입력하세요."
+
+
+def required(label: str) -> dict[str, str]:
+    """빈칸 안내: the sentence for a field that was left empty, as its `error_messages`."""
+    return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
 class DayField(forms.DateField):
@@ -34,11 +41,34 @@ class LineField(forms.CharField):
     """한 줄 글자: trimmed, without control, zero-width and bidirectional characters; asks for itself by its label."""
 
     def __init__(self, *, label: str, **kwargs: Any) -> None:
-        words = {"required": f"{josa(label, '을/를')} 입력하세요."} | kwargs.pop("error_messages", {})
+        words = required(label) | kwargs.pop("error_messages", {})
         super().__init__(label=label, error_messages=words, **kwargs)
 
     def to_python(self, value: Any) -> str:
         return one_line(super().to_python(value) or "")
+
+
+class PhoneField(LineField):
+    """연락처: typed as people write it, stored as digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=20, **kwargs)
+        self.widget.attrs |= {"inputmode": "tel", "autocomplete": "off"}
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        digits = normalize_phone(text)
+        if text and not is_phone(digits):
+            raise forms.ValidationError(PHONE_HINT)
+        return digits
+
+
+class ZipField(forms.RegexField):
+    """우편번호: five digits; asks for itself by its label."""
+
+    def __init__(self, *, label: str = "우편번호", **kwargs: Any) -> None:
+        words = required(label) | {"invalid": ZIP} | kwargs.pop("error_messages", {})
+        super().__init__(r"\A[0-9]{5}\Z", label=label, error_messages=words, **kwargs)
 
 
 class FilePasswordField(forms.CharField):

@@ -1,13 +1,11 @@
-"""우리말: particles by the last sound, and first consonants for search (ux.md 6.4)."""
+"""우리말: particles by the last sound (ux.md 6.4)."""
 
 import re
 import unicodedata
 
 FIRST_SYLLABLE, LAST_SYLLABLE = ord("가"), ord("힣")
 FINALS = 28
-SYLLABLES_PER_INITIAL = 588
 RIEUL_INDEX = 8
-INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 
 # The pair as the caller may write it -> (after a consonant, after a vowel).
 PARTICLES = {
@@ -96,19 +94,3 @@ def _latin_sound(text: str) -> str:
         if ending.search(word.lower()):
             return sound
     return VOWEL
-
-
-def initials(text: str) -> str:
-    """초성: the first consonant of every syllable, other characters as they are: `홍길동 A` -> `ㅎㄱㄷ A`."""
-    return "".join(
-        INITIALS[(ord(char) - FIRST_SYLLABLE) // SYLLABLES_PER_INITIAL]
-        if FIRST_SYLLABLE <= ord(char) <= LAST_SYLLABLE
-        else char
-        for char in unicodedata.normalize("NFC", text)
-    )
-
-
-def is_initials(text: str) -> bool:
-    """초성 여부: whether a search term consists of first consonants only."""
-    letters = text.replace(" ", "")
-    return bool(letters) and all(char in INITIALS for char in letters)

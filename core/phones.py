@@ -13,6 +13,7 @@ AREA = re.compile(rf"(?:{'|'.join(AREA_CODES)})\d{{7,8}}")
 SERVICE = re.compile(r"0[78]0\d{7,8}")
 REPRESENTATIVE = re.compile(r"1[5-8]\d{6}")
 DIALLED = (MOBILE, SAFE, SEOUL, AREA, SERVICE)
+PHONE_HINT = "전화번호는 010-1234-5678처럼 입력하세요."
 # A spreadsheet that read the number as a number shows it like this.
 DECIMAL_TAIL = re.compile(r"\.0$")
 

@@ -17,6 +17,7 @@ from core.calendar import short
 from core.exceptions import Conflict, DomainError
 from core.korean import josa
 from core.models import Setting, SettingChange
+from core.people import named
 
 Value = bool | int | str | list[str]
 Validator = Callable[[Any], None]
@@ -157,7 +158,7 @@ def overwritten(label: str, said: str, *, key: str, value: Any) -> Conflict:
     last = SettingChange.objects.filter(key=key).select_related("actor").order_by("-at", "-pk").first()
     when, who = "", "다른 직원이"
     if last is not None and last.new == value:
-        when, who = f"{short(last.at)}에 ", f"{last.actor.display_name} 님이" if last.actor else "시스템이"  # type: ignore[union-attr]
+        when, who = f"{short(last.at)}에 ", f"{named(last.actor)}이"
     return Conflict(
         f"{label}: {when}{who} 먼저 {josa(said, '으로/로')} 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
     )
@@ -195,7 +196,7 @@ def last_changed(prefix: str) -> str:
     last = rows.first()
     if last is None:
         return "다른 직원이"
-    return f"{short(last.at)}에 {f'{last.actor.display_name} 님이' if last.actor else '시스템이'}"  # type: ignore[union-attr]
+    return f"{short(last.at)}에 {named(last.actor)}이"
 
 
 def _known(key: str) -> Declared:

@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from core.calendar import kst_date
-from core.forms import DayField, LineField
+from core.forms import DayField, LineField, ZipField
 from core.phones import is_phone, normalize_phone
 from orders.models import DelayReason
 from orders.services.changes import DELAY_RANGE, is_delay_possible
@@ -83,14 +83,7 @@ class RecipientForm(forms.Form):
         label="연락처", max_length=20, error_messages={"required": "연락처를 입력하세요."}
     )
     recipient_phone2 = forms.CharField(label="연락처2", max_length=20, required=False)
-    zip_code = forms.RegexField(
-        label="우편번호",
-        regex=r"^[0-9]{5}$",
-        error_messages={
-            "required": "우편번호를 입력하세요.",
-            "invalid": "우편번호는 숫자 5자리로 입력하세요.",
-        },
-    )
+    zip_code = ZipField()
     address1 = LineField(label="주소", max_length=200)
     address2 = LineField(label="상세주소", max_length=200, required=False)
     delivery_note = LineField(label="배송메시지", max_length=500, required=False)

@@ -12,7 +12,7 @@ from django.db.models import CharField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
 from core.lists import NUMBER, TAIL, WORD, SearchArm
-from core.phones import normalize_phone, tail4
+from core.phones import PHONE_HINT, normalize_phone, tail4
 from orders.models import Order, OrderLine, OrderSearch, SalesChannel
 
 NOISE = " \t\n\r\u00a0\u3000()[]·.,'\"-"
@@ -91,7 +91,7 @@ def order_arms(to_base: ToBase = _as_orders) -> tuple[SearchArm, ...]:
         return SearchArm(kind, label, pattern, lambda values: to_base(*find(values)), **more)
 
     people: dict[str, Any] = {"permission": PEOPLE}
-    phone = people | {"group": NUMBER, "normalise": normalize_phone, "hint": "전화번호는 010-1234-5678처럼 입력하세요."}
+    phone = people | {"group": NUMBER, "normalise": normalize_phone, "hint": PHONE_HINT}
     tail = people | {"group": TAIL, "hint": "연락처는 뒤 4자리 숫자로 찾습니다."}
     phrase = people | {"group": WORD, "normalise": folded, "hint": "두 글자 이상 입력하세요."}
     payer = phrase | {"permission": DEPOSITOR}

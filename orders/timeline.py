@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from core.calendar import KST, short
+from core.calendar import short
+from core.cells import full_time
 from core.events import KINDS
 from core.models import Source
 from orders.models import Order, OrderEvent, OrderLine
@@ -63,7 +64,7 @@ def _entry(events: list[Any], numbers: dict[int, int]) -> Entry:
         label=kind.label if kind else first.kind,
         who=who_did(first),
         when=short(first.at),
-        when_full=first.at.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S"),
+        when_full=full_time(first.at),
         what=_what(events, numbers),
         reason=first.reason,
         job_uuid=str(first.batch.uuid) if first.batch else "",

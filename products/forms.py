@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from core.korean import josa
+from core.forms import required
 from core.upload_forms import HeldFileForm
 from products.models import SaleState
 from products.services.corrections import MOST_ON_HAND
@@ -14,11 +14,6 @@ from products.services.drafts import MOST_OPTIONS, MOST_PRICE, clean_text
 VARIANTS_PER_FORM = 50
 MOST_NEW = 20
 PAGE_BROKEN = "입력한 줄을 알아볼 수 없습니다. 화면을 새로 고친 뒤 다시 입력하세요."
-
-
-def required(label: str) -> dict[str, str]:
-    """빈칸 안내 for a field."""
-    return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
 class PlainField(forms.CharField):

@@ -335,12 +335,3 @@ def find_courier(text: str, *, among: CourierTable | None = None) -> Courier | A
     named = tuple(dict.fromkeys(courier for match in matches for courier in match))
     common = [courier for courier in named if all(courier in match for match in matches)]
     return common[0] if len(common) == 1 else AmbiguousCourier(shown, named)
-
-
-def courier_by_code(system: str, code: str, *, among: Mapping[str, Courier] = COURIERS) -> Courier | None:
-    """택배사 코드 찾기: the courier that another system ("naver", "sweettracker" …) calls `code`, or None.
-
-    None as well where two couriers share the code (우체국택배 and 우편등기 are both kr.epost at tracker.delivery).
-    """
-    found = [courier for courier in among.values() if code and courier.code(system) == code]
-    return found[0] if len(found) == 1 else None

@@ -2,6 +2,7 @@
 
 from django.core.exceptions import ValidationError
 
+from core.forms import ZIP
 from core.phones import is_phone, normalize_phone
 from core.settings_registry import Declared, declare
 from shipping.couriers import COURIERS
@@ -22,7 +23,7 @@ def _phone(text: str) -> None:
 
 def _zip(text: str) -> None:
     if text and not (text.isascii() and text.isdigit() and len(text) == 5):
-        raise ValidationError("우편번호는 숫자 5자리로 입력하세요.")
+        raise ValidationError(ZIP)
 
 
 def _couriers() -> tuple[tuple[str, str], ...]:

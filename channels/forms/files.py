@@ -8,10 +8,9 @@ from typing import Any
 from django import forms
 
 from channels.adapters.layouts import FIELDS, Pick, Reads, Rule
-from channels.forms.fields import required
 from channels.models import OrderProfile
 from core.excel import normalize
-from core.forms import FilePasswordField
+from core.forms import FilePasswordField, required
 from core.upload_forms import HeldFileForm
 from orders.models import SalesChannel
 

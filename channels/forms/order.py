@@ -5,9 +5,9 @@ from typing import Any
 
 from django import forms
 
-from channels.forms.fields import PhoneField, WonField
+from channels.forms.fields import WonField
 from channels.services.limits import MOST_LINES, MOST_QUANTITY
-from core.forms import LineField
+from core.forms import LineField, PhoneField, ZipField
 from orders.models import SalesChannel
 from orders.states import DeliveryMethod, PaymentMethod
 
@@ -31,12 +31,7 @@ class OrderForm(forms.Form):
     buyer_phone = PhoneField(label="주문자 연락처", required=False)
     recipient_name = LineField(label="수령자", max_length=60)
     recipient_phone = PhoneField(label="수령자 연락처")
-    zip_code = forms.RegexField(
-        r"\A[0-9]{5}\Z",
-        label="우편번호",
-        required=False,
-        error_messages={"invalid": "우편번호는 숫자 5자리로 입력하세요."},
-    )
+    zip_code = ZipField(required=False)
     address1 = LineField(label="주소", max_length=200)
     address2 = LineField(label="상세주소", max_length=200, required=False)
     delivery_note = LineField(label="배송메시지", max_length=500, required=False)

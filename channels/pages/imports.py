@@ -9,6 +9,7 @@ from core.calendar import short
 from core.excel import Table
 from core.jobs.uploads import UploadCounts, upload_counts
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.people import named
 from orders.models import OrderLine
 
 SAMPLE_ROWS = 3
@@ -68,7 +69,7 @@ def recent_imports() -> list[RecentImport]:
             uuid=str(job.uuid),
             file_name=job.file_name,
             at=short(job.created_at),
-            who=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
+            who=named(job.actor),
             state=job.get_state_display(),
             total=job.total,
             done=job.done,

@@ -1,12 +1,11 @@
 """화면에 보일 것 of channels and their keys."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Count, Q
 
 from channels.models import ApiKey, OrderProfile, ProfileKind
-from core.calendar import KST
+from core.cells import minute_time
 from orders.models import SalesChannel
 
 
@@ -59,9 +58,9 @@ def key_rows(channel: SalesChannel) -> list[KeyRow]:
         KeyRow(
             pk=key.pk,
             prefix=f"oms_{key.prefix}_…",
-            made=f"{_time(key.created_at)} {key.created_by.display_name if key.created_by else '시스템'}",  # type: ignore[union-attr]
-            used=_time(key.last_used_at) if key.last_used_at else "쓴 적 없음",
-            status=f"{_time(key.revoked_at)} 폐기" if key.revoked_at else "사용",
+            made=f"{minute_time(key.created_at)} {key.created_by.display_name if key.created_by else '시스템'}",  # type: ignore[union-attr]
+            used=minute_time(key.last_used_at) or "쓴 적 없음",
+            status=f"{minute_time(key.revoked_at)} 폐기" if key.revoked_at else "사용",
             is_active=key.revoked_at is None,
         )
         for key in ApiKey.objects.filter(channel=channel).select_related("created_by").order_by("-pk")
@@ -71,8 +70,4 @@ def key_rows(channel: SalesChannel) -> list[KeyRow]:
 def mapped_profiles(channel: SalesChannel) -> list[tuple[int, str, str]]:
     """맞춘 양식 목록 of a channel: pk, name, when it was last changed; one query."""
     found = OrderProfile.objects.filter(channel=channel, kind=ProfileKind.CUSTOM).order_by("name", "pk")
-    return [(profile.pk, profile.name, _time(profile.updated_at)) for profile in found]
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(KST):%Y-%m-%d %H:%M}"
+    return [(profile.pk, profile.name, minute_time(profile.updated_at)) for profile in found]

@@ -20,6 +20,7 @@ from core.excel import ASKS_PASSWORD, FileProblem, Table, read_table
 from core.exceptions import DomainError
 from core.jobs import files, held, previews
 from core.models import Job
+from core.text import whole_number
 
 REMAP = "기억한 열입니다. 고쳐서 저장하면 이 파일을 다시 읽고, 다음 파일부터 고친 대로 읽습니다."
 NO_REMAP = "열을 다시 맞출 수 없습니다. 직접 맞춘 양식으로 읽은 미리보기에서만 할 수 있습니다. 파일을 다시 올려 주세요."
@@ -149,11 +150,11 @@ class ImportPreview(PermissionRequired):
     def get(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         job = _job(uuid)
         kind = request.GET.get("rows", "all")
-        after = request.GET.get("after", "0")
-        if kind not in ROW_KINDS or not (after.isascii() and after.isdecimal() and len(after) < 10):
+        after = whole_number(request.GET.get("after", "0"), digits=9)
+        if kind not in ROW_KINDS or after is None:
             text = "주소에 알 수 없는 조회 조건이 있습니다. 미리보기를 다시 여세요."
             return render(request, "400.html", {"error_text": text}, status=400)
-        return _preview_page(request, job, kind=kind, after=int(after))
+        return _preview_page(request, job, kind=kind, after=after)
 
 
 class ApplyImport(PermissionRequired):

@@ -15,6 +15,7 @@ from channels.services.limits import MOST_LINES
 from channels.services.manual import manual_number, place_manual_order
 from core.exceptions import DomainError
 from core.korean import josa
+from core.text import whole_number
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import PREPAID_METHODS, DeliveryMethod, PaymentMethod
 from products.models import Variant
@@ -95,11 +96,11 @@ def _changed(request: HttpRequest) -> HttpResponse:
     """The same form with a line more or less, or with what a search found; nothing is stored."""
     data = request.POST.copy()
     lines = _posted_lines(data)
-    if (chosen := _number(data.get("add", ""))) is not None and len(lines) < MOST_LINES:
+    if (chosen := whole_number(data.get("add", ""))) is not None and len(lines) < MOST_LINES:
         variant = Variant.objects.filter(pk=chosen, is_active=True).first()
         if variant is not None:
             lines.append({"variant": str(variant.pk), "quantity": "1", "unit_price": str(variant.price)})
-    removed = _number(data.get("remove", ""))
+    removed = whole_number(data.get("remove", ""))
     if removed is not None and removed < len(lines):
         del lines[removed]
     _write_lines(data, lines)
@@ -110,7 +111,7 @@ def _changed(request: HttpRequest) -> HttpResponse:
 
 
 def _posted_lines(data: QueryDict) -> list[dict[str, str]]:
-    number = _number(data.get(f"{PREFIX}-TOTAL_FORMS", "")) or 0
+    number = whole_number(data.get(f"{PREFIX}-TOTAL_FORMS", "")) or 0
     return [
         {name: data.get(f"{PREFIX}-{at}-{name}", "") for name in ("variant", "quantity", "unit_price")}
         for at in range(min(number, MOST_LINES))
@@ -126,10 +127,6 @@ def _write_lines(data: QueryDict, lines: Sequence[dict[str, str]]) -> None:
             data[f"{PREFIX}-{at}-{name}"] = value
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
 def _page(
     request: HttpRequest,
     form: OrderForm,
@@ -139,8 +136,8 @@ def _page(
     text: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    names = line_names([_number(str(line["variant"].value() or "")) for line in lines])
-    rows = [(at, line, names.get(_number(str(line["variant"].value() or "")))) for at, line in enumerate(lines)]
+    names = line_names([whole_number(str(line["variant"].value() or "")) for line in lines])
+    rows = [(at, line, names.get(whole_number(str(line["variant"].value() or "")))) for at, line in enumerate(lines)]
     context = {
         "title": "주문 등록",
         "form": form,

@@ -13,6 +13,7 @@ from channels.models import ChannelListing
 from channels.pages.mapping import choice_page, listing_page, shown_variant, waiting_page
 from channels.services import connecting
 from core.exceptions import DomainError
+from core.text import whole_number
 
 TABS = {"waiting": "연결 대기", "listings": "기억한 연결"}
 LONGEST_SEARCH = 100
@@ -25,12 +26,11 @@ class MappingPage(PermissionRequired):
     permission = "channels.map"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        tab, page = request.GET.get("tab", "waiting"), request.GET.get("page", "1")
-        is_page = page.isascii() and page.isdecimal() and len(page) < 6 and 1 <= int(page) <= MOST_PAGES
-        if tab not in TABS or not is_page or set(request.GET) - {"tab", "page", "q"}:
+        tab, page = request.GET.get("tab", "waiting"), whole_number(request.GET.get("page", "1"), digits=5) or 0
+        if tab not in TABS or not 1 <= page <= MOST_PAGES or set(request.GET) - {"tab", "page", "q"}:
             text = "주소에 알 수 없는 조회 조건이 있습니다. 품목 연결을 다시 여세요."
             return render(request, "400.html", {"error_text": text}, status=400)
-        found = waiting_page(int(page)) if tab == "waiting" else listing_page(int(page), _search(request))
+        found = waiting_page(page) if tab == "waiting" else listing_page(page, _search(request))
         context = {"title": "품목 연결", "tab": tab, "tabs": [(key, label, key == tab) for key, label in TABS.items()]}
         return render(request, "channels/mapping.html", context | found)
 

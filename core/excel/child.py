@@ -6,13 +6,13 @@ lines of JSON, first {"problem": …} or {"table": …}, then {"rows": …} piec
 """
 
 import json
-import resource
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import python_calamine as calamine
 
+from core.children import limit
 from core.excel import limits
 from core.excel.grid import Grid, read_workbook
 from core.excel.plain import read_csv, read_html
@@ -23,15 +23,6 @@ from core.excel.sniff import sniff
 # Excel itself opens files with this password without asking; "read-only" workbooks are often saved that way.
 _SILENT_PASSWORD = "VelvetSweatshop"
 _PIECE = 1_000
-
-
-def limit() -> None:
-    """Give up what the parser does not need; the hard limits cannot be raised again."""
-    memory, seconds = limits.CHILD_MEMORY, limits.CHILD_SECONDS
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def read(data: bytes, *, password: str, sheet: str | None, suffix: str) -> Grid:
@@ -98,5 +89,5 @@ def main(source: BinaryIO, target: BinaryIO) -> int:
 
 
 if __name__ == "__main__":
-    limit()
+    limit(memory=limits.CHILD_MEMORY, seconds=limits.CHILD_SECONDS)
     sys.exit(main(sys.stdin.buffer, sys.stdout.buffer))

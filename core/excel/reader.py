@@ -5,22 +5,18 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import IO, Any
 
+from core.children import run_child
 from core.excel import limits
 from core.excel.cleaning import clean_name
 from core.excel.problems import FileProblem, Problem, cell_problem
 
 Cell = str | int | float | bool | datetime | None
 
-_ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = (sys.executable, "-X", "utf8", "-m", "core.excel.child")
-_PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "HOME", "LD_LIBRARY_PATH", "TMPDIR")
 _logger = logging.getLogger(__name__)
 
 
@@ -71,26 +67,16 @@ def read_table(data: bytes, *, filename: str, password: str = "", sheet: str | N
 
 
 def _run_child(message: bytes, answer: IO[bytes]) -> None:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command, nothing of the file's in it
-            _COMMAND,
-            input=message,
-            stdout=answer,
-            stderr=subprocess.DEVNULL,
-            cwd=_ROOT,
-            env=environment,
-            timeout=limits.CHILD_SECONDS,
-            check=False,
-        )
+        status = run_child("core.excel.child", message, answer, wall=limits.CHILD_SECONDS)
     except subprocess.TimeoutExpired:
         raise FileProblem("file_time") from None
-    if done.returncode == 0:
+    if status == 0:
         return
-    _logger.warning("excel child ended with %d", done.returncode)
-    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    _logger.warning("excel child ended with %d", status)
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
         raise FileProblem("file_time")
-    raise FileProblem("file_memory" if done.returncode == -signal.SIGABRT else "file_broken")
+    raise FileProblem("file_memory" if status == -signal.SIGABRT else "file_broken")
 
 
 def _table(answer: IO[bytes], filename: str) -> Table:

@@ -7,7 +7,7 @@ shipping.md 5.4.
 
 import re
 import unicodedata
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.excel.cleaning import EXPONENT
@@ -120,12 +120,6 @@ def amount(cell: Cell | Problem) -> int | None | Problem:
 def integer(cell: Cell | Problem) -> int | None | Problem:
     """수량: a whole number from 3, "3", "1,000", "3개"; None when blank."""
     return _whole(cell, _COUNT_WORDS, Problem("number_format", "수량은 3처럼 정수로 입력하세요."))
-
-
-def date_(cell: Cell | Problem) -> date | None | Problem:
-    """날짜: the KST day of every spelling `datetime_` knows."""
-    moment = datetime_(cell)
-    return moment.date() if isinstance(moment, datetime) else moment
 
 
 def datetime_(cell: Cell | Problem) -> datetime | None | Problem:

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 
-from core.calendar import KST
+from core.calendar import short
 from core.events import KINDS, event_model
 from core.korean import josa
+from core.people import named
 
 Phrase = Callable[[str, str], str]
 """Makes a sentence of when and who ("11-22 14:03에 이도윤 님이") and what ("배송중으로 바꿨습니다")."""
@@ -41,11 +42,11 @@ def changed_orders(model: Any, orders: Mapping[int, int], phrase: Phrase) -> dic
 
 def who_did(event: Any) -> str:
     """누가: "이도윤 님이", or "시스템이" for what nobody pressed."""
-    return f"{event.actor.display_name} 님이" if event.actor else "시스템이"
+    return f"{named(event.actor)}이"
 
 
 def _when_and_who(event: Any) -> str:
-    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who_did(event)}"
+    return f"{short(event.at)}에 {who_did(event)}"
 
 
 def _what(event: Any, model: Any) -> str:

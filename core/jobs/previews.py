@@ -11,6 +11,7 @@ from core.exceptions import Conflict, NotFound
 from core.jobs.history import who_did
 from core.jobs.lifecycle import advance, lock_job
 from core.models import Job, JobItem, JobState
+from core.people import named
 
 CLOSED = "preview_closed"
 SEND_AGAIN = "파일을 다시 올려 주세요."
@@ -67,7 +68,7 @@ def thrown_away(job: Job) -> str:
 def _closed_words(job: Job) -> str:
     if job.state in {JobState.DONE, JobState.PARTIAL}:
         # The job's person is who confirmed it; its last move was made by whoever worked on it.
-        who = f"{job.actor.display_name} 님이" if job.actor else "시스템이"
+        who = f"{named(job.actor)}이"
         way_back = _UNDOABLE if job.params.get("undoable") else _FINAL
         return f"{short(job.started_at)}에 {who} {_APPLIED}{way_back}"
     return thrown_away(job) or f"{_last_move(job)} {_WORDS[JobState(job.state)]}"
@@ -80,5 +81,5 @@ def _last_move(job: Job) -> str:
         return "다른 직원이"
     # A worker's moves name nobody: they are those of the person who confirmed the job.
     is_workers = event.actor is None and job.actor is not None and job.state != JobState.CANCELED
-    who = f"{job.actor.display_name} 님이" if is_workers and job.actor else who_did(event)
+    who = f"{named(job.actor)}이" if is_workers else who_did(event)
     return f"{short(event.at)}에 {who}"

@@ -17,8 +17,10 @@ from core.jobs.retry import retrying
 from core.jobs.work import NOT_POSSIBLE, WITH_ITS_GROUP, form_values
 from core.models import Job, JobKind
 from core.state import Outcome, StateGuard, one_preview, previewing
+from core.text import whole_number
 
 MAX_IDS = 2_000
+UNREADABLE = "선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요."
 """Ids in one request (ux.md 2.4)."""
 MAX_ROWS = 20_000
 """Base rows of one act, however they were selected: the preview runs inside the request."""
@@ -68,7 +70,7 @@ def by_ids(text: str, lines: str = "", *, as_of: datetime | None = None) -> Sele
     try:
         rows, single = _pairs(text), _pairs(lines)
     except ValueError:
-        raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.") from None
+        raise BadSelection(UNREADABLE) from None
     if not rows and not single:
         raise BadSelection("처리할 행을 먼저 선택하세요.")
     if len(rows) + len(single) > MAX_IDS:
@@ -247,7 +249,7 @@ def _moved(action: BulkAction, asked: Mapping[int, NewItem], outcome: Outcome) -
 
 
 def _number(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+    number = whole_number(text.strip())
+    if number is None:
         raise ValueError(text)
-    return int(text)
+    return number

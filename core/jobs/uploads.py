@@ -29,6 +29,7 @@ from core.exceptions import Conflict
 from core.jobs import files
 from core.jobs.items import NewItem, Verdict, write_items
 from core.models import ItemResult, Job, JobItem, JobKind, JobState
+from core.people import named
 from core.registry import ByName
 
 APPLIED_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.PARTIAL)
@@ -71,7 +72,6 @@ class Upload(Act):
     unit: ClassVar[str] = "row"
     columns: ClassVar[Sequence[Column]] = ()
     """Columns of the error file, keys as in UploadRow.data; a column 오류 내용 is added."""
-    suffixes: ClassVar[Collection[str]] = (".xlsx", ".xls", ".csv")
 
     @abstractmethod
     def read(self, path: Path, *, options: Mapping[str, Any], actor: Any) -> Iterable[UploadRow]:
@@ -218,7 +218,7 @@ def refuse_applied(*, act: str, digest: str, but: Job | None = None) -> None:
     rival = rivals.exclude(pk=but.pk if but else 0).select_related("actor").order_by("-pk").first()
     if rival is not None:
         when = rival.started_at or rival.finished_at or timezone.now()
-        who = f"{rival.actor.display_name} 님이" if rival.actor else "시스템이"
+        who = f"{named(rival.actor)}이"
         raise AlreadyApplied(f"이 파일은 {short(when)}에 {who} 이미 반영했습니다.")
 
 

@@ -6,6 +6,7 @@ own `lists.py`. `lists.page(name).query(params, user=..., at=...)` is the one ob
 
 from core.lists.declare import NUMBER, TAIL, WORD, DateBasis, Group, ListColumn, ListTab, SearchArm
 from core.lists.filters import Choices, Condition, Count, ListFilterSet, WonRange
+from core.lists.followed import FollowedRows
 from core.lists.page import ListPage, Moved, RowHead
 from core.lists.query import BadParameter, ListQuery, ListRefused
 from core.lists.registry import get_page, lists
@@ -24,6 +25,7 @@ __all__ = [
     "Condition",
     "Count",
     "DateBasis",
+    "FollowedRows",
     "Group",
     "ListColumn",
     "ListFilterSet",

@@ -9,7 +9,6 @@ the same data give the same page on every machine.
 import json
 import os
 import re
-import resource
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -18,21 +17,13 @@ import pylopdf_fonts_ko
 import pypdfium2
 import typst
 
+from core.children import limit
 from core.pdf import limits
 
 FONTS = os.path.dirname(pylopdf_fonts_ko.__file__)
 POINTS_PER_MM = 72 / 25.4
 _RUN = re.compile(r"([0-9A-F])\1{2,}")
 _DARK = bytes(b"1"[0] if grey < 128 else b"0"[0] for grey in range(256))
-
-
-def limit() -> None:
-    """Give up what drawing does not need; the hard limits cannot be raised again."""
-    memory, seconds = limits.CHILD_MEMORY, limits.CHILD_SECONDS
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def draw(template: Path, data: str) -> bytes:
@@ -129,5 +120,5 @@ def main(source: BinaryIO, target: BinaryIO) -> int:
 
 
 if __name__ == "__main__":
-    limit()
+    limit(memory=limits.CHILD_MEMORY, seconds=limits.CHILD_SECONDS)
     sys.exit(main(sys.stdin.buffer, sys.stdout.buffer))

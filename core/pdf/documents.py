@@ -2,20 +2,16 @@
 
 import json
 import logging
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.children import run_child
 from core.exceptions import DomainError
 from core.pdf import limits
 
-_ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = (sys.executable, "-X", "utf8", "-m", "core.pdf.child")
-_PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "HOME", "LD_LIBRARY_PATH", "TMPDIR")
 _logger = logging.getLogger(__name__)
 
 TOO_LARGE = "인쇄할 내용이 너무 많습니다. 나누어 인쇄하세요."
@@ -46,22 +42,13 @@ def _render(template: Path, data: Mapping[str, Any], *, output: str) -> bytes:
     head = json.dumps({"template": str(template.resolve(strict=True)), "output": output}).encode() + b"\n"
     with tempfile.TemporaryFile() as answer:
         try:
-            done = subprocess.run(  # noqa: S603 - a fixed command, nothing of the data's in it
-                _COMMAND,
-                input=head + body,
-                stdout=answer,
-                stderr=subprocess.PIPE,
-                cwd=_ROOT,
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                timeout=limits.CHILD_WALL,
-                check=False,
-            )
+            status = run_child("core.pdf.child", head + body, answer, wall=limits.CHILD_WALL)
         except subprocess.TimeoutExpired:
             raise PdfProblem(TOO_LARGE) from None
         answer.seek(0)
         found = json.loads(answer.readline() or b"{}")
-        if done.returncode or "pages" not in found:
+        if status or "pages" not in found:
             # What the child says of a template's error may hold data; the code of the problem is enough.
-            _logger.warning("pdf child ended with %d: %s", done.returncode, found.get("problem", "no answer"))
+            _logger.warning("pdf child ended with %d: %s", status, found.get("problem", "no answer"))
             raise PdfProblem(TOO_LARGE if found.get("problem") in {"pages", "memory"} else FAILED)
         return answer.read()

@@ -17,11 +17,12 @@ from core.calendar import FIRST_DAY, LAST_DAY
 from core.exceptions import NotFound
 from core.jobs import items, runner, start
 from core.jobs.pages import base_rows
-from core.jobs.selection import BadSelection, Selection, by_filter, by_ids, open_act
+from core.jobs.selection import UNREADABLE, BadSelection, Selection, by_filter, by_ids, open_act
 from core.jobs.shown import TYPED_ABOVE, preview_of, result_of, typed_of
 from core.jobs.work import UnknownAct, act_of
 from core.korean import josa
 from core.models import Job, JobKind, JobState
+from core.text import whole_number
 from core.views.gate import GatedView, is_fragment, refusal
 
 NO_ACT = "없는 처리입니다. 화면을 새로고침하세요."
@@ -219,7 +220,7 @@ def ticked_rows(posted: QueryDict) -> list[int] | None:
     if posted.get("ticked") == "all":
         return None
     texts = [part for value in posted.getlist("ticked") for part in value.split(",")]
-    return [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < 10]
+    return [number for text in texts if (number := whole_number(text, digits=9)) is not None]
 
 
 def _selection(request: HttpRequest, page: ActPage) -> Selection:
@@ -228,13 +229,12 @@ def _selection(request: HttpRequest, page: ActPage) -> Selection:
     if mode == "ids":
         return by_ids(posted.get("rows", ""), posted.get("lines", ""), as_of=seen_at(posted))
     if mode != "filter":
-        raise BadSelection("선택한 행을 알아볼 수 없습니다. 목록을 새로 고친 뒤 다시 선택하세요.")
-    expected = posted.get("expected", "")
+        raise BadSelection(UNREADABLE)
     return by_filter(
         page,
         query=posted.get("query", ""),
         as_of=_instant(posted.get("as_of", "")),
-        expected=int(expected) if expected.isascii() and expected.isdecimal() and len(expected) < 10 else None,
+        expected=whole_number(posted.get("expected", ""), digits=9),
         user=request.user,
     )
 

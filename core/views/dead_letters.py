@@ -10,11 +10,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from core.calendar import KST
+from core.cells import minute_time
 from core.events import KINDS, SUBSCRIBERS, delivery_model, event_model
 from core.exceptions import DomainError
 from core.models.events import DeliveryState
 from core.relay import retry_dead
+from core.text import whole_number
 from core.views.gate import GatedView, UnknownCondition
 
 PAGE_SIZE = 50
@@ -49,7 +50,7 @@ class DeadLetters(GatedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         before = request.GET.get("before", "")
-        if set(request.GET) - {"before"} or not _is_id(before or "1"):
+        if set(request.GET) - {"before"} or whole_number(before or "1") is None:
             raise UnknownCondition("주소에 알 수 없는 조회 조건이 있습니다. 조건을 지우고 다시 조회하세요.")
         rows = delivery_model().objects.filter(state=DeliveryState.DEAD).select_related("order").order_by("-pk")
         found = list((rows.filter(pk__lt=int(before)) if before else rows)[: PAGE_SIZE + 1])
@@ -71,9 +72,10 @@ class RetryView(GatedView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         ids = request.POST.getlist("ids")
-        if not ids or len(ids) > MOST_IDS or not all(_is_id(text) for text in ids):
+        known = [number for text in ids if (number := whole_number(text)) is not None]
+        if not ids or len(ids) > MOST_IDS or len(known) < len(ids):
             raise BadChoice("다시 처리할 전달을 선택하세요.")
-        done = retry_dead(ids=[int(text) for text in ids], at=timezone.now())
+        done = retry_dead(ids=known, at=timezone.now())
         messages.success(request, f"{done:,}건을 다시 처리합니다.")
         return HttpResponseRedirect(reverse("core:dead_letters"))
 
@@ -89,7 +91,7 @@ def _letters(rows: list[Any]) -> list[DeadLetter]:
             news=", ".join(dict.fromkeys(_label(kinds.get(pk, "")) for pk in row.event_ids)),
             attempts=row.attempts,
             error=row.last_error,
-            at=f"{row.created_at.astimezone(KST):%Y-%m-%d %H:%M}",
+            at=minute_time(row.created_at),
         )
         for row in rows
     ]
@@ -104,7 +106,3 @@ def _title(subscriber: str) -> str:
     known = SUBSCRIBERS.get(subscriber)
     words = KOREAN_WORDS.match(known.handle.__doc__ or "") if known else None
     return words.group().strip() if words else subscriber
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 18

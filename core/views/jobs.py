@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from core.calendar import KST
+from core.cells import full_time, minute_time
 from core.exceptions import NotFound
 from core.jobs import files, items, start
 from core.jobs.exports import get_export
@@ -21,14 +21,16 @@ from core.jobs.shown import preview_of, result_of, upload_preview
 from core.jobs.undo import last_undoable, open_undo
 from core.jobs.uploads import get_upload
 from core.models import Job, JobKind, JobState
+from core.people import named
+from core.text import whole_number
 from core.views.acts import CHANGED, NO_JOB, answer_preview, answer_result, apply, find_job, known_act
+from core.views.downloads import XLSX, as_download
 from core.views.gate import GatedView, UnknownCondition, refusal
 
 PAGE_SIZE = 50
 SHOWN_FAILED = 200
 STOP_POLLING = 286
 """htmx stops a poll on this status and still swaps the answer."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSS = {
     JobState.PREVIEW: "s-confirmed",
     JobState.QUEUED: "s-awaiting",
@@ -68,8 +70,8 @@ def job_row(job: Job, *, at: datetime) -> JobRow:
         kind=job.get_kind_display(),
         state="끊김" if is_cut_off else job.state_label,
         css="s-closed" if is_cut_off else CSS[JobState(job.state)],
-        actor=f"{job.actor.display_name} 님" if job.actor else "시스템",  # type: ignore[union-attr]
-        at=f"{job.created_at.astimezone(KST):%Y-%m-%d %H:%M}",
+        actor=named(job.actor),
+        at=minute_time(job.created_at),
         file_name=job.file_name,
         total=job.total,
         done=job.done,
@@ -126,8 +128,8 @@ class JobPage(GatedView):
             "failed_rows": [] if job.kind == JobKind.EXPORT or job.is_open else failed_rows(job, limit=SHOWN_FAILED),
             "upload": upload_preview(job),
             "undone_by": job.undo_jobs.filter(state__in=[JobState.DONE, JobState.PARTIAL]).first(),
-            "started": _clock(job.started_at),
-            "finished": _clock(job.finished_at),
+            "started": full_time(job.started_at),
+            "finished": full_time(job.finished_at),
         }
         if job.state == JobState.PREVIEW:
             act, counts = known_act(job), items.counts(job)
@@ -235,7 +237,7 @@ class FailedFileView(GatedView):
             upload.opened(job=job, request=request)
         answer = StreamingHttpResponse(failed_file(job), content_type=XLSX)
         stem = job.file_name.rpartition(".")[0] if upload is not None else job.label
-        return _named(answer, f"{stem} 실패한 행.xlsx", plain="failed.xlsx")
+        return as_download(answer, f"{stem} 실패한 행.xlsx", plain="failed.xlsx")
 
 
 class FileView(GatedView):
@@ -252,7 +254,7 @@ class FileView(GatedView):
             return refused
         export.opened(job=job, request=request)
         answer = FileResponse(path.open("rb"), content_type=export.content_type)
-        return _named(answer, job.file_name, plain=f"export{export.suffix}")
+        return as_download(answer, job.file_name, plain=f"export{export.suffix}")
 
 
 def permission_of(job: Job) -> str:
@@ -265,19 +267,11 @@ def _no_file() -> HttpResponseBase:
     raise NotFound("받을 수 있는 파일이 없습니다. 보관 기간이 지났으면 다시 내려받으세요.")
 
 
-def _named(answer: Any, name: str, *, plain: str) -> HttpResponseBase:
-    answer["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
-    # A workbook is compressed already.
-    answer["Content-Encoding"] = "identity"
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
 def _conditions(request: HttpRequest) -> dict[str, str]:
     allowed = {"state": JobState.values, "kind": JobKind.values, "mine": ["1"]}
     found = {key: str(value) for key, value in request.GET.items() if value}
     for key, value in found.items():
-        is_row = key == "before" and value.isascii() and value.isdecimal() and len(value) <= 18
+        is_row = key == "before" and whole_number(value) is not None
         if not is_row and value not in allowed.get(key, []):
             raise UnknownCondition("주소에 알 수 없는 조회 조건이 있습니다. 조건을 지우고 다시 조회하세요.")
     return found
@@ -295,7 +289,3 @@ def _choices(key: str, choices: Any, conditions: dict[str, str]) -> list[tuple[s
         )
         for value, label in choices
     ]
-
-
-def _clock(at: datetime | None) -> str:
-    return f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}" if at else ""

@@ -6,7 +6,6 @@ These views ask for no log-in: accounts/lists.py wraps them with the right that 
 import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -25,8 +24,9 @@ from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
 from core.lists.rendering import render_rows
 from core.paging import SIZES
+from core.text import whole_number
+from core.views.downloads import XLSX, as_download
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_POLLED = max(SIZES)
 OVERLAP = timedelta(seconds=15)
 """A change may be committed a little after the instant it carries; rows seen twice do no harm."""
@@ -154,13 +154,7 @@ class ExcelView(ListView):
         rows = write_export(query, file)
         self.page.record_export(request=request, query=query, reason=reason, rows=rows, at=query.at)
         file.seek(0)
-        answer = FileResponse(file, content_type=XLSX)
-        name = quote(file_name(query))
-        answer["Content-Disposition"] = f"attachment; filename=\"{self.page.name}.xlsx\"; filename*=UTF-8''{name}"
-        # The workbook is compressed already; compressing it again costs time and gains nothing.
-        answer["Content-Encoding"] = "identity"
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return as_download(FileResponse(file, content_type=XLSX), file_name(query), plain=f"{self.page.name}.xlsx")
 
     def _form(self, request: HttpRequest, query: ListQuery, form: ReasonForm, *, status: int = 200) -> HttpResponse:
         counts = query.count()
@@ -186,12 +180,12 @@ class ColumnsView(ListView):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        freeze = request.POST.get("freeze", str(self.page.freeze))
+        freeze = whole_number(request.POST.get("freeze", str(self.page.freeze)), digits=2)
         known = {column.key for column in self.page.all_columns}
         columns = request.POST.getlist("columns")
-        if not (freeze.isascii() and freeze.isdecimal() and len(freeze) < 3) or set(columns) - known:
+        if freeze is None or set(columns) - known:
             raise BadParameter("열 설정을 읽을 수 없습니다. 화면을 새로고침하세요.")
-        views.set_columns(page=self.page.name, columns=columns, freeze=int(freeze), user=request.user)
+        views.set_columns(page=self.page.name, columns=columns, freeze=freeze, user=request.user)
         return HttpResponse(status=204)
 
 
@@ -252,6 +246,14 @@ def answer_list(request: HttpRequest, query: ListQuery, *, fragment: str = "") -
     return render(request, template, {"page": view}, status=400 if query.errors else 200)
 
 
+def answer_detail(request: HttpRequest, inside: str, whole: str, context: dict[str, Any]) -> HttpResponse:
+    """상세 응답: the template `inside` for the slide-over of a list, else `whole`, the page."""
+    is_inside = request.headers.get("HX-Request") and request.headers.get("HX-Target") == "detail"
+    answer = render(request, inside if is_inside else whole, context)
+    patch_vary_headers(answer, ["HX-Request", "HX-Target"])
+    return answer
+
+
 def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     """거절 응답: the sentence of an expected error, as a page or as plain text for a fragment."""
     if request.headers.get("HX-Request") or "text/html" not in request.headers.get("Accept", "text/html"):
@@ -265,7 +267,7 @@ def _polled(request: HttpRequest) -> tuple[list[int], datetime]:
     since, ids = request.GET.get("since", ""), request.GET.get("ids", "").split(",")
     if set(request.GET) - {"since", "ids"} or len(ids) > MOST_POLLED:
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
-    if not all(one.isascii() and one.isdecimal() and len(one) < 19 for one in (since, *ids)):
+    if any(whole_number(one) is None for one in (since, *ids)):
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
     if int(since) > 7_000_000_000_000:
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")

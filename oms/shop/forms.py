@@ -7,8 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from core.calendar import kst_date, public_holidays
-from core.forms import DayField, LineField
-from core.korean import josa
+from core.forms import DayField, LineField, required
 from core.models.calendar import HolidayKind
 from orders.models import SalesChannel
 from orders.models.channel import DeadlineKind
@@ -19,7 +18,7 @@ RULE_WITHIN = timedelta(days=3653)
 
 
 def _date(label: str, **words: str) -> DayField:
-    return DayField(label=label, error_messages={"required": f"{josa(label, '을/를')} 입력하세요."} | words)
+    return DayField(label=label, error_messages=required(label) | words)
 
 
 class RuleForm(forms.Form):

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
+from django.db.models import Q
+
 from accounts.models import User
-from core.calendar import KST, business_calendar, public_holidays
+from core.calendar import business_calendar, public_holidays
 from core.models import Holiday, SettingChange
 from core.models.calendar import HolidayKind
+from core.setting_history import ChangeRow, change_rows
 from core.settings_registry import Declared, declared_settings, words
 from orders.models.channel import DeadlineRule
 
-LAST_CHANGES = 20
 HOLIDAY_KEY = "holiday"
 WEEKDAYS = "월화수목금토일"
 
@@ -95,31 +97,15 @@ def links_for(user: User) -> list[tuple[str, list[Link]]]:
     return [(subject, links) for subject, links in found if links]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """변경 이력 한 줄."""
-
-    at: str
-    who: str
-    label: str
-    old: str
-    new: str
-
-
 def changes_of(keys: Sequence[str]) -> list[ChangeRow]:
     """변경 이력 of some keys, newest first; one query."""
-    rows = SettingChange.objects.filter(key__in=keys).select_related("actor").order_by("-at", "-pk")[:LAST_CHANGES]
     declared = {one.key: one for one in declared_settings()}
-    return [
-        ChangeRow(
-            at=when(row.at),
-            who=f"{row.actor.display_name} 님" if isinstance(row.actor, User) else "시스템",
-            label=declared[row.key].label if row.key in declared else OTHER.get(row.key, row.key),
-            old=told(row.old, declared.get(row.key)),
-            new=told(row.new, declared.get(row.key)),
-        )
-        for row in rows
-    ]
+
+    def tell(row: SettingChange) -> tuple[str, str, str]:
+        mine = declared.get(row.key)
+        return mine.label if mine else OTHER.get(row.key, row.key), told(row.old, mine), told(row.new, mine)
+
+    return change_rows(Q(key__in=keys), tell)
 
 
 OTHER = {"deadline_rule": "기한 규칙", HOLIDAY_KEY: "휴일"}
@@ -134,11 +120,6 @@ def _described(value: Mapping[str, Any]) -> str:
     if "days" in value:
         return f"{value['channel']} {value['kind']} {value['days']}일, {value['from']}부터"
     return " ".join(str(part) for part in value.values())
-
-
-def when(at: datetime) -> str:
-    """일시: `2026-11-21 14:20` in Seoul."""
-    return f"{at.astimezone(KST):%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,20 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import LOGIN_ONLY, PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, LOGIN_ONLY, PermissionRequired, SettingsPage, staff_of
 from core.calendar import clear_holiday, kst_date, set_holiday
 from core.exceptions import DomainError, NotFound
 from core.korean import josa
 from core.models import Holiday
 from core.models.calendar import HolidayKind
 from core.options import MESSAGES
-from core.setting_forms import SettingsForm
-from core.settings_registry import Declared, change_settings, declared_settings, get_settings, note_change
+from core.setting_forms import SettingsForm, settings_form
+from core.settings_registry import change_settings, declared_settings, note_change
+from core.text import whole_number
 from oms.shop.forms import FIRST_YEAR, LAST_YEAR, HolidayForm, RuleForm
 from oms.shop.pages import HOLIDAY_KEY, changes_of, day_rows, links_for, rule_rows
 from orders.models.channel import DeadlineKind, DeadlineRule
@@ -27,7 +28,6 @@ from payments.options import MONEY
 from shipping.options import PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
 
 SHOP = "shop"
-EDIT = "settings.edit"
 
 
 class SettingsIndex(PermissionRequired):
@@ -37,19 +37,6 @@ class SettingsIndex(PermissionRequired):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "settings/index.html", {"title": "설정", "groups": links_for(staff_of(request))})
-
-
-class SettingsPage(PermissionRequired):
-    """설정 화면의 바탕: everybody with the right looks, only who may edit posts."""
-
-    permission = "settings.view"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST":
-            refused = refusal(request, EDIT)
-            if refused is not None:
-                return refused
-        return super().dispatch(request, *args, **kwargs)
 
 
 class GroupPage(SettingsPage):
@@ -81,20 +68,15 @@ class GroupPage(SettingsPage):
         return redirect(request.path)
 
     def form(self, data: Any = None) -> SettingsForm:
-        declared = self.declared()
-        return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
-
-    def declared(self) -> list[Declared]:
-        """What the page sets, group by group."""
-        return [one for group in self.groups for one in declared_settings(group)]
+        return settings_form(*self.groups, data=data)
 
     def answer(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
-        keys = [one.key for one in self.declared()]
+        keys = [one.key for group in self.groups for one in declared_settings(group)]
         shown = {
             "title": self.title,
             "form": context.pop("form", None) or self.form(),
             "changes": changes_of([*keys, *self.history]),
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         return render(request, self.template, shown | self.more() | context, status=status)
 
@@ -231,7 +213,7 @@ class HolidayPage(SettingsPage):
             "days": day_rows(year),
             "form": form,
             "changes": changes_of([HOLIDAY_KEY]),
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         return render(request, "settings/holidays.html", context, status=status)
 
@@ -252,4 +234,4 @@ def _shown(holiday: Holiday | None) -> dict[str, str] | None:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    return whole_number(text, digits=9) or 0

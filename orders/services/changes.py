@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db.models import F
 
-from core.calendar import KST, kst_date, kst_day_range
+from core.calendar import kst_date, kst_day_range, short
 from core.events import record
 from core.exceptions import Conflict, DomainError, NotAllowed
 from core.models import Job
+from core.people import named
 from core.state import Change, Outcome, missing, move
 from orders import events
 from orders.models import DelayNotice, Order, OrderEvent, OrderLine, StaffMemo
@@ -219,5 +220,4 @@ def _last_recipient_change(order: Order, *, since: int) -> OrderEvent | None:
 
 
 def _changed_by(event: OrderEvent) -> str:
-    who = f"{event.actor.display_name} 님이" if event.actor else "시스템이"
-    return f"{event.at.astimezone(KST):%m-%d %H:%M}에 {who} 먼저 수정했습니다. 내 값과 비교해 주세요."
+    return f"{short(event.at)}에 {named(event.actor)}이 먼저 수정했습니다. 내 값과 비교해 주세요."

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired
 from core.masking import mask_text
 from core.phones import format_phone
+from core.views.lists import answer_detail
 from orders.detail import detail_context, find_order
 from orders.models import Order, StaffMemo
 from orders.views.reveal import Clear, Reveal
@@ -24,10 +23,7 @@ class OrderDetailView(PermissionRequired):
 
     def get(self, request: HttpRequest, number: str) -> HttpResponse:
         context = detail_context(request, find_order(number), at=timezone.now())
-        is_fragment = request.headers.get("HX-Request") and request.headers.get("HX-Target") == "detail"
-        answer = render(request, "orders/_detail.html" if is_fragment else "orders/detail.html", context)
-        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
-        return answer
+        return answer_detail(request, "orders/_detail.html", "orders/detail.html", context)
 
 
 class RevealView(Reveal):

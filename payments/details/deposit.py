@@ -10,6 +10,7 @@ from core.actions import actions_for
 from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name, mask_text
+from core.people import named
 from orders.columns import order_url
 from orders.models import Order, OrderLine
 from orders.states import CSS, LineState
@@ -88,7 +89,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
         "rows": f"{deposit.pk}:{deposit.version}",
         "page_name": "deposits",
         "decided": cells.short_time(deposit.decided_at, at),
-        "decided_by": f"{deposit.decided_by.display_name} 님" if deposit.decided_by else "시스템",
+        "decided_by": named(deposit.decided_by),
     }
 
 
@@ -170,7 +171,7 @@ def returns_of(deposit: BankDeposit) -> list[dict[str, Any]]:
             "css": REFUND_CSS[RefundState(one.state)],
             "label": one.get_state_display(),
             "amount": one.amount,
-            "who": f"{one.requested_by.display_name} 님" if one.requested_by else "시스템",
+            "who": named(one.requested_by),
             "when": cells.full_time(one.requested_at)[:16],
             "reason": one.reason,
             "account": account_row(one),

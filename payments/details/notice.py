@@ -10,6 +10,7 @@ from core.events import event_model
 from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
+from core.people import named
 from orders.columns import order_url
 from payments.bodies import CHARSETS, charset_of, flat, kept_text
 from payments.columns.notices import notice_url, request_url
@@ -127,10 +128,7 @@ def notice_context(notice: PgNotice, *, user: Any, wanted: str) -> dict[str, Any
             {"label": ProblemKind(one.kind).label, "url": problem_url(one.pk), "is_open": one.resolved_at is None}
             for one in problems
         ],
-        "replays": [
-            {"who": f"{one.actor.display_name} 님" if one.actor else "시스템", "when": cells.full_time(one.at)}
-            for one in replays
-        ],
+        "replays": [{"who": named(one.actor), "when": cells.full_time(one.at)} for one in replays],
         "buttons": [Button(one.name, one.label, one.style) for one in actions_for(PgNotice, {notice.state}, user)],
         "rows": f"{notice.pk}:{notice.claim}",
         "page_name": "notices",

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 
 from core import cells
 from core.models import SettingChange
+from core.setting_history import ChangeRow, change_rows
+from core.settings_registry import words
 from payments.adapters.registry import FEEDS, PGS, PROVIDERS
 from payments.forms.pg_accounts import OPTIONS
 from payments.models import PgAccount, PgRequest
@@ -18,7 +20,6 @@ from payments.services.pg_accounts import KEYS_LOST, readable_keys
 DENIED_DAYS = 7
 MOST_DENIED = 10
 _newest = PgRequest.objects.filter(account=OuterRef("pk")).order_by("-at", "-pk").values("at")[:1]
-LAST_CHANGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def account_context(account: PgAccount, *, at: datetime) -> dict[str, Any]:
         "registering_until": cells.full_time(account.registering_until) if is_registering else "",
         "denied": denied_rows(account, at=at),
         "denied_days": DENIED_DAYS,
-        "changes": change_rows(f"{HISTORY}:{account.code}:", LABELS),
+        "changes": changes_of(f"{HISTORY}:{account.code}:", LABELS),
     }
 
 
@@ -102,24 +103,10 @@ def denied_rows(account: PgAccount, *, at: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def change_rows(prefix: str, labels: Mapping[str, str]) -> list[dict[str, str]]:
+def changes_of(prefix: str, labels: Mapping[str, str]) -> list[ChangeRow]:
     """변경 이력 under keys that begin so, newest first; one query."""
-    rows = SettingChange.objects.filter(key__startswith=prefix).select_related("actor")
-    return [
-        {
-            "at": cells.full_time(one.at)[:16],
-            "who": f"{one.actor.display_name} 님" if one.actor else "시스템",  # type: ignore[union-attr]
-            "label": labels.get(one.key.rpartition(":")[2], one.key),
-            "old": _words(one.old),
-            "new": _words(one.new),
-        }
-        for one in rows.order_by("-at", "-pk")[:LAST_CHANGES]
-    ]
 
+    def tell(row: SettingChange) -> tuple[str, str, str]:
+        return labels.get(row.key.rpartition(":")[2], row.key), words(row.old), words(row.new)
 
-def _words(value: Any) -> str:
-    if value is None:
-        return "없음"
-    if isinstance(value, bool):
-        return "사용" if value else "사용 안 함"
-    return str(value) or "비어 있음"
+    return change_rows(Q(key__startswith=prefix), tell)

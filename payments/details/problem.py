@@ -7,6 +7,7 @@ from core import cells
 from core.actions import actions_for
 from core.exceptions import NotFound
 from core.lists import Button
+from core.people import named
 from orders.columns import order_url
 from orders.states import CSS, LineState
 from payments.columns.notices import notice_url
@@ -49,7 +50,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
     """예외 내용: facts, the order, what was decided or what the person may decide."""
     is_open, order = problem.resolved_at is None, problem.order
     steps, stage = (order.steps, order.stage) if order else (None, None)
-    who = f"{problem.resolved_by.display_name} 님" if problem.resolved_by else "시스템"
+    who = named(problem.resolved_by)
     refund = problem.refunds.exclude(state=RefundState.WITHDRAWN).first()
     payment = problem.payment
     may_refund = is_open and problem.kind in TO_REFUND and user.has_perm(RESOLVE) and user.has_perm(REFUND)

@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
+from core.forms import required
 from core.masking import mask_account
 from payments.adapters.registry import FEEDS
 from payments.banks import BANK_NAMES
-from payments.forms.fields import AccountNumberField, AccountSettingsForm, required
+from payments.forms.fields import AccountNumberField, AccountSettingsForm
 from payments.models import BankAccount, PgAccount
 from payments.services.deposits.bank_settings import BankFacts
 

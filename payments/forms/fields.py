@@ -8,16 +8,11 @@ from django import forms
 from django.utils.dateparse import parse_datetime
 
 from core.form_words import STALE
-from core.korean import josa
+from core.forms import required
 
 CODE: Final = re.compile(r"[a-z][a-z0-9-]{1,19}")
 NUMBER: Final = re.compile(r"[0-9]{6,20}", re.ASCII)
 _GAPS: Final = re.compile(r"[\s-]")
-
-
-def required(label: str) -> dict[str, str]:
-    """필수 항목: the sentence for a field that was left empty."""
-    return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
 class AccountNumberField(forms.CharField):

@@ -5,9 +5,10 @@ from typing import Any
 
 from django import forms
 
+from core.forms import required
 from payments.adapters.registry import FEEDS, PROVIDERS
 from payments.banks import banks_at
-from payments.forms.fields import AccountSettingsForm, required
+from payments.forms.fields import AccountSettingsForm
 from payments.models import PgAccount
 from payments.services.gateway.pg_settings import NO_SANDBOX, PREVIOUS_OF, AccountFacts, facts
 from payments.services.pg_accounts import sandboxes_count

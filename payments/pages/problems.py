@@ -6,12 +6,11 @@ from typing import Any, ClassVar
 from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.lists import LoggedPage
-from core.lists import NUMBER, DateBasis, Group, ListTab, RowHead, SearchArm, Sort, lists
+from core.lists import NUMBER, DateBasis, FollowedRows, Group, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.problems import COLUMNS, GROUPS, PATHS, ProblemRecord
 from payments.filters.problems import ProblemFilter
 from payments.models import MoneyProblem
 from payments.pages.notices import REFERENCE
-from payments.pages.rows import FollowedRows
 from payments.services.cases.resolving import asked
 from payments.states import ProblemStage
 

@@ -10,10 +10,9 @@ from django.db.models import Q, QuerySet
 from accounts.lists import LoggedPage
 from core import cells
 from core.exceptions import Conflict
-from core.lists import NUMBER, DateBasis, Group, ListQuery, ListTab, RowHead, SearchArm, Sort, lists
+from core.lists import NUMBER, DateBasis, FollowedRows, Group, ListQuery, ListTab, RowHead, SearchArm, Sort, lists
 from payments.columns.refunds import COLUMNS, PATHS, RefundRecord, refund_name
 from payments.models import Refund
-from payments.pages.rows import FollowedRows
 from payments.services.refunds.listing import listings, note_listed
 from payments.states import RefundState, RefundWay
 

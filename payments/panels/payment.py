@@ -13,6 +13,7 @@ from core.jobs.pages import OrderRows
 from core.lists import Button
 from core.masking import mask_name
 from core.panels import Panel, register
+from core.people import named
 from orders.states import CLOSED, LOCK_BIT, LineState, LockKind, PaymentMethod
 from orders.why import Why, why_order
 from payments.details.payment_box import (
@@ -73,7 +74,7 @@ class PaymentPanel(Panel):
                     "kind": _kind_of(entry),
                     "amount": entry.amount,
                     "when": short(entry.at),
-                    "who": f"{entry.actor.display_name} 님" if entry.actor else "시스템",
+                    "who": named(entry.actor),
                     "reason": entry.reason,
                 }
                 for entry in entries

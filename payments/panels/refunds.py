@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from core.calendar import short
 from core.panels import Panel, register
+from core.people import named
 from orders.states import BIT, LineState
 from payments.details.refund_account import REVEAL, account_row
 from payments.models import Refund, RefundCalculation
@@ -31,7 +32,7 @@ class RefundPanel(Panel):
                     "state": refund.get_state_display(),
                     "way": refund.get_way_display(),
                     "when": short(refund.completed_at or refund.requested_at),
-                    "who": f"{refund.requested_by.display_name} 님" if refund.requested_by else "시스템",
+                    "who": named(refund.requested_by),
                     "reason": refund.reason,
                     "error": refund.last_error if refund.state in {RefundState.FAILED, RefundState.UNKNOWN} else "",
                 }

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
 from payments.details.bank_accounts import bank_account_rows
-from payments.details.pg_accounts import change_rows
+from payments.details.pg_accounts import changes_of
 from payments.forms.bank_accounts import BankAccountForm
 from payments.models import BankAccount
 from payments.services.deposits import bank_settings
@@ -108,7 +108,7 @@ class BankAccountEdit(PermissionRequired):
             "subtitle": account.code,
             "form": form or BankAccountForm(account=account),
             "action_url": "",
-            "changes": change_rows(f"{bank_settings.HISTORY}:{account.code}:", bank_settings.LABELS),
+            "changes": changes_of(f"{bank_settings.HISTORY}:{account.code}:", bank_settings.LABELS),
         }
         return render(request, "payments/bank_account.html", context, status=status)
 

@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import Conflict, DomainError
 from core.jobs.shown import Result
+from core.text import whole_number
 from core.views.gate import is_fragment, refuse
-from core.views.lists import refused
+from core.views.lists import answer_detail, refused
 from orders.views.reveal import Clear, Reveal
 from payments.details.deposit import MATCH, RETURN, clear_names, detail_context, find_deposit, return_form
 from payments.forms.deposits import AllocateForm
@@ -38,10 +38,7 @@ class DepositDetail(PermissionRequired):
         except DomainError as error:
             return refused(request, error)
         context = detail_context(deposit, user=staff_of(request), at=timezone.now())
-        inside = is_fragment(request) and request.headers.get("HX-Target") == "detail"
-        answer = render(request, "payments/_deposit.html" if inside else "payments/deposit.html", context)
-        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
-        return answer
+        return answer_detail(request, "payments/_deposit.html", "payments/deposit.html", context)
 
 
 class DepositReveal(Reveal):
@@ -166,10 +163,10 @@ class DepositRematch(DepositAct):
 
 def _seen_version(request: HttpRequest) -> int:
     """본 버전 of the deposit, which the forms bear beside what a person types. Raises DomainError without one."""
-    text = request.POST.get("version", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 11):
+    version = whole_number(request.POST.get("version", ""), digits=10)
+    if version is None:
         raise DomainError(OLD_SCREEN, code="bad_form")
-    return int(text)
+    return version
 
 
 def _first_error(form: Any) -> str:

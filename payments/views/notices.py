@@ -3,24 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
-from core.views.gate import is_fragment
-from core.views.lists import refused
+from core.views.lists import answer_detail, refused
 from orders.views.reveal import Clear, Reveal
 from payments.bodies import decoded, form_lines
 from payments.details.notice import charset_for, find_notice, find_request, notice_context, request_context
-
-
-def shown(request: HttpRequest, inside: str, whole: str, context: dict[str, Any]) -> HttpResponse:
-    """상세 응답: the slide-over for htmx, else the page."""
-    is_inside = is_fragment(request) and request.headers.get("HX-Target") == "detail"
-    answer = render(request, inside if is_inside else whole, context)
-    patch_vary_headers(answer, ["HX-Request", "HX-Target"])
-    return answer
 
 
 class NoticeDetail(PermissionRequired):
@@ -34,7 +23,7 @@ class NoticeDetail(PermissionRequired):
         except DomainError as error:
             return refused(request, error)
         context = notice_context(notice, user=staff_of(request), wanted=request.GET.get("charset", ""))
-        return shown(request, "payments/_notice.html", "payments/notice.html", context)
+        return answer_detail(request, "payments/_notice.html", "payments/notice.html", context)
 
 
 class RequestDetail(PermissionRequired):
@@ -48,7 +37,7 @@ class RequestDetail(PermissionRequired):
         except DomainError as error:
             return refused(request, error)
         context = request_context(found, user=staff_of(request), wanted=request.GET.get("charset", ""))
-        return shown(request, "payments/_notice.html", "payments/notice.html", context)
+        return answer_detail(request, "payments/_notice.html", "payments/notice.html", context)
 
 
 class BodyReveal(Reveal):

@@ -11,7 +11,7 @@ from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import Conflict, DomainError
 from core.jobs.shown import Result
 from core.views.gate import is_fragment
-from core.views.lists import refused
+from core.views.lists import answer_detail, refused
 from payments.columns.problems import problem_url
 from payments.details.problem import REFUND, find_problem, problem_context
 from payments.forms.refunds import RefundForm
@@ -19,7 +19,6 @@ from payments.models import MoneyProblem, Refund
 from payments.services.cases import resolving
 from payments.services.refunds.requesting import NO_ACCOUNT, NO_ACCOUNT_TO_BANK
 from payments.states import RefundState
-from payments.views.notices import shown
 
 CHANGED = "oms:changed"
 WAITS = "환불을 신청했습니다. 환불 관리에서 승인하면 돈이 나갑니다."
@@ -93,6 +92,6 @@ def _answer(
         answer = render(request, "payments/_problem_form.html", context)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#problem-ask", "innerHTML"
     else:
-        answer = shown(request, "payments/_problem.html", "payments/problem.html", context)
+        answer = answer_detail(request, "payments/_problem.html", "payments/problem.html", context)
     answer.status_code = status
     return answer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, QuerySet
 
-from core.calendar import KST
+from core.cells import full_time
 from products.models import MovementKind, Product, StockMovement, Variant
 from products.services.lookup import available
 
@@ -122,7 +122,7 @@ def _read_cursor(cursor: str) -> tuple[int, int]:
 def _movement_row(movement: StockMovement, left: int) -> MovementRow:
     return MovementRow(
         pk=movement.pk,
-        at=f"{movement.at.astimezone(KST):%Y-%m-%d %H:%M:%S}",
+        at=full_time(movement.at),
         kind=MovementKind(movement.kind).label,
         on_hand=_signed(movement.on_hand),
         demand=_signed(movement.demand),

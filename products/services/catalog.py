@@ -15,6 +15,7 @@ from core.calendar import KST
 from core.events import event_model, record
 from core.exceptions import Conflict, NotFound
 from core.locks import locked, locking
+from core.people import named
 from core.state import Change, Outcome
 from products.events import PRODUCT_CREATED, PRODUCT_EDITED
 from products.models import Product, StockLevel, Variant
@@ -157,7 +158,7 @@ def _assign(row: Product | Variant, wanted: Mapping[str, Any], *, prefix: str) -
 def _who_was_first(product: Product) -> str:
     history = event_model().objects.filter(subject=Product.event_subject, subject_id=product.pk)
     last = history.select_related("actor").order_by("-version").first()
-    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"
+    who = f"{named(last.actor if last else None)}이"
     when = f" {last.at.astimezone(KST):%H:%M}에" if last else ""
     return f"{who}{when} 먼저 수정했습니다. 내 값과 비교해 주세요."
 

@@ -17,6 +17,7 @@ from core.calendar import short
 from core.events import record
 from core.exceptions import Conflict, DomainError
 from core.locks import locking
+from core.people import named
 from core.state import Change, Outcome, is_preview
 from products.events import STOCK_CHANGED
 from products.models import MovementKind, StockLevel, StockMovement
@@ -172,7 +173,7 @@ def _overtaken(level: StockLevel) -> str:
         .order_by("-pk")
         .first()
     )
-    who = f"{last.actor.display_name} 님이" if last and last.actor else "시스템이"  # type: ignore[union-attr]
+    who = f"{named(last.actor if last else None)}이"
     when = f"{short(last.at)}에 " if last else ""
     return f"화면을 연 뒤 {when}{who} 재고를 바꿔 실재고가 {level.on_hand:,}개입니다. 다시 확인하고 입력하세요."
 

@@ -28,16 +28,6 @@ def variants_by_sku(skus: Collection[str]) -> dict[str, int]:
     return dict(Variant.objects.filter(sku__in=set(skus)).values_list("sku", "pk"))
 
 
-def variants_by_barcode(barcodes: Collection[str]) -> dict[str, list[int]]:
-    """바코드로 찾기: {barcode: variant ids}, ids ascending; several variants may share a printed barcode."""
-    found: dict[str, list[int]] = {}
-    wanted = {barcode for barcode in barcodes if barcode}
-    rows = Variant.objects.filter(barcode__in=wanted, is_active=True).order_by("pk").values_list("barcode", "pk")
-    for barcode, pk in rows:
-        found.setdefault(barcode, []).append(pk)
-    return found
-
-
 def matching(variants: QuerySet[Variant], text: str) -> QuerySet[Variant]:
     """품목 검색: variants whose codes begin with the text, or whose product is called so, word by word."""
     text = clean_text(text, LONGEST_SEARCH)

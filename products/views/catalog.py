@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
+from core.text import whole_number
 from products.forms import VARIANTS_PER_FORM, NewVariantFormSet, ProductEditForm, ProductForm, VariantFormSet
 from products.models import Product, SaleState, Variant
 from products.pages.product import find_product, ledger, variant_rows, variants_of
@@ -148,9 +149,8 @@ class ProductEdit(PermissionRequired):
 
 def page_of(product: Product, request: HttpRequest) -> list[Variant]:
     """품목 한 쪽: the fifty variants that `?page=` names; the first ones for anything else."""
-    typed = request.GET.get("page", "1")
-    number = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 5 else 1
-    start = (max(number, 1) - 1) * VARIANTS_PER_FORM
+    number = whole_number(request.GET.get("page", "1"), digits=4) or 1
+    start = (number - 1) * VARIANTS_PER_FORM
     return list(variants_of(product)[start : start + VARIANTS_PER_FORM])
 
 
@@ -189,5 +189,4 @@ def _edit_page(
 
 
 def _pk(row: Any) -> int:
-    text = str(row["pk"].value())
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+    return whole_number(str(row["pk"].value())) or 0

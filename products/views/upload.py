@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
@@ -12,7 +11,7 @@ from django.urls import reverse
 from accounts.access import PermissionRequired
 from accounts.file_pages import FilePage, FilePreview, gone, tabs, upload_job
 from core.models import ItemResult, JobItem
-from core.views.lists import XLSX
+from core.views.downloads import XLSX, as_download
 from products.forms import StockFileForm
 from products.uploads import StockUpload
 
@@ -84,7 +83,4 @@ class StockErrors(PermissionRequired):
         if job is None:
             return gone(request)
         answer = StreamingHttpResponse(UPLOAD.error_file(job), content_type=XLSX)
-        name = quote(f"오류 {job.file_name.rpartition('.')[0]}.xlsx")
-        answer["Content-Disposition"] = f"attachment; filename=\"errors.xlsx\"; filename*=UTF-8''{name}"
-        answer["Content-Encoding"] = "identity"
-        return answer
+        return as_download(answer, f"오류 {job.file_name.rpartition('.')[0]}.xlsx", plain="errors.xlsx")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.cutting import cut, digits_of
-from core.http import BadResponse, Client, Response
+from core.http import Client, Response
 from shipping.adapters.base import TrackResult
 from shipping.adapters.epost_wire import (
     HEADERS,
@@ -19,15 +19,14 @@ from shipping.adapters.epost_wire import (
     TEST_NUMBER,
     Leaves,
     Unsendable,
+    ask,
     error_of,
     first,
-    leaves_of,
     reg_data,
 )
 from shipping.adapters.issuing import Box, FeePayer, Issued, IssueOutcome, Party, Routing
 from shipping.adapters.wire import (
     SEOUL,
-    call,
     checked_secret,
     hidden,
     malformed,
@@ -194,7 +193,7 @@ class EpostIssuer:
                 f"{field}에 & 또는 = 기호가 있어 우체국에 보낼 수 없습니다. 기호를 빼거나 다른 말로 고쳐 주세요.",
                 detail=f"& or = in {problem}",
             )
-        answer = call(
+        told = ask(
             self._client,
             "POST",
             path,
@@ -204,12 +203,9 @@ class EpostIssuer:
             fields={"key": self._key, "regData": data},
             timeout=TIMEOUT,
         )
-        if isinstance(answer, TrackResult):
-            return not_issued(answer)
-        try:
-            leaves = leaves_of(answer)
-        except BadResponse as problem:
-            return not_issued(malformed(str(problem), answer, secrets=secrets))
+        if isinstance(told, TrackResult):
+            return not_issued(told)
+        leaves, answer = told
         if not any(text for _, text in leaves):
             return not_issued(malformed("an empty answer", answer, secrets=secrets))
         code, message = error_of(leaves)

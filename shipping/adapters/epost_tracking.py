@@ -6,11 +6,10 @@ Names of senders and recipients come along in both and are left where they are.
 import re
 from typing import Final
 
-from core.http import BadResponse, Client, Response
+from core.http import Client, Response
 from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
-from shipping.adapters.epost_wire import HEADERS, Leaves, error_of, first, grouped, leaves_of
+from shipping.adapters.epost_wire import HEADERS, Leaves, ask, error_of, first, grouped
 from shipping.adapters.wire import (
-    call,
     checked_secret,
     failure_of_message,
     hidden,
@@ -57,7 +56,7 @@ class EpostTrace:
             return unasked
         secrets = {self._key}
         params = {"regkey": self._key, "target": carrier, "query": number}
-        answer = call(
+        told = ask(
             self._client,
             "GET",
             _TRACE_PATH,
@@ -66,12 +65,9 @@ class EpostTrace:
             headers=HEADERS,
             params=params,
         )
-        if isinstance(answer, TrackResult):
-            return answer
-        try:
-            leaves = leaves_of(answer)
-        except BadResponse as problem:
-            return malformed(str(problem), answer, secrets=secrets)
+        if isinstance(told, TrackResult):
+            return told
+        leaves, answer = told
         failure = _failure(leaves, secrets)
         if failure:
             return failure
@@ -99,14 +95,8 @@ class EpostOpen:
             return unasked
         secrets = {self._key}
         params = {"serviceKey": self._key, "rgist": number}
-        answer = call(self._client, "GET", _OPEN_PATH, is_repeatable=True, secrets=secrets, params=params)
-        if isinstance(answer, TrackResult):
-            return answer
-        try:
-            leaves = leaves_of(answer)
-        except BadResponse as problem:
-            return malformed(str(problem), answer, secrets=secrets)
-        return self._read(leaves, answer, number)
+        told = ask(self._client, "GET", _OPEN_PATH, is_repeatable=True, secrets=secrets, params=params)
+        return told if isinstance(told, TrackResult) else self._read(*told, number)
 
     def _read(self, leaves: Leaves, answer: Response, number: str) -> TrackResult:
         secrets = {self._key}

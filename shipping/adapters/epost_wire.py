@@ -6,7 +6,7 @@ of the account's security key. Nothing in it escapes, so `&` and `=` cannot be p
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import SEED
@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from core.http import BadResponse, Response
-from shipping.adapters.wire import clean, readable_text
+from core.http import BadResponse, Client, Response
+from shipping.adapters.base import TrackResult
+from shipping.adapters.wire import call, clean, malformed, readable_text
 
 KEY_BYTES: Final = 16
 BLOCK: Final = 16
@@ -48,6 +49,19 @@ def seed_ecb(plain: bytes, *, key: bytes) -> bytes:
     """SEED-128 (RFC 4269) in ECB, the last block filled up with zero bytes; `key` has 16 bytes."""
     encryptor = Cipher(SEED(key), modes.ECB()).encryptor()
     return encryptor.update(plain + bytes(-len(plain) % BLOCK)) + encryptor.finalize()
+
+
+def ask(
+    client: Client, method: str, path: str, *, secrets: Collection[str], **request: Any
+) -> tuple[Leaves, Response] | TrackResult:
+    """호출: the innermost tags of a readable answer with the answer itself, or the failure; `request` as of `call`."""
+    answer = call(client, method, path, secrets=secrets, **request)
+    if isinstance(answer, TrackResult):
+        return answer
+    try:
+        return leaves_of(answer), answer
+    except BadResponse as problem:
+        return malformed(str(problem), answer, secrets=secrets)
 
 
 def leaves_of(response: Response) -> Leaves:

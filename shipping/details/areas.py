@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from core.setting_history import ChangeRow
 from core.settings_registry import declared_settings
 from orders.states import RemoteZone
 from shipping.columns.shipments import courier_name
-from shipping.details.history import ChangeRow, changes_of
+from shipping.details.history import changes_of
 from shipping.models import AreaLevel, RemoteArea
 from shipping.options import REMOTE_GROUP
 from shipping.services.area_rules import HISTORY

@@ -1,27 +1,12 @@
 """변경 이력 of rows that staff keep: couriers and status rules."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
 
-from accounts.models import User
-from core.calendar import KST
 from core.models import SettingChange
-
-LAST_CHANGES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """변경 이력 한 줄."""
-
-    at: str
-    who: str
-    label: str
-    old: str
-    new: str
+from core.setting_history import ChangeRow, change_rows
 
 
 def changes_of(
@@ -31,18 +16,11 @@ def changes_of(
 
     `settings` are keys of plain values that are told as well.
     """
-    mine = Q(key=key) if key else Q(key__startswith=prefix) | Q(key__in=settings)
-    rows = SettingChange.objects.filter(mine)
-    return [
-        ChangeRow(
-            at=f"{row.at.astimezone(KST):%Y-%m-%d %H:%M}",
-            who=f"{row.actor.display_name} 님" if isinstance(row.actor, User) else "시스템",
-            label=labels.get(row.key, row.key.removeprefix(prefix)),
-            old=_said(row.old, row.new),
-            new=_said(row.new, row.old),
-        )
-        for row in rows.select_related("actor").order_by("-at", "-pk")[:LAST_CHANGES]
-    ]
+
+    def tell(row: SettingChange) -> tuple[str, str, str]:
+        return labels.get(row.key, row.key.removeprefix(prefix)), _said(row.old, row.new), _said(row.new, row.old)
+
+    return change_rows(Q(key=key) if key else Q(key__startswith=prefix) | Q(key__in=settings), tell)
 
 
 def _said(value: Any, other: Any) -> str:

@@ -6,17 +6,12 @@ from django import forms
 from django.utils import timezone
 
 from core.calendar import kst_date
-from core.forms import DayField, LineField
+from core.forms import DayField, LineField, ZipField
 from orders.states import RemoteZone
 from shipping.couriers import COURIERS
 from shipping.models import AreaLevel
 
-ZIP = "우편번호는 숫자 5자리로 입력하세요."
 MOST = 1_000_000
-
-
-def _zip_field(label: str) -> forms.RegexField:
-    return forms.RegexField(r"\A[0-9]{5}\Z", label=label, required=False, error_messages={"invalid": ZIP})
 
 
 class AreaForm(forms.Form):
@@ -31,8 +26,8 @@ class AreaForm(forms.Form):
     text = LineField(
         label="주소의 말", required=False, max_length=100, help_text="예: 울릉읍, 한산면. 띄어쓰기는 보지 않습니다."
     )
-    zip_from = _zip_field("우편번호 처음")
-    zip_to = _zip_field("우편번호 끝")
+    zip_from = ZipField(label="우편번호 처음", required=False)
+    zip_to = ZipField(label="우편번호 끝", required=False)
     courier = forms.ChoiceField(label="택배사", required=False)
     zone = forms.TypedChoiceField(
         label="권역", choices=RemoteZone.choices, coerce=int, help_text="내륙을 고르면 넓은 규칙에서 뺍니다."

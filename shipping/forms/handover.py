@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from core.forms import LineField
-from core.phones import is_phone, normalize_phone
+from core.forms import LineField, PhoneField
 from orders.states import DeliveryMethod
 from shipping.services.seals import CODE_DIGITS
 
@@ -19,13 +18,7 @@ class RiderForm(forms.Form):
     sealed_fields: ClassVar[Collection[str]] = ("phone",)
 
     carried_by = LineField(label="퀵 업체나 담당자", required=False, max_length=60)
-    phone = LineField(label="기사나 담당자 연락처", required=False, max_length=20, help_text="모르면 비워 둡니다.")
-
-    def clean_phone(self) -> str:
-        text = self.cleaned_data["phone"]
-        if text and not is_phone(normalize_phone(text)):
-            raise forms.ValidationError("전화번호는 010-1234-5678처럼 입력하세요.")
-        return normalize_phone(text)
+    phone = PhoneField(label="기사나 담당자 연락처", required=False, help_text="모르면 비워 둡니다.")
 
 
 class HandedForm(forms.Form):

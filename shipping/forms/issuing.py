@@ -5,8 +5,7 @@ from typing import Any
 
 from django import forms
 
-from core.forms import LineField
-from core.korean import josa
+from core.forms import LineField, required
 from shipping.couriers import COURIERS
 from shipping.models import CourierContract
 from shipping.services.issuing import issuers
@@ -99,7 +98,7 @@ class ContractForm(forms.Form):
         for name, label in issuers.KEYS.get(mode, ()):
             self.fields[f"option_{name}"] = forms.CharField(
                 label=label, max_length=300, required=contract is None, widget=widget, help_text=kept,
-                error_messages={"required": f"{josa(label, '을/를')} 입력하세요."},
+                error_messages=required(label),
             )  # fmt: skip
 
     def clean_code(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from core.korean import josa
+from core.forms import required
 from shipping.models import TrackingAccount
 from shipping.services.polling.accounts import Terms
 from shipping.services.polling.sources import KINDS, Kind
@@ -77,7 +77,7 @@ class TrackingAccountForm(forms.Form):
                 max_length=300,
                 widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
                 help_text=KEPT if account else "",
-                error_messages={"required": f"{josa(label, '을/를')} 입력하세요."},
+                error_messages=required(label),
             )
         self.order_fields(["kind", "name", "base_url", *(name for name, _ in self.protocol.keys)])
         for name, words in LIMITS.items():

@@ -7,16 +7,15 @@ from typing import Any, ClassVar
 from django.db.models import Q, QuerySet
 
 from accounts.lists import LoggedPage
-from core.events import event_model
 from core.lists import (
     NUMBER,
     Choices,
     DateBasis,
+    FollowedRows,
     Group,
     ListFilterSet,
     ListQuery,
     ListTab,
-    Moved,
     RowHead,
     SearchArm,
     Sort,
@@ -56,7 +55,7 @@ def _mine(at: datetime) -> Q:
 
 
 @lists.register
-class ExceptionPage(LoggedPage):
+class ExceptionPage(FollowedRows, LoggedPage):
     """배송 예외: open cases by due date; what is decided stays to be looked up and opened again."""
 
     name, title, url, permission = "exceptions", "배송 예외", "/shipping/exceptions/", "shipping.view_exceptions"
@@ -89,13 +88,6 @@ class ExceptionPage(LoggedPage):
     def head(self, group: Group) -> RowHead:
         row = group.record
         return RowHead(row.id, row.version, row.waybill, ExceptionStage.DONE if row.closed_at else ExceptionStage.OPEN)
-
-    def moved_since(self, ids: Sequence[int], *, since: datetime, user: Any) -> list[Moved]:
-        """다른 사람의 처리: the newest event of each case that the person did not cause; one query."""
-        events = event_model().objects.filter(subject=ShippingException.event_subject, subject_id__in=ids, at__gt=since)
-        newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
-        rows = newest.values_list("subject_id", "actor__display_name")
-        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
 
     def tools(self, query: ListQuery) -> list[Tool]:
         """도구: what goes to the courier who pays for what it lost or broke."""

@@ -1,4 +1,4 @@
-"""송장을 등록할 수 없는 이유: what became of shipments that no longer wait for a number (ux.md 6.4)."""
+"""처리할 수 없는 이유: what became of shipments that no longer wait for a number, or are not there (ux.md 6.4)."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -12,6 +12,7 @@ from orders.models import OrderLine
 from orders.states import CLOSED, LineState
 from shipping.models import Parcel, Shipment, ShipmentLine
 
+NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 MERGED = "배송번호 {}에 합포장한 배송건입니다. 그 배송번호로 처리하세요."
 CANCELED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
 

@@ -1,16 +1,12 @@
-"""전달 시작: what a shipment without courier gets when it leaves, its rider, and the news that it can be fetched."""
+"""전달 시작: what a shipment without courier gets when it leaves, and the history of its hand-over."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from typing import Any
 
 from core.events import record
-from core.lookups import Among
-from core.models import Job
 from core.settings_registry import get_setting
-from core.state import Change, Outcome, is_preview
-from shipping import events
-from shipping.models import Handover, Shipment, ShipmentStep
+from core.state import Change, Outcome
+from shipping.models import Handover, Shipment
 from shipping.services.seals import new_seal
 from shipping.states import DeliveryMethod
 
@@ -45,54 +41,6 @@ def wrong_method(shipment: Shipment, wanted: Collection[str]) -> str:
         return ""
     names = "·".join(DeliveryMethod(one).label for one in wanted)
     return f"{names} 배송건만 처리할 수 있습니다. 이 배송건은 {DeliveryMethod(shipment.method).label}입니다."
-
-
-def register_rider(
-    *,
-    shipments: Collection[Shipment],
-    carried_by: str,
-    phone: str,
-    actor: Any,
-    at: datetime,
-    batch: Job | None = None,
-    source: str = "",
-) -> Outcome:
-    """배차 등록: who carries locked shipments of 퀵 or 직접전달, from now on; a link given to somebody before ends."""
-    good, outcome = _fitting(shipments, (DeliveryMethod.QUICK, DeliveryMethod.DIRECT))
-    if good and not is_preview():
-        begin(good, actor=actor)
-        for row in Handover.objects.filter(Among("shipment_id", [one.pk for one in good])).order_by("pk"):
-            row.carried_by, row.phone, row.dispatched_at = carried_by, phone, at
-            row.seal, row.link_used_at = new_seal(), None
-            row.save()
-        outcome.changes = note(good, events.SHIPMENT_DISPATCHED, at=at, actor=actor, batch=batch, source=source)
-    return outcome
-
-
-def tell_again(
-    *, shipments: Collection[Shipment], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
-) -> Outcome:
-    """준비 완료 알림 다시: a new pick-up code for locked shipments of 방문수령 in 배송중; the one before ends."""
-    good, outcome = _fitting(shipments, (DeliveryMethod.VISIT,))
-    for one in good:
-        if one.step != ShipmentStep.SHIPPING:
-            outcome.refused[one.pk] = f"배송중 배송건이 아닙니다. 지금 상태: {ShipmentStep(one.step).label}"
-    good = [one for one in good if one.pk not in outcome.refused]
-    outcome.possible = [*good]
-    if good and not is_preview():
-        begin(good, actor=actor)
-        for row in Handover.objects.filter(Among("shipment_id", [one.pk for one in good])).order_by("pk"):
-            row.seal, row.tries = new_seal(), 0
-            row.save(update_fields=["seal", "tries", "updated_at"])
-        outcome.changes = note(good, events.SHIPMENT_PICKUP_TOLD, at=at, actor=actor, batch=batch, source=source)
-    return outcome
-
-
-def _fitting(shipments: Collection[Shipment], wanted: Collection[str]) -> tuple[list[Shipment], Outcome]:
-    outcome = Outcome(refused={one.pk: text for one in shipments if (text := wrong_method(one, wanted))})
-    good = [one for one in shipments if one.pk not in outcome.refused]
-    outcome.possible = [*good]
-    return good, outcome
 
 
 def note(shipments: Collection[Shipment], kind: Any, **facts: Any) -> list[Change]:

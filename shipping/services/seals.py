@@ -8,6 +8,7 @@ import secrets
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from core.text import whole_number
 from shipping.models import Handover
 
 CODE_DIGITS = 6
@@ -38,8 +39,7 @@ def link_token(handover: Handover) -> str:
 
 def shipment_of_token(token: str) -> int:
     """링크의 배송건: its id as the token says, 0 for no such form; the token is still to be compared."""
-    number = token.partition("_")[0]
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    return whole_number(token.partition("_")[0]) or 0
 
 
 def is_token(handover: Handover, token: str) -> bool:

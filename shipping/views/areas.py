@@ -1,7 +1,5 @@
 """설정 · 도서산간: the amounts of zones and the table of areas; settings.view looks, settings.edit changes."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +7,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, PermissionRequired, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
-from core.setting_forms import SettingsForm
-from core.settings_registry import change_settings, declared_settings, get_settings
+from core.setting_forms import SettingsForm, settings_form
+from core.settings_registry import change_settings
 from orders.states import RemoteZone
 from shipping.details.areas import area_changes, area_rows
 from shipping.forms.areas import AreaForm
@@ -20,36 +18,30 @@ from shipping.models import RemoteArea
 from shipping.options import REMOTE_GROUP
 from shipping.services.area_rules import add_area, save_area
 
-EDIT = "settings.edit"
 AFTERWARDS = "저장했습니다. 앞으로 들어오는 주문부터 적용합니다."
 
 
-class AreaList(PermissionRequired):
+class AreaList(SettingsPage):
     """도서산간 지역, and a new one."""
-
-    permission = "settings.view"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _list(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        if refused is not None:
-            return refused
         return _save_settings(request) if request.POST.get("part") == "settings" else _add(request)
 
 
 def _save_settings(request: HttpRequest) -> HttpResponse:
-    form = _settings_form(request.POST)
+    form = settings_form(REMOTE_GROUP, data=request.POST)
     if not form.is_valid():
-        return _list(request, settings_form=form, status=422)
+        return _list(request, amounts=form, status=422)
     try:
         change_settings(
             changes=form.changes(), shown=form.cleaned_data["was"], actor=staff_of(request), at=timezone.now()
         )
     except DomainError as error:
         form.add_error(None, error.message)
-        return _list(request, settings_form=form, status=error.status)
+        return _list(request, amounts=form, status=error.status)
     messages.success(request, AFTERWARDS)
     return redirect("shipping:remote_areas")
 
@@ -70,7 +62,7 @@ def _add(request: HttpRequest) -> HttpResponse:
 class AreaPage(PermissionRequired):
     """도서산간 지역 하나."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         area = _area(pk)
@@ -100,13 +92,8 @@ def _area(pk: int) -> RemoteArea:
     return area
 
 
-def _settings_form(data: Any = None) -> SettingsForm:
-    declared = declared_settings(REMOTE_GROUP)
-    return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
-
-
 def _list(
-    request: HttpRequest, *, form: AreaForm | None = None, settings_form: SettingsForm | None = None, status: int = 200
+    request: HttpRequest, *, form: AreaForm | None = None, amounts: SettingsForm | None = None, status: int = 200
 ) -> HttpResponse:
     rows = area_rows()
     context = {
@@ -114,9 +101,9 @@ def _list(
         "subtitle": "설정",
         "rows": rows,
         "form": form or AreaForm(initial={"is_active": True, "zone": RemoteZone.ISLAND.value}),
-        "settings_form": settings_form or _settings_form(),
+        "settings_form": amounts or settings_form(REMOTE_GROUP),
         "changes": area_changes(rows),
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/areas.html", context, status=status)
 

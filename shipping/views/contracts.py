@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.access import PermissionRequired, refusal, staff_of
 from core.exceptions import DomainError
+from core.text import whole_number
 from shipping.details.contracts import contract_context, contract_rows, waiting_rows
 from shipping.forms.issuing import AbandonForm, ContractForm, ModeForm, RangeForm
 from shipping.models import CourierContract, WaybillNumber
@@ -129,8 +130,7 @@ class ContractEdit(PermissionRequired):
         return redirect("shipping:contract", pk=contract.pk)
 
     def _switch(self, request: HttpRequest, contract: CourierContract, *, is_active: bool) -> HttpResponse:
-        chosen = request.POST.get("range", "")
-        mine = contract.ranges.filter(pk=int(chosen)).first() if chosen.isascii() and chosen.isdigit() else None
+        mine = contract.ranges.filter(pk=whole_number(request.POST.get("range", "")) or 0).first()
         if mine is None:
             return lost(request)
         contracts.switch_range(range_id=mine.pk, is_active=is_active, actor=staff_of(request), at=timezone.now())

@@ -3,7 +3,6 @@
 import tempfile
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
@@ -18,7 +17,7 @@ from core.exceptions import DomainError
 from core.korean import josa
 from core.lists import lists
 from core.lists.query import ListQuery
-from core.views.lists import XLSX
+from core.views.downloads import XLSX, as_download
 from orders.models import OrderLine
 from shipping.excel.courier_file import MOST, courier_file, sendable
 from shipping.forms.files import CourierFileForm
@@ -132,10 +131,5 @@ def _file(
             detail={"template": template.name, "batch": batch, "query": query.text_in_full},
         )
     file.seek(0)
-    name = quote(f"송장 {template.name} {batch}.xlsx")
-    answer = FileResponse(file, content_type=XLSX)
-    answer["Content-Disposition"] = f"attachment; filename=\"waybills.xlsx\"; filename*=UTF-8''{name}"
-    # The workbook is compressed already; compressing it again costs time and gains nothing.
-    answer["Content-Encoding"] = "identity"
-    answer["Cache-Control"] = "no-store"
-    return answer
+    name = f"송장 {template.name} {batch}.xlsx"
+    return as_download(FileResponse(file, content_type=XLSX), name, plain="waybills.xlsx")

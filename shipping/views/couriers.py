@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, PermissionRequired, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
 from core.korean import josa
 from shipping.details.couriers import courier_context, courier_rows, initial_of
@@ -16,14 +16,11 @@ from shipping.forms.couriers import CourierForm, NewCourierForm
 from shipping.models import Courier
 from shipping.services.couriers import SYSTEMS, CourierRefused, add_courier, save_courier
 
-EDIT = "settings.edit"
 NEW = {"shortest": 9, "level": "warn", "is_active": True, "version": 0}
 
 
-class CourierList(PermissionRequired):
+class CourierList(SettingsPage):
     """택배사 목록."""
-
-    permission = "settings.view"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = {
@@ -31,24 +28,19 @@ class CourierList(PermissionRequired):
             "subtitle": "설정",
             "rows": courier_rows(),
             "systems": list(SYSTEMS.values()),
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         return render(request, "shipping/couriers.html", context)
 
 
-class CourierPage(PermissionRequired):
-    """택배사 하나: everybody with the right looks, only who may edit posts."""
-
-    permission = "settings.view"
+class CourierPage(SettingsPage):
+    """택배사 하나."""
 
     def get(self, request: HttpRequest, slug: str) -> HttpResponse:
         courier = _courier(slug)
         return _page(request, courier, CourierForm(initial=initial_of(courier)))
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        if refused is not None:
-            return refused
         courier, form = _courier(slug), CourierForm(request.POST)
         if not form.is_valid():
             return _page(request, courier, form, status=422)
@@ -68,7 +60,7 @@ class CourierPage(PermissionRequired):
 class CourierCreate(PermissionRequired):
     """택배사 더하기."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _new(request, NewCourierForm(initial=NEW))
@@ -107,7 +99,7 @@ def _page(request: HttpRequest, courier: Courier, form: CourierForm, *, status: 
         "subtitle": "택배사",
         "courier": courier,
         "form": form,
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/courier.html", context | courier_context(courier), status=status)
 

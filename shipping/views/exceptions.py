@@ -2,12 +2,9 @@
 
 import tempfile
 from typing import Any
-from urllib.parse import quote
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from accounts.access import PermissionRequired, staff_of
 from accounts.clients import client_of
@@ -16,8 +13,8 @@ from accounts.services import record_access
 from core.calendar import KST
 from core.excel.writer import write_xlsx
 from core.exceptions import DomainError
-from core.views.gate import is_fragment
-from core.views.lists import XLSX, refused
+from core.views.downloads import XLSX, as_download
+from core.views.lists import answer_detail, refused
 from shipping.details.exception import exception_context, find_exception
 from shipping.excel.claims import COLUMNS, claim_rows, claimed
 
@@ -35,10 +32,7 @@ class ExceptionDetail(PermissionRequired):
         except DomainError as error:
             return refused(request, error)
         context = exception_context(case, user=staff_of(request), at=timezone.now())
-        is_inside = is_fragment(request) and request.headers.get("HX-Target") == "detail"
-        answer = render(request, "shipping/_exception.html" if is_inside else "shipping/exception.html", context)
-        patch_vary_headers(answer, ["HX-Request", "HX-Target"])
-        return answer
+        return answer_detail(request, "shipping/_exception.html", "shipping/exception.html", context)
 
 
 class ClaimFile(PermissionRequired):
@@ -61,9 +55,5 @@ class ClaimFile(PermissionRequired):
             detail={"list": "exceptions", "file": "claims"},
         )
         file.seek(0)
-        answer = FileResponse(file, content_type=XLSX)
-        name = quote(f"배상 청구 {at.astimezone(KST):%Y%m%d-%H%M}.xlsx")
-        answer["Content-Disposition"] = f"attachment; filename=\"claims.xlsx\"; filename*=UTF-8''{name}"
-        answer["Content-Encoding"] = "identity"
-        answer["Cache-Control"] = "no-store"
-        return answer
+        name = f"배상 청구 {at.astimezone(KST):%Y%m%d-%H%M}.xlsx"
+        return as_download(FileResponse(file, content_type=XLSX), name, plain="claims.xlsx")

@@ -13,6 +13,7 @@ from accounts.access import PermissionRequired, staff_of
 from core.exceptions import DomainError
 from core.jobs.shown import Result
 from core.settings_registry import get_setting
+from core.text import whole_number
 from core.views.acts import seen_at
 from shipping.pages.shipments import listed
 from shipping.services.files.drafts import CellTaken, DraftRefused, Unkept, paste, save_draft
@@ -32,16 +33,16 @@ class DraftView(PermissionRequired):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        pk = request.POST.get("id", "")
+        pk = whole_number(request.POST.get("id", ""))
         text = request.POST.get("waybill", "")[:100]
-        if not (pk.isascii() and pk.isdecimal() and len(pk) < 19) or "\x00" in text:
+        if pk is None or "\x00" in text:
             return JsonResponse({"error": UNREADABLE}, status=400)
         courier, actor = request.POST.get("courier", "")[:12], staff_of(request)
         was = request.POST.get("shown")
         shown = None if was is None else (request.POST.get("shown_courier", "")[:12], was[:40])
         try:
             shipment, number, remark = save_draft(
-                shipment_id=int(pk), courier=courier, text=text, actor=actor, at=timezone.now(), shown=shown
+                shipment_id=pk, courier=courier, text=text, actor=actor, at=timezone.now(), shown=shown
             )
         except CellTaken as taken:
             now = {"waybill": taken.waybill, "courier": taken.courier, "draft": taken.is_draft}

@@ -1,56 +1,46 @@
 """설정 · 택배사: couriers in use and the sender."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, SettingsPage, staff_of
 from core.exceptions import DomainError
-from core.setting_forms import SettingsForm
-from core.settings_registry import change_settings, declared_settings, get_settings
+from core.setting_forms import SettingsForm, settings_form
+from core.settings_registry import change_settings
 from shipping.options import GROUP, METHOD_GROUP, SENDER_GROUP
 
-EDIT = "settings.edit"
+GROUPS = (GROUP, SENDER_GROUP, METHOD_GROUP)
 
 
-class CourierSettings(PermissionRequired):
-    """택배사 설정: looking needs settings.view, changing settings.edit."""
-
-    permission = "settings.view"
+class CourierSettings(SettingsPage):
+    """택배사 설정."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _page(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        return refused if refused is not None else _save_settings(request)
+        return _save_settings(request)
 
 
 def _save_settings(request: HttpRequest) -> HttpResponse:
-    form = _form(request.POST)
+    form = settings_form(*GROUPS, data=request.POST)
     if not form.is_valid():
-        return _page(request, settings_form=form, status=422)
+        return _page(request, form=form, status=422)
     changes, shown = form.changes(), form.cleaned_data["was"]
     try:
         change_settings(changes=changes, shown=shown, actor=staff_of(request), at=timezone.now())
     except DomainError as error:
         form.add_error(None, error.message)
-        return _page(request, settings_form=form, status=error.status)
+        return _page(request, form=form, status=error.status)
     return redirect("shipping:courier_settings")
 
 
-def _form(data: Any = None) -> SettingsForm:
-    declared = [*declared_settings(GROUP), *declared_settings(SENDER_GROUP), *declared_settings(METHOD_GROUP)]
-    return SettingsForm(declared, get_settings(*(one.key for one in declared)), data)
-
-
-def _page(request: HttpRequest, *, settings_form: SettingsForm | None = None, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, *, form: SettingsForm | None = None, status: int = 200) -> HttpResponse:
     context = {
         "title": "택배사",
         "subtitle": "설정",
-        "settings_form": settings_form or _form(),
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "settings_form": form or settings_form(*GROUPS),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/settings.html", context, status=status)

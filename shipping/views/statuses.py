@@ -1,14 +1,12 @@
 """설정 · 미분류 상태 and 상태 규칙: settings.view looks, settings.edit maps, adds, changes and switches."""
 
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
 from shipping.details.history import changes_of
 from shipping.details.statuses import rule_rows, unknown_rows
@@ -17,37 +15,23 @@ from shipping.models import StatusRule, UnknownStatus
 from shipping.services.tracking.statuses import HISTORY, Meaning, add_rule, change_rule, map_unknown
 from shipping.states import Reason, TrackingStage
 
-EDIT = "settings.edit"
 INTRO = "택배사가 보낸 '{said}'의 뜻을 고르세요. 같은 상태였던 상자를 다시 판정하고, 앞으로도 이렇게 읽습니다."
 SOON = "저장했습니다. 이 상태였던 상자를 1분 안에 다시 판정합니다."
 
 
-class StatusSettings(PermissionRequired):
-    """상태 화면의 바탕: everybody with the right looks, only who may edit posts."""
-
-    permission = "settings.view"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST":
-            refused = refusal(request, EDIT)
-            if refused is not None:
-                return refused
-        return super().dispatch(request, *args, **kwargs)
-
-
-class UnknownList(StatusSettings):
+class UnknownList(SettingsPage):
     """미분류 상태: what couriers said and no rule knows."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        may_edit = staff_of(request).has_perm(EDIT)
+        may_edit = staff_of(request).has_perm(EDIT_SETTINGS)
         context = {"title": "미분류 상태", "subtitle": "설정", "rows": unknown_rows(), "may_edit": may_edit}
         return render(request, "shipping/unknown.html", context)
 
 
-class UnknownMap(StatusSettings):
+class UnknownMap(SettingsPage):
     """미분류 상태 하나: choose what it means."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return _map(request, _unknown(pk), MeaningForm())
@@ -65,7 +49,7 @@ class UnknownMap(StatusSettings):
         return redirect("shipping:unknown_statuses")
 
 
-class RuleList(StatusSettings):
+class RuleList(SettingsPage):
     """상태 규칙: all of them in the order in which they are tried, and a new one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -84,10 +68,10 @@ class RuleList(StatusSettings):
         return redirect("shipping:status_rules")
 
 
-class RuleSwitch(StatusSettings):
+class RuleSwitch(SettingsPage):
     """상태 규칙 켜기와 끄기: nothing is deleted, so that the history keeps its meaning."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -138,6 +122,6 @@ def _rules(request: HttpRequest, form: RuleForm, *, status: int = 200, problem: 
         "form": form,
         "problem": problem,
         "changes": changes_of(HISTORY, labels={f"{HISTORY}{row.pk}": row.value for row in rows}),
-        "may_edit": staff_of(request).has_perm(EDIT),
+        "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
     }
     return render(request, "shipping/status_rules.html", context, status=status)

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, PermissionRequired, SettingsPage, staff_of
 from core.exceptions import DomainError
 from shipping.details import telling
 from shipping.details import tracking as details
@@ -14,22 +14,16 @@ from shipping.models import TrackingAccount
 from shipping.services.polling.accounts import check_account, save_account, save_routes
 from shipping.services.polling.sources import KINDS, address_of
 
-EDIT = "settings.edit"
 LIST = "shipping:tracking_settings"
 
 
-class TrackingSettings(PermissionRequired):
-    """배송조회 설정: looking needs settings.view; the routes of couriers are changed here."""
-
-    permission = "settings.view"
+class TrackingSettings(SettingsPage):
+    """배송조회 설정; the routes of couriers are changed here."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._page(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        if refused is not None:
-            return refused
         form = RouteForm(request.POST, choices=details.route_choices())
         if not form.is_valid():
             return self._page(request, form, status=422)
@@ -42,7 +36,7 @@ class TrackingSettings(PermissionRequired):
         return redirect(LIST)
 
     def _page(self, request: HttpRequest, form: RouteForm | None = None, *, status: int = 200) -> HttpResponse:
-        may_edit = staff_of(request).has_perm(EDIT)
+        may_edit = staff_of(request).has_perm(EDIT_SETTINGS)
         choices = details.route_choices()
         context = (
             details.context(at=timezone.now())
@@ -60,7 +54,7 @@ class TrackingSettings(PermissionRequired):
 class AccountEdit(PermissionRequired):
     """배송조회 계정: a new one, or one that is changed or tried."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         account = _account(pk)

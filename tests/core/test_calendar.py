@@ -102,7 +102,6 @@ def test_the_table_adds_and_removes_days_and_is_seen_at_once():
     set_holiday(day=saturday, name="특근", kind=HolidayKind.WORK)
     assert not is_business_day(monday)
     assert is_business_day(saturday)
-    assert business_calendar().rest_day_name(monday) == "창립기념일"
     assert clear_holiday(day=monday)
     assert not clear_holiday(day=monday)
     assert is_business_day(monday)

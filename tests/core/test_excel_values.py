@@ -179,13 +179,11 @@ def test_the_usual_spellings_of_a_moment_are_read_in_korean_time(cell, moment):
     assert result == datetime(2025, 11, 21, *moment, tzinfo=KST)
     assert isinstance(result, datetime)
     assert result.utcoffset() == timedelta(hours=9)
-    assert values.date_(cell) == date(2025, 11, 21)
 
 
 @pytest.mark.parametrize("cell", [None, "", "  ", "-", "--", "."])
 def test_a_blank_date_is_none(cell):
     assert values.datetime_(cell) is None
-    assert values.date_(cell) is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +204,7 @@ def test_text_is_trimmed_and_typed_cells_are_written_out():
 
 CONVERSIONS = [
     values.text, values.identifier, values.waybill, values.phone, values.zip_code, values.amount, values.integer,
-    values.date_, values.datetime_,
+    values.datetime_,
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.korean import initials, is_initials, josa, particle
+from core.korean import josa, particle
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,3 @@ def test_what_is_no_particle_is_refused():
 @given(st.text(max_size=40))
 def test_any_text_gets_one_of_the_two(word):
     assert particle(word, "을/를") in {"을", "를"}
-
-
-def test_first_consonants_are_taken_from_syllables_only():
-    assert initials("홍길동 A1") == "ㅎㄱㄷ A1"
-    assert initials("까치") == "ㄲㅊ"
-    assert initials("힣가") == "ㅎㄱ"
-    assert [is_initials(text) for text in ("ㅎㄱㄷ", "ㅎ ㄱ", "홍", "ㅏ", "")] == [True, True, False, False, False]

@@ -48,4 +48,5 @@ def test_times_are_of_seoul_and_short_in_this_year():
     assert cells.short_time(datetime(2025, 12, 31, 15, 1, tzinfo=UTC), now) == "01-01 00:01"
     assert cells.short_time(datetime(2025, 12, 31, 14, 59, tzinfo=UTC), now) == "2025-12-31"
     assert cells.full_time(datetime(2025, 12, 31, 15, 1, 2, tzinfo=UTC)) == "2026-01-01 00:01:02"
-    assert (cells.short_time(None, now), cells.full_time(None)) == ("", "")
+    assert cells.minute_time(datetime(2025, 12, 31, 15, 1, 2, tzinfo=UTC)) == "2026-01-01 00:01"
+    assert (cells.short_time(None, now), cells.full_time(None), cells.minute_time(None)) == ("", "", "")

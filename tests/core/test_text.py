@@ -5,7 +5,7 @@ from django import forms
 from django.apps import apps
 from django.core.checks.urls import check_url_config
 
-from core.text import BROKEN, one_line
+from core.text import BROKEN, one_line, whole_number
 from orders.forms import RecipientForm
 from tests.fixtures.orders import ADDRESS
 
@@ -65,3 +65,10 @@ def test_a_typed_recipient_is_cleaned_like_one_that_was_sent():
 def test_a_recipient_whom_nobody_can_see_is_refused():
     form = RecipientForm(ADDRESS | {"recipient_name": "\u200b\u202e", "version": "1"})
     assert form.errors == {"recipient_name": ["수령자를 입력하세요."]}
+
+
+def test_a_whole_number_is_read_from_plain_digits_only():
+    assert [whole_number(text) for text in ("0", "42", "007", "9" * 18)] == [0, 42, 7, 10**18 - 1]
+    refused = ("", " 1", "-1", "+1", "1_0", "1.0", "\u0661", "\u00b2", "\uff11", "x", "9" * 19, "9" * 5_000)
+    assert [whole_number(text) for text in refused] == [None] * len(refused)
+    assert [whole_number(text, digits=2) for text in ("99", "100")] == [99, None]

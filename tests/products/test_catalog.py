@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from products.models import Product, StockLevel, Variant
 from products.services.catalog import ProductChanged, VariantEdit, create_products, edit_product
 from products.services.drafts import CatalogRefused, ProductDraft, VariantDraft, clean_code
-from products.services.lookup import search_variants, variants_by_barcode, variants_by_sku
+from products.services.lookup import search_variants, variants_by_sku
 from products.services.unknown import WantedVariant, get_or_create_variants
 from tests.fixtures.products import STOCK_DAY, put_stock
 
@@ -262,7 +262,6 @@ def test_variants_are_found_by_code_barcode_and_name(tee, make_variant):
     first, second = make_variant(barcode="880001"), make_variant(barcode="880001")
     put_stock(first, 4)
     assert variants_by_sku({"TEE-01", "없음"}) == {"TEE-01": tee.variants.get(sku="TEE-01").pk}
-    assert variants_by_barcode({"880001", "", "x"}) == {"880001": [first.pk, second.pk]}
     assert [one.sku for one in search_variants("티셔츠 기본")] == ["TEE-01", "TEE-02", "TEE-03", "TEE-04"]
     assert [(one.pk, one.available) for one in search_variants("880001")] == [(first.pk, 4), (second.pk, 0)]
     assert search_variants("TEE-04")[0].option_text == "블랙 / L"

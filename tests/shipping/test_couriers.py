@@ -8,7 +8,6 @@ from shipping.couriers import (
     CheckRule,
     Courier,
     UnknownCourier,
-    courier_by_code,
     find_courier,
 )
 
@@ -97,14 +96,6 @@ def test_the_historical_codes_stand_for_the_names_of_today():
     assert COURIERS["KGB"].name == "로젠택배"
     assert COURIERS["CVSNET"].name == "GS편의점택배"
     assert COURIERS["CH1"].name == "기타 택배"
-
-
-def test_a_code_of_another_system_finds_the_courier_only_when_it_is_the_only_one():
-    assert courier_by_code("tracker_delivery", "kr.cjlogistics") is COURIERS["CJGLS"]
-    assert courier_by_code("sweettracker", "08") is COURIERS["HYUNDAI"]
-    assert courier_by_code("tracker_delivery", "kr.epost") is None  # 우체국택배 and 우편등기
-    assert courier_by_code("naver", "") is None
-    assert courier_by_code("nobody", "04") is None
 
 
 def test_a_code_that_no_two_sources_agree_on_is_empty():

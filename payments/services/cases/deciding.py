@@ -12,6 +12,7 @@ from typing import Any
 from core import drains
 from core.locks import locked
 from core.models import Job
+from core.people import named
 from core.state import Outcome, is_preview, missing
 from orders.models import Order, OrderLine
 from orders.services import locks
@@ -66,7 +67,7 @@ def locked_cases(problem_ids: Collection[int], *, actor: Any, more: Collection[i
 
 def settled_by(problem: MoneyProblem) -> str:
     """이미 처리한 예외라는 말."""
-    who = f"{problem.resolved_by.display_name} 님이" if problem.resolved_by else "시스템이"
+    who = f"{named(problem.resolved_by)}이"
     return f"{who} 이미 처리한 예외입니다: {Resolution(problem.resolution).label}"
 
 

@@ -16,6 +16,7 @@ from core.calendar import business_calendar
 from core.events import EventKind, record
 from core.locks import locked
 from core.models import Job
+from core.people import named
 from core.state import Change, Outcome, is_preview, missing, move
 from orders.services import locks
 from orders.states import LOCK_BIT, LockKind
@@ -67,7 +68,7 @@ def locked_cases(ids: Collection[int], *, actor: Any) -> Iterator[list[Case]]:
 
 def settled_by(case: ShippingException) -> str:
     """이미 처리한 예외라는 말."""
-    who = f"{case.closed_by.display_name} 님이" if case.closed_by else "시스템이"
+    who = f"{named(case.closed_by)}이"
     return ITS_OWN.format(who=who, outcome=ExceptionOutcome(case.outcome).label)
 
 

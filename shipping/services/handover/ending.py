@@ -13,8 +13,9 @@ from core.state import Outcome, is_preview
 from orders.states import DeliveredBy
 from shipping.models import Handover, Shipment, ShipmentStep
 from shipping.services import seals
-from shipping.services.riders import begin, wrong_method
-from shipping.services.shipments import Locked, deliver_locked, lines_of, lines_of_whole_shipments, locked_shipments
+from shipping.services.handover.dispatching import wrong_lines
+from shipping.services.riders import begin
+from shipping.services.shipments import deliver_locked, lines_of, lines_of_whole_shipments, locked_shipments
 from shipping.states import DeliveryMethod
 
 MOST_TRIES = 5
@@ -33,7 +34,7 @@ def hand_over(
     """전달 완료: staff say that 퀵 or 직접전달 arrived; the memo stays in the history."""
     line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _wrong(rows, (DeliveryMethod.QUICK, DeliveryMethod.DIRECT))
+        refused = wrong_lines(rows, (DeliveryMethod.QUICK, DeliveryMethod.DIRECT))
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
         good = [pk for pk in line_ids if pk not in refused]
         outcome = deliver_locked(rows, line_ids=good, by=DeliveredBy.STAFF, reason=memo or "전달 완료", **facts)
@@ -58,7 +59,7 @@ def receive(
     """
     line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _wrong(rows, (DeliveryMethod.VISIT,))
+        refused = wrong_lines(rows, (DeliveryMethod.VISIT,))
         good = {pk for pk in line_ids if pk not in refused}
         mine = [one for pk, one in sorted(rows.shipments.items()) if good & set(rows.lines_of[pk])]
         if code and good:
@@ -92,15 +93,6 @@ def _code_refusal(shipments: list[Shipment], code: str) -> str:
     row.save(update_fields=["tries", "updated_at"])
     left = MOST_TRIES - row.tries
     return WRONG_CODE.format(left=left) if left else TOO_MANY
-
-
-def _wrong(rows: Locked, wanted: Collection[str]) -> dict[int, str]:
-    """Lines of shipments that leave in another way."""
-    found: dict[int, str] = {}
-    for pk, one in rows.shipments.items():
-        if text := wrong_method(one, wanted):
-            found |= dict.fromkeys(rows.lines_of[pk], text)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from shipping.models import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import roll_up_shipments
 from shipping.services.merges.keys import merge_keys
-from shipping.services.refusals import not_ready
+from shipping.services.refusals import NOT_FOUND, not_ready
 from shipping.services.shipments import Locked, lines_of, locked_shipments, locked_whole
 
 ALONE = "받는 분·연락처·주소·배송방법이 모두 같은 배송건이 선택에 더 없습니다."
@@ -31,7 +31,6 @@ MERGED_TWICE = "이미 여러 주문을 합포장한 배송건입니다. 합포�
 HELD = "배송보류 중입니다. 보류를 해제한 뒤 합포장하세요."
 NOT_MERGED = "합포장한 배송건이 아닙니다."
 ANOTHER = "함께 합포장한 다른 배송건이 그 사이 바뀌었습니다."
-NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 SEVERAL_NOTES = "several_notes"
 """Sum of the outcome: merged shipments whose orders have different 배송메시지; both are printed."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from core.calendar import KST, kst_date, short
 from core.events import event_model
+from core.people import named
 from orders.models import LineLock, OrderLine
 from orders.states import CLOSED, LOCK_TEXT, LineState, LockKind, blocking
 from shipping import events
@@ -53,7 +54,7 @@ def _shipped(shipment: Shipment, parcels: Sequence[Parcel]) -> Stop:
         subject="parcel", subject_id__in=[one.pk for one in parcels], kind=events.PARCEL_HANDED_OVER.code
     )
     event = told.select_related("actor").order_by("-id").first()
-    who = (f"{event.actor.display_name} 님" if event.actor else "시스템") if event else ""
+    who = named(event.actor) if event else ""
     when = short(event.at if event else shipment.shipped_at)
     facts = f" ({' '.join(part for part in (when, who) if part)})" if when else ""
     return Stop(f"{SHIPPED}{facts}", who=who, when=when, speech="이미 출고했습니다")
@@ -64,7 +65,7 @@ def _locked(line: OrderLine, kind: LockKind, *, at: datetime) -> Stop:
     lock = rows.select_related("placed_by").first()
     who = when = reason = ""
     if lock is not None:
-        who = f"{lock.placed_by.display_name} 님" if lock.placed_by else "시스템"
+        who = named(lock.placed_by)
         when, reason = clock(lock.placed_at, at=at), lock.reason
     facts = {"who": who, "when": when, "reason": reason}
     if kind == LockKind.CLAIM:

@@ -120,11 +120,6 @@ def kst_day(at: float) -> int:
     return int((at + KST_SECONDS) // DAY)
 
 
-def is_sunday(day: int) -> bool:
-    """일요일: of a day as `kst_day` counts them."""
-    return (day + 4) % 7 == 0
-
-
 def first_due(at: float, *, key: int, speed: int = 1) -> float:
     """첫 조회 of a parcel that left at `at`: not within 4 hours, not before 20:00, not in the night."""
     part, other = parts(key)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from core.calendar import short
 from core.events import event_model
+from core.people import named
 from orders.models import OrderLine
 from orders.states import CLOSED, LOCK_BIT, LOCK_TEXT, LockKind, blocking
 from shipping import events
@@ -159,7 +160,7 @@ def _told(code: str, verdict: LabelVerdict, text: str, parcel: Parcel, kind: str
     event = rows.select_related("actor").order_by("-version").first()
     if event is None:
         return _found(code, verdict, text, parcel.shipment, parcel)
-    who = f"{event.actor.display_name} 님" if event.actor else "시스템"
+    who = named(event.actor)
     facts = f"{short(event.at)} {who}" + (f", 사유: {event.reason}" if event.reason else "")
     found = {"reason": event.reason, "who": who, "when": event.at}
     return _found(code, verdict, f"{text} ({facts})", parcel.shipment, parcel, **found)
