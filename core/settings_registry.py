@@ -190,9 +190,13 @@ def note_change(
     SettingChange.objects.create(key=key, old=old, new=new, reason=reason, actor_id=actor.pk if actor else None, at=at)
 
 
-def last_changed(prefix: str) -> str:
-    """마지막 변경: when and by whom a value whose history has keys of this prefix was changed, as a sentence begins."""
-    rows = SettingChange.objects.filter(key__startswith=prefix).select_related("actor").order_by("-at", "-pk")
+def last_changed(prefix: str = "", *, key: str = "") -> str:
+    """마지막 변경: when and by whom a value whose history has this key, or keys of this prefix, was changed.
+
+    As a sentence begins.
+    """
+    mine = {"key": key} if key else {"key__startswith": prefix}
+    rows = SettingChange.objects.filter(**mine).select_related("actor").order_by("-at", "-pk")
     last = rows.first()
     if last is None:
         return "다른 직원이"

@@ -57,6 +57,8 @@ _REASONS: tuple[tuple[re.Pattern[str], Reason], ...] = (
     (re.compile(r"분실"), Reason.LOST),
     (re.compile(r"파손"), Reason.DAMAGED),
 )
+# CJ's 21 is "상품 사고(파손/분실)": one of the two, and only what the driver writes beside it says which.
+_EITHER = re.compile(r"파손\s?(?:\W|또는|및)\s?분실|분실\s?(?:\W|또는|및)\s?파손")
 
 
 @lru_cache(maxsize=2048)
@@ -108,7 +110,7 @@ class Rules:
         """사유 판정: why an attempt failed or what happened to the goods; NONE for every other stage."""
         if stage not in _WITH_REASON:
             return Reason.NONE
-        words = f"{event.name} {event.text}"
+        words = _EITHER.sub("", f"{event.name} {event.text}")
         found = next((reason for pattern, reason in _REASONS if pattern.search(words)), Reason.NONE)
         read = self._read(event)
         return read.reason if read.stage == stage and read.reason != Reason.NONE else found

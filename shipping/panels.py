@@ -19,6 +19,7 @@ from shipping.services.printing.readdress import TOLD, readdressed
 from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
+WAITING = frozenset({ParcelState.NUMBERED, ParcelState.PRINTED})
 
 
 @register
@@ -112,6 +113,14 @@ def _stage(parcel: Parcel, *, beside: str) -> dict[str, str]:
     return {"stage": stage.label, "stage_css": stage.css}
 
 
+def _remark(parcel: Parcel) -> str:
+    """택배사의 말 about the address: why there is no sort code, or that the delivery may be late."""
+    told = parcel.routing or {}
+    if error := told.get("error"):
+        return f"분류코드 없음: {error}"
+    return f"택배사 안내: {told['remark']}" if told.get("remark") else ""
+
+
 def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
     state = ParcelState(parcel.state)
     courier = COURIERS.get(parcel.courier)
@@ -124,6 +133,7 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "is_void": state == ParcelState.VOID,
         **_stage(parcel, beside=state.label),
         "alert": TrackingAlert(parcel.alert).label if parcel.alert else "",
+        "remark": _remark(parcel) if state in WAITING else "",
         "printed": f"출력 {parcel.printed_count}회" if parcel.printed_count else "",
         "handed_over": short(parcel.handed_over_at),
         "scanned": short(parcel.first_scan_at),

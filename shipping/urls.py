@@ -51,6 +51,7 @@ urlpatterns = [
     path("settings/tracking/unknown/<int:pk>/", statuses.UnknownMap.as_view(), name="unknown_status"),
     path("settings/tracking/rules/", statuses.RuleList.as_view(), name="status_rules"),
     path("settings/tracking/rules/<int:pk>/", statuses.RuleSwitch.as_view(), name="status_rule"),
+    path("settings/tracking/rules/<int:pk>/change/", statuses.RuleChange.as_view(), name="status_rule_change"),
     path("settings/waybills/", contracts.ContractList.as_view(), name="contracts"),
     path("settings/waybills/new/", contracts.ContractCreate.as_view(), name="contract_new"),
     path("settings/waybills/<int:pk>/", contracts.ContractEdit.as_view(), name="contract"),

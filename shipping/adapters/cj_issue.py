@@ -141,7 +141,9 @@ class CjIssuer:
             return Issued(outcome=IssueOutcome.OK, routing=routing)
         if said.code == _MAY_BE_LATE:
             return Issued(outcome=IssueOutcome.OK, routing=routing, message=said.detail)
-        if said.code in {_NOT_PARSED, _UNDELIVERABLE}:
+        if said.code == _NOT_PARSED:
+            return rejected(said.detail, detail=said.code)
+        if said.code == _UNDELIVERABLE:
             return Issued(outcome=IssueOutcome.UNDELIVERABLE, message=said.detail, detail=said.code)
         return _refusal(said)
 

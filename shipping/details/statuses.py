@@ -41,6 +41,7 @@ class RuleRow:
     reason: str
     by: str
     is_active: bool
+    is_preset: bool
     version: int
 
 
@@ -78,7 +79,15 @@ def rule_rows() -> list[RuleRow]:
             Reason(one.reason).label if one.reason else "",
             "기본 제공" if one.is_preset else one.created_by.display_name if one.created_by else "",
             one.is_active,
+            one.is_preset,
             one.version,
         )
         for one in rows
     ]
+
+
+def rule_words(rule: StatusRule) -> str:
+    """무엇을 보는 규칙인지: how it compares, at which source and of which courier."""
+    source = SOURCES.get(rule.source, rule.source) or "모든 조회처"
+    courier = courier_name(rule.courier) if rule.courier else "모든 택배사"
+    return f"{RuleKind(rule.kind).label} · {source} · {courier}"

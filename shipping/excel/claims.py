@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from core.calendar import kst_date
 from core.excel.columns import Column, Kind
@@ -14,7 +14,11 @@ from shipping.models import ParcelLine, ShippingException
 from shipping.options import CLAIM_DAYS
 from shipping.states import ExceptionKind, ParcelState
 
-CLAIMED = (ExceptionKind.LOST, ExceptionKind.SUSPECTED_LOST, ExceptionKind.DAMAGED)
+CLAIMED = Q(kind__in=(ExceptionKind.LOST, ExceptionKind.SUSPECTED_LOST, ExceptionKind.DAMAGED)) | Q(
+    # "상품 사고(파손/분실)" is one of the two, and the courier pays for either.
+    Q(detail__contains="파손") | Q(detail__contains="분실"),
+    kind=ExceptionKind.ACCIDENT,
+)
 COLUMNS = (
     Column("courier", "택배사", width=14),
     Column("waybill", "송장번호", width=18),
@@ -32,7 +36,7 @@ COLUMNS = (
 
 def claimed() -> QuerySet[ShippingException]:
     """청구할 예외: open cases of what was lost or broken, by courier."""
-    rows = ShippingException.objects.filter(closed_at=None, kind__in=CLAIMED)
+    rows = ShippingException.objects.filter(CLAIMED, closed_at=None)
     return rows.select_related("parcel", "shipment__order").order_by("parcel__courier", "opened_at", "pk")
 
 

@@ -157,6 +157,12 @@ class MeaningForm(forms.Form):
         return Meaning(stage=TrackingStage(self.cleaned_data["stage"]), reason=Reason(self.cleaned_data["reason"]))
 
 
+class RuleChangeForm(MeaningForm):
+    """상태 규칙 고치기: what it means; `version` is the one on the page."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, required=False)
+
+
 class RuleForm(MeaningForm):
     """새 상태 규칙."""
 

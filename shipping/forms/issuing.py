@@ -8,7 +8,7 @@ from django import forms
 from core.forms import LineField, required
 from shipping.couriers import COURIERS
 from shipping.models import CourierContract
-from shipping.services.issuing import issuers
+from shipping.services.issuing import contracts, issuers
 from shipping.services.issuing.contracts import ContractFacts
 from shipping.states import API_MODES, ContractMode
 
@@ -32,6 +32,7 @@ class IssueForm(forms.Form):
         rows = list(CourierContract.objects.filter(is_active=True).order_by("-is_default", "name", "pk"))
         field.choices = [(row.pk, f"{row.name} · {ContractMode(row.mode).label}") for row in rows]
         field.initial = rows[0].pk if rows else None
+        field.help_text = " ".join(filter(None, dict.fromkeys(map(contracts.missing_codes, rows))))
         if not rows:
             field.help_text = "등록한 계약이 없습니다. 설정의 송장 번호에서 계약을 먼저 등록하세요."
 

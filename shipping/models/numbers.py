@@ -85,6 +85,11 @@ class WaybillNumber(StateGuard, TimeStamped):
                 condition=Q(next_try_at__isnull=False),
                 include=["contract", "state"],
             ),
+            models.Index(
+                fields=["created_at"],
+                name="number_not_canceled",
+                condition=Q(cancel__in=[CancelState.DUE, CancelState.REFUSED]),
+            ),
         ]
 
     def __str__(self) -> str:

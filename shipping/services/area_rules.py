@@ -45,7 +45,7 @@ def save_area(*, area_id: int, seen_version: int, facts: Mapping[str, Any], acto
         if area is None:
             raise NotFound("도서산간 지역을 찾을 수 없습니다. 화면을 새로 고치세요.")
         if area.version != seen_version:
-            who = last_changed(f"{HISTORY}{area_id}")
+            who = last_changed(key=f"{HISTORY}{area_id}")
             raise Conflict(f"{area}: {who} 먼저 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.")
         before = described(area)
         for name, value in facts.items():

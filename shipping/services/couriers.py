@@ -66,7 +66,7 @@ def save_courier(
             raise NotFound("택배사를 찾을 수 없습니다. 화면을 새로 고치세요.")
         if courier.version != seen_version:
             raise Conflict(
-                f"{courier.name}: {last_changed(HISTORY + slug)} 먼저 바꿨습니다. "
+                f"{courier.name}: {last_changed(key=HISTORY + slug)} 먼저 바꿨습니다. "
                 "화면을 새로 고쳐 지금 값을 확인하세요."
             )
         before, old_words, old_codes = described(courier), words_of(courier), codes_of(courier)

@@ -31,11 +31,13 @@ class ContractList(PermissionRequired):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         at, staff = timezone.now(), staff_of(request)
+        waiting, waiting_count = waiting_rows(at)
         context = {
             "title": "송장 번호",
             "subtitle": "설정",
             "rows": contract_rows(at),
-            "waiting": waiting_rows(at),
+            "waiting": waiting,
+            "waiting_count": waiting_count,
             "may_edit": staff.has_perm(EDIT),
             "may_abandon": staff.has_perm(ABANDON),
         }
@@ -90,15 +92,18 @@ class ContractCreate(PermissionRequired):
 
 
 class ContractEdit(PermissionRequired):
-    """계약 수정, 대역 등록과 중지, 연결 확인; which one is in `part`."""
+    """계약 하나: everybody with the right looks; 수정, 대역 등록과 중지, 연결 확인 by `part` for who may edit."""
 
-    permission = EDIT
+    permission = "settings.view"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         contract = CourierContract.objects.filter(pk=pk).first()
         return lost(request) if contract is None else self._page(request, contract)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        refused = refusal(request, EDIT)
+        if refused is not None:
+            return refused
         contract = CourierContract.objects.filter(pk=pk).first()
         if contract is None:
             return lost(request)
@@ -134,6 +139,12 @@ class ContractEdit(PermissionRequired):
         if mine is None:
             return lost(request)
         contracts.switch_range(range_id=mine.pk, is_active=is_active, actor=staff_of(request), at=timezone.now())
+        said = (
+            "이 대역을 다시 씁니다."
+            if is_active
+            else "이 대역에서 번호를 더 꺼내지 않습니다. 받은 번호는 그대로입니다."
+        )
+        messages.success(request, f"{mine}: {said}")
         return redirect("shipping:contract", pk=contract.pk)
 
     def _save(self, request: HttpRequest, contract: CourierContract) -> HttpResponse:
@@ -164,13 +175,14 @@ class ContractEdit(PermissionRequired):
             "form": form or ContractForm(mode=contract.mode, contract=contract),
             "range_form": range_form or RangeForm(),
             "action_url": "",
+            "may_edit": staff_of(request).has_perm(EDIT),
         }
         context |= contract_context(contract, at=timezone.now())
         return render(request, "shipping/contract.html", context, status=status)
 
 
 class NumberAct(PermissionRequired):
-    """발급 대기 처리: 다시 시도, and 번호 포기 with its reason."""
+    """발급 대기 처리: 다시 시도, 취소 확인, and 번호 포기 with its reason."""
 
     permission = "settings.view"
 
@@ -178,20 +190,23 @@ class NumberAct(PermissionRequired):
         return refusal(request, ABANDON) or self._ask(request, pk, AbandonForm())  # type: ignore[return-value]
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        is_retry = request.POST.get("part") == "retry"
-        refused = refusal(request, EDIT if is_retry else ABANDON)
+        part, staff, at = request.POST.get("part"), staff_of(request), timezone.now()
+        is_simple = part in {"retry", "settle"}
+        refused = refusal(request, EDIT if is_simple else ABANDON)
         if refused is not None:
             return refused
         form = AbandonForm(request.POST)
-        if not is_retry and not form.is_valid():
+        if not is_simple and not form.is_valid():
             return self._ask(request, pk, form, status=422)
         try:
-            if is_retry:
-                giving_up.retry(number_id=pk, at=timezone.now())
+            if part == "retry":
+                giving_up.retry(number_id=pk, at=at)
                 messages.success(request, "곧 다시 시도합니다.")
+            elif part == "settle":
+                giving_up.settle(number_id=pk, actor=staff, at=at)
+                messages.success(request, "택배사에서 접수를 취소한 것으로 적었습니다.")
             else:
-                reason = form.cleaned_data["reason"]
-                gone = giving_up.abandon(number_id=pk, reason=reason, actor=staff_of(request), at=timezone.now())
+                gone = giving_up.abandon(number_id=pk, reason=form.cleaned_data["reason"], actor=staff, at=at)
                 messages.success(request, f"{gone.key} 번호를 포기했습니다. 배송건은 다시 채번할 수 있습니다.")
         except DomainError as error:
             return render(request, f"{error.status}.html", {"error_text": error.message}, status=error.status)

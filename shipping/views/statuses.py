@@ -9,14 +9,17 @@ from django.utils import timezone
 from accounts.access import EDIT_SETTINGS, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
 from shipping.details.history import changes_of
-from shipping.details.statuses import rule_rows, unknown_rows
-from shipping.forms.couriers import MeaningForm, RuleForm
+from shipping.details.statuses import rule_rows, rule_words, unknown_rows
+from shipping.forms.couriers import MeaningForm, RuleChangeForm, RuleForm
 from shipping.models import StatusRule, UnknownStatus
 from shipping.services.tracking.statuses import HISTORY, Meaning, add_rule, change_rule, map_unknown
 from shipping.states import Reason, TrackingStage
 
 INTRO = "택배사가 보낸 '{said}'의 뜻을 고르세요. 같은 상태였던 상자를 다시 판정하고, 앞으로도 이렇게 읽습니다."
 SOON = "저장했습니다. 이 상태였던 상자를 1분 안에 다시 판정합니다."
+CHANGES = "'{value}'의 뜻을 고르세요. 미분류였던 상자는 1분 안에, 다른 상자는 다음 조회부터 이렇게 읽습니다."
+CHANGED = "규칙을 고쳤습니다. 미분류였던 상자는 1분 안에, 다른 상자는 다음 조회부터 이렇게 읽습니다."
+STILL_OFF = "규칙을 고쳤습니다. 꺼 둔 규칙이라 켜야 쓰입니다."
 
 
 class UnknownList(SettingsPage):
@@ -75,9 +78,7 @@ class RuleSwitch(SettingsPage):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        rule = StatusRule.objects.filter(pk=pk).first()
-        if rule is None:
-            raise NotFound("상태 규칙을 찾을 수 없습니다.")
+        rule = _rule(pk)
         version = request.POST.get("version", "")
         seen = int(version) if version.isascii() and version.isdecimal() and len(version) < 9 else -1
         is_active = request.POST.get("active") == "1"
@@ -91,6 +92,53 @@ class RuleSwitch(SettingsPage):
             return _rules(request, form, status=error.status, problem=error.message)
         messages.success(request, "규칙을 켰습니다." if is_active else "규칙을 껐습니다. 다음 조회부터 쓰지 않습니다.")
         return redirect("shipping:status_rules")
+
+
+class RuleChange(StatusSettings):
+    """상태 규칙 고치기: another meaning of the same value; of presets only whether they count can be changed."""
+
+    permission = EDIT
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        rule = _rule(pk)
+        now = {"stage": rule.stage, "reason": rule.reason, "version": rule.version}
+        return _change(request, rule, RuleChangeForm(initial=now))
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        rule, form = _rule(pk), RuleChangeForm(request.POST)
+        if not form.is_valid():
+            return _change(request, rule, form, status=422)
+        seen = form.cleaned_data["version"]
+        try:
+            change_rule(
+                rule_id=pk, seen_version=-1 if seen is None else seen, meaning=form.meaning(),
+                is_active=rule.is_active, actor=staff_of(request), at=timezone.now(),
+            )  # fmt: skip
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return _change(request, rule, form, status=error.status)
+        messages.success(request, CHANGED if rule.is_active else STILL_OFF)
+        return redirect("shipping:status_rules")
+
+
+def _rule(pk: int) -> StatusRule:
+    rule = StatusRule.objects.filter(pk=pk).first()
+    if rule is None:
+        raise NotFound("상태 규칙을 찾을 수 없습니다.")
+    return rule
+
+
+def _change(request: HttpRequest, rule: StatusRule, form: RuleChangeForm, *, status: int = 200) -> HttpResponse:
+    context = {
+        "title": "상태 규칙 고치기",
+        "subtitle": rule_words(rule),
+        "intro": CHANGES.format(value=rule.value),
+        "form": form,
+        "action_url": request.path,
+        "submit_label": "저장",
+        "cancel_url": reverse("shipping:status_rules"),
+    }
+    return render(request, "generic/form.html", context, status=status)
 
 
 def _unknown(pk: int) -> UnknownStatus:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.roles import Role
 from core.invariants import find_violations
 from core.settings_registry import change_settings, get_settings
 from oms.seed.demo import _APIS, SENDER
@@ -13,7 +14,7 @@ from shipping.drains import issue_cj, issue_epost, issue_hanjin, route_boxes
 from shipping.models import Paper, Parcel, WaybillNumber
 from shipping.services import cj_tokens
 from shipping.services.issuing import issuers
-from shipping.services.issuing.contracts import ContractFacts, check_contract, save_contract
+from shipping.services.issuing.contracts import ContractFacts, check_contract, missing_codes, save_contract
 from shipping.services.issuing.issue import issue_waybills
 from shipping.services.printing.labels import print_labels
 from tests.fixtures.contracts import range_contract
@@ -113,6 +114,26 @@ def test_an_address_that_cj_does_not_deliver_to_is_held(sign, make_shipments, st
     assert (parcel.routing["sort_code"], parcel.route_at) == ("", None)
 
 
+@pytest.mark.parametrize(
+    ("address", "told", "is_printed"),
+    [
+        ("배송지연 지역 1", "택배사 안내: 배송지연 발생가능 지역", True),
+        ("없는 주소 1", "분류코드 없음: 입력 주소 분석 실패", False),
+    ],
+)
+def test_what_cj_says_of_an_address_without_refusing_it_stands_beside_the_box(
+    sign, make_shipments, staff, sign_in, address, told, is_printed
+):
+    rows, _, at = make_shipments(1, address1=address), sign("CJGLS"), timezone.now()
+    ask(rows, range_contract(), staff, at)
+    route_boxes(at=at)
+    assert not LineLock.objects.exists()
+    assert told in sign_in(Role.CS).get(f"/orders/{rows[0].order.number}/").content.decode()
+    [parcel] = Parcel.objects.all()
+    refused = print_labels(parcel_ids=[parcel.pk], paper=Paper.CJ, actor=staff, at=at).outcome.refused
+    assert (refused == {}) is is_printed
+
+
 def test_without_an_api_contract_nobody_is_asked(make_shipments, staff):
     at = timezone.now()
     ask(make_shipments(1), range_contract(), staff, at)
@@ -120,3 +141,17 @@ def test_without_an_api_contract_nobody_is_asked(make_shipments, staff):
     assert (parcel.route_at, route_boxes(at=at)) == (None, 0)
     refused = print_labels(parcel_ids=[parcel.pk], paper=Paper.CJ, actor=staff, at=at).outcome.refused
     assert "API 계약을 등록하세요" in refused[parcel.pk]
+
+
+def test_boxes_numbered_before_the_api_contract_get_their_sort_codes_when_it_comes(sign, make_shipments, staff):
+    at, rows = timezone.now(), make_shipments(2)
+    contract = range_contract()
+    assert "API 계약도 등록하세요" in missing_codes(contract)
+    ask(rows, contract, staff, at)
+    assert not Parcel.objects.exclude(route_at=None).exists()
+    sign("CJGLS")
+    assert missing_codes(contract) == ""
+    assert route_boxes(at=timezone.now()) == 2
+    assert all(parcel.routing["sort_code"] for parcel in Parcel.objects.all())
+    printed = print_labels(parcel_ids=[p.pk for p in Parcel.objects.all()], paper=Paper.CJ, actor=staff, at=at)
+    assert printed.outcome.refused == {}

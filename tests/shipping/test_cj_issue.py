@@ -308,7 +308,7 @@ def test_an_address_is_refined_to_what_the_label_needs(cj):
     ("address", "outcome", "message", "has_routing"),
     [
         ("서울 배송불가 1", IssueOutcome.UNDELIVERABLE, "입력 주소에 대해 배송이 불가능한 경우", False),
-        ("없는 주소", IssueOutcome.UNDELIVERABLE, "입력 주소 분석 실패", False),
+        ("없는 주소", REJECTED, "입력 주소 분석 실패", False),
         ("인천 옹진군 배송지연 1", OK, "배송지연 발생가능 지역", True),
         (" ", REJECTED, "받는 분 주소가 없습니다. 주소를 입력하세요.", False),
     ],

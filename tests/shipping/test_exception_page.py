@@ -159,19 +159,21 @@ def test_one_open_case_for_a_parcel_and_kind_whoever_asks(make_sent):
 
 
 def test_the_file_for_the_courier_names_goods_and_money_and_nobody(make_sent, sign_in, staff):
-    lost, broken, other = make_sent(3)
+    lost, broken, either, other, unpaid = make_sent(5)
     opened([lost], K.LOST)
     opened([broken], K.DAMAGED)
+    opened([either], K.ACCIDENT, detail="미배송 상품 사고(파손/분실)")
     opened([other], K.ADDRESS)
+    opened([unpaid], K.ACCIDENT, detail="미배송 결재 불가")
     answer = sign_in(staff).get(f"{URL}claims/")
     book = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content)))
     rows = list(book.active.iter_rows(values_only=True))
     assert rows[0][:6] == ("택배사", "송장번호", "종류", "주문번호", "물품", "물품 금액")
     assert {(row[1], row[2], row[5]) for row in rows[1:]} == {
-        (lost.waybill, "분실", 10_000), (broken.waybill, "파손", 10_000),
+        (lost.waybill, "분실", 10_000), (broken.waybill, "파손", 10_000), (either.waybill, "배송사고", 10_000),
     }  # fmt: skip
     assert lost.order.recipient_name not in json.dumps(rows, default=str, ensure_ascii=False)
-    assert AccessLog.objects.filter(purpose="택배사 배상 청구", row_count=2).count() == 1
+    assert AccessLog.objects.filter(purpose="택배사 배상 청구", row_count=3).count() == 1
 
 
 def test_the_order_shows_its_open_cases_and_both_dates(make_sent, sign_in):

@@ -1,6 +1,7 @@
 """Numbers of couriers' APIs in two phases: stored before registering, never a second one (shipping.md 5.3, A16)."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from shipping.services import shipments
 from shipping.services.issuing import giving_up, issuers
 from shipping.services.issuing.contracts import ContractFacts, check_contract, save_contract
 from shipping.services.issuing.extra import add_box
-from shipping.services.issuing.issue import CannotIssue, issue_waybills, undo_issue
+from shipping.services.issuing.issue import CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import BoxRefused
 from shipping.states import CancelState, ContractMode, NumberState
@@ -22,6 +23,7 @@ from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
 from tests.infra.courier_stub import CourierStub, StubIssuer
+from tests.infra.races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
@@ -288,6 +290,26 @@ def test_a_day_has_so_many_numbers(make_shipments, staff, contract, courier):
     assert len(done.waiting) == 2
     assert "2개를 모두 썼습니다" in done.refused[rows[2].pk]
     assert WaybillNumber.objects.count() == 2
+
+
+def test_two_who_ask_at_once_do_not_pass_the_limit_of_the_day(make_shipments, staff, contract, courier):
+    CourierContract.objects.filter(pk=contract.pk).update(day_limit=20)
+    rows = make_shipments(80)
+    found = race([partial(_waiting, rows[n * 20 : n * 20 + 20], contract, staff) for n in range(4)])
+    assert sum(found) == WaybillNumber.objects.count() == 20
+
+
+def _waiting(rows, contract, actor):
+    return len(ask(rows, contract, actor).waiting)
+
+
+def test_a_number_left_by_a_range_does_not_stand_in_the_way(make_shipments, staff, contract, courier):
+    [row] = make_shipments(1)
+    reserve(shipment_ids=[row.pk], contract=range_contract(), actor=staff, at=NOW)
+    assert ask([row], contract, staff).waiting == [row.pk]
+    assert issue_cj(at=NOW) == 1
+    assert again([row])[0].waybill == courier.bookings[f"{row.number}-2"]
+    assert states() == ["USED", "VOID"]
 
 
 def test_a_further_box_waits_for_its_number_and_the_shipment_with_it(make_shipments, staff, contract, courier):

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from shipping.couriers import COURIERS
 from shipping.models import CourierContract, Parcel, WaybillDraft, WaybillNumber, WaybillRange
 from shipping.services import shipments
 from shipping.services.issuing import giving_up
-from shipping.services.issuing.contracts import ContractRefused, add_range, switch_range
+from shipping.services.issuing.contracts import ContractFacts, ContractRefused, add_range, save_contract, switch_range
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import TYPED, CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.issuing.ranges import EXHAUSTED, body_digits_of, number_of, supply_of, words_of_supply
@@ -177,6 +178,63 @@ def test_a_number_that_waits_for_one_shipment_is_not_typed_on_another(make_shipm
     assert Parcel.objects.count() == 0
     assert waybills.register_waybills(entries={one.pk: entry}, actor=staff, at=NOW).refused == {}
     assert WaybillNumber.objects.get().state == NumberState.USED
+
+
+def test_a_number_that_somebody_typed_before_its_turn_is_passed_over(make_shipments, staff):
+    contract, [typed, one, other] = range_contract(), make_shipments(3)
+    numbers = [number_of(COURIERS["CJGLS"], prefix="68", body_digits=9, body=100_000_000 + n) for n in range(3)]
+    waybills.register_waybills(entries={typed.pk: WaybillEntry("CJGLS", numbers[1])}, actor=staff, at=NOW)
+    assert issue([one, other], contract, staff).refused == {}
+    assert [row.waybill for row in again([typed, one, other])] == [numbers[1], numbers[0], numbers[2]]
+    assert WaybillRange.objects.get().next_body == 100_000_003
+    assert list(find_violations()) == []
+
+
+def test_a_number_left_behind_that_another_box_bears_is_thrown_away(make_shipments, staff):
+    contract, [typed, one] = range_contract(), make_shipments(2)
+    waybills.register_waybills(entries={typed.pk: WaybillEntry("CJGLS", waybill_number(0))}, actor=staff, at=NOW)
+    left = reserve(shipment_ids=[one.pk], contract=contract, actor=staff, at=NOW)[one.pk].waybill
+    Parcel.objects.update(waybill=left)  # typed in the moment between the two looks
+    assert issue([one], contract, staff).refused == {}
+    [fresh] = again([one])
+    assert fresh.waybill not in {"", left}
+    assert sorted(WaybillNumber.objects.values_list("state", flat=True)) == ["USED", "VOID"]
+
+
+def test_a_number_left_behind_by_another_contract_is_not_used_for_this_one(make_shipments, staff):
+    contract, [one] = range_contract(), make_shipments(1)
+    other = range_contract(code="hanjin", size=0)
+    CourierContract.objects.filter(pk=other.pk).update(courier="HANJIN")
+    give_range(CourierContract.objects.get(pk=other.pk), size=10, start=100_000_000)
+    reserve(shipment_ids=[one.pk], contract=contract, actor=staff, at=NOW)
+    assert issue([one], other, staff).refused == {}
+    parcel = Parcel.objects.get()
+    assert (parcel.courier, parcel.waybill[:2]) == ("HANJIN", "68")
+    states = {n.contract.code: n.state for n in WaybillNumber.objects.select_related("contract")}
+    assert states == {"cj-range": "VOID", "hanjin": "USED"}
+    assert list(find_violations()) == []
+
+
+def test_a_new_range_after_many_used_ones_is_not_low(make_shipments, staff):
+    contract = range_contract(size=0)
+    for n in range(1, 7):
+        give_range(contract, size=10, start=n * 100_000_000, order=n)
+    WaybillRange.objects.filter(order__lt=6).update(next_body=F("body_end") + 1, first_used_at=NOW - timedelta(days=50))
+    supply = supply_of(contract, at=NOW)
+    assert (supply.left, supply.total, supply.is_low, words_of_supply(contract, at=NOW)) == (10, 10, False, "")
+    WaybillRange.objects.filter(order=6).update(next_body=F("body_end") - 1)
+    assert "송장번호가 2개 남았습니다" in words_of_supply(contract, at=NOW)
+
+
+def test_a_contract_with_ranges_keeps_its_courier(db):
+    contract, facts = range_contract(), ContractFacts(name="CJ 대역", courier="HANJIN", mode=ContractMode.RANGE)
+    with pytest.raises(ContractRefused, match="택배사는 바꿀 수 없습니다") as refused:
+        save_contract(code=contract.code, given=facts, options={}, actor=None, at=NOW, contract_id=contract.pk)
+    assert refused.value.field == "courier"
+    assert CourierContract.objects.get().courier == "CJGLS"
+    empty = range_contract(code="empty", size=0)
+    save_contract(code="empty", given=facts, options={}, actor=None, at=NOW, contract_id=empty.pk)
+    assert CourierContract.objects.get(pk=empty.pk).courier == "HANJIN"
 
 
 def test_held_and_canceled_shipments_get_no_number(make_shipments, staff):

@@ -11,6 +11,7 @@ from shipping.models import AccountState, CourierContract, Parcel, WaybillNumber
 from shipping.services import shipments
 from shipping.services.issuing import issuers
 from shipping.services.issuing.issue import issue_waybills
+from shipping.services.numbers import waybills
 from shipping.states import ContractMode
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
@@ -20,6 +21,7 @@ from tests.shipping.test_issuing_api import contract, courier
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["contract", "courier"]
 LIST = "/settings/waybills/"
+HX = {"HX-Request": "true"}
 
 
 def rows_of(rows):
@@ -140,6 +142,58 @@ def test_a_contract_and_its_ranges_are_registered_and_changed(sign_in):
     assert SettingChange.objects.filter(key__startswith="courier_contract:cj-main:").count() >= 4
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_who_looks_at_a_contract_and_who_changes_it(role, sign_in):
+    contract, client = range_contract(), sign_in(role)
+    may_look, may_edit = role in {Role.OWNER, Role.AUDITOR}, role == Role.OWNER
+    page = client.get(f"{LIST}{contract.pk}/")
+    assert page.status_code == (200 if may_look else 403)
+    if may_look:
+        text = page.content.decode()
+        assert ("변경 이력" in text, "68100000000~68100000999" in text) == (True, True)
+        assert ("대역 등록</button>" in text, ">중지<" in text, ">저장<" in text) == (may_edit,) * 3
+    off = {"part": "off", "range": str(WaybillRange.objects.get().pk)}
+    assert client.post(f"{LIST}{contract.pk}/", off).status_code == (302 if may_edit else 403)
+    assert WaybillRange.objects.get().is_active is not may_edit
+
+
+def test_the_history_of_a_contract_is_told_in_words(sign_in):
+    client = sign_in(Role.OWNER)
+    client.post(f"{LIST}new/?mode=RANGE", form_of())
+    contract = CourierContract.objects.get()
+    url = f"{LIST}{contract.pk}/"
+    client.post(url, {"part": "range", "head": "68", "start": "100000000", "end": "100000099", "order": "1"})
+    client.post(url, {"part": "off", "range": str(WaybillRange.objects.get().pk)})
+    seen = client.get(url).context["form"].initial["seen"]
+    changed = form_of(name="CJ 새 이름", cut_off="17:30", seen=seen)
+    del changed["is_default"]
+    assert client.post(url, changed).status_code == 302
+    told = [(row.label, row.old, row.new) for row in client.get(url).context["changes"]]
+    assert told == [
+        ("기본 계약", "사용", "사용 안 함"),
+        ("집하 마감", "없음", "17:30"),
+        ("이름", "CJ 본사", "CJ 새 이름"),
+        ("송장번호 대역", "68100000000~68100000099 사용", "68100000000~68100000099 중지"),
+        ("송장번호 대역", "없음", "68100000000~68100000099 · 100개"),
+        ("계약 등록", "없음", "CJ 본사 · 송장번호 대역"),
+    ]
+    other = range_contract(code="cj-main-2", size=0)
+    assert len(client.get(f"{LIST}{other.pk}/").context["changes"]) == 1
+
+
+def test_a_range_without_sort_codes_says_so_before_anything_is_printed(make_shipments, sign_in, contract, courier):
+    ranged, client = range_contract(), sign_in(Role.OWNER)
+    said = "출력하기 전에 CJ대한통운 API 계약도 등록하세요."
+    CourierContract.objects.filter(pk=contract.pk).update(is_active=False)
+    [row] = make_shipments(1)
+    dialog = {"page": "ready", "mode": "ids", "rows": f"{row.pk}:{row.version}"}
+    assert said in client.get(f"{LIST}{ranged.pk}/").content.decode()
+    assert said in client.post("/acts/issue-waybills/", dialog, headers=HX).content.decode()
+    CourierContract.objects.filter(pk=contract.pk).update(is_active=True)
+    assert said not in client.get(f"{LIST}{ranged.pk}/").content.decode()
+    assert said not in client.post("/acts/issue-waybills/", dialog, headers=HX).content.decode()
+
+
 def test_keys_go_in_and_never_come_out(sign_in):
     client = sign_in(Role.OWNER)
     keys = {f"option_{name}": f"secret-{name}" for name, _ in issuers.KEYS[ContractMode.HANJIN_API]}
@@ -197,6 +251,50 @@ def test_numbers_that_wait_are_tried_again_or_given_up(make_shipments, sign_in, 
     assert WaybillNumber.objects.get().state == "ABANDONED"
     assert client.post(url, {"part": "abandon", "reason": "전화로 확인"}).status_code == 409
     assert client.post(f"{LIST}numbers/999999/", {"part": "retry"}).status_code == 404
+
+
+def test_a_booking_that_a_person_canceled_at_the_courier_leaves_the_list(
+    make_shipments, sign_in, staff, contract, courier
+):
+    [row] = make_shipments(1)
+    issue_waybills(shipment_ids=[row.pk], contract_id=contract.pk, actor=staff, at=NOW)
+    issue_cj(at=NOW)
+    courier.faults = [("cancel", "REJECTED")]
+    waybills.void_waybills(line_ids=shipments.lines_of([row.pk]), actor=staff, at=NOW, reason="주소 오류")
+    issue_cj(at=NOW)
+    number, client = WaybillNumber.objects.get(), sign_in(Role.OWNER)
+    url = f"{LIST}numbers/{number.pk}/"
+    page = client.get(LIST).content.decode()
+    assert "접수 취소 안 됨" in page
+    assert ">취소 확인<" in page
+    assert sign_in(Role.AUDITOR).post(url, {"part": "settle"}).status_code == 403
+    assert WaybillNumber.objects.get().cancel == "REFUSED"
+    assert client.post(url, {"part": "settle"}).status_code == 302
+    number.refresh_from_db()
+    assert (number.cancel, "님이 택배사 접수 취소를 확인했습니다." in number.last_error) == ("DONE", True)
+    assert number.key not in client.get(LIST).content.decode()
+    assert client.post(url, {"part": "settle"}).status_code == 409
+    assert client.post(f"{LIST}numbers/999999/", {"part": "settle"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"state": AccountState.BLOCKED}, "인증이 거절되어"),
+        ({"is_active": False}, "계약을 먼저 켜세요"),
+        ({"paused_until": NOW.replace(year=2090)}, "한도가 풀렸으면 계약에서 연결 확인을 누르세요."),
+    ],
+)
+def test_a_number_of_a_contract_that_stands_still_is_not_promised_another_try(
+    facts, said, make_shipments, sign_in, staff, contract, courier
+):
+    [row] = make_shipments(1)
+    issue_waybills(shipment_ids=[row.pk], contract_id=contract.pk, actor=staff, at=NOW)
+    WaybillNumber.objects.update(next_try_at=NOW.replace(year=2091))
+    CourierContract.objects.update(**facts)
+    answer = sign_in(Role.OWNER).post(f"{LIST}numbers/{WaybillNumber.objects.get().pk}/", {"part": "retry"})
+    assert (answer.status_code, said in answer.content.decode()) == (409, True)
+    assert WaybillNumber.objects.get().next_try_at == NOW.replace(year=2091)
 
 
 def test_keys_that_do_not_open_and_missing_adapters_are_told(sign_in, contract, courier):

@@ -1,22 +1,24 @@
 """The packing bench: undo, reopening, two packers, several boxes, labels that do not come, holds, counting by hand."""
 
 from accounts.roles import Role
+from core.invariants import find_violations
 from core.settings_registry import set_setting
 from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
 from shipping.events import SHIPMENT_REOPENED
-from shipping.models import PackingScan, Parcel, ParcelLine, Shipment
+from shipping.models import CourierContract, PackingScan, Parcel, ParcelLine, Shipment
 from shipping.services import shipments
+from shipping.services.issuing.contracts import ContractFacts, save_contract
 from shipping.services.merges import merging
 from shipping.services.packing.board import board_of, queue_of
 from shipping.services.packing.stops import clock
 from shipping.services.printing.labels import print_labels
-from shipping.states import DeliveryMethod, ScanVerdict, Signal
+from shipping.states import ContractMode, DeliveryMethod, ScanVerdict, Signal
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.packing import Packer, counted, is_packed, lines_of, skus
 from tests.fixtures.printing import ROUTING, parcels_of
-from tests.fixtures.shipments import again
+from tests.fixtures.shipments import again, waybill_number
 
 
 def test_undo_takes_one_unit_back_and_no_more(make_routed, packer):
@@ -113,6 +115,52 @@ def test_trouble_with_the_label_stops_nobody_and_is_seen(make_shipments, packer,
     Parcel.objects.update(routing=ROUTING)
     assert packer.scan("CMD-PRINT").print_number
     assert queue_of(at=NOW).unlabelled == []
+
+
+def hand_contract(courier="CJGLS"):
+    facts = ContractFacts(name="손 송장", courier=courier, mode=ContractMode.HAND, is_default=True)
+    return save_contract(code="hand", given=facts, options={}, actor=None, at=NOW)
+
+
+def test_a_label_of_the_courier_is_registered_by_its_scan(make_shipments, packer, staff):
+    hand_contract()
+    set_setting(key="pack_ships", value=True, actor=None, at=NOW)
+    [made] = make_shipments(1, quantities=(2,))
+    sku, number = skus(made)[0], waybill_number(0)
+    packer.scan(made.number)
+    packer.scan(sku)
+    early = packer.scan(number)
+    assert (early.signal, early.detail) == (Signal.UNKNOWN, "송장이면 상품을 모두 담은 뒤 찍어 주세요.")
+    assert not Parcel.objects.exists()
+    done = packer.scan(sku)
+    assert (done.signal, done.detail) == (Signal.DONE, "송장을 붙이고 송장 바코드를 찍어 주세요.")
+    assert [row for row, _ in queue_of(at=NOW).unlabelled] == [made.number]
+    wrong = packer.scan(f"{number[:-1]}{(int(number[-1]) + 1) % 7}")
+    assert (wrong.signal, "규칙에 맞지 않습니다" in wrong.text) == (Signal.WRONG, True)
+    assert packer.scan("8801234567893").signal == Signal.UNKNOWN
+    assert not Parcel.objects.exists()
+    packer.open = made.pk
+    stuck = packer.scan(f"{number[:4]}-{number[4:8]}-{number[8:]}")
+    assert (stuck.signal, stuck.text) == (Signal.DONE, f"CJ대한통운 송장을 등록했습니다: {number}")
+    parcel = Parcel.objects.get()
+    assert (parcel.waybill, parcel.courier, parcel.source) == (number, "CJGLS", "SCANNED")
+    assert (parcel.packed_at, parcel.printed_count, parcel.state) == (NOW, 0, "HANDED_OVER")
+    assert queue_of(at=NOW).unlabelled == []
+    assert {found.invariant for found in find_violations()} <= {"INV-11"}  # the news of the day is not sent yet
+
+
+def test_a_label_of_another_order_is_not_stuck_on_this_one(make_shipments, make_numbered, packer):
+    hand_contract()
+    [other] = make_numbered(1)
+    [made] = make_shipments(1)
+    packer.scan(made.number)
+    packer.scan(skus(made)[0])
+    packer.scan(other.waybill)
+    assert not Parcel.objects.filter(shipment=made).exists()
+    CourierContract.objects.update(is_default=False)
+    packer.open = made.pk
+    assert packer.scan(waybill_number(5)).signal == Signal.UNKNOWN
+    assert Parcel.objects.count() == 1
 
 
 def test_a_label_printed_before_is_scanned_before_the_box_is_closed(make_routed, packer, staff):

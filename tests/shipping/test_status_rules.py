@@ -11,7 +11,7 @@ from shipping.adapters.base import RawEvent
 from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import Rule, Rules
 from shipping.services.tracking.rules import BOOK, rules_for
-from shipping.services.tracking.statuses import Meaning, StatusRefused, add_rule, change_rule
+from shipping.services.tracking.statuses import Meaning, StatusRefused, add_rule, change_rule, map_unknown
 from shipping.stage_presets import PRESETS
 from shipping.states import Reason, RuleKind
 from shipping.states import TrackingStage as Stage
@@ -83,7 +83,10 @@ def test_the_presets_of_every_source(source, courier, code, name, stage):
         ("지연 도착", Stage.ATTEMPT_FAILED, Reason.NONE),
         ("배송전 취소", Stage.ATTEMPT_FAILED, Reason.NONE),
         ("결재 불가", Stage.EXCEPTION, Reason.NONE),
-        ("상품 사고(파손/분실)", Stage.EXCEPTION, Reason.LOST),
+        ("상품 사고(파손/분실)", Stage.EXCEPTION, Reason.NONE),
+        ("상품 사고(파손/분실) (파손)", Stage.EXCEPTION, Reason.DAMAGED),
+        ("상품 사고(파손/분실) (분실)", Stage.EXCEPTION, Reason.LOST),
+        ("상품 사고(분실 또는 파손)", Stage.EXCEPTION, Reason.NONE),
     ],
 )
 def test_the_words_beside_a_failed_delivery_of_cj_count(text, stage, reason):
@@ -227,6 +230,20 @@ def test_a_preset_can_be_switched_off_and_means_what_it_means(db, make_staff):
     assert SettingChange.objects.count() == 2
 
 
+def test_a_value_told_again_after_its_rule_was_switched_off_is_mapped_again(unknown, make_staff):
+    person = make_staff()
+    rule = map_unknown(unknown_id=unknown.pk, meaning=Meaning(stage=Stage.DELIVERED), actor=person, at=NOW)
+    change_rule(
+        rule_id=rule.pk, seen_version=0, meaning=Meaning(stage=Stage.DELIVERED), is_active=False, actor=person, at=NOW
+    )
+    UnknownStatus.objects.update(rule=None)  # what telling it again does
+    meaning = Meaning(stage=Stage.AVAILABLE_FOR_PICKUP)
+    mapped = map_unknown(unknown_id=unknown.pk, meaning=meaning, actor=person, at=NOW)
+    assert (mapped.pk, mapped.stage, mapped.is_active, mapped.version) == (rule.pk, meaning.stage, True, 2)
+    assert UnknownStatus.objects.get().rule == rule
+    assert stage_now("경비실 <위탁>") == Stage.AVAILABLE_FOR_PICKUP
+
+
 def test_a_rule_of_another_process_counts_when_the_time_is_over(db, make_staff):
     BOOK.get()
     StatusRule.objects.create(kind=TEXT, value="경비실 위탁", stage=Stage.DELIVERED)  # somebody else's process
@@ -263,6 +280,38 @@ def test_who_looks_and_who_maps(role, sign_in, unknown):
     assert StatusRule.objects.filter(is_active=False).exists() is may_edit
     if may_edit:
         assert "먼저 바꿨습니다" in client.post(f"{RULES}{preset.pk}/", {"version": 0, "active": "1"}).content.decode()
+
+
+def test_a_rule_of_staff_is_changed_and_the_second_of_two_is_told(sign_in, make_staff):
+    owner, other = sign_in(Role.OWNER), make_staff(Role.OWNER)
+    rules = [add(other, value=f"경비실 {n}") for n in range(12)]
+    for rule in rules[1:]:  # their keys begin like the first one's
+        change_rule(rule_id=rule.pk, seen_version=0, meaning=Meaning(stage=Stage.RETURNED), is_active=True,
+                    actor=other, at=NOW)  # fmt: skip
+    rule, preset = rules[0], StatusRule.objects.get(value="배송 출발|배달 준비|배송 출고")
+    url = f"{RULES}{rule.pk}/change/"
+    listed = owner.get(RULES).content.decode()
+    assert url in listed
+    assert f"{RULES}{preset.pk}/change/" not in listed
+    page = owner.get(url)
+    assert page.context["form"].initial == {"stage": "DELIVERED", "reason": "", "version": 0}
+    for wrong, said in (({}, "어느 단계인지 고르세요."), ({"stage": "DELIVERED", "reason": "LOST"}, "사유는 미배달과")):
+        answer = owner.post(url, {"version": 0} | wrong)
+        assert (answer.status_code, said in answer.content.decode()) == (422, True)
+    assert owner.post(url, {"version": 0, "stage": "EXCEPTION", "reason": "DAMAGED"}).status_code == 302
+    rule.refresh_from_db()
+    assert (rule.stage, rule.reason, rule.version, rule.looked_up_to) == ("EXCEPTION", "DAMAGED", 1, 0)
+    late = owner.post(url, {"version": 0, "stage": "DELIVERED"})
+    assert late.status_code == 409
+    [change] = SettingChange.objects.filter(key=f"status_rule.{rule.pk}").exclude(old=None)
+    assert f"{change.actor.display_name} 님이 먼저 바꿨습니다" in late.content.decode()
+    refused = owner.post(f"{RULES}{preset.pk}/change/", {"version": 0, "stage": "RETURNED"})
+    assert (refused.status_code, "기본 제공 규칙의 뜻은" in refused.content.decode()) == (422, True)
+    assert owner.get(f"{RULES}999999/change/").status_code == 404
+    logistics = sign_in(Role.LOGISTICS)
+    assert (logistics.get(url).status_code, logistics.post(url, {"stage": "DELIVERED"}).status_code) == (403, 403)
+    rule.refresh_from_db()
+    assert (rule.stage, rule.version) == ("EXCEPTION", 1)
 
 
 def test_a_value_leaves_the_page_when_it_is_mapped(sign_in, unknown):

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from core import drains
 from core.exceptions import Conflict, DomainError, NotFound
-from core.settings_registry import note_change
+from core.settings_registry import get_setting, note_change, one_at_a_time, words
 from shipping.adapters.issuing import IssueOutcome
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
@@ -16,9 +16,10 @@ from shipping.services.issuing.boxes import sender
 from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sandboxes_count
 from shipping.services.issuing.ranges import body_digits_of, refusal_of_range
 from shipping.services.numbers import pool
-from shipping.states import API_MODES, OPEN_NUMBERS, ContractMode
+from shipping.states import API_MODES, OPEN_NUMBERS, ROUTING_MODES, ContractMode
 
 HISTORY = "courier_contract"
+"""Keys of the history are "courier_contract:<code>:<fact>"; what they hold are words."""
 NOT_FOUND = "계약을 찾을 수 없습니다. 목록에서 다시 고르세요."
 TAKEN = "이미 쓰고 있는 코드입니다. 다른 코드를 입력하세요."
 STALE = "화면을 연 뒤 다른 직원이 이 계약을 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요."
@@ -35,6 +36,15 @@ WORKS = "연결되었습니다. 번호는 받지 않았습니다."
 SILENT = "{name}에서 응답이 없습니다. 주소를 확인하고 잠시 뒤 다시 확인하세요."
 REFUSED = "{name}에서 우리 키를 받지 않았습니다. 고객코드와 키를 확인하세요."
 LIMITED = "연결되었지만 호출 한도를 넘었습니다. 잠시 뒤 다시 시도하세요."
+KEPT_COURIER = "대역이나 발급한 번호가 있는 계약의 택배사는 바꿀 수 없습니다. 새 계약을 등록하세요."
+CODES_FIRST = (
+    "{courier} 송장은 분류코드가 있어야 출력합니다. 출력하기 전에 {courier} API 계약도 등록하세요. "
+    "이미 받은 번호의 분류코드도 그때 함께 묻습니다."
+)
+CODES_BY_API = (
+    "{courier} 송장은 분류코드가 있어야 출력합니다. "
+    "대역의 번호에는 분류코드가 없으니 {courier} API 계약으로 채번하세요."
+)
 NO_PROBE = "이 계약은 연결을 확인할 수 없습니다. 첫 송장 채번에서 확인됩니다."
 _COURIER_OF = {
     ContractMode.CJ_API: "CJGLS", ContractMode.EPOST_API: "EPOST", ContractMode.HANJIN_API: "HANJIN",
@@ -81,6 +91,7 @@ def save_contract(
     _refuse_unfit(given)
     try:
         with transaction.atomic():
+            one_at_a_time("courier_contracts")
             contract = _locked(contract_id) if contract_id else CourierContract(code=code)
             if contract_id and seen_at and contract.updated_at.isoformat() != seen_at:
                 raise Conflict(STALE, code="stale")
@@ -88,6 +99,8 @@ def save_contract(
                 raise ContractRefused(
                     "번호를 발급한 계약의 방법은 바꿀 수 없습니다. 새 계약을 등록하세요.", field="mode"
                 )
+            if contract_id and contract.courier != given.courier:
+                _refuse_other_courier(contract)
             before = {name: getattr(contract, name) for name in asdict(given)} if contract_id else {}
             if given.is_default:
                 CourierContract.objects.filter(is_default=True).exclude(pk=contract.pk).update(is_default=False)
@@ -103,6 +116,9 @@ def save_contract(
             drains.notify(pool.CHANNEL)
     except IntegrityError as error:
         raise ContractRefused(TAKEN, field="code") from error
+    if contract.is_active and contract.mode in ROUTING_MODES:
+        # Apart from the contract's row: parcels are locked before contracts.
+        pool.route_waiting(contract.courier, at=at)
     return contract
 
 
@@ -121,6 +137,12 @@ def _refuse_unfit(given: ContractFacts) -> None:
         raise ContractRefused(NO_RULE.format(name=COURIERS[given.courier].name), field="courier")
 
 
+def _refuse_other_courier(contract: CourierContract) -> None:
+    """The check digits of a range, and the bookings of numbers, are those of one courier."""
+    if contract.ranges.exists() or contract.numbers.exists():
+        raise ContractRefused(KEPT_COURIER, field="courier")
+
+
 def _locked(pk: int) -> CourierContract:
     contract = CourierContract.objects.select_for_update(no_key=True).filter(pk=pk).first()
     if contract is None:
@@ -132,13 +154,32 @@ def _note_changes(
     contract: CourierContract, before: dict[str, Any], now: dict[str, Any], *, has_key: bool, actor: Any, at: datetime
 ) -> None:
     """변경 이력: every fact that is another now, and that keys were entered, never which."""
-    changed = {name: value for name, value in now.items() if before.get(name) != value} if before else {"created": ""}
-    for name, value in changed.items():
-        old = before.get(name)
-        shown = [str(one) if isinstance(one, time) else one for one in (old, value)]
-        note_change(key=f"{HISTORY}:{contract.code}:{name}", old=shown[0], new=shown[1], reason="", actor=actor, at=at)
+    if before:
+        changed = {name: (before[name], value) for name, value in now.items() if before[name] != value}
+    else:
+        changed = {"created": (None, f"{contract.name} · {ContractMode(contract.mode).label}")}
+    for name, (old, value) in changed.items():
+        _note(contract, name, words_of_fact(name, old), words_of_fact(name, value), actor=actor, at=at)
     if has_key:
-        note_change(key=f"{HISTORY}:{contract.code}:key", old="", new="새 키", reason="", actor=actor, at=at)
+        _note(contract, "key", "", "새 키", actor=actor, at=at)
+
+
+def words_of_fact(name: str, value: Any) -> str:
+    """계약 값의 낱말 of a field of ContractFacts, as staff read it."""
+    match name, value:
+        case "courier", str() if value in COURIERS:
+            return COURIERS[value].name
+        case "mode", str() if value:
+            return ContractMode(value).label
+        case _, time():
+            return f"{value:%H:%M}"
+        case "day_limit", int():
+            return f"{value:,}개"
+    return words(value)
+
+
+def _note(contract: CourierContract, name: str, old: str, new: str, *, actor: Any, at: datetime) -> None:
+    note_change(key=f"{HISTORY}:{contract.code}:{name}", old=old, new=new, actor=actor, at=at)
 
 
 def add_range(
@@ -167,7 +208,7 @@ def add_range(
                 body_end=last, next_body=first, order=order,
             )  # fmt: skip
             CourierContract.objects.filter(pk=contract.pk).update(low_told_at=None, day_told_at=None)
-            note_change(key=f"{HISTORY}:{contract.code}:range", old=None, new=str(made), reason="", actor=actor, at=at)
+            _note(contract, "range", words(None), f"{made} · {made.total:,}개", actor=actor, at=at)
     except IntegrityError as error:
         raise ContractRefused(OVERLAPS, field="start") from error
     return made
@@ -182,11 +223,9 @@ def switch_range(*, range_id: int, is_active: bool, actor: Any, at: datetime) ->
             raise NotFound(NOT_FOUND)
         if one.is_active != is_active:
             WaybillRange.objects.filter(pk=one.pk).update(is_active=is_active)
-            words = {True: "사용", False: "중지"}
-            note_change(
-                key=f"{HISTORY}:{one.contract.code}:range", old=f"{one} {words[not is_active]}",
-                new=f"{one} {words[is_active]}", reason="", actor=actor, at=at,
-            )  # fmt: skip
+            said = {True: "사용", False: "중지"}
+            old, new = f"{one} {said[not is_active]}", f"{one} {said[is_active]}"
+            _note(one.contract, "range", old, new, actor=actor, at=at)
 
 
 def check_contract(contract: CourierContract, *, at: datetime) -> tuple[bool, str]:
@@ -228,6 +267,16 @@ def unblock(contract: CourierContract, *, at: datetime) -> None:
         # A number that is being asked about just now is left alone: its lease says so.
         waiting.exclude(lease_token__gt=0).update(next_try_at=at)
         drains.notify(pool.CHANNEL)
+
+
+def missing_codes(contract: CourierContract) -> str:
+    """분류코드 없음: why labels with numbers of a range cannot be printed yet; empty when they can; two queries."""
+    if contract.mode != ContractMode.RANGE or contract.courier not in get_setting("sort_code_couriers"):
+        return ""
+    if contract.courier in pool.routed_couriers():
+        return ""
+    tells = contract.courier in {_COURIER_OF[mode] for mode in ROUTING_MODES}
+    return (CODES_FIRST if tells else CODES_BY_API).format(courier=COURIERS[contract.courier].name)
 
 
 def active_contracts() -> list[CourierContract]:

@@ -19,6 +19,7 @@ from core.failpoints import declare, failpoint
 from core.locks import queueing
 from core.lookups import Among
 from core.models import Job
+from core.settings_registry import one_at_a_time
 from core.state import Change, Outcome, is_preview, move, preview_notes
 from shipping.models import AccountState, CourierContract, Shipment, WaybillDraft, WaybillNumber
 from shipping.models.parcel import LIVE
@@ -37,10 +38,14 @@ ASKED = "이미 발급하고 있습니다. 번호가 오면 목록에 보입니�
 BY_FILE = (
     "파일로 번호를 받는 계약입니다. 목록의 '송장 양식 내려받기'로 보내고, 받은 파일을 '송장 엑셀 올리기'로 올리세요."
 )
-BY_HAND = "번호를 직접 입력하는 계약입니다. 목록의 송장번호 칸에 입력하거나 포장 화면에서 스캔하세요."
+BY_HAND = (
+    "번호를 직접 입력하는 계약입니다. 목록의 송장번호 칸에 입력하세요. "
+    "기본 계약으로 정하면 포장 검수대에서 송장을 찍어 등록할 수 있습니다."
+)
 NO_CONTRACT = "번호를 받을 계약이 없습니다. 설정의 송장 번호에서 계약을 등록하세요."
 OVER_LIMIT = "오늘 이 계약으로 받을 수 있는 번호 {limit:,}개를 모두 썼습니다. 내일 다시 발급하세요."
 WITHDRAWN = "발급을 취소했습니다."
+UNFIT = "받아 둔 번호를 쓰지 않고 다시 채번했습니다."
 RESERVED = declare("waybill_reserved", "the numbers are taken and belong to their shipments; no parcel has them yet")
 
 
@@ -104,10 +109,12 @@ def reserve(
     """
     reasons = refused if refused is not None else {}
     with queueing(), locked_whole(shipment_ids, actor=actor, fields=LOOKED_AT) as rows:
-        wanted, known = _wanted(shipment_ids, rows, reasons, contract=contract)
+        plan = _planned(shipment_ids, rows, reasons, contract=contract)
+        wanted, known = plan.wanted, plan.known
         if is_preview():
             wanted = _within_supply(wanted, contract, reasons, at=at)
             return {pk: WaybillEntry(contract.courier, "") for pk in [*known, *wanted]}
+        withdraw(plan.stale, at=at, error=UNFIT)
         taken = take_numbers(contract=contract, count=len(wanted), at=at) if wanted else []
         reasons |= dict.fromkeys(wanted[len(taken) :], EXHAUSTED)
         made = pool.insert(
@@ -120,32 +127,44 @@ def reserve(
     return known | {pk: WaybillEntry(contract.courier, number) for _, pk, number in made}
 
 
-def _wanted(
+@dataclass(slots=True)
+class _Plan:
+    """채번 계획: shipments that need a number, the numbers that an earlier attempt at this contract has left for
+    others, and left ones that serve nobody: of another contract, or typed on another box meanwhile."""
+
+    wanted: list[int] = field(default_factory=list)
+    known: dict[int, WaybillEntry] = field(default_factory=dict)
+    stale: list[WaybillNumber] = field(default_factory=list)
+
+
+def _planned(
     shipment_ids: Collection[int], rows: Locked, refused: dict[int, str], *, contract: CourierContract
-) -> tuple[list[int], dict[int, WaybillEntry]]:
-    """Shipments that need a number, and the numbers that an earlier attempt at this contract has left for others."""
+) -> _Plan:
     numbers = pool.open_numbers(shipment_ids)
+    left = {pk: one for pk, one in numbers.items() if one.range_id is not None and one.state == NumberState.RESERVED}
+    lost = pool.used_elsewhere({pk: o.number for pk, o in left.items()}, {pk: o.courier for pk, o in left.items()})
     typed = drafted(rows.shipments)
-    wanted: list[int] = []
-    known: dict[int, WaybillEntry] = {}
+    plan = _Plan()
     for pk in sorted(rows.shipments.keys() & set(shipment_ids)):
         live = next((p for p in rows.parcels_of.get(pk, []) if p.state in LIVE), None)
-        mine = numbers.get(pk)
         if reason := shipment_refusal(rows.shipments[pk], rows, courier=contract.courier):
             refused[pk] = reason
         elif live is not None:
             refused[pk] = ALREADY.format(number=live.waybill)
         elif pk in typed:
             refused[pk] = TYPED
-        elif mine is None:
-            wanted.append(pk)
-        elif mine.range_id is not None and mine.state == NumberState.RESERVED and not contract.is_api:
-            known[pk] = WaybillEntry(mine.courier, mine.number)
-        else:
+        elif pk not in numbers:
+            plan.wanted.append(pk)
+        elif pk not in left:
             refused[pk] = ASKED
+        elif left[pk].contract_id == contract.pk and pk not in lost:
+            plan.known[pk] = WaybillEntry(left[pk].courier, left[pk].number)
+        else:
+            plan.wanted.append(pk)
+            plan.stale.append(left[pk])
     gone = set(shipment_ids) - rows.shipments.keys()
     refused.update(dict.fromkeys(gone, NOT_FOUND) | not_ready(gone))
-    return wanted, known
+    return plan
 
 
 def drafted(shipment_ids: Collection[int]) -> set[int]:
@@ -191,11 +210,12 @@ def _ask(
     """번호 요청: written down with the shipments, sent by the relay as soon as this is committed."""
     result = Issue()
     with locked_whole(shipment_ids, actor=actor, fields=LOOKED_AT) as rows:
-        wanted, _ = _wanted(shipment_ids, rows, result.refused, contract=contract)
-        good = _within_the_day(wanted, contract, at=at)
+        plan = _planned(shipment_ids, rows, result.refused, contract=contract)
+        good = _within_the_day(plan.wanted, contract, at=at)
         over = OVER_LIMIT.format(limit=contract.day_limit or 0)
-        result.refused |= dict.fromkeys(wanted[len(good) :], over)
+        result.refused |= dict.fromkeys(plan.wanted[len(good) :], over)
         if good and not is_preview():
+            withdraw([one for one in plan.stale if one.shipment_id in good], at=at, error=UNFIT)
             pool.insert(
                 contract=contract, shipment_ids=good, numbers=[""] * len(good), ranges=[None] * len(good), parcels={},
                 state=NumberState.REQUESTED, actor=actor, at=at, batch=batch,
@@ -211,6 +231,8 @@ def _within_the_day(wanted: Sequence[int], contract: CourierContract, *, at: dat
     """Those for which the contract may still ask today, less what this preview has promised to others."""
     if contract.day_limit is None:
         return list(wanted)
+    # Two who ask at once would both find the same numbers left.
+    one_at_a_time(f"waybill_day.{contract.pk}")
     began = kst_day_range(kst_date(at))[0]
     asked = WaybillNumber.objects.filter(contract=contract, created_at__gte=began)
     used = asked.exclude(Q(state=NumberState.VOID) & Q(number="")).count()
@@ -244,6 +266,8 @@ def undo_issue(*, shipment_ids: Collection[int], actor: Any, at: datetime, batch
 
 def withdraw(numbers: Collection[WaybillNumber], *, at: datetime, error: str) -> None:
     """발급 거두기: open numbers of locked shipments end; the courier is told wherever it may know of the box."""
+    if not numbers:
+        return
     rows = pool.locked_by_id([row.pk for row in numbers])
     contracts = {row.pk: row.contract for row in numbers}
     # While a call is on its way nobody knows what becomes of it: its sender finds the row ended and says so as well.

@@ -11,6 +11,7 @@ from django.db import connection
 
 from shipping.couriers import COURIERS, CheckRule, Courier
 from shipping.models import CourierContract, WaybillRange
+from shipping.services.numbers import pool
 from shipping.waybills import WaybillLevel, check_waybill, with_check_digit
 
 log = logging.getLogger("shipping.issuing")
@@ -36,11 +37,24 @@ class Taken(NamedTuple):
 
 
 class Supply(NamedTuple):
-    """남은 번호 of the ranges in use: how many, of how many, and days at the average use so far (None: unknown)."""
+    """남은 번호 of the ranges in use: how many, and of how many in those that are not used up.
+
+    `days`: how long they last at the average use so far; None: unknown.
+    """
 
     left: int
     total: int
     days: float | None
+
+    @property
+    def is_low(self) -> bool:
+        """Whether a fifth or less is left, or a day's average use."""
+        return self.left <= self.total * LOW or self.has_a_day
+
+    @property
+    def has_a_day(self) -> bool:
+        """Whether what is left lasts a day at most."""
+        return self.days is not None and self.days <= 1
 
 
 def number_of(courier: Courier, *, prefix: str, body_digits: int, body: int) -> str:
@@ -68,26 +82,29 @@ def take_numbers(*, contract: CourierContract, count: int, at: datetime) -> list
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [contract.pk])
         for pk, prefix, digits, first, last in cursor.fetchall():
-            size = min(count - len(taken), last - first + 1)
-            if not size:
-                break
-            cursor.execute(_TAKE, [size, at, pk, first, size])
-            if cursor.fetchone() is None:
-                raise RuntimeError(f"range {pk} moved under its lock")
-            bodies = range(first, first + size)
-            taken += [Taken(number_of(courier, prefix=prefix, body_digits=digits, body=body), pk) for body in bodies]
+            while first <= last and len(taken) < count:
+                size = min(count - len(taken), last - first + 1)
+                cursor.execute(_TAKE, [size, at, pk, first, size])
+                if cursor.fetchone() is None:
+                    raise RuntimeError(f"range {pk} moved under its lock")
+                bodies = range(first, first + size)
+                block = [number_of(courier, prefix=prefix, body_digits=digits, body=body) for body in bodies]
+                borne = pool.adopt(contract=contract, range_id=pk, numbers=block, at=at)
+                taken += [Taken(number, pk) for number in block if number not in borne]
+                first += size
     return taken
 
 
 def supply_of(contract: CourierContract, *, at: datetime) -> Supply:
     """남은 번호 of a contract; one query."""
     ranges = list(WaybillRange.objects.filter(contract=contract, is_active=True))
-    left, total = sum(one.left for one in ranges), sum(one.total for one in ranges)
+    used, left = sum(one.total - one.left for one in ranges), sum(one.left for one in ranges)
+    total = sum(one.total for one in ranges if one.left)
     begun = [one.first_used_at for one in ranges if one.first_used_at]
     if not begun:
         return Supply(left, total, None)
     days = max((at - min(begun)) / timedelta(days=1), 1)
-    return Supply(left, total, left / max((total - left) / days, 1))
+    return Supply(left, total, left / max(used / days, 1))
 
 
 def warn_when_low(contract: CourierContract, *, at: datetime) -> None:
@@ -96,7 +113,7 @@ def warn_when_low(contract: CourierContract, *, at: datetime) -> None:
     marks = []
     if supply.left <= supply.total * LOW and contract.low_told_at is None:
         marks.append("low_told_at")
-    if supply.days is not None and supply.days <= 1 and contract.day_told_at is None:
+    if supply.has_a_day and contract.day_told_at is None:
         marks.append("day_told_at")
     for mark in marks:
         # Of two who see it at once one tells.
@@ -110,8 +127,8 @@ def words_of_supply(contract: CourierContract, *, at: datetime) -> str:
     supply = supply_of(contract, at=at)
     if not supply.left:
         return f"{contract.name}의 송장번호 대역을 모두 썼습니다. 설정의 송장 번호에서 새 대역을 등록하세요."
-    is_low = supply.left <= supply.total * LOW or (supply.days is not None and supply.days <= 1)
-    return f"{contract.name}의 송장번호가 {supply.left:,}개 남았습니다. 새 대역을 받아 등록하세요." if is_low else ""
+    told = f"{contract.name}의 송장번호가 {supply.left:,}개 남았습니다. 새 대역을 받아 등록하세요."
+    return told if supply.is_low else ""
 
 
 def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: int, end: int) -> str:

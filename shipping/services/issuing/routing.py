@@ -87,7 +87,7 @@ def _ask(issuer: WaybillIssuer, order: Order) -> Issued:
 def _take(contract: CourierContract, box: Parcel, answer: Issued, *, at: datetime) -> None:
     match answer.outcome:
         case IssueOutcome.OK | IssueOutcome.ALREADY if answer.routing is not None and answer.routing.sort_code:
-            _write(box, until=at + LEASE, routing=asdict(answer.routing))
+            _write(box, until=at + LEASE, routing=asdict(answer.routing) | {"remark": answer.message[:300]})
         case IssueOutcome.LIMITED:
             due = claims.pause(contract, answer.retry_after, at=at)
             _put_off([box.pk], until=at + LEASE, due=due)

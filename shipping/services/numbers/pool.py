@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from core import drains
-from core.lookups import Among, id_array, text_array
+from core.lookups import Among, AmongTexts, id_array, text_array
 from core.state import follow, move
 from shipping.models import CourierContract, Parcel, Shipment, WaybillNumber
 from shipping.models.parcel import LIVE
@@ -95,6 +95,37 @@ def routed_couriers() -> list[str]:
     """분류 정보를 알려 주는 택배사: slugs with a contract whose courier tells sort codes by address; one query."""
     usable = CourierContract.objects.filter(mode__in=ROUTING_MODES, is_active=True)
     return list(usable.order_by("courier").values_list("courier", flat=True).distinct())
+
+
+def route_waiting(courier: str, *, at: datetime) -> int:
+    """분류 정보 뒤늦게 묻기: boxes that were numbered while nobody could be asked for their sort code; how many."""
+    waiting = Parcel.objects.filter(courier=courier, state__in=[ParcelState.NUMBERED, ParcelState.PRINTED])
+    asked = waiting.filter(routing__isnull=True, route_at=None).update(route_at=at)
+    if asked:
+        drains.notify(CHANNEL)
+    return asked
+
+
+def adopt(*, contract: CourierContract, range_id: int, numbers: Collection[str], at: datetime) -> set[str]:
+    """먼저 쓴 번호: those that live parcels bear already, typed before their turn; they are these parcels' for good.
+
+    One query, unless there are any.
+    """
+    borne = Parcel.objects.filter(AmongTexts("waybill", numbers), courier=contract.courier, state__in=LIVE)
+    rows = {number: (pk, owner) for number, pk, owner in borne.values_list("waybill", "pk", "shipment_id")}
+    if not rows:
+        return set()
+    waits = open_numbers([owner for _, owner in rows.values()])
+    # One at a time: a shipment has one open number, which each of these is for a moment.
+    for number, (parcel_id, owner) in rows.items():
+        if owner in waits:
+            continue
+        [(pk, *_)] = insert(
+            contract=contract, shipment_ids=[owner], numbers=[number], ranges=[range_id], parcels={},
+            state=NumberState.RESERVED, actor=None, at=at, batch=None,
+        )  # fmt: skip
+        move(locked_by_id([pk]), WaybillNumber.use, at=at, parcel_id=parcel_id)
+    return set(rows)
 
 
 def locked_by_id(ids: Collection[int]) -> list[WaybillNumber]:

@@ -16,7 +16,7 @@ from shipping.services.packing.bench import WAITS
 from shipping.services.packing.stops import clock
 from shipping.services.packing.tally import Tally, name_of, tally_of
 from shipping.services.printing.labels import name_of as courier_name
-from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState
+from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState, WaybillSource
 
 SHOWN = 8
 """Rows of the queue that fit a screen without scrolling."""
@@ -223,7 +223,7 @@ def _unlabelled() -> list[tuple[str, str]]:
     packed = PackingSession.objects.filter(
         state=PackingState.PACKED, shipment__step=ShipmentStep.READY, shipment__method=DeliveryMethod.PARCEL
     )
-    open_ = ~Exists(printed) | Exists(printed.filter(printed_count=0))
+    open_ = ~Exists(printed) | Exists(printed.filter(printed_count=0).exclude(source=WaybillSource.SCANNED))
     rows = packed.filter(open_).order_by("closed_at").values_list("shipment__number", "label_note")
     return [(number, note or "송장을 출력하지 않았습니다.") for number, note in rows[:SHOWN]]
 

@@ -25,7 +25,15 @@ from shipping.services.packing.answers import Answer, Scan, unverified
 from shipping.services.packing.bench import WAITS, Bench
 from shipping.services.packing.tally import name_of, tally_of
 from shipping.services.printing.labels import print_labels
-from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState, Signal
+from shipping.states import (
+    ContractMode,
+    DeliveryMethod,
+    Direction,
+    PackingState,
+    ParcelState,
+    Signal,
+    WaybillSource,
+)
 
 DONE = "검수를 마쳤습니다."
 LEFT = "아직 담지 않은 상품이 있습니다."
@@ -33,6 +41,8 @@ TOO_MUCH = "상자에서 빼야 할 상품이 있습니다."
 FEWER_BOXES = "송장이 {n}개 등록된 배송건입니다. '상자 추가'로 {n}상자에 나누어 담으세요."
 VERIFY = "모두 담았습니다. 붙인 송장을 찍어 확인해 주세요."
 NO_CONTRACT = "송장번호가 없습니다. 기본 택배 계약이 없어 번호를 받지 못했습니다."
+STICK = "송장을 붙이고 송장 바코드를 찍어 주세요."
+ONE_BY_HAND = "직접 찍는 송장은 배송건에 하나만 등록할 수 있습니다. 상자를 나누려면 주문을 나누어 보내세요."
 ON_ITS_WAY = "송장번호를 발급하고 있습니다. 번호가 오면 송장을 출력하세요."
 MAY_NOT_SHIP = "배송중 처리 권한이 없어 출고하지 않았습니다."
 AGAIN = "포장 검수대에서 다시 출력"
@@ -137,6 +147,8 @@ def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, 
     contract = CourierContract.objects.filter(is_default=True, is_active=True).first()
     if contract is None:
         return NO_CONTRACT
+    if contract.mode == ContractMode.HAND:
+        return ONE_BY_HAND if parcels else STICK
     if not parcels:
         done = issue_waybills(shipment_ids=[shipment.pk], contract_id=contract.pk, actor=actor, at=at)
         if shipment.pk in done.refused:
@@ -153,13 +165,18 @@ def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, 
 def _print(shipment: Shipment, *, key: UUID, again: bool, actor: Any, at: datetime) -> tuple[str, str]:
     """(출력 번호, why not) of the labels that were not printed yet, with `again` of all."""
     wanted = {ParcelState.NUMBERED, ParcelState.PRINTED} if again else {ParcelState.NUMBERED}
-    numbered = [one for one in _waiting(shipment) if one.state in wanted]
+    numbered = [one for one in _waiting(shipment) if one.state in wanted and one.source != WaybillSource.SCANNED]
     fresh = [one.pk for one in numbered if again or not one.printed_count]
     # Asked for without anything to print as well: the same request once more finds the print that it has made.
     done = print_labels(
         parcel_ids=fresh, paper="", actor=actor, at=at, key=uuid5(key, "label"), reason=AGAIN if again else ""
     )
     return done.batch.number if done.batch else "", next(iter(done.outcome.refused.values()), "")
+
+
+def _is_labelled(parcel: Parcel) -> bool:
+    """Whether a label is on the box: printed here, or the courier's own that was scanned."""
+    return bool(parcel.printed_count) or parcel.source == WaybillSource.SCANNED
 
 
 def _ship(shipment: Shipment, *, actor: Any, at: datetime) -> str:
@@ -169,7 +186,7 @@ def _ship(shipment: Shipment, *, actor: Any, at: datetime) -> str:
     if not actor.has_perm("shipping.ship"):
         return MAY_NOT_SHIP
     parcels = _waiting(shipment)
-    if shipment.method == DeliveryMethod.PARCEL and not (parcels and all(one.printed_count for one in parcels)):
+    if shipment.method == DeliveryMethod.PARCEL and not (parcels and all(map(_is_labelled, parcels))):
         return ""
     outcome = shipments.ship(line_ids=shipments.lines_of([shipment.pk]), actor=actor, at=at)
     return next(iter(outcome.refused.values()), "")

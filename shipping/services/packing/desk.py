@@ -13,6 +13,7 @@ from shipping.services.packing import closing, commands
 from shipping.services.packing.answers import STOPPED, WAIT, Answer, Kept, Scan, keep, known
 from shipping.services.packing.bench import Bench, at_bench, refusal, stopped
 from shipping.services.packing.counting import put_in
+from shipping.services.packing.sticking import GOODS_FIRST, hand_courier, is_ean13, is_wanted, stick
 from shipping.services.packing.stops import Stop
 from shipping.services.packing.tally import name_of
 from shipping.services.printing.scanning import LabelFound, LabelVerdict, find_label
@@ -86,20 +87,20 @@ def _judge(one: Scan, bench: Bench) -> Kept | None:
         return put_in(one, bench, lines)
     found = find_label(one.code)
     if found.shipment_id is None:
-        return _not_here(one, bench)
+        return stick(one, bench) or _not_here(one, bench)
     if found.shipment_id != bench.shipment.pk and not bench.tally.counts:
         return None
     return _label_at(one, bench, found)
 
 
 def _after(one: Scan, bench: Bench, *, is_product: bool) -> Kept | None:
-    """A scan when the box is closed: its label, or the next shipment."""
+    """A scan when the box is closed: its label, one that is stuck on it now, or the next shipment."""
     if bench.stop is not None and is_product:
         return stopped(bench)
     if is_product:
         answer = bench.answer(Signal.WRONG, PACKED, detail="더 담으려면 '다시 열기'를 누르거나 CMD-OPEN을 찍으세요.")
         return Kept(V.REFUSED, answer)
-    return None
+    return stick(one, bench) if find_label(one.code).shipment_id is None else None
 
 
 def _label_at(one: Scan, bench: Bench, found: LabelFound) -> Kept:
@@ -121,7 +122,10 @@ def _not_here(one: Scan, bench: Bench) -> Kept:
     """다른 상품, or a code that nobody knows."""
     variant = variant_of(one.code)
     if variant is None:
-        return Kept(V.UNKNOWN, unknown(one.code, shipment_id=bench.shipment.pk))
+        answer = unknown(one.code, shipment_id=bench.shipment.pk)
+        if not answer.detail and is_wanted(bench) and hand_courier():
+            answer.detail = GOODS_FIRST
+        return Kept(V.UNKNOWN, answer)
     names = {pk: name_of(line) for pk, line in bench.tally.lines.items()}
     left = ", ".join(f"{names[pk]} {n}개" for pk, n in list(bench.tally.missing.items())[:4])
     text = WRONG.format(name=f"{variant.product.name} {variant.option_text}".strip())
@@ -143,11 +147,6 @@ def unknown(code: str, *, shipment_id: int | None = None) -> Answer:
     screen = "work" if shipment_id else WAIT
     text = UNKNOWN.format(code=code)
     return Answer(Signal.UNKNOWN, text, detail, "등록되지 않은 바코드입니다", screen, shipment_id=shipment_id)
-
-
-def is_ean13(digits: str) -> bool:
-    """EAN-13 검사 숫자: 1 and 3 by turns, to a multiple of ten (GS1)."""
-    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
 
 
 def _as_stop(found: LabelFound) -> Stop:

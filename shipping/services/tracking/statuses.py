@@ -75,7 +75,7 @@ def change_rule(
         if rule is None:
             raise NotFound("상태 규칙을 찾을 수 없습니다. 화면을 새로 고치세요.")
         if rule.version != seen_version:
-            changed = last_changed(f"{HISTORY}{rule.pk}")
+            changed = last_changed(key=f"{HISTORY}{rule.pk}")
             raise Conflict(f"이 규칙은 {changed} 먼저 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.")
         if rule.is_preset and (rule.stage, rule.reason) != (meaning.stage, meaning.reason):
             raise StatusRefused("기본 제공 규칙의 뜻은 바꿀 수 없습니다. 끄고 같은 값의 규칙을 더하세요.")
@@ -87,6 +87,8 @@ def change_rule(
         rule.looked_up_to = 0 if is_active else None
         rule.save()
         _note(rule, before=before, actor=actor, at=at)
+        if is_active:
+            _mark_mapped(rule)
         notify(CHANNEL)
     BOOK.forget()
     return rule
@@ -95,7 +97,8 @@ def change_rule(
 def map_unknown(*, unknown_id: int, meaning: Meaning, actor: Any, at: datetime) -> StatusRule:
     """미분류 상태 지정: a rule for exactly this value of this courier; the text where there is one, else the code.
 
-    Raises NotFound, StatusRefused, Conflict when somebody mapped it already.
+    A rule of this value that was switched off counts again with the new meaning. Raises NotFound, StatusRefused,
+    Conflict when somebody mapped it already.
     """
     unknown = UnknownStatus.objects.filter(pk=unknown_id).first()
     if unknown is None:
@@ -104,10 +107,15 @@ def map_unknown(*, unknown_id: int, meaning: Meaning, actor: Any, at: datetime) 
         raise Conflict("다른 직원이 먼저 지정했습니다. 화면을 새로 고치세요.")
     kind, value = (RuleKind.TEXT, unknown.text) if unknown.text else (RuleKind.CODE, unknown.code)
     is_generic = kind == RuleKind.CODE and rules_for(unknown.source, unknown.courier).knows_code(value)
-    return add_rule(
-        source=unknown.source, courier="" if is_generic else unknown.courier, kind=kind, value=value,
-        meaning=meaning, actor=actor, at=at,
-    )  # fmt: skip
+    about: dict[str, Any] = {
+        "source": unknown.source, "courier": "" if is_generic else unknown.courier, "kind": kind, "value": value,
+    }  # fmt: skip
+    off = StatusRule.objects.filter(**about, is_preset=False, is_active=False).first()
+    if off is not None:
+        return change_rule(
+            rule_id=off.pk, seen_version=off.version, meaning=meaning, is_active=True, actor=actor, at=at
+        )
+    return add_rule(**about, meaning=meaning, actor=actor, at=at)
 
 
 def described(rule: StatusRule) -> dict[str, Any]:
