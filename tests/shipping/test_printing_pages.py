@@ -17,12 +17,14 @@ from shipping.models import Parcel, PrintBatch, PrintItem, PrintKind, Shipment
 from shipping.services import shipments
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.printing import batches
 from shipping.services.printing.documents import batch_pdf
 from shipping.services.printing.labels import print_labels
 from shipping.services.printing.lists import print_list
 from shipping.services.printing.readdress import TOLD, void_readdressed
 from shipping.services.printing.scanning import LabelVerdict, find_label
 from shipping.states import ParcelState
+from shipping.views import printing as print_views
 from tests.fixtures.orders import ADDRESS, NOW
 from tests.fixtures.printing import parcels_of, words
 from tests.fixtures.shipments import again, waybill_number
@@ -172,6 +174,28 @@ def test_pages_show_batches_without_people(make_routed, logistics, staff):
     assert made[0].number in one
     assert made[0].order.recipient_name not in listed + one
     assert made[0].order.recipient_phone not in listed + one
+
+
+def test_a_batch_of_several_files_shows_and_reprints_one_at_a_time(make_routed, make_staff, sign_in, monkeypatch):
+    for module in (batches, print_views):
+        monkeypatch.setattr(module, "parts", lambda batch: [(1, 1, 2), (2, 3, 3)])
+    monkeypatch.setattr(batches, "PART", 2)
+    mine = make_staff(Role.LOGISTICS)
+    made, client = make_routed(3), sign_in(mine)
+    batch = print_labels(parcel_ids=parcels_of(made), paper="roll", actor=mine, at=timezone.now()).batch
+    ids = shipments.lines_of([made[0].pk])
+    waybills.void_waybills(line_ids=ids, actor=mine, at=timezone.now(), reason="오타")
+    url = f"/shipping/print/{batch.number}/"
+    first, second = body(client.get(url)), body(client.get(f"{url}?part=2"))
+    assert [made[n].number in first for n in range(3)] == [True, True, False]
+    assert [made[n].number in second for n in range(3)] == [False, False, True]
+    assert "3/3" in second
+    assert "삭제된 송장 1장은" in first
+    assert "삭제된 송장 1장은" in second
+    assert client.get(f"{url}?part=3").status_code == 404
+    assert len(words(client.get(f"{url}file/?part=2").content)) == 1
+    client.post(f"{url}?part=2", {"all": "1", "reason": "종이 걸림", "key": uuid4()})
+    assert list(Parcel.objects.order_by("pk").values_list("printed_count", flat=True)) == [1, 1, 2]
 
 
 def test_picking_leaves_out_what_must_not_be_fetched(make_shipments, staff, press, sign_in):
