@@ -20,7 +20,7 @@ from shipping.models import Shipment
 from shipping.services.packing.answers import STOPPED, WAIT, WORK, Answer
 from shipping.services.packing.bench import NOT_FOUND, stop_to_see
 from shipping.services.packing.board import board_of, counts_of, queue_of
-from shipping.services.packing.commands import HOLD_REASONS, SHEET
+from shipping.services.packing.commands import HOLD_REASONS, NEXT, SHEET
 from shipping.services.packing.desk import scan
 from shipping.states import Signal
 
@@ -104,7 +104,8 @@ def _drawn(request: HttpRequest, answer: Answer, *, code: str, is_asked: bool) -
     context = {
         "answer": answer,
         "signal": answer.signal if answer.signal != Signal.OK or (is_asked and answer.text) else "",
-        "code": code,
+        # What closes by itself goes on by itself as well: nobody has scanned that.
+        "code": "" if code == NEXT else code,
         "board": board,
         "queue": queue_of(at=at, batch=answer.batch) if board is None and answer.screen != STOPPED else None,
         "person": user,

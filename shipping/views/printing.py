@@ -134,8 +134,7 @@ class BatchPage(PermissionRequired):
         if not form.is_valid():
             return self._page(request, batch, form=form, status=422)
         known = [place.item.parcel_id for place in places(batch, part=_part(request, batch)) if place.item.parcel_id]
-        ticked = {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
-        chosen = known if request.POST.get("all") else [pk for pk in known if pk in ticked]
+        chosen = known if request.POST.get("all") else [pk for pk in known if pk in _ticked(request)]
         if not chosen:
             form.add_error(None, NOTHING)
             return self._page(request, batch, form=form, status=422)
@@ -163,6 +162,7 @@ class BatchPage(PermissionRequired):
             "is_fresh": not is_label or _is_fresh(batch, request, at=timezone.now()),
             "files": _files(batch),
             "rows": rows,
+            "ticked": _ticked(request),
             "part": part,
             "parts": [(n, f"{first:,}–{last:,}번") for n, first, last in parts(batch)],
             "dead": dead_count(batch) if is_label else 0,
@@ -211,6 +211,11 @@ def _batch(number: str, *, kinds: frozenset[PrintKind] = LABELS | LISTS) -> Prin
     if found is None:
         raise NotFound(NO_BATCH)
     return found
+
+
+def _ticked(request: HttpRequest) -> set[int]:
+    """고른 송장: ids that the form came with."""
+    return {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
 
 
 def _part(request: HttpRequest, batch: PrintBatch) -> int:

@@ -144,7 +144,7 @@ function show(html) {
     $("b", file).textContent = shipment;
     file.hidden = false;
     if (dataset.printing === "on") printLabel(print);
-  } else if (shipment && shipment !== $("b", file).textContent) file.hidden = true;
+  } else if (shipment) file.hidden = true;
   if (screen === "reason") open("pack-hold");
   if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays") && queue.length < 2)
     toNext = setTimeout(() => send("CMD-NEXT"), NEXT_AFTER);

@@ -11,7 +11,7 @@ from orders.services import locks
 from orders.services.changes import add_memo
 from shipping.models import PackingScan
 from shipping.services import shipments
-from tests.browser.scanner import scan, signal
+from tests.browser.scanner import press_keys, scan, scan_all, signal
 from tests.browser.shop import log_in
 from tests.fixtures.packing import counted, is_packed, skus
 
@@ -42,8 +42,7 @@ def test_what_was_scanned_before_the_red_screen_came_does_not_clear_it_away(make
     signal(bench, "ok")
     locks.hold(line_ids=shipments.lines_of([made.pk]), actor=staff, at=timezone.now(), reason="파손")
     slowly(bench, 0.3)
-    for code in (first, second, "CMD-NEXT"):
-        scan(bench, code)
+    scan_all(bench, first, second, "CMD-NEXT")
     signal(bench, "stop")
     bench.wait_for_timeout(900)
     expect(bench.locator('#bench[data-screen="stop"]')).to_have_count(1)
@@ -62,8 +61,7 @@ def test_the_next_label_scanned_at_once_stays_open(make_routed, bench: Page, con
     scan(bench, one.waybill)
     signal(bench, "ok")
     slowly(bench, 0.3)
-    scan(bench, skus(one)[0])
-    scan(bench, two.waybill)
+    scan_all(bench, skus(one)[0], two.waybill)
     expect(bench.locator(f'#bench[data-shipment="{two.number}"]')).to_have_count(1)
     bench.wait_for_timeout(2500)
     expect(bench.locator(f'#bench[data-shipment="{two.number}"]')).to_have_count(1)
@@ -79,21 +77,16 @@ def test_a_scan_behind_an_open_dialog_presses_nothing_there(make_routed, bench: 
     for dialog in ("pack-hold", "pack-count", "pack-sound"):
         bench.locator(f'[data-dialog="{dialog}"]').click()
         expect(bench.locator(f"#{dialog}")).to_be_visible()
-        bench.keyboard.type("CMD-HOLD")
-        bench.keyboard.press("Enter")
+        press_keys(bench, "CMD-HOLD")
         expect(bench.locator("#pack-hold")).to_be_visible()
-        bench.keyboard.type(skus(made)[0])
-        bench.keyboard.press("Enter")
+        press_keys(bench, skus(made)[0])
         expect(bench.locator(f"#{dialog}")).to_be_hidden()
         expect(bench.get_by_text("1 / 2", exact=True)).to_be_visible()
-        bench.keyboard.type("CMD-UNDO")
-        bench.keyboard.press("Enter")
+        press_keys(bench, "CMD-UNDO")
         expect(bench.get_by_text("0 / 2", exact=True)).to_be_visible()
-    bench.keyboard.type("CMD-HOLD")
-    bench.keyboard.press("Enter")
+    press_keys(bench, "CMD-HOLD")
     expect(bench.locator("#pack-hold")).to_be_visible()
-    bench.keyboard.type("CMD-HOLD-2")
-    bench.keyboard.press("Enter")
+    press_keys(bench, "CMD-HOLD-2")
     expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
     assert {lock.reason for lock in LineLock.objects.all()} == {"재고 부족"}
 
@@ -109,8 +102,7 @@ def test_a_refused_scan_says_what_came_behind_it_and_counts_none_of_it(make_rout
         route.fulfill(status=400, content_type="text/plain; charset=utf-8", body="다시 찍어 주세요.")
 
     bench.route("**/pack/scan/", refuse)
-    for _ in range(3):
-        scan(bench, sku)
+    scan_all(bench, sku, sku, sku)
     signal(bench, "wrong")
     expect(bench.locator(".pack-signal")).to_contain_text("다시 찍어 주세요. 뒤이어 찍은 2번도 받지 않았습니다.")
     bench.unroute("**/pack/scan/")
@@ -126,9 +118,8 @@ def test_scans_that_wait_behind_one_another_outlive_a_reload(make_routed, bench:
     scan(bench, made.number)
     signal(bench, "ok")
     bench.route("**/pack/scan/", lambda route: None)
-    for _ in range(3):
-        scan(bench, sku)
-    bench.unroute("**/pack/scan/")
+    scan_all(bench, sku, sku, sku)
+    bench.unroute_all(behavior="ignoreErrors")
     bench.reload()
     expect(bench.get_by_text("3 / 4", exact=True)).to_be_visible()
     assert counted(made) == 3

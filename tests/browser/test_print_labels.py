@@ -41,8 +41,9 @@ def test_labels_are_printed_with_keys_alone_and_once_more_with_a_reason(
 
     page.get_by_label(f"{made[1].waybill} 고르기").check()
     page.locator('[data-action="reprint"]').press("Enter")
-    expect(page.locator("form")).to_contain_text("다시 출력하는 사유를 입력하세요.")
-    page.get_by_label(f"{made[1].waybill} 고르기").check()
+    expect(page.locator("form.card")).to_contain_text("다시 출력하는 사유를 입력하세요.")
+    expect(page.get_by_label(f"{made[1].waybill} 고르기")).to_be_checked()
+    console_errors.clear()
     page.locator("[name=reason]").fill("종이 걸림")
     page.locator('[data-action="reprint"]').press("Enter")
     expect(page.locator(".tag", has_text="재출력 1")).to_be_visible()

@@ -158,9 +158,11 @@ def test_an_unknown_batch_is_a_404(logistics, url):
 
 def test_bad_input_is_told(make_routed, logistics, staff):
     batch = print_labels(parcel_ids=parcels_of(make_routed(1)), paper="roll", actor=staff, at=NOW).batch
-    answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "", "key": "x"})
+    ticked = Parcel.objects.get().pk
+    answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "", "key": "x", "parcel": ticked})
     assert answer.status_code == 422
     assert "다시 출력하는 사유를 입력하세요." in body(answer)
+    assert f'value="{ticked}" checked' in body(answer)
     answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "잘림", "key": uuid4()})
     assert (answer.status_code, "다시 출력할 송장을 고르세요." in body(answer)) == (422, True)
     assert Parcel.objects.get().printed_count == 1
@@ -302,7 +304,8 @@ def test_a12_a_cancel_request_after_printing_alarms_at_the_scan(make_routed, sta
     locks.place_lock(line_ids=ids, kind=LockKind.CLAIM, actor=None, at=NOW, reason="취소 신청")
     parcel = Parcel.objects.get()
     spaced = f"{parcel.waybill[:4]}-{parcel.waybill[4:8]}-{parcel.waybill[8:]}"
-    for code in (parcel.waybill, spaced, made[0].number, made[0].number.lower(), made[0].order.number):
+    in_korean = made[0].number.replace("D", "ㅇ")
+    for code in (parcel.waybill, spaced, made[0].number, made[0].number.lower(), in_korean, made[0].order.number):
         found = find_label(code)
         assert (found.verdict, found.is_alarm, found.parcel_id) == (LabelVerdict.CLAIM, True, parcel.pk)
         assert found.text.startswith("포장을 멈추세요.")
