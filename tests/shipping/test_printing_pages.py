@@ -26,6 +26,7 @@ from shipping.services.printing.scanning import LabelVerdict, find_label
 from shipping.states import ParcelState
 from shipping.views import printing as print_views
 from tests.fixtures.orders import ADDRESS, NOW
+from tests.fixtures.packing import Packer, skus
 from tests.fixtures.printing import parcels_of, words
 from tests.fixtures.shipments import again, waybill_number
 
@@ -218,6 +219,19 @@ def test_picking_leaves_out_what_must_not_be_fetched(make_shipments, staff, pres
     assert claimed[0].number not in then
     preview, _ = press(client, "print-picking", "ready", rows(claimed))
     assert "신청이 있어" in body(preview)
+
+
+def test_goods_that_are_packed_already_are_not_fetched_once_more(make_routed, staff):
+    made = make_routed(2)
+    packer = Packer(staff)
+    packer.scan(made[0].number)
+    packer.scan(skus(made[0])[0])
+    ids = [one.pk for one in made]
+    outcome, batch = print_list(kind=PrintKind.PICKING, shipment_ids=ids, actor=staff, at=NOW)
+    assert "이미 포장을 마친" in outcome.refused[made[0].pk]
+    assert list(batch.items.values_list("shipment_id", flat=True)) == [made[1].pk]
+    outcome, batch = print_list(kind=PrintKind.PACKING, shipment_ids=ids, actor=staff, at=NOW)
+    assert (outcome.refused, batch.count) == ({}, 2)
 
 
 def test_packing_tells_what_is_in_the_box_and_what_follows(make_order, staff, make_variant):
