@@ -56,6 +56,7 @@ def _label(n: int, count: int) -> dict[str, Any]:
     return {
         "place": f"{n + 1}/{count}",
         "copy": "",
+        "box": "",
         "count": "출력 1회",
         "courier": "CJ대한통운",
         "routing": {

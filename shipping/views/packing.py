@@ -18,9 +18,9 @@ from core.pdf import code128
 from core.settings_registry import get_settings
 from shipping.models import Shipment
 from shipping.services.packing.answers import STOPPED, WAIT, WORK, Answer
-from shipping.services.packing.bench import NOT_FOUND
+from shipping.services.packing.bench import NOT_FOUND, stop_to_see
 from shipping.services.packing.board import board_of, counts_of, queue_of
-from shipping.services.packing.commands import HOLD_REASONS, SHEET
+from shipping.services.packing.commands import HOLD_REASONS, NEXT, SHEET
 from shipping.services.packing.desk import scan
 from shipping.states import Signal
 
@@ -40,7 +40,10 @@ class PackPage(PermissionRequired):
         batch = request.GET.get("batch", "")
         answer = Answer(Signal.OK, "", screen=WAIT, batch=batch if BATCH.fullmatch(batch) else "")
         if number:
-            answer = Answer(Signal.OK, "", screen=WORK, shipment_id=_id_of(number))
+            shipment_id = _id_of(number)
+            answer = Answer(Signal.OK, "", screen=WORK, shipment_id=shipment_id)
+            if (stop := stop_to_see(shipment_id, at=timezone.now())) is not None:
+                answer = Answer(Signal.STOP, stop.text, speech=stop.speech, screen=STOPPED, stop=stop)
         return _drawn(request, answer, code="", is_asked=False)
 
 
@@ -100,8 +103,9 @@ def _drawn(request: HttpRequest, answer: Answer, *, code: str, is_asked: bool) -
     printed = answer.print_number
     context = {
         "answer": answer,
-        "signal": answer.signal if is_asked and (answer.text or answer.signal != Signal.OK) else "",
-        "code": code,
+        "signal": answer.signal if answer.signal != Signal.OK or (is_asked and answer.text) else "",
+        # What closes by itself goes on by itself as well: nobody has scanned that.
+        "code": "" if code == NEXT else code,
         "board": board,
         "queue": queue_of(at=at, batch=answer.batch) if board is None and answer.screen != STOPPED else None,
         "person": user,

@@ -26,7 +26,7 @@ from shipping.columns.shipments import courier_name
 from shipping.forms.printing import BatchReprintForm
 from shipping.models import Paper, PrintBatch, PrintKind
 from shipping.services.printing.batches import Place, parts, places
-from shipping.services.printing.documents import batch_pdf, batch_zpl, is_dead
+from shipping.services.printing.documents import batch_pdf, batch_zpl, dead_count, is_dead
 from shipping.services.printing.labels import SHOPS, print_labels
 from shipping.services.printing.scanning import find_label
 from shipping.states import ParcelState
@@ -133,9 +133,8 @@ class BatchPage(PermissionRequired):
         form = BatchReprintForm(request.POST)
         if not form.is_valid():
             return self._page(request, batch, form=form, status=422)
-        known = [place.item.parcel_id for place in places(batch) if place.item.parcel_id]
-        ticked = {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
-        chosen = known if request.POST.get("all") else [pk for pk in known if pk in ticked]
+        known = [place.item.parcel_id for place in places(batch, part=_part(request, batch)) if place.item.parcel_id]
+        chosen = known if request.POST.get("all") else [pk for pk in known if pk in _ticked(request)]
         if not chosen:
             form.add_error(None, NOTHING)
             return self._page(request, batch, form=form, status=422)
@@ -153,8 +152,8 @@ class BatchPage(PermissionRequired):
         self, request: HttpRequest, batch: PrintBatch, *, form: BatchReprintForm | None = None, status: int = 200
     ) -> HttpResponse:
         is_label = batch.kind == PrintKind.LABEL
-        found = places(batch)
-        rows = [_item_row(place) for place in found]
+        part = _part(request, batch)
+        rows = [_item_row(place) for place in places(batch, part=part)]
         context = {
             "title": f"{PrintKind(batch.kind).label} {batch.number}",
             "subtitle": f"{short(batch.created_at)} {_who(batch)}",
@@ -163,7 +162,10 @@ class BatchPage(PermissionRequired):
             "is_fresh": not is_label or _is_fresh(batch, request, at=timezone.now()),
             "files": _files(batch),
             "rows": rows,
-            "dead": sum(row.is_dead for row in rows) if is_label else 0,
+            "ticked": _ticked(request),
+            "part": part,
+            "parts": [(n, f"{first:,}–{last:,}번") for n, first, last in parts(batch)],
+            "dead": dead_count(batch) if is_label else 0,
             "form": form or BatchReprintForm(initial={"key": uuid4(), "paper": batch.paper}),
             "too_late": TOO_LATE,
         }
@@ -180,14 +182,12 @@ class LabelFile(PermissionRequired):
         batch, at = _batch(number, kinds=LABELS), timezone.now()
         if not _is_fresh(batch, request, at=at):
             return render(request, "409.html", {"error_text": TOO_LATE}, status=409)
-        part = request.GET.get("part", "1")
-        if part not in {str(n) for n, _, _ in parts(batch)}:
-            raise NotFound(NO_PART)
+        part = _part(request, batch)
         if request.GET.get("format") == "zpl":
-            content, kind, suffix = batch_zpl(batch, part=int(part), at=at), "text/plain; charset=us-ascii", "zpl"
+            content, kind, suffix = batch_zpl(batch, part=part, at=at), "text/plain; charset=us-ascii", "zpl"
         else:
-            content, kind, suffix = batch_pdf(batch, part=int(part), at=at), "application/pdf", "pdf"
-        _log(request, batch, at=at, detail={"part": int(part), "format": suffix})
+            content, kind, suffix = batch_pdf(batch, part=part, at=at), "application/pdf", "pdf"
+        _log(request, batch, at=at, detail={"part": part, "format": suffix})
         return _file(content, kind, name=f"송장 {batch.number}-{part}.{suffix}", is_inline=suffix == "pdf")
 
 
@@ -211,6 +211,19 @@ def _batch(number: str, *, kinds: frozenset[PrintKind] = LABELS | LISTS) -> Prin
     if found is None:
         raise NotFound(NO_BATCH)
     return found
+
+
+def _ticked(request: HttpRequest) -> set[int]:
+    """고른 송장: ids that the form came with."""
+    return {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
+
+
+def _part(request: HttpRequest, batch: PrintBatch) -> int:
+    """파일 번호: that of the address, 1 without one. Raises NotFound."""
+    part = request.GET.get("part", "1")
+    if part not in {str(n) for n, _, _ in parts(batch)}:
+        raise NotFound(NO_PART)
+    return int(part)
 
 
 def _is_fresh(batch: PrintBatch, request: HttpRequest, *, at: datetime) -> bool:

@@ -109,6 +109,7 @@ const KEYS = {
   KeyS: () => pressMain(),
   KeyE: () => press('[data-key="E"]', '[data-tool="download"], [data-tool="export"], [data-tool="excel"]'),
   KeyH: () => press('[data-key="H"]', '[data-action="hold"]'),
+  KeyP: () => press('[data-key="P"]'),
   KeyM: () => press('[data-key="M"]') || focusOn("#detail textarea[name=text], #detail textarea"),
   KeyW: () => emptyWaybill() && (emptyWaybill().focus(), true),
   // After a reload the result is gone from the screen: the server knows what this person did last.

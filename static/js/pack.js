@@ -9,9 +9,11 @@ const scanner = decoder(Number(dataset.gap));
 const PENDING = "pack-pending";
 const NEXT_AFTER = 1500;
 const PATIENCE = 10_000;
+const SETTLED = 150;
 const bench = () => $("#bench");
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const waiting = [];
+// What was scanned and is not answered yet; the first one is on its way.
+const queue = [];
 let isSending = false;
 let isOffline = false;
 let toNext;
@@ -42,27 +44,33 @@ function refuse(speech) {
   signal("stop", speech);
 }
 
+const isStopped = () => bench().dataset.screen === "stop";
+const store = () => sessionStorage.setItem(PENDING, JSON.stringify(queue));
+
 function send(code, more = {}) {
   if (isOffline || !navigator.onLine) {
     setOffline(true);
     return refuse("인터넷 연결이 끊겼습니다");
   }
-  if (bench().dataset.screen === "stop" && code !== "CMD-NEXT") return refuse(bench().dataset.speech);
+  if (isStopped() && code !== "CMD-NEXT") return refuse(bench().dataset.speech);
   clearTimeout(toNext);
-  waiting.push({ id: newId(), code, ...more });
+  queue.push({ id: newId(), code, ...more });
+  store();
   work();
 }
 
 async function work() {
   if (isSending) return;
   isSending = true;
-  while (waiting.length) {
-    const scan = waiting.shift();
+  while (queue.length) {
     // The shipment on the screen when its turn comes: the scan before may have opened it.
-    scan.shipment ??= bench().dataset.shipment;
-    sessionStorage.setItem(PENDING, JSON.stringify(scan));
-    await deliver(scan);
-    sessionStorage.removeItem(PENDING);
+    queue[0].shipment ??= bench().dataset.shipment;
+    store();
+    await deliver(queue[0]);
+    queue.shift();
+    // The red screen is there to be read: what was scanned before it came does not clear it away.
+    if (isStopped()) queue.length = 0;
+    store();
   }
   isSending = false;
 }
@@ -99,7 +107,10 @@ function logIn() {
 // What the shipment is now is read again: a scan that failed may have counted nothing, but others may have.
 async function failed(answer) {
   const isText = answer.headers.get("Content-Type")?.startsWith("text/plain");
-  const text = isText ? await answer.text() : "저장하지 못했습니다. 다시 찍어 주세요.";
+  let text = isText ? await answer.text() : "저장하지 못했습니다. 다시 찍어 주세요.";
+  // What came behind it would take its sentence off the screen before anybody has read it.
+  const behind = queue.splice(1).length;
+  if (behind) text += ` 뒤이어 찍은 ${behind}번도 받지 않았습니다.`;
   const now = await ask(location.href);
   if (now?.ok) show(await now.text());
   const box = Object.assign(document.createElement("p"), { textContent: text });
@@ -114,20 +125,28 @@ async function failed(answer) {
 function show(html) {
   const next = new DOMParser().parseFromString(html, "text/html").querySelector("#bench");
   if (!next) return logIn();
-  const focused = document.activeElement?.id;
+  // The scan that closed a box may have the next label behind it: then the bench has moved on by itself.
+  clearTimeout(toNext);
+  const had = document.activeElement;
+  const byKeys = had?.matches(":focus-visible") && bench().contains(had);
   bench().replaceWith(document.adoptNode(next));
-  if (focused) document.getElementById(focused)?.focus();
   const { url, speech, print, screen, shipment } = next.dataset;
+  // Who works with keys goes on from where they were, at the red screen one step before its button.
+  const goal = screen === "stop" ? "content" : had?.id;
+  ((goal && document.getElementById(goal)) || (byKeys && $("#typed")) || null)?.focus();
+  $(".is-last", next)?.scrollIntoView({ block: "nearest" });
   history.replaceState(null, "", url);
   $("#say").textContent = $$("[data-answer] p > *, .pack-stop h2", next).map((one) => one.textContent).join(" ");
   if (next.dataset.signal) signal(next.dataset.signal, speech);
+  const file = $("#label-file");
   if (print) {
-    $("#label-file a").href = print;
-    $("#label-file").hidden = false;
+    $("a", file).href = print;
+    $("b", file).textContent = shipment;
+    file.hidden = false;
     if (dataset.printing === "on") printLabel(print);
-  }
+  } else if (shipment) file.hidden = true;
   if (screen === "reason") open("pack-hold");
-  if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays"))
+  if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays") && queue.length < 2)
     toNext = setTimeout(() => send("CMD-NEXT"), NEXT_AFTER);
 }
 
@@ -184,26 +203,35 @@ on("change", ({ target }) => {
   ask(dataset.preferences, { method: "POST", body: new URLSearchParams({ [name]: target.value }) });
 });
 
-// Whatever has the focus, a scan is a scan; only fields in dialogs keep their keys.
+// Whatever has the focus, a scan is a scan, behind an open dialog as well: its Enter must press no button there. Only fields
+// for text in dialogs keep their keys.
+let readAt = -Infinity;
 addEventListener("keydown", (event) => {
   lastKey = Date.now();
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typed = $("#typed");
   const inField = event.target === typed;
-  if (!inField && (event.target.closest?.("dialog") || event.target.matches?.("input, select, textarea"))) return;
+  if (!inField && event.target.matches?.("input, textarea")) return;
   const { code, char } = scanner.feed(event, event.timeStamp);
   const isEnter = event.key === "Enter" || event.code === "Enter" || event.code === "NumpadEnter";
   if (code) {
     event.preventDefault();
+    event.target.closest?.("dialog")?.close();
     if (inField) typed.value = "";
+    readAt = event.timeStamp;
     send(code);
   } else if (inField && isEnter && typed.value.trim() && !event.isComposing && event.keyCode !== 229) {
     event.preventDefault();
     const text = fromHangul(typed.value);
     typed.value = "";
     send(text);
-  } else if (char && char !== " " && !inField) event.preventDefault();
+  } else if (char && char !== " " && !event.target.matches?.("input, select")) event.preventDefault();
 }, true);
+
+// The input method lets go of its last syllable when the scan is over already: it is nothing that anybody has typed.
+const leftover = ({ target, timeStamp }) => target.id === "typed" && timeStamp - readAt < SETTLED && (target.value = "");
+on("input", leftover);
+on("compositionend", leftover);
 
 // Letters without keys: pasted, or out of a remote desktop.
 on("paste", (event) => {
@@ -229,9 +257,6 @@ addEventListener("offline", () => setOffline(true));
 addEventListener("online", () => setOffline(false));
 if (!navigator.onLine) setOffline(true);
 
-// A scan that was on its way when the page went: the same id, so that it counts once.
-const left = sessionStorage.getItem(PENDING);
-if (left) {
-  waiting.push(JSON.parse(left));
-  work();
-}
+// Scans that were on their way when the page went: the same ids, so that they count once.
+queue.push(...JSON.parse(sessionStorage.getItem(PENDING) || "[]"));
+work();

@@ -15,40 +15,17 @@ from shipping.models import PackingScan, PackingSession
 from shipping.services import shipments
 from shipping.services.numbers import waybills
 from shipping.states import PackingState
+from tests.browser.scanner import scan, signal
 from tests.browser.shop import SIZES, THEMES, log_in, overflow, wear
 from tests.fixtures.axe import violations
 from tests.fixtures.packing import counted, is_packed, skus
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-JAMO = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ㅁㅠㅊㅇㄷㄹㅎㅗㅑㅓㅏㅣㅡㅜㅐㅔㅂㄱㄴㅅㅕㅍㅈㅌㅛㅋ", strict=True))
-SCAN = """async ([code, gap, end]) => {
-  const at = document.activeElement ?? document.body;
-  const places = { '-': 'Minus' };
-  const jamo = LETTERS;
-  for (const one of code) {
-    const letter = /[A-Z]/.test(one);
-    const place = letter ? `Key${one}` : /\\d/.test(one) ? `Digit${one}` : places[one];
-    const keys = { code: place, key: letter ? jamo[one] : one, keyCode: letter ? 229 : 0 };
-    const init = { ...keys, bubbles: true, cancelable: true };
-    at.dispatchEvent(new KeyboardEvent('keydown', init));
-    if (gap) await new Promise(done => setTimeout(done, gap));
-  }
-  at.dispatchEvent(new KeyboardEvent('keydown', { code: end, key: end, bubbles: true, cancelable: true }));
-}""".replace("LETTERS", str(JAMO))
 SMALL = """least => [...document.querySelectorAll('button, a, input, select')]
   .filter(one => one.checkVisibility() && !one.closest('dialog:not([open])'))
   .map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
   .filter(([, box]) => box.width < least || box.height < least).map(([html]) => html)"""
-
-
-def scan(page: Page, code: str, *, gap: int = 0, end: str = "Enter") -> None:
-    """A scanner on a keyboard in Korean mode: the right places, the wrong letters."""
-    page.evaluate(SCAN, [code, gap, end])
-
-
-def signal(page: Page, name: str) -> None:
-    expect(page.locator(f'#bench[data-signal="{name}"]')).to_have_count(1)
 
 
 @pytest.fixture

@@ -44,6 +44,17 @@ def test_the_same_scan_in_parallel_counts_once(make_routed, staff):  # check 34,
     assert PackingScan.objects.filter(key=key).count() == 1
 
 
+@pytest.mark.parametrize("code", ["CMD-NEXT", "QWER-1234", "CMD-NO"])
+def test_a_scan_that_needs_no_shipment_is_kept_once_as_well(staff, code):
+    key = uuid4()
+
+    def work():
+        return desk.scan(key=key, code=code, actor=staff, at=NOW).signal.value
+
+    assert len(set(race([work] * 8))) == 1
+    assert PackingScan.objects.filter(key=key).count() == 1
+
+
 def test_different_scans_in_parallel_count_each_and_never_too_many(make_routed, staff):
     [made] = make_routed(1, quantities=(3, 1))
     found = race([scanning(staff, made, skus(made)[0]) for _ in range(6)])

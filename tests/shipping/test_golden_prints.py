@@ -30,6 +30,7 @@ def label(number: str, place: str, *, is_routed: bool = True, **more):
     return {
         "place": place,
         "copy": "",
+        "box": "",
         "count": "출력 1회",
         "courier": "CJ대한통운" if is_routed else "우체국택배",
         "routing": routing if is_routed else None,
@@ -58,6 +59,7 @@ LONG = {
     "items": [f"이름이 아주 긴 상품 {n} 오버핏 린넨 셔츠 화이트 라지 {n}개" for n in range(1, 12)] + ["외 49건 61개"],
     "note": "부재 시 경비실에 맡기고 문자 남겨 주세요. " * 6,
     "copy": "재출력 2",
+    "box": "상자 1/2",
     "count": "출력 3회",
 }
 SHORT = {"items": [*LONG["items"][:3], "외 57건 70개"], "note": LONG["note"][:100]}

@@ -14,13 +14,16 @@ from orders.states import DeliveryMethod, LockKind
 from shipping.events import PARCEL_PRINTED
 from shipping.models import Parcel, PrintBatch, PrintItem
 from shipping.services import shipments
+from shipping.services.issuing.extra import add_box
 from shipping.services.numbers import waybills
 from shipping.services.printing.documents import batch_pdf, batch_zpl
 from shipping.services.printing.labels import print_labels
 from shipping.services.printing.masks import MaskStyle
 from shipping.states import ParcelState
+from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import ADDRESS, NOW
-from tests.fixtures.printing import parcels_of, pictures, words
+from tests.fixtures.packing import lines_of
+from tests.fixtures.printing import ROUTING, parcels_of, pictures, words
 
 
 def printed(made, staff, *, paper="roll", at=NOW, **facts):
@@ -250,6 +253,26 @@ def test_an_address_that_changes_after_printing_never_gets_onto_the_old_label(ma
     [text] = words(batch_pdf(batch, at=NOW))
     assert "세종대로" not in text
     assert "출력할송장이없습니다" in text
+
+
+def test_a_sort_code_that_is_lost_after_printing_leaves_no_label_of_cj_without_one(make_routed, staff):
+    made = make_routed(2)
+    batch = printed(made, staff, paper="cj").batch
+    Parcel.objects.filter(shipment=made[0]).update(routing={"sort_code": "", "error": "주소 오류"})
+    [text] = words(batch_pdf(batch, at=NOW))
+    assert made[1].number in text
+    assert made[0].number not in text
+
+
+def test_the_labels_of_several_boxes_say_which_is_which(make_routed, staff):
+    [several] = make_routed(1, quantities=(2,))
+    [single] = make_routed(1, first=50)
+    [line] = lines_of(several)
+    add_box(shipment_id=several.pk, contents={line.pk: 1}, contract_id=range_contract().pk, actor=staff, at=NOW)
+    Parcel.objects.update(routing=ROUTING)
+    texts = words(batch_pdf(printed([several, single], staff).batch, at=NOW))
+    assert sum("상자1/2" in text for text in texts) == sum("상자2/2" in text for text in texts) == 1
+    assert ["상자" in text for text in texts if single.number in text] == [False]
 
 
 def test_zpl_holds_one_picture_for_each_label(make_routed, staff):

@@ -4,9 +4,10 @@ from accounts.roles import Role
 from core.invariants import find_violations
 from core.settings_registry import set_setting
 from orders.models import OrderEvent, OrderLine
+from orders.services.changes import add_memo
 from orders.states import LineState
 from shipping.events import SHIPMENT_REOPENED
-from shipping.models import CourierContract, PackingScan, Parcel, ParcelLine, Shipment
+from shipping.models import CourierContract, PackingScan, PackingSession, Parcel, ParcelLine, Shipment
 from shipping.services import shipments
 from shipping.services.issuing.contracts import ContractFacts, save_contract
 from shipping.services.merges import merging
@@ -267,3 +268,50 @@ def test_the_bench_shows_no_more_of_a_person_than_it_may(make_routed, packer, st
     assert order.recipient_name[0] in board.who
     assert order.address2 not in shown or not order.address2
     assert "6789" not in shown
+
+
+def test_undo_gives_an_added_box_up_before_it_takes_units_back(make_routed, packer):
+    [made] = make_routed(1, quantities=(2, 1))
+    first, second, _ = skus(made)
+    packer.scan(made.number)
+    packer.scan(first)
+    packer.scan("CMD-BOX")
+    packer.scan(second)
+    packer.scan("CMD-UNDO")
+    assert (counted(made), PackingSession.objects.get().boxes) == (1, 2)
+    assert packer.scan("CMD-UNDO").text == "상자 추가를 취소했습니다. 다시 1번 상자에 담습니다."
+    assert (counted(made), PackingSession.objects.get().boxes) == (1, 1)
+    packer.scan("CMD-UNDO")
+    assert counted(made) == 0
+
+
+def test_a_box_that_was_emptied_gets_no_label_and_those_behind_it_move_up(make_shipments, packer, staff):
+    range_contract(is_default=True)
+    set_setting(key="sort_code_couriers", value=["CJGLS"], actor=None, at=NOW)
+    [made] = make_shipments(1, quantities=(1, 1, 1))
+    gone, second, third = lines_of(made)
+    codes = skus(made)
+    packer.scan(made.number)
+    packer.scan(codes[0])
+    packer.scan("CMD-BOX")
+    packer.scan(codes[1])
+    packer.scan("CMD-BOX")
+    shipments.return_to_preparing(line_ids=[gone.pk], actor=staff, at=NOW)
+    assert packer.scan("CMD-OUT", line_id=gone.pk).signal == Signal.OK
+    assert packer.scan(codes[2]).signal == Signal.DONE
+    assert PackingSession.objects.get().boxes == 2
+    scans = PackingScan.objects.filter(verdict="OK", undone_at__isnull=True).order_by("pk")
+    assert list(scans.values_list("line_id", "box")) == [(second.pk, 1), (third.pk, 2)]
+    parcels = list(Parcel.objects.filter(shipment=made).order_by("seq").values_list("pk", flat=True))
+    inside = {(one.parcel_id, one.line_id): one.quantity for one in ParcelLine.objects.all()}
+    assert inside == {(parcels[0], second.pk): 1, (parcels[1], third.pk): 1}
+
+
+def test_pinned_memos_of_every_order_in_the_box_warn(make_shipments, packer, staff):
+    made = make_shipments(2)
+    merging.merge_shipments(shipment_ids=[one.pk for one in made], actor=staff, at=NOW)
+    into = Shipment.objects.get(merged_into__isnull=True)
+    for number, one in enumerate(made):
+        add_memo(order_id=one.order_id, text=f"유리컵 {number}, 010-2345-6789", is_pinned=True, actor=staff, at=NOW)
+    add_memo(order_id=made[0].order_id, text="고정하지 않은 메모", is_pinned=False, actor=staff, at=NOW)
+    assert board_of(into.pk, actor=staff, at=NOW).memos == ["유리컵 0, 010-2345-****", "유리컵 1, 010-2345-****"]

@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from orders.models import Order
+from orders.services import locks
 from shipping.models import PackingScan, PackingSession, PrintKind
+from shipping.services import shipments
 from shipping.services.packing.commands import SHEET
 from shipping.services.printing import lists
 from tests.fixtures.packing import counted, skus
@@ -37,6 +39,16 @@ def test_looking_opens_nothing(sign_in, make_routed):
     [made] = make_routed(1)
     page = sign_in(Role.LOGISTICS).get(f"/pack/{made.number}/")
     assert page.status_code == 200
+    assert not PackingSession.objects.exists()
+
+
+def test_looking_at_a_shipment_that_must_not_be_packed_shows_the_stop(sign_in, make_routed, staff):
+    [made] = make_routed(1)
+    locks.hold(line_ids=shipments.lines_of([made.pk]), actor=staff, at=timezone.now(), reason="파손")
+    html = sign_in(Role.LOGISTICS).get(f"/pack/{made.number}/").content.decode()
+    assert 'data-screen="stop"' in html
+    assert "포장을 멈추세요. 배송보류 중입니다. 사유: 파손" in html
+    assert "김하은 님" in html
     assert not PackingSession.objects.exists()
 
 

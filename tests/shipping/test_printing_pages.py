@@ -17,13 +17,16 @@ from shipping.models import Parcel, PrintBatch, PrintItem, PrintKind, Shipment
 from shipping.services import shipments
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.printing import batches
 from shipping.services.printing.documents import batch_pdf
 from shipping.services.printing.labels import print_labels
 from shipping.services.printing.lists import print_list
 from shipping.services.printing.readdress import TOLD, void_readdressed
 from shipping.services.printing.scanning import LabelVerdict, find_label
 from shipping.states import ParcelState
+from shipping.views import printing as print_views
 from tests.fixtures.orders import ADDRESS, NOW
+from tests.fixtures.packing import Packer, skus
 from tests.fixtures.printing import parcels_of, words
 from tests.fixtures.shipments import again, waybill_number
 
@@ -156,9 +159,11 @@ def test_an_unknown_batch_is_a_404(logistics, url):
 
 def test_bad_input_is_told(make_routed, logistics, staff):
     batch = print_labels(parcel_ids=parcels_of(make_routed(1)), paper="roll", actor=staff, at=NOW).batch
-    answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "", "key": "x"})
+    ticked = Parcel.objects.get().pk
+    answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "", "key": "x", "parcel": ticked})
     assert answer.status_code == 422
     assert "다시 출력하는 사유를 입력하세요." in body(answer)
+    assert f'value="{ticked}" checked' in body(answer)
     answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "잘림", "key": uuid4()})
     assert (answer.status_code, "다시 출력할 송장을 고르세요." in body(answer)) == (422, True)
     assert Parcel.objects.get().printed_count == 1
@@ -172,6 +177,28 @@ def test_pages_show_batches_without_people(make_routed, logistics, staff):
     assert made[0].number in one
     assert made[0].order.recipient_name not in listed + one
     assert made[0].order.recipient_phone not in listed + one
+
+
+def test_a_batch_of_several_files_shows_and_reprints_one_at_a_time(make_routed, make_staff, sign_in, monkeypatch):
+    for module in (batches, print_views):
+        monkeypatch.setattr(module, "parts", lambda batch: [(1, 1, 2), (2, 3, 3)])
+    monkeypatch.setattr(batches, "PART", 2)
+    mine = make_staff(Role.LOGISTICS)
+    made, client = make_routed(3), sign_in(mine)
+    batch = print_labels(parcel_ids=parcels_of(made), paper="roll", actor=mine, at=timezone.now()).batch
+    ids = shipments.lines_of([made[0].pk])
+    waybills.void_waybills(line_ids=ids, actor=mine, at=timezone.now(), reason="오타")
+    url = f"/shipping/print/{batch.number}/"
+    first, second = body(client.get(url)), body(client.get(f"{url}?part=2"))
+    assert [made[n].number in first for n in range(3)] == [True, True, False]
+    assert [made[n].number in second for n in range(3)] == [False, False, True]
+    assert "3/3" in second
+    assert "삭제된 송장 1장은" in first
+    assert "삭제된 송장 1장은" in second
+    assert client.get(f"{url}?part=3").status_code == 404
+    assert len(words(client.get(f"{url}file/?part=2").content)) == 1
+    client.post(f"{url}?part=2", {"all": "1", "reason": "종이 걸림", "key": uuid4()})
+    assert list(Parcel.objects.order_by("pk").values_list("printed_count", flat=True)) == [1, 1, 2]
 
 
 def test_picking_leaves_out_what_must_not_be_fetched(make_shipments, staff, press, sign_in):
@@ -192,6 +219,19 @@ def test_picking_leaves_out_what_must_not_be_fetched(make_shipments, staff, pres
     assert claimed[0].number not in then
     preview, _ = press(client, "print-picking", "ready", rows(claimed))
     assert "신청이 있어" in body(preview)
+
+
+def test_goods_that_are_packed_already_are_not_fetched_once_more(make_routed, staff):
+    made = make_routed(2)
+    packer = Packer(staff)
+    packer.scan(made[0].number)
+    packer.scan(skus(made[0])[0])
+    ids = [one.pk for one in made]
+    outcome, batch = print_list(kind=PrintKind.PICKING, shipment_ids=ids, actor=staff, at=NOW)
+    assert "이미 포장을 마친" in outcome.refused[made[0].pk]
+    assert list(batch.items.values_list("shipment_id", flat=True)) == [made[1].pk]
+    outcome, batch = print_list(kind=PrintKind.PACKING, shipment_ids=ids, actor=staff, at=NOW)
+    assert (outcome.refused, batch.count) == ({}, 2)
 
 
 def test_packing_tells_what_is_in_the_box_and_what_follows(make_order, staff, make_variant):
@@ -278,7 +318,8 @@ def test_a12_a_cancel_request_after_printing_alarms_at_the_scan(make_routed, sta
     locks.place_lock(line_ids=ids, kind=LockKind.CLAIM, actor=None, at=NOW, reason="취소 신청")
     parcel = Parcel.objects.get()
     spaced = f"{parcel.waybill[:4]}-{parcel.waybill[4:8]}-{parcel.waybill[8:]}"
-    for code in (parcel.waybill, spaced, made[0].number, made[0].number.lower(), made[0].order.number):
+    in_korean = made[0].number.replace("D", "ㅇ")
+    for code in (parcel.waybill, spaced, made[0].number, made[0].number.lower(), in_korean, made[0].order.number):
         found = find_label(code)
         assert (found.verdict, found.is_alarm, found.parcel_id) == (LabelVerdict.CLAIM, True, parcel.pk)
         assert found.text.startswith("포장을 멈추세요.")

@@ -30,6 +30,8 @@ class Answer:
     """출력 번호 of labels that were printed for it."""
     batch: str = ""
     """출력 번호 of the picking list whose shipments are to be packed."""
+    line_id: int | None = None
+    """The line that got a unit: it is brought into sight."""
     is_replay: bool = False
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.exceptions import NotFound
 from core.locks import locking
-from shipping.models import PackingSession, Parcel, Shipment
+from shipping.models import PackingSession, Parcel, Shipment, ShipmentLine, ShipmentStep
 from shipping.services.packing.answers import STOPPED, TAKEN, Answer, Kept, Scan
 from shipping.services.packing.stops import Stop, clock, ended, stop_of
 from shipping.services.packing.tally import Tally, tally_of
@@ -70,6 +71,15 @@ def at_bench(scan: Scan, shipment_id: int) -> Iterator[Bench]:
 
 def _fresh(shipment: Shipment, scan: Scan) -> PackingSession:
     return PackingSession(shipment=shipment, packer=scan.actor, opened_at=scan.at)
+
+
+def stop_to_see(shipment_id: int, *, at: datetime) -> Stop | None:
+    """중지 사유 for who opens a shipment by its link, read without locks; what has left may be looked at."""
+    shipment = Shipment.objects.get(pk=shipment_id)
+    if shipment.step not in {ShipmentStep.READY, ShipmentStep.CLOSED}:
+        return None
+    items = ShipmentLine.objects.filter(shipment=shipment, is_live=True).select_related("line").order_by("line__seq")
+    return stop_of(shipment, [item.line for item in items], [], at=at)
 
 
 def stopped(bench: Bench, *, stop: Stop | None = None) -> Kept:

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from core.calendar import due_date, kst_date, kst_day_range, short
 from core.masking import DISTRICT_SUFFIXES, PROVINCE_SUFFIXES, PROVINCES, mask_text
-from orders.models import Order
+from orders.models import Order, StaffMemo
 from orders.states import CLOSED
 from shipping.models import PackingSession, Parcel, PrintItem, Shipment, ShipmentLine, ShipmentStep
 from shipping.services.packing.bench import WAITS
@@ -63,6 +63,8 @@ class Board:
     method: str
     who: str
     district: str
+    memos: list[str]
+    """Pinned notes of staff."""
     notes: list[str]
     deadline: str
     lines: list[BoardLine]
@@ -118,6 +120,7 @@ def board_of(shipment_id: int, *, actor: Any, at: datetime) -> Board | None:
         method=DeliveryMethod(shipment.method).label,
         who=initial(first.recipient_name),
         district=district(first.address1),
+        memos=_memos(orders),
         notes=list(dict.fromkeys(mask_text(one.delivery_note) for one in orders if one.delivery_note)),
         deadline=_due(shipment.ship_by),
         lines=_lines(tally),
@@ -132,6 +135,12 @@ def board_of(shipment_id: int, *, actor: Any, at: datetime) -> Board | None:
         label_note=session.label_note if session else "",
         can_reopen=is_packed and shipment.step in {ShipmentStep.READY, ShipmentStep.SHIPPING},
     )
+
+
+def _memos(orders: list[Order]) -> list[str]:
+    """포장할 때 경고로 보이기: of every order in the box, the oldest first."""
+    pinned = StaffMemo.objects.filter(order__in=orders, is_pinned=True, deleted_at__isnull=True)
+    return [mask_text(text) for text in pinned.order_by("pk").values_list("text", flat=True)]
 
 
 def _lines(tally: Tally) -> list[BoardLine]:

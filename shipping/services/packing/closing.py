@@ -17,7 +17,15 @@ from core.failpoints import declare, failpoint
 from core.settings_registry import get_setting
 from core.state import Change, Outcome
 from shipping import events
-from shipping.models import CourierContract, PackingSession, Parcel, ParcelLine, Shipment, ShipmentStep
+from shipping.models import (
+    CourierContract,
+    PackingScan,
+    PackingSession,
+    Parcel,
+    ParcelLine,
+    Shipment,
+    ShipmentStep,
+)
 from shipping.services import shipments
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import issue_waybills
@@ -57,6 +65,7 @@ def close(bench: Bench, scan: Scan, *, by_itself: bool) -> Answer:
     if tally.missing or not tally.lines:
         return bench.answer(Signal.WRONG, LEFT, detail=_names(bench, tally.missing))
     waiting = [one for one in bench.parcels if one.state in WAITS]
+    _leave_out_empty_boxes(bench)
     if len(waiting) > bench.session.boxes:
         return bench.answer(Signal.WRONG, FEWER_BOXES.format(n=len(waiting)))
     if by_itself:
@@ -71,6 +80,18 @@ def close(bench: Bench, scan: Scan, *, by_itself: bool) -> Answer:
     bench.session.save()
     tell(bench.shipment, events.SHIPMENT_PACKED, scan, boxes=bench.session.boxes, units=sum(tally.counts.values()))
     return bench.answer(Signal.DONE, DONE, speech="검수를 마쳤습니다")
+
+
+def _leave_out_empty_boxes(bench: Bench) -> None:
+    """빈 상자 빼기: boxes out of which everything was taken again get no label; those behind them move up."""
+    used = bench.tally.used_boxes
+    for box, was in enumerate(used, start=1):
+        if box != was:
+            PackingScan.objects.filter(shipment=bench.shipment, box=was).update(box=box)
+            bench.tally.move_box(was, box)
+    if bench.session.boxes != len(used):
+        bench.session.boxes = len(used)
+        bench.session.save(update_fields=["boxes"])
 
 
 def tell(shipment: Shipment, kind: Any, scan: Scan, **data: Any) -> None:

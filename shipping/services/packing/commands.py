@@ -42,6 +42,7 @@ NOT_CLOSED = "아직 포장 중인 배송건입니다."
 PICKED_UP = "택배사가 가져간 배송건이라 다시 열 수 없습니다."
 MAY_NOT_UNSHIP = "배송중으로 바꾼 배송건입니다. 배송취소 권한이 있는 사람만 다시 열 수 있습니다."
 EMPTY_BOX = "지금 상자가 비어 있습니다. 상품을 먼저 담으세요."
+FEWER = "상자 추가를 취소했습니다. 다시 {n}번 상자에 담습니다."
 REOPENED = "포장 다시 열기"
 
 
@@ -73,11 +74,16 @@ def _about(shipment_id: int | None, signal: Signal, text: str) -> Answer:
 
 
 def _undo(scan: Scan, bench: Bench) -> Kept:
-    """마지막 스캔 취소: the units of the last scan that counts leave the box."""
+    """마지막 스캔 취소: the units of the last scan that counts leave the box; an added box that is empty goes first."""
     if (refused := refusal(bench, scan)) is not None:
         return refused
     if bench.is_packed:
         return Kept(V.REFUSED, bench.answer(Signal.WRONG, CLOSED))
+    box = bench.session.boxes
+    if box > 1 and not bench.tally.in_box(box):
+        bench.session.boxes = box - 1
+        bench.session.save(update_fields=["boxes"])
+        return Kept(V.COMMAND, bench.answer(Signal.OK, FEWER.format(n=box - 1), speech=f"{box - 1}번 상자"))
     counted = PackingScan.objects.filter(shipment=bench.shipment, verdict=V.OK, undone_at__isnull=True)
     last = counted.select_related("line").order_by("-pk").first()
     if last is None or last.line is None:

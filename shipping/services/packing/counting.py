@@ -21,10 +21,11 @@ def put_in(one: Scan, bench: Bench, lines: Sequence[OrderLine], *, units: int = 
         total = sum(line.quantity for line in lines)
         answer = bench.answer(Signal.OVER, OVER.format(n=total), detail=name_of(lines[0]), speech="수량이 넘칩니다")
         return Kept(V.OVER, answer, line=lines[0])
-    box = bench.session.boxes
-    bench.tally.add(line.pk, box, units)
+    bench.tally.add(line.pk, bench.session.boxes, units)
     count = f"{bench.tally.counts[line.pk]} / {line.quantity}"
     answer = bench.answer(Signal.OK, f"{name_of(line)} {count}")
     if not bench.tally.missing:
         answer = closing.close(bench, one, by_itself=True)
-    return Kept(V.OK, answer, line=line, quantity=units, box=box, is_by_hand=is_by_hand)
+    answer.line_id = line.pk
+    # Asked for last: closing may have left out an empty box before it.
+    return Kept(V.OK, answer, line=line, quantity=units, box=bench.session.boxes, is_by_hand=is_by_hand)

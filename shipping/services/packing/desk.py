@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from core.exceptions import Conflict, DomainError
 from products.models import Variant
 from shipping.models import PrintBatch, PrintKind, Shipment
@@ -54,7 +56,13 @@ def scan(
     one = Scan(key, text, actor, at, reason.strip()[:200], line_id, quantity)
     answer = known(one)
     if answer is None:
-        answer = _answer(one, shipment_id)
+        try:
+            answer = _answer(one, shipment_id)
+        except IntegrityError:
+            # What needs no shipment takes no locks: of two requests with the same key at once the other was first.
+            answer = known(one)
+            if answer is None:
+                raise
     if answer.signal == Signal.DONE:
         closing.follow_up(answer, actor=actor, at=at, key=key)
     return answer

@@ -57,6 +57,16 @@ class Tally:
         """담기 in memory; the scan that is written says the same."""
         self.packed.setdefault(line_id, Counter())[box] += units
 
+    @property
+    def used_boxes(self) -> list[int]:
+        """쓴 상자: numbers of the boxes in which something lies, in their order."""
+        return sorted({box for boxes in self.packed.values() for box, units in boxes.items() if units})
+
+    def move_box(self, box: int, to: int) -> None:
+        """상자 번호 바꾸기 in memory; the rows of the scans say the same."""
+        for boxes in self.packed.values():
+            boxes[to] += boxes.pop(box, 0)
+
     def in_box(self, box: int) -> dict[int, int]:
         """상자 내용: units by line id."""
         return {pk: boxes[box] for pk, boxes in sorted(self.packed.items()) if boxes[box]}

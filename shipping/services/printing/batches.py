@@ -77,11 +77,12 @@ def sort_keys(shipment_ids: Collection[int], *, numbers: Mapping[int, str]) -> d
     return found
 
 
-def places(batch: PrintBatch) -> list[Place]:
-    """출력 항목: all of a batch in the order of picking, with parcel, shipment and order."""
+def places(batch: PrintBatch, *, part: int | None = None) -> list[Place]:
+    """출력 항목: of a batch or of one part of it in the order of picking, with parcel, shipment and order."""
     rows = batch.items.select_related("parcel", "shipment__order__channel").order_by("sort_key", "pk")
-    items = list(rows)
-    return [Place(item, n, len(items)) for n, item in enumerate(items, 1)]
+    start = (part - 1) * PART if part else 0
+    items = rows[start : start + PART] if part else rows
+    return [Place(item, n, batch.count) for n, item in enumerate(items, start + 1)]
 
 
 def parts(batch: PrintBatch) -> list[tuple[int, int, int]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from core.calendar import kst_date
 from core.masking import mask_text
@@ -14,11 +14,11 @@ from core.settings_registry import get_settings
 from orders.models import Order, OrderLine
 from orders.states import LOCK_BIT, LockKind
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
-from shipping.services.printing.batches import PART, Place, places
+from shipping.services.printing.batches import Place, places
 from shipping.services.printing.labels import name_of
 from shipping.services.printing.lists import packing_data, picking_data
 from shipping.services.printing.masks import MaskStyle, mask_style
-from shipping.states import ParcelState
+from shipping.states import Direction, ParcelState
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "typst"
 PRIVACY = "개인정보가 적혀 있습니다. 받은 뒤 송장을 떼어 알아볼 수 없게 버려 주세요."
@@ -43,35 +43,49 @@ def batch_zpl(batch: PrintBatch, *, part: int = 1, at: datetime) -> bytes:
 
 
 def _document(batch: PrintBatch, *, part: int, at: datetime) -> tuple[Path, dict[str, Any]]:
-    found = places(batch)
     if batch.kind == PrintKind.PICKING:
-        return TEMPLATES / "picking.typ", picking_data(batch, found, at=at)
+        return TEMPLATES / "picking.typ", picking_data(batch, places(batch), at=at)
     if batch.kind == PrintKind.PACKING:
-        return TEMPLATES / "packing.typ", packing_data(batch, found, at=at)
-    mine = found[(part - 1) * PART : part * PART]
-    return TEMPLATES / "label.typ", label_data(batch.paper, mine, at=at)
+        return TEMPLATES / "packing.typ", packing_data(batch, places(batch), at=at)
+    return TEMPLATES / "label.typ", label_data(batch.paper, places(batch, part=part), at=at)
 
 
 def label_data(paper: str, items: Sequence[Place], *, at: datetime) -> dict[str, Any]:
     """송장 내용: finished strings for typst/label.typ; labels that must not be used any more are left out."""
     style, house = mask_style(), sender()
     stale = address_locked([place.item.shipment_id for place in items])
-    alive = [place for place in items if not is_dead(place) and place.item.shipment_id not in stale]
-    goods = _goods([place.item.parcel for place in alive if place.item.parcel])
+    needed = set(get_settings("sort_code_couriers")["sort_code_couriers"])
+    alive = [
+        place
+        for place in items
+        if not is_dead(place) and place.item.shipment_id not in stale and not _lacks_sort_code(place, needed)
+    ]
+    parcels = [place.item.parcel for place in alive if place.item.parcel]
+    goods, boxes = _goods(parcels), _boxes(parcels)
     room = ROOM[Paper(paper)]
-    return {
-        "paper": paper,
-        "privacy": PRIVACY,
-        "labels": [
-            _label(place, style, house, goods.get(place.item.parcel_id or 0, []), room, at=at) for place in alive
-        ],
-    }
+    labels = [
+        _label(place, style, house, goods.get(place.item.parcel_id or 0, []), room, at=at)
+        | {"box": boxes.get(place.item.parcel_id or 0, "")}
+        for place in alive
+    ]
+    return {"paper": paper, "privacy": PRIVACY, "labels": labels}
 
 
 def is_dead(place: Place) -> bool:
     """쓸 수 없는 송장: its parcel ended, or its shipment lost all lines."""
     parcel = place.item.parcel
     return parcel is None or parcel.state in _ENDED or not parcel.waybill
+
+
+def dead_count(batch: PrintBatch) -> int:
+    """쓸 수 없는 송장 of a whole batch; one query."""
+    return batch.items.filter(Q(parcel=None) | Q(parcel__state__in=_ENDED) | Q(parcel__waybill="")).count()
+
+
+def _lacks_sort_code(place: Place, needed: Collection[str]) -> bool:
+    """분류코드 없음: whatever happened since it was printed, such a courier never gets a label without one."""
+    parcel: Any = place.item.parcel
+    return parcel.courier in needed and not (parcel.routing or {}).get("sort_code")
 
 
 def address_locked(shipment_ids: Collection[int]) -> set[int]:
@@ -102,6 +116,16 @@ def _goods(parcels: Sequence[Parcel]) -> dict[int, list[tuple[str, int]]]:
     ):
         found.setdefault(pk, []).append((f"{name} {option}".strip(), quantity))
     return found
+
+
+def _boxes(parcels: Sequence[Parcel]) -> dict[int, str]:
+    """상자 1/2 of parcels whose shipment travels in several boxes; one query."""
+    live = Parcel.objects.filter(shipment__in={p.shipment_id for p in parcels}, direction=Direction.OUT)
+    mine: dict[int, list[int]] = {}
+    for shipment_id, pk in live.exclude(state__in=_ENDED).order_by("seq", "pk").values_list("shipment_id", "pk"):
+        mine.setdefault(shipment_id, []).append(pk)
+    several = (pks for pks in mine.values() if len(pks) > 1)
+    return {pk: f"상자 {n}/{len(pks)}" for pks in several for n, pk in enumerate(pks, 1)}
 
 
 def _label(

@@ -16,14 +16,15 @@ from core.settings_registry import get_setting
 from core.state import Outcome, is_preview
 from orders.models import OrderLine
 from orders.states import CLOSED, LOCK_BIT, LOCK_TEXT, LineState, LockKind, blocking
-from shipping.models import Paper, ParcelLine, PrintBatch, PrintItem, PrintKind, Shipment, ShipmentStep
+from shipping.models import PackingSession, Paper, ParcelLine, PrintBatch, PrintItem, PrintKind, Shipment, ShipmentStep
 from shipping.services.printing.batches import Place, add_items, batch_for, open_lines, sort_keys
 from shipping.services.printing.masks import mask_style
-from shipping.states import ParcelState
+from shipping.states import PackingState, ParcelState
 
 NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고치세요."
 NOT_READY = "배송준비중인 배송건이 아닙니다. 목록을 새로 고치세요."
 NOTHING = "배송할 품목이 없습니다."
+PACKED = "이미 포장을 마친 배송건이라 가져올 상품이 없습니다."
 _CLAIM = LOCK_BIT[LockKind.CLAIM]
 
 
@@ -40,9 +41,10 @@ def print_list(
             return Outcome(), known
         rows = {one.pk: one for one in Shipment.objects.filter(pk__in=list(shipment_ids)).order_by("pk")}
         lines = open_lines(rows)
+        packed = _packed(rows) if kind == PrintKind.PICKING else set()
         outcome = Outcome(refused=dict.fromkeys(set(shipment_ids) - rows.keys(), NOT_FOUND))
         for pk, shipment in rows.items():
-            if text := _refusal(shipment, lines[pk]):
+            if text := PACKED if pk in packed else _refusal(shipment, lines[pk]):
                 outcome.refused[pk] = text
             else:
                 outcome.possible.append(shipment)
@@ -52,6 +54,12 @@ def print_list(
         keys = sort_keys([one.pk for one in outcome.possible], numbers={pk: s.number for pk, s in rows.items()})
         add_items(made, (PrintItem(batch=made, shipment=one, sort_key=keys[one.pk]) for one in outcome.possible))
     return outcome, made
+
+
+def _packed(shipment_ids: Collection[int]) -> set[int]:
+    """포장을 마친 배송건: their goods lie in boxes already; one query."""
+    rows = PackingSession.objects.filter(shipment__in=list(shipment_ids), state=PackingState.PACKED)
+    return set(rows.values_list("shipment_id", flat=True))
 
 
 def _refusal(shipment: Shipment, lines: Sequence[OrderLine]) -> str:
