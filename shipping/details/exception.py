@@ -6,6 +6,7 @@ from typing import Any
 
 from core import cells
 from core.actions import PRIMARY, actions_for
+from core.calendar import due_date
 from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
@@ -73,7 +74,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
         "next": next_act(case.kind, parcel.state) if is_open else "",
         "age": business_age(case.evidence_at, at),
         "opened": cells.full_time(case.opened_at),
-        "due": cells.full_time(case.due_at) if is_open else "",
+        "due": f"{due_date(case.due_at):%Y-%m-%d}까지" if is_open else "",
         "courier": courier_name(parcel.courier),
         "waybill_url": courier.tracking_url(parcel.waybill) if courier else "",
         "state": {"css": state.css, "label": state.label},

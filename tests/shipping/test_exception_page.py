@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import AccessLog
 from accounts.roles import Role
+from core.calendar import due_date
 from core.invariants import find_violations
 from core.lists import lists
 from core.lists.presenter import present
@@ -111,6 +112,7 @@ def test_the_detail_offers_only_what_fits_the_box(make_sent, sign_in):
     client = sign_in(Role.OWNER)
     text = client.get(f"{URL}{case.pk}/").content.decode()
     assert 'data-action="lose-parcel"' in text
+    assert f"{due_date(case.due_at):%Y-%m-%d}까지" in text
     assert 'data-action="resend"' not in text
     assert 'class="btn primary" data-action="inquire-exception"' in text
     deciding.lose(exception_ids=[case.pk], actor=None, at=timezone.now(), reason="분실")
