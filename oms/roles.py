@@ -40,6 +40,7 @@ SANDBOXES = (
             "OMS_TRACKER_DELIVERY_BASE_URL": "",
             **{f"OMS_{courier.upper()}_API_BASE_URL": f"/{courier}" for courier in ("cj", "epost", "hanjin")},
         },
+        page="let a parcel go wrong",
     ),
     Sandbox(
         "pg",

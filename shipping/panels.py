@@ -16,10 +16,12 @@ from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, Shippi
 from shipping.services.links import links_of
 from shipping.services.packing.board import packings_of
 from shipping.services.printing.readdress import TOLD, readdressed
+from shipping.services.tracking.stored import shown_events
 from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState, TrackingAlert, TrackingStage
 
 SHOWN_EVENTS = 20
 WAITING = frozenset({ParcelState.NUMBERED, ParcelState.PRINTED})
+UNKNOWN_TIME = " (시간 미상)"
 
 
 @register
@@ -41,7 +43,8 @@ class ShippingPanel(Panel):
         others = _others(shipments, order)
         old_address = readdressed([one.pk for one in shipments if one.step == ShipmentStep.READY])
         user = getattr(request, "user", None)
-        events, links = _events(boxes), links_of([shipment.pk for shipment in shipments])
+        events = shown_events([parcel.pk for parcel in boxes], most=SHOWN_EVENTS)
+        links = links_of(shipments)
         cases = _cases(boxes, user=user)
         handed, riders = handovers(shipments), rider_links(shipments, request=request)
         packings = packings_of([one.pk for one in shipments])
@@ -80,18 +83,10 @@ def _others(shipments: list[Shipment], order: Any) -> dict[int, list[str]]:
     return found
 
 
-def _events(parcels: list[Parcel]) -> dict[int, list[dict[str, str]]]:
-    """배송 이력 of parcels, newest first."""
-    found: dict[int, list[dict[str, str]]] = defaultdict(list)
-    rows = TrackingEvent.objects.filter(parcel__in=parcels).order_by("parcel_id", "-at", "-seq")
-    for row in rows:
-        if len(found[row.parcel_id]) < SHOWN_EVENTS:
-            stage = TrackingStage(row.stage)
-            when = short(row.at) + (" (시간 미상)" if row.is_time_estimated else "")
-            found[row.parcel_id].append(
-                {"when": when, "place": row.place, "text": row.raw_text, "stage": stage.label, "css": stage.css}
-            )
-    return found
+def _event(row: TrackingEvent) -> dict[str, str]:
+    stage = TrackingStage(row.stage)
+    when = short(row.at) + (UNKNOWN_TIME if row.is_time_estimated else "")
+    return {"when": when, "place": row.place, "text": row.raw_text, "stage": stage.label, "css": stage.css}
 
 
 def _cases(parcels: list[Parcel], *, user: Any) -> dict[int, list[dict[str, str]]]:
@@ -121,8 +116,9 @@ def _remark(parcel: Parcel) -> str:
     return f"택배사 안내: {told['remark']}" if told.get("remark") else ""
 
 
-def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
+def _parcel(parcel: Parcel, events: list[TrackingEvent]) -> dict[str, Any]:
     state = ParcelState(parcel.state)
+    is_guess = any(row.stage == TrackingStage.DELIVERED and row.is_time_estimated for row in events)
     courier = COURIERS.get(parcel.courier)
     return {
         "courier": courier_name(parcel.courier),
@@ -137,6 +133,6 @@ def _parcel(parcel: Parcel, events: list[dict[str, str]]) -> dict[str, Any]:
         "printed": f"출력 {parcel.printed_count}회" if parcel.printed_count else "",
         "handed_over": short(parcel.handed_over_at),
         "scanned": short(parcel.first_scan_at),
-        "delivered": short(parcel.delivered_at),
-        "events": events,
+        "delivered": short(parcel.delivered_at) + (UNKNOWN_TIME if parcel.delivered_at and is_guess else ""),
+        "events": [_event(row) for row in events],
     }

@@ -22,15 +22,15 @@ class ColouredChoices(models.TextChoices):
 class ParcelState(ColouredChoices):
     """상자 상태: what we did with a box; what the courier says is its TrackingStage."""
 
-    CREATED = "CREATED", "tone-ready", "송장 미등록"
-    NUMBERED = "NUMBERED", "tone-ready", "송장 등록"
-    PRINTED = "PRINTED", "tone-ready", "송장 출력"
-    HANDED_OVER = "HANDED_OVER", "tone-shipping", "출고"
-    DELIVERED = "DELIVERED", "tone-delivered", "배송완료"
-    RETURNING = "RETURNING", "tone-claim", "반송중"
-    RETURNED = "RETURNED", "tone-claim", "반송완료"
-    LOST = "LOST", "tone-claim", "분실"
-    VOID = "VOID", "tone-closed", "송장 삭제"
+    CREATED = "CREATED", "s-ready", "송장 미등록"
+    NUMBERED = "NUMBERED", "s-ready", "송장 등록"
+    PRINTED = "PRINTED", "s-ready", "송장 출력"
+    HANDED_OVER = "HANDED_OVER", "s-shipping", "출고"
+    DELIVERED = "DELIVERED", "s-delivered", "배송완료"
+    RETURNING = "RETURNING", "s-claim", "반송중"
+    RETURNED = "RETURNED", "s-claim", "반송완료"
+    LOST = "LOST", "s-claim", "분실"
+    VOID = "VOID", "s-closed", "송장 삭제"
 
 
 class PackingState(models.TextChoices):
@@ -68,20 +68,20 @@ class Signal(models.TextChoices):
 class TrackingStage(ColouredChoices):
     """배송단계: the 14 canonical answers of every courier (shipping.md 3.1)."""
 
-    NO_INFO = "NO_INFO", "tone-closed", "미집하"
-    REGISTERED = "REGISTERED", "tone-closed", "운송장 등록"
-    PICKUP_FAILED = "PICKUP_FAILED", "tone-claim", "미집화"
-    PICKED_UP = "PICKED_UP", "tone-shipping", "집하"
-    IN_TRANSIT = "IN_TRANSIT", "tone-shipping", "이동중"
-    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY", "tone-shipping", "배송출발"
-    ATTEMPT_FAILED = "ATTEMPT_FAILED", "tone-claim", "미배달"
-    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP", "tone-shipping", "보관중"
-    DELIVERED = "DELIVERED", "tone-delivered", "배송완료"
-    RETURNING = "RETURNING", "tone-claim", "반송중"
-    RETURNED = "RETURNED", "tone-claim", "반송완료"
-    EXCEPTION = "EXCEPTION", "tone-claim", "배송사고"
-    CANCELLED = "CANCELLED", "tone-closed", "접수취소"
-    UNKNOWN = "UNKNOWN", "tone-closed", "확인필요"
+    NO_INFO = "NO_INFO", "s-closed", "미집하"
+    REGISTERED = "REGISTERED", "s-closed", "운송장 등록"
+    PICKUP_FAILED = "PICKUP_FAILED", "s-claim", "미집화"
+    PICKED_UP = "PICKED_UP", "s-shipping", "집하"
+    IN_TRANSIT = "IN_TRANSIT", "s-shipping", "이동중"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY", "s-shipping", "배송출발"
+    ATTEMPT_FAILED = "ATTEMPT_FAILED", "s-claim", "미배달"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP", "s-shipping", "보관중"
+    DELIVERED = "DELIVERED", "s-delivered", "배송완료"
+    RETURNING = "RETURNING", "s-claim", "반송중"
+    RETURNED = "RETURNED", "s-claim", "반송완료"
+    EXCEPTION = "EXCEPTION", "s-claim", "배송사고"
+    CANCELLED = "CANCELLED", "s-closed", "접수취소"
+    UNKNOWN = "UNKNOWN", "s-closed", "확인필요"
 
 
 class Reason(models.TextChoices):
@@ -199,12 +199,12 @@ class WaybillSource(models.TextChoices):
 class NumberState(ColouredChoices):
     """송장번호 발급 상태: the life of a number that a contract gives us (shipping.md 5.3)."""
 
-    REQUESTED = "REQUESTED", "tone-ready", "번호 요청"
-    RESERVED = "RESERVED", "tone-ready", "번호 받음"
-    REGISTERED = "REGISTERED", "tone-ready", "택배사 접수"
-    USED = "USED", "tone-delivered", "사용"
-    VOID = "VOID", "tone-closed", "폐기"
-    ABANDONED = "ABANDONED", "tone-claim", "포기"
+    REQUESTED = "REQUESTED", "s-ready", "번호 요청"
+    RESERVED = "RESERVED", "s-ready", "번호 받음"
+    REGISTERED = "REGISTERED", "s-ready", "택배사 접수"
+    USED = "USED", "s-delivered", "사용"
+    VOID = "VOID", "s-closed", "폐기"
+    ABANDONED = "ABANDONED", "s-claim", "포기"
 
 
 class CancelState(models.TextChoices):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from shipping.states import ColouredChoices
+
 HOOKS = {"dirty": "guard.js asks before a form with it is left"}
 """Classes without a rule of their own: what they are for."""
 
@@ -38,6 +40,12 @@ def test_every_class_of_a_template_has_a_rule():
         if (unknown := written_classes(path.read_text(encoding="utf-8")) - styled)
     }
     assert missing == {}
+
+
+def test_every_colour_of_a_box_and_of_what_couriers_say_has_a_rule():
+    colours = {one.css for kind in ColouredChoices.__subclasses__() for one in kind}
+    assert len(colours) >= 5
+    assert colours - styled_classes() == set()
 
 
 def test_a_hook_is_really_written_and_really_without_a_rule():

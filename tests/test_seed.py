@@ -13,6 +13,7 @@ from core.calendar import KST
 from core.invariants import find_violations
 from core.models import DailyCounter
 from core.money import split
+from core.settings_registry import get_setting, set_setting
 from oms.seed.demo import prepare_demo
 from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
@@ -24,7 +25,16 @@ from payments.models import BankAccount, LedgerEntry
 from products.models import Product
 from sandbox.courier.carriers import is_demo_number, number_error
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, TrackingAccount, TrackingEvent, TrackingPoll, WaybillDraft
+from shipping.models import (
+    Parcel,
+    ParcelLine,
+    Shipment,
+    ShippingException,
+    TrackingAccount,
+    TrackingEvent,
+    TrackingPoll,
+    WaybillDraft,
+)
 from shipping.services.polling.polls import SOURCE
 from shipping.services.shipments import undeliver
 from shipping.services.tracking.asking import poll_due
@@ -244,10 +254,33 @@ def test_the_demo_has_work_in_every_step_and_is_made_once(db):
     assert BankAccount.objects.get().is_active
     on_the_way = Parcel.objects.filter(state=ParcelState.HANDED_OVER)
     assert on_the_way.count() >= 10
-    assert set(TrackingPoll.objects.values_list("parcel_id", flat=True)) == set(on_the_way.values_list("pk", flat=True))
+    asked = TrackingPoll.objects.filter(is_active=True).values_list("parcel_id", flat=True)
+    assert set(asked) == set(on_the_way.values_list("pk", flat=True))
     before = rows(_DIGEST)
     call_command("oms_demo", stdout=StringIO())
     assert rows(_DIGEST) == before
+
+
+def test_the_demo_begins_with_boxes_that_went_wrong(db):
+    prepare_demo(at=AT, say=lambda text: None)
+    kinds = sorted(ShippingException.objects.filter(closed_at=None).values_list("kind", flat=True))
+    assert kinds == ["ADDRESS", "LOST", "RETURNED"]
+    back = Parcel.objects.get(state=ParcelState.RETURNED)
+    told = TrackingEvent.objects.filter(parcel=back).order_by("seq")
+    assert [row.raw_name for row in told] == ["집화처리", "간선상차", "반송", "반송완료"]
+    assert all(back.handed_over_at < row.at < AT for row in told)
+    assert set(ParcelLine.objects.filter(parcel=back).values_list("line__state", flat=True)) == {S.SHIPPING}
+    assert find_violations() == []
+
+
+def test_the_demo_leads_buyers_to_its_own_port_until_staff_say_otherwise(db):
+    for port in (8000, 8190):
+        call_command("oms_demo", f"--port={port}", stdout=StringIO())
+        assert get_setting("public_url") == f"http://127.0.0.1:{port}"
+    for chosen in ("https://shop.example", ""):
+        set_setting(key="public_url", value=chosen, actor=None, at=AT)
+        call_command("oms_demo", "--port=8000", stdout=StringIO())
+        assert get_setting("public_url") == chosen
 
 
 def test_the_demo_is_refused_outside_a_demo(db, settings):

@@ -2,18 +2,19 @@
 
 import logging
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from accounts.models import User
 from accounts.services import DEMO_STAFF, create_demo_staff
 from core.http import Client, HttpProblem
-from core.settings_registry import change_settings, get_settings
+from core.settings_registry import change_settings, get_setting, get_settings, set_setting
 from oms.seed.loader import Say
 from oms.seed.plan import demo_plan
 from oms.seed.shop import seed_shop
 from orders.models import Order
 from orders.states import DeliveryMethod
 from payments.models import BankAccount
+from shipping.adapters.base import RawEvent
 from shipping.couriers import COURIERS
 from shipping.models import (
     CourierContract,
@@ -24,9 +25,12 @@ from shipping.models import (
     TrackingEvent,
     WaybillDraft,
 )
+from shipping.options import PUBLIC_URL
 from shipping.services.issuing.contracts import ContractFacts, add_range, save_contract
 from shipping.services.polling.polls import SOURCE
-from shipping.states import ContractMode
+from shipping.services.tracking.feeding import write_events
+from shipping.services.tracking.stored import raw_event
+from shipping.states import ContractMode, ParcelState
 from shipping.waybills import with_check_digit
 
 SANDBOX_URL = "http://127.0.0.1:8010"
@@ -38,6 +42,20 @@ SENDER = {
     "sender_name": "데모 쇼핑몰", "sender_phone": "0212345678", "sender_zip": "04524",
     "sender_address": "서울특별시 중구 세종대로 110",
 }  # fmt: skip
+_PICKED = (
+    ("AT_PICKUP", "집화처리", "상품을 인수했습니다.", "경기테스트"),
+    ("IN_TRANSIT", "간선상차", "배송지역으로 이동 중입니다.", "옥천HUB"),
+)
+ACCIDENTS = (
+    (*_PICKED, ("UNKNOWN", "분실", "상품을 분실했습니다.", "옥천HUB")),
+    (*_PICKED, ("UNKNOWN", "주소불명", "주소불명으로 배송하지 못했습니다.", "배송지 대리점")),
+    (*_PICKED, ("UNKNOWN", "반송", "보내는 분에게 반송합니다.", "배송지 대리점"),
+     ("UNKNOWN", "반송완료", "보내는 분에게 돌려드렸습니다.", "경기테스트")),
+)  # fmt: skip
+"""What couriers have told of the first boxes of 배송 예외: code, status, sentence and place of each scan."""
+LONG_AGO = timedelta(minutes=10)
+"""The demo's boxes left minutes ago and live as fast as the sandbox."""
+LOOPBACK = "http://127.0.0.1:"
 _APIS: tuple[tuple[str, str, ContractMode, str, str, dict[str, str]], ...] = (
     ("cj-api", "CJGLS", ContractMode.CJ_API, "30000001", "1234567890", {}),
     (
@@ -78,8 +96,37 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
         return False
     seed_shop(demo_plan(at=at), say=say)
     _draft_waybills(at=at)
+    _break_parcels(at=at)
     _tell_sandbox()
     return True
+
+
+def open_to_buyers(*, port: int, at: datetime, is_new: bool) -> None:
+    """고객용 주소 of the demo: messages lead to the buyer's page. It follows the port until staff write another."""
+    now, wanted = str(get_setting(PUBLIC_URL.key) or ""), f"{LOOPBACK}{port}"
+    if now != wanted and (now.startswith(LOOPBACK) or (is_new and not now)):
+        set_setting(key=PUBLIC_URL.key, value=wanted, actor=None, at=at)
+
+
+def _break_parcels(*, at: datetime) -> None:
+    """Boxes that went wrong before anybody looks: what their couriers told goes the way of every answer."""
+    whole = Parcel.objects.filter(state=ParcelState.HANDED_OVER, first_scan_at=None, shipment__parcel_count=1)
+    parcels = whole.filter(handed_over_at__lt=at - LONG_AGO).order_by("handed_over_at", "pk")
+    told = {}
+    for parcel, words in zip(parcels[: len(ACCIDENTS)], ACCIDENTS, strict=False):
+        assert parcel.handed_over_at is not None
+        span, begun = at - parcel.handed_over_at, parcel.handed_over_at.astimezone(UTC)
+        told[parcel.pk] = [
+            RawEvent(
+                code=code,
+                name=name,
+                text=text,
+                place=place,
+                at=(begun + span * (n / (len(words) + 1))).replace(microsecond=0),
+            )
+            for n, (code, name, text, place) in enumerate(words, start=1)
+        ]
+    write_events(source=SOURCE, told=told, at=at)
 
 
 def _sign_contracts(*, at: datetime) -> None:
@@ -132,7 +179,10 @@ def _scanned_parcels() -> list[dict[str, object]]:
     """Parcels with what their courier has told, as the control API of the sandbox takes them."""
     told: dict[int, list[dict[str, str]]] = {}
     for event in TrackingEvent.objects.order_by("parcel", "seq", "pk"):
-        scan = {"code": event.raw_code, "name": event.raw_text, "place": event.place}
+        raw = raw_event(event)
+        # Rows of the seed hold the status alone, as the text.
+        name, text = (raw.name, raw.text) if raw.name else (raw.text, "")
+        scan = {"code": raw.code, "name": name, "description": text, "place": raw.place}
         moment = {"at": event.at.isoformat()} if event.at else {}
         told.setdefault(event.parcel_id, []).append(moment | scan)
     return [

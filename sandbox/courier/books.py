@@ -120,6 +120,11 @@ class Books:
         with self._lock:
             return [parcel for (owner, _), parcel in self._parcels.items() if owner == carrier]
 
+    def newest(self) -> list[Parcel]:
+        """Every known parcel, the one that changed last first."""
+        with self._lock:
+            return sorted(self._parcels.values(), key=lambda parcel: parcel.seen_at, reverse=True)
+
     def first_sight(self, carrier: str, number: str, scenario: str) -> Parcel:
         """Open the life of a demo parcel now, unless another request was faster."""
         with self._lock:

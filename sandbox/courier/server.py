@@ -1,7 +1,8 @@
 """Twins of courier services on loopback: each under its own prefix, one life of each parcel behind all of them.
 
 Start: python -m sandbox.courier --port 4000 --state var/courier.sqlite3 [--speed 300]. With port 0 it takes a free
-port; the first line on stdout names the address. See docs of the control API in sandbox/courier/control.py.
+port; the first line on stdout names the address, at which a person may let things happen (page.py). See docs of the
+control API in sandbox/courier/control.py.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sandbox.courier.books import Books, Settings
 from sandbox.courier.control import Control, Journal
 from sandbox.courier.faults import Faults, spoiled
+from sandbox.courier.page import Page
 from sandbox.courier.service import Answer, Request, Service, json_answer
 from sandbox.courier.services import SERVICES
 
@@ -43,6 +45,7 @@ class CourierServer(ThreadingHTTPServer):
         self.services = {service.prefix: service for service in services}
         self.faults = Faults(lambda value: books.write("faults", value), books.read("faults") or [], services)
         self.control = Control(books, self.faults, self.journal, services)
+        self.page = Page(books)
         self.stopping = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -73,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             self._serve(service, Request(self.command, unquote(slash + rest), address.query, self.headers, body))
         elif prefix == "__control":
             self._control(rest.strip("/"), address.query, body)
+        elif address.path == "/":
+            self._send(self.server.page.answer(self.command, address.query, body))
         elif address.path == "/healthz":
             self._send_json(200, {"status": "ok", "parcels": self.server.books.count()})
         else:

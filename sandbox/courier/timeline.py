@@ -40,6 +40,7 @@ CODES: Mapping[str, Codes] = {
     "배송완료": Codes("DELIVERED", "91", "66", "배달완료", 6),
     "미집화": Codes("UNKNOWN", "12", "98", "", 1, cj_reason="02"),
     "미배송": Codes("UNKNOWN", "84", "92", "미배달", 5, cj_reason="02"),
+    "주소불명": Codes("UNKNOWN", "84", "92", "미배달(주소불명)", 5, cj_reason="01"),
     "수취거부": Codes("UNKNOWN", "84", "92", "미배달(수취거절)", 5, cj_reason="09"),
     "반송": Codes("UNKNOWN", "99", "98", "반송", 3),
     "반송완료": Codes("UNKNOWN", "99", "98", "반송완료", 3),

@@ -15,7 +15,7 @@ from core.lists import Group, ListColumn
 from core.settings_registry import get_setting, get_settings
 from orders import columns as order_columns
 from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state, zone_tags
-from orders.states import TRACKED, DeliveredBy, DeliveryMethod
+from orders.states import TRACKED, DeliveredBy, DeliveryMethod, LockKind
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
 from shipping.options import NO_PICKUP_HOURS
@@ -23,6 +23,8 @@ from shipping.states import TrackingStage
 
 STILL = timedelta(hours=24)
 """Without news for so long a parcel is worth a look (ux.md 1.1)."""
+DOUBT = LockKind.DELIVERY.label
+"""A delivery that the courier has taken back; it does not confirm itself until a person decides."""
 UNFETCHED = 3
 """Days after which a buyer who does not come is worth a word (shipping.md 7)."""
 _METHOD = dict(DeliveryMethod.choices)
@@ -124,6 +126,8 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
         found += _tracking_tags(row, group.now, group.fetched.get("tags", NO_PICKUP_HOURS.default))
+    if row.step == ShipmentStep.DELIVERED and row.tracking_failed:
+        found.append(cells.Tag(DOUBT, DANGER))
     if (orders := len({line.order_id for line in group.lines})) > 1:
         found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:

@@ -1,6 +1,5 @@
 """고객용 배송조회: what a buyer may see of a shipment: where the boxes are, and nothing about anybody or any money."""
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,8 @@ from core.masking import mask_name
 from core.settings_registry import get_setting
 from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
-from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent, TrackingPoll
+from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent
+from shipping.services.tracking.stored import shown_events
 from shipping.states import DeliveryMethod, Direction, ParcelState, TrackingStage
 
 SHOWN = 40
@@ -51,7 +51,7 @@ def buyer_context(shipment: Shipment, *, at: datetime) -> dict[str, Any]:
         for parcel in Parcel.objects.filter(shipment=shipment).order_by("seq", "pk")
         if parcel.state != ParcelState.VOID and parcel.direction == Direction.OUT
     ]
-    events = _events(parcels)
+    events = shown_events([parcel.pk for parcel in parcels], most=SHOWN, stages=STEPS.keys())
     method = DeliveryMethod(shipment.method)
     is_moving = shipment.step in {ShipmentStep.READY, ShipmentStep.SHIPPING}
     return {
@@ -61,21 +61,10 @@ def buyer_context(shipment: Shipment, *, at: datetime) -> dict[str, Any]:
         "state": "배송이 완료되었습니다." if not is_moving else "",
         "is_done": not is_moving,
         "delivered": _moment(shipment.delivered_at) if not parcels else "",
-        "parcels": [_parcel(one, n, len(parcels), events[one.pk]) for n, one in enumerate(parcels, 1)],
+        "parcels": [_parcel(one, n, len(parcels), events.get(one.pk, [])) for n, one in enumerate(parcels, 1)],
         "as_of": _moment(at),
         "refreshes": is_moving,
     }
-
-
-def _events(parcels: list[Parcel]) -> dict[int, list[TrackingEvent]]:
-    """Newest first, of the source that was chosen for each box; two queries."""
-    ids = [parcel.pk for parcel in parcels]
-    chosen = dict(TrackingPoll.objects.filter(parcel__in=ids).values_list("parcel_id", "source"))
-    found: dict[int, list[TrackingEvent]] = defaultdict(list)
-    for row in TrackingEvent.objects.filter(parcel__in=ids, stage__in=STEPS).order_by("parcel_id", "-at", "-seq"):
-        if row.source == chosen.get(row.parcel_id, row.source) and len(found[row.parcel_id]) < SHOWN:
-            found[row.parcel_id].append(row)
-    return found
 
 
 def _parcel(parcel: Parcel, n: int, total: int, events: list[TrackingEvent]) -> dict[str, Any]:

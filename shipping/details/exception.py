@@ -1,10 +1,12 @@
 """배송 예외 상세: one case, finished for the template."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from core import cells
-from core.actions import actions_for
+from core.actions import PRIMARY, actions_for
+from core.calendar import due_date
 from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
@@ -12,8 +14,9 @@ from orders.columns import order_url
 from shipping.columns.exceptions import business_age, exception_url, next_act
 from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
-from shipping.models import ShippingException, TrackingEvent
+from shipping.models import ShippingException
 from shipping.services.exceptions.deciding import NOT_FOUND
+from shipping.services.tracking.stored import shown_events
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage, ParcelState, TrackingStage
 
 P = ParcelState
@@ -25,6 +28,21 @@ ONLY_FROM = {
     "resend": frozenset({P.RETURNED, P.LOST}),
 }
 """States of the box from which an act can be done; the others fit every state."""
+NEXT_ACT: Mapping[ExceptionKind, tuple[str, ...]] = {
+    ExceptionKind.LOST: ("resend", "lose-parcel"),
+    ExceptionKind.RETURNED: ("resend",),
+    ExceptionKind.RETURNING: ("come-back",),
+    ExceptionKind.AFTER_RETURN: ("come-back",),
+    ExceptionKind.NUMBER_INVALID: ("ask-courier-again",),
+    **dict.fromkeys(
+        (
+            ExceptionKind.NO_PICKUP, ExceptionKind.STALLED, ExceptionKind.SUSPECTED_LOST, ExceptionKind.MISDELIVERED,
+            ExceptionKind.ACCIDENT, ExceptionKind.CANCELLED_BUT_SCANNED,
+        ),
+        ("inquire-exception",),
+    ),
+}  # fmt: skip
+"""다음 할 일 as an act: the first of these that fits the box is the button that stands out."""
 NO_CLAIMS = (
     "배송중인 품목의 취소와 환불은 아직 이 프로그램에서 할 수 없습니다. 클레임 기능이 생길 때까지 예외를 열어 두세요."
 )
@@ -56,7 +74,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
         "next": next_act(case.kind, parcel.state) if is_open else "",
         "age": business_age(case.evidence_at, at),
         "opened": cells.full_time(case.opened_at),
-        "due": cells.full_time(case.due_at) if is_open else "",
+        "due": f"{due_date(case.due_at):%Y-%m-%d}까지" if is_open else "",
         "courier": courier_name(parcel.courier),
         "waybill_url": courier.tracking_url(parcel.waybill) if courier else "",
         "state": {"css": state.css, "label": state.label},
@@ -76,7 +94,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
 
 
 def _events(case: ShippingException) -> list[dict[str, str]]:
-    rows = TrackingEvent.objects.filter(parcel=case.parcel).order_by("-at", "-seq")[:SHOWN]
+    rows = shown_events([case.parcel_id], most=SHOWN).get(case.parcel_id, [])
     return [
         {
             "when": cells.full_time(row.at) + (" (시간 미상)" if row.is_time_estimated else ""),
@@ -89,9 +107,16 @@ def _events(case: ShippingException) -> list[dict[str, str]]:
 
 
 def _buttons(case: ShippingException, user: Any) -> list[Button]:
+    """Acts that fit the box; the one that the next step names stands first."""
     stage = ExceptionStage.DONE if case.closed_at else ExceptionStage.OPEN
-    return [
+    found = [
         Button(one.name, one.label, one.style)
         for one in actions_for(ShippingException, {stage.value}, user)
         if case.parcel.state in ONLY_FROM.get(one.name, {case.parcel.state})
     ]
+    names = [one.name for one in found]
+    leads = [name for name in NEXT_ACT.get(ExceptionKind(case.kind), ()) if name in names]
+    if case.closed_at is not None or not leads:
+        return found
+    first = found.pop(names.index(leads[0]))
+    return [first._replace(style=PRIMARY), *found]

@@ -19,7 +19,15 @@ from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
 from shipping.columns import shipments as columns
-from shipping.columns.shipments import FAILED_STAGES, SHIPMENT_PATHS, STILL, EntryCells, ShipmentRecord, courier_choices
+from shipping.columns.shipments import (
+    DOUBT,
+    FAILED_STAGES,
+    SHIPMENT_PATHS,
+    STILL,
+    EntryCells,
+    ShipmentRecord,
+    courier_choices,
+)
 from shipping.filters import ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms
@@ -279,7 +287,7 @@ class DeliveredPage(ShipmentPage):
     name, title, url = "delivered", "배송완료 관리", "/orders/delivered/"
     subtitle = "배송완료를 확인하고 구매확정을 기다립니다"
     step, state = ShipmentStep.DELIVERED, LineState.DELIVERED
-    counted_by = ("delivered_by",)
+    counted_by = ("delivered_by", "tracking_failed")
     sorts: ClassVar[dict[str, Sort]] = {
         "-delivered_at": Sort("완료일 최신순", ("-delivered_at",), nullable=True),
         "delivered_at": Sort("완료일 오래된순", ("delivered_at",), nullable=True),
@@ -288,6 +296,7 @@ class DeliveredPage(ShipmentPage):
     tabs = (
         ALL_TAB,
         ListTab("presumed", "추정 완료", Q(delivered_by=DeliveredBy.DAYS)),
+        ListTab("doubt", DOUBT, Q(tracking_failed=True)),
         ListTab("soon", "구매확정 임박", _confirms_soon),
     )
     columns = (

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from core.settings_registry import get_setting
 from shipping.models import BuyerLink, Shipment, ShipmentStep
 from shipping.options import PUBLIC_URL
+from shipping.states import TRACKED
 
 KEY_LENGTH, TOKEN_LENGTH = 12, 44
 KEPT = timedelta(days=90)
 """After a delivery the page is there for so long."""
+LEFT = frozenset({ShipmentStep.SHIPPING, ShipmentStep.DELIVERED})
 _NOBODY = "-" * (TOKEN_LENGTH - KEY_LENGTH)
 
 
@@ -22,12 +24,18 @@ def link_of(shipment_id: int) -> str:
     return _address(base, BuyerLink.of([shipment_id])[shipment_id])
 
 
-def links_of(shipment_ids: Collection[int]) -> Mapping[int, str]:
-    """조회 링크 of shipments that have one already, for the screen; empty without a public address."""
+def links_of(shipments: Collection[Shipment]) -> Mapping[int, str]:
+    """조회 링크 of shipments for the screen; empty without a public address.
+
+    What is on its way or has arrived gets one here when it left before the shop had a public address.
+    """
     base = get_setting(PUBLIC_URL.key)
     if not base:
         return {}
-    return {one.shipment_id: _address(base, one) for one in BuyerLink.objects.filter(shipment__in=list(shipment_ids))}
+    known = {one.shipment_id: one for one in BuyerLink.objects.filter(shipment__in=[one.pk for one in shipments])}
+    late = [one.pk for one in shipments if one.pk not in known and one.step in LEFT and one.method in TRACKED]
+    made = BuyerLink.of(late) if late else {}
+    return {pk: _address(base, link) for pk, link in (known | made).items()}
 
 
 def _address(base: str, link: BuyerLink) -> str:

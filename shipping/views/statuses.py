@@ -94,10 +94,10 @@ class RuleSwitch(SettingsPage):
         return redirect("shipping:status_rules")
 
 
-class RuleChange(StatusSettings):
+class RuleChange(SettingsPage):
     """상태 규칙 고치기: another meaning of the same value; of presets only whether they count can be changed."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         rule = _rule(pk)

@@ -142,6 +142,7 @@ def test_another_account_takes_over_and_hands_back(make_sent, tracker, account, 
         assert second.read("counters")["requests"] == 1
         assert TrackingPoll.objects.get().source == "own"
         assert Parcel.objects.get().stage == TrackingStage.IN_TRANSIT, "another source alone changes no status"
+        assert Parcel.objects.get().regressions == 0, "nobody told less than before: the other source knows less"
         assert set(TrackingEvent.objects.values_list("source", flat=True)) == {"tracker_delivery", "own"}
 
         account.set_options({"api_key": "client:secret"})

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from core.invariants import find_violations
+from core.lists import lists
 from orders.models import OrderLine
 from orders.services import progress
 from orders.states import LineState
 from shipping.adapters.base import RawEvent
+from shipping.columns.shipments import shipment_tags
 from shipping.models import Parcel, ShippingException, TrackingEvent, TrackingPoll
 from shipping.services import shipments
 from shipping.services.exceptions import deciding
@@ -53,11 +55,18 @@ def test_f18_a_return_after_the_delivery_locks_the_confirmation_and_keeps_the_de
         [K.DELIVERY_DISPUTED], LineState.DELIVERED, ParcelState.DELIVERED,
     )  # fmt: skip
     assert reloaded(shipment).tracking_failed
+
+    def doubted():
+        found = lists.page("delivered").query("tab=doubt&period=all", user=None, at=at).rows()
+        return [(group.record.waybill, [tag.label for tag in shipment_tags(group)]) for group in found]
+
+    assert doubted() == [(shipment.waybill, ["배송 확인"])]
     late = line.confirm_by + timedelta(days=1)
     refused = progress.confirm_after_days(line_ids=[line.pk], at=late)
     assert (refused.moved, reloaded(line).state) == ([], LineState.DELIVERED)
     [case] = ShippingException.objects.filter(closed_at=None)
     deciding.close(exception_ids=[case.pk], result=ExceptionOutcome.AGREED, actor=staff, at=at, reason="고객이 받음")
+    assert doubted() == []
     assert find_violations(*HEALTHY) == []
     assert progress.confirm_after_days(line_ids=[line.pk], at=late).moved_ids == [line.pk]
 

@@ -16,7 +16,7 @@ from core.settings_registry import set_setting
 from core.state import move
 from orders.states import DeliveryMethod
 from shipping import events
-from shipping.models import BuyerLink, Parcel, ParcelLine, Shipment, TrackingEvent
+from shipping.models import BuyerLink, Parcel, ParcelLine, Shipment, TrackingEvent, TrackingPoll
 from shipping.services import links, shipments
 from shipping.states import TrackingStage
 from shipping.views import buyer
@@ -111,6 +111,31 @@ def test_the_page_tells_the_journey_and_nothing_about_people_or_money(make_sent,
     assert [word for word in hidden if word and word in text] == []
     digits = re.sub(r"\D", "", order.recipient_phone)
     assert digits[-8:] not in re.sub(r"\D", "", text)
+
+
+def test_the_events_stay_while_another_source_has_told_nothing_yet(make_sent, base):
+    [shipment] = make_sent(1)
+    parcel = Parcel.objects.get()
+    event(parcel, TrackingStage.PICKED_UP, seq=0)
+    event(parcel, TrackingStage.IN_TRANSIT, seq=1, hours=9, place="옥천HUB")
+    TrackingPoll.objects.update(source="sweettracker")
+    assert "옥천HUB" in page_of(shipment).content.decode()
+    event(parcel, TrackingStage.PICKED_UP, seq=0, source="sweettracker", place="남서울")
+    text = page_of(shipment).content.decode()
+    assert ("남서울" in text, "옥천HUB" in text) == (True, False)
+
+
+def test_what_left_before_the_address_was_set_has_its_link_in_the_detail(make_sent, make_shipments, sign_in, staff):
+    [shipment], [waiting] = make_sent(1), make_shipments(1)
+    assert links.links_of([shipment, waiting]) == {}
+    assert not BuyerLink.objects.exists()
+    set_setting(key="public_url", value=BASE, actor=staff, at=NOW)
+    text = sign_in(staff).get(f"/orders/{shipment.order.number}/").content.decode()
+    [made] = BuyerLink.objects.all()
+    assert made.shipment_id == shipment.pk
+    assert f'data-copy="{BASE}/t/{made.token}/"' in text
+    assert list(links.links_of([shipment, waiting])) == [shipment.pk]
+    assert Client().get(f"/t/{made.token}/").status_code == 200
 
 
 def test_the_answer_is_kept_nowhere_and_asks_nobody_else(make_sent, base):

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import AccessLog
 from accounts.roles import Role
+from core.calendar import due_date
 from core.invariants import find_violations
 from core.lists import lists
 from core.lists.presenter import present
@@ -111,11 +112,14 @@ def test_the_detail_offers_only_what_fits_the_box(make_sent, sign_in):
     client = sign_in(Role.OWNER)
     text = client.get(f"{URL}{case.pk}/").content.decode()
     assert 'data-action="lose-parcel"' in text
+    assert f"{due_date(case.due_at):%Y-%m-%d}까지" in text
     assert 'data-action="resend"' not in text
+    assert 'class="btn primary" data-action="inquire-exception"' in text
     deciding.lose(exception_ids=[case.pk], actor=None, at=timezone.now(), reason="분실")
     lost = ShippingException.objects.get(kind=K.LOST)
     text = client.get(f"{URL}{lost.pk}/").content.decode()
     assert ('data-action="resend"' in text, 'data-action="lose-parcel"' in text) == (True, False)
+    assert 'class="btn primary" data-action="resend"' in text
     assert "취소와 환불은 아직" in text
     assert client.get(f"{URL}999999/").status_code == 404
 

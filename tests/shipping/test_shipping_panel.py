@@ -5,7 +5,7 @@ from django.test import RequestFactory
 
 from accounts.roles import Role
 from core.invariants import find_violations
-from shipping.models import Parcel, Shipment
+from shipping.models import Parcel, Shipment, TrackingEvent, TrackingPoll
 from shipping.panels import ShippingPanel
 from shipping.services import shipments
 from shipping.services.numbers import waybills
@@ -48,6 +48,22 @@ def test_a_stage_that_says_what_the_state_says_is_told_once(make_sent, staff):
     ]  # fmt: skip
     shipments.deliver_by_hand(line_ids=shipments.lines_of([shipment.pk]), actor=staff, at=NOW, reason="직접 확인")
     assert badges("DELIVERED") == ("배송완료", "")
+
+
+def test_scans_are_those_of_one_source_and_a_guessed_time_says_so(make_sent, staff):
+    [shipment] = make_sent(1)
+    parcel = Parcel.objects.get()
+    for source, text in (("tracker_delivery", "배송완료"), ("sweettracker", "배달완료")):
+        TrackingEvent.objects.create(
+            parcel=parcel, source=source, seq=0, stage="DELIVERED", at=NOW, raw_text=text, fingerprint=text,
+            is_time_estimated=True,
+        )  # fmt: skip
+    shipments.deliver_by_hand(line_ids=shipments.lines_of([shipment.pk]), actor=staff, at=NOW, reason="직접 확인")
+    for source, text in (("sweettracker", "배달완료"), ("tracker_delivery", "배송완료")):
+        TrackingPoll.objects.update(source=source)
+        [shown] = load(shipment.order)["shipments"][0]["parcels"]
+        assert [event["text"] for event in shown["events"]] == [text]
+        assert shown["delivered"].endswith(" (시간 미상)")
 
 
 def test_the_box_is_on_the_page_of_the_order(make_sent, sign_in):

@@ -6,10 +6,13 @@ The only place that knows which columns an event was laid into, so that a stored
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 
+from django.db.models import F
+
 from core.lookups import Among
 from shipping.adapters.base import RawEvent
 from shipping.models import Parcel, TrackingEvent
 from shipping.projection import Projection
+from shipping.states import TrackingStage
 
 Marks = Mapping[RawEvent, str]
 """Fingerprints of events that were read back: a long text was cut when it was stored."""
@@ -63,4 +66,24 @@ def told_before(parcel_ids: Collection[int], source: str) -> dict[int, dict[RawE
     rows = TrackingEvent.objects.filter(Among("parcel_id", parcel_ids), source=source)
     for row in rows.order_by("parcel_id", "at", "seq", "pk"):
         found.setdefault(row.parcel_id, {})[raw_event(row)] = row.fingerprint
+    return found
+
+
+def shown_events(
+    parcel_ids: Collection[int], *, most: int, stages: Collection[TrackingStage] = tuple(TrackingStage)
+) -> dict[int, list[TrackingEvent]]:
+    """보여 줄 이력: newest first and at most so many for each parcel, of one source; one query.
+
+    Every source tells the same scans in its own words. The one that is asked now counts, or, as long as it has told
+    nothing of the parcel (a fail-over has just begun), the one that told last.
+    """
+    rows = TrackingEvent.objects.filter(Among("parcel_id", parcel_ids)).annotate(asked=F("parcel__poll__source"))
+    told: dict[int, list[TrackingEvent]] = {}
+    for row in rows.order_by("parcel_id", "-at", "-seq", "-pk"):
+        told.setdefault(row.parcel_id, []).append(row)
+    found = {}
+    for pk, mine in told.items():
+        asked = {row.source for row in mine} & {mine[0].asked}
+        source = asked.pop() if asked else mine[0].source
+        found[pk] = [row for row in mine if row.source == source and row.stage in stages][:most]
     return found

@@ -25,7 +25,7 @@ from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
 from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Locked, lines_of, ship
-from shipping.services.tracking.stored import Marks, event_rows
+from shipping.services.tracking.stored import Marks, event_rows, fingerprint_of, told_before
 from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ExceptionKind, ParcelState, TrackingStage
 
@@ -97,21 +97,38 @@ def _box(parcel: Parcel) -> Box:
 
 
 def _store(reads: Sequence[Read]) -> None:
+    forgot = _forgot(reads)
     TrackingEvent.objects.bulk_create(
         (row for read in reads for row in event_rows(read.parcel, read.seen, source=read.source, marks=read.marks)),
         ignore_conflicts=True,
         batch_size=1000,
     )
     for read in reads:
-        keep_seen(read.parcel, read.seen)
+        keep_seen(read.parcel, read.seen, has_regressed=read.parcel.pk in forgot)
     update_rows([read.parcel for read in reads], TOLD)
+
+
+def _forgot(reads: Sequence[Read]) -> set[int]:
+    """되돌아간 상자: their source no longer tells what it told before; another source that knows less is none (4.3)."""
+    by_source: dict[str, list[Read]] = {}
+    for read in reads:
+        if Alert.REGRESSED in read.seen.alerts:
+            by_source.setdefault(read.source, []).append(read)
+    found = set()
+    for source, mine in by_source.items():
+        before = told_before([read.parcel.pk for read in mine], source)
+        for read in mine:
+            now = {read.marks.get(event.raw) or fingerprint_of(event.raw) for event in read.seen.events}
+            if set(before.get(read.parcel.pk, {}).values()) - now:
+                found.add(read.parcel.pk)
+    return found
 
 
 TOLD = ("stage", "first_scan_at", "last_event_at", "last_event_text", "unknown_since", "regressions")
 """Columns of a parcel that follow the courier's words."""
 
 
-def keep_seen(parcel: Parcel, seen: Projection) -> None:
+def keep_seen(parcel: Parcel, seen: Projection, *, has_regressed: bool) -> None:
     """배송 현황 of a parcel in memory; a source that tells nothing leaves what was known."""
     parcel.stage = seen.stage
     parcel.first_scan_at = parcel.first_scan_at or seen.first_scan_at
@@ -120,7 +137,7 @@ def keep_seen(parcel: Parcel, seen: Projection) -> None:
         parcel.last_event_text = " ".join(filter(None, [seen.last_place, seen.last_text]))[:200]
         is_unknown = seen.events[-1].stage == TrackingStage.UNKNOWN
         parcel.unknown_since = seen.events[-1].at if is_unknown else None
-    if Alert.REGRESSED in seen.alerts:
+    if has_regressed:
         parcel.regressions = min(parcel.regressions + 1, 30_000)
 
 
