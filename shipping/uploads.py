@@ -17,13 +17,13 @@ from accounts.files import LoggedUpload
 from core.events import EventKind
 from core.excel import Column, FileProblem, Kind, Table, read_table, stream_errors
 from core.exceptions import Conflict, DomainError
-from core.jobs import files, previews
+from core.jobs import files
 from core.jobs.items import Verdict
 from core.jobs.lifecycle import lock_job
 from core.jobs.uploads import UploadRow, register
 from core.korean import josa
 from core.lookups import Among
-from core.models import ItemResult, Job, JobItem, Source
+from core.models import ItemResult, Job, JobItem, JobState, Source
 from core.settings_registry import get_setting
 from core.state import Outcome
 from orders import events
@@ -126,13 +126,13 @@ def keep_choices(
     """고른 것 기억: what a person ticked and picked on one screen of rows, so that the next ones can be looked at.
 
     `shown` are the rows of the screen that wait for an answer: what is not ticked there is not chosen any more. `picks`
-    names the shipment of a row without a key, None for a row left open. Raises Conflict for one chosen twice.
+    names the shipment of a row without a key, None for a row left open. Of a file that is applied already nothing is
+    kept: a second press of the button is no error. Raises Conflict for a shipment chosen twice.
     """
     with transaction.atomic():
         job = lock_job(job_id)
-        if job is None or not (shown or ticked or picks):
+        if job is None or job.state != JobState.PREVIEW:
             return
-        previews.require_open(job)
         waiting = JobItem.objects.filter(job=job, result=ItemResult.PENDING)
         taken = waiting.filter(target_id__in=[pk for pk in picks.values() if pk is not None])
         owner = {target: row for target, row in taken.values_list("target_id", "row_number") if row not in picks}
@@ -161,9 +161,14 @@ def _pick(item: JobItem, chosen: int | None, owner: dict[int | None, int | None]
 
 
 def chosen_rows(job: Job) -> set[int]:
-    """고른 행: those that a person ticked, with all rows of the boxes whose first row is among them."""
+    """고른 행: those that a person ticked, with all rows of their boxes."""
     rows = JobItem.objects.filter(job=job, result=ItemResult.PENDING, data__contains={"ticked": True})
-    chosen = {row for row in rows.values_list("row_number", flat=True) if row is not None}
+    return with_boxes(job, (row for row in rows.values_list("row_number", flat=True) if row is not None))
+
+
+def with_boxes(job: Job, rows: Iterable[int]) -> set[int]:
+    """합포의 행: these rows with all rows of their boxes, which are made or left out as one."""
+    chosen = set(rows)
     boxes = JobItem.objects.filter(job=job, row_number__in=chosen, data__has_key="rows").values_list("data", flat=True)
     return chosen | {row for data in boxes if data for row in data["rows"]}
 

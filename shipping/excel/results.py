@@ -118,7 +118,8 @@ def _row(table: Table, columns: Mapping[str, int], index: int, default_courier: 
     cells = {key: table.cell(index, column) for key, column in columns.items()}
     key, key_error = ("", "") if keyless else _key(cells)
     courier_text = _plain(cells.get("courier"))
-    shown = _plain(cells["waybill"])
+    # What cannot be used is shown as it stands, so that the person finds it in the file.
+    shown = _plain(table.rows[index][columns["waybill"]])
     courier = _courier(courier_text or default_courier)
     slug = "" if isinstance(courier, str) else courier.slug
     row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text, line=_plain(cells.get("line")))

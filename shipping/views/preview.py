@@ -53,6 +53,8 @@ class PreviewRow:
     choices: Sequence[tuple[str, str, bool]] = ()
     """(value, words, is it chosen) of the shipments that a row without a key may mean; the first one leaves it open."""
     by_hand: bool = False
+    box: int = 0
+    """How many rows are left out with this one: those of its 합포."""
     is_ticked: bool = False
     """Ticked on this row while the person looked at others."""
 
@@ -139,7 +141,8 @@ def row_of(item: JobItem, *, is_open: bool) -> PreviewRow:
         choices=_choices(item.row_number or 0, data),
         by_hand=by_hand,
         is_ticked=bool(data.get("ticked")),
-        can_exclude=is_open and item.result == ItemResult.PENDING,
+        can_exclude=is_open and item.result == ItemResult.PENDING and not follows,
+        box=0 if follows else len(data.get("rows", ())),
     )
 
 

@@ -20,7 +20,7 @@ from core.settings_registry import get_setting
 from shipping.columns.shipments import courier_choices
 from shipping.forms.files import WaybillFileForm
 from shipping.services.files.layouts import forget_layout
-from shipping.uploads import WaybillUpload, chosen_rows, keep_choices, rows_for_all
+from shipping.uploads import WaybillUpload, chosen_rows, keep_choices, rows_for_all, with_boxes
 from shipping.views.columns import ask_again, layout_id, map_columns, open_known, read_unknown
 from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of
 
@@ -82,7 +82,7 @@ class WaybillPreview(FilePreview):
         elif request.POST.get("exclude"):
             previews.require_open(job)
             self._keep(request, job)
-            exclude_rows(job=job, row_numbers=_numbers([request.POST["exclude"]]))
+            exclude_rows(job=job, row_numbers=with_boxes(job, _numbers([request.POST["exclude"]])))
         elif "more" in request.POST:
             self._keep(request, job)
             return redirect(f"{request.path}?{urlencode({'show': _shown(request), 'after': request.POST['more']})}")

@@ -200,6 +200,21 @@ def test_one_number_on_two_keys_of_one_door_needs_one_tick_and_is_one_box(make_s
     assert find_violations() == []
 
 
+def test_a_row_of_a_box_is_left_out_with_all_of_it(make_shipments, staff, sign_in):
+    made = make_shipments(4)
+    numbers = [waybill_number(0)] * 3 + [waybill_number(1)]
+    job = upload(sheet([[one.number, CJ, number] for one, number in zip(made, numbers, strict=True)]), actor=staff)
+    client, url = sign_in(Role.LOGISTICS), f"/shipping/waybills/upload/{job.uuid}/"
+    page = client.get(url).content.decode()
+    assert page.count('name="exclude"') == 2
+    assert "2행 합포 3건 제외" in page
+    client.post(url, {"asked": "2", "tick": "2", "exclude": "3"})
+    assert upload_counts(job).error == 3
+    client.post(url)
+    assert [one.waybill for one in again(made)] == ["", "", "", waybill_number(1)]
+    assert not Shipment.objects.exclude(merged_into=None).exists()
+
+
 def test_without_the_tick_both_rows_of_a_box_are_refused(make_shipments, staff):
     made = make_shipments(2)
     job = upload(sheet([[one.number, CJ, waybill_number(0)] for one in made]), actor=staff)

@@ -305,7 +305,9 @@ def test_what_is_ticked_stays_while_the_next_rows_are_looked_at(make_shipments, 
     assert back.count(" checked") == 60
     # Ticks of this screen count as they are now, those of the others as they were left.
     logistics.post(f"{url}?show=ask", {"asked": first, "tick": first[:50], "exclude": "101"})
-    logistics.post(f"{url}?show=ask&after=101", {"asked": list(range(102, 132)), "tick": list(range(102, 132))})
+    last = {"asked": list(range(102, 132)), "tick": list(range(102, 132))}
+    assert logistics.post(f"{url}?show=ask&after=101", last).status_code == 302
+    assert logistics.post(f"{url}?show=ask&after=101", last).status_code == 302  # a double click
     assert [one.has_waybill for one in again(made)] == [True] * 50 + [False] * 50 + [True] * 30
 
 
