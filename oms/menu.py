@@ -54,7 +54,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "orders.view",
                 "4",
                 "ready",
-                ("/shipping/waybills/upload/", "/shipping/waybills/file/"),
+                tuple(f"/shipping/waybills/{page}/" for page in ("upload", "file", "batches", "merges")),
             ),  # fmt: skip
             Entry("배송중 관리", "/orders/shipping/", "orders.view", "5", "shipping"),
             Entry("배송 예외", "/shipping/exceptions/", "shipping.view_exceptions", count="exceptions"),

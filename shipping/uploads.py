@@ -5,7 +5,7 @@ shipping.md 5.4, reliability.md F11 to F14.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,13 @@ from accounts.files import LoggedUpload
 from core.events import EventKind
 from core.excel import Column, FileProblem, Kind, Table, read_table, stream_errors
 from core.exceptions import Conflict, DomainError
-from core.jobs import files, previews
+from core.jobs import files
 from core.jobs.items import Verdict
 from core.jobs.lifecycle import lock_job
 from core.jobs.uploads import UploadRow, register
 from core.korean import josa
 from core.lookups import Among
-from core.models import ItemResult, Job, JobItem, Source
+from core.models import ItemResult, Job, JobItem, JobState, Source
 from core.settings_registry import get_setting
 from core.state import Outcome
 from orders import events
@@ -120,31 +120,55 @@ def _table(path: Path, options: Mapping[str, Any]) -> Table:
     return read_table(path.read_bytes(), filename=path.name, sheet=options.get("sheet") or None)
 
 
-def choose_candidates(*, job_id: int, picks: Mapping[int, int]) -> None:
-    """제안 고르기: row number -> the shipment that a person chose for it. Raises Conflict for one chosen twice."""
+def keep_choices(
+    *, job_id: int, shown: Collection[int], ticked: Collection[int], picks: Mapping[int, int | None]
+) -> None:
+    """고른 것 기억: what a person ticked and picked on one screen of rows, so that the next ones can be looked at.
+
+    `shown` are the rows of the screen that wait for an answer: what is not ticked there is not chosen any more. `picks`
+    names the shipment of a row without a key, None for a row left open. Of a file that is applied already nothing is
+    kept: a second press of the button is no error. Raises Conflict for a shipment chosen twice.
+    """
     with transaction.atomic():
         job = lock_job(job_id)
-        if job is None or not picks:
+        if job is None or job.state != JobState.PREVIEW:
             return
-        previews.require_open(job)
-        items = list(JobItem.objects.filter(job=job, row_number__in=list(picks), result=ItemResult.PENDING))
-        taken = JobItem.objects.filter(job=job, result=ItemResult.PENDING, target_id__in=list(picks.values()))
+        waiting = JobItem.objects.filter(job=job, result=ItemResult.PENDING)
+        taken = waiting.filter(target_id__in=[pk for pk in picks.values() if pk is not None])
         owner = {target: row for target, row in taken.values_list("target_id", "row_number") if row not in picks}
-        for item in sorted(items, key=lambda each: each.row_number or 0):
-            known = {pk: number for pk, number, _ in (item.data or {}).get("candidates", [])}
-            row, chosen = item.row_number or 0, picks[item.row_number or 0]
-            if chosen not in known:
-                continue
-            if chosen in owner:
-                raise Conflict(TWO_ROWS.format(owner[chosen], row), code="chosen_twice")
-            owner[chosen] = row
-            item.target_id, item.data = chosen, {**(item.data or {}), "number": known[chosen], "shipment": chosen}
-            item.save(update_fields=["target_id", "data"])
+        items = list(waiting.filter(row_number__in={*shown, *ticked, *picks}).order_by("row_number"))
+        for item in items:
+            row, data = item.row_number or 0, item.data or {}
+            item.data = {**data, "ticked": row in ticked}
+            if row in picks and "candidates" in data:
+                _pick(item, picks[row], owner)
+        JobItem.objects.bulk_update(items, ["target_id", "data"])
 
 
-def rows_of_boxes(job: Job, ticked: Iterable[int]) -> set[int]:
-    """합포의 행: the ticked rows with all rows of the boxes whose first row is among them."""
-    chosen = set(ticked)
+def _pick(item: JobItem, chosen: int | None, owner: dict[int | None, int | None]) -> None:
+    """제안 고르기: the shipment of a row, among those that were offered; None takes an earlier choice back."""
+    data = item.data or {}
+    known = {pk: number for pk, number, _ in data["candidates"]}
+    if chosen in owner:
+        raise Conflict(TWO_ROWS.format(owner[chosen], item.row_number), code="chosen_twice")
+    if chosen is None or chosen not in known:
+        item.target_id = None
+        item.data = {key: value for key, value in data.items() if key != "shipment"} | {"number": "", "ticked": False}
+        return
+    owner[chosen] = item.row_number
+    item.target_id = chosen
+    item.data = {**data, "number": known[chosen], "shipment": chosen, "ticked": True}
+
+
+def chosen_rows(job: Job) -> set[int]:
+    """고른 행: those that a person ticked, with all rows of their boxes."""
+    rows = JobItem.objects.filter(job=job, result=ItemResult.PENDING, data__contains={"ticked": True})
+    return with_boxes(job, (row for row in rows.values_list("row_number", flat=True) if row is not None))
+
+
+def with_boxes(job: Job, rows: Iterable[int]) -> set[int]:
+    """합포의 행: these rows with all rows of their boxes, which are made or left out as one."""
+    chosen = set(rows)
     boxes = JobItem.objects.filter(job=job, row_number__in=chosen, data__has_key="rows").values_list("data", flat=True)
     return chosen | {row for data in boxes if data for row in data["rows"]}
 

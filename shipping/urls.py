@@ -41,6 +41,7 @@ urlpatterns = [
     path("shipping/waybills/batches/", file_batches.FileBatches.as_view(), name="file_batches"),
     path("shipping/waybills/batches/<slug:key>/", file_batches.FileBatch.as_view(), name="file_batch"),
     path("shipping/waybills/merges/", merges.MergeSuggestions.as_view(), name="merges"),
+    path("shipping/waybills/merges/count/", merges.MergeableCount.as_view(), name="mergeable"),
     path("settings/couriers/", settings.CourierSettings.as_view(), name="courier_settings"),
     path("settings/couriers/list/", couriers.CourierList.as_view(), name="couriers"),
     path("settings/couriers/new/", couriers.CourierCreate.as_view(), name="courier_new"),

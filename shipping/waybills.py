@@ -146,6 +146,12 @@ def check_waybill(text: object, courier: Courier) -> WaybillVerdict:
     return _not_a_number(number, courier) or _judged(number, courier)
 
 
+def word_in(text: object) -> WaybillVerdict | None:
+    """상태 말: the verdict of a cell that holds a word instead of a number, whatever the courier; None for others."""
+    word = normalise(text)
+    return _word_verdict(word) if word in _WORDS else None
+
+
 def _not_a_number(number: str, courier: Courier) -> WaybillVerdict | None:
     """The refusal of a cell that holds nothing, a word, an exponent or foreign signs; None when it may be a number."""
     if _is_digits(number):

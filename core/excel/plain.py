@@ -15,6 +15,7 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """First characters that make a spreadsheet compute the cell (reliability.md T12)."""
 
 _DELIMITERS = ",;\t"
+_KEPT_TEXT = re.compile(r'="([^"]*)"')
 _META_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]{3,20})", re.IGNORECASE)
 _KOREAN = {"euc-kr", "euckr", "cp949", "ms949", "ks_c_5601-1987", "ksc5601", "x-windows-949", "windows-949"}
 
@@ -72,6 +73,9 @@ def read_csv(data: bytes) -> Grid:
 
 
 def _unguarded(cell: str) -> str:
+    # Markets write ="0101…" so that Excel keeps the digits: the formula is the text in it.
+    if cell[:2] == '="' and (kept := _KEPT_TEXT.fullmatch(cell)):
+        return kept[1]
     # Our own CSV files put ' before what a spreadsheet would compute; people send them back.
     return cell[1:] if cell[:1] == "'" and cell[1:2] in DANGEROUS and len(cell) > 1 else cell
 

@@ -52,6 +52,8 @@ class Tool(NamedTuple):
     label: str
     url: str
     name: str
+    count_url: str = ""
+    """Answers how much waits behind the tool, as text, once the list stands: the list itself does not wait for it."""
 
 
 class Button(NamedTuple):
@@ -225,5 +227,5 @@ class PageView:
     def _bar_width(self) -> int:
         acts = [_width(one.label) for one in self.buttons if one.style != MORE]
         more = [MENU] if len(acts) < len(self.buttons) else []
-        tools = [_width(tool.label) for tool in self.tools]
+        tools = [_width(f"{tool.label} 00" if tool.count_url else tool.label) for tool in self.tools]
         return COUNT + CLEAR + ICON + sum(one + GAP for one in (*acts, *more, *tools))

@@ -89,19 +89,20 @@ def _spare_rows(usable: Sequence[tuple[ResultRow, int]], sheet: Sheet) -> dict[i
     """How often a shipment may come again in a file that has a row for each line but does not number the lines.
 
     A file in which a shipment of several lines stands but once has a row for each shipment: what comes again there is
-    the same row twice (domain.md A10).
+    the same row twice (domain.md A10), but for merged shipments, which our own files may give a row for each order.
     """
     nameless = Counter(shipment for row, shipment in usable if not row.line)
     if max(nameless.values(), default=0) < 2:
         return {}
     items = ShipmentLine.objects.filter(Among("shipment_id", nameless)).values("shipment_id")
     is_open = Q(is_live=True) & ~Q(line__state__in=CLOSED)
-    counts = items.annotate(ever=Count("pk"), still=Count("pk", filter=is_open))
-    lines = {pk: (ever, still) for pk, ever, still in counts.values_list("shipment_id", "ever", "still")}
+    orders = Count("line__order", distinct=True, filter=Q(is_live=True))
+    counts = items.annotate(ever=Count("pk"), still=Count("pk", filter=is_open), orders=orders)
     rows = Counter(sheet.shipment_of.values())
-    if any(still > 1 and rows[pk] == 1 for pk, (_, still) in lines.items()):
-        return {}
-    return {pk: ever - 1 for pk, (ever, _) in lines.items()}
+    lines = list(counts.values_list("shipment_id", "ever", "still", "orders"))
+    if any(still > 1 and rows[pk] == 1 for pk, _, still, _ in lines):
+        return {pk: mine - 1 for pk, _, _, mine in lines}
+    return {pk: ever - 1 for pk, ever, _, _ in lines}
 
 
 Number = tuple[str, str]

@@ -1,7 +1,7 @@
 """송장 파일 읽기: which column is what, and what each row says, in files of couriers, markets and our own templates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from core.excel import Cell, FileProblem, Header, Problem, Table, find_header, n
 from core.excel.values import text
 from shipping.couriers import TABLE, Courier, CourierTable, find_courier
 from shipping.file_columns import KEYS, PEOPLE, TARGETS, names_people
-from shipping.waybills import WaybillVerdict, check_waybill
+from shipping.waybills import WaybillVerdict, check_waybill, word_in
 
 HOLD = "HOLD"
 """Proposal of a word that says: it did not leave."""
@@ -52,15 +52,34 @@ def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Heade
 
     Raises FileProblem file_no_header when no number column is found, or neither a key nor enough about the receiver.
     """
-    header = find_header(table, TARGETS) if not chosen else _header_by_hand(table, chosen)
+    header = _filled(table, find_header(table, TARGETS)) if not chosen else _header_by_hand(table, chosen)
     has_key = any(key in header.columns for key in KEYS)
     if header.missing("waybill") or not (has_key or names_people(header.columns)):
         raise FileProblem("file_no_header")
     return header
 
 
+def _filled(table: Table, header: Header) -> Header:
+    """An empty number column gives way to another of such a name that holds something: our own column and theirs."""
+    first = header.columns.get("waybill")
+    if first is None or _holds(table, header, first):
+        return header
+    names = {normalize(name) for name in TARGETS["waybill"]}
+    others = (place for place in header.unknown if normalize(header.names[place]) in names)
+    place = next((place for place in others if _holds(table, header, place)), None)
+    if place is None:
+        return header
+    unknown = tuple(first if other == place else other for other in header.unknown)
+    return replace(header, columns={**header.columns, "waybill": place}, unknown=unknown)
+
+
+def _holds(table: Table, header: Header, place: int) -> bool:
+    rows = range(header.index + 1, len(table.rows))
+    return any(table.cell(index, place) is not None for index in rows)
+
+
 def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:
-    plain = find_header(table)
+    plain = plain_header(table)
     places = {normalize(label): at for at, label in reversed(list(enumerate(plain.labels))) if label}
     columns = {key: places[normalize(label)] for key, label in chosen.items() if normalize(label) in places}
     taken = set(columns.values())
@@ -70,7 +89,16 @@ def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:
 
 def plain_header(table: Table) -> Header:
     """열 이름만: for the screen on which a person says which column is what. Raises FileProblem."""
-    return find_header(table)
+    try:
+        return find_header(table, TARGETS)
+    except FileProblem:
+        return find_header(table)  # a file without a single name that we know
+
+
+def read_columns(header: Header) -> dict[str, str]:
+    """읽은 열: our key -> label of the file; whom a row names counts only where no key does."""
+    used = {key: place for key, place in header.columns.items() if is_keyless(header) or key not in PEOPLE}
+    return {key: header.labels[place] for key, place in used.items()}
 
 
 def is_keyless(header: Header) -> bool:
@@ -80,8 +108,8 @@ def is_keyless(header: Header) -> bool:
 
 def result_rows(table: Table, header: Header, *, default_courier: str) -> list[ResultRow]:
     """송장 파일 읽기: one entry per row below the header that holds anything at all."""
-    keyless = is_keyless(header)
-    columns = {key: place for key, place in header.columns.items() if keyless or key not in PEOPLE}
+    keyless, used = is_keyless(header), read_columns(header)
+    columns = {key: place for key, place in header.columns.items() if key in used}
     rows = range(header.index + 1, len(table.rows))
     return [_row(table, columns, index, default_courier, keyless=keyless) for index in rows]
 
@@ -90,18 +118,20 @@ def _row(table: Table, columns: Mapping[str, int], index: int, default_courier: 
     cells = {key: table.cell(index, column) for key, column in columns.items()}
     key, key_error = ("", "") if keyless else _key(cells)
     courier_text = _plain(cells.get("courier"))
-    shown = _plain(cells["waybill"])
+    # What cannot be used is shown as it stands, so that the person finds it in the file.
+    shown = _plain(table.rows[index][columns["waybill"]])
     courier = _courier(courier_text or default_courier)
     slug = "" if isinstance(courier, str) else courier.slug
     row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text, line=_plain(cells.get("line")))
     if keyless:
         row = partial(row, person=Person(*(_plain(cells.get(name)) for name in PEOPLE)))
+    word = None if key_error else _word(cells["waybill"], courier_text)
+    if word is not None:
+        method = word.proposed_method
+        return row(waybill="", shown_waybill=shown, proposal=method.value if method else HOLD)
     if key_error or isinstance(courier, str):
         return row(waybill="", shown_waybill=shown, error=key_error or str(courier))
     verdict = _number(cells["waybill"], courier)
-    if verdict.code == "waybill_word":
-        method = verdict.proposed_method
-        return row(waybill="", shown_waybill=shown, proposal=method.value if method else HOLD)
     error, warning = ("", verdict.message) if verdict.is_accepted else (verdict.message, "")
     return row(waybill=verdict.number, shown_waybill=shown, error=error, warning=warning)
 
@@ -131,6 +161,13 @@ def _courier(name: str) -> Courier | str:
 def _found(table: CourierTable, name: str) -> Courier | str:
     found = table.get(name) or find_courier(name, among=table)
     return found if isinstance(found, Courier) else found.message
+
+
+def _word(cell: Cell | Problem, courier_text: str) -> WaybillVerdict | None:
+    """A status word where the number should stand; with an empty number also where the courier should."""
+    if isinstance(cell, Problem):
+        return None
+    return word_in(cell) or (word_in(courier_text) if not text(cell) else None)
 
 
 def _number(cell: Cell | Problem, courier: Courier) -> WaybillVerdict:

@@ -29,7 +29,7 @@ from shipping.services.numbers.waybills import Registered, WaybillEntry
 from shipping.states import DeliveryMethod
 
 HELD_ALREADY = "이미 배송보류"
-WORD = "송장번호 칸에 '{word}'{particle} 적혀 있습니다. 선택하면 {does}."
+WORD = "{place} 칸에 '{word}'{particle} 적혀 있습니다. 선택하면 {does}."
 BOX = "받는 분이 같은 배송건 {}개에 같은 송장번호입니다. 합포장하면 이 번호 하나로 등록합니다. (파일의 {}행)"
 WITH = "파일의 {:,}행을 고르면 함께 합포장합니다."
 NO_NUMBER = "송장번호가 없습니다."
@@ -141,12 +141,13 @@ def _upload_row(
 
 def _proposal(row: ResultRow, pk: int, data: Mapping[str, Any]) -> UploadRow:
     """상태 말: what a word in the number cell proposes; ticked by hand."""
-    word = row.shown_waybill
+    place, word = ("송장번호", row.shown_waybill) if row.shown_waybill else ("택배사", row.courier_text)
     does = "배송보류합니다"
     if row.proposal != HOLD:
         does = f"배송방법을 {josa(DeliveryMethod(row.proposal).label, '으로/로')} 바꿉니다"
-    ask = WORD.format(word=word, particle=particle(word, "이/가"), does=does)
-    return UploadRow(row.row_number, data={**data, "proposal": row.proposal}, target_id=pk, ask=ask, by_hand=True)
+    ask = WORD.format(place=place, word=word, particle=particle(word, "이/가"), does=does)
+    data = {**data, "proposal": row.proposal, "shown": word}
+    return UploadRow(row.row_number, data=data, target_id=pk, ask=ask, by_hand=True)
 
 
 def proposal_label(proposal: str) -> str:

@@ -46,6 +46,7 @@ SOON = timedelta(days=2)
 """구매확정 임박: so long before the day on which a delivery confirms itself."""
 REGISTER = "shipping.register_waybill"
 BATCHES_URL, MERGES_URL = "/shipping/waybills/batches/", "/shipping/waybills/merges/"
+MERGEABLE_URL = f"{MERGES_URL}count/"
 UPLOAD_URL, FILE_URL = "/shipping/waybills/upload/", "/shipping/waybills/file/"
 
 PAID_AT = DateBasis("결제일", "paid_at")
@@ -227,7 +228,7 @@ class ReadyPage(ShipmentPage):
             found.insert(0, Tool("송장 엑셀 올리기", UPLOAD_URL, "upload"))
             found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
         if user is not None and user.has_perm("orders.prepare"):
-            found.append(Tool("합포 제안", MERGES_URL, "merges"))
+            found.append(Tool("합포 제안", MERGES_URL, "merges", MERGEABLE_URL))
         if user is not None and user.has_perm("shipping.pack"):
             found.append(Tool("포장 검수대", "/pack/", "pack"))
         return found

@@ -15,7 +15,7 @@ from core.jobs import files, previews
 from core.jobs.uploads import open_upload
 from core.models import Job
 from shipping.columns.shipments import courier_name
-from shipping.excel.results import plain_header
+from shipping.excel.results import header_of, plain_header, read_columns
 from shipping.file_columns import TARGETS
 from shipping.forms.files import ColumnsForm
 from shipping.pages.shipments import UPLOAD_URL
@@ -28,16 +28,32 @@ LONGEST_WAIT = 24 * 3600
 SAMPLE_ROWS = 3
 UNKNOWN = "열 이름을 찾지 못했습니다. 주문번호와 송장번호 열을 골라 주세요. 한 번 고르면 다음 파일부터 바로 읽습니다."
 AGAIN = "열을 다시 고르면 이 파일을 새로 읽고, 다음 파일부터 그렇게 읽습니다."
-LOCKED = "암호가 걸린 파일입니다. 기억한 열을 지운 뒤 파일을 다시 올려 주세요."
 LOST = "올린 파일이 남아 있지 않습니다. 파일을 다시 올려 주세요."
 
 
-def open_preview(request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]) -> HttpResponse:
-    """미리보기 열기: lead to the rows of a file. Raises FileProblem and the DomainErrors of open_upload."""
-    return redirect("shipping:waybill_preview", uuid=_opened(request, table, content, options=options).uuid)
+def open_known(
+    request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]
+) -> HttpResponse | None:
+    """미리보기 열기 of a file whose columns are known: as a person once said of its sender, else by their names.
+
+    None when neither reads it. Raises FileProblem when no row can hold names, and the DomainErrors of open_upload.
+    """
+    known = remembered_layout(header=plain_header(table), courier=options["courier"])
+    ways = [{"columns": known.mapping, "layout": known.pk, "sender": known.name}] if known else []
+    for chosen in (*ways, {}):
+        try:
+            job = _opened(request, table, content, options={**options, **chosen})
+        except FileProblem as problem:
+            if problem.code != "file_no_header":
+                raise
+        else:
+            return redirect("shipping:waybill_preview", uuid=job.uuid)
+    return None
 
 
 def _opened(request: HttpRequest, table: Table, content: bytes, *, options: Mapping[str, Any]) -> Job:
+    header = header_of(table, chosen=options.get("columns"))
+    options = {**options, "read": read_columns(header), "labels": [label for label in header.labels if label]}
     job = open_upload(
         upload=WaybillUpload(table),
         actor=staff_of(request),
@@ -54,23 +70,18 @@ def _opened(request: HttpRequest, table: Table, content: bytes, *, options: Mapp
 def read_unknown(
     request: HttpRequest, table: Table, content: bytes, options: Mapping[str, Any], *, is_locked: bool
 ) -> HttpResponse:
-    """모르는 열 이름: as remembered of the sender, else ask. Raises FileProblem when no row can hold names at all."""
+    """모르는 열 이름: ask which is which. Raises FileProblem when no row can hold names at all."""
     header = plain_header(table)
-    known = remembered_layout(header=header, courier=options["courier"])
-    if known is not None:
-        chosen = {"columns": known.mapping, "layout": known.pk, "sender": known.name}
-        try:
-            return open_preview(request, table, content, options={**options, **chosen})
-        except FileProblem as problem:
-            if problem.code != "file_no_header":
-                raise
     token = _keep(request, table.filename, content, options)
-    form = _form(header, options, is_locked=is_locked)
+    form = _form(header.labels, options, found={}, is_locked=is_locked)
     return _page(request, token, table.filename, header.labels, form=form, sample=_sample(table, header))
 
 
 def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
-    """열 다시 맞추기 of a file that was read by chosen columns and is not applied yet. Raises Conflict, FileProblem."""
+    """열 다시 맞추기 of a file that is not applied yet. Raises Conflict, FileProblem.
+
+    Of a locked file only the names that were read are known; its password is asked for again.
+    """
     previews.require_open(job)
     try:
         path = files.path_of(job.file_path)
@@ -79,14 +90,21 @@ def ask_again(request: HttpRequest, job: Job) -> HttpResponse:
     if path is None:
         raise Conflict(LOST, code="file_gone")
     content, options = path.read_bytes(), dict(job.params.get("options") or {})
+    labels: Sequence[str] = options.pop("labels", ())
+    found = options.pop("read", {})
+    sample: list[list[str]] = []
     try:
         table = read_table(content, filename=job.file_name, sheet=options.get("sheet") or None)
     except FileProblem as problem:
-        raise Conflict(LOCKED, code="file_locked") if "password" in problem.code else problem from None
-    header = plain_header(table)
+        if "password" not in problem.code:
+            raise
+        is_locked = True
+    else:
+        header = plain_header(table)
+        labels, sample, is_locked = header.labels, _sample(table, header), False
     token = _keep(request, job.file_name, content, options | {"instead_of": job.pk})
-    form, sample = _form(header, options), _sample(table, header)
-    return _page(request, token, job.file_name, header.labels, form=form, sample=sample, intro=AGAIN, status=200)
+    form = _form(labels, options, found=found, is_locked=is_locked)
+    return _page(request, token, job.file_name, labels, form=form, sample=sample, intro=AGAIN, status=200)
 
 
 def map_columns(request: HttpRequest) -> HttpResponse | None:
@@ -154,10 +172,12 @@ def _keep(request: HttpRequest, name: str, content: bytes, options: Mapping[str,
     return dumps([stored, name, staff_of(request).pk, dict(options)], salt=SALT)
 
 
-def _form(header: Header, options: Mapping[str, Any], *, is_locked: bool = False) -> ColumnsForm:
-    found = options.get("columns") or _known(header.labels)
+def _form(
+    labels: Sequence[str], options: Mapping[str, Any], *, found: Mapping[str, str], is_locked: bool
+) -> ColumnsForm:
     sender = options.get("sender") or courier_name(options["courier"])
-    return ColumnsForm(labels=header.labels, found=found, is_locked=is_locked, initial={"sender": sender})
+    chosen = dict(found or _known(labels))
+    return ColumnsForm(labels=labels, found=chosen, is_locked=is_locked, initial={"sender": sender})
 
 
 def _known(labels: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from accounts.access import PermissionRequired, staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.exceptions import DomainError
+from core.exceptions import DomainError, NotFound
 from core.korean import josa
 from core.lists import lists
 from core.lists.query import ListQuery
@@ -64,7 +64,9 @@ def _answer(request: HttpRequest, query: ListQuery, *, at: datetime) -> HttpResp
         return _page(request, query, form, good, left_out, problem=TOO_MANY)
     if not is_asked or not form.is_valid() or not good:
         return _page(request, query, form, good, left_out, problem="" if good else NOTHING)
-    template = ExcelTemplate.objects.get(pk=int(form.cleaned_data["template"]))
+    template = ExcelTemplate.objects.filter(pk=int(form.cleaned_data["template"])).first()
+    if template is None:  # deleted a moment ago
+        raise NotFound("엑셀 양식을 찾을 수 없습니다. 다른 양식을 고르세요.")
     return _file(request, query, template, good, reason=form.cleaned_data["reason"], at=at)
 
 

@@ -34,6 +34,15 @@ class MergeSuggestions(PermissionRequired):
         return render(request, "shipping/merges.html", context)
 
 
+class MergeableCount(PermissionRequired):
+    """합포 가능 묶음 수, as text: the list of 배송준비중 asks for it beside the button that leads here."""
+
+    permission = MergeSuggestions.permission
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(f"{len(groups()):,}", content_type="text/plain; charset=utf-8")
+
+
 def _rows(group: Group) -> str:
     return ",".join(f"{row.pk}:{row.version}" for row in group.rows)
 

@@ -10,14 +10,20 @@ from django.utils import timezone
 from accounts.file_pages import ERROR, READY, SAME
 from core.jobs.shown import result_of
 from core.jobs.uploads import stopping_errors
+from core.korean import josa
 from core.models import ItemResult, Job, JobItem, JobState
+from core.settings_registry import get_setting
 from orders.models import OrderLine
 from orders.states import LineState
+from shipping.columns.shipments import courier_name
 from shipping.excel.verdicts import proposal_label
 from shipping.file_columns import LABELS
-from shipping.models import ShipmentLine, WaybillFileBatch, WaybillLayout
+from shipping.models import ExcelTemplate, ShipmentLine, WaybillFileBatch, WaybillLayout
 from shipping.services.files.batches import returned
 
+OTHER_COURIER = (
+    "{} 보낸 파일인데 택배사 열이 없어 {} 번호로 읽었습니다. 다르면 그만두고 '기본 택배사'를 골라 다시 올리세요."
+)
 BY_HAND = Q(data__contains={"by_hand": True})
 SHOWN = {
     "all": ("전체", Q()),
@@ -44,23 +50,29 @@ class PreviewRow:
     can_exclude: bool
     tick: str = ""
     """Words of the tick of a row that asks."""
-    choices: Sequence[tuple[str, str]] = ()
-    """(value, words) of the shipments that a row without a key may mean."""
+    choices: Sequence[tuple[str, str, bool]] = ()
+    """(value, words, is it chosen) of the shipments that a row without a key may mean; the first one leaves it open."""
     by_hand: bool = False
+    box: int = 0
+    """How many rows are left out with this one: those of its 합포."""
+    is_ticked: bool = False
+    """Ticked on this row while the person looked at others."""
 
 
 def facts_of(job: Job) -> dict[str, Any]:
     """미리보기 내용 of one file beside its rows."""
     is_open = job.state == JobState.PREVIEW
     ships = bool((job.params.get("options") or {}).get("ship"))
+    asking = JobItem.objects.filter(SHOWN["ask"][1], job=job)
     return {
         "result": None if is_open else result_of(job, at=timezone.now()),
         "ships": ships,
         "stopped_by": stopping_errors(job) if is_open else 0,
-        "layout": _layout(job),
+        "columns": _columns(job) if is_open else None,
         "verb": "배송중 처리" if ships else "송장 등록",
         "notices": _messages(job) if is_open and ships else 0,
-        "all_asks": JobItem.objects.filter(SHOWN["ask"][1], ~BY_HAND, job=job).count() if is_open else 0,
+        "all_asks": asking.exclude(BY_HAND).count() if is_open else 0,
+        "kept": asking.filter(data__contains={"ticked": True}).count() if is_open else 0,
         "keyless": is_open and JobItem.objects.filter(job=job, data__has_key="suggested").exists(),
         "batch": _batch(job),
     }
@@ -68,23 +80,36 @@ def facts_of(job: Job) -> dict[str, Any]:
 
 def _batch(job: Job) -> dict[str, Any] | None:
     """돌아온 파일의 내려받기: how much of it is back with this file, and where the rest can be seen."""
-    options = job.params.get("options") or {}
-    batch = WaybillFileBatch.objects.filter(pk=options.get("file_batch") or 0).first()
+    options, is_open = job.params.get("options") or {}, job.state == JobState.PREVIEW
+    batch = WaybillFileBatch.objects.select_related("template").filter(pk=options.get("file_batch") or 0).first()
     if batch is None:
         return None
-    found = returned([batch.pk], job=job if job.state == JobState.PREVIEW else None)[batch.pk]
-    return {"key": batch.key, "text": found.sentence, "missing": found.missing}
+    found = returned([batch.pk], job=job if is_open else None)[batch.pk]
+    doubt = _other_courier(batch.template, options) if is_open else ""
+    return {"key": batch.key, "text": found.sentence, "missing": found.missing, "doubt": doubt}
 
 
-def _layout(job: Job) -> dict[str, Any] | None:
-    """열 맞춤 of a file whose columns a person has pointed out, now or for an earlier file of the sender."""
+def _other_courier(template: ExcelTemplate | None, options: Mapping[str, Any]) -> str:
+    """A file for one courier that names none is read by the numbers of another: nobody sees that in the numbers."""
+    used = options.get("courier") or get_setting("default_courier")
+    if template is None or template.courier in {"", used} or "courier" in options.get("read", ("courier",)):
+        return ""
+    return OTHER_COURIER.format(josa(courier_name(template.courier), "으로/로"), courier_name(used))
+
+
+def _columns(job: Job) -> dict[str, Any] | None:
+    """읽은 열, those that were ignored, and whether a person pointed them out, now or for an earlier file."""
     options = job.params.get("options") or {}
-    columns = options.get("columns")
-    if not columns:
+    read = options.get("read") or options.get("columns")
+    if not read:
         return None
-    kept = WaybillLayout.objects.filter(pk=options.get("layout") or 0).exists()
-    pairs = [f"{label.split(' (')[0]} = {columns[key]}" for key, label in LABELS.items() if key in columns]
-    return {"name": options.get("sender", ""), "pairs": pairs, "is_kept": kept}
+    return {
+        "is_chosen": bool(options.get("columns")),
+        "is_kept": WaybillLayout.objects.filter(pk=options.get("layout") or 0).exists(),
+        "name": options.get("sender", ""),
+        "pairs": [f"{label.split(' (')[0]} = {read[key]}" for key, label in LABELS.items() if key in read],
+        "ignored": [label for label in options.get("labels", ()) if label not in read.values()],
+    }
 
 
 def _messages(job: Job) -> int:
@@ -113,10 +138,20 @@ def row_of(item: JobItem, *, is_open: bool) -> PreviewRow:
         css="bad" if refused else "doubt" if asks else "",
         asks=asks and is_open and not follows,
         tick=_tick(data),
-        choices=[(f"{item.row_number}-{pk}", f"{number} ({why})") for pk, number, why in data.get("candidates", [])],
+        choices=_choices(item.row_number or 0, data),
         by_hand=by_hand,
-        can_exclude=is_open and item.result == ItemResult.PENDING,
+        is_ticked=bool(data.get("ticked")),
+        can_exclude=is_open and item.result == ItemResult.PENDING and not follows,
+        box=0 if follows else len(data.get("rows", ())),
     )
+
+
+def _choices(row: int, data: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    offered, chosen = data.get("candidates"), data.get("shipment")
+    if not offered:
+        return []
+    found = [(f"{row}-{pk}", f"{number} ({why})", pk == chosen) for pk, number, why in offered]
+    return [(f"{row}-", "고르지 않음", chosen is None), *found]
 
 
 def _tick(data: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -10,7 +11,7 @@ from django.urls import reverse
 
 from accounts.file_pages import FilePage, FilePreview, gone
 from accounts.models import User
-from core.excel import FileProblem, Table
+from core.excel import Table
 from core.jobs import held, previews
 from core.jobs.held import HeldFile
 from core.jobs.uploads import exclude_rows
@@ -19,8 +20,8 @@ from core.settings_registry import get_setting
 from shipping.columns.shipments import courier_choices
 from shipping.forms.files import WaybillFileForm
 from shipping.services.files.layouts import forget_layout
-from shipping.uploads import WaybillUpload, choose_candidates, rows_for_all, rows_of_boxes
-from shipping.views.columns import ask_again, layout_id, map_columns, open_preview, read_unknown
+from shipping.uploads import WaybillUpload, chosen_rows, keep_choices, rows_for_all, with_boxes
+from shipping.views.columns import ask_again, layout_id, map_columns, open_known, read_unknown
 from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of
 
 PERMISSION = "shipping.register_waybill"
@@ -50,12 +51,8 @@ class WaybillUploadPage(FilePage):
     def open(
         self, request: HttpRequest, table: Table, content: bytes, options: Mapping[str, Any], *, is_locked: bool
     ) -> HttpResponse:
-        try:
-            return open_preview(request, table, content, options=options)
-        except FileProblem as problem:
-            if problem.code != "file_no_header":
-                raise
-        return read_unknown(request, table, content, options, is_locked=is_locked)
+        known = open_known(request, table, content, options=options)
+        return known or read_unknown(request, table, content, options, is_locked=is_locked)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "stored" in request.POST:
@@ -84,15 +81,25 @@ class WaybillPreview(FilePreview):
             return ask_again(request, job)
         elif request.POST.get("exclude"):
             previews.require_open(job)
-            exclude_rows(job=job, row_numbers=_numbers([request.POST["exclude"]]))
+            self._keep(request, job)
+            exclude_rows(job=job, row_numbers=with_boxes(job, _numbers([request.POST["exclude"]])))
+        elif "more" in request.POST:
+            self._keep(request, job)
+            return redirect(f"{request.path}?{urlencode({'show': _shown(request), 'after': request.POST['more']})}")
         else:
             return None
         return redirect(request.get_full_path())
 
+    def _keep(self, request: HttpRequest, job: Job) -> None:
+        """What is ticked on this screen stays while the person looks at the next rows."""
+        sent = request.POST.getlist
+        keep_choices(
+            job_id=job.pk, shown=_numbers(sent("asked")), ticked=_numbers(sent("tick")), picks=_picks(sent("pick"))
+        )
+
     def choices(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        picks = _picks(request.POST.getlist("pick"))
-        choose_candidates(job_id=job.pk, picks=picks)
-        ticked = rows_of_boxes(job, [*_numbers(request.POST.getlist("tick")), *picks])
+        self._keep(request, job)
+        ticked = chosen_rows(job)
         if "all" in request.POST:
             # One tick for all agrees to overwrite numbers; whatever needs a look of its own keeps its own tick.
             ticked |= rows_for_all(job)
@@ -111,10 +118,14 @@ def _numbers(values: Iterable[str]) -> list[int]:
     return [int(value) for value in values if value.isascii() and value.isdecimal() and len(value) < 9]
 
 
-def _picks(values: Iterable[str]) -> dict[int, int]:
-    """고른 배송건 of rows without a key, "row-shipment"; what a person left open is empty."""
+def _shown(request: HttpRequest) -> str:
+    return request.GET.get("show", "all")
+
+
+def _picks(values: Iterable[str]) -> dict[int, int | None]:
+    """고른 배송건 of rows without a key, "row-shipment"; "row-" is a row that the person left open."""
     pairs = [value.split("-") for value in values if value.count("-") == 1]
-    return {int(row): int(pk) for row, pk in pairs if _is_number(row) and _is_number(pk)}
+    return {int(row): int(pk) if pk else None for row, pk in pairs if _is_number(row) and (not pk or _is_number(pk))}
 
 
 def _is_number(text: str) -> bool:

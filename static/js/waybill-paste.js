@@ -2,7 +2,8 @@
 import { $, card, notify, on } from "./dom.js";
 import { complain, draft, inputs, rowOf, shownIn } from "./waybill-cell.js";
 
-// One column fills downwards over the rows that have no number yet; more columns are matched by their key on the server.
+// One column fills downwards over the rows that have no number yet, each with the courier that its row shows; more columns
+// are matched by their key on the server.
 function keyed(lines, start) {
   if (lines.some((line) => line.includes("\t"))) return lines;
   const list = inputs();
@@ -11,7 +12,8 @@ function keyed(lines, start) {
     // What was typed there gives way; the answer brings what the cell holds.
     free[i].value = shownIn(free[i]);
     complain(free[i]);
-    return `${free[i].dataset.waybill || rowOf(free[i]).dataset.order}\t${line}`;
+    const row = rowOf(free[i]);
+    return [free[i].dataset.waybill || row.dataset.order, $("select[data-courier]", row)?.value ?? "", line].join("\t");
   });
 }
 

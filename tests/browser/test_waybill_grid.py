@@ -145,6 +145,19 @@ def test_wrong_numbers_of_a_pasted_range_are_marked_in_their_cells(list_at, free
     assert texts(*made) == {made[2].pk: wrong[made[2].pk]}
 
 
+def test_a_column_that_is_pasted_downwards_takes_the_courier_that_the_row_shows(list_at, free, console_errors):
+    shipment = next(free)
+    page = list_at(f"/orders/ready/?q={shipment.order.number}", "logistics")
+    courier = page.locator(f"#row-{shipment.pk} select[data-courier]")
+    courier.select_option("EPOST")
+    with page.expect_response("**/shipping/waybills/paste/"):
+        page.evaluate(PASTE, [f"#waybill-{shipment.pk}", "6892058349240\n6892058349241"])
+    expect(page.locator("#strip")).to_contain_text("1건을 채웠습니다.")
+    settled(page)
+    assert WaybillDraft.objects.get(pk=shipment.pk).courier == "EPOST"
+    expect(courier).to_have_value("EPOST")
+
+
 def test_a_column_that_is_pasted_downwards_is_marked_without_a_refresh(list_at, free, console_errors):
     shipment = next(free)
     page = list_at(f"/orders/ready/?q={shipment.order.number}", "logistics")

@@ -95,6 +95,13 @@ def test_csv_keeps_line_breaks_commas_and_quotes_inside_of_quotes():
     ]
 
 
+@pytest.mark.parametrize("line", ['="0680000000011",="06234"', '"=""0680000000011""","=""06234"""'])
+def test_csv_gives_back_the_digits_that_a_market_has_wrapped_in_a_formula(line):
+    table = read_table(f"송장번호,우편번호\r\n{line}\r\n".encode("cp949"), filename="a.csv")
+    assert table.rows[1] == ["0680000000011", "06234"]
+    assert read_table(b'a\r\n="1"&"2"\r\n', filename="a.csv").rows[1] == ['="1"&"2"']
+
+
 def test_csv_gives_back_what_our_own_guard_has_quoted():
     assert rows_of("a,b,c\n'=1+1,'+82 10,'90년대\n".encode()) == [["a", "b", "c"], ["=1+1", "+82 10", "'90년대"]]
 

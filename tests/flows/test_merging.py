@@ -61,6 +61,10 @@ def test_a08_only_the_same_door_is_offered_and_merging_gives_one_number_and_one_
     assert offered == [ids(same)]
     page = sign_in(Role.LOGISTICS).get("/shipping/waybills/merges/").content.decode()
     assert "합포 가능 1묶음" in page
+    listed = sign_in(Role.LOGISTICS).get("/orders/ready/").content.decode()
+    assert 'hx-get="/shipping/waybills/merges/count/"' in listed
+    assert sign_in(Role.LOGISTICS).get("/shipping/waybills/merges/count/").content.decode() == "1"
+    assert sign_in(Role.VIEWER).get("/shipping/waybills/merges/count/").status_code == 403
     assert other.number not in page
     stock = list(StockLevel.objects.values_list("pk", "on_hand", "allocated"))
 

@@ -16,7 +16,7 @@ from shipping.services.methods import change_method
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import DeliveryMethod, ParcelState
-from shipping.uploads import choose_candidates, rows_of_boxes
+from shipping.uploads import chosen_rows, keep_choices
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
 from tests.flows.test_waybills_file import CJ, apply, sheet, snapshot, upload, verdicts
@@ -32,6 +32,10 @@ HERE = {
 
 def keyless(rows, *, actor, **options):
     return upload(sheet(rows, headers=PEOPLE), actor=actor, **{"courier": "CJGLS"} | options)
+
+
+def choose(job, *, ticked=(), picks=None):
+    keep_choices(job_id=job.pk, shown=[], ticked=ticked, picks=picks or {})
 
 
 def test_a_row_without_a_key_is_a_suggestion_that_only_its_own_tick_registers(make_shipments, staff):
@@ -85,11 +89,11 @@ def test_two_candidates_alike_or_two_rows_for_one_leave_the_choice_open(make_shi
     assert {pk for item in items for pk, *_ in item.data["candidates"]} == {one.pk for one in made}
     before = snapshot()
     with pytest.raises(Conflict, match="2행과 3행에 같은 배송건"):
-        choose_candidates(job_id=job.pk, picks={2: made[0].pk, 3: made[0].pk})
+        choose(job, picks={2: made[0].pk, 3: made[0].pk})
     with pytest.raises(Conflict):
         apply(job, actor=staff, ticked=[])
     assert snapshot() == before
-    choose_candidates(job_id=job.pk, picks={2: made[1].pk})
+    choose(job, picks={2: made[1].pk})
     job = apply(job, actor=staff, ticked=[2])
     assert (job.done, job.failed) == (1, 1)
     assert [one.waybill for one in again(made)] == ["", waybill_number(0)]
@@ -98,7 +102,7 @@ def test_two_candidates_alike_or_two_rows_for_one_leave_the_choice_open(make_shi
 def test_a_shipment_that_nobody_offered_cannot_be_chosen(make_shipments, staff):
     made, [other] = make_shipments(2, **HERE), make_shipments(1)
     job = keyless([["김하은", "01011112222", "", waybill_number(0)]], actor=staff)
-    choose_candidates(job_id=job.pk, picks={2: other.pk})
+    choose(job, picks={2: other.pk})
     assert apply(job, actor=staff, ticked=[2]).done == 0
     assert not Parcel.objects.exists()
     assert not any(one.has_waybill for one in again(made))
@@ -141,6 +145,20 @@ def test_words_become_proposals_that_are_followed_and_taken_back(make_shipments,
     assert find_violations() == []
 
 
+def test_a_word_where_the_courier_should_stand_is_a_proposal_too(make_shipments, staff):
+    quick, unknown, visit = make_shipments(3)
+    rows = [[quick.number, "퀵", "퀵"], [unknown.number, "없는 택배", waybill_number(0)]]
+    rows += [[visit.number, "직접수령", ""]]
+    job = upload(sheet(rows), actor=staff)
+    assert verdicts(job) == {
+        2: (ItemResult.PENDING, "송장번호 칸에 '퀵'이 적혀 있습니다. 선택하면 배송방법을 퀵서비스로 바꿉니다."),
+        3: (ItemResult.REFUSED, "택배사 '없는 택배'를 찾을 수 없습니다. 설정의 택배사 이름 또는 코드를 쓰세요."),
+        4: (ItemResult.PENDING, "택배사 칸에 '직접수령'이 적혀 있습니다. 선택하면 배송방법을 방문수령으로 바꿉니다."),
+    }
+    apply(job, actor=staff, ticked=[2, 4])
+    assert [one.method for one in again([quick, unknown, visit])] == ["QUICK", "PARCEL", "VISIT"]
+
+
 def test_a_method_changes_only_while_nothing_has_a_number(make_numbered, staff):
     [one] = make_numbered(1)
     before = snapshot()
@@ -161,9 +179,9 @@ def test_one_number_on_two_keys_of_one_door_needs_one_tick_and_is_one_box(make_s
     )
     assert verdicts(job)[4] == (ItemResult.PENDING, "파일의 2행을 고르면 함께 합포장합니다.")
     assert snapshot() == before
-    assert rows_of_boxes(job, [2]) == {2, 4}
-    assert rows_of_boxes(job, [4]) == {2, 4}
-    job = apply(job, actor=staff, ticked=rows_of_boxes(job, [2]))
+    choose(job, ticked=[2])
+    assert chosen_rows(job) == {2, 4}
+    job = apply(job, actor=staff, ticked=chosen_rows(job))
     assert (job.state, job.done) == (JobState.DONE, 3)
     first, second, other = again([first, second, other])
     assert (first.waybill, second.merged_into_id, second.step) == (waybill_number(0), first.pk, "CLOSED")
@@ -180,6 +198,21 @@ def test_one_number_on_two_keys_of_one_door_needs_one_tick_and_is_one_box(make_s
     ] * 3
     assert set(Parcel.objects.values_list("state", flat=True)) == {ParcelState.VOID}
     assert find_violations() == []
+
+
+def test_a_row_of_a_box_is_left_out_with_all_of_it(make_shipments, staff, sign_in):
+    made = make_shipments(4)
+    numbers = [waybill_number(0)] * 3 + [waybill_number(1)]
+    job = upload(sheet([[one.number, CJ, number] for one, number in zip(made, numbers, strict=True)]), actor=staff)
+    client, url = sign_in(Role.LOGISTICS), f"/shipping/waybills/upload/{job.uuid}/"
+    page = client.get(url).content.decode()
+    assert page.count('name="exclude"') == 2
+    assert "2행 합포 3건 제외" in page
+    client.post(url, {"asked": "2", "tick": "2", "exclude": "3"})
+    assert upload_counts(job).error == 3
+    client.post(url)
+    assert [one.waybill for one in again(made)] == ["", "", "", waybill_number(1)]
+    assert not Shipment.objects.exclude(merged_into=None).exists()
 
 
 def test_without_the_tick_both_rows_of_a_box_are_refused(make_shipments, staff):

@@ -165,6 +165,7 @@ def test_a_cell_that_is_no_number_is_refused_and_changes_nothing(cell, reason, m
     before = snapshot()
     job = upload(sheet([[shipment.number, CJ, cell]]), actor=staff)
     assert verdicts(job) == {2: (ItemResult.REFUSED, reason)}
+    assert JobItem.objects.get(job=job).data["shown"] == str(cell or "").strip()
     assert snapshot() == before
 
 

@@ -6,6 +6,8 @@ from core.jobs.uploads import upload_counts
 from core.models import ItemResult, JobState
 from orders.models import OrderLine
 from shipping.models import Parcel
+from shipping.services.merges import merging
+from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again, waybill_number
 from tests.flows.test_waybills_file import CJ, apply, sheet, snapshot, upload, verdicts
 
@@ -68,3 +70,16 @@ def test_another_number_for_a_line_of_the_same_shipment_is_an_error(make_shipmen
     job = upload(sheet(rows, headers=("배송번호", "품목별 주문번호", "택배사", "운송장번호")), actor=staff)
     assert verdicts(job)[3] == (ItemResult.REFUSED, "파일의 2행과 같은 배송건입니다.")
     assert snapshot() == before
+
+
+def test_a_merged_shipment_may_come_back_with_a_row_for_each_of_its_orders(make_shipments, staff):
+    """The template 주문마다 한 줄: the same key as often as there are orders, beside shipments of several lines."""
+    merged, other, plain = make_shipments(3)
+    [several] = make_shipments(1, lines=2, recipient_name="이도윤", recipient_phone="01033334444")
+    merging.merge_shipments(shipment_ids=[merged.pk, other.pk], actor=staff, at=NOW)
+    rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate((merged, several, plain))]
+    job = upload(sheet([rows[0], *rows]), actor=staff)
+    found = upload_counts(job)
+    assert (found.total, found.ready, found.same, found.error) == (4, 3, 1, 0)
+    job = upload(sheet([rows[0], rows[0], *rows]), actor=staff)
+    assert verdicts(job)[4] == (ItemResult.REFUSED, "파일의 2행과 송장번호가 같습니다.")

@@ -50,6 +50,9 @@ def test_whoever_sees_an_entry_may_open_it(role, sign_in, db):
         ("/settings/channels/", "/settings/"),
         ("/shipping/waybills/upload/", "/orders/ready/"),
         ("/shipping/waybills/file/", "/orders/ready/"),
+        ("/shipping/waybills/batches/20261123-001/", "/orders/ready/"),
+        ("/shipping/waybills/merges/", "/orders/ready/"),
+        ("/shipping/waybills/", "/shipping/waybills/"),
     ],
 )
 def test_one_entry_is_current_and_it_is_the_nearest(path, current, sign_in, db):

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import openpyxl
 import pytest
 import python_calamine
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
@@ -18,6 +19,7 @@ from shipping.models import ExcelTemplate
 from shipping.services import shipments
 from shipping.views import courier_file
 from tests.fixtures.orders import NOW
+from tests.fixtures.shipments import again, waybill_number
 
 FILE = "/shipping/waybills/file/"
 LIST = "/excel/templates/"
@@ -166,6 +168,7 @@ def test_presets_are_there_and_the_example_says_so(db):
         "우체국 계약소포 (11열, 고객주문번호 없음)": True,
         "수하인 양식 (11열, 고객주문번호 없음)": True,
         "굿스플로 (예시: 굿스플로 양식에 맞게 고쳐 쓰세요)": False,
+        "송장 등록용 (배송번호, 택배사, 운송장번호)": True,
     }
     assert [one.name for one in ExcelTemplate.objects.filter(is_default=True)] == ["CJ대한통운 A"]
     for one in ExcelTemplate.objects.all():
@@ -176,6 +179,23 @@ def test_presets_are_there_and_the_example_says_so(db):
     assert (
         columns["우체국 계약소포 (11열, 고객주문번호 없음)"] == columns["수하인 양식 (11열, 고객주문번호 없음)"] == 11
     )
+
+
+def test_the_preset_for_typed_numbers_is_read_back_as_it_is(make_shipments, logistics):
+    made = make_shipments(2)
+    _, content = download(logistics, ExcelTemplate.objects.get(name="송장 등록용 (배송번호, 택배사, 운송장번호)"))
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert [cell.value for cell in book.active[1]][:3] == ["배송번호", "택배사", "운송장번호"]
+    for n, row in enumerate((2, 3)):
+        book.active.cell(row, 3).value = waybill_number(n)
+    filled = io.BytesIO()
+    book.save(filled)
+    file = SimpleUploadedFile("적은 파일.xlsx", filled.getvalue())
+    answer = logistics.post("/shipping/waybills/upload/", {"file": file, "courier": "CJGLS"})
+    html = logistics.get(answer.headers["Location"]).content.decode()
+    assert "내려받은 2건 가운데 2건이 돌아왔고 빠진 배송건이 없습니다." in html
+    logistics.post(answer.headers["Location"])
+    assert [one.waybill for one in again(made)] == [waybill_number(0), waybill_number(1)]
 
 
 def test_columns_are_added_moved_removed_and_saved(make_shipments, logistics, cj):

@@ -14,9 +14,9 @@ from shipping.couriers import COURIERS, Courier, find_courier
 from shipping.models import Parcel, Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.services.files.keys import resolve
-from shipping.services.numbers.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, WaybillEntry
+from shipping.services.numbers.waybills import NO_WAYBILL_NEEDED, NOT_FOUND, REGISTERED_BY, WaybillEntry
 from shipping.services.refusals import not_ready, parcel_news
-from shipping.states import TRACKED
+from shipping.states import TRACKED, DeliveryMethod
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_COURIER = "택배사를 먼저 고르세요."
@@ -213,8 +213,9 @@ def _take_line(
     pasted: Pasted,
 ) -> None:
     """One pasted line for a shipment: its number into `numbers`, or into `pasted` why not."""
-    named = len(line) > 2 and line[1].strip()
-    courier = find_courier(line[1]) if named else COURIERS.get(default_courier)
+    named = line[1].strip() if len(line) > 2 else ""
+    usual = REGISTERED_BY if shipment.method == DeliveryMethod.REGISTERED else default_courier
+    courier = COURIERS.get(named or usual) or (find_courier(named) if named else None)
     try:
         _refuse_not_waiting(shipment)
     except DraftRefused:
