@@ -13,7 +13,7 @@ TEMPLATES = $(wildcard templates */templates)
 # A key of the right length for `check --deploy`; nothing runs with it.
 CHECK_ENV = OMS_ENV=production OMS_SECRET_KEY=only-for-check-deploy-0123456789-abcdefghijklmnopqrstuvwxyz OMS_ALLOWED_HOSTS=shop.example REDIS_URL=redis://127.0.0.1:1/0
 
-.PHONY: up test check bench soak seed clean clean-data help
+.PHONY: up test check check-types check-others bench soak seed clean clean-data help
 .DEFAULT_GOAL := help
 
 help:
@@ -39,10 +39,16 @@ test: .venv/dev.stamp
 	@scripts/setup.sh browser
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
+# Types alone take about as long as all the rest.
 check: .venv/dev.stamp
+	@$(MAKE) --no-print-directory -j 2 check-types check-others
+
+check-types:
+	$(PY) -m mypy
+
+check-others:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 	$(if $(TEMPLATES),$(PY) -m djlint $(TEMPLATES) --lint --quiet)
 	$(PY) -c "from importlinter.cli import lint_imports_command as run; run()"
 	$(PY) -m oms.with_postgres manage.py makemigrations --check --dry-run
