@@ -28,7 +28,6 @@ from core.lookups import id_array
 from core.models import SavedView
 from core.paging import SIZES, Cursor, Keyset, Sort, decode, fetch, keyset, places
 from core.prepared import Given, Prepared
-from core.text import whole_number
 
 if TYPE_CHECKING:
     from core.lists.page import ListPage
@@ -341,10 +340,9 @@ class ListQuery:
         value = self.params.get(name, "")
         if not value:
             return None
-        number = whole_number(value, digits=19)
-        if number is None or not 0 < number <= most:
+        if not (value.isascii() and value.isdecimal() and len(value) < 20 and 0 < int(value) <= most):
             raise BadParameter(f"고를 수 없는 값입니다: {name}. 조건을 지우고 다시 조회하세요.")
-        return number
+        return int(value)
 
     def _own_size(self) -> int:
         size = getattr(self.user, "page_size", DEFAULT_SIZE)
