@@ -27,10 +27,10 @@ class ParcelState(ColouredChoices):
     PRINTED = "PRINTED", "s-ready", "송장 출력"
     HANDED_OVER = "HANDED_OVER", "s-shipping", "출고"
     DELIVERED = "DELIVERED", "s-delivered", "배송완료"
-    RETURNING = "RETURNING", "s-claim", "반송중"
-    RETURNED = "RETURNED", "s-claim", "반송완료"
-    LOST = "LOST", "s-claim", "분실"
-    VOID = "VOID", "s-closed", "송장 삭제"
+    RETURNING = "RETURNING", "s-closed", "반송중"
+    RETURNED = "RETURNED", "s-closed", "반송완료"
+    LOST = "LOST", "s-closed", "분실"
+    VOID = "VOID", "s-confirmed", "송장 삭제"
 
 
 class PackingState(models.TextChoices):
@@ -68,20 +68,20 @@ class Signal(models.TextChoices):
 class TrackingStage(ColouredChoices):
     """배송단계: the 14 canonical answers of every courier (shipping.md 3.1)."""
 
-    NO_INFO = "NO_INFO", "s-closed", "미집하"
-    REGISTERED = "REGISTERED", "s-closed", "운송장 등록"
-    PICKUP_FAILED = "PICKUP_FAILED", "s-claim", "미집화"
+    NO_INFO = "NO_INFO", "s-confirmed", "미집하"
+    REGISTERED = "REGISTERED", "s-confirmed", "운송장 등록"
+    PICKUP_FAILED = "PICKUP_FAILED", "s-closed", "미집화"
     PICKED_UP = "PICKED_UP", "s-shipping", "집하"
     IN_TRANSIT = "IN_TRANSIT", "s-shipping", "이동중"
     OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY", "s-shipping", "배송출발"
-    ATTEMPT_FAILED = "ATTEMPT_FAILED", "s-claim", "미배달"
+    ATTEMPT_FAILED = "ATTEMPT_FAILED", "s-closed", "미배달"
     AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP", "s-shipping", "보관중"
     DELIVERED = "DELIVERED", "s-delivered", "배송완료"
-    RETURNING = "RETURNING", "s-claim", "반송중"
-    RETURNED = "RETURNED", "s-claim", "반송완료"
-    EXCEPTION = "EXCEPTION", "s-claim", "배송사고"
+    RETURNING = "RETURNING", "s-closed", "반송중"
+    RETURNED = "RETURNED", "s-closed", "반송완료"
+    EXCEPTION = "EXCEPTION", "s-closed", "배송사고"
     CANCELLED = "CANCELLED", "s-closed", "접수취소"
-    UNKNOWN = "UNKNOWN", "s-closed", "확인필요"
+    UNKNOWN = "UNKNOWN", "s-confirmed", "확인필요"
 
 
 class Reason(models.TextChoices):
@@ -203,8 +203,8 @@ class NumberState(ColouredChoices):
     RESERVED = "RESERVED", "s-ready", "번호 받음"
     REGISTERED = "REGISTERED", "s-ready", "택배사 접수"
     USED = "USED", "s-delivered", "사용"
-    VOID = "VOID", "s-closed", "폐기"
-    ABANDONED = "ABANDONED", "s-claim", "포기"
+    VOID = "VOID", "s-confirmed", "폐기"
+    ABANDONED = "ABANDONED", "s-closed", "포기"
 
 
 class CancelState(models.TextChoices):

@@ -83,7 +83,7 @@ def shown_events(
         told.setdefault(row.parcel_id, []).append(row)
     found = {}
     for pk, mine in told.items():
-        asked = {row.source for row in mine} & {mine[0].asked}
-        source = asked.pop() if asked else mine[0].source
+        asked = getattr(mine[0], "asked", None)
+        source = asked if any(row.source == asked for row in mine) else mine[0].source
         found[pk] = [row for row in mine if row.source == source and row.stage in stages][:most]
     return found
