@@ -141,7 +141,7 @@ function show(html) {
   const file = $("#label-file");
   if (print) {
     $("a", file).href = print;
-    $("b", file).textContent = shipment;
+    $("span", file).textContent = `${shipment} 송장을 만들었습니다.`;
     file.hidden = false;
     if (dataset.printing === "on") printLabel(print);
   } else if (shipment) file.hidden = true;
