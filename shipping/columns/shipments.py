@@ -124,6 +124,8 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
         found += _deadline_tags(row.next_due_at, group.now)
     if row.step == ShipmentStep.SHIPPING:
         found += _tracking_tags(row, group.now, group.fetched.get("tags", NO_PICKUP_HOURS.default))
+    if row.step == ShipmentStep.DELIVERED and row.tracking_failed:
+        found.append(cells.Tag("배송 확인", DANGER))
     if (orders := len({line.order_id for line in group.lines})) > 1:
         found.append(cells.Tag(f"합포 주문 {orders}건"))
     if row.parcel_count > 1:
@@ -189,6 +191,11 @@ def _waybill_cell(group: Group, line: Any) -> str:
         return cells.two_lines(row.waybill, courier_name(row.courier))
     anchor = f'<a href="{cells.escape(url)}" target="_blank" rel="noopener noreferrer">{cells.escape(row.waybill)}</a>'
     return cells.two_lines(SafeString(anchor), courier_name(row.courier))
+
+
+def _sent_how_cell(group: Group, line: Any) -> str:
+    """송장, or the way in which it left without one."""
+    return _waybill_cell(group, line) if group.record.waybill else cells.text(_METHOD[group.record.method])
 
 
 class EntryCells:
@@ -279,6 +286,7 @@ SENT_BY = ListColumn(
     "waybill", "택배사 / 송장", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16,
     more=(ListColumn("courier", "택배사", lambda g, _: "", lambda g, _: courier_name(g.record.courier), width=12),),
 )  # fmt: skip
+SENT_HOW = replace(SENT_BY, cell=_sent_how_cell)
 STATE = ListColumn(
     "state", "상태", _state_cell, lambda g, line: shown_state(line)[1], per_line=True, css="nowrap", width=12
 )
@@ -309,6 +317,11 @@ SCANNED = ListColumn(
     "scanned", "집하", lambda g, _: _when(g.record.first_scan_at, g), lambda g, _: g.record.first_scan_at,
     kind=Kind.DATETIME, css="nowrap", width=19,
 )  # fmt: skip
+LEFT = ListColumn(
+    "passed", "배송시작", lambda g, _: _when(g.record.shipped_at, g), lambda g, _: g.record.shipped_at,
+    kind=Kind.DATETIME, css="nowrap", width=19, visible=False,
+)  # fmt: skip
+SCANNED_BESIDE = replace(SCANNED, visible=False)
 CONFIRM_BY = ListColumn(
     "confirm_by", "구매확정 예정", lambda g, _: _when(g.record.confirm_by, g), lambda g, _: g.record.confirm_by,
     kind=Kind.DATETIME, css="nowrap", width=19,

@@ -95,7 +95,7 @@ class Shipment(TimeStamped):
                 fields=["-delivered_at", "-id"],
                 name="shipment_delivered",
                 condition=Q(step="DELIVERED"),
-                include=["delivered_by", "confirm_by", "line_count"],
+                include=["delivered_by", "confirm_by", "tracking_failed", "line_count"],
             ),
         ]
 
