@@ -74,7 +74,7 @@ class ShippingPanel(Panel):
 
 def _list_url(shipment: Shipment) -> str:
     """목록 주소 on which the shipment stands alone, with every act on it; empty when no list shows it."""
-    page = _LISTS.get(shipment.step)
+    page = _LISTS.get(ShipmentStep(shipment.step))
     return f"{lists.page(page).url}?period=all&q={shipment.number}" if page else ""
 
 
