@@ -197,6 +197,13 @@ class BulkAction(Act):
         """
         return base is self.model
 
+    def fits(self, row: Any) -> bool:
+        """맞는 대상: whether the act makes sense for a loaded target row in one of its states.
+
+        A screen of a single thing offers no other acts; lists offer them all, and the preview tells the reasons.
+        """
+        return True
+
     def targets(self, base_ids: Collection[int], page: ActPage) -> dict[int, tuple[int, int]]:
         """대상: target rows of base rows as {target id: (base id, version)}; unless overridden the base rows."""
         rows = self.model._default_manager.filter(pk__in=base_ids).values_list("pk", "version")

@@ -10,6 +10,7 @@ once, before any form of ours is imported. A field that knows better still says 
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, MinLengthValidator
 from django.forms.formsets import BaseFormSet
 
 from core.text import BROKEN, REPLACED
@@ -17,6 +18,8 @@ from core.text import BROKEN, REPLACED
 CHOICE = "고를 수 없는 값입니다. 목록에 있는 값에서 다시 고르세요."
 STALE = "화면이 오래되었거나 화면에 든 값이 바뀌었습니다. 화면을 새로 고치고 다시 입력해 주세요."
 """What is wrong with a hidden input: people can neither see nor correct it."""
+TOO_LONG = "%(limit_value)d자까지 입력할 수 있습니다. 지금은 %(show_value)d자입니다."
+TOO_SHORT = "%(limit_value)d자 이상 입력하세요. 지금은 %(show_value)d자입니다."
 
 _CHOICES = (forms.ChoiceField, forms.MultipleChoiceField, forms.ModelChoiceField, forms.ModelMultipleChoiceField)
 
@@ -30,6 +33,7 @@ def use_our_words() -> None:
         **BaseFormSet.default_error_messages,
         "missing_management_form": STALE,
     }
+    MaxLengthValidator.message, MinLengthValidator.message = TOO_LONG, TOO_SHORT  # type: ignore[assignment]
     # Those with validators of their own do not have the ones of CharField.
     for text in (forms.CharField, forms.EmailField, forms.SlugField, forms.URLField):
         text.default_validators = [*text.default_validators, whole_text]

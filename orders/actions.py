@@ -19,9 +19,10 @@ from orders import events
 from orders.forms import DelayForm, HoldForm, ReasonForm
 from orders.models import Order, OrderLine
 from orders.services import before, changes, locks, progress
-from orders.states import ConfirmedBy, LineState
+from orders.states import LOCK_BIT, ConfirmedBy, LineState, LockKind
 
 S = LineState
+HELD = LOCK_BIT[LockKind.HOLD]
 UNDO_REASON = "되돌리기"
 BEFORE_REASON = "확인 전"
 """Stands in a preview for the reason that nobody has typed yet."""
@@ -84,6 +85,9 @@ class Acknowledge(LineAction):
     states = (S.PREPARING,)
     style = SECONDARY
 
+    def fits(self, row: Any) -> bool:
+        return row.acknowledged_at is None
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return progress.acknowledge(line_ids=ids, actor=actor, at=at, batch=batch)
 
@@ -99,6 +103,9 @@ class Hold(LineAction):
     is_undoable = True
     hotkey = "H"
 
+    def fits(self, row: Any) -> bool:
+        return not row.open_locks & HELD
+
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str, until: date | None = None
     ) -> Outcome:
@@ -113,9 +120,13 @@ class ReleaseHold(LineAction):
     """보류 해제: lets held lines go on where they stood."""
 
     name, label, permission = "release-hold", "보류 해제", "orders.hold"
+    thing, verb = "보류", "해제"
     states = (S.PREPARING, S.READY)
     style = MORE
     is_undoable = True
+
+    def fits(self, row: Any) -> bool:
+        return bool(row.open_locks & HELD)
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return locks.release_hold(line_ids=ids, actor=actor, at=at, batch=batch)
@@ -129,6 +140,7 @@ class NotifyDelay(LineAction):
     """발송지연 안내: once per line, at most 90 days ahead; the buyer is told."""
 
     name, label, permission = "notify-delay", "발송지연 안내", "orders.delay"
+    thing, verb = "발송지연", "안내"
     states = (S.PREPARING, S.READY)
     form_class = DelayForm
     style = MORE

@@ -15,6 +15,7 @@ from orders.states import (
     BIT_CLAIM,
     BIT_UNMAPPED,
     CANCELED_CODE,
+    CLOSED,
     CODE,
     CSS,
     LOCK_BIT,
@@ -111,7 +112,6 @@ _LABEL = {state.value: state.label for state in LineState}
 _CSS = {state.value: css for state, css in CSS.items()}
 _CODE = {state.value: code for state, code in CODE.items()}
 _PAYMENT = dict(PaymentMethod.choices)
-_DELIVERY = dict(DeliveryMethod.choices)
 _ZONE = {zone.value: zone.label for zone in RemoteZone}
 REMOTE = frozenset({RemoteZone.JEJU.value, RemoteZone.ISLAND.value})
 _CONFIRMED_BY = dict(ConfirmedBy.choices)
@@ -188,6 +188,12 @@ def order_tags(group: Group) -> list[cells.Tag]:
     return found
 
 
+def methods_text(lines: Iterable[Any], *, ordered: str) -> str:
+    """배송방법 in which lines leave, several with dots; 배송방법 변경 may have parted it from what was ordered."""
+    chosen = {line.delivery_method for line in lines if line.state not in CLOSED} or {ordered}
+    return "·".join(label for value, label in DeliveryMethod.choices if value in chosen)
+
+
 def zone_text(row: Any) -> str:
     """권역 of a row; empty on the mainland and for what came in before there were zones."""
     return _ZONE[row.remote_zone] if row.remote_zone in REMOTE else ""
@@ -228,6 +234,10 @@ def _stage_cell(group: Group, line: Any) -> str:
     states = {shown_state(one) for one in (*group.lines, *group.elsewhere) if one.state == stage}
     css, label = states.pop() if len(states) == 1 else (_CSS[stage], _LABEL[stage])
     return cells.joined((cells.badge(css, label), cells.two_lines("", roll_up_text(group))))
+
+
+def _methods(group: Group) -> str:
+    return methods_text((*group.lines, *group.elsewhere), ordered=group.record.delivery_method)
 
 
 def _stock_cell(group: Group, line: LineRecord) -> str:
@@ -326,9 +336,13 @@ ACKNOWLEDGED = ListColumn(
     lambda g, line: line.acknowledged_at, per_line=True, kind=Kind.DATETIME, css="nowrap", width=19,
 )  # fmt: skip
 DELIVERY = ListColumn(
-    "delivery", "배송방법", lambda g, _: cells.text(_DELIVERY[g.record.delivery_method]),
-    lambda g, _: _DELIVERY[g.record.delivery_method], visible=False, css="nowrap",
-)  # fmt: skip
+    "delivery",
+    "배송방법",
+    lambda g, _: cells.text(_methods(g)),
+    lambda g, _: _methods(g),
+    visible=False,
+    css="nowrap",
+)
 ZONE = ListColumn(
     "zone", "도서산간", lambda g, _: cells.text(zone_text(g.record)), lambda g, _: zone_text(g.record),
     visible=False, css="nowrap",

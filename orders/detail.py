@@ -15,20 +15,13 @@ from core.lists import Button
 from core.panels import draw
 from orders.columns import order_url, shown_state
 from orders.models import Order, OrderLine
-from orders.states import LOCK_BIT, LineState, LockKind
+from orders.states import LineState
 from orders.why import why_order
 
 MOST_IN_BAR = 3
 """Buttons that stand in the bar beside the first; the others are under 더 보기."""
 BESIDE = frozenset({"recipient", "history", "memo"})
 """Boxes in the right column of the full page."""
-HELD = LOCK_BIT[LockKind.HOLD]
-FITS = {
-    "acknowledge": lambda line: line.acknowledged_at is None,
-    "hold": lambda line: not line.open_locks & HELD,
-    "release-hold": lambda line: line.open_locks & HELD,
-}
-"""Acts that only some lines of their states need: shown when one of them does."""
 
 
 def find_order(number: str) -> Order:
@@ -74,11 +67,15 @@ def badges_of(lines: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def buttons_of(lines: Sequence[Any], user: Any) -> list[Button]:
-    """처리 단추: one primary, a few beside it, the others under 더 보기, the destructive last."""
+    """처리 단추: one primary, a few beside it, the others under 더 보기, the destructive last.
+
+    Where the usual next step does not fit (방문수령), the one that does takes its place.
+    """
     acts = [act for act in actions_for(Order, {line.state for line in lines}, user) if _fits(act, lines)]
+    main = None if any(act.style == PRIMARY for act in acts) else next(filter(_goes_on, acts), None)
     found, primaries, beside = [], 0, 0
     for act in acts:
-        style = act.style
+        style = PRIMARY if act is main else act.style
         if style == PRIMARY:
             primaries += 1
             style = PRIMARY if primaries == 1 else SECONDARY
@@ -86,12 +83,15 @@ def buttons_of(lines: Sequence[Any], user: Any) -> list[Button]:
             beside += 1
             style = SECONDARY if beside <= MOST_IN_BAR else MORE
         found.append(Button(act.name, act.label, style, hotkey=act.hotkey if style in {PRIMARY, SECONDARY} else ""))
-    return sorted(found, key=lambda button: button.style == DANGER)
+    return sorted(found, key=lambda button: (button.style == DANGER, button.style != PRIMARY))
+
+
+def _goes_on(act: BulkAction) -> bool:
+    return act.style == MORE and bool(act.becomes) and not act.is_destructive
 
 
 def _fits(act: BulkAction, lines: Sequence[Any]) -> bool:
-    fits = FITS.get(act.name)
-    return fits is None or any(fits(line) for line in lines if line.state in act.states)
+    return any(act.fits(line) for line in lines if line.state in act.states)
 
 
 def family_of(order: Order) -> list[Order]:

@@ -244,7 +244,6 @@ class OrderListPage(OrderRowsPage):
         columns.STAGE,
         columns.DELIVERY,
         columns.ZONE,
-        columns.ZONE,
         columns.NOTE,
         columns.TAGS,
     )
@@ -295,7 +294,6 @@ class PreparingPage(OrderStepPage):
         columns.PRICE,
         columns.AMOUNT,
         columns.DELIVERY,
-        columns.ZONE,
         columns.ZONE,
         columns.NOTE,
         columns.TAGS,

@@ -13,11 +13,12 @@ from accounts.services import record_access
 from core.calendar import due_date, short
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
-from orders.columns import shown_code, shown_state, zone_text
+from core.phones import is_safe_number
+from orders.columns import methods_text, shown_code, shown_state, zone_text
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import address_is_final
-from orders.states import LOCKS, WITHOUT_BENEFITS, DeliveryMethod, LineState
+from orders.states import LOCKS, WITHOUT_BENEFITS, LineState
 from orders.timeline import timeline
 from orders.why import why_line, why_order
 
@@ -99,10 +100,11 @@ class RecipientPanel(Panel):
             "name": order.recipient_name if is_clear else mask_name(order.recipient_name),
             "buyer": mask_name(order.buyer_name) if order.buyer_name != order.recipient_name else "",
             "phone": mask_phone(order.recipient_phone),
+            "is_safe_number": is_safe_number(order.recipient_phone),
             "zip_code": order.zip_code,
             "address": address if is_clear else mask_address(address),
             "note": mask_text(order.delivery_note),
-            "method": DeliveryMethod(order.delivery_method).label,
+            "method": methods_text(order.detail_lines, ordered=order.delivery_method),
             "zone": _zone(order),
             "may_reveal": request.user.has_perm("orders.reveal"),  # type: ignore[union-attr]
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]

@@ -111,9 +111,11 @@ def _ready(line: Any) -> str:
 
 
 def _shipping(line: Any) -> str:
+    if line.delivery_method == DeliveryMethod.VISIT:
+        return "고객이 찾으러 오기를 기다립니다. 수령 코드나 이름을 확인하고 수령 확인을 하세요."
     if line.delivery_method not in TRACKED:
         method = DeliveryMethod(line.delivery_method).label
-        return f"{josa(method, '으로/로')} 보냈습니다. 전달을 확인하면 배송완료 처리를 하세요."
+        return f"{josa(method, '으로/로')} 보냈습니다. 전달을 확인하면 전달 완료를 누르세요."
     if line.picked_up_at is None:
         return "출고했지만 택배사가 아직 집하하지 않았습니다."
     return "택배사가 배송하고 있습니다. 배송이 끝나면 자동으로 배송완료가 됩니다."

@@ -3,19 +3,28 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from core.lists import Choices, Condition, ListFilterSet
-from orders.filters import channel_choices, order_conditions
-from orders.states import DeliveryMethod, RemoteZone
+from orders.filters import channel_choices
+from orders.states import DeliveredBy, DeliveryMethod, RemoteZone
 from shipping.couriers import COURIERS
-from shipping.models import ShipmentLine, WaybillFileItem
+from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, WaybillFileItem
+from shipping.states import ParcelState
 
 
 def shipment_conditions() -> dict[str, tuple[str, Any]]:
-    """배송건 표시 조건: those of orders, with the deadline of the shipment itself."""
-    found = order_conditions("order__")
-    return {key: found[key] for key in ("held", "claim", "memo")}
+    """배송건 표시 조건: what stands in its own 표시, not in that of another shipment of the order."""
+    members = Shipment.objects.filter(merged_into=OuterRef("pk"))
+    unprinted = Parcel.objects.filter(shipment=OuterRef("pk"), state=ParcelState.NUMBERED)
+    return {
+        "held": ("보류", Q(is_held=True)),
+        "claim": ("취소 신청", Q(has_claim=True)),
+        "memo": ("메모 있음", Q(order__has_memo=True)),
+        "unprinted": ("송장 출력 전", Q(step=ShipmentStep.READY) & Exists(unprinted)),
+        "boxes": ("상자 여러 개", Q(parcel_count__gt=1)),
+        "merged": ("합포장", Q(Exists(members))),
+    }
 
 
 def every_courier() -> list[tuple[str, str]]:
@@ -47,3 +56,9 @@ class ShipmentFilter(ListFilterSet):
         return shipments.filter(
             Exists(items.filter(line__variant__sku=code)) | Exists(items.filter(line__variant__product__code=code))
         )
+
+
+class DeliveredFilter(ShipmentFilter):
+    """배송완료 상세조건: by whose word it arrived."""
+
+    by = Choices(label="확인 구분", field_name="delivered_by", choices=DeliveredBy.choices)

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from core.calendar import short
+from core.lists import lists
 from core.panels import Panel, register
 from shipping.columns.exceptions import exception_url, next_act
 from shipping.columns.shipments import courier_name
@@ -22,6 +23,7 @@ from shipping.states import TRACKED, DeliveryMethod, ExceptionKind, ParcelState,
 SHOWN_EVENTS = 20
 WAITING = frozenset({ParcelState.NUMBERED, ParcelState.PRINTED})
 UNKNOWN_TIME = " (시간 미상)"
+_LISTS = {ShipmentStep.READY: "ready", ShipmentStep.SHIPPING: "shipping", ShipmentStep.DELIVERED: "delivered"}
 
 
 @register
@@ -59,7 +61,8 @@ class ShippingPanel(Panel):
                     "is_closed": shipment.step == ShipmentStep.CLOSED,
                     "into": shipment.merged_into.number if shipment.merged_into_id and shipment.merged_into else "",
                     "handover": handed.get(shipment.pk, []),
-                    "rider_link": request.build_absolute_uri(riders[shipment.pk]) if shipment.pk in riders else "",
+                    "rider_link": riders.get(shipment.pk, ""),
+                    "list_url": _list_url(shipment),
                     "is_tracked": shipment.method in TRACKED,
                     "others": others.get(shipment.pk, []),
                     "link": links.get(shipment.pk, ""),
@@ -71,6 +74,12 @@ class ShippingPanel(Panel):
                 for shipment in shipments
             ]
         }
+
+
+def _list_url(shipment: Shipment) -> str:
+    """목록 주소 on which the shipment stands alone, with every act on it; empty when no list shows it."""
+    page = _LISTS.get(ShipmentStep(shipment.step))
+    return f"{lists.page(page).url}?period=all&q={shipment.number}" if page else ""
 
 
 def _others(shipments: list[Shipment], order: Any) -> dict[int, list[str]]:

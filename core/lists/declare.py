@@ -70,6 +70,7 @@ class ListTab:
     """하위 상태 탭: `where` is a condition on the base table, or makes one for an instant; None means all rows.
 
     `states` are those that its rows stand in, when they are fewer than the list's: the bar offers acts on them only.
+    `main` is the act that comes first there instead of the list's own.
     """
 
     key: str
@@ -77,6 +78,7 @@ class ListTab:
     where: Q | Callable[[datetime], Q] | None = None
     after: str = ""
     states: frozenset[str] = frozenset()
+    main: str = ""
 
     @classmethod
     def of(cls, key: str, label: str, *states: str, where: Q | None = None) -> "ListTab":
@@ -137,8 +139,8 @@ class Extension:
 
 def placed(own: Iterable[Any], added: Iterable[Any]) -> tuple[Any, ...]:
     """순서: the declared items with the added ones behind the item that each names in `after`, else at the end."""
-    items = list(own)
-    for item in added:
+    items: list[Any] = []
+    for item in (*own, *added):
         keys = [one.key for one in items]
         if item.key in keys:
             raise ValueError(f"{item.key} is declared twice")

@@ -57,6 +57,16 @@ class Moved:
     note: str
 
 
+def _led(buttons: list[Button], main: str) -> list[Button]:
+    """앞세운 단추: the main act of a tab in the place and under the key of the list's own, which steps back."""
+    if main not in {one.name for one in buttons}:
+        return buttons
+    keys = [one.hotkey for one in buttons if one.style == PRIMARY]
+    led = [one._replace(style=MORE, hotkey="") if one.style == PRIMARY else one for one in buttons]
+    led = [one._replace(style=PRIMARY, hotkey=keys[0] if keys else "") if one.name == main else one for one in led]
+    return sorted(led, key=lambda one: one.style != PRIMARY)
+
+
 def _placed(buttons: list[Button]) -> list[Button]:
     """단추 자리: one main button or none, and no more in the bar than fit beside the tools; the rest under 더 보기."""
     if sum(one.style == PRIMARY for one in buttons) > 1:
@@ -198,12 +208,11 @@ class ListPage(ABC):
         states = (self.tab(tab).states if tab else None) or self.states
         if user is None or not states:
             return []
-        return _placed(
-            [
-                Button(action.name, action.label, action.style, hotkey=action.hotkey)
-                for action in actions_for(self.model, states, user)
-            ]
-        )
+        buttons = [
+            Button(action.name, action.label, action.style, hotkey=action.hotkey)
+            for action in actions_for(self.model, states, user)
+        ]
+        return _placed(_led(buttons, self.tab(tab).main if tab else ""))
 
     # What bulk acts ask of a page (core.actions.ActPage)
 

@@ -34,6 +34,9 @@ class TellReady(LineAction):
     undo_data: ClassVar[dict[str, Any]] = UNDO
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_SHIPPED,)
 
+    def fits(self, row: Any) -> bool:
+        return bool(row.delivery_method == DeliveryMethod.VISIT)
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return dispatching.make_pickup_ready(line_ids=ids, actor=actor, at=at, batch=batch)
 
@@ -66,6 +69,7 @@ class RegisterRider(ShipmentAction):
     """배차 등록: who carries shipments of 퀵 or 직접전달; a rider's link of before ends."""
 
     name, label, permission = "register-rider", "배차 등록", "shipping.ship"
+    thing, verb = "배차", "등록"
     states = (S.READY, S.SHIPPING)
     form_class = RiderForm
     style = MORE
@@ -94,6 +98,9 @@ class HandOver(LineAction):
     undo_data: ClassVar[dict[str, Any]] = UNDO
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_DELIVERED,)
 
+    def fits(self, row: Any) -> bool:
+        return row.delivery_method in {DeliveryMethod.QUICK, DeliveryMethod.DIRECT}
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, memo: str) -> Outcome:
         return ending.hand_over(line_ids=ids, memo=memo, actor=actor, at=at, batch=batch)
 
@@ -116,6 +123,9 @@ class Receive(LineAction):
     undo_data: ClassVar[dict[str, Any]] = UNDO
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_DELIVERED,)
 
+    def fits(self, row: Any) -> bool:
+        return bool(row.delivery_method == DeliveryMethod.VISIT)
+
     def check(self, form: Any, ids: Collection[int]) -> None:
         if form.cleaned_data.get("code") and len(set(shipment_of(ids).values())) > 1:
             form.add_error("code", ending.ONE_BY_ONE)
@@ -132,6 +142,7 @@ class ChangeMethod(ShipmentAction):
     """배송방법 변경: shipments that wait without a number leave in another way."""
 
     name, label, permission = "change-method", "배송방법 변경", "orders.prepare"
+    thing, verb = "배송방법", "변경"
     states = (S.READY, S.SHIPPING)
     form_class = MethodForm
     style = MORE

@@ -9,6 +9,7 @@ from core.failpoints import failpoint
 from core.state import Outcome, is_preview
 from orders.actions import UNDO_REASON, LineAction, Reasoned
 from orders.models import OrderLine
+from orders.states import TRACKED
 from shipping.actions.base import S, ShipmentAction, shipment_of
 from shipping.forms.couriers import ForcedWaybillForm
 from shipping.forms.issuing import IssueForm
@@ -26,11 +27,15 @@ class RegisterWaybill(LineAction):
     """송장 등록: the numbers that were typed into the list become parcels; the shipments wait for the courier."""
 
     name, label, permission = "register-waybill", "송장 등록", "shipping.register_waybill"
+    thing, verb = "송장번호", "등록"
     states = (S.READY,)
     is_whole = True
     style = SECONDARY
     is_undoable = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
+
+    def fits(self, row: Any) -> bool:
+        return row.delivery_method in TRACKED
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         owner = shipment_of(ids)
@@ -58,11 +63,15 @@ class ForceWaybill(LineAction):
     """규칙과 다른 송장 등록: a number whose length or check digit the rule blocks, with the reason of a manager."""
 
     name, label, permission = "force-waybill", "규칙과 다른 송장 등록", "shipping.force_waybill"
+    thing, verb = "송장번호", "등록"
     states = (S.READY,)
     is_whole = True
     style = MORE
     form_class = ForcedWaybillForm
     preview_data: ClassVar[dict[str, Any]] = {"courier": "", "waybill": "", "reason": ""}
+
+    def fits(self, row: Any) -> bool:
+        return row.delivery_method in TRACKED
 
     def check(self, form: Any, ids: Collection[int]) -> None:
         if len(set(shipment_of(ids).values())) > 1:
@@ -119,10 +128,14 @@ class VoidWaybill(Reasoned, LineAction):
     """송장 삭제, with a reason; the number is not used again."""
 
     name, label, permission = "void-waybill", "송장 삭제", "shipping.register_waybill"
+    thing, verb = "송장번호", "삭제"
     states = (S.READY,)
     is_whole = True
     style = MORE
     is_destructive = True
+
+    def fits(self, row: Any) -> bool:
+        return row.standby_at is not None
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return waybills.void_waybills(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

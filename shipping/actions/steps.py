@@ -9,8 +9,10 @@ from core.events import EventKind
 from core.state import Outcome
 from orders import events
 from orders.actions import UNDO_REASON, LineAction, Reasoned
+from orders.states import DeliveryMethod
 from shipping.actions.base import S
 from shipping.services import shipments
+from shipping.services.riders import HANDED
 
 
 @register
@@ -63,6 +65,9 @@ class Ship(LineAction):
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_SHIPPED,)
     hotkey = "S"
 
+    def fits(self, row: Any) -> bool:
+        return bool(row.delivery_method != DeliveryMethod.VISIT)
+
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
         return shipments.ship(line_ids=ids, actor=actor, at=at, batch=batch)
 
@@ -104,6 +109,9 @@ class Deliver(Reasoned, LineAction):
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_DELIVERED,)
     hotkey = "S"
+
+    def fits(self, row: Any) -> bool:
+        return row.delivery_method not in HANDED
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return shipments.deliver_by_hand(line_ids=ids, actor=actor, at=at, reason=reason, batch=batch)

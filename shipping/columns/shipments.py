@@ -195,6 +195,11 @@ def _waybill_cell(group: Group, line: Any) -> str:
     return cells.two_lines(SafeString(anchor), courier_name(row.courier))
 
 
+def _sent_how_cell(group: Group, line: Any) -> str:
+    """송장, or the way in which it left without one."""
+    return _waybill_cell(group, line) if group.record.waybill else cells.text(_METHOD[group.record.method])
+
+
 class EntryCells:
     """송장 입력칸: courier and number of one shipment, with what a colleague typed and did not register yet."""
 
@@ -283,6 +288,7 @@ SENT_BY = ListColumn(
     "waybill", "택배사 / 송장", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16,
     more=(ListColumn("courier", "택배사", lambda g, _: "", lambda g, _: courier_name(g.record.courier), width=12),),
 )  # fmt: skip
+SENT_HOW = replace(SENT_BY, cell=_sent_how_cell)
 STATE = ListColumn(
     "state", "상태", _state_cell, lambda g, line: shown_state(line)[1], per_line=True, css="nowrap", width=12
 )
@@ -313,6 +319,11 @@ SCANNED = ListColumn(
     "scanned", "집하", lambda g, _: _when(g.record.first_scan_at, g), lambda g, _: g.record.first_scan_at,
     kind=Kind.DATETIME, css="nowrap", width=19,
 )  # fmt: skip
+LEFT = ListColumn(
+    "passed", "배송시작", lambda g, _: _when(g.record.shipped_at, g), lambda g, _: g.record.shipped_at,
+    kind=Kind.DATETIME, css="nowrap", width=19, visible=False,
+)  # fmt: skip
+SCANNED_BESIDE = replace(SCANNED, visible=False)
 CONFIRM_BY = ListColumn(
     "confirm_by", "구매확정 예정", lambda g, _: _when(g.record.confirm_by, g), lambda g, _: g.record.confirm_by,
     kind=Kind.DATETIME, css="nowrap", width=19,

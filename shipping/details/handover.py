@@ -8,8 +8,10 @@ from django.urls import reverse
 from accounts.access import staff_of
 from core.calendar import short
 from core.masking import mask_name, mask_phone
+from core.settings_registry import get_setting
 from orders.states import DeliveryMethod
 from shipping.models import Handover, Shipment, ShipmentStep
+from shipping.options import PUBLIC_URL
 from shipping.services.handover.ending import MOST_TRIES
 from shipping.services.riders import HANDED
 from shipping.services.seals import link_token
@@ -25,12 +27,17 @@ def handovers(shipments: Sequence[Shipment]) -> dict[int, list[tuple[str, str]]]
 
 
 def rider_links(shipments: Sequence[Shipment], *, request: HttpRequest) -> dict[int, str]:
-    """기사 링크 by shipment of 퀵 in 배송중 that a person may hand on; the address without the host."""
+    """기사 링크 by shipment of 퀵 in 배송중 that a person may hand on.
+
+    Riders reach the shop where its buyers do; without 고객용 주소 it is the address that the person has opened.
+    """
     mine = [one.pk for one in shipments if one.method == DeliveryMethod.QUICK and one.step == ShipmentStep.SHIPPING]
     if not mine or not staff_of(request).has_perm("shipping.ship"):
         return {}
     rows = Handover.objects.filter(pk__in=mine, link_used_at=None)
-    return {row.pk: reverse("shipping:rider", args=[link_token(row)]) for row in rows}
+    links = {row.pk: reverse("shipping:rider", args=[link_token(row)]) for row in rows}
+    base = str(get_setting(PUBLIC_URL.key)).rstrip("/") if links else ""
+    return {pk: base + path if base else request.build_absolute_uri(path) for pk, path in links.items()}
 
 
 def _facts(row: Handover, shipment: Shipment) -> list[tuple[str, str]]:

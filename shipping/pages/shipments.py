@@ -20,7 +20,6 @@ from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
 from shipping.columns import shipments as columns
 from shipping.columns.shipments import (
-    DOUBT,
     FAILED_STAGES,
     SHIPMENT_PATHS,
     STILL,
@@ -28,7 +27,7 @@ from shipping.columns.shipments import (
     ShipmentRecord,
     courier_choices,
 )
-from shipping.filters import ShipmentFilter
+from shipping.filters import DeliveredFilter, ShipmentFilter
 from shipping.models import AccountState, CourierContract, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.search import shipment_arms
 from shipping.services.handover.timers import REMINDERS
@@ -53,6 +52,7 @@ PAID_AT = DateBasis("결제일", "paid_at")
 ORDERED_AT = DateBasis("주문일", "order__ordered_at")
 SHIP_BY = DateBasis("발송기한", "ship_by")
 SHIPPED_AT = DateBasis("배송시작일", "shipped_at")
+SCANNED_AT = DateBasis("집하일", "first_scan_at")
 DELIVERED_AT = DateBasis("배송완료일", "delivered_at")
 
 
@@ -246,7 +246,9 @@ class ShippingPage(ShipmentPage):
         "last_event_at": Sort("무변동 오래된순", ("last_event_at",), nullable=True),
         "-last_event_at": Sort("최근 변동순", ("-last_event_at",), nullable=True),
     }
-    bases: ClassVar[dict[str, DateBasis]] = {"shipped": SHIPPED_AT, "paid": PAID_AT, "ordered": ORDERED_AT}
+    bases: ClassVar[dict[str, DateBasis]] = {
+        "shipped": SHIPPED_AT, "scanned": SCANNED_AT, "paid": PAID_AT, "ordered": ORDERED_AT,
+    }  # fmt: skip
     tabs = (
         ALL_TAB,
         ListTab("waiting", "집하 대기", Q(first_scan_at__isnull=True, stage__in=BEFORE_SCAN, method__in=TRACKED)),
@@ -254,9 +256,9 @@ class ShippingPage(ShipmentPage):
         ListTab("out", "배달 출발", Q(stage=T.OUT_FOR_DELIVERY)),
         ListTab("failed", "배달 실패", Q(stage__in=FAILED_STAGES)),
         ListTab("still", "24시간 무변동", _still),
-        ListTab("visit", "방문수령", Q(method=DeliveryMethod.VISIT)),
-        ListTab("unfetched", "7일 미수령", _unfetched),
-        ListTab("handed", "퀵·직접전달", Q(method__in=(DeliveryMethod.QUICK, DeliveryMethod.DIRECT))),
+        ListTab("visit", "방문수령", Q(method=DeliveryMethod.VISIT), main="receive"),
+        ListTab("unfetched", "7일 미수령", _unfetched, main="receive"),
+        ListTab("handed", "퀵·직접전달", Q(method__in=(DeliveryMethod.QUICK, DeliveryMethod.DIRECT)), main="hand-over"),
         ListTab("error", "추적 오류", Q(tracking_failed=True) | Q(stage=T.CANCELLED)),
     )
     columns = (
@@ -288,16 +290,19 @@ class DeliveredPage(ShipmentPage):
     name, title, url = "delivered", "배송완료 관리", "/orders/delivered/"
     subtitle = "배송완료를 확인하고 구매확정을 기다립니다"
     step, state = ShipmentStep.DELIVERED, LineState.DELIVERED
+    filterset_class = DeliveredFilter
     counted_by = ("delivered_by", "tracking_failed")
     sorts: ClassVar[dict[str, Sort]] = {
         "-delivered_at": Sort("완료일 최신순", ("-delivered_at",), nullable=True),
         "delivered_at": Sort("완료일 오래된순", ("delivered_at",), nullable=True),
     }
-    bases: ClassVar[dict[str, DateBasis]] = {"delivered": DELIVERED_AT, "shipped": SHIPPED_AT, "ordered": ORDERED_AT}
+    bases: ClassVar[dict[str, DateBasis]] = {
+        "delivered": DELIVERED_AT, "shipped": SHIPPED_AT, "scanned": SCANNED_AT, "paid": PAID_AT, "ordered": ORDERED_AT,
+    }  # fmt: skip
     tabs = (
         ALL_TAB,
         ListTab("presumed", "추정 완료", Q(delivered_by=DeliveredBy.DAYS)),
-        ListTab("doubt", DOUBT, Q(tracking_failed=True)),
+        ListTab("disputed", "분쟁", Q(tracking_failed=True)),
         ListTab("soon", "구매확정 임박", _confirms_soon),
     )
     columns = (
@@ -307,7 +312,10 @@ class DeliveredPage(ShipmentPage):
         order_columns.PHONE,
         order_columns.PRODUCT,
         order_columns.QUANTITY,
-        columns.SENT_BY,
+        replace(columns.METHOD, visible=False),
+        columns.SENT_HOW,
+        columns.LEFT,
+        columns.SCANNED_BESIDE,
         columns.DELIVERED,
         columns.PROOF,
         columns.CONFIRM_BY,

@@ -3,7 +3,10 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db.models import Q
+
 from core.events import record
+from core.lookups import Among
 from core.settings_registry import get_setting
 from core.state import Change, Outcome
 from shipping.models import Handover, Shipment
@@ -33,6 +36,18 @@ def begin(shipments: Iterable[Shipment], *, actor: Any) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def renew(shipments: Iterable[Shipment]) -> None:
+    """새 출발: what leaves once more gets another code or link where the one before was used up or closed.
+
+    The news of leaving carries the new one; whoever was registered as its rider stays.
+    """
+    mine = [one.pk for one in shipments if one.method in HANDED]
+    spent = Handover.objects.filter(Among("shipment_id", mine)).filter(Q(tries__gt=0) | Q(link_used_at__isnull=False))
+    for row in spent.order_by("pk") if mine else ():
+        row.seal, row.tries, row.link_used_at, row.received_by = new_seal(), 0, None, ""
+        row.save(update_fields=["seal", "tries", "link_used_at", "received_by", "updated_at"])
 
 
 def wrong_method(shipment: Shipment, wanted: Collection[str]) -> str:

@@ -28,7 +28,7 @@ from orders.services.locking import locked_lines
 from orders.services.locks import release_lock
 from orders.states import CLOSED, LOCK_BIT, DeliveredBy, LockKind
 from shipping import events
-from shipping.models import Parcel, Shipment, ShipmentLine, WaybillDraft
+from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import NewShipment, close_empty, create_shipments, roll_up_shipments, shipments_of_lines
 from shipping.services import riders
@@ -36,6 +36,7 @@ from shipping.services.polling import polls
 from shipping.states import DeliveryMethod, ParcelState
 
 BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
+BY_CODE_OR_NAME = "방문수령은 '수령 확인'으로 끝냅니다. 고객의 수령 코드나 받은 사람의 이름을 확인하세요."
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 
 
@@ -198,7 +199,10 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
         handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
         record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
         _keep_recipients(shipped)
-        riders.begin([rows.shipments[pk] for pk in sorted(shipped)], actor=actor)
+        leaving = [rows.shipments[pk] for pk in sorted(shipped)]
+        riders.begin(leaving, actor=actor)
+        if not put_back:
+            riders.renew(leaving)
         polls.start(parcels=handed.moved, at=at)
         _deliver_at_once(rows, outcome, **facts)
     return outcome
@@ -280,11 +284,23 @@ def unship(
 def deliver_by_hand(
     *, line_ids: Collection[int], actor: Any, at: datetime, reason: str, batch: Job | None = None, source: str = ""
 ) -> Outcome:
-    """배송완료 처리 by staff, with a reason; the only way for the methods without courier (domain.md T13)."""
+    """배송완료 처리 by staff, with a reason (domain.md T13); never of 방문수령, whose proof is a code or a name.
+
+    Source: shipping.md 7.
+    """
     line_ids = lines_of_whole_shipments(line_ids)
     with locked_shipments(line_ids, actor=actor) as rows:
+        waits = [
+            pk
+            for pk, one in rows.shipments.items()
+            if one.method == DeliveryMethod.VISIT and one.step == ShipmentStep.SHIPPING
+        ]
+        refused = {line: BY_CODE_OR_NAME for pk in waits for line in rows.lines_of[pk]}
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source, "reason": reason}
-        return deliver_locked(rows, line_ids=line_ids, by=DeliveredBy.STAFF, **facts)
+        good = [pk for pk in line_ids if pk not in refused]
+        outcome = deliver_locked(rows, line_ids=good, by=DeliveredBy.STAFF, **facts)
+        outcome.refused |= refused
+    return outcome
 
 
 def deliver_locked(rows: Locked, *, line_ids: Collection[int], by: DeliveredBy, at: datetime, **facts: Any) -> Outcome:

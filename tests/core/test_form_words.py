@@ -2,6 +2,7 @@
 
 import pytest
 from django import forms
+from django.core.exceptions import ValidationError
 from django.forms import formset_factory
 
 from accounts.models import User
@@ -39,3 +40,16 @@ def test_hidden_inputs_have_one_sentence():
     assert stale_text(StockFileForm({})) == ""
     formset = formset_factory(Choosing)({"form-TOTAL_FORMS": "x"})
     assert list(formset.non_form_errors()) == [STALE]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("가나다라", "3자까지 입력할 수 있습니다. 지금은 4자입니다."),
+        ("가", "2자 이상 입력하세요. 지금은 1자입니다."),
+    ],
+)
+def test_a_text_of_a_wrong_length_says_how_long_it_may_be(text, said):
+    with pytest.raises(ValidationError) as refused:
+        forms.CharField(min_length=2, max_length=3).clean(text)
+    assert refused.value.messages == [said]

@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 
 from core import cells
 from core.lists import NUMBER, ListColumn, ListTab, SearchArm, lists
+from core.lists.declare import placed
 from core.lists.export import write_export
 from core.lists.presenter import present
 from orders.models import Order, OrderLine, StaffMemo
@@ -106,3 +107,14 @@ def test_names_are_given_once(extended):
     lists.page("orders").forget()
     with pytest.raises(LookupError):
         lists.page("nosuch")
+
+
+def test_no_list_has_a_column_or_tab_twice():
+    for page in lists.pages():
+        assert page.all_columns
+        assert len({one.key for one in page.all_tabs}) == len(page.all_tabs)
+
+
+def test_a_list_that_declares_a_column_twice_does_not_start():
+    with pytest.raises(ValueError, match="memo is declared twice"):
+        placed((MEMO, MEMO), ())

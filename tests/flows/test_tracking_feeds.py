@@ -57,7 +57,7 @@ def test_f18_a_return_after_the_delivery_locks_the_confirmation_and_keeps_the_de
     assert reloaded(shipment).tracking_failed
 
     def doubted():
-        found = lists.page("delivered").query("tab=doubt&period=all", user=None, at=at).rows()
+        found = lists.page("delivered").query("tab=disputed&period=all", user=None, at=at).rows()
         return [(group.record.waybill, [tag.label for tag in shipment_tags(group)]) for group in found]
 
     assert doubted() == [(shipment.waybill, ["배송 확인"])]

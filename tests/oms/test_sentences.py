@@ -61,3 +61,19 @@ def test_an_act_that_changes_a_state_says_which(name):
 def test_what_the_acts_on_money_say(name, will, did):
     act = ACTIONS.get(name)
     assert (f"{act.of('1건')} {act.will()}.", f"{act.of('1건')} {act.did()}.") == (will, did)
+
+
+@pytest.mark.parametrize(
+    ("name", "will", "did"),
+    [
+        ("change-method", "2건의 배송방법을 변경합니다.", "2건의 배송방법을 변경했습니다."),
+        ("register-rider", "2건의 배차를 등록합니다.", "2건의 배차를 등록했습니다."),
+        ("register-waybill", "2건의 송장번호를 등록합니다.", "2건의 송장번호를 등록했습니다."),
+        ("void-waybill", "2건의 송장번호를 삭제합니다.", "2건의 송장번호를 삭제했습니다."),
+        ("release-hold", "2건의 보류를 해제합니다.", "2건의 보류를 해제했습니다."),
+        ("notify-delay", "2건의 발송지연을 안내합니다.", "2건의 발송지연을 안내했습니다."),
+    ],
+)
+def test_what_the_acts_on_shipments_say(name, will, did):
+    act = ACTIONS.get(name)
+    assert (f"{act.of('2건')} {act.will()}.", f"{act.of('2건')} {act.did()}.") == (will, did)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import AccessAction, AccessLog
 from accounts.roles import Role
 from core.masking import mask_name
+from core.phones import normalize_phone
 from orders.models import Order, OrderEvent, OrderLine, StaffMemo
 from orders.services import locks
 from orders.services.changes import add_memo
@@ -51,6 +52,12 @@ def test_names_phones_and_addresses_are_masked(make_order, client):
         assert clear not in shown
     assert mask_name("김수령") in shown
     assert "010-8765-****" in shown
+
+
+@pytest.mark.parametrize(("phone", "marked"), [("0507-1234-5678", 1), ("05071234567", 1), ("010-8765-4321", 0)])
+def test_a_substitute_number_says_that_it_is_one(make_order, client, phone, marked):
+    order = make_order(recipient_phone=normalize_phone(phone))
+    assert body(client.get(url(order))).count(">안심번호<") == marked
 
 
 @pytest.mark.parametrize("role", Role)

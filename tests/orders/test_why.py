@@ -77,7 +77,7 @@ SENTENCES = [
     ),
     (
         line(S.SHIPPING, delivery_method=DeliveryMethod.QUICK),
-        "퀵서비스로 보냈습니다. 전달을 확인하면 배송완료 처리를 하세요.",
+        "퀵서비스로 보냈습니다. 전달을 확인하면 전달 완료를 누르세요.",
         False,
     ),
     (

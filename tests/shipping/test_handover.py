@@ -180,6 +180,51 @@ def test_acts_refuse_the_other_methods_and_change_nothing(sent, make_sent, staff
     assert [proof(one) for one in (quick, visit, parcel)] == [WAITS] * 3
 
 
+def test_what_is_to_be_fetched_needs_its_own_proof_whoever_presses(sent, staff):
+    visit, quick = sent(M.VISIT), sent(M.QUICK)
+    done = shipments.deliver_by_hand(line_ids=ids(visit) + ids(quick), actor=staff, at=NOW, reason="전화 확인")
+    assert done.refused == dict.fromkeys(ids(visit), shipments.BY_CODE_OR_NAME)
+    assert proof(visit) == WAITS
+    assert proof(quick) == {(LineState.DELIVERED, DeliveredBy.STAFF)}
+
+
+@pytest.mark.parametrize(("method", "wait"), [(M.QUICK, 24 * HOUR), (M.DIRECT, 3 * DAY)])
+def test_the_clock_begins_anew_when_somebody_says_that_it_had_not_arrived(method, wait, sent, staff):
+    shipment = sent(method)
+    assert timers.deliver_overdue(at=NOW + wait) == 1
+    back = NOW + wait + HOUR
+    assert shipments.undeliver(line_ids=ids(shipment), actor=staff, at=back, reason="고객이 못 받음").refused == {}
+    assert timers.deliver_overdue(at=back + wait - timedelta(seconds=1)) == 0
+    assert proof(shipment) == WAITS
+    assert timers.deliver_overdue(at=back + wait) == 1
+
+
+def test_what_leaves_once_more_has_a_fresh_code_and_a_fresh_link(sent, staff):
+    visit, quick = sent(M.VISIT), sent(M.QUICK)
+    code = Handover.objects.get(shipment=visit)
+    for _ in range(5):
+        ending.receive(line_ids=ids(visit), code=wrong(code), name="", actor=staff, at=NOW)
+    dispatching.register_rider(shipment_ids=[quick.pk], carried_by="한강퀵", phone="", actor=staff, at=NOW)
+    ending.confirm_by_rider(token=link_token(Handover.objects.get(shipment=quick)), at=NOW)
+    shipments.undeliver(line_ids=ids(quick), actor=staff, at=NOW, reason="다른 곳에 전달")
+    for one in (visit, quick):
+        shipments.unship(line_ids=ids(one), actor=staff, at=NOW + HOUR, reason="다시 보냄")
+    send([visit, quick], at=NOW + 2 * HOUR, actor=staff)
+    after = reloaded(code)
+    assert (after.tries, pickup_code(after) == pickup_code(code)) == (0, False)
+    fresh = Handover.objects.get(shipment=quick)
+    assert (fresh.link_used_at, fresh.carried_by) == (None, "한강퀵")
+    assert not ending.errand(token=link_token(fresh)).is_done
+
+
+def test_a_rider_registered_before_the_dispatch_keeps_the_link(make_shipments, staff):
+    [quick] = make_shipments(method=M.QUICK)
+    dispatching.register_rider(shipment_ids=[quick.pk], carried_by="한강퀵", phone="", actor=staff, at=NOW)
+    token = link_token(Handover.objects.get(shipment=quick))
+    send([quick], actor=staff)
+    assert not ending.errand(token=token).is_done
+
+
 def test_a_link_works_once_and_a_new_rider_ends_the_old_one(sent):
     shipment = sent(M.QUICK)
     old = link_token(Handover.objects.get(shipment=shipment))
@@ -222,7 +267,10 @@ def test_the_public_page_shows_no_person_and_opening_it_changes_nothing(sent, cl
     assert "no-store" in page["Cache-Control"]
     assert proof(shipment) == WAITS
     assert "전달 완료했습니다" in client.post(address).content.decode()
-    assert client.post(address).status_code == 409
+    again_ = client.post(address)
+    assert again_.status_code == 409
+    # Whoever presses twice reads that it is done, not that something went wrong.
+    assert "전달 완료했습니다" in again_.content.decode()
     assert client.get("/rider/1_aaaa/").status_code == 404
 
 

@@ -1,16 +1,21 @@
 """The buttons for what no courier carries, over HTTP: who may press them, what they ask, and the way back."""
 
 import pytest
+from django.test import Client
 
 from accounts.roles import Role
 from channels.services.drafting import delivery_of
+from core.actions import PRIMARY
+from core.settings_registry import set_setting
+from orders.columns import methods_text
+from orders.detail import buttons_of
 from orders.models import OrderLine
 from orders.states import DeliveredBy, DeliveryMethod, LineState
 from shipping.models import Handover, Parcel, Shipment, TrackingPoll
 from shipping.services import shipments
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
-from shipping.services.seals import pickup_code
+from shipping.services.seals import link_token, pickup_code
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
 
@@ -168,3 +173,55 @@ def test_what_waits_stands_in_its_tabs(sign_in, make_shipments):
     assert shown("handed") == {quick.pk}
     assert shown("unfetched") == {visit.pk}  # NOW is long ago
     assert shown("still") == set()
+
+
+def test_the_rider_s_link_begins_where_buyers_reach_the_shop(sign_in, make_shipments, press, staff):
+    [one] = sent(make_shipments(method=M.QUICK))
+    set_setting(key="public_url", value="https://shop.example/", actor=staff, at=NOW)
+    page = sign_in(Role.LOGISTICS).get(f"/orders/{one.order.number}/").content.decode()
+    assert f'data-copy="https://shop.example/rider/{link_token(Handover.objects.get(shipment=one))}/"' in page
+
+
+OFFERED = {
+    M.PARCEL: ("deliver", {"hand-over", "receive"}),
+    M.QUICK: ("hand-over", {"deliver", "receive"}),
+    M.DIRECT: ("hand-over", {"deliver", "receive"}),
+    M.VISIT: ("receive", {"deliver", "hand-over"}),
+}
+
+
+@pytest.mark.parametrize("method", OFFERED)
+def test_the_order_offers_the_end_of_its_own_method_first(method, make_sent, make_shipments, staff):
+    [one] = make_sent() if method == M.PARCEL else sent(make_shipments(method=method))
+    first, others = OFFERED[method]
+    buttons = buttons_of(list(lines(one)), staff)
+    assert [button.name for button in buttons if button.style == PRIMARY] == [first]
+    assert not others & {button.name for button in buttons}
+
+
+@pytest.mark.parametrize(("method", "first"), [(M.PARCEL, "ship"), (M.QUICK, "ship"), (M.VISIT, "pickup-ready")])
+def test_the_order_offers_the_way_to_leave_of_its_own_method(method, first, make_shipments, staff):
+    [one] = make_shipments(method=method)
+    buttons = buttons_of(list(lines(one)), staff)
+    assert [button.name for button in buttons if button.style == PRIMARY] == [first]
+    assert ("register-waybill" in {button.name for button in buttons}) == (method == M.PARCEL)
+    assert "void-waybill" not in {button.name for button in buttons}
+
+
+def test_the_order_says_in_which_way_its_goods_leave_after_a_change(sign_in, make_shipments, press):
+    [one] = make_shipments(lines=2)
+    press(sign_in(Role.LOGISTICS), "change-method", "ready", rows(one), method="VISIT", reason="")
+    page = sign_in(Role.CS).get(f"/orders/{one.order.number}/").content.decode()
+    assert "<dt>배송방법</dt><dd>방문수령</dd>" in page
+    assert methods_text(lines(one), ordered=M.PARCEL) == "방문수령"
+
+
+def test_a_rider_s_browser_may_press_without_cookies_and_without_saying_where_it_comes_from(make_shipments):
+    """What Chromium sends from a page with the referrer policy "no-referrer"."""
+    [one] = sent(make_shipments(method=M.QUICK))
+    address = f"/rider/{link_token(Handover.objects.get(shipment=one))}/"
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.get(address).status_code == 200
+    assert not browser.cookies
+    assert browser.post(address, headers={"Origin": "null"}).status_code == 200
+    assert states(one) == {(LineState.DELIVERED, DeliveredBy.RIDER)}

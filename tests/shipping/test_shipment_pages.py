@@ -7,11 +7,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Role
+from core.actions import PRIMARY
 from core.lists import lists
+from orders.models import OrderLine
 from orders.services import locks
-from shipping.models import AccountState, Shipment, TrackingAccount, TrackingLane
+from shipping.models import AccountState, Parcel, Shipment, TrackingAccount, TrackingLane
+from shipping.rollup import refresh_parcels
 from shipping.services import shipments
-from shipping.states import DeliveryMethod
+from shipping.services.printing import labels
+from shipping.states import DeliveryMethod, TrackingAlert
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import waybill_number
 
@@ -79,7 +83,67 @@ def test_shipping_and_delivered_follow_their_shipments(make_sent, staff):
     shipments.deliver_by_hand(line_ids=line_ids, actor=staff, at=NOW, reason="전화 확인")
     assert found("shipping", "") == [sent[1].number]
     assert found("delivered", "") == [sent[0].number]
-    assert counts("delivered", at=NOW + timedelta(days=6)) == {"all": 1, "presumed": 0, "soon": 1}
+    assert counts("delivered", at=NOW + timedelta(days=6)) == {"all": 1, "presumed": 0, "disputed": 0, "soon": 1}
+
+
+@pytest.mark.parametrize(("tab", "main"), [("all", "deliver"), ("visit", "receive"), ("handed", "hand-over")])
+def test_a_tab_puts_the_act_that_ends_its_method_first(tab, main, staff):
+    buttons = lists.page("shipping").buttons(staff, tab)
+    assert [(one.name, one.style, one.hotkey) for one in buttons if one.style == PRIMARY] == [(main, PRIMARY, "S")]
+    assert buttons[0].name == main
+    assert {one.name for one in buttons} == {one.name for one in lists.page("shipping").buttons(staff)}
+
+
+def test_a_delivery_that_the_courier_takes_back_stands_in_its_tab(make_sent, staff, sign_in):
+    sent = make_sent(2)
+    shipments.deliver_by_hand(line_ids=shipments.lines_of([one.pk for one in sent]), actor=staff, at=NOW, reason="확인")
+    Parcel.objects.filter(shipment=sent[0]).update(alert=TrackingAlert.DELIVERY_DISPUTED)
+    refresh_parcels([sent[0].pk])
+    assert found("delivered", "tab=disputed") == [sent[0].number]
+    assert counts("delivered")["disputed"] == 1
+    html = sign_in(Role.CS).get("/orders/delivered/?period=all").content.decode()
+    assert html.count(">배송 확인<") == 1
+
+
+def test_both_dates_are_asked_for_and_shown(make_sent, sign_in, staff):
+    """배송중 처리 is what we pressed, 집하 is what the courier scanned (shipping.md 11)."""
+    early, late = make_sent(2)
+    Shipment.objects.filter(pk=late.pk).update(first_scan_at=NOW + timedelta(days=2))
+    Shipment.objects.filter(pk=early.pk).update(first_scan_at=NOW)
+    day = f"{NOW + timedelta(days=2):%Y-%m-%d}"
+    assert found("shipping", f"basis=scanned&from={day}&to={day}") == [late.number]
+    assert found("shipping", f"basis=shipped&from={day}&to={day}") == []
+    for name in ("shipping", "delivered"):
+        assert {"passed", "scanned"} <= {column.key for column in lists.page(name).all_columns}
+
+
+def test_conditions_are_those_of_the_shipment_and_not_of_its_order(make_order, make_variant, make_numbered, staff):
+    order = make_order(lines=[(make_variant(on_hand=5), 1) for _ in range(2)], paid=True)
+    first, second = order.lines.order_by("seq")
+    OrderLine.objects.filter(pk=second.pk).update(delivery_method=DeliveryMethod.VISIT)
+    shipments.make_ready(line_ids=[first.pk, second.pk], actor=staff, at=NOW)
+    locks.hold(line_ids=[second.pk], actor=staff, at=NOW, reason="고객 부재")
+    held = Shipment.objects.get(method=DeliveryMethod.VISIT)
+    assert found("ready", "period=all&mark=held") == [held.number]
+    [numbered] = make_numbered(1)
+    assert found("ready", "period=all&mark=unprinted") == [numbered.number]
+    Parcel.objects.update(routing={"sort_code": "1D10"})
+    parcels = list(Parcel.objects.values_list("pk", flat=True))
+    assert labels.print_labels(parcel_ids=parcels, paper="roll", actor=staff, at=NOW).outcome.refused == {}
+    assert found("ready", "period=all&mark=unprinted") == []
+    Shipment.objects.filter(pk=numbered.pk).update(parcel_count=2)
+    assert found("ready", "period=all&mark=boxes") == [numbered.number]
+    assert found("ready", "period=all&mark=merged") == []
+
+
+def test_what_left_without_a_number_says_how(make_shipments, staff, sign_in):
+    made = make_shipments(1, method=DeliveryMethod.DIRECT)
+    ids = shipments.lines_of([made[0].pk])
+    shipments.ship(line_ids=ids, actor=staff, at=NOW)
+    shipments.deliver_by_hand(line_ids=ids, actor=staff, at=NOW, reason="확인")
+    assert "직접전달" in sign_in(Role.CS).get("/orders/delivered/?period=all").content.decode()
+    assert found("delivered", "by=STAFF") == [made[0].number]
+    assert found("delivered", "by=DAYS") == []
 
 
 def test_menu_counts_are_the_rows_of_the_pages(make_shipments, make_sent):

@@ -28,6 +28,12 @@ DEAD_LINK = "쓸 수 없는 링크입니다. 판매자에게 새 링크를 받�
 USED_LINK = "이미 전달 완료한 링크입니다."
 
 
+class LinkUsed(Conflict):
+    """쓴 링크: the rider has pressed already, in another tab or a moment ago."""
+
+    code = "link_used"
+
+
 def hand_over(
     *, line_ids: Collection[int], memo: str, actor: Any, at: datetime, batch: Job | None = None, source: str = ""
 ) -> Outcome:
@@ -116,14 +122,14 @@ def errand(*, token: str) -> Errand:
 
 
 def confirm_by_rider(*, token: str, at: datetime) -> None:
-    """기사 전달 완료: once and only once, whoever presses at the same time. Raises NotFound, Conflict when used."""
+    """기사 전달 완료: once and only once, whoever presses at the same time. Raises NotFound, LinkUsed."""
     with transaction.atomic():
         row = _of_token(token)
         with locked_shipments(lines_of([row.shipment_id])) as rows:
             # Read again under the lock of the order: of two presses one has used it by now.
             row = _of_token(token)
             if row.link_used_at is not None:
-                raise Conflict(USED_LINK)
+                raise LinkUsed(USED_LINK)
             facts: dict[str, Any] = {"actor": None, "at": at, "source": Source.RIDER, "reason": "기사 링크"}
             outcome = deliver_locked(rows, line_ids=sorted(rows.lines), by=DeliveredBy.RIDER, **facts)
             if not outcome.moved:

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from core.calendar import KST
 from core.chunks import CHUNK
 from core.locks import locked
 from core.models import Source
 from core.settings_registry import get_settings
-from orders.models import Order
+from orders.events import LINE_UNDELIVERED
+from orders.models import Order, OrderEvent
 from orders.states import DeliveredBy, LineState
 from shipping import events
 from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
@@ -49,10 +50,18 @@ def _due(methods: Collection[str], before: datetime) -> QuerySet[Shipment]:
         step=ShipmentStep.SHIPPING, method__in=methods, shipped_at__lte=before, has_claim=False
     )
     # For what no courier scans the last change is the dispatch, which the index of 배송중 is sorted by.
-    found = found.filter(last_event_at__lte=before)
+    found = found.filter(last_event_at__lte=before).exclude(_taken_back(before))
     if tuple(methods) == TRACKED:
         return found.filter(tracking_failed=False).exclude(stage__in=STRAYED)
     return found.exclude(handover__dispatched_at__gt=before)
+
+
+def _taken_back(since: datetime) -> Exists:
+    """배송완료 취소 since then: somebody knows that it had not arrived, so the clock begins anew."""
+    undone = OrderEvent.objects.filter(
+        subject="line", subject_id=OuterRef("line_id"), kind=LINE_UNDELIVERED.code, at__gt=since
+    )
+    return Exists(ShipmentLine.objects.filter(Exists(undone), shipment=OuterRef("pk"), is_live=True))
 
 
 def _deliver(due: QuerySet[Shipment], reason: str, *, at: datetime) -> int:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("shipping", "0026_feeds_and_pushes")]
+    dependencies = [("shipping", "0028_result_upload_preset")]
 
     operations = [
         AddIndexConcurrently(

@@ -23,6 +23,6 @@ def take_preset(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shipping", "0026_feeds_and_pushes")]
+    dependencies = [("shipping", "0027_delivered_counting_index")]
 
     operations = [migrations.RunPython(add_preset, take_preset)]

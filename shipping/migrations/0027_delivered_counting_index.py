@@ -1,4 +1,4 @@
-"""Index of 배송완료 that holds which deliveries are in doubt, for the tab 배송 확인."""
+"""The index of 배송완료 holds what its tab 분쟁 looks at, so that counting it reads no rows."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models

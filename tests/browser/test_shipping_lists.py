@@ -1,0 +1,58 @@
+"""The lists of steps 4 to 7 as staff have them before them: room for the acts of a selection; the rider's telephone."""
+
+import pytest
+
+from orders.states import DeliveredBy, DeliveryMethod
+from shipping.models import Handover, Shipment, ShipmentStep
+from shipping.services import methods, shipments
+from shipping.services.seals import link_token
+
+pytestmark = pytest.mark.browser
+
+LISTS = ("ready", "shipping", "delivered", "confirmed")
+BAR = """() => {
+  const bar = document.querySelector('.bar'), frame = bar.getBoundingClientRect();
+  const shown = [...bar.querySelectorAll('.acts > *, .tools > *')].filter(one => one.checkVisibility());
+  const boxes = shown.map(one => one.getBoundingClientRect());
+  const wrong = boxes.filter((box, n) =>
+    box.right > frame.right || box.height > 34 || (n && box.left < boxes[n - 1].right));
+  return { wrong: wrong.length, height: frame.height, acts: shown.length };
+}"""
+
+
+@pytest.mark.parametrize("who", ["owner", "logistics", "cs"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1440, 900)])
+def test_the_acts_of_a_selection_find_room_beside_the_tools(seeded, page, console_errors, who, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    seeded.enter(page, who)
+    for name in LISTS:
+        seeded.open(page, f"/orders/{name}/?period=all&size=20")
+        idle = page.evaluate(BAR)
+        if not page.locator("#check-page").is_visible():
+            continue
+        page.locator("#check-page").check()
+        chosen = page.evaluate(BAR)
+        assert (idle["wrong"], chosen["wrong"]) == (0, 0), name
+        # No row jumps when something is chosen.
+        assert chosen["height"] == idle["height"], name
+
+
+def test_a_rider_presses_once_and_may_press_again(seeded, page, console_errors):
+    """From a page that tells no referrer a browser posts with Origin null: only a browser shows whether it may."""
+    ready = Shipment.objects.filter(step=ShipmentStep.READY, waybill="", is_held=False, has_claim=False)
+    one = ready.order_by("pk").first()
+    at = one.paid_at
+    facts = {"actor": None, "at": at}
+    assert methods.change_method(shipment_ids=[one.pk], method=DeliveryMethod.QUICK, **facts).refused == {}
+    assert shipments.ship(line_ids=shipments.lines_of([one.pk]), **facts).refused == {}
+    address = f"/rider/{link_token(Handover.objects.get(shipment=one))}/"
+    page.set_viewport_size({"width": 360, "height": 640})
+    seeded.open(page, address)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.locator("a").count() == 0
+    page.get_by_role("button", name="전달 완료").dblclick()
+    page.get_by_text("전달 완료했습니다").wait_for()
+    one.refresh_from_db()
+    assert one.delivered_by == DeliveredBy.RIDER
+    # The second of two presses is answered with 409, which the browser writes into its console.
+    console_errors.clear()
