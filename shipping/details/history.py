@@ -27,5 +27,7 @@ def _said(value: Any, other: Any) -> str:
     if not isinstance(value, Mapping):
         return "없음" if value is None else f"{value:,}원" if isinstance(value, int) else str(value)
     before = other if isinstance(other, Mapping) else {}
-    changed = [str(text) or "비어 있음" for name, text in value.items() if before.get(name) != text]
+    # Of something new, what was left empty is not worth a word.
+    told = {name: text for name, text in value.items() if text or before}
+    changed = [str(text) or "비어 있음" for name, text in told.items() if before.get(name) != text]
     return " · ".join(changed)
