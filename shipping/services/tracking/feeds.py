@@ -30,7 +30,7 @@ log = logging.getLogger("oms.tracking")
 EVERY, LEAST = timedelta(minutes=10), timedelta(seconds=10)
 WORK_LEASE = timedelta(minutes=5)
 LONGEST = 20.0
-"""Seconds that a feed may keep a worker before other work has its turn; it goes on with a new message."""
+"""Seconds that a feed may keep a thread before other work has its turn."""
 MOST_DAYS = 3
 EARLY = 9
 """Until this hour yesterday is read as well: what was scanned around midnight may have been taken in late."""
