@@ -113,7 +113,7 @@ def test_probes_of_the_first_account_put_nothing_off_that_the_second_asks_about(
         poll(at)
         at += timedelta(seconds=20)
     assert second.read("counters")["requests"] == 0
-    # What was put off comes due when the second account begins, or within the eight minutes of the last probe after that.
+    # What was put off comes due when the second account begins, or within the eight minutes of the last probe.
     ends = at + timedelta(minutes=9)
     while waiting.exists() and at < ends:
         poll(at)

@@ -250,7 +250,7 @@ def note_answers(lane: TrackingLane, gauge: Gauge, results: Sequence[TrackResult
 
 
 def _until_asked_again(lane: TrackingLane, opened_until: datetime) -> datetime:
-    """When its parcels may come due again: another account of the route asks before the breaker closes, if there is one.
+    """When its parcels may come due again: another account of the route, if there is one, may ask sooner.
 
     Probes of a lane that is away for long put nothing off: its parcels are those of the other account.
     """
