@@ -21,6 +21,7 @@ from core.sealing import Unreadable
 from shipping.adapters.base import Cause, TrackingSource, TrackOutcome, TrackResult
 from shipping.models import TrackingAccount, TrackingLane
 from shipping.services.polling import budgets, lanes, polls
+from shipping.services.polling.accounts import KEY_LOST, UNUSABLE
 from shipping.services.polling.breakers import Gauge
 from shipping.services.polling.budgets import Places
 from shipping.services.polling.lanes import Health
@@ -176,10 +177,11 @@ def _unused(lane: TrackingLane, count: int, *, is_probe: bool, at: datetime) -> 
 
 def _note_unusable(account: TrackingAccount, error: Exception) -> None:
     """An account that cannot even be opened harms no other one."""
-    text = f"{type(error).__name__}: {error}"[:300]
+    text = KEY_LOST if isinstance(error, Unreadable) else UNUSABLE
     if account.last_error != text:
         TrackingAccount.objects.filter(pk=account.pk).update(last_error=text)
-        log.error("tracking account %s cannot be used", account.code, extra={"data": {"error": text}})
+        data = {"data": {"error": f"{type(error).__name__}: {error}"[:300]}}
+        log.error("tracking account %s cannot be used", account.code, extra=data)
 
 
 class _Asking:
