@@ -28,6 +28,7 @@ from payments.columns.problems import GROUPS
 from payments.pages.counts import tab_counts
 from payments.pages.problems import open_sums
 from payments.services.watching.alarms import AlarmKind, alarms
+from shipping.services.tracking.telling import standing
 
 WARN, DANGER = "warn", "danger"
 LAST_JOBS = 10
@@ -148,12 +149,25 @@ def exception_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[
     if user.has_perm("shipping.view_exceptions"):
         page = lists.page("exceptions")
         yield _plain("exceptions", page.title, step_counts(request)["exceptions"], page.unit, f"{page.url}?period=all")
+        yield from tracking_cards(user, at)
     if user.has_perm("jobs.view"):
         failed = Job.objects.filter(state=JobState.FAILED).count()
         yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
     if user.has_perm("deadletters.view"):
         dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
         yield _plain("dead", "실패한 전달", dead, "전달", "/dead-letters/")
+
+
+def tracking_cards(user: User, at: datetime) -> Iterator[Card]:
+    """배송조회 카드: couriers that do not answer, and quotas that are too short; none when all is well."""
+    found = standing(at=at)
+    if found.delays and found.has_accounts:
+        url = f"{lists.page('shipping').url}?period=all"
+        yield Card("tracking-delays", "조회 지연", f"{len(found.delays)}곳", "배송조회", url, DANGER)
+    if found.stretch > 1 and user.has_perm("settings.view"):
+        yield Card(
+            "tracking-stretch", "조회 간격 늘림", f"{found.stretch:.1f}배", "배송조회", "/settings/tracking/", WARN
+        )
 
 
 def money_cards(request: HttpRequest, user: User) -> Iterator[Card]:

@@ -1,17 +1,23 @@
-"""Periodic work of shipping: 배송조회; called with `at` by core/slots.py, and a message for each lane."""
+"""Periodic work of shipping: 배송조회; called with `at` by core/slots.py, and a message for each lane.
+
+Couriers are asked aside of the threads of the worker: however slow they are, the jobs of staff are not held up.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from core.aside import Aside
 from core.jobs.dispatch import send
 from shipping.services.exceptions import sweeping
 from shipping.services.polling import lanes, pushes, stretching
 from shipping.services.tracking import asking, feeds, voided
 
 LANE, FEED = "shipping.tasks.poll_lane", "shipping.tasks.pull_feed"
+COURIERS = Aside("couriers", threads=settings.OMS_COURIER_THREADS)
 
 
 def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
@@ -27,9 +33,8 @@ def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
 
 @shared_task
 def poll_lane(lane_id: int, **kwargs: Any) -> None:
-    """차선 조회: a few seconds of it; another message goes on with what is left, so that other work has its turn."""
-    if asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more:
-        send(LANE, {"lane_id": lane_id})
+    """차선 조회: a few seconds of it at a time; what is left waits until other lanes have had their turn."""
+    COURIERS.take(f"lane {lane_id}", lambda: asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more)
 
 
 def pull_feeds(*, at: datetime, **kwargs: Any) -> int:
@@ -42,9 +47,8 @@ def pull_feeds(*, at: datetime, **kwargs: Any) -> int:
 
 @shared_task
 def pull_feed(account_id: int, **kwargs: Any) -> None:
-    """묶음 수신 of one account: some seconds of it; another message goes on with what is left."""
-    if feeds.pull(account_id=account_id, at=timezone.now()).is_more:
-        send(FEED, {"account_id": account_id})
+    """묶음 수신 of one account: some seconds of it at a time; what is left waits for its turn."""
+    COURIERS.take(f"feed {account_id}", lambda: feeds.pull(account_id=account_id, at=timezone.now()).is_more)
 
 
 def tend_hooks(*, at: datetime, **kwargs: Any) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from core.calendar import kst_date, short
+from shipping.adapters.base import Cause, TrackOutcome
 from shipping.couriers import COURIERS
 from shipping.models import CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.polling import breakers, lanes, planning
@@ -14,6 +15,15 @@ from shipping.services.polling.lanes import Health
 from shipping.services.polling.planning import Group
 from shipping.services.polling.sources import KINDS, code_for
 
+CAUSES: dict[str, str] = {
+    Cause.TIMEOUT: "응답이 늦음",
+    Cause.UNREACHABLE: "연결할 수 없음",
+    Cause.SERVER: "서버 오류",
+    Cause.MALFORMED: "읽을 수 없는 응답",
+    TrackOutcome.RATE_LIMITED: "조회 한도 초과",
+    TrackOutcome.AUTH: "인증 거절",
+}
+"""What a lane keeps of its last failure begins with one of these; the rest is for the log, but for a status of HTTP."""
 GROUP_WORDS = {Group.WAITING: "집하 전", Group.MOVING: "이동중", Group.OUT: "배송출발"}
 
 
@@ -173,9 +183,16 @@ def _lane_row(lane: TrackingLane, budget: TrackingBudget | None, *, at: datetime
         speed=f"{part:.0%}",
         stretch=f"{stretch:.1f}배" if stretch > 1 else "없음",
         last_ok=short(lane.last_ok_at),
-        last_error=lane.last_error,
+        last_error=_error(lane.last_error),
         sample=lane.sample_body[:1000],
     )
+
+
+def _error(text: str) -> str:
+    cause, _, detail = text.partition(": ")
+    if cause not in CAUSES:
+        return text
+    return f"{CAUSES[cause]} ({detail})" if detail.startswith("HTTP ") else CAUSES[cause]
 
 
 def _state(lane: TrackingLane, *, at: datetime) -> tuple[str, bool]:

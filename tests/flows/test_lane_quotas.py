@@ -7,21 +7,17 @@ import pytest
 from django.db import connection
 
 from shipping.models import (
-    AccountState,
-    CourierRoute,
     Parcel,
     TrackingAccount,
     TrackingBudget,
-    TrackingEvent,
     TrackingLane,
     TrackingPoll,
 )
 from shipping.services.polling import budgets, lanes, polls, stretching, wanting
-from shipping.states import TrackingStage
+from shipping.services.tracking import asking
 from shipping.tasks import poll_tracking
 from tests.fixtures.orders import NOW
-from tests.flows.lane_rows import CJ, HANJIN, LATER, asked, copies, poll
-from tests.infra.tracker import running_tracker
+from tests.flows.lane_rows import CJ, HANJIN, LATER, asked, copies, no_sleep, poll
 
 
 @pytest.fixture
@@ -116,67 +112,47 @@ def test_a_hint_makes_a_known_parcel_due_and_never_too_soon(make_sent, tracker, 
     assert TrackingBudget.objects.get().hint_used <= 5, "30 % of a question a second, ten seconds at one stroke"
 
 
-def test_another_account_takes_over_and_hands_back(make_sent, tracker, account, tmp_path):
-    [shipment] = make_sent(1)
-    with running_tracker(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as second:
-        second.control("clock", now=LATER.isoformat())
-        other = TrackingAccount.objects.create(code="own", name="자체 서버", base_url=second.base_url, is_sandbox=True)
-        CourierRoute.objects.create(courier="CJGLS", rank=0, account=account)
-        CourierRoute.objects.create(courier="CJGLS", rank=1, account=other)
-        moving = [
-            {"at": (NOW + timedelta(hours=5)).isoformat(), "code": "AT_PICKUP", "name": "집화처리", "place": "서울"},
-            {"at": (NOW + timedelta(hours=9)).isoformat(), "code": "IN_TRANSIT", "name": "간선상차", "place": "옥천"},
-        ]
-        tracker.control("parcels", carrier=CJ, number=shipment.waybill, timeline=moving)
-        second.control("parcels", carrier=CJ, number=shipment.waybill, timeline=moving[:1])
-        poll(LATER)
-        assert Parcel.objects.get().stage == TrackingStage.IN_TRANSIT
-
-        tracker.control("config", api_key="client:secret")
-        again_at = TrackingPoll.objects.get().next_poll_at
-        poll(again_at)
-        account.refresh_from_db()
-        assert account.state == AccountState.BLOCKED
-        TrackingPoll.objects.update(next_poll_at=again_at)
-        assert poll(again_at + timedelta(minutes=1)) == 1
-        assert second.read("counters")["requests"] == 1
-        assert TrackingPoll.objects.get().source == "own"
-        assert Parcel.objects.get().stage == TrackingStage.IN_TRANSIT, "another source alone changes no status"
-        assert Parcel.objects.get().regressions == 0, "nobody told less than before: the other source knows less"
-        assert set(TrackingEvent.objects.values_list("source", flat=True)) == {"tracker_delivery", "own"}
-
-        account.set_options({"api_key": "client:secret"})
-        account.save()
-        assert poll(again_at + timedelta(minutes=7)) == 1
-        account.refresh_from_db()
-        assert account.state == AccountState.OK
-        TrackingPoll.objects.update(next_poll_at=again_at)
-        before = second.read("counters")["requests"]
-        assert poll(again_at + timedelta(minutes=8)) == 1
-        assert TrackingPoll.objects.get().source == "tracker_delivery"
-        assert second.read("counters")["requests"] == before
+def test_places_that_were_not_used_are_not_counted_against_the_day(make_sent, tracker, account):
+    account.per_day = 1_000
+    account.save()
+    make_sent(1)
+    TrackingPoll.objects.update(is_active=False)
+    copies(200, "HANJIN", at=LATER)
+    tracker.control("faults", kind="http_500", carrier=HANJIN)
+    poll(LATER)
+    assert asked(tracker, HANJIN) <= 30
+    assert TrackingBudget.objects.get().used == asked(tracker, HANJIN)
 
 
-def test_a_lane_that_is_open_for_a_quarter_of_an_hour_is_left_to_the_next_account(account):
-    other = TrackingAccount.objects.create(code="own", name="자체 서버", base_url="http://127.0.0.1:9", is_sandbox=True)
-    lanes.duties(at=LATER)
-    mine = TrackingLane.objects.get(account=account, courier="CJGLS")
-    mine.opened_at, mine.opened_until = LATER, LATER + timedelta(minutes=8)
+def test_a_slow_source_is_left_after_a_while_and_the_rest_stays_due(make_sent, tracker, account, monkeypatch):
+    monkeypatch.setattr(asking, "SLOW", 0.3)
+    account.concurrency, account.per_day = 2, 1_000
+    account.save()
+    make_sent(1)
+    TrackingPoll.objects.update(is_active=False)
+    copies(30, "HANJIN", at=LATER)
+    tracker.control("faults", kind="delay", seconds=0.2, carrier=HANJIN)
+    written = poll(LATER)
+    assert 2 <= written <= 10
+    assert TrackingBudget.objects.get().used == written == asked(tracker, HANJIN)
+    waiting = TrackingPoll.objects.filter(courier="HANJIN", last_ok_at=None)
+    assert set(waiting.values_list("next_poll_at", "lease_until")) == {(LATER, None)}
+    assert waiting.count() == 30 - written
 
-    def asking_now(minutes):
-        mine.save()
-        duties = [duty for duty in lanes.duties(at=LATER + timedelta(minutes=minutes)) if duty.courier == "CJGLS"]
-        owners = {one.pk: one.account.code for one in TrackingLane.objects.select_related("account")}
-        return [(owners[duty.lane_id], duty.is_probe) for duty in duties]
 
-    assert asking_now(5) == []
-    assert asking_now(9) == [("tracker_delivery", True)]
-    mine.opened_until = LATER + timedelta(minutes=30)
-    assert asking_now(16) == [("own", False)]
-    assert asking_now(31) == [("tracker_delivery", True), ("own", False)]
-    mine.opened_at = mine.opened_until = None
-    assert asking_now(32) == [("tracker_delivery", False)]
-    other.delete()
+@pytest.mark.parametrize("terms", [{"per_day": 20}, {"per_second": 0.01}])
+def test_a_lane_without_a_place_for_long_leaves_its_thread_at_once(terms, make_sent, tracker, account):
+    TrackingAccount.objects.update(**terms)
+    make_sent(1)
+    TrackingPoll.objects.update(is_active=False)
+    copies(40, "HANJIN", at=LATER)
+    [duty] = [duty for duty in lanes.duties(at=LATER) if duty.courier == "HANJIN"]
+    while asking.poll_lane(lane_id=duty.lane_id, at=LATER, seconds=0, sleep=no_sleep).written:
+        pass
+    naps = []
+    found = asking.poll_lane(lane_id=duty.lane_id, at=LATER + timedelta(seconds=1), sleep=naps.append)
+    assert (found, naps) == (asking.Done(), [])
+    assert polls.count_due(courier="HANJIN", at=LATER, limit=1) == 1
 
 
 def test_a_short_quota_stretches_the_intervals_of_what_is_asked_next(make_sent, tracker, account):

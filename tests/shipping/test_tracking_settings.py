@@ -10,6 +10,7 @@ from accounts.roles import Role
 from shipping.models import AccountState, CourierCode, CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.couriers import note_refused_code
 from shipping.services.polling import stretching
+from shipping.services.tracking import asking, feeds
 
 URL, NEW = "/settings/tracking/", "/settings/tracking/new/"
 FIELDS = {
@@ -169,6 +170,33 @@ def test_lanes_are_shown_with_their_trouble(owner):
     told = owner.get(URL).content.decode()
     assert "CJ대한통운" in told
     assert "부터 지연" in told
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("SERVER: HTTP 500", "서버 오류 (HTTP 500)"),
+        ("RATE_LIMITED: HTTP 429", "조회 한도 초과 (HTTP 429)"),
+        ("MALFORMED: the answer broke off: ProtocolError", "읽을 수 없는 응답"),
+        ("TIMEOUT: no answer within 10 s", "응답이 늦음"),
+    ],
+)
+def test_the_last_error_of_a_lane_is_told_in_words_of_staff(stored, shown, owner):
+    TrackingLane.objects.create(account=account(), courier="CJGLS", last_error=stored)
+    told = owner.get(URL).content.decode()
+    assert f"<td>{shown}</td>" in told
+    assert stored not in told
+
+
+def test_an_account_that_cannot_be_opened_says_so_in_words_of_staff(owner, make_sent):
+    one = account(code="cj", kind="cj", base_url="http://127.0.0.1:9", is_sandbox=True)
+    make_sent(1)
+    asking.poll_due(at=timezone.now() + timedelta(days=1))
+    feeds.due(at=timezone.now())
+    feeds.pull(account_id=one.pk, at=timezone.now())
+    told = owner.get(URL).content.decode()
+    assert told.count("이 주소와 키로는 조회할 수 없습니다. 주소와 키를 확인하세요.") == 2
+    assert "KeyError" not in told
 
 
 def test_routes_are_kept_in_order_and_wrong_ones_refused(owner):

@@ -31,6 +31,7 @@ ANSWERS = {
     TrackOutcome.UNAVAILABLE: "응답을 받지 못했습니다. 주소를 확인하세요.",
 }
 KEY_LOST = "저장한 키를 열 수 없습니다. 키를 다시 입력하세요."
+UNUSABLE = "이 주소와 키로는 조회할 수 없습니다. 주소와 키를 확인하세요."
 NOT_SECURE = "주소는 https://로 시작해야 합니다."
 NO_ADDRESS = (
     "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요. 아이디(@), 빈칸, ?와 #은 쓸 수 없습니다."

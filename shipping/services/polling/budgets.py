@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from core.calendar import kst_date
 from shipping.models import TrackingAccount, TrackingBudget
 from shipping.services.polling.planning import HINT_SHARE, STAFF_SHARE
 
 HORIZON = timedelta(seconds=1)
-"""So far ahead places are given away; what is taken and not used is lost."""
+"""So far ahead places are given away."""
 SKEW = timedelta(minutes=1)
 STAFF_BURST, HINT_BURST = timedelta(minutes=10), timedelta(seconds=10)
 """Staff may use the share of ten minutes at one stroke: a list of parcels that they have chosen."""
@@ -23,7 +24,10 @@ STAFF_BURST, HINT_BURST = timedelta(minutes=10), timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """자리: how many questions may be asked, when the first (seconds from now), and how far apart."""
+    """자리: how many questions may be asked, when the first (seconds from now), and how far apart.
+
+    Where there is none, `first` says when one may be: infinite for not today.
+    """
 
     count: int
     first: float = 0.0
@@ -52,6 +56,8 @@ def take(
         if account.per_day is not None:
             regular = budget.used - budget.staff_used
             wanted = min(wanted, math.floor(account.per_day * (1 - STAFF_SHARE)) - regular)
+            if wanted <= 0:
+                return Places(0, math.inf)
         begin, count = at, wanted
         if rate is not None:
             begin, left = room(budget.next_slot_at, rate=rate, at=at, horizon=horizon)
@@ -59,10 +65,17 @@ def take(
             if count > 0:
                 budget.next_slot_at = begin + timedelta(seconds=count / rate)
         if count <= 0:
-            return Places(0)
+            return Places(0, (begin - at).total_seconds())
         budget.used += count
         budget.save(update_fields=["next_slot_at", "day", "used", "staff_used", "hint_used"])
     return Places(count, (begin - at).total_seconds(), 0.0 if rate is None else 1 / rate)
+
+
+def give_back(account: TrackingAccount, *, count: int, at: datetime) -> None:
+    """한도 돌려주기: places of today that were taken and not used count no more; their moments are past."""
+    if count > 0:
+        mine = TrackingBudget.objects.filter(pk=account.pk, day=kst_date(at), used__gte=count)
+        mine.update(used=F("used") - count)
 
 
 def take_for_staff(account: TrackingAccount, *, wanted: int, at: datetime) -> int:

@@ -1,12 +1,13 @@
 """조회 차선: which account asks which courier just now, and what is kept of each after its answers.
 
 The best healthy account of a courier's route asks. One that refuses us, or whose lane has given no answer for a quarter
-of an hour, is only probed, and the next one of the route asks meanwhile. Source: shipping.md 4.3, 4.4.
+of an hour, is only probed, and the next one of the route asks meanwhile; so it does where a rate limit names a wait of
+more than that. Source: shipping.md 4.3, 4.4.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,6 +56,7 @@ class Duty:
     """할 조회: a lane that may ask just now, all it may or one parcel."""
 
     lane_id: int
+    account_id: int
     courier: str
     is_probe: bool
 
@@ -80,22 +82,52 @@ def is_away(lane: TrackingLane, *, at: datetime) -> bool:
     return lane.opened_at is not None and at - lane.opened_at > FAIL_OVER
 
 
+def waits_long(until: datetime | None, *, at: datetime) -> bool:
+    """오래 기다림: the source wants to be left alone for so long that another account takes over."""
+    return until is not None and until - at > FAIL_OVER
+
+
 def duties(*, at: datetime) -> list[Duty]:
     """할 조회 of every courier: its lane that asks, and lanes that are due for a probe; three queries."""
+    return [
+        Duty(lane.pk, lane.account_id, courier, is_probe=health == Health.PROBE)
+        for courier, standing in _standing(at=at).items()
+        for lane, health in standing
+        if health in (Health.OK, Health.PROBE)
+    ]
+
+
+def asking_now(*, at: datetime) -> dict[str, TrackingAccount]:
+    """묻는 계정 by courier, an outage of the better ones counted: whose quota its questions take now; three queries."""
+    found = {}
+    for courier, standing in _standing(at=at).items():
+        lane, health = standing[-1]
+        found[courier] = standing[0][0].account if _is_gone(lane, health, at=at) else lane.account
+    return found
+
+
+def _standing(*, at: datetime) -> dict[str, list[tuple[TrackingLane, Health]]]:
+    """By courier its lanes, the best first, as far as one that is not gone: those behind it have nothing to do."""
     routes = routes_now()
     known = _lanes(routes)
-    found: list[Duty] = []
+    found: dict[str, list[tuple[TrackingLane, Health]]] = {}
     for courier, accounts in routes.items():
+        found[courier] = []
         for account in accounts:
             lane = known[account.pk, courier]
             lane.account = account
             health = health_of(lane, at=at)
-            if health in (Health.OK, Health.PROBE):
-                found.append(Duty(lane.pk, courier, is_probe=health == Health.PROBE))
-            is_gone = health == Health.AWAY or health == Health.PROBE and _leaves_room(lane, at=at)
-            if not is_gone:
+            found[courier].append((lane, health))
+            if not _is_gone(lane, health, at=at):
                 break
     return found
+
+
+def _is_gone(lane: TrackingLane, health: Health, *, at: datetime) -> bool:
+    """Away, sent away for long by a rate limit, or only tried to see whether it is back."""
+    if health == Health.PROBE:
+        return lane.account.state == AccountState.BLOCKED or is_away(lane, at=at)
+    return health == Health.AWAY or health == Health.WAITING and waits_long(lane.wait_until, at=at)
 
 
 def wanted(*, at: datetime) -> list[Duty]:
@@ -110,10 +142,6 @@ def gauge_of(lane: TrackingLane, *, is_probe: bool) -> Gauge:
     if is_probe:
         return Gauge(is_probe=True)
     return Gauge(samples=lane.samples, in_a_row=lane.failed_in_a_row, first_failed_at=lane.first_failed_at)
-
-
-def _leaves_room(lane: TrackingLane, *, at: datetime) -> bool:
-    return lane.account.state == AccountState.BLOCKED or is_away(lane, at=at)
 
 
 def routes_now() -> dict[str, list[TrackingAccount]]:
@@ -173,10 +201,8 @@ def may_probe(account: TrackingAccount, *, at: datetime) -> bool:
 
 
 def sharing(account: TrackingAccount, *, at: datetime) -> int:
-    """한도를 나누는 차선: healthy ones of an account with parcels that are due; none of them starves another."""
-    able = TrackingLane.objects.filter(account=account, opened_until=None)
-    able = able.filter(Q(wait_until=None) | Q(wait_until__lte=at))
-    couriers = [slug for slug in able.values_list("courier", flat=True) if code_for(slug, account.kind)]
+    """한도를 나누는 차선: those of an account that ask now and have parcels due; none of them starves another."""
+    couriers = {duty.courier for duty in duties(at=at) if duty.account_id == account.pk and not duty.is_probe}
     return max(1, len(polls.couriers_due(couriers=couriers, at=at)))
 
 
@@ -215,11 +241,22 @@ def note_answers(lane: TrackingLane, gauge: Gauge, results: Sequence[TrackResult
         lane.save()
     _note_account(account, gauge, at=at)
     if gauge.is_tripped and lane.opened_until is not None:
-        polls.shift(courier=lane.courier, at=at, until=lane.opened_until)
+        if (until := _until_asked_again(lane, lane.opened_until)) > at:
+            polls.shift(courier=lane.courier, at=at, until=until)
         if not was_open:
             data = {"data": {"courier": lane.courier, "error": lane.last_error}}
             log.warning("tracking account %s gives no answer", account.code, extra=data)
     return lane
+
+
+def _until_asked_again(lane: TrackingLane, opened_until: datetime) -> datetime:
+    """When its parcels may come due again: another account of the route, if there is one, may ask sooner.
+
+    Probes of a lane that is away for long put nothing off: its parcels are those of the other account.
+    """
+    accounts = routes_now().get(lane.courier, [])
+    has_other = any(one.pk != lane.account_id and one.state == AccountState.OK for one in accounts)
+    return min(opened_until, lane.opened_at + FAIL_OVER) if has_other and lane.opened_at else opened_until
 
 
 def _note_rate(lane: TrackingLane, gauge: Gauge, *, at: datetime) -> None:
@@ -272,7 +309,10 @@ def block(account: TrackingAccount, *, at: datetime) -> None:
 def free(account: TrackingAccount, *, at: datetime) -> None:
     """계정 정상: its key is taken."""
     row = TrackingAccount.objects.filter(pk=account.pk)
-    row.filter(state=AccountState.BLOCKED).update(state=AccountState.OK, blocked_at=None, last_error="", retry_at=None)
+    blocked = row.filter(state=AccountState.BLOCKED)
+    if blocked.update(state=AccountState.OK, blocked_at=None, last_error="", retry_at=None):
+        # What came due meanwhile is asked about slowly at first, as after an outage.
+        TrackingLane.objects.filter(account=account).update(ramp_from=at)
     row.filter(Q(last_ok_at=None) | Q(last_ok_at__lt=at - timedelta(minutes=1))).update(last_ok_at=at)
 
 
@@ -282,14 +322,6 @@ def reset(account: TrackingAccount, *, at: datetime) -> None:
     mine = TrackingLane.objects.filter(account=account)
     mine.update(wait_until=None)
     mine.exclude(opened_until=None).update(opened_until=at)
-
-
-def delayed(couriers: Collection[str] | None = None) -> list[TrackingLane]:
-    """지연된 차선 of accounts in use, with their accounts; one query."""
-    late = TrackingLane.objects.filter(account__is_active=True).exclude(failing_since=None)
-    if couriers is not None:
-        late = late.filter(courier__in=couriers)
-    return list(late.select_related("account").order_by("courier", "pk"))
 
 
 def couriers_of(account: TrackingAccount) -> list[str]:

@@ -151,7 +151,9 @@ def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount], *, at: date
 def _ask(account: TrackingAccount, wishes: Sequence[_Wish], *, most: int, at: datetime, sleep: Sleep) -> None:
     places = budgets.take(account, wanted=min(most, len(wishes)), at=at, rate=account.per_second)
     now, later = wishes[: places.count], wishes[places.count :]
-    PushHook.objects.filter(pk__in=[one.parcel_id for one in later]).update(due_at=at)
+    # What today has no room for need not be looked at again every moment.
+    again_at = at if now or places.first < AWAY.total_seconds() else at + AWAY
+    PushHook.objects.filter(pk__in=[one.parcel_id for one in later]).update(due_at=again_at)
     if not now:
         sleep(0.1)
         return

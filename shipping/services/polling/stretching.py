@@ -24,10 +24,10 @@ def counts() -> dict[str, dict[str, int]]:
 
 def plan(*, at: datetime) -> int:
     """조회 계획: each account is given the parcels of the couriers that it asks now, and stretches what is too much."""
-    told, routes = counts(), lanes.routes_now()
+    told, asking = counts(), lanes.asking_now(at=at)
     asked_by: dict[int, dict[str, dict[str, int]]] = defaultdict(dict)
     for courier, by_pace in told.items():
-        account = lanes.account_of(courier, routes=routes)
+        account = asking.get(courier)
         if account is not None:
             asked_by[account.pk][courier] = by_pace
     accounts = list(TrackingAccount.objects.order_by("pk"))

@@ -5,7 +5,7 @@ often than the source allows for one parcel. Source: shipping.md 4.1, 11.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -74,7 +74,7 @@ def poll_now(*, parcel_ids: Collection[int], actor: object, at: datetime) -> Wan
     polls = {poll.pk: poll for poll in TrackingPoll.objects.filter(Among("pk", parcel_ids), is_active=True)}
     found = Wanted(refused={pk: NOT_ASKED for pk in parcel_ids if pk not in polls})
     by_account: dict[int, list[TrackingPoll]] = defaultdict(list)
-    accounts = _accounts(poll.courier for poll in polls.values())
+    accounts = lanes.asking_now(at=at) if polls else {}
     for poll in sorted(polls.values(), key=lambda one: one.pk):
         account = accounts.get(poll.courier)
         reason = NO_ACCOUNT if account is None else _too_soon(poll, account, at=at)
@@ -103,12 +103,6 @@ def _left_for_preview(account: TrackingAccount, *, wanted: int, at: datetime) ->
     given = max(0, budgets.left_for_staff(account, wanted=promised + wanted, at=at) - promised)
     notes[key] = promised + given
     return given
-
-
-def _accounts(couriers: Iterable[str]) -> dict[str, TrackingAccount]:
-    routes = lanes.routes_now()
-    asked = {courier: lanes.account_of(courier, routes=routes) for courier in set(couriers)}
-    return {courier: account for courier, account in asked.items() if account is not None}
 
 
 def _too_soon(poll: TrackingPoll, account: TrackingAccount, *, at: datetime) -> str:

@@ -6,6 +6,7 @@ shipping.md 4.3, 4.4.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from core.sealing import Unreadable
 from shipping.adapters.base import Cause, TrackingSource, TrackOutcome, TrackResult
 from shipping.models import TrackingAccount, TrackingLane
 from shipping.services.polling import budgets, lanes, polls
+from shipping.services.polling.accounts import KEY_LOST, UNUSABLE
 from shipping.services.polling.breakers import Gauge
 from shipping.services.polling.budgets import Places
 from shipping.services.polling.lanes import Health
@@ -31,7 +33,10 @@ log = logging.getLogger("oms.tracking")
 
 BATCH = 200
 LONGEST = 4.0
-"""Seconds that a lane may keep a worker before other work has its turn; it goes on with a new message."""
+"""Seconds that a lane may keep a thread before other lanes have their turn."""
+SLOW = 20.0
+"""Seconds after which a batch asks nothing new: a source that takes long over each answer gets smaller batches, so that
+what it said is soon written."""
 PROBE_AHEAD = timedelta(days=1)
 """A probe takes the next parcel, due or not: what was due was put off while the breaker was open."""
 NAP = 0.1
@@ -91,13 +96,16 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
     is_probe = health == Health.PROBE
     places = Places(1) if is_probe else _places(lane, at=at, limit=limit)
     if places.count == 0:
+        if places.first > LONGEST:
+            return Done()
         sleep(NAP)
-        return Done(is_more=polls.count_due(courier=lane.courier, at=at, limit=1) > 0)
+        return Done(is_more=True)
     ahead = PROBE_AHEAD if is_probe else timedelta()
     if is_probe and not _may_probe(lane, at=at):
         return Done()
     leases = polls.claim(at=at, limit=places.count, courier=lane.courier, source=lane.account.code, ahead=ahead)
     if not leases:
+        _unused(lane, places.count, is_probe=is_probe, at=at)
         return Done()
     gauge = lanes.gauge_of(lane, is_probe=is_probe)
     asking = _Asking(source, lane, gauge, leases, places, at=at, sleep=sleep)
@@ -105,6 +113,7 @@ def _batch(lane: TrackingLane, source: TrackingSource, *, at: datetime, limit: i
     failpoint(ASKED)
     fresh = lanes.note_answers(lane, gauge, [result for _, result in answers], at=at)
     _give_back(fresh, gauge, asking.left, answers, at=at)
+    _unused(lane, places.count - len(answers), is_probe=is_probe, at=at)
     told = [answer for answer in answers if answer[1].outcome != TrackOutcome.UNKNOWN_CARRIER]
     written = write_answers(answers=told, at=at, speed=lane.account.speed)
     is_more = not gauge.is_over() and not is_probe and len(leases) == places.count
@@ -128,6 +137,8 @@ def _copy(lane: TrackingLane, fresh: TrackingLane) -> None:
 def _places(lane: TrackingLane, *, at: datetime, limit: int) -> Places:
     """Places for what is due: those of the account, shared with its other lanes, and as few as the lane may now."""
     wanted = polls.count_due(courier=lane.courier, at=at, limit=limit)
+    if not wanted:
+        return Places(0, math.inf)
     account, rate = lane.account, lanes.rate_of(lane, at=at)
     first, apart = 0.0, 0.0
     if rate is not None:
@@ -137,8 +148,8 @@ def _places(lane: TrackingLane, *, at: datetime, limit: int) -> Places:
     if rate is not None and is_slow:
         begin, left = budgets.room(lane.next_slot_at, rate=rate, at=at, horizon=budgets.HORIZON)
         wanted, first, apart = min(wanted, left), (begin - at).total_seconds(), 1 / rate
-    if wanted <= 0:
-        return Places(0)
+        if not wanted:
+            return Places(0, first)
     found = budgets.take(account, wanted=wanted, at=at, rate=account.per_second)
     if not found.count:
         return found
@@ -158,12 +169,19 @@ def _give_back(
     polls.release(leases=[*left, *unknown], at=due)
 
 
+def _unused(lane: TrackingLane, count: int, *, is_probe: bool, at: datetime) -> None:
+    """A probe takes no place, so that it has none to give back."""
+    if not is_probe:
+        budgets.give_back(lane.account, count=count, at=at)
+
+
 def _note_unusable(account: TrackingAccount, error: Exception) -> None:
     """An account that cannot even be opened harms no other one."""
-    text = f"{type(error).__name__}: {error}"[:300]
+    text = KEY_LOST if isinstance(error, Unreadable) else UNUSABLE
     if account.last_error != text:
         TrackingAccount.objects.filter(pk=account.pk).update(last_error=text)
-        log.error("tracking account %s cannot be used", account.code, extra={"data": {"error": text}})
+        data = {"data": {"error": f"{type(error).__name__}: {error}"[:300]}}
+        log.error("tracking account %s cannot be used", account.code, extra=data)
 
 
 class _Asking:
@@ -210,7 +228,7 @@ class _Asking:
 
     def _take(self) -> tuple[int, Lease] | None:
         with self._change:
-            while self._queue and not self._gauge.is_over():
+            while self._queue and not self._gauge.is_over() and time.monotonic() - self._began < SLOW:
                 if self._gauge.may_ask(self._in_flight):
                     self._in_flight += 1
                     return self._queue.popleft()

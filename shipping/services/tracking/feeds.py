@@ -19,6 +19,7 @@ from core.sealing import Unreadable
 from shipping.adapters.base import FeedEvent, FeedPage, TrackingFeed, TrackOutcome
 from shipping.models import FeedState, OrphanEvent, TrackingAccount
 from shipping.services.polling import lanes, silence
+from shipping.services.polling.accounts import KEY_LOST, UNUSABLE
 from shipping.services.polling.sources import KINDS, open_feed
 from shipping.services.tracking.feeding import write_events
 from shipping.services.tracking.matching import match
@@ -30,7 +31,7 @@ log = logging.getLogger("oms.tracking")
 EVERY, LEAST = timedelta(minutes=10), timedelta(seconds=10)
 WORK_LEASE = timedelta(minutes=5)
 LONGEST = 20.0
-"""Seconds that a feed may keep a worker before other work has its turn; it goes on with a new message."""
+"""Seconds that a feed may keep a thread before other work has its turn."""
 MOST_DAYS = 3
 EARLY = 9
 """Until this hour yesterday is read as well: what was scanned around midnight may have been taken in late."""
@@ -102,7 +103,8 @@ def pull(*, account_id: int, at: datetime, seconds: float = LONGEST) -> Done:
     except _Trouble as found:
         trouble = found
     except (HttpProblem, ValueError, LookupError, Unreadable) as error:
-        trouble = _Trouble(f"{type(error).__name__}: {error}"[:300])
+        log.warning("the feed of tracking account %s cannot be opened: %s", state.account.code, type(error).__name__)
+        trouble = _Trouble(KEY_LOST if isinstance(error, Unreadable) else UNUSABLE)
     except BaseException:
         _leave(run, _Trouble("소식을 저장하지 못했습니다."))
         raise
@@ -243,7 +245,9 @@ def _failed(page: FeedPage) -> _Trouble:
     pause = None
     if page.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=page.retry_after) if page.retry_after else RATE_PAUSE
-    text = ERRORS.get(page.outcome, f"{NO_ANSWER} {page.detail}".strip())
+    # The rest of a detail is for the log.
+    status = f" ({page.detail})" if page.detail.startswith("HTTP ") else ""
+    text = ERRORS.get(page.outcome, f"{NO_ANSWER}{status}")
     return _Trouble(text, pause=pause, is_denied=page.outcome == TrackOutcome.AUTH)
 
 
