@@ -44,8 +44,8 @@ BY_ANOTHER_BUTTON = {
     "hold-refund": "환불보류 해제", "release-refund": "환불보류", "unmerge-shipments": "합포장",
     "close-exception": "다시 열기", "reopen-exception": "처리 완료", "lose-parcel": "다시 배송",
 }  # fmt: skip
-PRINTED = {"print-labels", "print-packing", "print-picking", "reprint-labels"}
-"""Paper says for itself what stays of it."""
+REMARKED = {"print-labels", "print-packing", "print-picking", "reprint-labels", "ask-couriers"}
+"""Paper says for itself what stays of it; a question to a courier changes nothing."""
 NO_UNDO = (
     {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}
     | MONEY | EXCEPTIONS | {"pickup-again", "register-rider"}
@@ -231,7 +231,7 @@ def test_the_dialog_of_every_act_says_whether_it_can_be_taken_back(make_order, s
     said = preview_of(job, ACTIONS[name], items.counts(job)).undo_text
     if name in BY_ANOTHER_BUTTON:
         assert said == BY_ANOTHER.format(label=BY_ANOTHER_BUTTON[name])
-    elif name in PRINTED:
+    elif name in REMARKED:
         assert said == ACTIONS[name].remark
         assert not ACTIONS[name].is_undoable
     else:
