@@ -26,6 +26,8 @@ TABLE = "shipping_trackingpoll"
 _BUILD = f"""
     DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA};
     CREATE TABLE {SCHEMA}.{TABLE} (LIKE public.{TABLE} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+"""
+_FILL = f"""
     INSERT INTO {SCHEMA}.{TABLE}
         (parcel_id, source, courier, waybill, next_poll_at, lease_token, fail_count, last_hash, last_error, is_active)
     SELECT n, 'tracker_delivery', (%s::text[])[1 + n %% {len(COURIERS)}], lpad(n::text, 12, '0'),
@@ -41,10 +43,12 @@ _SIZES = "SELECT pg_size_pretty(pg_table_size(%s::regclass)), pg_size_pretty(pg_
 def build() -> None:
     """The million rows, with every index and storage option of the real table."""
     with connection.cursor() as cursor:
-        cursor.execute(_BUILD, [list(COURIERS)])
+        cursor.execute(_BUILD)
         cursor.execute(_OPTIONS, [f"public.{TABLE}"])
         if options := cursor.fetchone()[0]:
             cursor.execute(f"ALTER TABLE {SCHEMA}.{TABLE} SET ({', '.join(options)})")
+        # Not before the options: they say how full the pages become.
+        cursor.execute(_FILL, [list(COURIERS)])
         cursor.execute(_INDEXES, [TABLE])
         for (text,) in cursor.fetchall():
             cursor.execute(text.replace(f" ON public.{TABLE}", f" ON {SCHEMA}.{TABLE}"))
