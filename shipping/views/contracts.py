@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.access import PermissionRequired, refusal, staff_of
+from accounts.access import EDIT_SETTINGS, PermissionRequired, SettingsPage, refusal, staff_of
 from core.exceptions import DomainError
 from core.text import whole_number
 from shipping.details.contracts import contract_context, contract_rows, waiting_rows
@@ -16,7 +16,7 @@ from shipping.models import CourierContract, WaybillNumber
 from shipping.services.issuing import contracts, giving_up
 from shipping.states import ContractMode
 
-EDIT, ABANDON = "settings.edit", "shipping.abandon_number"
+ABANDON = "shipping.abandon_number"
 LIST_URL = "/settings/waybills/"
 SURE = (
     "이 번호를 다시 쓰지 않습니다. 택배사가 이미 접수했을 수 있으니 택배사에 먼저 확인하세요. 접수되어 있으면 기사가 "
@@ -24,10 +24,8 @@ SURE = (
 )
 
 
-class ContractList(PermissionRequired):
+class ContractList(SettingsPage):
     """송장 번호: contracts, and numbers that wait."""
-
-    permission = "settings.view"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         at, staff = timezone.now(), staff_of(request)
@@ -38,7 +36,7 @@ class ContractList(PermissionRequired):
             "rows": contract_rows(at),
             "waiting": waiting,
             "waiting_count": waiting_count,
-            "may_edit": staff.has_perm(EDIT),
+            "may_edit": staff.has_perm(EDIT_SETTINGS),
             "may_abandon": staff.has_perm(ABANDON),
         }
         return render(request, "shipping/contracts.html", context)
@@ -47,7 +45,7 @@ class ContractList(PermissionRequired):
 class ContractCreate(PermissionRequired):
     """계약 등록: first the way, then what that way needs."""
 
-    permission = EDIT
+    permission = EDIT_SETTINGS
 
     def get(self, request: HttpRequest) -> HttpResponse:
         chosen = ModeForm(request.GET or None)
@@ -91,19 +89,14 @@ class ContractCreate(PermissionRequired):
         return render(request, "generic/form.html", context, status=status)
 
 
-class ContractEdit(PermissionRequired):
+class ContractEdit(SettingsPage):
     """계약 하나: everybody with the right looks; 수정, 대역 등록과 중지, 연결 확인 by `part` for who may edit."""
-
-    permission = "settings.view"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         contract = CourierContract.objects.filter(pk=pk).first()
         return lost(request) if contract is None else self._page(request, contract)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        refused = refusal(request, EDIT)
-        if refused is not None:
-            return refused
         contract = CourierContract.objects.filter(pk=pk).first()
         if contract is None:
             return lost(request)
@@ -175,7 +168,7 @@ class ContractEdit(PermissionRequired):
             "form": form or ContractForm(mode=contract.mode, contract=contract),
             "range_form": range_form or RangeForm(),
             "action_url": "",
-            "may_edit": staff_of(request).has_perm(EDIT),
+            "may_edit": staff_of(request).has_perm(EDIT_SETTINGS),
         }
         context |= contract_context(contract, at=timezone.now())
         return render(request, "shipping/contract.html", context, status=status)
@@ -192,7 +185,7 @@ class NumberAct(PermissionRequired):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         part, staff, at = request.POST.get("part"), staff_of(request), timezone.now()
         is_simple = part in {"retry", "settle"}
-        refused = refusal(request, EDIT if is_simple else ABANDON)
+        refused = refusal(request, EDIT_SETTINGS if is_simple else ABANDON)
         if refused is not None:
             return refused
         form = AbandonForm(request.POST)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.access import EDIT_SETTINGS, SettingsPage, staff_of
 from core.exceptions import DomainError, NotFound
+from core.text import whole_number
 from shipping.details.history import changes_of
 from shipping.details.statuses import rule_rows, rule_words, unknown_rows
 from shipping.forms.couriers import MeaningForm, RuleChangeForm, RuleForm
@@ -79,12 +80,12 @@ class RuleSwitch(SettingsPage):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         rule = _rule(pk)
-        version = request.POST.get("version", "")
-        seen = int(version) if version.isascii() and version.isdecimal() and len(version) < 9 else -1
+        seen = whole_number(request.POST.get("version", ""), digits=9)
         is_active = request.POST.get("active") == "1"
         try:
             change_rule(
-                rule_id=pk, seen_version=seen, is_active=is_active, actor=staff_of(request), at=timezone.now(),
+                rule_id=pk, seen_version=-1 if seen is None else seen, is_active=is_active,
+                actor=staff_of(request), at=timezone.now(),
                 meaning=Meaning(stage=TrackingStage(rule.stage), reason=Reason(rule.reason)),
             )  # fmt: skip
         except DomainError as error:

@@ -117,7 +117,7 @@ ADDRESSES = """
     /settings/channels/<int:pk>/profiles/<int:profile_id>/delete/ O
     /settings/channels/new/                                       O
     /settings/couriers/                                           OA O
-    /settings/couriers/list/                                      OA
+    /settings/couriers/list/                                      OA O
     /settings/couriers/list/<slug:slug>/                          OA O
     /settings/couriers/new/                                       O
     /settings/deadlines/                                          OA O
@@ -139,10 +139,11 @@ ADDRESSES = """
     /settings/tracking/new/                                       O
     /settings/tracking/rules/                                     OA O
     /settings/tracking/rules/<int:pk>/                            O
+    /settings/tracking/rules/<int:pk>/change/                     O
     /settings/tracking/unknown/                                   OA O
     /settings/tracking/unknown/<int:pk>/                          O
-    /settings/waybills/                                           OA
-    /settings/waybills/<int:pk>/                                  O
+    /settings/waybills/                                           OA O
+    /settings/waybills/<int:pk>/                                  OA O
     /settings/waybills/new/                                       O
     /settings/waybills/numbers/<int:pk>/                          O
     /shipping/exceptions/<int:pk>/                                OCLVA
@@ -155,6 +156,7 @@ ADDRESSES = """
     /shipping/waybills/draft/                                     OL
     /shipping/waybills/file/                                      OL
     /shipping/waybills/merges/                                    OCL
+    /shipping/waybills/merges/count/                              OCL
     /shipping/waybills/paste/                                     OL
     /shipping/waybills/upload/                                    OL
     /shipping/waybills/upload/<uuid:uuid>/                        OL
