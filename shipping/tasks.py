@@ -17,7 +17,7 @@ from shipping.services.polling import lanes, pushes, stretching
 from shipping.services.tracking import asking, feeds, voided
 
 LANE, FEED = "shipping.tasks.poll_lane", "shipping.tasks.pull_feed"
-COURIERS = Aside("couriers", threads=settings.OMS_COURIER_THREADS)
+ASIDE = Aside("couriers", threads=settings.OMS_COURIER_THREADS)
 
 
 def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
@@ -34,7 +34,7 @@ def poll_tracking(*, at: datetime, **kwargs: Any) -> int:
 @shared_task
 def poll_lane(lane_id: int, **kwargs: Any) -> None:
     """차선 조회: a few seconds of it at a time; what is left waits until other lanes have had their turn."""
-    COURIERS.take(f"lane {lane_id}", lambda: asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more)
+    ASIDE.take(f"lane {lane_id}", lambda: asking.poll_lane(lane_id=lane_id, at=timezone.now()).is_more)
 
 
 def pull_feeds(*, at: datetime, **kwargs: Any) -> int:
@@ -48,7 +48,7 @@ def pull_feeds(*, at: datetime, **kwargs: Any) -> int:
 @shared_task
 def pull_feed(account_id: int, **kwargs: Any) -> None:
     """묶음 수신 of one account: some seconds of it at a time; what is left waits for its turn."""
-    COURIERS.take(f"feed {account_id}", lambda: feeds.pull(account_id=account_id, at=timezone.now()).is_more)
+    ASIDE.take(f"feed {account_id}", lambda: feeds.pull(account_id=account_id, at=timezone.now()).is_more)
 
 
 def tend_hooks(*, at: datetime, **kwargs: Any) -> int:
