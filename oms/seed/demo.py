@@ -37,7 +37,7 @@ SANDBOX_URL = "http://127.0.0.1:8010"
 """Where `make up` starts the courier sandbox by default; OMS_TRACKER_DELIVERY_BASE_URL says so when it is elsewhere."""
 SANDBOX_SPEED = 300
 """The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
-DRAFTS = 4
+DRAFTS = 5
 """So many typed numbers wait for a person; the other shipments are free for 송장 채번."""
 SENDER = {
     "sender_name": "데모 쇼핑몰", "sender_phone": "0212345678", "sender_zip": "04524",

@@ -221,7 +221,7 @@ def test_the_whole_job_of_shipping_without_a_mouse(seeded, list_at, free):  # ch
     expect(page.locator("[data-count=selected]")).to_have_text("1건 선택됨")
     page.locator(".acts [data-action=register-waybill]").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#strip")).to_contain_text("송장 등록")
+    expect(page.locator("#strip")).to_contain_text("1건의 송장번호를 등록했습니다.")
     settled(page)
     page.keyboard.press("j")
     page.keyboard.press("o")

@@ -86,7 +86,7 @@ def test_an_emptied_cell_shows_the_number_that_is_registered(list_at, free):
     typed(page, shipment, number)
     box(page, shipment.pk).check()
     page.locator(".acts [data-action=register-waybill]").click()
-    expect(page.locator("#strip")).to_contain_text("송장 등록")
+    expect(page.locator("#strip")).to_contain_text("1건의 송장번호를 등록했습니다.")
     settled(page)
     assert reloaded(shipment).waybill == number
     typed(page, shipment, "")
