@@ -160,8 +160,8 @@ def test_wrong_tokens_are_refused_in_one_shape(make_sent, base):
     token = BuyerLink.of([shipment.pk])[shipment.pk].token
     assert len(token) == links.TOKEN_LENGTH
     assert shipment.order.number not in token
-    other = "A" if token[-1] != "A" else "B"
-    wrong = [token[:-1] + other, other + token[1:], token[:12], token + "A", "가" * 44, "-" * 44, token[:12] + "-" * 32]
+    first, last = ("B" if token[at] == "A" else "A" for at in (0, -1))
+    wrong = [token[:-1] + last, first + token[1:], token[:12], token + "A", "가" * 44, "-" * 44, token[:12] + "-" * 32]
     answers = [Client().get(f"/t/{each}/") for each in wrong]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1

@@ -34,7 +34,7 @@ def test_every_stage_has_a_pace():
 def test_the_next_question_is_never_too_soon_nor_in_the_night(now, key, pace, stretch, least, is_rest):
     due = planning.next_due(now, key=key, pace=pace, stretch=stretch, min_interval=least, is_rest=is_rest)
     rule = RULES[pace]
-    wait = rule.hours * 3600 * stretch * (2 if is_rest else 1)
+    wait = rule.hours * 3600 * stretch * (2 if is_rest and rule.rests else 1)
     assert due - now >= max(least, wait * 0.9) - 1e-3
     local = clock(due)
     hour = local.hour + local.minute / 60
