@@ -15,7 +15,7 @@ from bench import meter
 from bench.client import Staff
 from bench.report import Row
 from bench.shop import Shop
-from shipping.couriers import COURIERS
+from shipping.couriers import PRESETS
 from shipping.waybills import with_check_digit
 
 _JOB = re.compile(r"/acts/([0-9a-f-]{36})/apply/|/jobs/([0-9a-f-]{36})/")
@@ -297,7 +297,7 @@ def _file(numbers: list[str]) -> bytes:
     for n, number in enumerate(numbers):
         # Below 90 at the tail: a plain delivery, should anybody let the sandbox have them.
         digits = f"68{serial % 1000:03d}{n:05d}"[:10] + "0"
-        sheet.append([number, "CJ대한통운", with_check_digit(COURIERS["CJGLS"], digits)])
+        sheet.append([number, "CJ대한통운", with_check_digit(PRESETS["CJGLS"], digits)])
     target = io.BytesIO()
     book.save(target)
     return target.getvalue()
