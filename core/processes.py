@@ -69,6 +69,10 @@ def spawn(
     parent = os.getpid()
 
     def prepare() -> None:
+        # Until exec the child carries our handlers, which would swallow the signal of a parent that dies now.
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if callable(signal.getsignal(each)):
+                signal.signal(each, signal.SIG_DFL)
         die_with_parent(death_signal)
         # The parent may have died between fork and prctl.
         if os.getppid() != parent:
@@ -86,7 +90,7 @@ def spawn(
         user=account.uid if switch and account else None,
         group=account.gid if switch and account else None,
         extra_groups=[] if switch else None,
-        preexec_fn=prepare,  # noqa: PLW1509 - runs one prctl; the parent is single-threaded when it starts its children
+        preexec_fn=prepare,  # noqa: PLW1509 - runs a few system calls; the parent is single-threaded when it starts its children
     )
 
 

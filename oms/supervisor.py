@@ -114,18 +114,36 @@ def end_leftovers(data_dir: Path) -> None:
         processes.end_all(left, grace=10)
 
 
+@dataclass
+class StopSignals:
+    """Whether somebody asked this process to stop."""
+
+    arrived: bool = False
+
+    def check(self) -> None:
+        """Raise StopRequested when a signal came whose exception was lost on its way."""
+        if self.arrived:
+            raise StopRequested
+
+
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Turn the first SIGTERM or SIGINT into StopRequested; the orderly stop that follows is not interrupted again."""
+def stop_on_signals() -> Iterator[StopSignals]:
+    """Turn the first SIGTERM or SIGINT into StopRequested; the orderly stop that follows is not interrupted again.
+
+    Python drops an exception that a signal raises inside a hook of its own (after a fork, in a finaliser): whoever
+    runs for long also asks `check` now and then.
+    """
+    stopping = StopSignals()
 
     def request(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(each, signal.SIG_IGN)
+        stopping.arrived = True
         raise StopRequested
 
     before = {each: signal.signal(each, request) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
-        yield
+        yield stopping
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

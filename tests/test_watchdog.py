@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 
 from core import processes
 from core.models import SlotRun
@@ -54,3 +57,30 @@ def test_a_restart_ends_a_stopped_process_and_starts_a_new_one():
     finally:
         supervisor.stop()
     assert supervisor.age("worker") == 0
+
+
+# The signal comes while Python runs its own hooks after the fork, where an exception is dropped.
+STOPPED_IN_A_FORK = """
+import os, signal, sys
+from core import processes
+from oms.supervisor import StopRequested, stop_on_signals
+
+os.register_at_fork(after_in_parent=lambda: (os.kill(os.getpid(), signal.SIGTERM), None)[1])
+with stop_on_signals() as stopping:
+    child = processes.spawn(["sleep", "60"], env=dict(os.environ), death_signal=signal.SIGTERM)
+    try:
+        stopping.check()
+    except StopRequested:
+        print("stopped", child.pid)
+"""
+
+
+@pytest.mark.processes
+def test_a_stop_in_the_middle_of_a_fork_is_not_lost():
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_IN_A_FORK], cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
+    )
+    assert "Exception ignored" in done.stderr
+    word, _, pid = done.stdout.strip().partition(" ")
+    assert word == "stopped", done.stderr
+    assert processes.wait_until(lambda: not processes.is_running(int(pid)), timeout=10)

@@ -70,7 +70,7 @@ class Command(BaseCommand):
         if "MAKELEVEL" in os.environ:
             # Started by make: a kill -9 of make must not leave the shop running behind the terminal.
             processes.die_with_parent(signal.SIGTERM)
-        with stop_on_signals():
+        with stop_on_signals() as self.stopping:
             try:
                 self._hold_data_folder()
                 if options["remove_data"]:
@@ -207,6 +207,7 @@ class Command(BaseCommand):
         slow = False
         look_again = started + WATCHDOG_SECONDS
         while True:
+            self.stopping.check()
             self.supervisor.watch()
             if time.monotonic() >= look_again:
                 look_again = time.monotonic() + WATCHDOG_SECONDS
