@@ -27,7 +27,7 @@ def news(number=1, to="010-1234-5678"):
 
 def package(solapi, *, secret=DEMO_SECRET):
     service = SolapiMessageService(DEMO_KEY, secret)
-    service.base_url = solapi.url
+    service.base_url = solapi.base_url
     return service
 
 
@@ -87,7 +87,7 @@ def test_a_number_that_is_none_and_a_gateway_that_is_away_are_refusals(solapi):
         "휴대전화 번호가 아닙니다.",
         "수신번호 또는 발신번호가 올바르지 않습니다.",
     }
-    solapi.end()
+    solapi.kill()
     news(3)
     deliver_due(at=NOW)
     last = Message.objects.get(key="paid/3")

@@ -18,7 +18,7 @@ from shipping.services.polling import lanes, stretching, wanting
 from shipping.states import TrackingStage
 from tests.fixtures.orders import NOW
 from tests.flows.lane_rows import CJ, HANJIN, LATER, asked, copies, poll
-from tests.infra.tracker import running_tracker
+from tests.infra.tracker import RunningTracker
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def account(tracker, db):
 
 def test_another_account_takes_over_and_hands_back(make_sent, tracker, account, tmp_path):
     [shipment] = make_sent(1)
-    with running_tracker(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as second:
+    with RunningTracker.running(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as second:
         second.control("clock", now=LATER.isoformat())
         other = TrackingAccount.objects.create(code="own", name="자체 서버", base_url=second.base_url, is_sandbox=True)
         CourierRoute.objects.create(courier="CJGLS", rank=0, account=account)
@@ -96,7 +96,7 @@ def test_a_lane_that_is_open_for_a_quarter_of_an_hour_is_left_to_the_next_accoun
 @pytest.fixture
 def second(tmp_path, account):
     """Another server with an account of its own, behind the first one in the route of 한진."""
-    with running_tracker(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as tracker:
+    with RunningTracker.running(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as tracker:
         tracker.control("clock", now=LATER.isoformat())
         other = TrackingAccount.objects.create(code="own", name="자체 서버", base_url=tracker.base_url, is_sandbox=True)
         for rank, one in enumerate((account, other)):

@@ -1,12 +1,8 @@
 """The sandbox PGs as a process of its own, and a plain client of their control API."""
 
-import http.client
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -14,44 +10,27 @@ from urllib.parse import urlencode
 import pytest
 
 from core.http import Client
+from tests.infra.twins import RunningTwin
 
-ROOT = Path(__file__).resolve().parents[2]
 SPEED = 60_000.0
 """A documented minute takes a millisecond."""
 
 
-class RunningPgs:
-    """The process; `control` arranges, `client` speaks to one PG as the adapters do."""
+class RunningPgs(RunningTwin):
+    """`control` arranges, `client` speaks to one PG as the adapters do; `state` is its file of books."""
+
+    module = "sandbox.pg"
 
     def __init__(self, state: Path, *options: str, port: int = 0) -> None:
-        command = [sys.executable, "-m", "sandbox.pg", "--port", str(port), "--state", str(state), *options]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("listening on "):
-            raise RuntimeError(f"the sandbox PGs did not start: {line!r}")
-        self.base_url = line.split()[-1]
-        self.port = int(self.base_url.rsplit(":", 1)[1])
+        super().__init__("--state", str(state), *options, port=port)
 
     def client(self, pg: str, **options: Any) -> Client:
         """The outgoing client of an account at this PG; as patient as ours, for a busy machine is no fault."""
         return Client(f"{self.base_url}/{pg}", allow_loopback=True, **{"timeout": (5, 30), **options})
 
-    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None):
-        """Status and bytes of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-            connection.request(method, path, data, headers or {})
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
-
     def control(self, name: str, /, **values: Any) -> Any:
         """One control request that must succeed."""
-        status, content = self.request("POST", f"/control/{name}", values)
-        assert status == 200, content.decode()
-        return json.loads(content)
+        return self.succeed("POST", f"/control/{name}", values)
 
     def refusal(self, name: str, /, **values: Any) -> Any:
         """One control request that the bank must refuse."""
@@ -61,9 +40,7 @@ class RunningPgs:
 
     def read(self, name: str, /, **query: Any) -> Any:
         """One reading control request."""
-        status, content = self.request("GET", f"/control/{name}?{urlencode(query)}")
-        assert status == 200, content.decode()
-        return json.loads(content)
+        return self.succeed("GET", f"/control/{name}?{urlencode(query)}")
 
     def fault(self, kind: str, **values: Any) -> Any:
         """Put a fault in force."""
@@ -91,35 +68,11 @@ class RunningPgs:
             time.sleep(0.02)
         return value
 
-    def kill(self) -> None:
-        """End it without warning."""
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def stop(self) -> int:
-        """End it politely; returns its exit code."""
-        self.process.terminate()
-        code = self.process.wait(timeout=60)
-        self.process.stdout.close()
-        return code
-
-
-@contextmanager
-def running_pgs(state: Path, *options: str) -> Iterator[RunningPgs]:
-    """Sandbox PGs for the length of a block."""
-    pgs = RunningPgs(state, *options)
-    try:
-        yield pgs
-    finally:
-        if pgs.process.poll() is None:
-            pgs.kill()
-
 
 @pytest.fixture(scope="session")
 def pgs_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPgs]:
     """One process of sandbox PGs for all tests of a worker."""
-    with running_pgs(tmp_path_factory.mktemp("pgs") / "books.sqlite3", "--speed", str(SPEED)) as pgs:
+    with RunningPgs.running(tmp_path_factory.mktemp("pgs") / "books.sqlite3", "--speed", str(SPEED)) as pgs:
         yield pgs
 
 

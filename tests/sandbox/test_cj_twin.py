@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.infra.tracker import running_tracker
+from tests.infra.tracker import RunningTracker
 from tests.sandbox.samples import ask, codes
 
 CJ = "kr.cjlogistics"
@@ -295,7 +295,7 @@ def test_numbers_that_are_unknown_and_parcels_that_break_are_told_apart(tracker,
 
 def test_token_numbers_bookings_and_flags_survive_a_kill(tmp_path):
     state = tmp_path / "books.sqlite3"
-    with running_tracker(state, "--speed", "1") as first:
+    with RunningTracker.running(state, "--speed", "1") as first:
         first.control("clock", now="2026-11-22T12:00:00+09:00")
         token = post(first, "ReqOneDayToken", PAPERS)[1]["DATA"]["TOKEN_NUM"]
         number = say(first, token, "ReqInvcNo", CLNTNUM="30000001")["DATA"]["INVC_NO"]
@@ -304,7 +304,7 @@ def test_token_numbers_bookings_and_flags_survive_a_kill(tmp_path):
         assert len(bulk(first, token)) == 2
         say(first, token, "RcvMssGdsTrcCnfrm", CLNTNUM="30000001", ARRAY=[{"INVC_NO": number, "CRG_ST": "01"}])
         first.kill()
-    with running_tracker(state, "--speed", "1") as second:
+    with RunningTracker.running(state, "--speed", "1") as second:
         assert say(second, token, "ReqInvcNo", CLNTNUM="30000001")["DATA"]["INVC_NO"] != number
         assert refused(second, token, "RegBook", **{**BOOKING, "INVC_NO": number}) == "ORA-00001"
         assert [scan["CRG_ST"] for scan in bulk(second, token)] == ["11"]

@@ -11,7 +11,7 @@ from shipping.adapters.hanjin_wire import HanjinHost
 from shipping.adapters.issuing import IssueOutcome
 from shipping.adapters.sweettracker import SweetTracker
 from shipping.adapters.tracker_delivery import TrackerDelivery
-from tests.infra.tracker import RunningTracker, running_tracker
+from tests.infra.tracker import RunningTracker
 from tests.shipping.issuing_samples import START, VirtualClock, a_box, client_of
 
 BOX = a_box()
@@ -107,7 +107,7 @@ def test_bookings_outlive_a_kill_and_numbers_go_on_after_it(tmp_path):
     host = hanjin_host(first, clock)
     printed = HanjinIssuer(host, host, contract_no="9000001").allocate(boxes=[BOX])[0].number
     first.kill()
-    with running_tracker(state, "--speed", "1", "--no-demo") as second:
+    with RunningTracker.running(state, "--speed", "1", "--no-demo") as second:
         again = epost_issuer(second, clock)
         assert again.look_up(box=BOX, number=booked).outcome == IssueOutcome.OK
         assert again.register(box=a_box("S-2"), number="").number not in {"", booked}

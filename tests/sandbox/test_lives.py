@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from sandbox.courier.timeline import CODES, SCENARIOS, scans
-from tests.infra.tracker import RunningTracker, running_tracker
+from tests.infra.tracker import RunningTracker
 from tests.sandbox.samples import CJ, PAYLOAD_8_1, TRACK, ask, codes
 
 
@@ -149,7 +149,7 @@ def test_the_books_survive_a_kill(tmp_path):
     first.control("faults", kind="http_500", number="9*")
     ask(first, "680000000081")
     first.kill()
-    with running_tracker(state, "--speed", "1") as second:
+    with RunningTracker.running(state, "--speed", "1") as second:
         assert second.read("clock")["now"] == "2026-11-22T12:00:00.000+09:00"
         assert codes(ask(second, "630000000000")) == ["AT_PICKUP", "IN_TRANSIT"]
         assert [fault["kind"] for fault in second.read("faults")] == ["http_500"]

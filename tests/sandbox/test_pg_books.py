@@ -8,7 +8,7 @@ import pytest
 from payments.adapters.base import BankAccount, Ref, RefundAsk
 from payments.adapters.toss import TOSS
 from tests.fixtures.http_server import reply, sending
-from tests.infra.pgs import RunningPgs, running_pgs
+from tests.infra.pgs import RunningPgs
 from tests.payments.pg import toss_case
 from tests.payments.pg.cases import AT
 
@@ -48,7 +48,7 @@ def test_a_kill_loses_no_money_no_key_no_notice_and_no_fault(tmp_path, serve):
         now = first.read("status")["now"]
     finally:
         first.kill()
-    with running_pgs(state, "--speed", "1") as second:
+    with RunningPgs.running(state, "--speed", "1") as second:
         assert (second.payment("toss", ORDER), len(second.notices()), second.read("faults")) == before
         assert second.read("status")["now"] >= now
         assert refund(second, payment) == answer
@@ -76,7 +76,7 @@ def test_a_notice_that_was_on_its_way_when_the_process_died_comes_again(tmp_path
     finally:
         first.kill()
     release.set()
-    with running_pgs(state) as second:
+    with RunningPgs.running(state) as second:
         second.wait_for(lambda: second.notices()[0]["state"] == "DONE")
     assert len({request.partition(b"\r\n\r\n")[2] for request in server.requests}) == 1
 

@@ -11,7 +11,7 @@ from payments.adapters.base import Answer, Inbound, Kind, Rejected
 from payments.adapters.portone import PORTONE
 from payments.adapters.toss import TOSS
 from tests.fixtures.http_server import reply
-from tests.infra.pgs import running_pgs
+from tests.infra.pgs import RunningPgs
 from tests.payments.pg import portone_case, toss_case
 from tests.payments.pg.cases import AT
 
@@ -286,7 +286,7 @@ def test_a_receiver_that_hangs_up_is_tried_again(pgs, toss):
 
 
 def test_faults_of_calls_and_of_notices_fire_at_the_same_time(tmp_path):
-    with ThreadPoolExecutor(6) as pool, running_pgs(tmp_path / "books.sqlite3") as pgs:
+    with ThreadPoolExecutor(6) as pool, RunningPgs.running(tmp_path / "books.sqlite3") as pgs:
         pgs.fault("status", pg="toss", method="GET", times=None)
         pgs.fault("duplicate", pg="portone", times=None)
         refs = [f"20261121-{n:07}-1" for n in range(200)]
