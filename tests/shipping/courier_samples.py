@@ -1,4 +1,20 @@
-"""The samples of shipping.md 8.6, 8.8 and 8.10, word for word."""
+"""The samples of shipping.md 8.6, 8.8 and 8.10, word for word, and what breaks every courier's answer."""
+
+BROKEN_LINES = (
+    "close",
+    "refused",
+    "html_200",
+    "empty",
+    "truncated",
+    "bad_gzip",
+    "bad_utf8",
+    "huge",
+    "deep",
+    "redirect",
+)
+"""Faults of the courier sandbox that no adapter can read, whatever its format."""
+BROKEN_SHAPES = ("shape_list", "shape_number", "shape_null", "shape_empty")
+"""Readable JSON that is no answer."""
 
 SAMPLE_TRACE = (
     "<trace><tracestatus>배달완료</tracestatus><sendnm>테스트상점</sendnm><recevnm>홍*동</recevnm><itemlist>"

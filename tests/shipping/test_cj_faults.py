@@ -16,6 +16,7 @@ from shipping.adapters.cj_tracking import CjFeed, CjTracking
 from shipping.adapters.cj_wire import CjWire, MemoryTokenStore
 from shipping.adapters.issuing import IssueOutcome
 from tests.infra.cj import BOX, BUSINESS, CANNED_TOKEN, RECIPIENT, canned_wire
+from tests.shipping.courier_samples import BROKEN_LINES, BROKEN_SHAPES
 
 NUMBER, DAY = "680000000011", date(2026, 11, 21)
 TOLD = FeedEvent(number=NUMBER, event=RawEvent(code="91"), receipt=f"{NUMBER}|91")
@@ -30,10 +31,7 @@ ASKING = {
     "ReqOneGdsTrc": lambda wire: CjTracking(wire).track(carrier="cj", number=NUMBER),
     "ReqMssGdsTrc": lambda wire: CjFeed(wire).pull(day=DAY),
 }
-UNREADABLE = [
-    "refused", "close", "html_200", "empty", "truncated", "bad_gzip", "bad_utf8", "huge", "deep", "redirect",
-    "shape_list", "shape_number", "shape_null", "shape_empty", "result_odd",
-]  # fmt: skip
+UNREADABLE = [*BROKEN_LINES, *BROKEN_SHAPES, "result_odd"]
 
 
 @pytest.mark.parametrize("operation", [*ISSUING, *ASKING])

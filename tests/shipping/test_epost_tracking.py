@@ -8,7 +8,7 @@ import pytest
 from core.http import Client
 from shipping.adapters.base import Cause, RawEvent, TrackOutcome
 from shipping.adapters.epost_tracking import EpostOpen, EpostTrace
-from tests.shipping.courier_samples import SAMPLE_OPEN, SAMPLE_TRACE
+from tests.shipping.courier_samples import BROKEN_LINES, SAMPLE_OPEN, SAMPLE_TRACE
 from tests.shipping.issuing_samples import START, VirtualClock, client_of
 
 NUMBER = "6800000000001"
@@ -153,25 +153,7 @@ def test_error_codes_are_told_apart(tracker, source, name, kind, outcome):
 
 # ---- faults ----
 
-UNREADABLE = [
-    "close",
-    "refused",
-    "html_200",
-    "empty",
-    "truncated",
-    "bad_gzip",
-    "bad_utf8",
-    "huge",
-    "deep",
-    "redirect",
-    "shape_list",
-    "shape_empty",
-    "xml_bomb",
-    "xml_file",
-    "xml_other",
-    "xml_blank",
-    "xml_deep",
-]
+UNREADABLE = [*BROKEN_LINES, "shape_list", "shape_empty", "xml_bomb", "xml_file", "xml_other", "xml_blank", "xml_deep"]
 
 
 @both

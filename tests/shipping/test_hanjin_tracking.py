@@ -10,7 +10,7 @@ from shipping.adapters.base import Cause, RawEvent, TrackOutcome
 from shipping.adapters.hanjin_issue import HanjinIssuer
 from shipping.adapters.hanjin_tracking import HanjinTracking
 from shipping.adapters.hanjin_wire import HanjinHost
-from tests.shipping.courier_samples import SAMPLE_HANJIN
+from tests.shipping.courier_samples import BROKEN_LINES, BROKEN_SHAPES, SAMPLE_HANJIN
 from tests.shipping.issuing_samples import HANJIN_CONTRACT, HANJIN_KEYS, START, VirtualClock, a_box, client_of
 
 NUMBER = "400000000013"
@@ -102,27 +102,7 @@ def test_what_cannot_be_asked_costs_no_call(tracker, source, carrier, number, ou
     assert tracker.read("counters")["requests"] == 0
 
 
-UNREADABLE = [
-    "close",
-    "refused",
-    "html_200",
-    "empty",
-    "truncated",
-    "bad_gzip",
-    "bad_utf8",
-    "huge",
-    "deep",
-    "redirect",
-    "shape_list",
-    "shape_number",
-    "shape_null",
-    "shape_empty",
-    "events_null",
-    "events_text",
-    "events_only_odd",
-    "no_code",
-    "other_number",
-]
+UNREADABLE = [*BROKEN_LINES, *BROKEN_SHAPES, "events_null", "events_text", "events_only_odd", "no_code", "other_number"]
 
 
 @pytest.mark.usefixtures("scanned")

@@ -9,7 +9,7 @@ import pytest
 from core.http import Client
 from shipping.adapters.base import Cause, RawEvent, TrackOutcome
 from shipping.adapters.sweettracker import Company, SweetTracker
-from tests.shipping.courier_samples import SAMPLE_SWEET, SWEET_DRIVER, SWEET_FIRST
+from tests.shipping.courier_samples import BROKEN_LINES, BROKEN_SHAPES, SAMPLE_SWEET, SWEET_DRIVER, SWEET_FIRST
 from tests.shipping.issuing_samples import START, VirtualClock, client_of
 
 KEY = "sandbox-sweettracker-key"
@@ -175,26 +175,7 @@ def test_companies_of_the_twin_and_their_failure(tracker, source):
 
 # ---- faults ----
 
-UNREADABLE = [
-    "close",
-    "refused",
-    "html_200",
-    "empty",
-    "truncated",
-    "bad_gzip",
-    "bad_utf8",
-    "huge",
-    "deep",
-    "redirect",
-    "shape_list",
-    "shape_number",
-    "shape_null",
-    "shape_empty",
-    "details_null",
-    "details_text",
-    "details_only_odd",
-    "other_number",
-]
+UNREADABLE = [*BROKEN_LINES, *BROKEN_SHAPES, "details_null", "details_text", "details_only_odd", "other_number"]
 
 
 @pytest.mark.usefixtures("known")

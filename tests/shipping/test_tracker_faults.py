@@ -8,6 +8,7 @@ from core.http import Client
 from shipping.adapters.base import Cause, TrackOutcome
 from shipping.adapters.tracker_delivery import TEXT_LIMIT, TrackerDelivery
 from shipping.states import TrackingStage
+from tests.shipping.courier_samples import BROKEN_LINES, BROKEN_SHAPES
 from tests.shipping.tracker_samples import CJ, LOTTE, NOW, NUMBER, READ_EVENTS, TWO_EVENTS, ask, projected
 
 
@@ -31,20 +32,8 @@ def source(client):
 
 
 UNREADABLE = [
-    "close",
-    "refused",
-    "html_200",
-    "empty",
-    "truncated",
-    "bad_gzip",
-    "bad_utf8",
-    "huge",
-    "deep",
-    "redirect",
-    "shape_list",
-    "shape_number",
-    "shape_null",
-    "shape_empty",
+    *BROKEN_LINES,
+    *BROKEN_SHAPES,
     "shape_errors_text",
     "shape_errors_empty",
     "track_null",
