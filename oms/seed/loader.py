@@ -11,6 +11,9 @@ from oms.seed import people
 from oms.seed.plan import Plan
 
 Say = Callable[[str], None]
+ROWS_OF_ORDER = 1000
+"""More rows than an order ever has in one table; ids are plenty."""
+GAP = 10_000
 
 # Chance is a hash of a row's number and the place where it is asked for: the same in every run and in any order.
 _FUNCTIONS = """
@@ -97,9 +100,17 @@ class Loader:
         self.run(f"ANALYZE {name}")
 
     def base(self, model: type[models.Model]) -> int:
-        """Highest id before the load; new rows are numbered from there."""
+        """New rows are numbered from behind this id, as far as `ROWS_OF_ORDER` reaches for each order."""
         if model not in self.bases:
-            self.bases[model] = self.one(f"SELECT COALESCE(max(id), 0) FROM {model._meta.db_table}")
+            table = model._meta.db_table
+            if self.one(f"SELECT EXISTS (SELECT FROM {table})"):
+                # Others write beside us: whoever draws an id between the two steps draws one of the gap.
+                room = ROWS_OF_ORDER * self.plan.orders
+                drawn = f"nextval(pg_get_serial_sequence('{table}', 'id'))"
+                moved = f"setval(pg_get_serial_sequence('{table}', 'id'), {drawn} + {GAP} + {room})"
+                self.bases[model] = self.one(f"SELECT {moved} - {room}")
+            else:
+                self.bases[model] = 0
         return self.bases[model]
 
     def insert(self, model: type[models.Model], columns: Mapping[str, str], source: str, label: str = "") -> int:
@@ -111,13 +122,14 @@ class Loader:
         return self.run(sql, label)
 
     def finish(self) -> None:
-        """Move the sequences behind the ids that were given out by hand."""
-        for model in self.bases:
-            table = model._meta.db_table
-            self.run(
-                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1), max(id) IS NOT NULL)"
-                f" FROM {table}"
-            )
+        """Move the sequences of tables that were empty behind the ids that were given out by hand."""
+        for model, base in self.bases.items():
+            if base == 0:
+                table = model._meta.db_table
+                self.run(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1), max(id) IS NOT NULL)"
+                    f" FROM {table}"
+                )
 
 
 def _defaults(model: type[models.Model], at: datetime) -> dict[str, str]:

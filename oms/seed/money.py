@@ -1,5 +1,7 @@
 """Payments with their ledger, and the stock with its ledger."""
 
+from datetime import timedelta
+
 from core.models import DeliveryState
 from oms.seed.loader import Loader, quoted
 from oms.seed.people import OVERDUE
@@ -106,7 +108,7 @@ def write_stock(load: Loader) -> None:
     with_goods = load.rows("SELECT variant_id, free + allocated + shipped FROM seed_stock"
                            " WHERE free + allocated + shipped > 0")  # fmt: skip
     levels = StockLevel._meta.db_table
-    is_first = load.base(StockMovement) == 0
+    is_first = not StockMovement.objects.exists()
     heard = load.one(f"SELECT COALESCE(max(id), 0) FROM {Delivery._meta.db_table}")
     stock.receive(
         units={pk: int(units) for pk, units in with_goods},
@@ -117,14 +119,14 @@ def write_stock(load: Loader) -> None:
         is_opening=is_first,
     )
     # Whoever hears of stock would renew the verdicts of the lines; the load writes them itself.
-    Delivery.objects.filter(pk__gt=heard, state=DeliveryState.PENDING).update(
-        state=DeliveryState.DONE, finished_at=load.plan.at
-    )
+    # What others told meanwhile is due now, not on the day the shop opened.
+    ours = Delivery.objects.filter(pk__gt=heard, due_at__lt=load.plan.opened_at + timedelta(days=1))
+    ours.filter(state=DeliveryState.PENDING).update(state=DeliveryState.DONE, finished_at=load.plan.at)
     load.run(
         f"UPDATE {levels} l SET on_hand = l.on_hand - s.shipped, demand = l.demand + s.demand,"
         f" allocated = l.allocated + s.allocated FROM seed_stock s WHERE s.variant_id = l.variant_id"
     )
-    base = load.one(f"SELECT max(id) FROM {StockMovement._meta.db_table}")
+    base = load.base(StockMovement)
     load.insert(
         StockMovement,
         {

@@ -241,12 +241,13 @@ def _counts(load: Loader) -> None:
     """Numbers that were given out, and one base row for each step that is counted by differences."""
     bits = ", ".join(f"({BIT[state]})" for state in CLOSED_STEPS)
     table = Order._meta.db_table
-    load.base(StepDelta)
+    first = load.base(Order)
     load.run(
         f"""
         INSERT INTO {StepDelta._meta.db_table} (step, orders)
         SELECT b.bit, count(*) FROM {table} o CROSS JOIN (VALUES {bits}) AS b(bit)
-        WHERE o.id > {load.base(Order)} AND o.steps & b.bit <> 0 GROUP BY b.bit ORDER BY b.bit
+        WHERE o.id BETWEEN {first} + 1 AND {first} + {load.plan.orders} AND o.steps & b.bit <> 0
+        GROUP BY b.bit ORDER BY b.bit
         """
     )
     load.run(
