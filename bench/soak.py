@@ -1,7 +1,8 @@
 """A long run of the demo shop under mixed load: `python -m bench.soak --minutes 30`; at the end `oms_check` decides.
 
 Readers turn pages and search, staff press buttons on a few rows at a time, new orders keep coming, the sandbox
-delivers. Counted: answers by status, refusals, the slowest twentieth. Exit 1 for any 5xx or any broken invariant.
+delivers. Counted: answers by status, refusals, the slowest twentieth. Exit 1 for any 5xx, any act that broke
+off and any broken invariant.
 """
 
 import argparse
@@ -34,6 +35,7 @@ ACTS = (
     ("shipping", "deliver", {"reason": "시험"}),
     ("delivered", "confirm-purchase", {"reason": "시험"}),
 )
+_BROKEN = "SELECT act, error FROM core_job WHERE state = 'FAILED' ORDER BY id"
 _ROWS = re.compile(r'<tbody[^>]*data-id="(\d+)"[^>]*data-version="(\d+)"')
 _APPLY = re.compile(r"/acts/([0-9a-f-]{36})/apply/")
 
@@ -133,6 +135,7 @@ def main() -> int:
             thread.join(timeout=120)
         grown = max((size - memory.get(pid, size) for pid, size in meter.python_memory(shop.pid).items()), default=0)
         time.sleep(5)
+        tally.errors += [f"job {act}: {error}" for act, error in shop.rows(_BROKEN)]
         found = check()
     p50, p95 = p50_p95(tally.times) if tally.times else (0.0, 0.0)
     print(f"{len(tally.times):,} requests in {options.minutes:g} min, p50 {p50:.0f} ms, p95 {p95:.0f} ms, "
