@@ -209,7 +209,8 @@ def clean(value: Any) -> str:
 
 def one_line(text: str) -> str:
     """The whole text on one line, without control characters and broken surrogates."""
-    return "".join(char for char in " ".join(text.split()) if char.isprintable()).strip()
+    plain = " ".join(text.split())
+    return plain if plain.isprintable() else "".join(char for char in plain if char.isprintable()).strip()
 
 
 def digits_in(value: Any) -> str:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from core.models import TimeStamped
+from core.rows import QuickRow
 from core.sealing import seal, unseal
 from shipping.models.parcel import Parcel
 from shipping.states import TrackingStage
@@ -67,7 +68,7 @@ class TrackingAccount(TimeStamped):
         self.sealed_options = self.sealed_options | fresh
 
 
-class TrackingPoll(models.Model):
+class TrackingPoll(QuickRow):
     """조회 예약: the hot row of one parcel, apart from the parcel itself."""
 
     parcel = models.OneToOneField(Parcel, models.CASCADE, primary_key=True, related_name="poll")

@@ -94,7 +94,10 @@ def close_cases(ids: Collection[int], *, at: datetime) -> int:
 
 
 def follow_news(news: Sequence[News], *, at: datetime) -> set[tuple[int, ExceptionKind]]:
-    """소식 반영: open what it asks for, close what it makes moot; returns what is newly open."""
+    """소식 반영: open what it asks for, close what it makes moot, and show it; returns what is newly open.
+
+    The shipments of these parcels are refreshed by the caller.
+    """
     if not news:
         return set()
     known: dict[int, list[ShippingException]] = {}
@@ -108,13 +111,20 @@ def follow_news(news: Sequence[News], *, at: datetime) -> set[tuple[int, Excepti
         kinds = [(case.pk, ExceptionKind(case.kind)) for case in mine]
         moot += [pk for pk, kind in kinds if kind not in wanted and is_over(kind, one.seen, one.box)]
     close_cases(moot, at=at)
-    return open_cases(openings, at=at)
+    opened = open_cases(openings, at=at)
+    # A parcel without a case, before and now, shows nothing.
+    shown = {one.parcel.pk for one in news if one.parcel.alert}
+    refresh_alerts(shown | known.keys() | {pk for pk, _ in opened})
+    return opened
 
 
 def refresh_alerts(parcel_ids: Iterable[int]) -> set[int]:
     """추적 오류: what the parcels show of their open cases; the shipments whose parcels show another word now."""
+    ids = set(parcel_ids)
+    if not ids:
+        return set()
     with connection.cursor() as cursor:
-        cursor.execute(_ALERTS, [id_array(parcel_ids)])
+        cursor.execute(_ALERTS, [id_array(sorted(ids))])
         return {shipment_id for (shipment_id,) in cursor.fetchall()}
 
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from core.bulk import update_rows
-from core.locks import LockTimeout, locking
+from core.locks import LockTimeout, locked_by, locking
+from core.lookups import Among
 from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
 from shipping.models import Parcel, TrackingPoll
 from shipping.projection import Alert, Projection, project
@@ -21,10 +22,10 @@ from shipping.services.exceptions.rules import Evidence
 from shipping.services.polling import polls
 from shipping.services.polling.polls import Lease, Terms
 from shipping.services.polling.sources import kind_of
-from shipping.services.shipments import Locked, lines_of, locked_shipments
+from shipping.services.shipments import Locked, locked_whole
 from shipping.services.tracking import voided
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.writing import Read, ship_scanned, write
+from shipping.services.tracking.writing import LOOKED_AT, Read, ship_scanned, write
 from shipping.states import ExceptionKind, ParcelState, TrackingStage
 
 log = logging.getLogger("oms.tracking")
@@ -50,8 +51,10 @@ def write_answers(*, answers: Sequence[Answer], at: datetime, speed: int = 1) ->
     answers = sorted(answers, key=lambda answer: answer[0].parcel_id)
     written = sum(_postpone(lease, result, at=at) for lease, result in answers if not _is_news(result))
     news = [answer for answer in answers if _is_news(answer[1])]
-    for start in range(0, len(news), CHUNK):
-        written += _write_chunk(news[start : start + CHUNK], at=at, speed=speed)
+    if news:
+        terms = polls.terms_of({lease.source for lease, _ in news})
+        for start in range(0, len(news), CHUNK):
+            written += _write_chunk(news[start : start + CHUNK], at=at, speed=speed, terms=terms)
     return written
 
 
@@ -75,31 +78,31 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     return bool(mine.update(**values))
 
 
-def _write_chunk(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
+def _write_chunk(answers: Sequence[Answer], *, at: datetime, speed: int, terms: Terms) -> int:
     try:
-        return _write(answers, at=at, speed=speed)
+        return _write(answers, at=at, speed=speed, terms=terms)
     except LockTimeout:
         if len(answers) == 1:
             polls.release(leases=[answers[0][0]], at=at + BUSY_PAUSE)
             return 0
-        return sum(_write_chunk([answer], at=at, speed=speed) for answer in answers)
+        return sum(_write_chunk([answer], at=at, speed=speed, terms=terms) for answer in answers)
 
 
-def _write(answers: Sequence[Answer], *, at: datetime, speed: int) -> int:
+def _write(answers: Sequence[Answer], *, at: datetime, speed: int, terms: Terms) -> int:
     by_parcel = {lease.parcel_id: (lease, result) for lease, result in answers}
-    with locking():
-        written = voided.write_voided(by_parcel, at=at)
-    shipment_ids = set(Parcel.objects.filter(pk__in=by_parcel).values_list("shipment_id", flat=True))
-    line_ids = lines_of(shipment_ids)
-    with locked_shipments(line_ids) as rows:
+    standing = list(Parcel.objects.filter(Among("pk", by_parcel)).values_list("shipment_id", "state"))
+    shipment_ids, written = {pk for pk, _ in standing}, 0
+    if any(state == ParcelState.VOID for _, state in standing):
+        with locking():
+            written = voided.write_voided(by_parcel, at=at)
+    with locked_whole(shipment_ids, fields=LOOKED_AT) as rows:
         reads, ended = _mine(by_parcel, rows, at=at)
         if ship_scanned(reads, rows, at=at):
-            with locked_shipments(line_ids) as moved:
+            with locked_whole(shipment_ids, fields=LOOKED_AT) as moved:
                 # The leases ended with the shipping: these answers were ours when we looked.
                 reads, rows = _read_again(reads, moved, by_parcel, at=at), moved
         write(reads, rows, at=at)
         _flag([parcel for _, parcel in ended], at=at)
-        terms = polls.terms_of({read.source for read in reads})
         asked = [_next(read, at=at, speed=speed, terms=terms) for read in reads]
         _give_up([read for read in reads if not read.poll.is_active], at=at)  # type: ignore[union-attr]
         for poll, _ in ended:
@@ -117,8 +120,7 @@ def _mine(
     by_parcel: dict[int, Answer], rows: Locked, *, at: datetime
 ) -> tuple[list[Read], list[tuple[TrackingPoll, Parcel]]]:
     """Answers whose lease is still ours, read; and those that end the questions."""
-    locked = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=by_parcel, is_active=True)
-    polls = {poll.pk: poll for poll in locked.order_by("pk")}
+    polls = {poll.pk: poll for poll in locked_by(TrackingPoll, by_parcel, key="parcel_id", only="is_active")}
     parcels = {parcel.pk: parcel for parcel in rows.parcels}
     reads, ended = [], []
     for pk, (lease, result) in by_parcel.items():
@@ -159,6 +161,8 @@ def _read_again(reads: Sequence[Read], rows: Locked, by_parcel: dict[int, Answer
 
 def _flag(parcels: Sequence[Parcel], *, at: datetime) -> None:
     """Numbers that the courier calls wrong are cases; nothing moves."""
+    if not parcels:
+        return
     opening.open_cases([Opening(parcel, ExceptionKind.NUMBER_INVALID, Evidence(at)) for parcel in parcels], at=at)
     opening.refresh_alerts(parcel.pk for parcel in parcels)
     refresh_parcels({parcel.shipment_id for parcel in parcels})

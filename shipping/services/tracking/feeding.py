@@ -14,10 +14,10 @@ from shipping.adapters.base import RawEvent
 from shipping.models import Parcel, TrackingEvent, TrackingPoll
 from shipping.services.polling import polls
 from shipping.services.polling.planning import Pace
-from shipping.services.shipments import Locked, lines_of, locked_shipments
+from shipping.services.shipments import Locked, locked_whole
 from shipping.services.tracking.answers import CHUNK, asks_on, seen_of
-from shipping.services.tracking.stored import event_rows, fingerprint_of, told_before
-from shipping.services.tracking.writing import Read, ship_scanned, write
+from shipping.services.tracking.stored import fingerprint_of, store, told_before
+from shipping.services.tracking.writing import LOOKED_AT, Read, ship_scanned, write
 from shipping.states import ParcelState
 
 Told = Mapping[int, Sequence[RawEvent]]
@@ -74,18 +74,18 @@ def _write_chunk(source: str, told: Told, way: Way, *, at: datetime) -> set[int]
 
 def _write(source: str, told: Told, way: Way, *, at: datetime) -> set[int]:
     parcels = Parcel.objects.filter(pk__in=told).exclude(state=ParcelState.VOID)
-    line_ids = lines_of(set(parcels.values_list("shipment_id", flat=True)))
-    with locked_shipments(line_ids) as rows:
+    shipment_ids = set(parcels.values_list("shipment_id", flat=True))
+    with locked_whole(shipment_ids, fields=LOOKED_AT) as rows:
         mine = [parcel.pk for parcel in rows.parcels if parcel.pk in told]
         before = told_before(mine, source)
         events = {pk: _joined(before.get(pk, {}), told[pk]) for pk in mine}
         reads, aside = _reads(source, events, rows, way, at=at)
         if ship_scanned(reads, rows, at=at):
-            with locked_shipments(line_ids) as moved:
+            with locked_whole(shipment_ids, fields=LOOKED_AT) as moved:
                 rows = moved
                 reads, aside = _reads(source, events, rows, way, at=at)
         write(reads, rows, at=at, is_told=way.is_told)
-        _keep_aside(aside)
+        store(read.told for read in aside)
         _keep_stages([*reads, *aside])
         _keep_polls(reads, way, at=at)
     return {read.parcel.pk for read in [*reads, *aside]} | _unknown(told, rows)
@@ -119,11 +119,6 @@ def _reads(
         is_fresh = poll is None or seen.fingerprint != poll.last_hash
         (reads if is_chosen else aside).append(Read(parcel, seen, source, is_fresh, poll, events[parcel.pk]))
     return reads, aside
-
-
-def _keep_aside(reads: Sequence[Read]) -> None:
-    rows = (row for one in reads for row in event_rows(one.parcel, one.seen, source=one.source, marks=one.marks))
-    TrackingEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
 
 
 def _keep_stages(reads: Sequence[Read]) -> None:

@@ -4,13 +4,16 @@ The only place that knows which columns an event was laid into, so that a stored
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import F
 
+from core.bulk import insert_new
 from core.lookups import Among
 from shipping.adapters.base import RawEvent
-from shipping.models import Parcel, TrackingEvent
+from shipping.models import TrackingEvent
 from shipping.projection import Projection
 from shipping.states import TrackingStage
 
@@ -18,24 +21,44 @@ Marks = Mapping[RawEvent, str]
 """Fingerprints of events that were read back: a long text was cut when it was stored."""
 
 
-def event_rows(parcel: Parcel, seen: Projection, *, source: str, marks: Marks | None = None) -> Iterator[TrackingEvent]:
-    """배송 이력 rows of what was seen; those that are stored already are left as they are by the caller's insert."""
-    for seq, event in enumerate(seen.events):
+@dataclass(frozen=True, slots=True)
+class Told:
+    """들은 것: what one source told of a parcel, to be stored."""
+
+    parcel_id: int
+    source: str
+    seen: Projection
+    marks: Marks = field(default_factory=dict)
+
+
+_COLUMNS = (
+    "parcel_id", "source", "seq", "raw_code", "raw_name", "raw_text", "raw_at", "is_date_only", "stage", "at",
+    "is_time_estimated", "place", "fingerprint",
+)  # fmt: skip
+
+
+def store(told: Iterable[Told]) -> None:
+    """배송 이력 저장: by one statement; what a source told before is left as it is."""
+    insert_new(TrackingEvent, _COLUMNS, [row for one in told for row in _rows(one)])
+
+
+def _rows(told: Told) -> Iterator[tuple[Any, ...]]:
+    for seq, event in enumerate(told.seen.events):
         raw = event.raw
-        yield TrackingEvent(
-            parcel=parcel,
-            source=source,
-            seq=min(seq, 32_000),
-            raw_code=raw.code[:40],
-            raw_name=raw.name[:100],
-            raw_text=f"{raw.name} {raw.text}".strip()[:300],
-            raw_at=raw.at,
-            is_date_only=raw.is_date_only,
-            stage=event.stage,
-            at=event.at,
-            is_time_estimated=event.is_time_estimated,
-            place=raw.place[:100],
-            fingerprint=(marks or {}).get(raw) or fingerprint_of(raw),
+        yield (
+            told.parcel_id,
+            told.source,
+            min(seq, 32_000),
+            raw.code[:40],
+            raw.name[:100],
+            f"{raw.name} {raw.text}".strip()[:300],
+            raw.at,
+            raw.is_date_only,
+            event.stage,
+            event.at,
+            event.is_time_estimated,
+            raw.place[:100],
+            told.marks.get(raw) or fingerprint_of(raw),
         )
 
 

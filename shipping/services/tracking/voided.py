@@ -12,9 +12,10 @@ from django.db.models import F
 
 from core.bulk import update_rows
 from core.locks import LockTimeout, locking
+from core.lookups import Among
 from core.settings_registry import get_setting
 from shipping.adapters.base import RawEvent, TrackOutcome, TrackResult
-from shipping.models import Parcel, TrackingEvent, TrackingPoll
+from shipping.models import Parcel, TrackingPoll
 from shipping.options import SHIPS_ON_SCAN
 from shipping.projection import Projection, project
 from shipping.services.exceptions import opening
@@ -24,7 +25,7 @@ from shipping.services.polling import polls
 from shipping.services.polling.polls import Lease
 from shipping.services.polling.sources import kind_of
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.stored import event_rows
+from shipping.services.tracking.stored import Told, store
 from shipping.states import ExceptionKind, ParcelState
 
 WATCHED, EVERY = timedelta(days=7), timedelta(days=1)
@@ -71,9 +72,7 @@ def _parcels(sql: str, *, since: datetime) -> list[Parcel]:
 
 def write_voided(by_parcel: Mapping[int, tuple[Lease, TrackResult]], *, at: datetime) -> int:
     """지운 송장의 조회 결과: in the transaction that the caller opened; how many answers were written."""
-    void = Parcel.objects.filter(pk__in=by_parcel, state=ParcelState.VOID)
-    if not void.exists():
-        return 0
+    void = Parcel.objects.filter(Among("pk", by_parcel), state=ParcelState.VOID)
     parcels = {one.pk: one for one in void.select_for_update(no_key=True).order_by("pk")}
     polls = TrackingPoll.objects.select_for_update(no_key=True).filter(pk__in=parcels, is_active=True).order_by("pk")
     mine = [poll for poll in polls if poll.lease_token == by_parcel[poll.pk][0].token]
@@ -123,9 +122,9 @@ def _seen(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: dateti
 
 def _open_scanned(scanned: Sequence[Scanned], *, at: datetime) -> None:
     """A label that was deleted travels: a case for a person, who calls the courier."""
+    store(Told(parcel.pk, source, seen) for parcel, seen, source in scanned)
     cases = []
-    for parcel, seen, source in scanned:
-        TrackingEvent.objects.bulk_create(event_rows(parcel, seen, source=source), ignore_conflicts=True)
+    for parcel, seen, _ in scanned:
         first = seen.first_scan_at or at
         parcel.first_scan_at = parcel.first_scan_at or first
         text = " ".join(filter(None, [seen.last_place, seen.last_text]))

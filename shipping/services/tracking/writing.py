@@ -16,7 +16,7 @@ from core.state import move
 from orders.services import locks, progress
 from orders.states import DeliveredBy, LineState, LockKind
 from shipping import events
-from shipping.models import Parcel, ParcelLine, TrackingEvent, TrackingPoll
+from shipping.models import Parcel, ParcelLine, TrackingPoll
 from shipping.options import SHIPS_ON_SCAN
 from shipping.projection import Alert, Projection
 from shipping.rollup import refresh_parcels
@@ -24,8 +24,8 @@ from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
 from shipping.services.polling.sources import kind_of
-from shipping.services.shipments import Locked, lines_of, ship
-from shipping.services.tracking.stored import Marks, event_rows, fingerprint_of, told_before
+from shipping.services.shipments import Fields, Locked, lines_of, ship
+from shipping.services.tracking.stored import Marks, Told, fingerprint_of, store, told_before
 from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ExceptionKind, ParcelState, TrackingStage
 
@@ -44,6 +44,15 @@ class Read:
     poll: TrackingPoll | None = None
     marks: Marks = field(default_factory=dict)
 
+    @property
+    def told(self) -> Told:
+        """What of it is stored."""
+        return Told(self.parcel.pk, self.source, self.seen, self.marks)
+
+
+LOOKED_AT = Fields(lines=("id", "order_id", "state", "picked_up_at"), shipments=("id", "order_id"))
+"""What is written here looks at no more of the lines and shipments of `Locked`; who moves them reads them whole."""
+
 
 def write(reads: Sequence[Read], rows: Locked, *, at: datetime, is_told: bool = True) -> None:
     """소식 저장: events, stage, cases, moves of boxes and lines, in the transaction that holds `rows`.
@@ -54,9 +63,7 @@ def write(reads: Sequence[Read], rows: Locked, *, at: datetime, is_told: bool = 
     news = [News(read.parcel, read.seen, _box(read.parcel)) for read in fresh]
     _store(fresh)
     opened = opening.follow_news(news, at=at)
-    changed = {read.parcel.shipment_id for read in fresh}
-    changed |= opening.refresh_alerts(read.parcel.pk for read in fresh)
-    refresh_parcels(changed)
+    refresh_parcels({read.parcel.shipment_id for read in fresh})
     _dispute({pk for pk, kind in opened if kind == ExceptionKind.DELIVERY_DISPUTED}, rows, at=at)
     _turn_back(reads, at=at)
     _arrive(reads, rows, at=at)
@@ -98,11 +105,7 @@ def _box(parcel: Parcel) -> Box:
 
 def _store(reads: Sequence[Read]) -> None:
     forgot = _forgot(reads)
-    TrackingEvent.objects.bulk_create(
-        (row for read in reads for row in event_rows(read.parcel, read.seen, source=read.source, marks=read.marks)),
-        ignore_conflicts=True,
-        batch_size=1000,
-    )
+    store(read.told for read in reads)
     for read in reads:
         keep_seen(read.parcel, read.seen, has_regressed=read.parcel.pk in forgot)
     update_rows([read.parcel for read in reads], TOLD)
@@ -171,14 +174,13 @@ def _arrive(reads: Sequence[Read], rows: Locked, *, at: datetime) -> None:
     """Note first scans and deliver what has arrived; decided by states, so that an answer told before still counts."""
     scanned = {read.parcel.pk for read in reads if read.seen.first_scan_at is not None}
     arriving = {read.parcel.pk: read.seen.delivered_at for read in reads if _has_arrived(read)}
-    if not scanned and not arriving:
+    waiting = [
+        pk for pk, line in rows.lines.items() if line.state == LineState.SHIPPING and line.picked_up_at is None
+    ]
+    if not arriving and not (scanned and waiting):
         return
     boxes = boxes_of(rows)
-    fresh = [
-        pk
-        for pk, line in rows.lines.items()
-        if line.state == LineState.SHIPPING and line.picked_up_at is None and scanned & boxes.get(pk, set())
-    ]
+    fresh = [pk for pk in waiting if scanned & boxes.get(pk, set())]
     if fresh:
         progress.pick_up(line_ids=fresh, at=at, source=Source.COURIER)
     if not arriving:
@@ -226,5 +228,5 @@ def _complete(rows: Locked, boxes: Mapping[int, set[int]], arrived: set[int]) ->
 
 
 __all__ = [
-    "TOLD", "WAITING", "Read", "boxes_of", "keep_seen", "ship_scanned", "write",
+    "LOOKED_AT", "TOLD", "WAITING", "Read", "boxes_of", "keep_seen", "ship_scanned", "write",
 ]  # fmt: skip
