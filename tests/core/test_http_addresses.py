@@ -1,6 +1,7 @@
 """Where the outgoing client goes and where it does not: addresses, names that change, TLS."""
 
 import ipaddress
+import shutil
 import socket
 import ssl
 import time
@@ -149,6 +150,29 @@ def test_tls_refuses_another_name_and_an_unknown_authority(serve, certificate):
             client.request("POST", "/", json={})
         assert not caught.value.sent
     assert server.requests == []
+
+
+def test_the_authorities_are_read_once_by_a_process_whichever_client_asks(
+    serve, certificate, monkeypatch, tmp_path
+):
+    ca_file, context = certificate
+    server = serve(sending(reply(b"ok")), context=context)
+    read: list[str | None] = []
+    load = ssl.create_default_context
+
+    def counted(**given: str | None) -> ssl.SSLContext:
+        read.append(given["cafile"])
+        return load(**given)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    new = shutil.copy(ca_file, tmp_path / "new.pem")
+    for _ in range(3):
+        url = f"https://courier.example:{server.port}"
+        client = Client(url, allow_loopback=True, ca_file=str(new), resolve=_to_loopback)
+        assert client.request("GET", "/").body == b"ok"
+        client.close()
+        assert client.request("GET", "/").body == b"ok"
+    assert read == [str(new)]
 
 
 def test_a_slow_drip_under_tls_ends_at_the_total_deadline(serve, certificate):

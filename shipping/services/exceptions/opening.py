@@ -100,22 +100,27 @@ def follow_news(news: Sequence[News], *, at: datetime) -> set[tuple[int, Excepti
     """
     if not news:
         return set()
-    known: dict[int, list[ShippingException]] = {}
-    for case in ShippingException.objects.filter(Among("parcel_id", [n.parcel.pk for n in news]), closed_at=None):
-        known.setdefault(case.parcel_id, []).append(case)
+    known: dict[int, list[tuple[int, ExceptionKind]]] = {}
+    for pk, parcel_id, kind in _open_cases([one.parcel.pk for one in news]):
+        known.setdefault(parcel_id, []).append((pk, kind))
     openings, moot = [], []
     for one in news:
         wanted = opened_by(one.seen, one.box, at=at)
         openings += [Opening(one.parcel, kind, evidence) for kind, evidence in wanted.items()]
         mine = known.get(one.parcel.pk, [])
-        kinds = [(case.pk, ExceptionKind(case.kind)) for case in mine]
-        moot += [pk for pk, kind in kinds if kind not in wanted and is_over(kind, one.seen, one.box)]
+        moot += [pk for pk, kind in mine if kind not in wanted and is_over(kind, one.seen, one.box)]
     close_cases(moot, at=at)
     opened = open_cases(openings, at=at)
     # A parcel without a case, before and now, shows nothing.
     shown = {one.parcel.pk for one in news if one.parcel.alert}
     refresh_alerts(shown | known.keys() | {pk for pk, _ in opened})
     return opened
+
+
+def _open_cases(parcel_ids: Collection[int]) -> list[tuple[int, int, ExceptionKind]]:
+    """Id, parcel and kind."""
+    rows = ShippingException.objects.filter(Among("parcel_id", parcel_ids), closed_at=None)
+    return [(pk, parcel, ExceptionKind(kind)) for pk, parcel, kind in rows.values_list("pk", "parcel_id", "kind")]
 
 
 def refresh_alerts(parcel_ids: Iterable[int]) -> set[int]:
@@ -131,12 +136,8 @@ def refresh_alerts(parcel_ids: Iterable[int]) -> set[int]:
 @follow(Parcel)
 def keep_cases(parcels: Sequence[Parcel], *, at: datetime) -> None:
     """Parcels moved, by the courier's word or by a person: cases that speak of the former state are over."""
-    moot: list[int] = []
-    open_now = ShippingException.objects.filter(Among("parcel_id", [p.pk for p in parcels]), closed_at=None)
     state_of = {parcel.pk: parcel.state for parcel in parcels}
-    for pk, parcel_id, kind in open_now.values_list("pk", "parcel_id", "kind"):
-        if ExceptionKind(kind) in ended_by(state_of[parcel_id]):
-            moot.append(pk)
+    moot = [pk for pk, parcel_id, kind in _open_cases(state_of) if kind in ended_by(state_of[parcel_id])]
     if moot:
         close_cases(moot, at=at)
         refresh_parcels(refresh_alerts(state_of))
