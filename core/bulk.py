@@ -34,7 +34,7 @@ def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
 
 
 def insert_new(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
-    """새 행 저장: plain values in the order of `fields` (attribute names); what a unique key has already is left as it is.
+    """새 행 저장: plain values in the order of `fields` (attribute names); rows whose unique key is taken are left out.
 
     `bulk_create(ignore_conflicts=True)` without objects. Every column without a default in the database must be among
     the fields. Returns how many rows are new.

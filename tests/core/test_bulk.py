@@ -56,7 +56,7 @@ EVENT = (
 )  # fmt: skip
 
 
-def event_of(parcel_id, fingerprint, *, place="서울 \\ \"강남\" 100%s {a,b}"):
+def event_of(parcel_id, fingerprint, *, place='서울 \\ "강남" 100%s {a,b}'):
     return (
         parcel_id, "somebody", 3, "CODE", None, "집하, 'NULL'", None, True, TrackingStage.PICKED_UP, NOW, False, place,
         fingerprint,

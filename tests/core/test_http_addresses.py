@@ -152,9 +152,7 @@ def test_tls_refuses_another_name_and_an_unknown_authority(serve, certificate):
     assert server.requests == []
 
 
-def test_the_authorities_are_read_once_by_a_process_whichever_client_asks(
-    serve, certificate, monkeypatch, tmp_path
-):
+def test_the_authorities_are_read_once_by_a_process_whichever_client_asks(serve, certificate, monkeypatch, tmp_path):
     ca_file, context = certificate
     server = serve(sending(reply(b"ok")), context=context)
     read: list[str | None] = []

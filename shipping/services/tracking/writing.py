@@ -174,9 +174,7 @@ def _arrive(reads: Sequence[Read], rows: Locked, *, at: datetime) -> None:
     """Note first scans and deliver what has arrived; decided by states, so that an answer told before still counts."""
     scanned = {read.parcel.pk for read in reads if read.seen.first_scan_at is not None}
     arriving = {read.parcel.pk: read.seen.delivered_at for read in reads if _has_arrived(read)}
-    waiting = [
-        pk for pk, line in rows.lines.items() if line.state == LineState.SHIPPING and line.picked_up_at is None
-    ]
+    waiting = [pk for pk, line in rows.lines.items() if line.state == LineState.SHIPPING and line.picked_up_at is None]
     if not arriving and not (scanned and waiting):
         return
     boxes = boxes_of(rows)
