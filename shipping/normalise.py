@@ -98,6 +98,8 @@ class Rules:
         words.sort(key=lambda rule: (rule.is_preset, rule.priority))
         self._patterns = [(_pattern(rule.value), _Reading(rule.stage, rule.reason), rule.is_preset) for rule in words]
         self._delivered = [pattern for pattern, read, _ in self._patterns if read.stage == Stage.DELIVERED]
+        # Couriers tell thousands of parcels in the same few words.
+        self._in_words = lru_cache(maxsize=1024)(self._search)
 
     def stage_of(self, event: RawEvent) -> Stage:
         """배송단계 판정: the courier's code, the whole text, words in it, the source's generic code (shipping.md 3.2).
@@ -137,7 +139,7 @@ class Rules:
         beside = self._in_words(event.text, exact.stage)
         return beside if beside and beside.stage == Stage.EXCEPTION else None
 
-    def _in_words(self, words: str, generic: Stage) -> _Reading | None:
+    def _search(self, words: str, generic: Stage) -> _Reading | None:
         first = next(((read, preset) for pattern, read, preset in self._patterns if pattern.search(words)), None)
         found, is_preset = first or (None, True)
         if generic != Stage.DELIVERED or not is_preset:
