@@ -85,7 +85,7 @@ def _write(source: str, told: Told, way: Way, *, at: datetime) -> set[int]:
                 rows = moved
                 reads, aside = _reads(source, events, rows, way, at=at)
         write(reads, rows, at=at, is_told=way.is_told)
-        store(read.told for read in aside)
+        store(read.heard for read in aside)
         _keep_stages([*reads, *aside])
         _keep_polls(reads, way, at=at)
     return {read.parcel.pk for read in [*reads, *aside]} | _unknown(told, rows)

@@ -22,7 +22,7 @@ Marks = Mapping[RawEvent, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Heard:
     """들은 것: what one source told of a parcel, to be stored."""
 
     parcel_id: int
@@ -37,17 +37,17 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def store(told: Iterable[Told]) -> None:
+def store(heard: Iterable[Heard]) -> None:
     """배송 이력 저장: by one statement; what a source told before is left as it is."""
-    insert_new(TrackingEvent, _COLUMNS, [row for one in told for row in _rows(one)])
+    insert_new(TrackingEvent, _COLUMNS, [row for one in heard for row in _rows(one)])
 
 
-def _rows(told: Told) -> Iterator[tuple[Any, ...]]:
-    for seq, event in enumerate(told.seen.events):
+def _rows(heard: Heard) -> Iterator[tuple[Any, ...]]:
+    for seq, event in enumerate(heard.seen.events):
         raw = event.raw
         yield (
-            told.parcel_id,
-            told.source,
+            heard.parcel_id,
+            heard.source,
             min(seq, 32_000),
             raw.code[:40],
             raw.name[:100],
@@ -58,7 +58,7 @@ def _rows(told: Told) -> Iterator[tuple[Any, ...]]:
             event.at,
             event.is_time_estimated,
             raw.place[:100],
-            told.marks.get(raw) or fingerprint_of(raw),
+            heard.marks.get(raw) or fingerprint_of(raw),
         )
 
 

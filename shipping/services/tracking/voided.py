@@ -25,7 +25,7 @@ from shipping.services.polling import polls
 from shipping.services.polling.polls import Lease
 from shipping.services.polling.sources import kind_of
 from shipping.services.tracking.rules import rules_for
-from shipping.services.tracking.stored import Told, store
+from shipping.services.tracking.stored import Heard, store
 from shipping.states import ExceptionKind, ParcelState
 
 WATCHED, EVERY = timedelta(days=7), timedelta(days=1)
@@ -122,7 +122,7 @@ def _seen(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: dateti
 
 def _open_scanned(scanned: Sequence[Scanned], *, at: datetime) -> None:
     """A label that was deleted travels: a case for a person, who calls the courier."""
-    store(Told(parcel.pk, source, seen) for parcel, seen, source in scanned)
+    store(Heard(parcel.pk, source, seen) for parcel, seen, source in scanned)
     cases = []
     for parcel, seen, _ in scanned:
         first = seen.first_scan_at or at

@@ -25,7 +25,7 @@ from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
 from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Fields, Locked, lines_of, ship
-from shipping.services.tracking.stored import Marks, Told, fingerprint_of, store, told_before
+from shipping.services.tracking.stored import Heard, Marks, fingerprint_of, store, told_before
 from shipping.services.tracking.unknown import Seen, note_unknown
 from shipping.states import Direction, ExceptionKind, ParcelState, TrackingStage
 
@@ -45,9 +45,9 @@ class Read:
     marks: Marks = field(default_factory=dict)
 
     @property
-    def told(self) -> Told:
+    def heard(self) -> Heard:
         """What of it is stored."""
-        return Told(self.parcel.pk, self.source, self.seen, self.marks)
+        return Heard(self.parcel.pk, self.source, self.seen, self.marks)
 
 
 LOOKED_AT = Fields(lines=("id", "order_id", "state", "picked_up_at"), shipments=("id", "order_id"))
@@ -105,7 +105,7 @@ def _box(parcel: Parcel) -> Box:
 
 def _store(reads: Sequence[Read]) -> None:
     forgot = _forgot(reads)
-    store(read.told for read in reads)
+    store(read.heard for read in reads)
     for read in reads:
         keep_seen(read.parcel, read.seen, has_regressed=read.parcel.pk in forgot)
     update_rows([read.parcel for read in reads], TOLD)
