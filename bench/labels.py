@@ -70,6 +70,7 @@ def _label(n: int, count: int) -> dict[str, Any]:
         "phones": "010-1234-****",
         "zip": "63000",
         "address": f"제주특별자치도 제주시 첨단로 {n} 7층 701호",
+        "jibun": "지번 제주특별자치도 제주시 영평동 2181",
         "sender": {"name": "가람상점", "phone": "02-1234-5678", "address": "서울특별시 중구 세종대로 110"},
         "fee": "신용",
         "quantity": "3개",

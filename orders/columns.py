@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from core import cells
@@ -11,7 +12,10 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_address, mask_name, mask_phone
 from core.phones import format_phone
+from orders.contact import days_by_id, warned_end
+from orders.options import DELIVERY_DAYS
 from orders.states import (
+    BIT,
     BIT_CLAIM,
     BIT_UNMAPPED,
     CANCELED_CODE,
@@ -31,6 +35,7 @@ from orders.states import (
 
 HELD = LOCK_BIT[LockKind.HOLD]
 CLAIMED = LOCK_BIT[LockKind.CLAIM]
+WAITS_TO_LEAVE = BIT[LineState.PREPARING] | BIT[LineState.READY]
 LATE, TODAY, HOLD, DANGER, MEMO = "t-late", "t-today", "t-hold", "t-danger", "t-memo"
 
 
@@ -53,6 +58,8 @@ class OrderRecord(NamedTuple):
     zip_code: str
     address1: str
     address2: str
+    jibun_address: str
+    safe_number_end_date: date | None
     delivery_note: str
     depositor_name: str
     payment_method: str
@@ -182,6 +189,7 @@ def order_tags(group: Group) -> list[cells.Tag]:
             found.append(cells.Tag("오늘까지", TODAY))
     if order.steps & BIT_UNMAPPED:
         found.append(cells.Tag("품목 미연결", DANGER))
+    found += _safe_number_tags(group)
     found += zone_tags(order)
     if order.has_memo:
         found.append(cells.Tag("메모", MEMO))
@@ -192,6 +200,22 @@ def methods_text(lines: Iterable[Any], *, ordered: str) -> str:
     """배송방법 in which lines leave, several with dots; 배송방법 변경 may have parted it from what was ordered."""
     chosen = {line.delivery_method for line in lines if line.state not in CLOSED} or {ordered}
     return "·".join(label for value, label in DeliveryMethod.choices if value in chosen)
+
+
+def _safe_number_tags(group: Group) -> list[cells.Tag]:
+    """안심번호 만료 of an order that waits or is on its way; once it has arrived nobody needs the number for it."""
+    days, sent = group.fetched.get("tags"), [line for line in group.lines if line.state == LineState.SHIPPING]
+    if group.record.steps & WAITS_TO_LEAVE:
+        return safe_number_tags(group, days=days, ship_by=group.record.next_due_at)
+    left = max((line.shipped_at for line in sent if line.shipped_at), default=None)
+    return safe_number_tags(group, days=days, shipped_at=left) if sent else []
+
+
+def safe_number_tags(group: Group, *, days: Any, **moments: datetime | None) -> list[cells.Tag]:
+    """안심번호 만료: nobody will reach the recipient at the door; `days` is the setting 배송에 걸리는 날."""
+    known: Any = DELIVERY_DAYS.default if days is None else days
+    end = warned_end(group.record.safe_number_end_date, at=group.now, days=known, **moments)
+    return [cells.Tag(end.label, DANGER if end.is_over else LATE)] if end else []
 
 
 def zone_text(row: Any) -> str:
@@ -289,12 +313,19 @@ PHONE = ListColumn(
     "phone", "연락처", lambda g, _: cells.text(mask_phone(g.record.recipient_phone)),
     lambda g, _: format_phone(g.record.recipient_phone), visible=False, personal=True, css="nowrap",
     masked=lambda g, _: mask_phone(g.record.recipient_phone),
+    more=(in_file("safe_number_end", "안심번호 만료일", lambda g, _: g.record.safe_number_end_date, kind=Kind.DATE),),
 )  # fmt: skip
 ADDRESS = ListColumn(
     "address", "주소", lambda g, _: cells.text(mask_address(f"{g.record.address1} {g.record.address2}")),
     lambda g, _: f"{g.record.address1} {g.record.address2}".strip(), visible=False, personal=True, width=50,
     masked=lambda g, _: mask_address(f"{g.record.address1} {g.record.address2}"),
-    more=(in_file("zip_code", "우편번호", lambda g, _: g.record.zip_code, personal=True, width=8),),
+    more=(
+        in_file("zip_code", "우편번호", lambda g, _: g.record.zip_code, personal=True, width=8),
+        in_file(
+            "jibun_address", "지번주소", lambda g, _: g.record.jibun_address, personal=True, width=50,
+            masked=lambda g, _: mask_address(g.record.jibun_address),
+        ),
+    ),
 )  # fmt: skip
 PRODUCT = ListColumn(
     "product", "상품 / 옵션", _product_cell, lambda g, line: line.product_name, per_line=True, css="cut", width=36,
@@ -362,3 +393,4 @@ CONFIRMED = ListColumn(
 TAGS = ListColumn(
     "tags", "표시", lambda g, _: cells.tags(order_tags(g)), lambda g, _: ", ".join(tag.label for tag in order_tags(g))
 )
+TAGS_TO_SHIP = replace(TAGS, fetch=days_by_id)

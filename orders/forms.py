@@ -9,10 +9,14 @@ from django.utils import timezone
 from core.calendar import kst_date
 from core.forms import DayField, LineField, ZipField
 from core.phones import is_phone, normalize_phone
+from orders.contact import kept_end
 from orders.models import DelayReason
 from orders.services.changes import DELAY_RANGE, is_delay_possible
 
 REASON = "사유를 입력하세요. 처리 이력에 남습니다."
+FIRST_FORM = "택배사와 송장에 쓰는 주소입니다. 도로명과 지번을 다 알면 도로명주소를 입력하세요."
+SECOND_FORM = "도로명주소와 함께 받은 지번주소가 있을 때만 입력하세요. 송장에 자리가 있으면 괄호로 적습니다."
+SAFE_NUMBER_END = "050 번호를 쓸 수 있는 마지막 날입니다. 안심번호가 아니면 저장하지 않습니다."
 LONGEST_HOLD = timedelta(days=365)
 
 
@@ -83,9 +87,11 @@ class RecipientForm(forms.Form):
         label="연락처", max_length=20, error_messages={"required": "연락처를 입력하세요."}
     )
     recipient_phone2 = forms.CharField(label="연락처2", max_length=20, required=False)
+    safe_number_end_date = DayField(label="안심번호 만료일", required=False, help_text=SAFE_NUMBER_END)
     zip_code = ZipField()
-    address1 = LineField(label="주소", max_length=200)
+    address1 = LineField(label="주소", max_length=200, help_text=FIRST_FORM)
     address2 = LineField(label="상세주소", max_length=200, required=False)
+    jibun_address = LineField(label="지번주소", max_length=200, required=False, help_text=SECOND_FORM)
     delivery_note = LineField(label="배송메시지", max_length=500, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -95,6 +101,11 @@ class RecipientForm(forms.Form):
     def clean_recipient_phone2(self) -> str:
         value = self.cleaned_data["recipient_phone2"]
         return _phone(value) if value else ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        phones = [cleaned.get(name, "") for name in ("recipient_phone", "recipient_phone2")]
+        return cleaned | {"safe_number_end_date": kept_end(cleaned.get("safe_number_end_date"), *phones)}
 
 
 def _phone(text: str) -> str:

@@ -8,16 +8,22 @@ from django.utils import timezone
 
 from core.messaging import send
 from core.settings_registry import get_setting
+from orders.contact import is_reachable
 from orders.models import Order
 
 CORRECTION = "order_corrected"
 
 
 def recipient_of(order: Order) -> str:
-    """알림 받는 곳: phone or e-mail address of the buyer; empty for nobody, and where the market tells its buyers."""
+    """알림 받는 곳: phone or e-mail address of the buyer; empty for nobody, and where the market tells its buyers.
+
+    A 안심번호 that has ended reaches nobody and is passed over (shipping.md 6.3).
+    """
     if not order.channel.notifies_buyers:
         return ""
-    return order.buyer_phone or order.recipient_phone or order.buyer_email
+    at = timezone.now()
+    phones = (order.buyer_phone, order.recipient_phone)
+    return next((phone for phone in phones if is_reachable(order, phone, at=at)), order.buyer_email)
 
 
 def notify_buyer(

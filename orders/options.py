@@ -26,6 +26,17 @@ CONFIRM_DAYS = declare(
         help="확인된 배송완료에서 이 기간이 지나면 자동으로 구매확정합니다.",
     )
 )
+DELIVERY_DAYS = declare(
+    Declared(
+        "delivery_days",
+        "배송에 걸리는 날(일)",
+        GROUP,
+        default=3,
+        minimum=0,
+        maximum=14,
+        help="보낸 날부터 도착까지 보통 걸리는 날입니다. 안심번호가 도착하기 전에 만료되는 주문을 알릴 때 씁니다.",
+    )
+)
 SHIP_DAYS = declare(
     Declared(
         "ship_days",

@@ -245,7 +245,7 @@ class OrderListPage(OrderRowsPage):
         columns.DELIVERY,
         columns.ZONE,
         columns.NOTE,
-        columns.TAGS,
+        columns.TAGS_TO_SHIP,
     )
     empty_text = "주문이 없습니다. 주문 파일을 올리거나 직접 등록하면 여기에 나타납니다."
 
@@ -296,7 +296,7 @@ class PreparingPage(OrderStepPage):
         columns.DELIVERY,
         columns.ZONE,
         columns.NOTE,
-        columns.TAGS,
+        columns.TAGS_TO_SHIP,
     )
     empty_text = "상품준비중인 주문이 없습니다. 입금을 확인한 주문이 여기에 나타납니다."
 

@@ -10,11 +10,12 @@ from accounts.access import staff_of
 from accounts.clients import client_of
 from accounts.models import AccessAction
 from accounts.services import record_access
-from core.calendar import due_date, short
+from core.calendar import due_date, kst_date, short
 from core.masking import mask_address, mask_name, mask_phone, mask_text
 from core.panels import Panel, register
 from core.phones import is_safe_number
 from orders.columns import methods_text, shown_code, shown_state, zone_text
+from orders.contact import both_forms, end_of_order, second_form
 from orders.models import StaffMemo
 from orders.models.line import BEFORE_SHIPPING
 from orders.services.changes import address_is_final
@@ -84,7 +85,6 @@ class RecipientPanel(Panel):
     name, title, template, position = "recipient", "받는 분", "orders/panels/recipient.html", 30
 
     def load(self, order: Any, *, request: HttpRequest, at: datetime) -> dict[str, Any]:
-        address = f"{order.address1} {order.address2}".strip()
         is_clear = _packs(order, request)
         if is_clear:
             record_access(
@@ -101,8 +101,9 @@ class RecipientPanel(Panel):
             "buyer": mask_name(order.buyer_name) if order.buyer_name != order.recipient_name else "",
             "phone": mask_phone(order.recipient_phone),
             "is_safe_number": is_safe_number(order.recipient_phone),
+            "safe_number": _safe_number(order, at),
             "zip_code": order.zip_code,
-            "address": address if is_clear else mask_address(address),
+            "address": both_forms(order) if is_clear else _masked_address(order),
             "note": mask_text(order.delivery_note),
             "method": methods_text(order.detail_lines, ordered=order.delivery_method),
             "zone": _zone(order),
@@ -110,6 +111,28 @@ class RecipientPanel(Panel):
             "may_change": request.user.has_perm("orders.change_address")  # type: ignore[union-attr]
             and address_is_final(order.detail_lines) is None,
         }
+
+
+def _masked_address(order: Any) -> str:
+    """주소 as far as the road, and the 지번주소 as far as the town."""
+    second = mask_address(order.jibun_address) if second_form(order) else ""
+    return mask_address(f"{order.address1} {order.address2}") + (f" (지번 {second})" if second else "")
+
+
+def _safe_number(order: Any, at: datetime) -> dict[str, Any] | None:
+    """안심번호의 끝 as the box shows it; the sentence warns while goods wait or are on their way."""
+    day = order.safe_number_end_date
+    if day is None:
+        return None
+    lines = order.detail_lines
+    waits = [line for line in lines if line.state in BEFORE_SHIPPING]
+    left = [line.shipped_at for line in lines if line.state == LineState.SHIPPING and line.shipped_at]
+    end = None
+    if waits:
+        end = end_of_order(order, at=at, ship_by=min((line.ship_by for line in waits if line.ship_by), default=None))
+    elif left:
+        end = end_of_order(order, at=at, shipped_at=max(left))
+    return {"day": f"{day:%Y-%m-%d}", "is_over": day < kst_date(at), "warning": end.sentence if end else ""}
 
 
 def _packs(order: Any, request: HttpRequest) -> bool:

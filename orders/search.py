@@ -58,7 +58,7 @@ def search_row(order: Any) -> OrderSearch:
     return OrderSearch(
         order_id=order.pk,
         names=bigrams(order.buyer_name, order.recipient_name, order.depositor_name),
-        address=bigrams(f"{order.address1} {order.address2}"),
+        address=bigrams(f"{order.address1} {order.address2} {order.jibun_address}"),
         buyer_tail=tail4(order.buyer_phone),
         recipient_tail=tail4(order.recipient_phone),
     )
@@ -156,7 +156,9 @@ def _joined(*fields: str) -> Any:
 
 
 NAMES = _Folded(_joined("buyer_name", "recipient_name", "depositor_name"))
-ADDRESS = _Folded(Concat(F("order__address1"), F("order__address2"), output_field=CharField()))
+ADDRESS = _Folded(
+    Concat(F("order__address1"), F("order__address2"), F("order__jibun_address"), output_field=CharField())
+)
 
 
 def _by_text(column: str, text: Any, needles: Sequence[str]) -> Orders:

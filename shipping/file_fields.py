@@ -124,6 +124,11 @@ def _address(row: FileRow) -> str:
     return f"{order.address1} {order.address2}".strip()
 
 
+def _safe_number_end(row: FileRow) -> str:
+    day = row.orders[0].safe_number_end_date
+    return f"{day:%Y-%m-%d}" if day else ""
+
+
 FIELDS: Sequence[FileField] = (
     FileField("shipment_number", "배송번호 (고객주문번호)", lambda row: row.shipment.number, width=24),
     FileField("order_number", "주문번호", _of_each("number"), width=18),
@@ -150,6 +155,8 @@ FIELDS: Sequence[FileField] = (
     FileField("address", "주소 전체", _address, width=50, mask=mask_address),
     FileField("address1", "기본주소", _order("address1"), width=40, mask=mask_address),
     FileField("address2", "상세주소", _order("address2"), width=24, mask=lambda text: "***" if text else ""),
+    FileField("jibun_address", "지번주소", _order("jibun_address"), width=40, mask=mask_address),
+    FileField("safe_number_end", "안심번호 만료일", _safe_number_end, width=12),
     FileField("remote_zone", "도서산간", lambda row: zone_text(row.orders[0]), width=10),
     FileField("remote_surcharge", "추가 배송비", lambda row: row.orders[0].remote_surcharge_amount or 0, Kind.WON, 10),
     FileField("delivery_note", "배송메시지", _of_each("delivery_note"), width=30),

@@ -52,6 +52,8 @@ def to_incoming(sent: OrderIn) -> Incoming:
         zip_code=sent.recipient.zip_code,
         address1=sent.recipient.address1,
         address2=sent.recipient.address2,
+        jibun_address=sent.recipient.jibun_address,
+        safe_number_end_date=sent.recipient.safe_number_end_date,
         delivery_note=sent.delivery_note,
         delivery_method=_DELIVERIES[sent.delivery_method.value],
         discount_amount=sent.amounts.discount,

@@ -1,7 +1,7 @@
 """Shapes of the API. Amounts are whole won, instants ISO 8601 with a zone, states Cafe24 codes (N00, N10 …)."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StrictInt,
+    ValidationInfo,
     field_validator,
 )
 
@@ -21,8 +22,10 @@ from channels.services.limits import MOST_LINES, MOST_PRICE, MOST_QUANTITY
 from core.calendar import KST
 from core.phones import is_phone, normalize_phone
 from core.text import one_line
+from orders.contact import kept_end
 
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NO_PHONE = " -.()"
 """What stands in the field of somebody who gave no number."""
 
@@ -32,6 +35,13 @@ def _text_only(value: Any) -> Any:
     if isinstance(value, datetime) or (isinstance(value, str) and _ISO.fullmatch(value.strip())):
         return value
     raise ValueError("ISO 8601 일시여야 합니다. 예: 2026-09-21T10:00:00+09:00")
+
+
+def _day_only(value: Any) -> Any:
+    """A day as text: numbers would be read as seconds since 1970, and an instant is on another day elsewhere."""
+    if isinstance(value, str) and _DAY.fullmatch(value.strip()):
+        return value
+    raise ValueError("날짜여야 합니다. 예: 2026-12-31")
 
 
 def _as_text(value: Any) -> Any:
@@ -55,6 +65,7 @@ def _seoul(moment: datetime) -> str:
 Moment = Annotated[datetime, PlainSerializer(_seoul, return_type=str, when_used="unless-none")]
 """Going out, always on the clock of Seoul."""
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Day = Annotated[date, BeforeValidator(_day_only)]
 Phone = Annotated[str, AfterValidator(_dialled)]
 Unread = Annotated[str, BeforeValidator(_as_text), Field(max_length=100)]
 """What a PG's window hands over and nobody reads: any short text, or a number."""
@@ -108,8 +119,24 @@ class RecipientIn(Sent):
     phone: Phone = Field("", max_length=20, description="연락처")
     phone2: Phone = Field("", max_length=20, description="다른 연락처")
     zip_code: str = Field("", pattern=r"^$|^[0-9]{5}$", description="우편번호 5자리")
-    address1: str = Field(min_length=1, max_length=200, description="주소")
+    address1: str = Field(
+        min_length=1,
+        max_length=200,
+        description="주소. 택배사와 송장에 쓰는 주소입니다. 도로명과 지번을 다 알면 도로명주소를 보내세요.",
+    )
     address2: str = Field("", max_length=200, description="상세주소")
+    jibun_address: str = Field("", max_length=200, description="지번주소. address1이 도로명주소일 때 함께 보냅니다.")
+    safe_number_end_date: Day | None = Field(
+        None, description="안심번호(050)를 쓸 수 있는 마지막 날. 예: 2026-12-31. 안심번호가 아니면 빼고 보내세요."
+    )
+
+    @field_validator("safe_number_end_date")
+    @classmethod
+    def _of_a_safe_number(cls, day: date | None, info: ValidationInfo) -> date | None:
+        phones = [info.data.get(name) for name in ("phone", "phone2")]
+        if day is not None and None not in phones and kept_end(day, *map(str, phones)) is None:
+            raise ValueError("안심번호(050)가 아닌 연락처에는 만료일이 없습니다. 항목을 빼고 보내세요.")
+        return day
 
 
 class PgIn(Sent):

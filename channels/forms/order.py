@@ -7,7 +7,9 @@ from django import forms
 
 from channels.forms.fields import WonField
 from channels.services.limits import MOST_LINES, MOST_QUANTITY
-from core.forms import LineField, PhoneField, ZipField
+from core.forms import DayField, LineField, PhoneField, ZipField
+from orders.contact import kept_end
+from orders.forms import FIRST_FORM, SAFE_NUMBER_END, SECOND_FORM
 from orders.models import SalesChannel
 from orders.states import DeliveryMethod, PaymentMethod
 
@@ -31,9 +33,11 @@ class OrderForm(forms.Form):
     buyer_phone = PhoneField(label="주문자 연락처", required=False)
     recipient_name = LineField(label="수령자", max_length=60)
     recipient_phone = PhoneField(label="수령자 연락처")
+    safe_number_end_date = DayField(label="안심번호 만료일", required=False, help_text=SAFE_NUMBER_END)
     zip_code = ZipField(required=False)
-    address1 = LineField(label="주소", max_length=200)
+    address1 = LineField(label="주소", max_length=200, help_text=FIRST_FORM)
     address2 = LineField(label="상세주소", max_length=200, required=False)
+    jibun_address = LineField(label="지번주소", max_length=200, required=False, help_text=SECOND_FORM)
     delivery_note = LineField(label="배송메시지", max_length=500, required=False)
     delivery_method = forms.ChoiceField(label="배송방법", choices=DeliveryMethod.choices)
     payment_method = forms.ChoiceField(
@@ -50,6 +54,11 @@ class OrderForm(forms.Form):
         channel = self.fields["channel"]
         assert isinstance(channel, forms.ModelChoiceField)
         channel.queryset = SalesChannel.objects.filter(is_active=True).order_by("pk")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        end = kept_end(cleaned.get("safe_number_end_date"), cleaned.get("recipient_phone", ""))
+        return cleaned | {"safe_number_end_date": end}
 
 
 class LineForm(forms.Form):

@@ -4,14 +4,16 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 
 from channels.adapters.statuses import is_acknowledged
 from channels.services.limits import due_amount
 from channels.services.reading import FileRow, Reading
+from core.calendar import kst_date
+from orders.contact import kept_end
 from orders.services.intake import LineDraft, OrderDraft
 from orders.states import METHOD_OF_NAVER, PREPAID_METHODS, DeliveryMethod, PaymentMethod
 
@@ -133,7 +135,6 @@ def order_draft(
     if ordered_at is None:
         return None, "주문일시를 입력하세요."
     method, paid_at = _payment(facts, ordered_at, reading)
-    address = facts.get("address1") or ""
     draft = OrderDraft(
         channel_number=number,
         ordered_at=ordered_at,
@@ -147,8 +148,8 @@ def order_draft(
         recipient_phone=facts.get("recipient_phone") or "",
         recipient_phone2=facts.get("recipient_phone2") or "",
         zip_code=facts.get("zip_code") or "",
-        address1=address or facts.get("full_address") or "",
-        address2=(facts.get("address2") or "") if address else "",
+        **_address(facts),
+        safe_number_end_date=_safe_number_end(facts),
         delivery_note=facts.get("delivery_note") or "",
         delivery_method=delivery_of(facts.get("delivery_method") or ""),
         depositor_name=facts.get("depositor_name") or "",
@@ -159,6 +160,21 @@ def order_draft(
         shipping_fee_amount=_shipping_fee(facts, rows),
     )
     return _matching_total(draft, facts.get("order_total"))
+
+
+def _address(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """주소: the road, else the joined text, else the 지번주소; whichever is the only form is the address itself."""
+    road, whole, jibun = (facts.get(key) or "" for key in ("address1", "full_address", "jibun_address"))
+    detail = (facts.get("address2") or "") if road or not whole else ""
+    first = road or whole or jibun
+    return {"address1": first, "address2": detail, "jibun_address": jibun if road or whole else ""}
+
+
+def _safe_number_end(facts: Mapping[str, Any]) -> date | None:
+    """안심번호 만료일: the day, for a recipient with a 050 number; channels fill the column for others as well."""
+    moment: datetime | None = facts.get("safe_number_end")
+    phones = (facts.get("recipient_phone") or "", facts.get("recipient_phone2") or "")
+    return kept_end(kst_date(moment), *phones) if moment else None
 
 
 def _payment(facts: Mapping[str, Any], ordered_at: datetime, reading: Reading) -> tuple[PaymentMethod, datetime | None]:
@@ -227,7 +243,7 @@ def _fields(draft: OrderDraft) -> dict[str, Any]:
 def to_json(draft: OrderDraft) -> dict[str, Any]:
     """초안 저장: an order draft as JSON, until the preview is applied; only what differs from nothing."""
     stored = {name: value for name, value in _fields(draft).items() if name != "lines" and value not in {"", None, 0}}
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in stored.items()}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in stored.items()}
 
 
 def line_to_json(line: LineDraft) -> dict[str, Any]:
@@ -247,8 +263,15 @@ def line_from_json(line: Mapping[str, Any]) -> LineDraft:
 def from_json(order: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> OrderDraft:
     """초안 되살리기: the draft out of its stored form."""
     moments = {name: parse_datetime(order[name]) for name in ("ordered_at", "paid_at", "ship_by") if name in order}
+    days = {name: parse_date(order[name]) for name in ("safe_number_end_date",) if name in order}
     names = {"buyer_name": "", "recipient_name": "", "address1": ""}
-    values: dict[str, Any] = {**names, **order, **moments, "lines": tuple(line_from_json(line) for line in lines)}
+    values: dict[str, Any] = {
+        **names,
+        **order,
+        **moments,
+        **days,
+        "lines": tuple(line_from_json(line) for line in lines),
+    }
     values["payment_method"] = PaymentMethod(values["payment_method"])
     values["delivery_method"] = _DELIVERY_VALUES[values.get("delivery_method", DeliveryMethod.PARCEL.value)]
     return OrderDraft(**values)

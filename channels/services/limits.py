@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.calendar import KST
+from core.calendar import FIRST_DAY, KST, LAST_DAY
 from core.korean import josa
 from orders.models import Order, OrderLine
 from orders.services.intake import LineDraft, OrderDraft, due_amount
@@ -21,7 +21,8 @@ LATEST = datetime(2100, 1, 1, tzinfo=KST)
 
 _TEXTS = (
     "channel_number", "buyer_name", "buyer_phone", "buyer_email", "recipient_name", "recipient_phone",
-    "recipient_phone2", "zip_code", "address1", "address2", "delivery_note", "depositor_name",
+    "recipient_phone2", "zip_code", "address1", "address2", "jibun_address", "delivery_note",
+    "depositor_name",
 )  # fmt: skip
 _LINE_TEXTS = ("channel_number", "channel_product", "channel_option", "product_name", "option_name")
 
@@ -52,6 +53,8 @@ def _problems(draft: OrderDraft, *, at: datetime) -> Iterator[str]:
     for moment, label in ((draft.ship_by, "발송기한"), (draft.deposit_by, "입금기한")):
         if moment is not None and not EARLIEST <= moment <= LATEST:
             yield f"{josa(label, '을/를')} 확인하세요. 2000년부터 2099년까지의 날짜여야 합니다."
+    if draft.safe_number_end_date is not None and not FIRST_DAY <= draft.safe_number_end_date <= LAST_DAY:
+        yield "안심번호 만료일을 확인하세요. 2000년부터 2099년까지의 날짜여야 합니다."
     if draft.deposit_by is not None and draft.deposit_by < draft.ordered_at:
         yield "입금기한이 주문일시보다 빠릅니다. 입금기한과 주문일시를 확인하세요."
     yield from (problem for line in draft.lines for problem in _line_problems(line))

@@ -21,7 +21,8 @@ from payments.services.watching import card_checks
 
 _SAID = (
     "payment_method", "delivery_method", "buyer_name", "buyer_phone", "buyer_email", "recipient_name",
-    "recipient_phone", "recipient_phone2", "zip_code", "address1", "address2", "delivery_note",
+    "recipient_phone", "recipient_phone2", "zip_code", "address1", "address2", "jibun_address", "safe_number_end_date",
+    "delivery_note",
 )  # fmt: skip
 """What a storefront says of an order beside its lines and amounts: with another value it is another order."""
 

@@ -77,7 +77,7 @@ def _place(request: HttpRequest, form: OrderForm, lines: Any) -> str:
 
 _COPIED = (
     "buyer_name", "buyer_phone", "recipient_name", "recipient_phone", "zip_code", "address1", "address2",
-    "delivery_note", "depositor_name",
+    "jibun_address", "safe_number_end_date", "delivery_note", "depositor_name",
 )  # fmt: skip
 
 

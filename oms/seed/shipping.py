@@ -185,6 +185,7 @@ def _shipments(load: Loader) -> None:
             "recipient_phone": at_home.format("o.recipient_phone"),
             "zip_code": at_home.format("o.zip_code"),
             "address": at_home.format("trim(o.address1 || ' ' || o.address2)"),
+            "jibun_address": at_home.format("o.jibun_address"),
             **ROLLED_UP,
         },
         f"""

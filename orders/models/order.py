@@ -31,8 +31,13 @@ class Order(TimeStamped):
     recipient_phone = models.CharField("수령자 연락처", max_length=20, blank=True)
     recipient_phone2 = models.CharField("수령자 연락처2", max_length=20, blank=True)
     zip_code = models.CharField("우편번호", max_length=6, blank=True)
+    # 도로명주소 where the channel tells it, else the only form it told: what couriers, labels and files get.
     address1 = models.CharField("주소", max_length=200)
     address2 = models.CharField("상세주소", max_length=200, blank=True)
+    # The second form, only where the channel told both; nobody makes one form of the other (shipping.md 6.3).
+    jibun_address = models.CharField("지번주소", max_length=200, blank=True, default="", db_default="")
+    # The last day on which the recipient's 050 numbers work; empty where nobody told.
+    safe_number_end_date = models.DateField("안심번호 만료일", null=True, blank=True)
     delivery_note = models.CharField("배송메시지", max_length=500, blank=True)
     delivery_method = models.CharField(
         "배송방법", max_length=8, choices=DeliveryMethod.choices, default=DeliveryMethod.PARCEL

@@ -19,7 +19,7 @@ from orders.search import store_search
 from orders.services import before
 from orders.services.locking import NOT_FOUND, locked_lines, locked_orders
 from orders.services.locks import place_lock
-from orders.services.places import Address, places_of
+from orders.services.places import address_of, places_of
 from orders.states import CLOSED, DeliveryMethod, LineState, LockKind
 
 MAX_DELAY_DAYS = 90
@@ -28,7 +28,8 @@ SAME_PRESS = timedelta(seconds=10)
 ON_THE_WAY = frozenset({LineState.SHIPPING, LineState.DELIVERED, LineState.CONFIRMED})
 
 
-PLACE = frozenset({"zip_code", "address1", "address2"})
+PLACE = frozenset({"zip_code", "address1", "address2", "jibun_address"})
+ON_LABEL = frozenset({"recipient_name", "zip_code", "address1", "address2", "recipient_phone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Recipient:
     address1: str
     address2: str
     delivery_note: str
+    jibun_address: str = ""
+    safe_number_end_date: date | None = None
 
 
 def change_recipient(
@@ -49,7 +52,8 @@ def change_recipient(
 ) -> Order:
     """배송지 변경: new recipient facts for an order that has not left the house.
 
-    Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address.
+    Lines whose waybill is already registered get an ADDRESS lock: the printed label shows the old address. So it does
+    when a 지번주소 is another one or none now; one that comes to an address that had none contradicts no label.
     Raises Conflict with the name of the other person when the recipient changed since `expected_version` and is not
     what is wanted now, DomainError when a line is already on its way or the order has ended. Whatever else happened to
     the order meanwhile (a memo, a payment) is no conflict. Source: domain.md 1.3 (배송지 변경), 5 row 13.
@@ -69,7 +73,7 @@ def change_recipient(
             raise final
         _update(order, new | _place(recipient, at=at) if changed.keys() & PLACE else new)
         store_search([order])
-        address_moved = changed.keys() & {"recipient_name", "zip_code", "address1", "address2", "recipient_phone"}
+        address_moved = changed.keys() & ON_LABEL or (old["jibun_address"] and "jibun_address" in changed)
         _record_order(
             order, events.RECIPIENT_CHANGED, at=at, actor=actor, source=source, data={"fields": sorted(changed)}
         )
@@ -82,7 +86,7 @@ def change_recipient(
 
 def _place(recipient: Recipient, *, at: datetime) -> dict[str, Any]:
     """권역 of the new address, by the table of today."""
-    [place] = places_of([Address(recipient.zip_code, f"{recipient.address1} {recipient.address2}")], at=at)
+    [place] = places_of([address_of(recipient)], at=at)
     return dict(place)
 
 

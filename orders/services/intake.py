@@ -6,7 +6,7 @@ nothing. Source: domain.md T1, T2, 3.5; architecture.md 3.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from core.calendar import kst_date
@@ -22,7 +22,7 @@ from orders.models import LineLock, Order, OrderLine, SalesChannel
 from orders.rollup import roll_up
 from orders.search import store_search
 from orders.services import benefits
-from orders.services.places import Address, places_of
+from orders.services.places import address_of, places_of
 from orders.services.verdicts import judge_stock
 from orders.states import LOCK_BIT, PREPAID_METHODS, DeliveryMethod, LineState, LockKind, PaymentMethod
 from products.services import stock
@@ -64,6 +64,8 @@ class OrderDraft:
     recipient_phone2: str = ""
     zip_code: str = ""
     address2: str = ""
+    jibun_address: str = ""
+    safe_number_end_date: date | None = None
     delivery_note: str = ""
     delivery_method: DeliveryMethod = DeliveryMethod.PARCEL
     depositor_name: str = ""
@@ -163,7 +165,7 @@ def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: d
     day = kst_date(at)
     numbers = take_numbers("order", day=day, count=len(drafts))
     deadlines = Deadlines({channel.pk})
-    places = places_of([Address(draft.zip_code, f"{draft.address1} {draft.address2}") for draft in drafts], at=at)
+    places = places_of([address_of(draft) for draft in drafts], at=at)
     orders = []
     for n, draft, place in zip(numbers, drafts, places, strict=True):
         goods = sum(line.unit_price * line.quantity for line in draft.lines)
@@ -189,8 +191,8 @@ def _insert_orders(channel: SalesChannel, drafts: Sequence[OrderDraft], *, at: d
 
 _COPIED = (
     "buyer_name", "buyer_phone", "buyer_email", "recipient_name", "recipient_phone", "recipient_phone2", "zip_code",
-    "address1", "address2", "delivery_note", "delivery_method", "payment_method", "depositor_name", "coupon_amount",
-    "points_amount", "shipping_fee_amount",
+    "address1", "address2", "jibun_address", "safe_number_end_date", "delivery_note", "delivery_method",
+    "payment_method", "depositor_name", "coupon_amount", "points_amount", "shipping_fee_amount",
 )  # fmt: skip
 
 

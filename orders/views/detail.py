@@ -6,9 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.access import PermissionRequired
+from core.calendar import kst_date
 from core.masking import mask_text
 from core.phones import format_phone
 from core.views.lists import answer_detail
+from orders.contact import second_form
 from orders.detail import detail_context, find_order
 from orders.models import Order, StaffMemo
 from orders.views.reveal import Clear, Reveal
@@ -48,5 +50,8 @@ def clear_text(order: Order) -> dict[str, Any]:
         "phones": " · ".join(format_phone(phone) for phone in phones if phone),
         "buyer_phone": format_phone(order.buyer_phone) if order.buyer_phone else "",
         "address": f"{order.address1} {order.address2}".strip(),
+        "second": second_form(order),
+        "safe_end": order.safe_number_end_date,
+        "is_over": order.safe_number_end_date is not None and order.safe_number_end_date < kst_date(timezone.now()),
         "memos": [text for text in memos.values_list("text", flat=True) if mask_text(text) != text],
     }

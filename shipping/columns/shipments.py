@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.utils.html import format_html_join
@@ -12,9 +12,10 @@ from core import cells
 from core.calendar import due_date, kst_date
 from core.excel.columns import Kind
 from core.lists import Group, ListColumn
-from core.settings_registry import get_setting, get_settings
+from core.settings_registry import get_settings
 from orders import columns as order_columns
-from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, shown_state, zone_tags
+from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, safe_number_tags, shown_state, zone_tags
+from orders.options import DELIVERY_DAYS
 from orders.states import TRACKED, DeliveredBy, DeliveryMethod, LockKind
 from shipping.couriers import COURIERS
 from shipping.models import ShipmentStep
@@ -71,6 +72,8 @@ class ShipmentRecord(NamedTuple):
     zip_code: str
     address1: str
     address2: str
+    jibun_address: str
+    safe_number_end_date: date | None
     delivery_note: str
     delivery_method: str
     has_memo: bool
@@ -83,7 +86,8 @@ class ShipmentRecord(NamedTuple):
 
 _OF_ORDER = (
     "ordered_at", "buyer_name", "recipient_name", "recipient_phone", "zip_code", "address1", "address2",
-    "delivery_note", "delivery_method", "has_memo", "remote_zone", "remote_surcharge_amount",
+    "jibun_address", "safe_number_end_date", "delivery_note", "delivery_method", "has_memo", "remote_zone",
+    "remote_surcharge_amount",
 )  # fmt: skip
 SHIPMENT_PATHS = {
     "shipment_number": "number",
@@ -108,10 +112,18 @@ def courier_choices() -> list[tuple[str, str]]:
 
 
 class Marks(NamedTuple):
-    """표시에 쓰는 사실 that no column of a shipment holds."""
+    """표시에 쓰는 사실 that no column of a shipment holds; `delivery_days` is the setting 배송에 걸리는 날."""
 
     is_readdressed: bool
     is_packed: bool
+    delivery_days: int
+
+
+class Patience(NamedTuple):
+    """기다리는 시간 of the settings: hours until 미집하, and 배송에 걸리는 날."""
+
+    no_pickup_hours: Any = NO_PICKUP_HOURS.default
+    delivery_days: Any = DELIVERY_DAYS.default
 
 
 def shipment_tags(group: Group) -> list[cells.Tag]:
@@ -124,8 +136,12 @@ def shipment_tags(group: Group) -> list[cells.Tag]:
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
+        marks = group.fetched.get("tags")
+        found += safe_number_tags(group, days=marks.delivery_days if marks else None, ship_by=row.next_due_at)
     if row.step == ShipmentStep.SHIPPING:
-        found += _tracking_tags(row, group.now, group.fetched.get("tags", NO_PICKUP_HOURS.default))
+        patience = group.fetched.get("tags", Patience())
+        found += _tracking_tags(row, group.now, patience.no_pickup_hours)
+        found += safe_number_tags(group, days=patience.delivery_days, shipped_at=row.shipped_at)
     if row.step == ShipmentStep.DELIVERED and row.tracking_failed:
         found.append(cells.Tag(DOUBT, DANGER))
     if (orders := len({line.order_id for line in group.lines})) > 1:
@@ -334,9 +350,10 @@ TAGS = ListColumn(
 )  # fmt: skip
 
 
-def _hours(ids: Sequence[int]) -> dict[int, int]:
-    """미집하 표시 after so many hours; one query."""
-    return dict.fromkeys(ids, get_setting(NO_PICKUP_HOURS.key))
+def _patience(ids: Sequence[int]) -> dict[int, Patience]:
+    """미집하 and 안심번호 만료 after so many hours and days; one query."""
+    values = get_settings(NO_PICKUP_HOURS.key, DELIVERY_DAYS.key)
+    return dict.fromkeys(ids, Patience(values[NO_PICKUP_HOURS.key], values[DELIVERY_DAYS.key]))
 
 
-TAGS_ON_THE_WAY = replace(TAGS, fetch=_hours)
+TAGS_ON_THE_WAY = replace(TAGS, fetch=_patience)

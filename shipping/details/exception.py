@@ -11,6 +11,7 @@ from core.exceptions import NotFound
 from core.lists import Button
 from core.masking import mask_name
 from orders.columns import order_url
+from orders.contact import end_of_order
 from shipping.columns.exceptions import business_age, exception_url, next_act
 from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
@@ -62,6 +63,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
     parcel, order, is_open = case.parcel, case.shipment.order, case.closed_at is None
     courier = COURIERS.get(parcel.courier)
     state = ParcelState(parcel.state)
+    ends = end_of_order(order, at=at, shipped_at=case.shipment.shipped_at) if is_open else None
     who = f"{case.closed_by.display_name} 님" if case.closed_by else "시스템"
     return {
         "title": ExceptionKind(case.kind).label,
@@ -81,6 +83,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
         "order": order,
         "order_url": order_url(order.number),
         "recipient": mask_name(order.recipient_name),
+        "contact": ends.sentence if ends else "",
         "shipped": cells.full_time(parcel.handed_over_at),
         "scanned": cells.full_time(parcel.first_scan_at),
         "decided": "" if is_open else f"{who} · {cells.full_time(case.closed_at)}",

@@ -46,6 +46,7 @@ class Shipment(TimeStamped):
     recipient_phone = models.CharField("수령자 연락처", max_length=20, blank=True)
     zip_code = models.CharField("우편번호", max_length=6, blank=True)
     address = models.CharField("주소", max_length=401, blank=True)
+    jibun_address = models.CharField("지번주소", max_length=200, blank=True, default="", db_default="")
 
     step = models.CharField("단계", max_length=10, choices=ShipmentStep.choices, default=ShipmentStep.READY)
     line_count = models.PositiveSmallIntegerField("품목 수", default=0)

@@ -13,8 +13,10 @@ from django.db.models.functions import Coalesce
 
 from core.calendar import kst_date, kst_day_range
 from core.lists import ByIds, DateBasis, Group, ListColumn, ListQuery, ListTab, Moved, RowHead, Sort, Tool, lists
+from core.settings_registry import get_setting
 from orders import columns as order_columns
 from orders.columns import LineRecord
+from orders.options import DELIVERY_DAYS
 from orders.pages import ALL_TAB, OrderBasedPage, lines_of_orders, moved_badge
 from orders.search import order_arms
 from orders.states import DeliveredBy, LineState
@@ -143,7 +145,8 @@ def _confirms_soon(at: datetime) -> Q:
 def _marks(shipment_ids: Sequence[int]) -> Mapping[int, columns.Marks]:
     """표시: shipments whose number died with the old address, and those that are packed."""
     old, packed = readdressed(shipment_ids), packed_of(shipment_ids)
-    return {pk: columns.Marks(pk in old, pk in packed) for pk in old | packed}
+    days = int(get_setting(DELIVERY_DAYS.key))
+    return {pk: columns.Marks(pk in old, pk in packed, days) for pk in shipment_ids}
 
 
 READY_COLUMNS = (

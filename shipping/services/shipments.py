@@ -257,7 +257,7 @@ def _keep_recipients(shipment_ids: Collection[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE shipping_shipment s SET recipient_name = o.recipient_name, recipient_phone = o.recipient_phone,"
-            " zip_code = o.zip_code, address = trim(o.address1 || ' ' || o.address2)"
+            " zip_code = o.zip_code, address = trim(o.address1 || ' ' || o.address2), jibun_address = o.jibun_address"
             " FROM orders_order o WHERE o.id = s.order_id AND s.id = ANY(%s)",
             [sorted(shipment_ids)],
         )

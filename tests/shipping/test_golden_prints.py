@@ -38,6 +38,7 @@ def label(number: str, place: str, *, is_routed: bool = True, **more):
         "phones": "010-1234-****  0507-1111-****",
         "zip": "63000",
         "address": "제주특별자치도 제주시 첨단로 242 뷁빌딩 7층 701호",
+        "jibun": "",
         "sender": {"name": "가람상점", "phone": "02-1234-5678", "address": "서울특별시 중구 세종대로 110"},
         "fee": "신용",
         "quantity": "3개",

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from core.calendar import due_date, kst_date, kst_day_range, short
 from core.masking import DISTRICT_SUFFIXES, PROVINCE_SUFFIXES, PROVINCES, mask_text
+from orders.contact import end_of_order
 from orders.models import Order, StaffMemo
 from orders.states import CLOSED
 from shipping.models import PackingSession, Parcel, PrintItem, Shipment, ShipmentLine, ShipmentStep
@@ -63,6 +64,8 @@ class Board:
     method: str
     who: str
     district: str
+    contact: str
+    """Why nobody will reach the receiver by telephone; empty where somebody will."""
     memos: list[str]
     """Pinned notes of staff."""
     notes: list[str]
@@ -114,12 +117,14 @@ def board_of(shipment_id: int, *, actor: Any, at: datetime) -> Board | None:
     first = next((one for one in orders if one.pk == shipment.order_id), orders[0])
     boxes = session.boxes if session else 1
     is_packed = session is not None and session.state == PackingState.PACKED
+    ends = end_of_order(first, at=at, shipped_at=shipment.shipped_at)
     return Board(
         number=shipment.number,
         orders=[one.number for one in orders],
         method=DeliveryMethod(shipment.method).label,
         who=initial(first.recipient_name),
         district=district(first.address1),
+        contact=ends.sentence if ends else "",
         memos=_memos(orders),
         notes=list(dict.fromkeys(mask_text(one.delivery_note) for one in orders if one.delivery_note)),
         deadline=_due(shipment.ship_by),

@@ -10,8 +10,11 @@ from django.db.models import F, Q
 from core.calendar import kst_date
 from core.masking import mask_text
 from core.pdf import code128, qr, render_pdf, render_zpl
+from core.phones import is_safe_number
 from core.settings_registry import get_settings
+from orders.contact import SafeNumberEnd, second_form, warned_end
 from orders.models import Order, OrderLine
+from orders.options import DELIVERY_DAYS
 from orders.states import LOCK_BIT, LockKind
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
 from shipping.services.printing.batches import Place, places
@@ -54,7 +57,8 @@ def label_data(paper: str, items: Sequence[Place], *, at: datetime) -> dict[str,
     """송장 내용: finished strings for typst/label.typ; labels that must not be used any more are left out."""
     style, house = mask_style(), sender()
     stale = address_locked([place.item.shipment_id for place in items])
-    needed = set(get_settings("sort_code_couriers")["sort_code_couriers"])
+    values = get_settings("sort_code_couriers", DELIVERY_DAYS.key)
+    needed, days = set(values["sort_code_couriers"]), int(values[DELIVERY_DAYS.key])
     alive = [
         place
         for place in items
@@ -64,7 +68,7 @@ def label_data(paper: str, items: Sequence[Place], *, at: datetime) -> dict[str,
     goods, boxes = _goods(parcels), _boxes(parcels)
     room = ROOM[Paper(paper)]
     labels = [
-        _label(place, style, house, goods.get(place.item.parcel_id or 0, []), room, at=at)
+        _label(place, style, house, goods.get(place.item.parcel_id or 0, []), room, days=days, at=at)
         | {"box": boxes.get(place.item.parcel_id or 0, "")}
         for place in alive
     ]
@@ -135,13 +139,15 @@ def _label(
     goods: list[tuple[str, int]],
     room: tuple[int, int],
     *,
+    days: int,
     at: datetime,
 ) -> dict[str, Any]:
     item, shipment = place.item, place.item.shipment
     parcel: Any = item.parcel
     order = shipment.order
     code = waybill_code(parcel.waybill)
-    phones = (style.of_phone(order.recipient_phone), style.of_phone(order.recipient_phone2))
+    ends = warned_end(order.safe_number_end_date, at=at, days=days, shipped_at=shipment.shipped_at)
+    phones = [_phone(phone, style, ends) for phone in (order.recipient_phone, order.recipient_phone2)]
     return {
         "place": place.text,
         "copy": f"재출력 {item.copy - 1}" if item.is_reprint else "",
@@ -152,6 +158,7 @@ def _label(
         "phones": "  ".join(filter(None, phones)),
         "zip": order.zip_code,
         "address": address_of(order),
+        "jibun": second_form(order),
         "sender": house,
         "fee": house["fee"],
         "quantity": f"{sum(number for _, number in goods):,}개",
@@ -166,6 +173,12 @@ def _label(
         "code_dots": 4 if code["modules"] <= 130 else 3,
         "waybill": grouped(parcel.waybill),
     }
+
+
+def _phone(phone: str, style: MaskStyle, ends: SafeNumberEnd | None) -> str:
+    """연락처 as masked; behind a 안심번호 that will not reach until the arrival, until when it does."""
+    shown = style.of_phone(phone)
+    return f"{shown} {ends.short}" if ends and is_safe_number(phone) else shown
 
 
 def waybill_code(number: str) -> dict[str, Any]:
@@ -193,7 +206,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def address_of(order: Order) -> str:
-    """주소: whole, as a driver needs it."""
+    """주소: whole, as a driver needs it, in the form that couriers get."""
     return f"{order.address1} {order.address2}".strip()
 
 
