@@ -38,8 +38,8 @@ class SafeNumberEnd:
     def sentence(self) -> str:
         """What staff are told, and what to do."""
         if self.is_over:
-            return f"안심번호가 {self.day:%Y-%m-%d}에 만료되었습니다. 판매처에서 새 번호를 확인해 배송지를 바꾸세요."
-        return f"안심번호가 도착하기 전인 {self.day:%Y-%m-%d}에 만료됩니다. 보내기 전에 새 번호를 확인하세요."
+            return f"안심번호가 {self.day:%Y-%m-%d}에 만료되어 연락되지 않습니다. 판매처에서 새 번호를 확인하세요."
+        return f"안심번호가 도착하기 전인 {self.day:%Y-%m-%d}에 만료됩니다. 판매처에서 새 번호를 확인하세요."
 
 
 def kept_end(day: date | None, *phones: str) -> date | None:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 from accounts.models import User
 from accounts.services import DEMO_STAFF, create_demo_staff
+from core.calendar import kst_date
 from core.http import Client, HttpProblem
 from core.settings_registry import change_settings, get_setting, get_settings, set_setting
 from oms.seed.loader import Say
 from oms.seed.plan import demo_plan
 from oms.seed.shop import seed_shop
 from orders.models import Order
+from orders.search import store_search
 from orders.states import DeliveryMethod
 from payments.models import BankAccount
 from shipping.adapters.base import RawEvent
@@ -39,6 +41,10 @@ SANDBOX_SPEED = 300
 """The sandbox lives 300 times faster than a courier: 29 hours in six minutes; so often must we ask."""
 DRAFTS = 5
 """So many typed numbers wait for a person; the other shipments are free for 송장 채번."""
+SAFE_NUMBERS = (("050700000001", -1), ("050700000002", 1), ("050700000003", 60))
+"""안심번호 of the demo, and in how many days they end."""
+JIBUN = "서울특별시 중구 태평로1가 31"
+"""The other form of the demo's own address, the city hall of Seoul."""
 SENDER = {
     "sender_name": "데모 쇼핑몰", "sender_phone": "0212345678", "sender_zip": "04524",
     "sender_address": "서울특별시 중구 세종대로 110",
@@ -97,6 +103,7 @@ def prepare_demo(*, at: datetime, say: Say) -> bool:
         return False
     seed_shop(demo_plan(at=at), say=say)
     _draft_waybills(at=at)
+    _tell_more(at=at)
     _break_parcels(at=at)
     _tell_sandbox()
     return True
@@ -191,6 +198,24 @@ def _scanned_parcels() -> list[dict[str, object]]:
         for parcel in Parcel.objects.filter(pk__in=told).order_by("pk")
         if (carrier := COURIERS[parcel.courier].code(SOURCE))
     ]
+
+
+def _tell_more(*, at: datetime) -> None:
+    """Orders of a channel that tells more than most: both forms of an address, and 안심번호 with their last day.
+
+    They are the most urgent ones behind those with a typed number: one 안심번호 has ended, one will end on the way.
+    """
+    waiting = Shipment.objects.filter(
+        step=ShipmentStep.READY, method=DeliveryMethod.PARCEL, has_waybill=False, is_held=False
+    ).order_by("ship_by", "pk")
+    rows = waiting.select_related("order")[DRAFTS : DRAFTS + len(SAFE_NUMBERS)]
+    orders = [shipment.order for shipment in rows]
+    for order, (phone, days) in zip(orders, SAFE_NUMBERS, strict=False):
+        order.recipient_phone, order.safe_number_end_date = phone, kst_date(at) + timedelta(days=days)
+        order.zip_code, order.address1, order.jibun_address = "04524", SENDER["sender_address"], JIBUN
+    fields = ["recipient_phone", "safe_number_end_date", "zip_code", "address1", "jibun_address"]
+    Order.objects.bulk_update(orders, fields)
+    store_search(orders)
 
 
 def _draft_waybills(*, at: datetime) -> None:

@@ -96,7 +96,7 @@ def test_an_order_that_nobody_has_paid_warns_of_nothing(make_order):
 
 @pytest.mark.parametrize(
     ("days", "shown", "warned"),
-    [(-1, "{} 만료", "에 만료되었습니다."), (1, "{}까지", "에 만료됩니다."), (60, "{}까지", "")],
+    [(-1, "{} 만료", "에 만료되어 연락되지 않습니다."), (1, "{}까지", "에 만료됩니다."), (60, "{}까지", "")],
 )
 def test_the_order_says_until_when_its_number_works(make_order, sign_in, days, shown, warned):
     end = kst_date(timezone.now()) + timedelta(days=days)
@@ -104,8 +104,8 @@ def test_the_order_says_until_when_its_number_works(make_order, sign_in, days, s
     client = sign_in(Role.CS)
     page = text_of(client.get(f"/orders/{order.number}/"))
     assert shown.format(end) in page
-    assert ("에 만료되었습니다." in page, "에 만료됩니다." in page) == (
-        warned == "에 만료되었습니다.",
+    assert ("에 만료되어 연락되지 않습니다." in page, "에 만료됩니다." in page) == (
+        warned == "에 만료되어 연락되지 않습니다.",
         warned == "에 만료됩니다.",
     )
     clear = text_of(client.post(f"/orders/{order.number}/reveal/", {"reason": "고객 전화"}, headers=HX))

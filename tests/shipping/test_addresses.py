@@ -141,7 +141,7 @@ def test_the_bench_says_that_nobody_will_answer_and_shows_no_number(make_routed,
     client = sign_in(Role.LOGISTICS)
     pages = [client.get(f"/pack/{one.number}/").content.decode() for one in (late, good, none)]
     assert ["data-safe-end" in page for page in pages] == [True, False, False]
-    assert "에 만료되었습니다." in pages[0]
+    assert "에 만료되어 연락되지 않습니다." in pages[0]
     assert "1234-5678" not in pages[0]
 
 
@@ -152,4 +152,4 @@ def test_an_exception_says_that_its_buyer_cannot_be_reached(make_sent, sign_in):
     assert "data-safe-end" not in client.get(f"{QUEUE}{case.pk}/").content.decode()
     yesterday = kst_date(timezone.now()) - timedelta(days=1)
     Order.objects.filter(pk=shipment.order_id).update(safe_number_end_date=yesterday)
-    assert f"안심번호가 {yesterday}에 만료되었습니다." in client.get(f"{QUEUE}{case.pk}/").content.decode()
+    assert f"안심번호가 {yesterday}에 만료되어 연락되지 않습니다." in client.get(f"{QUEUE}{case.pk}/").content.decode()
