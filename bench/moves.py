@@ -250,7 +250,7 @@ def waybill_upload(shop: Shop, staff: Staff, *, rows: int = 10_000) -> Iterator[
         rows,
     )
     content = _file([number for number, _ in waiting])
-    before = meter.cpu(shop.pid)
+    before = meter.cpu_by_part(shop.pid)
     started = time.perf_counter()
     answer = staff.upload("/shipping/waybills/upload/", name="results.xlsx", content=content,
                           fields={"courier": "CJGLS"})  # fmt: skip
@@ -264,9 +264,11 @@ def waybill_upload(shop: Shop, staff: Staff, *, rows: int = 10_000) -> Iterator[
         staff.post(answer.location, {"all": "1", "quiet": "1"})
         state, ok, refused = wait(shop, uuid)
         seconds = time.perf_counter() - started
-    used = meter.cpu(shop.pid) - before
+    parts = meter.used(shop.pid, before)
     goal = 2.5 * len(waiting) / 10_000
-    detail = f"{state}: {ok:,} registered, {refused:,} refused, preview {preview:.2f} s, cpu {used:.1f} s"
+    used = ", ".join(f"{part} {spent:.1f}" for part, spent in parts.items() if spent > 0.05)
+    detail = f"{state}: {ok:,} registered, {refused:,} refused, preview {preview:.2f} s"
+    detail += f", cpu {sum(parts.values()):.1f} s ({used})"
     yield Row("upload", f"{len(waiting):,} rows, preview and apply", goal, seconds, "s", detail)
     yield Row("upload", "longest lock", 50, lock.longest * 1000, "ms", f"{lock.tries} tries")
     before = meter.cpu(shop.pid)

@@ -38,6 +38,7 @@ __all__ = [
     "one_preview",
     "preview_notes",
     "previewing",
+    "summing_up_once",
     "transition",
 ]
 
@@ -250,6 +251,33 @@ def follow(model: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return register
 
 
+_unsummed: ContextVar[dict[type, dict[int, Any]] | None] = ContextVar("oms_unsummed", default=None)
+
+
+@contextmanager
+def summing_up_once(model: type, *, at: datetime) -> Iterator[None]:
+    """요약은 한 번: rows of `model` that move several times inside are summed up when it ends, each once.
+
+    For a service that does two moves of the same rows as one act; nothing inside may look at the summaries.
+    """
+    moved: dict[int, Any] = {}
+    token = _unsummed.set({**(_unsummed.get() or {}), model: moved})
+    try:
+        yield
+    finally:
+        _unsummed.reset(token)
+    _sum_up(model, list(moved.values()), at=at)
+
+
+def _sum_up(model: Any, rows: Sequence[Any], *, at: datetime) -> None:
+    if (waiting := (_unsummed.get() or {}).get(model)) is not None:
+        waiting.update((row.pk, row) for row in rows)
+    elif rows:
+        model.after_move(rows, at=at)
+        for keep in _followers[model]:
+            keep(rows, at=at)
+
+
 @contextmanager
 def previewing() -> Iterator[None]:
     """Leave out the writes of every `move()` inside: the same locks, rows and conditions, then a rollback."""
@@ -336,10 +364,7 @@ def move(
         for row, old in before:
             row._remember()
             outcome.changes.append(Change(row, old["state"], row.state, row.version))
-        model = type(outcome.changes[0].row)
-        model.after_move(outcome.moved, at=at)
-        for keep in _followers[model]:
-            keep(outcome.moved, at=at)
+        _sum_up(type(before[0][0]), outcome.moved, at=at)
     return outcome
 
 

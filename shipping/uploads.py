@@ -82,16 +82,17 @@ class WaybillUpload(LoggedUpload):
         """반영: register the numbers of a chunk, and send the shipments when that was asked for."""
         facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": Source.UPLOAD}
         ship = bool(options.get("ship"))
+        words = [item for item in items if _said(item, "proposal")]
+        boxes = [item for item in items if _said(item, "merge")]
         rest = [item for item in items if not _said(item, "proposal") and not _said(item, "merge")]
         verdicts = _refused_before(rest)
         plain = [item for item in rest if item.pk not in verdicts]
-        special = [item for item in items if item not in rest]
         # All of them at once, in the order of the locks; then each by its own service.
-        with locked_whole(_wanted(items), actor=actor) if special else nullcontext():
+        with locked_whole(_wanted(items), actor=actor) if words or boxes else nullcontext():
             if plain:
                 verdicts |= _register_rows(plain, ship=ship, **facts)
-            verdicts |= _follow_words([item for item in special if _said(item, "proposal")], **facts)
-            verdicts |= _make_boxes([item for item in special if _said(item, "merge")], ship=ship, **facts)
+            verdicts |= _follow_words(words, **facts)
+            verdicts |= _make_boxes(boxes, ship=ship, **facts)
         return verdicts
 
     def undo(self, *args: Any, **kwargs: Any) -> Outcome:

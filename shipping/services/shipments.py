@@ -5,7 +5,7 @@ lines and follows with its own rows. Source: domain.md T7, T8, T11 to T14; archi
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +86,13 @@ class Locked:
             if (line := self.lines[pk]).order_id != own[shipment_id] and line.state not in CLOSED
         }
 
+    def leaving(self, shipment_ids: Collection[int]) -> "Locked":
+        """Some of the shipments as they may leave now: open lines only, with the parcels that were written since."""
+        shipments = {pk: self.shipments[pk] for pk in shipment_ids}
+        mine = (self.lines[line_id] for pk in shipment_ids for line_id in self.lines_of[pk])
+        lines = {line.pk: line for line in mine if line.state not in CLOSED}
+        return Locked(shipments, lines, {pk: self.shipment_of_line[pk] for pk in lines}, _parcels_of(shipments))
+
     def shipments_of(self, lines: Iterable[OrderLine]) -> set[int]:
         """Ids of the shipments that hold the lines."""
         return {self.shipment_of_line[line.pk] for line in lines if line.pk in self.shipment_of_line}
@@ -93,20 +100,20 @@ class Locked:
 
 @contextmanager
 def locked_shipments(
-    line_ids: Collection[int],
-    *,
-    actor: Any = None,
-    order_ids: Collection[int] | None = None,
-    fields: Fields = WHOLE,
+    line_ids: Collection[int], *, actor: Any = None, order_ids: Collection[int] | None = None, fields: Fields = WHOLE
 ) -> Iterator[Locked]:
     """The lines asked for with their live shipments and parcels. Raises LockTimeout like `locked_lines`."""
     with locked_lines(line_ids, actor=actor, order_ids=order_ids, fields=fields.lines) as lines:
         shipment_of_line = shipments_of_lines(line_ids)
         shipments = {s.pk: s for s in locked_by(Shipment, set(shipment_of_line.values()), fields=fields.shipments)}
-        parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID, fields=_OF_PARCELS)
-        for parcel in parcels:
-            parcel.shipment = shipments[parcel.shipment_id]
-        yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, parcels)
+        yield Locked(shipments, {line.pk: line for line in lines}, shipment_of_line, _parcels_of(shipments))
+
+
+def _parcels_of(shipments: Mapping[int, Shipment]) -> list[Parcel]:
+    parcels = locked_by(Parcel, shipments, key="shipment_id", only=_NOT_VOID, fields=_OF_PARCELS)
+    for parcel in parcels:
+        parcel.shipment = shipments[parcel.shipment_id]
+    return parcels
 
 
 def lines_of(shipment_ids: Collection[int]) -> list[int]:
@@ -188,23 +195,32 @@ def ship(*, line_ids: Collection[int], actor: Any, at: datetime, batch: Job | No
     """
     line_ids = lines_of_whole_shipments(line_ids)
     put_back = before.of_undone(batch, orders_events.LINE_UNSHIPPED, model=OrderLine, ids=line_ids)
+    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
     with locked_shipments(line_ids, actor=actor) as rows:
-        refused = _typed_over(rows) | _unnumbered(rows) | _refusals_by_shipment(rows, OrderLine.ship)
-        good = [pk for pk in line_ids if pk not in refused]
-        facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
-        outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
-        outcome.refused |= refused
-        shipped = rows.shipments_of(outcome.moved)
-        parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
-        handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
-        record(handed, events.PARCEL_HANDED_OVER, at=at, actor=actor, batch=batch, source=source)
-        _keep_recipients(shipped)
-        leaving = [rows.shipments[pk] for pk in sorted(shipped)]
-        riders.begin(leaving, actor=actor)
-        if not put_back:
-            riders.renew(leaving)
-        polls.start(parcels=handed.moved, at=at)
-        _deliver_at_once(rows, outcome, **facts)
+        return ship_locked(rows, line_ids=line_ids, put_back=put_back, **facts)
+
+
+def ship_locked(
+    rows: Locked, *, line_ids: Collection[int], put_back: Mapping[int, before.Facts] | None = None, actor: Any,
+    at: datetime, **facts: Any,
+) -> Outcome:  # fmt: skip
+    """배송중 처리 of locked whole shipments; `put_back` as in `progress.ship`, `facts` are batch and source."""
+    facts |= {"actor": actor, "at": at}
+    refused = _typed_over(rows) | _unnumbered(rows) | _refusals_by_shipment(rows, OrderLine.ship)
+    good = [pk for pk in line_ids if pk not in refused]
+    outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
+    outcome.refused |= refused
+    shipped = rows.shipments_of(outcome.moved)
+    parcels = [p for p in rows.parcels if p.shipment_id in shipped and p.state in LIVE]
+    handed = move([p for p in parcels if p.state != ParcelState.HANDED_OVER], Parcel.hand_over, at=at)
+    record(handed, events.PARCEL_HANDED_OVER, **facts)
+    _keep_recipients(shipped)
+    leaving = [rows.shipments[pk] for pk in sorted(shipped)]
+    riders.begin(leaving, actor=actor)
+    if not put_back:
+        riders.renew(leaving)
+    polls.start(parcels=handed.moved, at=at)
+    _deliver_at_once(rows, outcome, **facts)
     return outcome
 
 
@@ -377,5 +393,5 @@ def undeliver(
 __all__ = [
     "Fields", "Locked", "create_shipments_of", "deliver_again", "deliver_by_hand", "deliver_locked", "lines_of",
     "lines_of_whole_shipments", "locked_shipments", "locked_whole", "make_ready", "return_to_preparing", "ship",
-    "undeliver", "unship",
+    "ship_locked", "undeliver", "unship",
 ]  # fmt: skip

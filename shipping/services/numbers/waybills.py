@@ -5,6 +5,7 @@ order, a number that differs from the registered one: each is refused with its r
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from core.failpoints import declare, failpoint
 from core.korean import josa
 from core.lookups import Among
 from core.models import Job
-from core.state import Change, Outcome, explain, is_preview, move
+from core.state import Change, Outcome, explain, is_preview, move, summing_up_once
 from orders.models import OrderLine
 from orders.services import progress
 from orders.services.locks import release_lock
@@ -38,7 +39,7 @@ from shipping.services.shipments import (
     lines_of_whole_shipments,
     locked_shipments,
     locked_whole,
-    ship,
+    ship_locked,
     unship,
 )
 from shipping.states import TRACKED, DeliveryMethod, ParcelState
@@ -61,6 +62,9 @@ LOOKED_AT = Fields(
     shipments=("id", "version", "order_id", "number", "method"),
 )  # fmt: skip
 """What registering and deleting numbers look at, with the sentences of their refusals."""
+
+SHIPPED = Fields((*LOOKED_AT.lines, "number", "variant_id", "delivery_method", "shipped_at"), LOOKED_AT.shipments)
+"""What leaving looks at besides."""
 
 BEFORE_SHIP = declare("waybill_registered_before_ship", "the numbers are written; 배송중 처리 and the commit are not")
 
@@ -92,7 +96,21 @@ def register_waybills(
     `entries` maps shipment ids to what was typed; numbers are normalised and checked by the courier's rule. Registering
     the same number again is unchanged. Raises Conflict when somebody else took a number at the same moment.
     """
-    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
+    return _tried(entries, ships=False, actor=actor, at=at, batch=batch, source=source)
+
+
+def register_and_ship(
+    *, entries: Mapping[int, WaybillEntry], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
+) -> Registered:
+    """송장 등록 and 배송중 처리 of the same shipments in one transaction: both happen or neither (reliability.md F14).
+
+    Shipments whose number was registered before are sent as well. What may not be sent keeps its new number and says
+    so in `refused`.
+    """
+    return _tried(entries, ships=True, actor=actor, at=at, batch=batch, source=source)
+
+
+def _tried(entries: Mapping[int, WaybillEntry], **facts: Any) -> Registered:
     for _ in range(TRIES):
         try:
             return _register(entries, **facts)
@@ -102,10 +120,17 @@ def register_waybills(
     raise Conflict(RACED) from raced
 
 
-def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) -> Registered:
+def _register(
+    entries: Mapping[int, WaybillEntry], *, ships: bool, actor: Any, at: datetime, **facts: Any
+) -> Registered:
     result = Registered()
-    facts |= {"actor": actor}
-    with locked_whole(entries.keys(), actor=actor, fields=LOOKED_AT) as rows:
+    facts |= {"actor": actor, "at": at}
+    fields = SHIPPED if ships else LOOKED_AT
+    with (
+        locked_whole(entries.keys(), actor=actor, fields=fields) as rows,
+        # Numbers, then the way out: what orders and shipments show of both is written once.
+        summing_up_once(OrderLine, at=at) if ships else nullcontext(),
+    ):
         numbers = _checked(entries, rows, result)
         old = _replaced(numbers, entries, rows, result)
         if not is_preview():
@@ -126,41 +151,24 @@ def _register(entries: Mapping[int, WaybillEntry], *, actor: Any, **facts: Any) 
         parcels.tell(made, result.forced, **facts)
         refresh_parcels({parcel.shipment_id for parcel in made} - rows.shipments_of(done.moved))
         result.possible = sorted(numbers)
+        if ships and not is_preview():
+            failpoint(BEFORE_SHIP)
+            ready = [*result.possible, *result.unchanged]
+            with locked_whole(ready, actor=actor, fields=fields) if old else nullcontext(rows) as now:
+                _send(now.leaving(ready), ready, result, **facts)
     gone = entries.keys() - rows.shipments.keys()
     result.refused |= dict.fromkeys(gone, NOT_FOUND) | not_ready(gone)
     return result
 
 
-def register_and_ship(
-    *, entries: Mapping[int, WaybillEntry], actor: Any, at: datetime, batch: Job | None = None, source: str = ""
-) -> Registered:
-    """송장 등록 and 배송중 처리 of the same shipments in one transaction: both happen or neither (reliability.md F14).
-
-    Shipments whose number was registered before are sent as well. What may not be sent keeps its new number and says
-    so in `refused`.
-    """
-    facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "source": source}
-    with transaction.atomic():
-        result = register_waybills(entries=entries, **facts)
-        failpoint(BEFORE_SHIP)
-        ready = [*result.possible, *result.unchanged]
-        if is_preview():
-            return result
-        sent = ship(line_ids=lines_of(ready), **facts)
-        result.outcome.merge(sent)
-        moved = {line.pk for line in sent.moved}
-        owner = dict(_owners(sent.refused.keys() - moved))
-        for line_id, reason in sorted(sent.refused.items()):
-            if line_id in owner:
-                result.refused[owner[line_id]] = f"배송중으로 바꾸지 못했습니다. {reason}"
-        result.possible = sorted(set(ready) - result.refused.keys())
-        result.unchanged = []
-    return result
-
-
-def _owners(line_ids: Collection[int]) -> list[tuple[int, int]]:
-    items = OrderLine.objects.filter(pk__in=line_ids, shipment_items__is_live=True)
-    return list(items.values_list("pk", "shipment_items__shipment_id"))
+def _send(rows: Locked, ready: Collection[int], result: Registered, **facts: Any) -> None:
+    """배송중 처리 of what has its number now, this one or from before; what may not leave says so."""
+    sent = ship_locked(rows, line_ids=sorted(rows.lines), **facts)
+    result.outcome.merge(sent)
+    for line_id, reason in sorted(sent.refused.items()):
+        result.refused[rows.shipment_of_line[line_id]] = f"배송중으로 바꾸지 못했습니다. {reason}"
+    result.possible = sorted(set(ready) - result.refused.keys())
+    result.unchanged = []
 
 
 def _checked(entries: Mapping[int, WaybillEntry], rows: Locked, result: Registered) -> dict[int, str]:

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from core.calendar import SATURDAY, BusinessCalendar, business_calendar, kst_date, public_holidays
+from core.lookups import id_array, text_array
 from shipping.couriers import COURIERS
 from shipping.models import FeedState, Parcel, PushHook, TrackingAccount, TrackingPoll
 from shipping.services.polling import planning
@@ -53,6 +54,17 @@ WHERE parcel_id IN (
     WHERE is_active AND courier = %(courier)s AND next_poll_at <= %(until)s
         AND (lease_until IS NULL OR lease_until < %(at)s)
     FOR UPDATE SKIP LOCKED)
+"""
+# A row that is there begins anew: its courier and number may be others now, and nobody's lease holds any more.
+_START = """
+INSERT INTO shipping_trackingpoll (parcel_id, source, courier, waybill, pace, next_poll_at, lease_token, fail_count,
+                                   last_hash, last_error, is_active, told_by)
+SELECT v.parcel_id, %(source)s, v.courier, v.waybill, 'NEW', v.due, 1, 0, '', '', true, ''
+FROM unnest(%(parcels)s::bigint[], %(couriers)s::text[], %(waybills)s::text[], %(due)s::timestamptz[])
+     AS v(parcel_id, courier, waybill, due)
+ON CONFLICT (parcel_id) DO UPDATE
+SET courier = excluded.courier, waybill = excluded.waybill, pace = excluded.pace, next_poll_at = excluded.next_poll_at,
+    is_active = true, fail_count = 0, lease_until = NULL, lease_token = shipping_trackingpoll.lease_token + 1
 """
 _RELEASE = """
 UPDATE shipping_trackingpoll p SET next_poll_at = %s, lease_until = NULL
@@ -99,23 +111,17 @@ def start(*, parcels: Sequence[Parcel], at: datetime) -> None:
     accounts = TrackingAccount.objects.filter(is_active=True).order_by("pk")
     able = list(accounts.values_list("code", "speed", "hook_token"))
     code, speed, _ = able[0] if able else (SOURCE, 1, "")
-    TrackingPoll.objects.bulk_create(
-        [
-            TrackingPoll(
-                parcel=parcel,
-                source=code,
-                courier=parcel.courier,
-                waybill=parcel.waybill,
-                next_poll_at=first_poll(at=at, parcel_id=parcel.pk, speed=speed),
-            )
-            for parcel in asked
-        ],
-        update_conflicts=True,
-        unique_fields=["parcel"],
-        update_fields=["courier", "waybill", "next_poll_at", "pace"],
-    )
-    again = TrackingPoll.objects.filter(parcel__in=[parcel.pk for parcel in asked])
-    again.update(is_active=True, fail_count=0, lease_until=None, lease_token=F("lease_token") + 1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _START,
+            {
+                "source": code,
+                "parcels": id_array(parcel.pk for parcel in asked),
+                "couriers": text_array(parcel.courier for parcel in asked),
+                "waybills": text_array(parcel.waybill for parcel in asked),
+                "due": text_array(first_poll(at=at, parcel_id=one.pk, speed=speed).isoformat() for one in asked),
+            },
+        )
     if any(token for _, _, token in able):
         _want_hooks([parcel for parcel in asked if parcel.state == ParcelState.HANDED_OVER], at=at)
 
