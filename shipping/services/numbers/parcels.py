@@ -18,7 +18,7 @@ from shipping import events
 from shipping.models import Parcel
 from shipping.services.numbers import pool
 from shipping.services.shipments import Locked
-from shipping.states import ParcelState, WaybillSource
+from shipping.states import ROUTING_MODES, ParcelState, WaybillSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +55,28 @@ def is_open(line: OrderLine) -> bool:
 
 # In the order of the numbers, so that two batches with the same numbers wait for each other instead of dying.
 _PARCELS = """
-WITH made AS (
+WITH routed AS MATERIALIZED (
+        SELECT courier FROM shipping_couriercontract WHERE is_active AND mode = ANY(%(routing)s::text[])),
+     made AS (
         INSERT INTO shipping_parcel (created_at, updated_at, version, shipment_id, seq, direction, courier, waybill,
                                      source, state, stage, alert, printed_count, numbered_at, last_event_text,
                                      routing, route_at)
         SELECT %(at)s, %(at)s, 0, v.shipment_id,
                1 + COALESCE((SELECT max(p.seq) FROM shipping_parcel p WHERE p.shipment_id = v.shipment_id), 0),
                'OUT', v.courier, v.waybill, v.source, 'NUMBERED', '', '', 0, %(at)s, '',
-               n.routing, CASE WHEN n.routing IS NULL AND v.courier = ANY(%(routed)s::text[]) THEN %(at)s END
+               n.routing, CASE WHEN n.routing IS NULL AND v.courier IN (SELECT courier FROM routed) THEN %(at)s END
         FROM unnest(%(shipments)s::bigint[], %(couriers)s::text[], %(numbers)s::text[], %(sources)s::text[],
                     %(given)s::bigint[]) AS v(shipment_id, courier, waybill, source, given)
         LEFT JOIN shipping_waybillnumber n ON n.id = v.given AND n.routing ->> 'sort_code' <> ''
         ORDER BY v.courier, v.waybill
-        RETURNING id, shipment_id, courier, waybill),
+        RETURNING id, shipment_id, courier, waybill, route_at),
      contents AS (
         INSERT INTO shipping_parcelline (parcel_id, line_id, quantity)
         SELECT m.id, c.line_id, c.quantity
         FROM unnest(%(owners)s::bigint[], %(lines)s::bigint[], %(quantities)s::int[])
              AS c(shipment_id, line_id, quantity) JOIN made m USING (shipment_id)),
      drafts AS (DELETE FROM shipping_waybilldraft WHERE shipment_id = ANY(%(shipments)s::bigint[]))
-SELECT id, shipment_id, courier, waybill FROM made
+SELECT id, shipment_id, courier, waybill, route_at FROM made
 """
 
 
@@ -85,7 +87,6 @@ def insert(
     """The new parcels with all open lines of their shipments; drafts of the numbers are gone. Nothing in a preview."""
     if is_preview() or not numbers:
         return []
-    routed = pool.routed_couriers()
     lines, shipment_of = rows.lines, rows.shipment_of_line
     inside = [line_id for pk in numbers for line_id in rows.lines_of[pk] if is_open(lines[line_id])]
     values: dict[str, Any] = {
@@ -95,7 +96,7 @@ def insert(
         "numbers": text_array(numbers.values()),
         "sources": text_array(_source(entries[pk], given.get(pk), source) for pk in numbers),
         "given": id_array(given[pk].pk if pk in given else None for pk in numbers),
-        "routed": text_array(routed),
+        "routing": text_array(ROUTING_MODES),
         "owners": id_array(shipment_of[line_id] for line_id in inside),
         "lines": id_array(inside),
         "quantities": id_array(lines[line_id].quantity for line_id in inside),
@@ -104,10 +105,10 @@ def insert(
         cursor.execute(_PARCELS, values)
         made = cursor.fetchall()
     pool.use({given[owner].pk: pk for pk, owner, *_ in made if owner in given}, at=at)
-    if routed:
+    if any(due for *_, due in made):
         drains.notify(pool.CHANNEL)
     order_of = {pk: rows.shipments[pk].order_id for pk in numbers}
-    return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number in made]
+    return [NewParcel(pk, owner, courier, number, order_of[owner]) for pk, owner, courier, number, _ in made]
 
 
 def _source(entry: WaybillEntry, given: pool.Given | None, door: str) -> str:
