@@ -86,7 +86,8 @@ class Act(ABC):
     is_destructive: ClassVar[bool] = False
     """Above 100 rows the person types the number of rows."""
     chunk: ClassVar[int | None] = None
-    """Target rows of one transaction; more than usual only where nobody else can wait for them."""
+    """Target rows of one transaction; more than usual only where nobody else can wait for them, fewer where a row is
+    much work: those who wait for one should not wait for longer than 50 ms."""
     sends: ClassVar[Collection[EventKind]] = ()
     """Kinds of events whose holding subscribers send messages to people; the preview counts them."""
 

@@ -22,6 +22,7 @@ from core.jobs.items import Verdict
 from core.jobs.lifecycle import lock_job
 from core.jobs.uploads import UploadRow, register
 from core.korean import josa
+from core.locks import locked_by
 from core.lookups import Among
 from core.models import ItemResult, Job, JobItem, JobState, Source
 from core.settings_registry import get_setting
@@ -54,6 +55,7 @@ class WaybillUpload(LoggedUpload):
     model = Shipment
     unit = "shipment"
     is_undoable = True
+    chunk = 90
     undo_data: ClassVar[Mapping[str, Any]] = {"reason": UNDO_REASON}
     sends: ClassVar[tuple[EventKind, ...]] = (events.LINE_SHIPPED,)
     columns = (
@@ -199,7 +201,7 @@ def _wanted(items: Sequence[JobItem]) -> set[int]:
 def _register_rows(items: Sequence[JobItem], *, ship: bool, **facts: Any) -> dict[int, Verdict]:
     """The numbers of rows that say no more than that."""
     done = _register({item.target_id or 0: _entry(item) for item in items}, ship=ship, **facts)
-    made = dict(Shipment.objects.filter(Among("pk", done.possible)).values_list("pk", "version"))
+    made = {one.pk: one.version for one in locked_by(Shipment, done.possible, fields=("id", "version"))}
     return {item.pk: _verdict(item, done, made) for item in items}
 
 

@@ -16,7 +16,18 @@ from core.events import record
 from core.jobs.lifecycle import JOB_QUEUED
 from core.locks import locked_by
 from core.models import Job, JobKind, JobState
-from core.state import Change, Condition, Outcome, explain, follow, is_preview, missing, move, previewing
+from core.state import (
+    Change,
+    Condition,
+    Outcome,
+    explain,
+    follow,
+    is_preview,
+    missing,
+    move,
+    previewing,
+    summing_up_once,
+)
 from orders import events
 from orders.models import Order, OrderLine
 from orders.states import LINE_MOVES, LOCK_BIT, LineState, LockKind
@@ -181,6 +192,34 @@ def test_an_upper_app_may_follow_the_moves_of_a_table(make_lines: LineMaker, mon
     with previewing():
         move(locked_rows(ids), OrderLine.hold, at=NOW, reason="사유")
     assert len(seen) == 1, "a preview moves nothing"
+
+
+def test_two_moves_of_one_act_are_summed_up_once(make_lines: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(state, "_followers", defaultdict(list))
+    follow(OrderLine)(lambda rows, *, at: seen.append([row.pk for row in rows]))
+    first, second = make_lines(2)
+    before = {order.pk: order.version for order in Order.objects.all()}
+    with transaction.atomic(), summing_up_once(OrderLine, at=NOW):
+        rows = locked_rows([first.pk, second.pk])
+        move(rows, OrderLine.acknowledge, at=NOW)
+        with summing_up_once(OrderLine, at=NOW):
+            move(rows[:1], OrderLine.hold, at=NOW, reason="사유")
+        assert seen == [], "an act within the act is part of it"
+        assert dict(Order.objects.values_list("pk", "version")) == before
+    assert seen == [[first.pk, second.pk]]
+    assert dict(Order.objects.values_list("pk", "version")) == {pk: version + 1 for pk, version in before.items()}
+
+
+def test_moves_that_fail_before_their_sum_leave_nothing_to_the_next(make_lines: LineMaker) -> None:
+    [line] = make_lines(1)
+    before = line.order.version
+    with pytest.raises(ZeroDivisionError), transaction.atomic(), summing_up_once(OrderLine, at=NOW):
+        move(locked_rows([line.pk]), OrderLine.acknowledge, at=NOW)
+        raise ZeroDivisionError
+    assert (reloaded(line).acknowledged_at, Order.objects.get(pk=line.order_id).version) == (None, before)
+    moved([line.pk], OrderLine.acknowledge)
+    assert Order.objects.get(pk=line.order_id).version == before + 1
 
 
 def test_a_preview_decides_like_the_move_and_writes_nothing(make_lines: LineMaker) -> None:

@@ -1,12 +1,14 @@
 """A10: a courier's file of 200 rows, 190 of them fine; every refusal says why and changes nothing."""
 
 import io
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import openpyxl
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from core.excel import Column, Kind, write_xlsx
 from core.exceptions import Conflict
@@ -14,7 +16,7 @@ from core.jobs import runner, start
 from core.jobs.undo import open_undo
 from core.jobs.uploads import AlreadyApplied, exclude_rows, get_upload, open_upload, upload_counts
 from core.models import ItemResult, Job, JobItem, JobState
-from orders.models import OrderEvent, OrderLine
+from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks
 from orders.states import LineState
 from payments.services.manual import confirm_manually, revert_manual
@@ -235,6 +237,34 @@ def test_the_tick_sends_what_was_registered_now_or_before(make_shipments, make_n
     assert (job.state, job.done) == (JobState.DONE, 3)
     assert {one.step for one in again(fresh + known)} == {"SHIPPING"}
     assert set(Parcel.objects.values_list("state", flat=True)) == {ParcelState.HANDED_OVER}
+
+
+def test_numbers_that_are_sent_at_once_write_orders_and_shipments_once(make_shipments, make_numbered, staff):
+    made = make_shipments(2) + make_numbered(1, first=900)
+    rows = [[one.number, CJ, one.waybill or waybill_number(i)] for i, one in enumerate(made)]
+    rows.append([make_numbered(1, first=950)[0].number, CJ, waybill_number(7)])
+    job = upload(sheet(rows), actor=staff, ship=True)
+    before = [(reloaded(one).version, reloaded(one.order).version) for one in made]
+    done = apply(job, actor=staff, ticked=None)
+    assert (done.state, done.done) == (JobState.DONE, 4), "the last one's other number was replaced"
+    after = [(one.version, one.order.version, one.step, one.parcel_count) for one in again(made)]
+    assert after == [(shipment + 1, order + 1, "SHIPPING", 1) for shipment, order in before]
+    assert set(Order.objects.values_list("stage", flat=True)) == {LineState.SHIPPING}
+    assert Counter(Parcel.objects.values_list("state", flat=True)) == {"HANDED_OVER": 4, "VOID": 1}
+
+
+def test_sending_a_chunk_costs_the_statements_of_one_shipment(make_shipments, staff):
+    def statements(made, first):
+        entries = {one.pk: WaybillEntry("CJGLS", waybill_number(first + i)) for i, one in enumerate(made)}
+        with CaptureQueriesContext(connection) as seen:
+            done = waybills.register_and_ship(entries=entries, actor=staff, at=NOW)
+        assert sorted(done.possible) == sorted(entries)
+        texts = [one["sql"] for one in seen]
+        assert sum("UPDATE orders_order o" in sql for sql in texts) == 1
+        assert sum(sql.startswith('SELECT "id" FROM "orders_order"') for sql in texts) == 1
+        return len(texts)
+
+    assert statements(make_shipments(1), 0) == statements(make_shipments(6), 10)
 
 
 def test_undo_takes_shipments_back_and_voids_the_numbers(make_shipments, staff):
