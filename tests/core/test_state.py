@@ -214,9 +214,14 @@ def test_two_moves_of_one_act_are_summed_up_once(make_lines: LineMaker, monkeypa
 def test_moves_that_fail_before_their_sum_leave_nothing_to_the_next(make_lines: LineMaker) -> None:
     [line] = make_lines(1)
     before = line.order.version
-    with pytest.raises(ZeroDivisionError), transaction.atomic(), summing_up_once(OrderLine, at=NOW):
-        move(locked_rows([line.pk]), OrderLine.acknowledge, at=NOW)
-        raise ZeroDivisionError
+
+    def moved_in_vain() -> None:
+        with transaction.atomic(), summing_up_once(OrderLine, at=NOW):
+            move(locked_rows([line.pk]), OrderLine.acknowledge, at=NOW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        moved_in_vain()
     assert (reloaded(line).acknowledged_at, Order.objects.get(pk=line.order_id).version) == (None, before)
     moved([line.pk], OrderLine.acknowledge)
     assert Order.objects.get(pk=line.order_id).version == before + 1
