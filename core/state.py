@@ -23,6 +23,7 @@ from django_fsm import ConcurrentTransition, FSMField, FSMFieldDescriptor, trans
 
 from core.lookups import id_array
 from core.rows import QuickRow
+from core.summaries import follow, sum_up, summing_up_once
 
 __all__ = [
     "Change",
@@ -234,50 +235,6 @@ def preview_notes() -> dict[Any, int]:
     return {} if notes is None or not is_preview() else notes
 
 
-_followers: dict[type, list[Callable[..., None]]] = defaultdict(list)
-
-
-def follow(model: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let an upper app keep a summary of a lower app's rows: `@follow(OrderLine)` functions get (rows, at=…).
-
-    They run inside the transaction of the move, after the model's own `after_move`, and may only write their own
-    app's summaries; whatever leaves the house or may fail belongs to an event handler.
-    """
-
-    def register(keep: Callable[..., None]) -> Callable[..., None]:
-        _followers[model].append(keep)
-        return keep
-
-    return register
-
-
-_unsummed: ContextVar[dict[type, dict[int, Any]] | None] = ContextVar("oms_unsummed", default=None)
-
-
-@contextmanager
-def summing_up_once(model: type, *, at: datetime) -> Iterator[None]:
-    """요약은 한 번: rows of `model` that move several times inside are summed up when it ends, each once.
-
-    For a service that does two moves of the same rows as one act; nothing inside may look at the summaries.
-    """
-    moved: dict[int, Any] = {}
-    token = _unsummed.set({**(_unsummed.get() or {}), model: moved})
-    try:
-        yield
-    finally:
-        _unsummed.reset(token)
-    _sum_up(model, list(moved.values()), at=at)
-
-
-def _sum_up(model: Any, rows: Sequence[Any], *, at: datetime) -> None:
-    if (waiting := (_unsummed.get() or {}).get(model)) is not None:
-        waiting.update((row.pk, row) for row in rows)
-    elif rows:
-        model.after_move(rows, at=at)
-        for keep in _followers[model]:
-            keep(rows, at=at)
-
-
 @contextmanager
 def previewing() -> Iterator[None]:
     """Leave out the writes of every `move()` inside: the same locks, rows and conditions, then a rollback."""
@@ -364,7 +321,7 @@ def move(
         for row, old in before:
             row._remember()
             outcome.changes.append(Change(row, old["state"], row.state, row.version))
-        _sum_up(type(before[0][0]), outcome.moved, at=at)
+        sum_up(type(before[0][0]), outcome.moved, at=at)
     return outcome
 
 

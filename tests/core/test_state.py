@@ -1,6 +1,5 @@
 """State machines: what move() writes, what it refuses, and what nobody gets past it."""
 
-from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,23 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from accounts.models import User
-from core import state
 from core.events import record
 from core.jobs.lifecycle import JOB_QUEUED
 from core.locks import locked_by
 from core.models import Job, JobKind, JobState
-from core.state import (
-    Change,
-    Condition,
-    Outcome,
-    explain,
-    follow,
-    is_preview,
-    missing,
-    move,
-    previewing,
-    summing_up_once,
-)
+from core.state import Change, Condition, Outcome, explain, is_preview, missing, move, previewing
 from orders import events
 from orders.models import Order, OrderLine
 from orders.states import LINE_MOVES, LOCK_BIT, LineState, LockKind
@@ -175,56 +162,6 @@ def test_the_roll_up_follows_in_the_same_transaction(make_lines: LineMaker) -> N
     order = Order.objects.get(pk=line.order_id)
     assert order.version == before + 1
     assert order.steps & (1 << 11)
-
-
-def test_an_upper_app_may_follow_the_moves_of_a_table(make_lines: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr(state, "_followers", defaultdict(list))
-
-    @follow(OrderLine)
-    def keep(rows: Any, *, at: Any) -> None:
-        seen.append(([row.pk for row in rows], [row.version for row in rows], at))
-
-    lines = make_lines(2)
-    ids = [line.pk for line in lines]
-    moved(ids, OrderLine.acknowledge)
-    assert seen == [(ids, [1, 1], NOW)]
-    with previewing():
-        move(locked_rows(ids), OrderLine.hold, at=NOW, reason="사유")
-    assert len(seen) == 1, "a preview moves nothing"
-
-
-def test_two_moves_of_one_act_are_summed_up_once(make_lines: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr(state, "_followers", defaultdict(list))
-    follow(OrderLine)(lambda rows, *, at: seen.append([row.pk for row in rows]))
-    first, second = make_lines(2)
-    before = {order.pk: order.version for order in Order.objects.all()}
-    with transaction.atomic(), summing_up_once(OrderLine, at=NOW):
-        rows = locked_rows([first.pk, second.pk])
-        move(rows, OrderLine.acknowledge, at=NOW)
-        with summing_up_once(OrderLine, at=NOW):
-            move(rows[:1], OrderLine.hold, at=NOW, reason="사유")
-        assert seen == [], "an act within the act is part of it"
-        assert dict(Order.objects.values_list("pk", "version")) == before
-    assert seen == [[first.pk, second.pk]]
-    assert dict(Order.objects.values_list("pk", "version")) == {pk: version + 1 for pk, version in before.items()}
-
-
-def test_moves_that_fail_before_their_sum_leave_nothing_to_the_next(make_lines: LineMaker) -> None:
-    [line] = make_lines(1)
-    before = line.order.version
-
-    def moved_in_vain() -> None:
-        with transaction.atomic(), summing_up_once(OrderLine, at=NOW):
-            move(locked_rows([line.pk]), OrderLine.acknowledge, at=NOW)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        moved_in_vain()
-    assert (reloaded(line).acknowledged_at, Order.objects.get(pk=line.order_id).version) == (None, before)
-    moved([line.pk], OrderLine.acknowledge)
-    assert Order.objects.get(pk=line.order_id).version == before + 1
 
 
 def test_a_preview_decides_like_the_move_and_writes_nothing(make_lines: LineMaker) -> None:

@@ -18,6 +18,7 @@ from core.jobs.uploads import AlreadyApplied, exclude_rows, get_upload, open_upl
 from core.models import ItemResult, Job, JobItem, JobState
 from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks
+from orders.services.canceling import cancel_before_shipping
 from orders.states import LineState
 from payments.services.manual import confirm_manually, revert_manual
 from payments.services.watching.overdue import cancel_overdue
@@ -251,6 +252,16 @@ def test_numbers_that_are_sent_at_once_write_orders_and_shipments_once(make_ship
     assert after == [(shipment + 1, order + 1, "SHIPPING", 1) for shipment, order in before]
     assert set(Order.objects.values_list("stage", flat=True)) == {LineState.SHIPPING}
     assert Counter(Parcel.objects.values_list("state", flat=True)) == {"HANDED_OVER": 4, "VOID": 1}
+
+
+def test_a_canceled_line_does_not_keep_the_rest_of_its_shipment_back(make_shipments, staff):
+    [shipment] = make_shipments(1, lines=2)
+    gone, stays = shipments.lines_of([shipment.pk])
+    cancel_before_shipping(line_ids=[gone], actor=staff, at=NOW, reason="고객 요청")
+    job = apply(upload(sheet([[shipment.number, CJ, waybill_number(0)]]), actor=staff, ship=True), actor=staff)
+    assert (job.state, verdicts(job)) == (JobState.DONE, {2: (ItemResult.OK, "")})
+    states = dict(OrderLine.objects.filter(pk__in=[gone, stays]).values_list("pk", "state"))
+    assert (states, again([shipment])[0].step) == ({gone: "CANCELED", stays: "SHIPPING"}, "SHIPPING")
 
 
 def test_sending_a_chunk_costs_the_statements_of_one_shipment(make_shipments, staff):
