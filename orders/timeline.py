@@ -77,7 +77,8 @@ def _what(events: Sequence[Any], numbers: dict[int, int]) -> str:
     facts = next((e.data for e in events if e.data), None) or {}
     words = [f"품목 {', '.join(f'{n:02d}' for n in seqs)}"] if seqs and len(seqs) < len(numbers) else []
     if facts.get("waybill"):
-        words.append(f"송장 {facts['waybill']}")
+        was = f"{facts['was']} → " if facts.get("was") else ""
+        words.append(f"송장 {was}{facts['waybill']}")
     if told := _benefits(events):
         words.append(told)
     if facts.get("fields"):

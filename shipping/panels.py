@@ -133,7 +133,7 @@ def _parcel(parcel: Parcel, events: list[TrackingEvent]) -> dict[str, Any]:
         "courier": courier_name(parcel.courier),
         "waybill": parcel.waybill,
         "url": courier.tracking_url(parcel.waybill) if courier else "",
-        "state": state.label,
+        "state": "송장 정정" if parcel.is_corrected else state.label,
         "css": state.css,
         "is_void": state == ParcelState.VOID,
         **_stage(parcel, beside=state.label),

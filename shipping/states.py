@@ -143,6 +143,17 @@ class ExceptionKind(models.TextChoices):
     UNKNOWN_STATUS = "UNKNOWN_STATUS", "모르는 상태"
 
 
+class NoticeKind(models.TextChoices):
+    """고객 안내 종류: what a buyer is told about a delivery on its way."""
+
+    WAYBILL = "WAYBILL", "송장번호 변경"
+    LATE = "LATE", "배송 지연"
+    ADDRESS = "ADDRESS", "주소 확인"
+    ABSENT = "ABSENT", "배달 실패"
+    KEPT = "KEPT", "보관 중"
+    OUT = "OUT", "배송출발"
+
+
 class ExceptionStage(models.TextChoices):
     """배송 예외 단계."""
 
@@ -159,6 +170,7 @@ class ExceptionOutcome(models.TextChoices):
     RESENT = "RESENT", "재발송"
     CLAIMED = "CLAIMED", "택배사 배상"
     NOTHING = "NOTHING", "조치 없음"
+    CORRECTED = "CORRECTED", "송장 정정"
 
 
 class Direction(models.TextChoices):
@@ -232,6 +244,7 @@ NUMBER_MOVES = (
     (N.REGISTERED, N.VOID),
     (N.REGISTERED, N.ABANDONED),
     (N.USED, N.VOID),
+    (N.VOID, N.USED),  # 송장 정정 taken back, by the very shipment
 )
 FIRST_NUMBER_STATES = (N.REQUESTED, N.RESERVED)
 
@@ -254,6 +267,11 @@ PARCEL_MOVES = (
     (P.HANDED_OVER, P.LOST),
     (P.RETURNING, P.LOST),
     (P.LOST, P.HANDED_OVER),
+    # 송장 정정 of what has left: the box goes on under another number, in a row of its own.
+    (P.HANDED_OVER, P.VOID),
+    (P.DELIVERED, P.VOID),
+    (P.RETURNING, P.VOID),
+    (P.RETURNED, P.VOID),
 )
 FIRST_PARCEL_STATES = (P.CREATED, P.NUMBERED)
 
@@ -274,6 +292,7 @@ __all__ = [
     "ExceptionKind",
     "ExceptionOutcome",
     "ExceptionStage",
+    "NoticeKind",
     "NumberState",
     "PackingState",
     "ParcelState",

@@ -8,17 +8,32 @@ from django.db import models
 
 from core.calendar import short
 from core.models import TimeStamped
-from core.state import Condition, StateField, StateGuard, condition, transition
+from core.state import StateField, StateGuard, transition
 from core.triggers import state_triggers, told_triggers
+from orders.models.guards import (
+    Unlocked,
+    delivery_is_proven,
+    has_no_waybill,
+    has_waybill_if_needed,
+    is_held,
+    is_mapped,
+    is_not_delayed_yet,
+    is_not_held,
+    is_not_picked_up,
+    is_paid_in_full,
+    is_unacknowledged,
+    nothing_has_left_preparing,
+    nothing_is_paid,
+    was_delivered,
+    was_not_delivered,
+)
 from orders.models.order import Order
 from orders.rollup import roll_up
 from orders.states import (
     FIRST_STATES,
     LINE_MOVES,
     LOCK_BIT,
-    LOCK_TEXT,
     OPEN,
-    TRACKED,
     CanceledBy,
     ConfirmedBy,
     DeliveredBy,
@@ -26,95 +41,11 @@ from orders.states import (
     LineState,
     LockKind,
     StockVerdict,
-    blocking,
 )
 from products.models import Variant
 
 S = LineState
 BEFORE_SHIPPING = (S.PREPARING, S.READY)
-
-
-class Unlocked(Condition):
-    """No open lock of a kind that blocks the transition; says which one does."""
-
-    def __init__(self, transition_name: str) -> None:
-        super().__init__("", lambda line: blocking(line.open_locks, transition_name) is None)
-        self.transition_name = transition_name
-        self.__name__ = f"unlocked_for_{transition_name}"
-
-    def reason(self, row: Any) -> str:
-        kind = blocking(row.open_locks, self.transition_name)
-        return LOCK_TEXT[kind].format(self=row) if kind else ""
-
-
-@condition("연결되지 않은 상품입니다. 품목 연결 화면에서 우리 품목을 골라 주세요.")
-def is_mapped(line: Any) -> bool:
-    return line.variant_id is not None
-
-
-@condition("입금액이 주문 금액과 {self.missing_text} 다릅니다.")
-def is_paid_in_full(line: Any) -> bool:
-    return bool(line.order.open_amount <= 0)
-
-
-@condition("{self.order.paid_amount:,}원이 들어온 주문입니다. 예외 입금에서 들어온 돈을 모두 환불한 뒤 취소하세요.")
-def nothing_is_paid(line: Any) -> bool:
-    return bool(line.order.paid_amount == 0)
-
-
-@condition("같은 주문에 이미 배송준비중 이후로 넘어간 품목이 있습니다.")
-def nothing_has_left_preparing(line: Any) -> bool:
-    return not line.order.steps & (4 | 8 | 16 | 32)
-
-
-@condition("이미 발주확인한 품목입니다.")
-def is_unacknowledged(line: Any) -> bool:
-    return line.acknowledged_at is None
-
-
-@condition("송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요.")
-def has_no_waybill(line: Any) -> bool:
-    return line.standby_at is None
-
-
-@condition("송장번호가 없습니다.")
-def has_waybill_if_needed(line: Any) -> bool:
-    return line.standby_at is not None or line.delivery_method not in TRACKED
-
-
-@condition("택배사가 이미 집하했습니다.")
-def is_not_picked_up(line: Any) -> bool:
-    return line.picked_up_at is None
-
-
-@condition("배송보류 중인 품목이 아닙니다.")
-def is_held(line: Any) -> bool:
-    return bool(line.open_locks & LOCK_BIT[LockKind.HOLD])
-
-
-@condition("이미 배송보류 중입니다. 사유: {self.hold_reason}")
-def is_not_held(line: Any) -> bool:
-    return not line.open_locks & LOCK_BIT[LockKind.HOLD]
-
-
-@condition("발송지연 안내는 품목마다 한 번만 할 수 있습니다.")
-def is_not_delayed_yet(line: Any) -> bool:
-    return line.delay_notified_at is None
-
-
-@condition("택배사가 확인하지 않은 배송완료입니다. 직접 확인한 뒤 구매확정하세요.")
-def delivery_is_proven(line: Any) -> bool:
-    return line.delivered_by not in {"", DeliveredBy.DAYS}
-
-
-@condition("배송완료를 거치지 않은 품목입니다.")
-def was_delivered(line: Any) -> bool:
-    return line.delivered_at is not None
-
-
-@condition("배송완료를 거친 품목입니다.")
-def was_not_delivered(line: Any) -> bool:
-    return line.delivered_at is None
 
 
 class OrderLine(StateGuard, TimeStamped):
@@ -337,6 +268,11 @@ class OrderLine(StateGuard, TimeStamped):
     @transition(state, source=S.SHIPPING, target=None, conditions=[is_not_picked_up], custom={"label": "집하"})
     def pick_up(self, *, at: datetime) -> None:
         self.picked_up_at = at
+
+    @transition(state, source=S.SHIPPING, target=None, custom={"label": "송장 정정"})
+    def correct_waybill(self, *, at: datetime, picked_up_at: datetime | None) -> None:
+        """집하 that a wrong number told of was somebody else's."""
+        self.picked_up_at = picked_up_at
 
     # T11, T12
     @transition(

@@ -16,6 +16,7 @@ from shipping.columns.exceptions import business_age, exception_url, next_act
 from shipping.columns.shipments import courier_name
 from shipping.couriers import COURIERS
 from shipping.models import ShippingException
+from shipping.models.parcel import CORRECTABLE
 from shipping.services.exceptions.deciding import NOT_FOUND
 from shipping.services.tracking.stored import shown_events
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage, ParcelState, TrackingStage
@@ -23,6 +24,7 @@ from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage, Par
 P = ParcelState
 SHOWN = 30
 ONLY_FROM = {
+    "correct-case": frozenset(CORRECTABLE),
     "lose-parcel": frozenset({P.HANDED_OVER, P.RETURNING}),
     "come-back": frozenset({P.HANDED_OVER, P.RETURNING}),
     "resume-parcel": frozenset({P.RETURNING, P.LOST}),
@@ -34,7 +36,8 @@ NEXT_ACT: Mapping[ExceptionKind, tuple[str, ...]] = {
     ExceptionKind.RETURNED: ("resend",),
     ExceptionKind.RETURNING: ("come-back",),
     ExceptionKind.AFTER_RETURN: ("come-back",),
-    ExceptionKind.NUMBER_INVALID: ("ask-courier-again",),
+    ExceptionKind.NUMBER_INVALID: ("correct-case", "ask-courier-again"),
+    ExceptionKind.NUMBER_REUSED: ("correct-case",),
     **dict.fromkeys(
         (
             ExceptionKind.NO_PICKUP, ExceptionKind.STALLED, ExceptionKind.SUSPECTED_LOST, ExceptionKind.MISDELIVERED,

@@ -142,6 +142,30 @@ class ForcedWaybillForm(forms.Form):
     reason = LineField(label="사유", max_length=200, help_text="주문 이력에 남습니다.")
 
 
+class BoxCorrectionForm(forms.Form):
+    """송장 정정: the right number of a box that has left, and why."""
+
+    courier = forms.ChoiceField(
+        label="택배사", choices=lambda: [("", "지금 택배사 그대로"), *usable_couriers()], required=False
+    )
+    waybill = LineField(label="바른 송장번호", max_length=40)
+    forced = forms.BooleanField(
+        label="택배사 규칙과 달라도 등록",
+        required=False,
+        help_text="'규칙과 다른 송장 등록' 권한이 있어야 합니다. 다른 주문에서 쓰는 번호는 등록할 수 없습니다.",
+    )
+    reason = LineField(label="사유", max_length=200, help_text="주문 이력에 남습니다.")
+
+
+class CorrectionForm(BoxCorrectionForm):
+    """송장 정정 of a shipment, which may have several boxes."""
+
+    was = LineField(
+        label="틀린 송장번호", max_length=40, required=False, help_text="상자가 여럿인 배송건에서만 적습니다."
+    )
+    field_order = ("was", "courier", "waybill", "forced", "reason")
+
+
 class MeaningForm(forms.Form):
     """뜻: the stage that a value stands for, and the reason of a failed attempt or an accident."""
 

@@ -109,6 +109,11 @@ class WaybillNumber(StateGuard, TimeStamped):
     def use(self, *, at: datetime, parcel_id: int) -> None:
         self.parcel_id, self.last_error, self.next_try_at, self.lease_token = parcel_id, "", None, 0
 
+    @transition(state, source=N.VOID, target=N.USED, custom={"label": "정정 되돌림"})
+    def use_again(self, *, at: datetime, parcel_id: int) -> None:
+        """The shipment that it left with has it back: its 송장 정정 was itself a slip."""
+        self.parcel_id, self.ended_at, self.cancel, self.last_error = parcel_id, None, CancelState.NONE, ""
+
     @transition(state, source=[N.REQUESTED, N.RESERVED, N.REGISTERED, N.USED], target=N.VOID, custom={"label": "폐기"})
     def void(self, *, at: datetime, cancel: str, error: str = "") -> None:
         self.ended_at, self.cancel, self.last_error = at, cancel, error or self.last_error

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from core.models import TimeStamped
-from core.state import StateField, StateGuard, transition
+from core.state import StateField, StateGuard, condition, transition
 from core.triggers import state_triggers, told_triggers
 from orders.models import OrderLine
 from shipping.models.shipment import Shipment
@@ -24,6 +24,14 @@ from shipping.states import (
 
 P = ParcelState
 LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
+CORRECTABLE = (P.HANDED_OVER, P.DELIVERED, P.RETURNING, P.RETURNED)
+"""States of a box that has left: the last three may be the news of somebody else's box, told of a wrong number."""
+
+
+@condition("반송 도착을 확인한 상자입니다. 다시 보내려면 배송 예외에서 재발송하세요.")
+def is_not_home(parcel: Any) -> bool:
+    """A return that only the courier told of may belong to the wrong number; one that a person saw does not."""
+    return parcel.state != P.RETURNED or parcel.stage == TrackingStage.RETURNED
 
 
 class Parcel(StateGuard, TimeStamped):
@@ -98,6 +106,11 @@ class Parcel(StateGuard, TimeStamped):
         return f"{self.courier} {self.waybill}"
 
     @property
+    def is_corrected(self) -> bool:
+        """송장 정정: whether its number was found wrong after it had left; what is deleted before never left."""
+        return self.state == ParcelState.VOID and self.handed_over_at is not None
+
+    @property
     def event_order_id(self) -> int:
         """The order whose history shows this parcel's events."""
         return self.shipment.order_id
@@ -115,8 +128,8 @@ class Parcel(StateGuard, TimeStamped):
         self.printed_at, self.printed_count = at, self.printed_count + 1
 
     @transition(state, source=[P.NUMBERED, P.PRINTED], target=P.HANDED_OVER, custom={"label": "출고"})
-    def hand_over(self, *, at: datetime) -> None:
-        self.handed_over_at = at
+    def hand_over(self, *, at: datetime, handed_over_at: datetime | None = None) -> None:
+        self.handed_over_at = handed_over_at or at
 
     @transition(state, source=P.HANDED_OVER, target=P.NUMBERED, custom={"label": "출고 취소"})
     def take_back(self, *, at: datetime) -> None:
@@ -124,6 +137,11 @@ class Parcel(StateGuard, TimeStamped):
 
     @transition(state, source=[P.CREATED, P.NUMBERED, P.PRINTED], target=P.VOID, custom={"label": "송장 삭제"})
     def void(self, *, at: datetime) -> None:
+        self.voided_at = at
+
+    @transition(state, source=CORRECTABLE, target=P.VOID, conditions=[is_not_home], custom={"label": "송장 정정"})
+    def correct(self, *, at: datetime) -> None:
+        """Its number was wrong; the moment when it left stays and tells it from 송장 삭제."""
         self.voided_at = at
 
     @transition(state, source=P.HANDED_OVER, target=P.DELIVERED, custom={"label": "배송완료"})

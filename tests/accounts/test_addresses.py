@@ -192,6 +192,8 @@ ACTS = """
     confirm-payment     OCF
     confirm-payout      OF
     confirm-purchase    OC
+    correct-case        OL
+    correct-waybill     OL
     deliver             OCL
     force-waybill       O
     hand-over           OCL

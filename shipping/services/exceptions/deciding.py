@@ -17,7 +17,7 @@ from core.events import EventKind, record
 from core.locks import locked
 from core.models import Job
 from core.people import named
-from core.state import Change, Outcome, is_preview, missing, move
+from core.state import Change, Outcome, explain, is_preview, missing, move
 from orders.services import locks
 from orders.states import LOCK_BIT, LockKind
 from shipping import events
@@ -25,6 +25,8 @@ from shipping.models import Parcel, ParcelLine, ShippingException, TrackingPoll
 from shipping.rollup import refresh_parcels
 from shipping.services import resending
 from shipping.services.exceptions.opening import refresh_alerts
+from shipping.services.numbers import correcting
+from shipping.services.numbers.parcels import WaybillEntry
 from shipping.services.polling import lanes, polls, wanting
 from shipping.services.shipments import Locked, locked_whole
 from shipping.states import ExceptionKind, ExceptionOutcome, ExceptionStage
@@ -297,6 +299,34 @@ def _move(
         outcome.possible = [one.case for one in good]
         if not is_preview():
             _note_move(outcome, good, kind, actor=actor, at=at, reason=reason, batch=batch)
+        return outcome
+
+
+def correct(
+    *, exception_ids: Collection[int], entry: WaybillEntry | None, actor: Any, at: datetime, reason: str,
+    batch: Job | None = None,
+) -> Outcome:  # fmt: skip
+    """송장 정정 of the boxes of cases: they go on under another number, and what was said of the old one is settled.
+
+    `entry` is None in a preview, before anybody has typed the number.
+    """
+    with locked_cases(exception_ids, actor=actor) as cases:
+        outcome, good = _sorted(
+            cases, exception_ids,
+            lambda one: _open(one)
+            or (explain(one.parcel, Parcel.correct) if one.parcel in one.rows.parcels else GONE_BOX),
+        )  # fmt: skip
+        if entry is None:
+            return outcome
+        facts: dict[str, Any] = {"actor": actor, "at": at, "reason": reason, "batch": batch}
+        done = correcting.correct_waybills(entries=dict.fromkeys((one.parcel.pk for one in good), entry), **facts)
+        outcome.refused |= {one.case.pk: done.refused[one.parcel.pk] for one in good if one.parcel.pk in done.refused}
+        good = [one for one in good if one.case.pk not in outcome.refused]
+        outcome.possible = [one.case for one in good]
+        if not is_preview():
+            _note_move(outcome, good, events.PARCEL_CORRECTED, **facts)
+            mine = ShippingException.objects.filter(pk__in=[one.case.pk for one in good])
+            mine.update(closed_by=actor, reason=reason[:200])
         return outcome
 
 

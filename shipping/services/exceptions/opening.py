@@ -85,12 +85,12 @@ def open_cases(cases: Sequence[Opening], *, at: datetime) -> set[tuple[int, Exce
         return {(pk, ExceptionKind(kind)) for pk, kind in cursor.fetchall()}
 
 
-def close_cases(ids: Collection[int], *, at: datetime) -> int:
+def close_cases(ids: Collection[int], *, at: datetime, outcome: ExceptionOutcome = ExceptionOutcome.ITSELF) -> int:
     """저절로 해결: open cases by id; what a person closed stays as it was decided."""
     if not ids:
         return 0
     mine = ShippingException.objects.filter(Among("pk", ids), closed_at=None)
-    return mine.update(closed_at=at, outcome=ExceptionOutcome.ITSELF, version=F("version") + 1, updated_at=at)
+    return mine.update(closed_at=at, outcome=outcome, version=F("version") + 1, updated_at=at)
 
 
 def follow_news(news: Sequence[News], *, at: datetime) -> set[tuple[int, ExceptionKind]]:
@@ -137,9 +137,13 @@ def refresh_alerts(parcel_ids: Iterable[int]) -> set[int]:
 def keep_cases(parcels: Sequence[Parcel], *, at: datetime) -> None:
     """Parcels moved, by the courier's word or by a person: cases that speak of the former state are over."""
     state_of = {parcel.pk: parcel.state for parcel in parcels}
-    moot = [pk for pk, parcel_id, kind in _open_cases(state_of) if kind in ended_by(state_of[parcel_id])]
-    if moot:
+    renumbered = {parcel.pk for parcel in parcels if parcel.is_corrected}
+    over = [(pk, box) for pk, box, kind in _open_cases(state_of) if kind in ended_by(state_of[box])]
+    corrected = [pk for pk, box in over if box in renumbered]
+    moot = [pk for pk, box in over if box not in renumbered]
+    if over:
         close_cases(moot, at=at)
+        close_cases(corrected, at=at, outcome=ExceptionOutcome.CORRECTED)
         refresh_parcels(refresh_alerts(state_of))
     # What a person says of a box waits for the decision what becomes of its goods.
     kinds = {ParcelState.LOST: ExceptionKind.LOST, ParcelState.RETURNED: ExceptionKind.RETURNED}

@@ -81,6 +81,37 @@ def given_to(numbers: Mapping[int, str], courier_of: Mapping[int, str]) -> tuple
     return found, refused
 
 
+_BEFORE = """
+SELECT n.shipment_id, n.courier, n.number, n.id
+FROM shipping_waybillnumber n JOIN shipping_parcel p ON p.id = n.parcel_id
+WHERE n.number = ANY(%s::text[]) AND n.shipment_id = ANY(%s::bigint[]) AND n.range_id IS NOT NULL AND n.state = %s
+  AND p.state = %s AND p.handed_over_at IS NOT NULL
+"""
+
+
+def given_before(numbers: Mapping[int, str], courier_of: Mapping[int, str]) -> dict[int, int]:
+    """정정으로 폐기한 번호 by shipment: numbers of a range that left with the very shipment and were corrected away.
+
+    Its label bears the number still, so a shipment may have its own back, and nobody else may. One query.
+    """
+    if not numbers:
+        return {}
+    states = [NumberState.VOID.value, ParcelState.VOID.value]
+    with connection.cursor() as cursor:
+        cursor.execute(_BEFORE, [text_array(numbers.values()), id_array(numbers), *states])
+        rows = cursor.fetchall()
+    return {
+        owner: pk for owner, courier, number, pk in rows if (courier, number) == (courier_of[owner], numbers[owner])
+    }
+
+
+def use_again(parcel_of: Mapping[int, int], *, at: datetime) -> None:
+    """번호 되찾기: numbers by id that were corrected away are right after all, on these parcels."""
+    if parcel_of:
+        per_row = {pk: {"parcel_id": parcel} for pk, parcel in parcel_of.items()}
+        move(locked_by_id(parcel_of), WaybillNumber.use_again, at=at, per_row=per_row)
+
+
 def use(parcel_of: Mapping[int, int], *, at: datetime) -> None:
     """번호 사용: numbers by id are on these parcels now; their shipments no longer wait."""
     if not parcel_of:

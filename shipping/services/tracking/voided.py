@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 
 from core.bulk import update_rows
 from core.locks import LockTimeout, locking
@@ -100,6 +100,8 @@ def tell_voided(*, source: str, told: Mapping[int, Sequence[RawEvent]], at: date
     try:
         with locking():
             parcels = Parcel.objects.filter(pk__in=told, state=ParcelState.VOID)
+            # A number that was a slip belongs to somebody else's box, unless a label of ours bears it.
+            parcels = parcels.filter(Q(handed_over_at=None) | Q(printed_count__gt=0))
             found = list(parcels.select_for_update(no_key=True).order_by("pk"))
             reads = [(parcel, _seen(parcel, told[parcel.pk], source=source, at=at), source) for parcel in found]
             scanned = [read for read in reads if read[1].first_scan_at is not None]
