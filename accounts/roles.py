@@ -98,6 +98,7 @@ PERMISSIONS = _table(
     ("shipping.ship", "배송중 처리", (OWNER, LOGISTICS)),
     ("shipping.unship", "배송취소", (OWNER,)),
     ("shipping.deliver", "배송완료 처리", (OWNER, CS, LOGISTICS)),
+    ("shipping.tell_buyer", "고객 안내", (OWNER, CS, LOGISTICS)),
     ("shipping.view_exceptions", "배송 예외 조회", (OWNER, CS, LOGISTICS, VIEWER, AUDITOR)),
     ("shipping.resolve_exception", "배송 예외 처리", (OWNER, CS, LOGISTICS)),
     ("shipping.resend", "재발송", (OWNER, LOGISTICS)),

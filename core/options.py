@@ -23,6 +23,7 @@ TEXTS = {
     "pickup_reminder": "방문수령 알림",
     "order_handed": "전달 완료",
     "order_delayed": "발송 지연",
+    "delivery_notice": "배송 안내",
     "order_delivered": "배송 완료",
     "order_corrected": "처리 되돌림",
     "staff_alarm": "직원에게 보내는 경보",

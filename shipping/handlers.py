@@ -15,15 +15,15 @@ from orders import events
 from orders.models import Order, OrderEvent
 from orders.notices import CORRECTION, recipient_of
 from orders.services.places import judge
-from orders.states import LineState
+from orders.states import CLOSED, LineState
 from shipping import events as shipping_events
 from shipping.columns.shipments import courier_name
-from shipping.models import Handover, Shipment, ShipmentLine, ShipmentStep
+from shipping.models import Handover, Parcel, Shipment, ShipmentLine, ShipmentStep
 from shipping.services import arrivals, links
 from shipping.services.areas import judge_places
 from shipping.services.printing.readdress import void_readdressed
 from shipping.services.seals import pickup_code
-from shipping.states import TRACKED, DeliveryMethod
+from shipping.states import TRACKED, DeliveryMethod, ParcelState
 
 judge(judge_places)
 
@@ -85,6 +85,31 @@ def _tell_pickup(delivery: Any, template: str) -> None:
     waiting = Shipment.objects.filter(pk__in=moments, step=ShipmentStep.SHIPPING, method=DeliveryMethod.VISIT)
     for shipment in waiting.select_related("order__channel").order_by("pk"):
         _tell(delivery, shipment, template=template, facts=_pickup(shipment), moment=moments[shipment.pk])
+
+
+@on(shipping_events.SHIPMENT_BUYER_TOLD)
+def tell_notice(delivery: Any) -> None:
+    """고객 안내, by staff or by the courier's news; nothing to say of a delivery that has ended meanwhile."""
+    for event in OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="shipment").order_by("pk"):
+        said: Mapping[str, Any] = event.data or {}
+        shipment = Shipment.objects.filter(pk=event.subject_id, step=ShipmentStep.SHIPPING).first()
+        box = Parcel.objects.filter(pk=said.get("parcel", 0)).first()
+        if shipment is None or (box is not None and box.state != ParcelState.HANDED_OVER):
+            continue
+        bearer: Any = box or shipment
+        facts = {"notice": said["text"], "courier_name": courier_name(bearer.courier), "waybill": bearer.waybill}
+        mark = f"{said['notice']}/{box.pk}" if box else f"{event.at:%Y%m%dT%H%M%S.%f}"
+        for order in _orders_in(shipment):
+            if to := recipient_of(order):
+                context = {"shop_name": get_setting("shop_name"), "order_number": order.number, **facts}
+                key = f"delivery_notice/{shipment.number}/{order.number}/{mark}"[:200]
+                send(template="delivery_notice", to=to, context=context, key=key, at=timezone.now())
+
+
+def _orders_in(shipment: Shipment) -> list[Order]:
+    """Orders whose open lines lie in the shipment: 합포 holds several, and each hears by its own number."""
+    lines = ShipmentLine.objects.filter(shipment=shipment, is_live=True).exclude(line__state__in=CLOSED)
+    return list(Order.objects.filter(pk__in=lines.values("line__order_id")).select_related("channel").order_by("pk"))
 
 
 @on(events.LINE_DELIVERED, holds=True)

@@ -6,6 +6,7 @@ from core.forms import ZIP
 from core.phones import is_phone, normalize_phone
 from core.settings_registry import Declared, declare
 from shipping.couriers import COURIERS
+from shipping.states import NoticeKind
 
 GROUP = "배송"
 SENDER_GROUP = "보내는 분"
@@ -14,6 +15,7 @@ REMOTE_GROUP = "도서산간"
 PRINT_GROUP = "송장 출력"
 TRACKING_GROUP = "배송 예외"
 PACK_GROUP = "포장 검수대"
+NOTICE_GROUP = "고객 안내"
 
 
 def _phone(text: str) -> None:
@@ -301,3 +303,48 @@ PACK_SCAN_GAP = declare(
         help="글자 사이가 이보다 길면 사람이 친 것으로 봅니다. 느린 스캐너는 늘리세요.",
     )
 )
+NOTICE_TEXTS = {
+    kind: declare(
+        Declared(
+            f"notice_text_{kind.value.lower()}",
+            f"안내 문구: {kind.label}",
+            NOTICE_GROUP,
+            default=text,
+            maximum=150,
+            help="앞뒤에 주문번호, 택배사와 송장번호가 저절로 붙습니다." if kind == NoticeKind.WAYBILL else "",
+        )
+    )
+    for kind, text in {
+        NoticeKind.WAYBILL: "송장번호가 바뀌었습니다. 아래 번호로 배송을 조회해 주세요.",
+        NoticeKind.LATE: "택배사 사정으로 배송이 늦어지고 있습니다.",
+        NoticeKind.ADDRESS: "주소를 확인해야 배송할 수 있습니다. 쇼핑몰로 연락해 주세요.",
+        NoticeKind.ABSENT: "택배사가 상품을 전달하지 못했습니다. 받으실 방법을 택배사에 알려 주세요.",
+        NoticeKind.KEPT: "택배사가 상품을 보관하고 있습니다. 보관 장소에서 찾아가 주세요.",
+        NoticeKind.OUT: "택배사가 배송을 시작했습니다.",
+    }.items()
+}
+"""고객 안내: the shop's own words of each kind."""
+NOTICE_AGAIN_HOURS = declare(
+    Declared(
+        "notice_again_hours",
+        "같은 안내를 다시 보내는 간격(시간)",
+        NOTICE_GROUP,
+        default=24,
+        minimum=1,
+        maximum=168,
+        help="직원이 같은 종류의 안내를 보낸 배송건에는 이 시간이 지나야 또 보낼 수 있습니다.",
+    )
+)
+AUTO_NOTICES = {
+    kind: declare(
+        Declared(
+            f"notice_auto_{kind.value.lower()}",
+            f"자동 알림: {kind.label}",
+            NOTICE_GROUP,
+            default=False,
+            help=f"택배사가 알려 준 '{told}'마다 상자에 한 번만 보냅니다. 3시간이 지난 소식은 보내지 않습니다.",
+        )
+    )
+    for kind, told in {NoticeKind.OUT: "배송출발", NoticeKind.ABSENT: "미배달", NoticeKind.KEPT: "보관중"}.items()
+}
+"""배송 소식 알림: kinds that go out by themselves once the courier tells of them."""

@@ -38,7 +38,7 @@ GROUPS = (
             Link(
                 "주문 기한", "/settings/deadlines/", "입금기한, 발송기한, 자동 구매확정, 채널별 규칙", "settings.view"
             ),
-            Link("알림", "/settings/messages/", "알림톡 채널과 템플릿, 문자 대체 발송", "settings.view"),
+            Link("알림", "/settings/messages/", "고객 안내 문구, 알림톡 템플릿, 문자 대체 발송", "settings.view"),
             Link("휴일", "/settings/holidays/", "쉬는 날과 일하는 날, 기한 계산의 기준", "settings.view"),
         ),
     ),

@@ -25,7 +25,7 @@ from orders.models.channel import DeadlineKind, DeadlineRule
 from orders.options import GROUP as DEADLINES
 from orders.services.rules import HISTORY_KEY, remove_rule, set_rule
 from payments.options import MONEY
-from shipping.options import PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
+from shipping.options import NOTICE_GROUP, PACK_GROUP, PRINT_GROUP, TRACKING_GROUP
 
 SHOP = "shop"
 
@@ -92,9 +92,9 @@ class ShopPage(GroupPage):
 
 
 class MessagePage(GroupPage):
-    """알림 설정: what goes out as 알림톡, and the approved template of each kind of message."""
+    """알림 설정: words of 고객 안내, what goes out as 알림톡, and the approved template of each kind of message."""
 
-    groups, title = (MESSAGES,), "알림 설정"
+    groups, title = (NOTICE_GROUP, MESSAGES), "알림 설정"
 
 
 class PrinterPage(GroupPage):

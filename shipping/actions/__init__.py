@@ -1,5 +1,5 @@
 """Buttons on shipments and their exceptions, one file for each subject."""
 
-from shipping.actions import correcting, exceptions, handover, merges, numbers, printing, steps, tracking
+from shipping.actions import correcting, exceptions, handover, merges, notices, numbers, printing, steps, tracking
 
-__all__ = ["correcting", "exceptions", "handover", "merges", "numbers", "printing", "steps", "tracking"]
+__all__ = ["correcting", "exceptions", "handover", "merges", "notices", "numbers", "printing", "steps", "tracking"]

@@ -237,6 +237,7 @@ ACTS = """
     revoke-confirmation OC
     ship                OL
     unallocate-deposit  OF
+    tell-buyers         OCL
     undeliver           OCL
     unmerge-shipments   OCL
     unship              O

@@ -58,6 +58,7 @@ MATRIX = """
     shipping.ship               OL
     shipping.unship             O
     shipping.deliver            OCL
+    shipping.tell_buyer         OCL
     shipping.view_exceptions    OCLVA
     shipping.resolve_exception  OCL
     shipping.resend             OL

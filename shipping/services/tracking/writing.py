@@ -23,6 +23,7 @@ from shipping.rollup import refresh_parcels
 from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import News, Opening
 from shipping.services.exceptions.rules import Box, Evidence, is_coming_back
+from shipping.services.notices import StageNews, tell_stages
 from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Fields, Locked, lines_of, ship
 from shipping.services.tracking.stored import Heard, Marks, fingerprint_of, store, told_before
@@ -68,6 +69,7 @@ def write(reads: Sequence[Read], rows: Locked, *, at: datetime, is_told: bool = 
     _turn_back(reads, at=at)
     _arrive(reads, rows, at=at)
     if is_told:
+        _tell_buyers(fresh, at=at)
         note_unknown((Seen(one.parcel.pk, kind_of(one.source), one.parcel.courier, one.seen) for one in fresh), at=at)
 
 
@@ -190,6 +192,13 @@ def _arrive(reads: Sequence[Read], rows: Locked, *, at: datetime) -> None:
     complete = _complete(rows, boxes, set(arriving))
     if complete:
         progress.deliver(delivered_at=complete, by=DeliveredBy.TRACKER, actor=None, at=at, source=Source.COURIER)
+
+
+def _tell_buyers(reads: Sequence[Read], *, at: datetime) -> None:
+    """배송 소식 알림 of boxes on their way, where the settings want it."""
+    out = [one for one in reads if (one.parcel.state, one.parcel.direction) == (ParcelState.HANDED_OVER, Direction.OUT)]
+    moments = {one.parcel.pk: max((e.at for e in one.seen.events if e.at), default=None) for one in out}
+    tell_stages((StageNews(one.parcel, one.seen.stage, moments[one.parcel.pk]) for one in out), at=at)
 
 
 def _has_arrived(read: Read) -> bool:
