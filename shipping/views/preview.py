@@ -16,6 +16,7 @@ from core.settings_registry import get_setting
 from orders.models import OrderLine
 from orders.states import LineState
 from shipping.columns.shipments import courier_name
+from shipping.excel.mending import can_mend
 from shipping.excel.verdicts import proposal_label
 from shipping.file_columns import LABELS
 from shipping.models import ExcelTemplate, ShipmentLine, WaybillFileBatch, WaybillLayout
@@ -57,6 +58,8 @@ class PreviewRow:
     """How many rows are left out with this one: those of its 합포."""
     is_ticked: bool = False
     """Ticked on this row while the person looked at others."""
+    couriers: Sequence[tuple[str, str, bool]] = ()
+    """(slug, name, is it the row's own) where courier and number may be typed again."""
 
 
 def facts_of(job: Job) -> dict[str, Any]:
@@ -119,8 +122,8 @@ def _messages(job: Job) -> int:
     return OrderLine.objects.filter(pk__in=lines, state=LineState.READY).values("order_id").distinct().count()
 
 
-def row_of(item: JobItem, *, is_open: bool) -> PreviewRow:
-    """미리보기 한 행 of a waybill file."""
+def row_of(item: JobItem, *, is_open: bool, couriers: Sequence[tuple[str, str]] = ()) -> PreviewRow:
+    """미리보기 한 행 of a waybill file; `couriers` are those that a wrong row may be given."""
     data = item.data or {}
     is_same, asks = bool(data.get("same")), item.result == ItemResult.PENDING and bool(item.reason)
     refused = item.result == ItemResult.REFUSED and not is_same
@@ -143,7 +146,15 @@ def row_of(item: JobItem, *, is_open: bool) -> PreviewRow:
         is_ticked=bool(data.get("ticked")),
         can_exclude=is_open and item.result == ItemResult.PENDING and not follows,
         box=0 if follows else len(data.get("rows", ())),
+        couriers=_couriers(str(data.get("courier", "")), couriers) if is_open and can_mend(item) else (),
     )
+
+
+def _couriers(own: str, offered: Sequence[tuple[str, str]]) -> list[tuple[str, str, bool]]:
+    """택배사 of a wrong row: its own first, where it has one that is not offered."""
+    known = dict(offered)
+    more = [] if own in known else [(own, courier_name(own) if own else "고르세요")]
+    return [(slug, name, slug == own) for slug, name in [*more, *known.items()]]
 
 
 def _choices(row: int, data: Mapping[str, Any]) -> list[tuple[str, str, bool]]:

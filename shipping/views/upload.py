@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from accounts.access import staff_of
 from accounts.file_pages import FilePage, FilePreview, gone
 from accounts.models import User
 from core.excel import Table
@@ -18,6 +21,7 @@ from core.jobs.uploads import exclude_rows
 from core.models import Job, JobItem
 from core.settings_registry import get_setting
 from shipping.columns.shipments import courier_choices
+from shipping.excel import mending
 from shipping.forms.files import WaybillFileForm
 from shipping.services.files.layouts import forget_layout
 from shipping.uploads import WaybillUpload, chosen_rows, keep_choices, rows_for_all, with_boxes
@@ -25,6 +29,8 @@ from shipping.views.columns import ask_again, layout_id, map_columns, open_known
 from shipping.views.preview import SHOWN, PreviewRow, facts_of, row_of
 
 PERMISSION = "shipping.register_waybill"
+COURIER, NUMBER = "mend-courier-", "mend-number-"
+"""Names of the fields of a wrong row, before its number."""
 
 
 class WaybillUploadPage(FilePage):
@@ -69,13 +75,27 @@ class WaybillPreview(FilePreview):
     template, page = "shipping/preview.html", WaybillUploadPage
 
     def row(self, item: JobItem, *, is_open: bool) -> PreviewRow:
-        return row_of(item, is_open=is_open)
+        return row_of(item, is_open=is_open, couriers=self.couriers if is_open else ())
+
+    @cached_property
+    def couriers(self) -> list[tuple[str, str]]:
+        """쓰는 택배사; one query for a screen."""
+        return courier_choices()
 
     def further(self, job: Job) -> dict[str, Any]:
         return facts_of(job)
 
     def other(self, request: HttpRequest, job: Job) -> HttpResponse | None:
-        if "forget" in request.POST:
+        pressed = _numbers([request.POST.get("mend", "")])
+        if typed := mending.to_judge(job, _typed(request), pressed=pressed):
+            # Whatever was pressed: what a person typed is looked at before anything is applied.
+            self._keep(request, job)
+            done = mending.mend_rows(job_id=job.pk, typed=typed, actor=staff_of(request))
+            messages.success(request, _told(done))
+            return redirect(f"{request.get_full_path()}#row-{min(typed)}")
+        if "mend" in request.POST:
+            self._keep(request, job)
+        elif "forget" in request.POST:
             forget_layout(layout_id=layout_id(job))
         elif "columns" in request.POST:
             return ask_again(request, job)
@@ -104,6 +124,21 @@ class WaybillPreview(FilePreview):
             # One tick for all agrees to overwrite numbers; whatever needs a look of its own keeps its own tick.
             ticked |= rows_for_all(job)
         return {"ticked": ticked, "is_quiet": "quiet" in request.POST}
+
+
+def _typed(request: HttpRequest) -> dict[int, mending.Typed]:
+    """고친 값 by row, as the fields of the screen have them."""
+    posted = request.POST
+    rows = [name.removeprefix(NUMBER) for name in posted if name.startswith(NUMBER)]
+    return {
+        row: mending.Typed(posted.get(f"{COURIER}{row}", "").strip(), posted[f"{NUMBER}{row}"].strip())
+        for row in _numbers(rows)
+    }
+
+
+def _told(done: mending.Mended) -> str:
+    good = f" {done.good:,}건은 오류가 없어졌습니다." if done.good else ""
+    return f"고친 행을 다시 확인했습니다.{good}" + (f" {done.bad:,}건은 아직 오류가 있습니다." if done.bad else "")
 
 
 def _pasted(text: str) -> bytes:

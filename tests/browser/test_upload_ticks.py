@@ -72,3 +72,21 @@ def test_a_suggestion_waits_for_its_own_tick_and_a_choice_for_its_shipment(previ
     assert [one.waybill for one in again([sole, *twins])] == [waybill_number(9_710), "", waybill_number(9_711)]
     assert Shipment.objects.filter(pk=twins[0].pk, has_waybill=True).count() == 0
     assert not console_errors
+
+
+def test_a_wrong_row_is_mended_by_keys_and_enter_applies_nothing(previewed, console_errors):
+    fine, wrong = parcels(2, code="MENDS")
+    page = previewed([[fine.number, waybill_number(9_720)], [wrong.number, "680000000012"]])
+    expect(page.locator("[data-count=error]")).to_have_text("1")
+    field = page.get_by_label("3행 새 송장번호")
+    field.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(waybill_number(9_721))
+    page.keyboard.press("Enter")
+    settled(page)
+    expect(page.locator("[data-count=error]")).to_have_text("0")
+    expect(page.get_by_text("1건은 오류가 없어졌습니다.")).to_be_visible()
+    assert not Parcel.objects.filter(shipment__in=[fine, wrong]).exists()
+    apply(page)
+    assert [one.waybill for one in again([fine, wrong])] == [waybill_number(9_720), waybill_number(9_721)]
+    assert not console_errors
