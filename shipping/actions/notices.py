@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.utils import timezone
+
 from core.actions import SECONDARY, register
 from core.messaging import render
 from core.settings_registry import get_setting
-from core.state import Outcome
+from core.state import Outcome, previewing
 from shipping.actions.base import S, ShipmentAction
 from shipping.forms.notices import NoticeForm
 from shipping.services import notices
@@ -45,6 +47,16 @@ class TellBuyers(ShipmentAction):
             return []
         text = render("delivery_notice", {"shop_name": get_setting("shop_name"), **FRAME})
         return [f"고객에게 알림 {sums['told']:,}건을 보냅니다.", f"보내는 글: {' / '.join(text.splitlines())}"]
+
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        """Where nobody would hear of it, the dialog says why and stays open."""
+        notice = form.cleaned_data.get("notice")
+        if notice is None:
+            return
+        with previewing():
+            seen = notices.tell_buyers(shipment_ids=ids, notice=notice, actor=None, at=timezone.now())
+        if not seen.possible:
+            form.add_error("notice", next(iter(seen.refused.values()), notices.NOT_SENT))
 
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""

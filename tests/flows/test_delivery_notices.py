@@ -116,6 +116,7 @@ def test_the_act_shows_what_it_sends_and_to_how_many(press, sign_in, make_sent):
     assert "2건의 고객에게 안내를 보냈습니다." in done.content.decode()
     assert [text.splitlines()[1] for text in heard(timezone.now())] == ["내일 도착합니다."] * 2
     _, repeated = press(client, "tell-buyers", "shipping", [(one.pk, again([one])[0].version)], notice="LATE")
+    assert repeated.status_code == 422
     assert "에 이미 안내했습니다." in repeated.content.decode()
     assert len(heard(timezone.now())) == 2
     shown = client.get(f"/orders/{one.order.number}/").content.decode()
