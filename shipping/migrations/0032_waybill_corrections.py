@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("shipping", "0030_poll_table_vacuum"),
+        ("shipping", "0031_shipments_keep_second_address"),
     ]
 
     operations = [
