@@ -89,21 +89,34 @@ def _tell_pickup(delivery: Any, template: str) -> None:
 
 @on(shipping_events.SHIPMENT_BUYER_TOLD)
 def tell_notice(delivery: Any) -> None:
-    """고객 안내, by staff or by the courier's news; nothing to say of a delivery that has ended meanwhile."""
+    """고객 안내 by staff."""
     for event in OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="shipment").order_by("pk"):
-        said: Mapping[str, Any] = event.data or {}
-        shipment = Shipment.objects.filter(pk=event.subject_id, step=ShipmentStep.SHIPPING).first()
-        box = Parcel.objects.filter(pk=said.get("parcel", 0)).first()
-        if shipment is None or (box is not None and box.state != ParcelState.HANDED_OVER):
-            continue
-        bearer: Any = box or shipment
-        facts = {"notice": said["text"], "courier_name": courier_name(bearer.courier), "waybill": bearer.waybill}
-        mark = f"{said['notice']}/{box.pk}" if box else f"{event.at:%Y%m%dT%H%M%S.%f}"
-        for order in _orders_in(shipment):
-            if to := recipient_of(order):
-                context = {"shop_name": get_setting("shop_name"), "order_number": order.number, **facts}
-                key = f"delivery_notice/{shipment.number}/{order.number}/{mark}"[:200]
-                send(template="delivery_notice", to=to, context=context, key=key, at=timezone.now())
+        shipment = Shipment.objects.filter(pk=event.subject_id).first()
+        if shipment is not None:
+            _send_notice(event.data or {}, shipment, shipment, mark=f"{event.at:%Y%m%dT%H%M%S.%f}")
+
+
+@on(shipping_events.PARCEL_NEWS_TOLD)
+def tell_news(delivery: Any) -> None:
+    """배송 소식 알림 of a box that is still on its way."""
+    for event in OrderEvent.objects.filter(pk__in=delivery.event_ids, subject="parcel").order_by("pk"):
+        box = Parcel.objects.filter(pk=event.subject_id).select_related("shipment").first()
+        if box is not None and box.state == ParcelState.HANDED_OVER:
+            said = event.data or {}
+            _send_notice(said, box.shipment, box, mark=f"{said['notice']}/{box.pk}")
+
+
+def _send_notice(said: Mapping[str, Any], shipment: Shipment, numbered: Parcel | Shipment, *, mark: str) -> None:
+    """What was said, with the number of the box or shipment; nothing of a delivery that has ended meanwhile."""
+    if shipment.step != ShipmentStep.SHIPPING:
+        return
+    courier = courier_name(numbered.courier)
+    facts = {"notice": said["text"], "courier_name": courier, "waybill": numbered.waybill}
+    for order in _orders_in(shipment):
+        if to := recipient_of(order):
+            context = {"shop_name": get_setting("shop_name"), "order_number": order.number, **facts}
+            key = f"delivery_notice/{shipment.number}/{order.number}/{mark}"[:200]
+            send(template="delivery_notice", to=to, context=context, key=key, at=timezone.now())
 
 
 def _orders_in(shipment: Shipment) -> list[Order]:

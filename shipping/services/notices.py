@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.bulk import update_rows
 from core.calendar import short
 from core.events import event_model, record
 from core.lookups import Among
@@ -38,6 +39,7 @@ KIND_OF = {
     TrackingStage.AVAILABLE_FOR_PICKUP: NoticeKind.KEPT,
 }
 """배송단계 that a buyer may be told of by itself."""
+TOLD = (events.SHIPMENT_BUYER_TOLD.code, events.PARCEL_NEWS_TOLD.code)
 FRESH = timedelta(hours=3)
 """What the courier told so long ago is no news any more: it was caught up with after an outage."""
 
@@ -113,8 +115,11 @@ def _told_lately(shipments: Mapping[int, Shipment], notice: NoticeKind, *, at: d
     """방금 안내한 배송건, by the history of their orders; the shipments are locked, so that a second click sees it."""
     pause = timedelta(hours=int(get_setting(NOTICE_AGAIN_HOURS.key)))
     told = event_model().objects.filter(Among("order_id", {one.order_id for one in shipments.values()}))
-    told = told.filter(kind=events.SHIPMENT_BUYER_TOLD.code, data__notice=notice.value, at__gt=at - pause)
-    last = dict(told.filter(subject="shipment").order_by("id").values_list("subject_id", "at"))
+    told = told.filter(kind__in=TOLD, data__notice=notice.value, at__gt=at - pause).order_by("id")
+    last = {
+        data.get("shipment", subject_id): moment
+        for subject_id, data, moment in told.values_list("subject_id", "data", "at")
+    }
     return {
         pk: TOO_SOON.format(last=short(moment), next=short(moment + pause))
         for pk, moment in last.items()
@@ -135,18 +140,25 @@ def tell_stages(seen: Iterable[StageNews], *, at: datetime) -> int:
     wanted = [one for one in fresh if values[AUTO_NOTICES[KIND_OF[one.stage]].key]]
     if not wanted:
         return 0
-    known = event_model().objects.filter(Among("order_id", {one.parcel.shipment.order_id for one in wanted}))
-    known = known.filter(kind=events.SHIPMENT_BUYER_TOLD.code, data__has_key="parcel")
-    told = set(known.values_list("data__parcel", "data__notice"))
+    boxes = Among("subject_id", {one.parcel.pk for one in wanted})
+    known = event_model().objects.filter(boxes, subject="parcel", kind=events.PARCEL_NEWS_TOLD.code)
+    told = set(known.values_list("subject_id", "data__notice"))
     count = 0
     for kind in AUTO_NOTICES:
         mine = [one.parcel for one in wanted if KIND_OF[one.stage] == kind and (one.parcel.pk, kind.value) not in told]
-        said = sentence_of(kind) if mine else ""
-        for box in mine:
-            # One event each: a shipment may have several boxes with the same news.
-            data = {box.shipment_id: {"notice": kind.value, "text": said, "parcel": box.pk}}
-            outcome = Outcome(changes=[Change(box.shipment, "", "", box.shipment.version)])
-            facts: dict[str, Any] = {"source": Source.COURIER, "reason": _words(kind, said)}
-            record(outcome, events.SHIPMENT_BUYER_TOLD, at=at, data=data, **facts)
+        if mine:
+            _note_news(mine, kind, at=at)
         count += len(mine)
     return count
+
+
+def _note_news(boxes: Sequence[Parcel], kind: NoticeKind, *, at: datetime) -> None:
+    """An event of each box: the versions of shipments stay, so that a courier's news makes no screen stale."""
+    for box in boxes:
+        box.version += 1
+    update_rows(boxes, ["version"])
+    said = sentence_of(kind)
+    data = {box.pk: {"notice": kind.value, "text": said, "shipment": box.shipment_id} for box in boxes}
+    changes = Outcome(changes=[Change(box, "", "", box.version) for box in boxes])
+    facts: dict[str, Any] = {"source": Source.COURIER, "reason": _words(kind, said)}
+    record(changes, events.PARCEL_NEWS_TOLD, at=at, data=data, **facts)

@@ -10,11 +10,12 @@ from core import relay
 from core.models import Message
 from core.settings_registry import set_setting
 from orders.models import Order, OrderEvent
-from shipping.models import Parcel, Shipment
+from shipping.models import Parcel, ParcelLine, Shipment
 from shipping.services import notices
-from shipping.states import NoticeKind
+from shipping.services.shipments import lines_of, ship
+from shipping.states import NoticeKind, ParcelState
 from tests.fixtures.orders import NOW
-from tests.fixtures.shipments import again
+from tests.fixtures.shipments import again, waybill_number
 from tests.flows.scans import HOUR, MOVING, PICKED, VAN, scan
 from tests.infra.races import race
 
@@ -36,6 +37,10 @@ def heard(at=NOW + timedelta(days=9)):
 
 def told():
     return OrderEvent.objects.filter(kind="shipment.buyer_told")
+
+
+def news():
+    return OrderEvent.objects.filter(kind="parcel.news_told").order_by("pk")
 
 
 def test_a_buyer_hears_the_words_of_the_shop_with_order_and_waybill(make_sent, staff):
@@ -136,7 +141,7 @@ def auto(staff):
 def test_by_default_the_courier_tells_nobody(make_sent, hear):
     [shipment] = make_sent()
     hear({shipment.waybill: [PICKED, VAN]}, hours=29)
-    assert (told().count(), heard()) == (0, [])
+    assert (news().count(), heard()) == (0, [])
 
 
 def test_the_van_is_told_of_once_however_often_it_comes(auto, make_sent, hear):
@@ -150,12 +155,31 @@ def test_the_van_is_told_of_once_however_often_it_comes(auto, make_sent, hear):
     assert [text.splitlines()[1] for text in heard()] == [
         "택배사가 배송을 시작했습니다.", "택배사가 상품을 전달하지 못했습니다. 받으실 방법을 택배사에 알려 주세요.",
     ]  # fmt: skip
-    assert [event.data["parcel"] for event in told()] == [Parcel.objects.get().pk] * 2
-    # A courier's news makes no screen stale.
-    assert again([shipment])[0].version <= version + 1
+    assert list(news().values_list("subject_id", flat=True)) == [Parcel.objects.get().pk] * 2
+    # 집하 changes the order; what was told of the way makes no screen stale.
+    assert again([shipment])[0].version == version + 1
+
+
+def test_each_box_of_a_shipment_is_told_of(auto, make_numbered, hear, staff):
+    [shipment] = make_numbered()
+    lines = lines_of([shipment.pk])
+    second = Parcel.objects.create(
+        shipment=shipment,
+        courier="CJGLS",
+        waybill=waybill_number(5),
+        state=ParcelState.NUMBERED,
+        seq=2,
+        numbered_at=NOW,
+    )
+    ParcelLine.objects.create(parcel=second, line_id=lines[0], quantity=1)
+    assert ship(line_ids=lines, actor=staff, at=NOW).refused == {}
+    hear({number: [PICKED, MOVING, VAN] for number in (shipment.waybill, second.waybill)}, hours=29)
+    texts = heard()
+    assert (news().count(), len(texts)) == (2, 2)
+    assert all(any(number[-4:] in text for text in texts) for number in (shipment.waybill, second.waybill))
 
 
 def test_old_news_that_is_caught_up_with_tells_nobody(auto, make_sent, hear):
     [shipment] = make_sent()
     hear({shipment.waybill: [PICKED, MOVING, VAN]}, hours=31.5)
-    assert (told().count(), heard()) == (0, [])
+    assert (news().count(), heard()) == (0, [])
