@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.calendar import KST
+from core.lists.counting import CAP
 from core.lists.registry import lists
 from oms.seed.plan import plan_for
 from oms.seed.shop import seed_shop
@@ -25,6 +26,7 @@ from shipping.models import Parcel, Shipment
 from tests.infra import database
 
 ORDERS = 20_000
+CASES, OPEN_CASES = 60_000, 90
 LARGE = {
     "orders_order", "orders_orderline", "orders_orderevent", "orders_ordersearch", "orders_delivery",
     "shipping_shipment", "shipping_shipmentline", "shipping_parcel", "shipping_parcelline", "shipping_trackingevent",
@@ -173,6 +175,55 @@ def test_searches_find_by_index(shop, name):
 
 def test_the_badges_count_by_index(shop):
     assert complaints(shop, "/menu/counts/") == []
+
+
+@pytest.fixture
+def cases(shop) -> Iterator[int]:
+    """A year of 배송 예외 decided by people, and a few still to do: how many of these; gone after the test."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO shipping_shippingexception (
+                created_at, updated_at, kind, parcel_id, shipment_id, detail, opened_at, evidence_at, due_at, memo,
+                closed_at, outcome, reason
+            )
+            SELECT now(), now(), (ARRAY['STALLED', 'ADDRESS', 'NO_PICKUP'])[1 + n %% 3], p.id, p.shipment_id, '', t, t,
+                   t + interval '1 day', '', CASE WHEN n > %s THEN t + interval '9 hours' END,
+                   CASE WHEN n > %s THEN 'SOLVED' ELSE '' END, ''
+              FROM generate_series(1, %s) AS n
+              JOIN (SELECT id, shipment_id, row_number() OVER (ORDER BY id) AS place FROM shipping_parcel) AS p
+                ON p.place = 1 + n %% 1000,
+                   LATERAL (SELECT now() - n * interval '8 minutes') AS c(t)
+            """,
+            [OPEN_CASES, OPEN_CASES, CASES],
+        )
+        cursor.execute("VACUUM (ANALYZE) shipping_shippingexception")
+        yield OPEN_CASES
+        cursor.execute("TRUNCATE shipping_shippingexception")
+
+
+def cases_read(client: Client, url: str) -> list[tuple[int, str]]:
+    """(rows read from 배송 예외, the statement) of every query of a page."""
+    return [
+        (
+            sum(
+                (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+                for node in nodes(plan)
+                if node.get("Relation Name") == "shipping_shippingexception"
+            ),
+            sql[:400],
+        )
+        for sql, plan in plans(client, url)
+    ]
+
+
+@pytest.mark.parametrize("tab", ["open", "stalled", "due", "done"])
+def test_no_tab_of_the_cases_reads_what_was_decided_long_ago(shop, cases, tab):
+    """What is to do is counted whole by its index, what is decided up to the cap and no further."""
+    url = f"{lists.page('exceptions').url}?tab={tab}"
+    assert [sql for number, sql in cases_read(shop, url) if number > 2 * cases + CAP + 1] == []
+    shown = {one.key: one.count_text for one in shop.get(url).context["page"].tabs}
+    assert (shown["open"], shown["done"], shown["stalled"]) == (f"{cases}", f"{CAP:,}+", f"{cases // 3}")
 
 
 def test_tables_that_counts_read_by_index_alone_are_vacuumed_early(shop):

@@ -1,7 +1,8 @@
 """건수: rows of the list, their lines and the rows of every tab, in one query.
 
 Lists of unfinished work are counted whole through their partial index. Lists that only grow are counted up to a cap;
-behind it the numbers of the tabs are lower bounds, and an exact count is made when somebody asks for it.
+behind it the numbers of the tabs are lower bounds, and an exact count is made when somebody asks for it. A list of
+unfinished work that keeps the finished in a tab of its own counts the first whole and the second up to the cap.
 """
 
 import re
@@ -69,6 +70,8 @@ def count(query: "ListQuery", shown: Keyset | None = None) -> Counts:
         return Counts(NOTHING, 0 if page.line_unit else None, {tab.key: NOTHING for tab in page.all_tabs})
     is_short = page.is_open_work or query.exact or (query.found is not None and query.found.ids is not None)
     limit = None if is_short else CAP + 1
+    if page.closed_tab and not _is_frequent(query):
+        return _beside_closed(query, limit)
     result = _aggregate(query, limit)
     tabs = {tab.key: Count(result[f"tab_{index}"]) for index, tab in enumerate(page.all_tabs)}
     if limit is None or result["seen"] <= CAP:
@@ -87,6 +90,16 @@ def count(query: "ListQuery", shown: Keyset | None = None) -> Counts:
     else:
         total = tabs[query.tab] = _shown_tab(query, shown)
     return Counts(total, None, tabs, whole=known.get(page.default_tab))
+
+
+def _beside_closed(query: "ListQuery", limit: int | None) -> Counts:
+    """Rows of every tab, the finished ones up to the limit; such lists have no lines."""
+    page = query.page
+    result = _aggregate(query, limit, is_split=True)
+    tabs = {tab.key: Count(result[f"tab_{index}"]) for index, tab in enumerate(page.all_tabs)}
+    closed, is_more = result["closed"], limit is not None and result["closed"] >= limit
+    tabs[page.closed_tab] = Count(closed - 1 if is_more else closed, capped=is_more)
+    return Counts(tabs[query.tab], None, tabs)
 
 
 def _lines(query: "ListQuery") -> int | None:
@@ -122,12 +135,13 @@ def _is_frequent(query: "ListQuery") -> bool:
     return query.found is not None and query.found.is_frequent
 
 
-def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
+def _aggregate(query: "ListQuery", limit: int | None, *, is_split: bool = False) -> dict[str, int]:
     """Sums over the filtered rows. The period is a flag where rows outside it are counted as well.
 
     Rows are first put together by what the tabs look at (`ListPage.counted_by`): a hundred groups are asked a dozen
     questions instead of ten thousand rows. The hits of a frequent word are a flag too: they are looked for among the
-    newest rows, not in the whole table.
+    newest rows, not in the whole table. Split from the finished rows, those still to do are summed up whole, and the
+    limit is for the finished ones, which are counted beside them.
     """
     page = query.page
     is_frequent = _is_frequent(query)
@@ -142,9 +156,13 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
         **{column: (f"{_table(page)}.{_quoted(column)}", ()) for column in page.counted_by if column in seen},
     }
     lines = {} if page.line_count_sql is None else {"n_lines": page.line_count_sql}
-    sums = _sums(query, has_lines=bool(lines))
+    sums = _sums(query, has_lines=bool(lines)) | ({"closed": "0"} if is_split else {})
+    beside: tuple[Any, ...] = ()
     try:
-        source, params = _source(query, limit)
+        source, params = _source(query, None if is_split else limit, is_closed=False if is_split else None)
+        if is_split:
+            closed, beside = _source(query, limit, is_closed=True)
+            sums["closed"] = f"(SELECT count(*) FROM (SELECT 1 {closed}) AS c)"
     except EmptyResultSet:
         return dict.fromkeys(sums, 0)
     wanted, picked = _picked(keys | lines)
@@ -157,7 +175,7 @@ def _aggregate(query: "ListQuery", limit: int | None) -> dict[str, int]:
         f") AS {_table(page)}) AS g"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, bound((*given, *picked, *params), query.values))
+        cursor.execute(sql, bound((*beside, *given, *picked, *params), query.values))
         row = cursor.fetchone()
     return {name: int(value or 0) for name, value in zip(sums, row, strict=True)}
 
@@ -172,13 +190,26 @@ def _in_period(query: "ListQuery") -> Fragment:
     return query.page.made(shape, lambda: _fragment(query.page, query.during(query.open_bounds)))
 
 
-def _source(query: "ListQuery", limit: int | None) -> Fragment:
-    """Where the counted rows come from: made once for each shape of the plain list."""
+def _source(query: "ListQuery", limit: int | None, *, is_closed: bool | None = None) -> Fragment:
+    """Where the counted rows come from: made once for each shape of the plain list. `is_closed` takes one part only."""
     if not query.is_plain:
-        rows = query.filtered(search=not _is_frequent(query))
+        rows = _part(query.page, query.filtered(search=not _is_frequent(query)), is_closed)
         return source_sql(_counted(query, rows, query.bounds, limit))
-    shape = ("counted", query.basis, *query.values, query.sort_key, limit)
-    return query.page.made(shape, lambda: source_sql(_counted(query, query.shaped_base(), query.open_bounds, limit)))
+
+    def make() -> Fragment:
+        return source_sql(_counted(query, _part(query.page, query.shaped_base(), is_closed), query.open_bounds, limit))
+
+    return query.page.made(("counted", query.basis, *query.values, query.sort_key, limit, is_closed), make)
+
+
+def _part(page: "ListPage", rows: QuerySet[Any], is_closed: bool | None) -> QuerySet[Any]:
+    """Only the finished rows, or only those still to do; all for None."""
+    if is_closed is None:
+        return rows
+    closed = page.tab(page.closed_tab).where
+    if not isinstance(closed, Q):
+        raise ImproperlyConfigured(f"list {page.name}: its tab of finished rows must have a fixed condition")
+    return rows.filter(closed if is_closed else ~closed)
 
 
 def _counted(query: "ListQuery", rows: QuerySet[Any], bounds: Mapping[str, Any], limit: int | None) -> QuerySet[Any]:

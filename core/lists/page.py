@@ -100,6 +100,9 @@ class ListPage(ABC):
     is_open_work: ClassVar[bool] = False
     """Rows leave this list when their work is done: it stays small enough to be counted whole."""
 
+    closed_tab: ClassVar[str] = ""
+    """Tab of the finished rows, where every other tab is about the open ones: those are counted whole, it to a cap."""
+
     counted_by: ClassVar[tuple[str, ...]] = ()
     """Columns of few values that tabs look at: rows are counted by them before the tabs are."""
 

@@ -46,6 +46,7 @@ class ProblemPage(FollowedRows, LoggedPage):
         ListTab("asked", "인정 신청", asked, states=frozenset({OPEN})),
         ListTab.of("done", "처리 완료", ProblemStage.DONE, where=Q(resolved_at__isnull=False)),
     )
+    closed_tab = "done"
     columns = COLUMNS
     arms = (SearchArm("order", "주문번호", REFERENCE, _problems_of, group=NUMBER),)
     empty_text = "확인할 예외 입금이 없습니다. 주문과 맞지 않는 돈이 들어오면 여기에 나타납니다."

@@ -43,6 +43,7 @@ class ShippingException(TimeStamped):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], name="exception_due", condition=Q(closed_at=None), include=["kind"]),
+            models.Index(fields=["due_at", "id"], name="exception_closed", condition=Q(closed_at__isnull=False)),
             models.Index(fields=["parcel", "kind"], name="exception_of_parcel"),
             models.Index(fields=["-opened_at", "-id"], name="exception_opened"),
         ]

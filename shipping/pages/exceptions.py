@@ -78,6 +78,7 @@ class ExceptionPage(FollowedRows, LoggedPage):
         ListTab("due", "기한 지남", _mine, states=frozenset({OPEN})),
         ListTab.of("done", "처리 완료", ExceptionStage.DONE, where=Q(closed_at__isnull=False)),
     )
+    closed_tab = "done"
     columns = COLUMNS
     arms = (
         SearchArm("order", "주문번호", r"\d{8}-\d{7}", _of_orders, group=NUMBER),
