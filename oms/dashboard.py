@@ -25,7 +25,7 @@ from core.views.jobs import job_row
 from oms.context import step_counts
 from orders.models import Order
 from payments.columns.problems import GROUPS
-from payments.pages.counts import tab_counts
+from payments.pages.counts import counted, tab_counts
 from payments.pages.problems import open_sums
 from payments.services.watching.alarms import AlarmKind, alarms
 from shipping.services.tracking.telling import standing
@@ -116,7 +116,7 @@ class Dashboard(PermissionRequired):
         context = {
             "title": "오늘 할 일",
             "steps": list(step_cards(request, user, at)),
-            "exceptions": list(exception_cards(request, user, at)),
+            "exceptions": fitting(list(exception_cards(request, user, at))),
             "money": fitting(list(money_cards(request, user))),
             "alarms": list(alarm_cards(user, at)),
             "jobs": last_jobs(user, at),
@@ -150,12 +150,23 @@ def exception_cards(request: HttpRequest, user: User, at: datetime) -> Iterator[
         page = lists.page("exceptions")
         yield _plain("exceptions", page.title, step_counts(request)["exceptions"], page.unit, f"{page.url}?period=all")
         yield from tracking_cards(user, at)
-    if user.has_perm("jobs.view"):
-        failed = Job.objects.filter(state=JobState.FAILED).count()
-        yield _plain("failed-jobs", "실패한 작업", failed, "작업", f"/jobs/?state={JobState.FAILED}")
-    if user.has_perm("deadletters.view"):
-        dead = delivery_model().objects.filter(state=DeliveryState.DEAD).count()
-        yield _plain("dead", "실패한 전달", dead, "전달", "/dead-letters/")
+    yield from failure_cards(user)
+
+
+def failure_cards(user: User) -> Iterator[Card]:
+    """실패 카드: jobs and deliveries that the system gave up; one query, none for who may see neither."""
+    shown = {
+        "jobs.view": ("failed-jobs", "실패한 작업", "작업", f"/jobs/?state={JobState.FAILED}"),
+        "deadletters.view": ("dead", "실패한 전달", "전달", "/dead-letters/"),
+    }
+    failed = {
+        "jobs.view": Job.objects.filter(state=JobState.FAILED),
+        "deadletters.view": delivery_model().objects.filter(state=DeliveryState.DEAD),
+    }
+    mine = {permission: rows for permission, rows in failed.items() if user.has_perm(permission)}
+    for permission, number in (counted(mine) if mine else {}).items():
+        key, label, unit, url = shown[permission]
+        yield _plain(key, label, number, unit, url)
 
 
 def tracking_cards(user: User, at: datetime) -> Iterator[Card]:

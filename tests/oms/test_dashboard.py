@@ -212,4 +212,4 @@ def test_the_page_costs_the_same_for_few_orders_and_many(db, sign_in, make_staff
     fill_orders(400, now=timezone.now(), done=0.4)
     many = cost()
     assert len(few) == len(many) == QUERIES, [sql[:60] + " ... " + sql[-60:] for sql in many]
-    assert QUERIES <= 21
+    assert QUERIES <= 20
