@@ -1,5 +1,6 @@
 """설정 · 택배사: couriers in use and the sender."""
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -33,6 +34,7 @@ def _save_settings(request: HttpRequest) -> HttpResponse:
     except DomainError as error:
         form.add_error(None, error.message)
         return _page(request, form=form, status=error.status)
+    messages.success(request, "저장했습니다." if changes else "바뀐 내용이 없습니다.")
     return redirect("shipping:courier_settings")
 
 

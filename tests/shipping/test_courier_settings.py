@@ -45,6 +45,15 @@ def test_options_are_checked_and_kept(owner):
     assert get_setting("offered_couriers") == ["CJGLS", "HANJIN"]
 
 
+def test_saving_says_what_became_of_it(owner):
+    values = options(owner)
+    assert "저장했습니다." in owner.post(URL, values, follow=True).content.decode()
+    again = owner.post(URL, options(owner), follow=True).content.decode()
+    assert "바뀐 내용이 없습니다." in again
+    assert "저장했습니다." not in again
+    assert "저장했습니다." not in owner.post(URL, options(owner, sender_zip="1"), follow=True).content.decode()
+
+
 def test_the_auditor_looks_and_others_do_not(sign_in):
     auditor = sign_in(Role.AUDITOR)
     page = auditor.get(URL)
