@@ -15,6 +15,7 @@ from django.forms.formsets import BaseFormSet
 
 from core.text import BROKEN, REPLACED
 
+CHOOSE = "목록에서 고르세요."
 CHOICE = "고를 수 없는 값입니다. 목록에 있는 값에서 다시 고르세요."
 STALE = "화면이 오래되었거나 화면에 든 값이 바뀌었습니다. 화면을 새로 고치고 다시 입력해 주세요."
 """What is wrong with a hidden input: people can neither see nor correct it."""
@@ -28,7 +29,8 @@ def use_our_words() -> None:
     """우리 문장 쓰기: called once when the project starts, before forms are made."""
     for field in _CHOICES:
         codes = {"invalid_choice", "invalid_pk_value"} & set(field.default_error_messages) | {"invalid_choice"}
-        field.default_error_messages = {**field.default_error_messages, **dict.fromkeys(codes, CHOICE)}
+        words = dict.fromkeys(codes, CHOICE) | {"required": CHOOSE}
+        field.default_error_messages = {**field.default_error_messages, **words}
     BaseFormSet.default_error_messages = {
         **BaseFormSet.default_error_messages,
         "missing_management_form": STALE,

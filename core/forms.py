@@ -20,6 +20,11 @@ def required(label: str) -> dict[str, str]:
     return {"required": f"{josa(label, '을/를')} 입력하세요."}
 
 
+def chosen(label: str) -> dict[str, str]:
+    """고르지 않음 안내: the sentence for a list of which nothing was chosen, as its `error_messages`."""
+    return {"required": f"{josa(label, '을/를')} 고르세요."}
+
+
 class DayField(forms.DateField):
     """날짜: a day between 2000 and 2099; what lies outside is a slip of the hand, and is refused beside its field.
 

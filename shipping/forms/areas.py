@@ -6,7 +6,7 @@ from django import forms
 from django.utils import timezone
 
 from core.calendar import kst_date
-from core.forms import DayField, LineField, ZipField
+from core.forms import DayField, LineField, ZipField, chosen
 from orders.states import RemoteZone
 from shipping.couriers import COURIERS
 from shipping.models import AreaLevel
@@ -21,6 +21,7 @@ class AreaForm(forms.Form):
     level = forms.ChoiceField(
         label="비교 기준",
         choices=AreaLevel.choices,
+        error_messages=chosen("비교 기준"),
         help_text="주소에 든 말, 우편번호, 주소의 첫머리 순서로 봅니다.",
     )
     text = LineField(
@@ -30,7 +31,11 @@ class AreaForm(forms.Form):
     zip_to = ZipField(label="우편번호 끝", required=False)
     courier = forms.ChoiceField(label="택배사", required=False)
     zone = forms.TypedChoiceField(
-        label="권역", choices=RemoteZone.choices, coerce=int, help_text="내륙을 고르면 넓은 규칙에서 뺍니다."
+        label="권역",
+        choices=RemoteZone.choices,
+        coerce=int,
+        error_messages=chosen("권역"),
+        help_text="내륙을 고르면 넓은 규칙에서 뺍니다.",
     )
     surcharge = forms.IntegerField(
         label="추가 배송비(원)",

@@ -7,7 +7,7 @@ from django.forms import formset_factory
 
 from accounts.models import User
 from accounts.roles import Role
-from core.form_words import CHOICE, STALE, stale_text
+from core.form_words import CHOICE, CHOOSE, STALE, stale_text
 from orders.forms import RecipientForm
 from products.forms import StockFileForm
 
@@ -26,6 +26,12 @@ def test_every_choice_that_is_none_gets_the_same_sentence():
     form = Choosing({"one": "abc", "typed": "abc", "many": ["abc"], "row": "abc", "rows": ["abc"], "own": "abc"})
     found = {name: list(errors) for name, errors in form.errors.items()}
     assert found == dict.fromkeys(["one", "typed", "many", "row", "rows"], [CHOICE]) | {"own": ["없는 열입니다."]}
+
+
+@pytest.mark.django_db
+def test_a_list_of_which_nothing_is_chosen_says_where_to_choose():
+    found = {name: list(errors) for name, errors in Choosing({}).errors.items()}
+    assert found == dict.fromkeys(["one", "typed", "many", "row", "rows", "own"], [CHOOSE])
 
 
 @pytest.mark.parametrize("url", ["/orders/?channel=abc", "/orders/?payment=abc"])

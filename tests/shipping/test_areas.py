@@ -175,6 +175,8 @@ def test_the_owner_adds_changes_and_switches_off(sign_in):
         ({"level": "PATTERN", "text": " 섬 "}, "두 글자 이상"),
         ({"surcharge": "-1"}, "0부터"),
         ({"valid_from": ""}, "적용 시작일을"),
+        ({"zone": ""}, "권역을 고르세요."),
+        ({"level": ""}, "비교 기준을 고르세요."),
     ],
 )
 def test_what_is_no_rule_is_refused_with_its_reason(sign_in, wrong, said):
