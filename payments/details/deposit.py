@@ -68,6 +68,7 @@ def detail_context(deposit: BankDeposit, *, user: Any, at: datetime) -> dict[str
     candidates = candidates_of(deposit) if waits else []
     return {
         "title": "입금 확인",
+        "thing": "입금",
         "subtitle": f"{cells.full_time(deposit.at)[:16]} · {deposit.amount:,}원",
         "deposit": deposit,
         "detail_url": deposit_url(deposit.pk),

@@ -110,6 +110,7 @@ def notice_context(notice: PgNotice, *, user: Any, wanted: str) -> dict[str, Any
     )
     return _common(wanted, user=user, url=notice_url(notice.pk)) | {
         "title": "PG 알림",
+        "thing": "알림",
         "subtitle": f"{notice.account.name} · {kind_words(notice.kind)}",
         "notice": notice,
         "kind": kind_words(notice.kind),
@@ -139,6 +140,7 @@ def request_context(request: PgRequest, *, user: Any, wanted: str) -> dict[str, 
     """거절된 요청 내용."""
     return _common(wanted, user=user, url=request_url(request.pk)) | {
         "title": "거절된 요청",
+        "thing": "알림",
         "subtitle": f"{request.account.name} · {cells.full_time(request.at)}",
         "badge": {"css": "s-closed", "label": f"응답 {request.status}" if request.status else "판정 전"},
         "reason": reason_words(request.reason),

@@ -57,6 +57,7 @@ def problem_context(problem: MoneyProblem, *, user: Any, at: datetime) -> dict[s
     won = refund.amount if refund and refund.is_prepared else wons_to_refund([problem])[problem.pk]
     return {
         "title": ProblemKind(problem.kind).label,
+        "thing": "예외",
         "subtitle": f"{problem.amount:,}원",
         "problem": problem,
         "detail_url": problem_url(problem.pk),

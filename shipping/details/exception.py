@@ -70,6 +70,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
     who = f"{case.closed_by.display_name} 님" if case.closed_by else "시스템"
     return {
         "title": ExceptionKind(case.kind).label,
+        "thing": "예외",
         "subtitle": parcel.waybill,
         "case": case,
         "detail_url": exception_url(case.pk),

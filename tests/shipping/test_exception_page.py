@@ -55,6 +55,15 @@ def test_the_queue_says_what_to_do_next_and_masks_the_person(make_sent, sign_in)
     assert shipment.order.recipient_name not in text
 
 
+@pytest.mark.parametrize("headers", [{"HX-Request": "true"}, {}])
+def test_the_acts_of_a_case_are_named_as_those_of_a_case(make_sent, sign_in, headers):
+    [case] = opened(make_sent(1))
+    text = sign_in(Role.CS).get(f"{URL}{case.pk}/", headers=headers).content.decode()
+    assert 'aria-label="이 예외 처리"' in text
+    assert "이 주문 처리" not in text
+    assert 'aria-label="주문 내용"' not in text
+
+
 @pytest.mark.parametrize(("role", "status"), [(Role.FINANCE, 403), (Role.VIEWER, 200), (Role.LOGISTICS, 200)])
 def test_who_sees_the_queue(make_sent, sign_in, role, status):
     [case] = opened(make_sent(1))
