@@ -70,7 +70,7 @@ class Cj(Service):
         self._operations: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ReqInvcNo": self._number,
             "ReqAddrRfnSm": self._refine,
-            "RegBook": lambda data: book(self, data),
+            "RegBook": lambda data: book(self, data, new_number=self._new_number),
             "CnclBook": lambda data: cancel(self, data),
             "ReqOneGdsTrc": lambda data: {"DATA": one(self.books, str(data.get("INVC_NO", "")))},
             "ReqMssGdsTrc": self._scans,
@@ -172,9 +172,9 @@ class Cj(Service):
             limit = self.option("unused_limit")
             if limit is not None and self.unused() >= limit:
                 raise Refusal("미사용 운송장 번호가 많아 발급이 제한되었습니다.")
-            return {"DATA": {"INVC_NO": self.new_number()}}
+            return {"DATA": {"INVC_NO": self._new_number()}}
 
-    def new_number(self) -> str:
+    def _new_number(self) -> str:
         """The next one; the caller holds the lock."""
         serial = (self.books.record("cj", "counter", "number") or 0) + 1
         number = f"{self.option('prefix')}{serial:09d}{serial % 7}"

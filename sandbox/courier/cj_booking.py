@@ -1,16 +1,15 @@
 """Bookings at CJ: what must be filled in, what makes one the same, when it can no longer be cancelled."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.courier.cj_refusal import Refusal
 from sandbox.courier.cj_trace import CARRIER, is_physical
 from sandbox.courier.lives import begin, happened
+from sandbox.courier.service import Service
 from sandbox.courier.timeline import KST
-
-if TYPE_CHECKING:
-    from sandbox.courier.cj import Cj
 
 _KEY = ("CUST_ID", "RCPT_YMD", "CUST_USE_NO", "RCPT_DV", "WORK_DV_CD", "MPCK_KEY", "MPCK_SEQ")
 """With REQ_DV_CD the primary key of a booking."""
@@ -25,7 +24,7 @@ _LONGEST = {"CUST_USE_NO": 50, "MPCK_KEY": 100, "REMARK_1": 1000, "SENDR_ZIP_NO"
 _LONGEST_GOODS = 500
 
 
-def book(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:
+def book(service: Service, data: dict[str, Any], *, new_number: Callable[[], str]) -> dict[str, Any]:
     """RegBook: the parcel begins to live; the same key a second time is an error of the database."""
     _check(data, request="01")
     number, is_return = str(data.get("INVC_NO") or ""), data["RCPT_DV"] == "02"
@@ -42,7 +41,7 @@ def book(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:
         if service.option("is_same_day") and issued is not None and _day(issued) != _day(books.now()):
             raise Refusal("당일 발급된 운송장번호가 아닙니다.")
         # The label of a return is CJ's, and so is its number; the customer hears of it by the feed.
-        number = service.new_number() if is_return else number
+        number = new_number() if is_return else number
         booking = {"number": number, "use": data["CUST_USE_NO"], "is_return": is_return, "is_canceled": False}
         books.put("cj", "booking", {key: {**booking, "data": data}})
         books.put("cj", "by_number", {number: key})
@@ -50,7 +49,7 @@ def book(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def cancel(service: "Cj", data: dict[str, Any]) -> dict[str, Any]:
+def cancel(service: Service, data: dict[str, Any]) -> dict[str, Any]:
     """CnclBook: the same data again with REQ_DV_CD 02, before the driver's scan."""
     _check(data, request="02")
     books = service.books

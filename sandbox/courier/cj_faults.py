@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.courier.faults import Fault, fixed
+from sandbox.courier.fault import Fault
+from sandbox.courier.faults import fixed
 from sandbox.courier.json_faults import DIRTY, changed, each
 from sandbox.courier.service import Answer, Kind
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 
-from sandbox.courier.faults import Fault, instead
+from sandbox.courier.fault import Fault
+from sandbox.courier.faults import instead
 from sandbox.courier.service import Answer, Kind
 
 _TYPE = "application/xml; charset=UTF-8"

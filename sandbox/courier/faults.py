@@ -6,51 +6,16 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+from sandbox.courier.fault import Fault
 from sandbox.courier.service import Answer, Kind, Service, Subject
 
 HTML_TYPE = "text/html; charset=utf-8"
 PAGE = "<!DOCTYPE html><html><head><title>점검</title></head><body><h1>서비스 점검 중입니다.</h1></body></html>"
-
-
-@dataclass
-class Fault:
-    """One fault: hits requests of a service, carrier, number (shell patterns) by chance, by call number, or always."""
-
-    id: int
-    kind: str
-    service: str = "*"
-    operation: str = "track"
-    """As the service names it; "*": every one. Alone, a fault is about tracker.delivery."""
-    carrier: str = "*"
-    number: str = "*"
-    probability: float = 1.0
-    nth: list[int] = field(default_factory=list)
-    """Only these matching calls, counted from 1; empty means every one."""
-    times: int | None = None
-    """At most so many hits."""
-    seconds: float = 30.0
-    retry_after: int | None = None
-    is_http_date: bool = False
-    status: int = 500
-    after_work: bool = False
-    """Carry the request out, then spoil the answer; kinds that change a good answer always do."""
-    calls: int = 0
-    hits: int = 0
-
-    def matches(self, service: Service, subject: Subject) -> bool:
-        """Is this request one of its own, and does its kind mean something to this service?"""
-        return (
-            self.operation in {"*", subject.operation}
-            and fnmatch.fnmatchcase(service.name, self.service)
-            and fnmatch.fnmatchcase(subject.carrier, self.carrier)
-            and fnmatch.fnmatchcase(subject.number, self.number)
-            and (self.kind in KINDS or self.kind in service.kinds)
-        )
 
 
 class Faults:
@@ -101,7 +66,7 @@ class Faults:
             return None
         with self._lock:
             for fault in self._faults:
-                if fault.matches(service, subject):
+                if _matches(fault, service, subject):
                     fault.calls += 1
                     if self._fires(fault):
                         fault.hits += 1
@@ -117,6 +82,17 @@ class Faults:
 
     def _as_json(self) -> list[dict[str, Any]]:
         return [asdict(fault) for fault in self._faults]
+
+
+def _matches(fault: Fault, service: Service, subject: Subject) -> bool:
+    """Is this request one of the fault's own, and does its kind mean something to this service?"""
+    return (
+        fault.operation in {"*", subject.operation}
+        and fnmatch.fnmatchcase(service.name, fault.service)
+        and fnmatch.fnmatchcase(subject.carrier, fault.carrier)
+        and fnmatch.fnmatchcase(subject.number, fault.number)
+        and (fault.kind in KINDS or fault.kind in service.kinds)
+    )
 
 
 def _too_many(fault: Fault, plain: Answer) -> Answer:

@@ -11,16 +11,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.courier.books import Books
 from sandbox.courier.carriers import CARRIERS
 from sandbox.courier.graphql import GraphQLFailure
 from sandbox.courier.lives import happened, life
-
-if TYPE_CHECKING:
-    from sandbox.courier.service import Service
+from sandbox.courier.service import Service
 
 SERVICE, KIND = "tracker", "hook"
 LOOK_EVERY = 0.2
@@ -64,7 +62,7 @@ def _count(books: Books, carrier: str, number: str) -> int:
 class Sender:
     """Calls whoever registered, once for each change of a parcel; only addresses of this computer."""
 
-    def __init__(self, service: "Service") -> None:
+    def __init__(self, service: Service) -> None:
         self._service, self._books = service, service.books
         # Calls that failed: key -> how often, and the rounds until the next try.
         self._failed: dict[str, tuple[int, int]] = {}

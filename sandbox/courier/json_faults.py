@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.courier.faults import Fault
+from sandbox.courier.fault import Fault
 from sandbox.courier.service import Answer, Kind
 
 DIRTY = "\x00\x07<script>alert(1)</script>\ud83d\ude9a" + "가" * 5000 + "\ud800"

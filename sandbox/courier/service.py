@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
-if TYPE_CHECKING:
-    from sandbox.courier.books import Books
-    from sandbox.courier.faults import Fault
+from sandbox.courier.books import Books
+from sandbox.courier.fault import Fault
 
 JSON_TYPE = "application/json; charset=utf-8"
 
@@ -75,7 +74,7 @@ def json_answer(status: int, value: Any, word: str = "") -> Answer:
 class Kind:
     """A kind of fault: what it makes of an answer."""
 
-    spoil: "Callable[[Fault, Answer], Answer]"
+    spoil: Callable[[Fault, Answer], Answer]
     does_work: bool = True
     """Is the request carried out first? If not, `spoil` is given an empty answer, unless the fault is `after_work`."""
 
@@ -90,7 +89,7 @@ class Service(ABC):
     options: Mapping[str, Any] = {}
     """What `POST /__control/service {"name": …, option: value}` may change, with its values at the start."""
 
-    def __init__(self, books: "Books") -> None:
+    def __init__(self, books: Books) -> None:
         self.books = books
 
     @property

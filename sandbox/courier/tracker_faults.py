@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.courier.faults import Fault, fixed
+from sandbox.courier.fault import Fault
+from sandbox.courier.faults import fixed
 from sandbox.courier.service import Answer, Kind
 
 
