@@ -19,11 +19,11 @@ from shipping.couriers import COURIERS
 from shipping.models import Parcel, Shipment
 from shipping.rollup import roll_up_shipments
 from shipping.services import shipments
-from shipping.services.issuing.ranges import body_digits_of, number_of
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.services.polling import polls
 from shipping.services.polling.polls import moment
+from shipping.waybills import body_digits_of, number_of
 
 CHUNK = 500
 PREFIX = "6"

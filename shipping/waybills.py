@@ -124,6 +124,19 @@ def with_check_digit(courier: Courier, digits: str) -> str:
     return f"{digits}{_mod7(courier.check, digits)}"
 
 
+def number_of(courier: Courier, *, prefix: str, body_digits: int, body: int) -> str:
+    """번호: prefix, body and the check digit that the courier wants."""
+    return with_check_digit(courier, f"{prefix}{body:0{body_digits}d}")
+
+
+def body_digits_of(courier: Courier, prefix: str) -> int:
+    """본번호 자릿수: the courier's usual length without prefix and check digit; 0 where none is known."""
+    if not courier.digits:
+        return 0
+    has_check = courier.check in {CheckRule.CJ_BODY, CheckRule.ALL_BUT_LAST}
+    return courier.digits[0] - len(prefix) - has_check
+
+
 def _mod7(rule: CheckRule, digits: str) -> int:
     return int(digits[-9:] if rule == CheckRule.CJ_BODY else digits) % 7
 
@@ -216,3 +229,13 @@ def _unusual_message(number: str, courier: Courier) -> str:
         f"{courier.name} 송장번호는 보통 {_lengths(courier)}자리입니다. "
         f"지금은 {len(number)}자리입니다. 번호를 다시 확인하세요."
     )
+
+
+def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: int, end: int) -> str:
+    """쓸 수 없는 대역: a sentence, empty for a range whose numbers our own check takes."""
+    for body in (start, end):
+        number = number_of(courier, prefix=prefix, body_digits=body_digits, body=body)
+        verdict = check_waybill(number, courier)
+        if verdict.level is WaybillLevel.BLOCK:
+            return f"이 대역의 번호 {number}: {verdict.message}"
+    return ""

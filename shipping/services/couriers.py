@@ -6,18 +6,22 @@ Source: shipping.md 2, 5.1.
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.db.models import F
 
 from core.exceptions import Conflict, DomainError, NotFound
 from core.korean import josa
 from core.settings_registry import get_setting, last_changed, note_change, one_at_a_time
 from shipping.couriers import TABLE, CheckLevel, CheckRule, folded
-from shipping.models import Courier, CourierCode
+from shipping.couriers import Courier as Ruled
+from shipping.models import Courier, CourierCode, WaybillRange
+from shipping.waybills import body_digits_of, refusal_of_range
 
 log = logging.getLogger("oms.tracking")
 
@@ -33,6 +37,10 @@ SYSTEMS = {
 }
 TYPED = "직원 입력"
 BAD_LINK = "배송조회 주소는 https://로 시작하고 송장번호 자리에 {n}을 한 번 써야 합니다."
+RANGE_IN_USE = (
+    "송장번호 대역 {range}에 번호가 {left:,}개 남아 있어 번호 규칙을 바꿀 수 없습니다. 남은 번호의 검증번호나 자릿수가 "
+    "달라집니다. 설정의 송장 번호에서 대역을 중지하고 바꾼 뒤, 택배사에 확인한 대역만 다시 쓰세요."
+)
 LONGEST = 30
 MOST_ALIASES = 30
 
@@ -70,9 +78,12 @@ def save_courier(
                 "화면을 새로 고쳐 지금 값을 확인하세요."
             )
         before, old_words, old_codes = described(courier), words_of(courier), codes_of(courier)
+        old_rule = _number_rule(courier)
         for name, value in facts.items():
             setattr(courier, name, value)
         _refuse_facts(courier, words=words_of(courier) - old_words)
+        if _number_rule(courier) != old_rule:
+            _refuse_ranges(courier, is_new_check=courier.check_rule != old_rule["check"])
         _refuse_codes(slug, {key: code for key, code in codes.items() if old_codes.get(key) != code})
         _write_codes(courier, codes, old=old_codes, at=at)
         # Whoever saves has looked at it: the system is asked once more.
@@ -182,6 +193,37 @@ def _refuse_rule(courier: Courier) -> None:
             "국제우편 S10은 영문자가 있는 13자리 번호입니다. 자릿수 13과 영문자 사용을 함께 정하세요.",
             field="check_rule",
         )
+
+
+def _number_rule(courier: Courier) -> dict[str, Any]:
+    """What decides how the numbers of a range are made and whether they are taken, as facts of `couriers.Courier`."""
+    return {
+        "digits": tuple(courier.digits),
+        "rare_digits": tuple(courier.rare_digits),
+        "shortest": courier.shortest,
+        "check": CheckRule(courier.check_rule),
+        "level": CheckLevel(courier.level),
+        "has_letters": courier.has_letters,
+    }
+
+
+def _refuse_ranges(courier: Courier, *, is_new_check: bool) -> None:
+    """A range in use goes on under the rule that its branch meant: nobody gives its numbers another check digit."""
+    ruled = replace(TABLE.get()[courier.slug], **_number_rule(courier))
+    open_ranges = WaybillRange.objects.filter(courier=courier.slug, is_active=True, next_body__lte=F("body_end"))
+    for one in open_ranges.order_by("pk"):
+        if is_new_check or misfit(one, ruled):
+            raise CourierRefused(
+                RANGE_IN_USE.format(range=one, left=one.left), field="check_rule" if is_new_check else "digits"
+            )
+
+
+def misfit(one: WaybillRange, courier: Ruled) -> str:
+    """맞지 않는 대역: why the numbers left in a range are none of this courier's by its rule; empty when they are."""
+    digits = body_digits_of(courier, one.prefix)
+    if digits != one.body_digits:
+        return f"본번호가 {digits}자리여야 하는데 {one.body_digits}자리입니다."
+    return refusal_of_range(courier, prefix=one.prefix, body_digits=digits, start=one.next_body, end=one.body_end)
 
 
 def _refuse_link(link: str) -> None:

@@ -131,7 +131,11 @@ class ContractEdit(SettingsPage):
         mine = contract.ranges.filter(pk=whole_number(request.POST.get("range", "")) or 0).first()
         if mine is None:
             return lost(request)
-        contracts.switch_range(range_id=mine.pk, is_active=is_active, actor=staff_of(request), at=timezone.now())
+        try:
+            contracts.switch_range(range_id=mine.pk, is_active=is_active, actor=staff_of(request), at=timezone.now())
+        except DomainError as error:
+            messages.error(request, error.message)
+            return self._page(request, contract, status=error.status)
         said = (
             "이 대역을 다시 씁니다."
             if is_active

@@ -20,12 +20,12 @@ from shipping.services.issuing import giving_up
 from shipping.services.issuing.contracts import ContractFacts, ContractRefused, add_range, save_contract, switch_range
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import TYPED, CannotIssue, issue_waybills, reserve, undo_issue
-from shipping.services.issuing.ranges import EXHAUSTED, body_digits_of, number_of, supply_of, words_of_supply
+from shipping.services.issuing.ranges import EXHAUSTED, supply_of, words_of_supply
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import BoxRefused
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import ContractMode, NumberState, ParcelState
-from shipping.waybills import WaybillLevel, check_waybill
+from shipping.waybills import WaybillLevel, body_digits_of, check_waybill, number_of
 from tests.fixtures.contracts import give_range, range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again, waybill_number

@@ -10,13 +10,14 @@ from core import drains
 from core.exceptions import Conflict, DomainError, NotFound
 from core.settings_registry import get_setting, note_change, one_at_a_time, words
 from shipping.adapters.issuing import IssueOutcome
-from shipping.couriers import COURIERS
+from shipping.couriers import COURIERS, TABLE, Courier
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
+from shipping.services.couriers import misfit
 from shipping.services.issuing.boxes import sender
 from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sandboxes_count
-from shipping.services.issuing.ranges import body_digits_of, refusal_of_range
 from shipping.services.numbers import pool
 from shipping.states import API_MODES, OPEN_NUMBERS, ROUTING_MODES, ContractMode
+from shipping.waybills import body_digits_of, refusal_of_range
 
 HISTORY = "courier_contract"
 """Keys of the history are "courier_contract:<code>:<fact>"; what they hold are words."""
@@ -30,6 +31,10 @@ BLOCKED = "{name}의 인증이 거절되어 번호를 받을 수 없습니다. �
 OVERLAPS = "이미 등록한 대역과 겹칩니다. 택배사에서 받은 시작 번호와 끝 번호를 다시 확인하세요."
 NOT_A_RANGE = "번호 대역을 쓰는 계약이 아닙니다."
 WRONG_LENGTH = "본번호는 숫자 {digits}자리입니다. 앞자리와 검증번호(마지막 한 자리)는 빼고 입력하세요."
+MISFIT = (
+    "지금 택배사 번호 규칙에 맞지 않아 이 대역({range})은 다시 쓸 수 없습니다. {reason} "
+    "택배사에 확인해 새 대역을 등록하세요."
+)
 BACKWARDS = "끝 번호가 시작 번호보다 작습니다."
 NO_RULE = "{name}의 번호 자릿수를 알 수 없어 대역을 쓸 수 없습니다."
 WORKS = "연결되었습니다. 번호는 받지 않았습니다."
@@ -191,18 +196,11 @@ def add_range(
         raise NotFound(NOT_FOUND)
     if contract.mode != ContractMode.RANGE:
         raise ContractRefused(NOT_A_RANGE)
-    courier = COURIERS[contract.courier]
-    digits = body_digits_of(courier, prefix)
-    for field, text in (("start", start), ("end", end)):
-        if len(text) != digits or not (text.isascii() and text.isdigit()):
-            raise ContractRefused(WRONG_LENGTH.format(digits=digits), field=field)
-    first, last = int(start), int(end)
-    if last < first:
-        raise ContractRefused(BACKWARDS, field="end")
-    if reason := refusal_of_range(courier, prefix=prefix, body_digits=digits, start=first, end=last):
-        raise ContractRefused(reason, field="start")
     try:
         with transaction.atomic():
+            courier = _ruled(contract.courier)
+            digits = body_digits_of(courier, prefix)
+            first, last = _bodies(courier, prefix=prefix, digits=digits, start=start, end=end)
             made = WaybillRange.objects.create(
                 contract=contract, courier=contract.courier, prefix=prefix, body_digits=digits, body_start=first,
                 body_end=last, next_body=first, order=order,
@@ -214,13 +212,39 @@ def add_range(
     return made
 
 
+def _bodies(courier: Courier, *, prefix: str, digits: int, start: str, end: str) -> tuple[int, int]:
+    """First and last body of a new range. Raises ContractRefused."""
+    for field, text in (("start", start), ("end", end)):
+        if len(text) != digits or not (text.isascii() and text.isdigit()):
+            raise ContractRefused(WRONG_LENGTH.format(digits=digits), field=field)
+    first, last = int(start), int(end)
+    if last < first:
+        raise ContractRefused(BACKWARDS, field="end")
+    if reason := refusal_of_range(courier, prefix=prefix, body_digits=digits, start=first, end=last):
+        raise ContractRefused(reason, field="start")
+    return first, last
+
+
+def _ruled(slug: str) -> Courier:
+    """택배사 with its number rule of now: whoever changes the rule waits until this transaction ends."""
+    one_at_a_time("couriers")
+    TABLE.forget()
+    return COURIERS[slug]
+
+
 def switch_range(*, range_id: int, is_active: bool, actor: Any, at: datetime) -> None:
-    """대역 사용 or 중지; its numbers that were given stay given. Raises NotFound."""
+    """대역 사용 or 중지; its numbers that were given stay given.
+
+    Back in use it has to fit the rule that its courier has by now. Raises NotFound, ContractRefused.
+    """
     with transaction.atomic():
-        found = WaybillRange.objects.select_for_update(no_key=True).select_related("contract").filter(pk=range_id)
-        one = found.first()
-        if one is None:
+        slug = WaybillRange.objects.filter(pk=range_id).values_list("courier", flat=True).first()
+        if slug is None:
             raise NotFound(NOT_FOUND)
+        courier = _ruled(slug)
+        one = WaybillRange.objects.select_for_update(no_key=True).select_related("contract").get(pk=range_id)
+        if is_active and one.left and (reason := misfit(one, courier)):
+            raise ContractRefused(MISFIT.format(range=one, reason=reason))
         if one.is_active != is_active:
             WaybillRange.objects.filter(pk=one.pk).update(is_active=is_active)
             said = {True: "사용", False: "중지"}

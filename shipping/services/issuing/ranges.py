@@ -4,15 +4,16 @@ Whoever takes numbers holds the rows of the ranges for a moment; ranges are lock
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
 
-from shipping.couriers import COURIERS, CheckRule, Courier
+from shipping.couriers import COURIERS, CheckRule
 from shipping.models import CourierContract, WaybillRange
 from shipping.services.numbers import pool
-from shipping.waybills import WaybillLevel, check_waybill, with_check_digit
+from shipping.waybills import number_of
 
 log = logging.getLogger("shipping.issuing")
 
@@ -20,8 +21,10 @@ LOW = 0.2
 """So little of all numbers left is worth a word."""
 EXHAUSTED = "송장번호 대역에 남은 번호가 없습니다. 설정의 송장 번호에서 새 대역을 등록한 뒤 다시 발급하세요."
 _LOCK = """
-SELECT id, prefix, body_digits, next_body, body_end FROM shipping_waybillrange
-WHERE contract_id = %s AND is_active AND next_body <= body_end ORDER BY "order", id FOR NO KEY UPDATE
+SELECT id, prefix, body_digits, next_body, body_end,
+       (SELECT check_rule FROM shipping_courier WHERE slug = courier)
+FROM shipping_waybillrange WHERE contract_id = %s AND is_active AND next_body <= body_end
+ORDER BY "order", id FOR NO KEY UPDATE
 """
 _TAKE = """
 UPDATE shipping_waybillrange SET next_body = next_body + %s, first_used_at = COALESCE(first_used_at, %s)
@@ -57,19 +60,6 @@ class Supply(NamedTuple):
         return self.days is not None and self.days <= 1
 
 
-def number_of(courier: Courier, *, prefix: str, body_digits: int, body: int) -> str:
-    """번호: prefix, body and the check digit that the courier wants."""
-    return with_check_digit(courier, f"{prefix}{body:0{body_digits}d}")
-
-
-def body_digits_of(courier: Courier, prefix: str) -> int:
-    """본번호 자릿수: the courier's usual length without prefix and check digit; 0 where none is known."""
-    if not courier.digits:
-        return 0
-    has_check = courier.check in {CheckRule.CJ_BODY, CheckRule.ALL_BUT_LAST}
-    return courier.digits[0] - len(prefix) - has_check
-
-
 def take_numbers(*, contract: CourierContract, count: int, at: datetime) -> list[Taken]:
     """번호 받기: up to `count` numbers, going on in the next range of the contract; fewer when all are used up.
 
@@ -77,11 +67,12 @@ def take_numbers(*, contract: CourierContract, count: int, at: datetime) -> list
     """
     if not connection.in_atomic_block:
         raise RuntimeError("numbers are taken in the transaction that writes them down")
-    courier = COURIERS[contract.courier]
     taken: list[Taken] = []
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [contract.pk])
-        for pk, prefix, digits, first, last in cursor.fetchall():
+        for pk, prefix, digits, first, last, rule in cursor.fetchall():
+            # As it stands under the lock: this process may have read the couriers before the rule was changed.
+            courier = replace(COURIERS[contract.courier], check=CheckRule(rule))
             while first <= last and len(taken) < count:
                 size = min(count - len(taken), last - first + 1)
                 cursor.execute(_TAKE, [size, at, pk, first, size])
@@ -129,13 +120,3 @@ def words_of_supply(contract: CourierContract, *, at: datetime) -> str:
         return f"{contract.name}의 송장번호 대역을 모두 썼습니다. 설정의 송장 번호에서 새 대역을 등록하세요."
     told = f"{contract.name}의 송장번호가 {supply.left:,}개 남았습니다. 새 대역을 받아 등록하세요."
     return told if supply.is_low else ""
-
-
-def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: int, end: int) -> str:
-    """등록할 수 없는 대역: a sentence, empty for a range whose numbers our own check takes."""
-    for body in (start, end):
-        number = number_of(courier, prefix=prefix, body_digits=body_digits, body=body)
-        verdict = check_waybill(number, courier)
-        if verdict.level is WaybillLevel.BLOCK:
-            return f"이 대역의 번호 {number}: {verdict.message}"
-    return ""
