@@ -17,7 +17,7 @@ from core.models import Message
 from orders.models import OrderLine, SalesChannel
 from orders.states import LineState
 from orders.tasks import confirm_after_days
-from shipping.models import Parcel, Shipment, TrackingAccount
+from shipping.models import Parcel, Shipment
 from shipping.services.tracking.asking import poll_due
 from tests.fixtures.orders import broken
 from tests.flows.working_day import (
@@ -76,14 +76,6 @@ class Screen:
 def screen(live_server, page, tmp_path):
     create_demo_staff(at=timezone.now())
     return Screen(page, live_server.url, tmp_path)
-
-
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
 
 
 def take_orders(screen, console_errors):
@@ -235,7 +227,7 @@ def see_the_end(screen, given, tracker):
     screen.picture("found")
 
 
-def test_a_day_as_people_click_it(screen, console_errors, make_variant, tracker, account):
+def test_a_day_as_people_click_it(screen, console_errors, make_variant, tracker, courier_account):
     make_goods(make_variant)
     screen.log_in("cs")
     take_orders(screen, console_errors)

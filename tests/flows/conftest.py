@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from orders.models import Order
 from payments.models import BankDeposit
 from products.models import StockMovement
-from shipping.models import Parcel, TrackingAccount, TrackingPoll
+from shipping.models import Parcel, TrackingPoll
 from shipping.services.tracking import asking
 from tests.channels.files import smartstore, smartstore_row
 from tests.fixtures import files
@@ -59,11 +59,10 @@ def file_kind(request, make_variant, make_shipments, bank_account):
 
 
 @pytest.fixture
-def courier_account(tracker, db):
-    tracker.control("config", is_demo=False)
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
+def account(tracker, courier_account):
+    """배송조회 a day after the boxes have left: the sandbox's clock stands there."""
+    tracker.control("clock", now=(NOW + timedelta(days=1)).isoformat())
+    return courier_account
 
 
 @pytest.fixture

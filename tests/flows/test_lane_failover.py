@@ -21,15 +21,6 @@ from tests.flows.lane_rows import CJ, HANJIN, LATER, asked, copies, poll
 from tests.infra.tracker import RunningTracker
 
 
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
-
-
 def test_another_account_takes_over_and_hands_back(make_sent, tracker, account, tmp_path):
     [shipment] = make_sent(1)
     with RunningTracker.running(tmp_path / "second.sqlite3", "--speed", "1", "--no-demo") as second:

@@ -12,7 +12,7 @@ from core.invariants import find_violations
 from core.models import Message
 from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
-from shipping.models import Parcel, ShippingException, TrackingAccount, TrackingEvent, TrackingLane, TrackingPoll
+from shipping.models import Parcel, ShippingException, TrackingEvent, TrackingLane, TrackingPoll
 from shipping.services.exceptions import sweeping
 from shipping.services.polling import sources
 from shipping.states import ParcelState
@@ -29,14 +29,10 @@ CODES = (
 
 
 @pytest.fixture
-def account(tracker, db, monkeypatch):
+def account(account, monkeypatch):
     """An account whose source has a second to answer, so that its silence need not be waited for in full."""
     monkeypatch.setattr(sources, "Client", partial(Client, timeout=(1, 1)))
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
+    return account
 
 
 def tell(tracker, sent, *, hours=4):

@@ -20,15 +20,6 @@ from tests.fixtures.orders import NOW
 from tests.flows.lane_rows import CJ, HANJIN, LATER, asked, copies, no_sleep, poll
 
 
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
-
-
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_never_take_more_places_than_a_second_has(account):
     account.per_second = 20

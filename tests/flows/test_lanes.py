@@ -9,7 +9,6 @@ from orders.models import OrderEvent
 from shipping.couriers import COURIERS
 from shipping.models import (
     Parcel,
-    TrackingAccount,
     TrackingEvent,
     TrackingPoll,
 )
@@ -19,15 +18,6 @@ from shipping.states import ParcelState, TrackingStage
 from tests.fixtures.orders import NOW
 from tests.flows.lane_rows import CJ, HANJIN, LATER, LOTTE, asked, copies, lane, poll
 from tests.infra.races import race
-
-
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
 
 
 def test_a2_an_unknown_number_is_no_failure_and_its_first_scan_counts(make_sent, tracker, account):

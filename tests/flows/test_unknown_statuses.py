@@ -11,7 +11,7 @@ from core.invariants import find_violations
 from orders.models import OrderEvent, OrderLine
 from orders.states import LineState
 from shipping.adapters.base import RawEvent
-from shipping.models import Parcel, StatusRule, TrackingAccount, TrackingEvent, TrackingPoll, UnknownStatus
+from shipping.models import Parcel, StatusRule, TrackingEvent, TrackingPoll, UnknownStatus
 from shipping.services.tracking import reproject
 from shipping.services.tracking.asking import poll_due
 from shipping.services.tracking.rules import BOOK
@@ -31,15 +31,6 @@ def scan(hour, code, name, **more):
 
 PICKED_UP = scan(4, "AT_PICKUP", "집화처리", description="상품 인수")
 ODD = scan(6, "UNKNOWN", LEFT, description="경비실에 맡겼습니다.")
-
-
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
 
 
 def tell(tracker, sent, *timeline):

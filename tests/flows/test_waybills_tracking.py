@@ -59,15 +59,6 @@ DELIVERED = scans("AT_PICKUP", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED")
 MOVING = scans("AT_PICKUP", "IN_TRANSIT")
 
 
-@pytest.fixture
-def account(tracker, db):
-    tracker.control("config", is_demo=False)
-    tracker.control("clock", now=LATER.isoformat())
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
-
-
 def tell(tracker, timelines):
     for number, timeline in timelines.items():
         tracker.control("parcels", carrier=CJ, number=number, timeline=timeline)

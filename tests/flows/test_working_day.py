@@ -19,7 +19,7 @@ from orders.states import ConfirmedBy, DeliveredBy, LineState, LockKind
 from orders.tasks import confirm_after_days
 from payments.models import LedgerEntry, Payment
 from payments.states import EntryKind, PaymentState
-from shipping.models import ExcelTemplate, Parcel, Shipment, TrackingAccount, TrackingPoll
+from shipping.models import ExcelTemplate, Parcel, Shipment, TrackingPoll
 from shipping.services import shipments
 from shipping.services.tracking.asking import poll_due
 from shipping.states import ParcelState
@@ -53,15 +53,6 @@ def clerk(make_staff, sign_in):
         return Clerk(sign_in(user), user)
 
     return come
-
-
-@pytest.fixture
-def account(tracker, db):
-    """배송조회 asks the sandbox over its socket."""
-    tracker.control("config", is_demo=False)
-    return TrackingAccount.objects.create(
-        code="tracker_delivery", name="배송조회", base_url=tracker.base_url, is_sandbox=True
-    )
 
 
 def states():
@@ -101,7 +92,7 @@ def connect_the_shirt(cs, goods):
     assert "품목 4건을 연결했습니다." in text_of(done)
 
 
-def test_a_day_from_the_order_file_to_the_purchase_confirmation(clerk, make_variant, tracker, account):
+def test_a_day_from_the_order_file_to_the_purchase_confirmation(clerk, make_variant, tracker, courier_account):
     start = timezone.now()
     # This shop tells the buyers of its market itself.
     SalesChannel.objects.update(notifies_buyers=True)
@@ -313,7 +304,7 @@ def test_the_same_order_file_again_is_named_and_changes_nothing(clerk, make_vari
     assert (Order.objects.count(), OrderEvent.objects.count(), Job.objects.count()) == before
 
 
-def test_a_large_press_waits_for_a_worker_and_counts_agree_afterwards(clerk, make_shipments, account):
+def test_a_large_press_waits_for_a_worker_and_counts_agree_afterwards(clerk, make_shipments, courier_account):
     make_shipments(210)
     logistics, cs = clerk(Role.LOGISTICS), clerk(Role.CS)
     hx, at = {"HX-Request": "true"}, timezone.now().isoformat()
