@@ -96,8 +96,8 @@ class OrderBasedPage(LoggedPage):
         wanted = list(bases) or list(ids)
         events = event_model().objects.filter(order_id__in=wanted, at__gt=since).exclude(actor_id=user.pk)
         newest = events.order_by("order_id", "-id").distinct("order_id")
-        rows = newest.values_list("order_id", "actor__display_name", "source")
-        return [Moved(bases.get(order, order), _who(name, source)) for order, name, source in rows]
+        rows = newest.values_list("order_id", "actor__display_name", "source", "at")
+        return [Moved(bases.get(order, order), _who(name, source), at) for order, name, source, at in rows]
 
 
 @cache

@@ -18,5 +18,5 @@ class FollowedRows:
         subject = self.model.event_subject
         events = event_model().objects.filter(subject=subject, subject_id__in=ids, at__gt=since)
         newest = events.exclude(actor_id=user.pk).order_by("subject_id", "-id").distinct("subject_id")
-        rows = newest.values_list("subject_id", "actor__display_name")
-        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리") for pk, name in rows]
+        rows = newest.values_list("subject_id", "actor__display_name", "at")
+        return [Moved(pk, f"방금 {name} 님이 처리" if name else "방금 시스템이 처리", at) for pk, name, at in rows]

@@ -51,10 +51,11 @@ class RowHead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """다른 사람이 처리한 행: its id and the words that say who did it."""
+    """다른 사람이 처리한 행: its id, the words that say who did it, and the instant of that."""
 
     id: int
     note: str
+    at: datetime
 
 
 def _led(buttons: list[Button], main: str) -> list[Button]:

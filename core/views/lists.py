@@ -18,7 +18,7 @@ from django.views import View
 from core.exceptions import DomainError
 from core.lists import views
 from core.lists.export import AT_ONCE, file_name, open_job, write_export
-from core.lists.page import ListPage
+from core.lists.page import ListPage, Moved
 from core.lists.presenter import present, reset_url, since_token, tabs_of, total_of
 from core.lists.query import BadParameter, ListQuery
 from core.lists.registry import lists
@@ -29,7 +29,7 @@ from core.views.downloads import XLSX, as_download
 
 MOST_POLLED = max(SIZES)
 OVERLAP = timedelta(seconds=15)
-"""A change may be committed a little after the instant it carries; rows seen twice do no harm."""
+"""A change may be committed a little after the instant it carries: that far back the versions of the rows tell."""
 
 
 LOGGED = "누가 왜 내려받았는지 기록이 남습니다."
@@ -104,9 +104,10 @@ class PollView(ListView):
     """새 소식: rows on the screen that somebody else has moved since; 204 when there are none."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        ids, since = _polled(request)
+        shown, since = _polled(request)
         page, query = self.page, self.read("")
-        moved = page.moved_since(ids, since=since - OVERLAP, user=request.user)
+        moved = page.moved_since(list(shown), since=since - OVERLAP, user=request.user)
+        moved = _unseen(page, moved, shown=shown, since=since)
         if not moved:
             return HttpResponse(status=204)
         notes = {one.id: one.note for one in moved}
@@ -263,12 +264,21 @@ def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     return render(request, f"{status}.html", context, status=error.status)
 
 
-def _polled(request: HttpRequest) -> tuple[list[int], datetime]:
+def _polled(request: HttpRequest) -> tuple[dict[int, int | None], datetime]:
+    """Rows on the screen with their versions there (`ids=12:3,15:1`), and since when; a bare id has no version."""
     since, ids = request.GET.get("since", ""), request.GET.get("ids", "").split(",")
-    if set(request.GET) - {"since", "ids"} or len(ids) > MOST_POLLED:
+    pairs = [one.partition(":") for one in ids]
+    numbers = [since, *(pk for pk, _, _ in pairs), *(version for _, colon, version in pairs if colon)]
+    is_wrong = any(whole_number(one) is None for one in numbers) or int(since) > 7_000_000_000_000
+    if set(request.GET) - {"since", "ids"} or len(ids) > MOST_POLLED or is_wrong:
         raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
-    if any(whole_number(one) is None for one in (since, *ids)):
-        raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
-    if int(since) > 7_000_000_000_000:
-        raise BadParameter("새 소식을 물을 수 없는 주소입니다. 화면을 새로고침하세요.")
-    return [int(one) for one in ids], datetime.fromtimestamp(int(since) / 1000, tz=UTC)
+    shown = {int(pk): int(version) if colon else None for pk, colon, version in pairs}
+    return shown, datetime.fromtimestamp(int(since) / 1000, tz=UTC)
+
+
+def _unseen(page: ListPage, moved: list[Moved], *, shown: dict[int, int | None], since: datetime) -> list[Moved]:
+    """Without the rows whose change was on the screen already: it is older than the list, and so is their version."""
+    early = [one.id for one in moved if one.at <= since]
+    now = page.versions(early) if early else {}
+    seen = {pk for pk in early if now.get(pk) == shown.get(pk)}
+    return [one for one in moved if one.id not in seen]

@@ -211,8 +211,8 @@ class ReadyPage(ShipmentPage):
         moved = super().moved_since(ids, since=since, user=user)
         told = {one.id for one in moved}
         typed = WaybillDraft.objects.filter(shipment__in=list(ids), saved_at__gt=since).exclude(author_id=user.pk)
-        rows = typed.order_by("pk").values_list("pk", "author__display_name")
-        return [*moved, *(Moved(pk, f"방금 {name} 님이 송장번호 입력") for pk, name in rows if pk not in told)]
+        rows = typed.order_by("pk").values_list("pk", "author__display_name", "saved_at")
+        return [*moved, *(Moved(pk, f"방금 {name} 님이 송장번호 입력", at) for pk, name, at in rows if pk not in told)]
 
     def notices(self, query: ListQuery) -> list[str]:
         """대역 부족 and 인증 거절: why numbers will soon not come, or do not; one query, and one for each range."""

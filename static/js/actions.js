@@ -14,7 +14,8 @@ function target(button) {
   return { page: card().dataset.page, mode: "ids", rows: `${row.dataset.id}:${row.dataset.version}`, query: card().dataset.query, as_of: card().dataset.asOf, expected: 1 };
 }
 
-onClick("[data-action]", async (button) => {
+// A submit button or a link may bear the name of an act as well: its form or its address does the work.
+onClick("button[type=button][data-action]", async (button) => {
   ofSelection = false;
   const values = target(button);
   if (!values) return notify("처리할 주문을 먼저 선택하세요.", { error: true });

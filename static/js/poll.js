@@ -33,7 +33,7 @@ function presenceUrl() {
 }
 
 function listUrl() {
-  const ids = rows().filter((row) => !row.classList.contains("moved")).map((row) => row.dataset.id);
+  const ids = rows().filter((row) => !row.classList.contains("moved")).map((row) => `${row.dataset.id}:${row.dataset.version}`);
   if (!ids.length || !$("#since")?.content) return null;
   const query = new URLSearchParams({ since: $("#since").content, ids: ids.join(",") });
   return `${card().dataset.url}poll/?${query}`;

@@ -44,7 +44,7 @@ def until(page: Page, expression: str) -> None:
 
 
 def travel(page: Page, way: Callable[[], object]) -> None:
-    """Back or forward in the history: the list is asked for anew, and nothing is read of the page that is left."""
+    """To another page, back and forward in the history as well: nothing is read or done on the page that is left."""
     page.evaluate("document.documentElement.dataset.leftBehind = 1")
     way()
     expect(page.locator("html[data-left-behind]")).to_have_count(0)

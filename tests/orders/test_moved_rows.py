@@ -1,10 +1,15 @@
 """A row that somebody else moved: its new state in words beside who did it, in the place of the smaller line."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
 
+from accounts.roles import Role
 from core.cells import moved, opener
+from core.models import Source
+from orders.models import Order, OrderEvent, OrderLine
 from orders.pages import moved_badge
 from orders.states import LineState
 
@@ -35,3 +40,23 @@ def test_one_state_is_told_the_nearest_behind_the_step(states, step, words):
     assert f'<span class="sub said" title="{said}">' in cell
     assert cell.count('class="badge') == bool(words)
     assert "11-21 14:20" not in cell
+
+
+def test_the_poll_is_silent_about_what_the_list_had_read_already(sign_in, some_orders, make_staff):
+    """An act of some seconds ago is on the screen, unless it was committed after the list had been read."""
+    colleague = make_staff(Role.CS, display_name="이도윤")
+    order = Order.objects.in_step(S.PREPARING).order_by("pk")[0]
+    line = OrderLine.objects.filter(order=order).first()
+    OrderEvent.objects.create(
+        at=timezone.now() - timedelta(seconds=3), kind="line.ready", order=order, subject="line", subject_id=line.pk,
+        actor=colleague, version=line.version, from_state="PREPARING", to_state="READY", source=Source.SCREEN,
+    )  # fmt: skip
+    browser = sign_in(Role.CS)
+    view = browser.get("/orders/preparing/?period=all").context["page"]
+    url = f"/orders/preparing/poll/?since={view.since}&ids={order.pk}"
+    assert browser.get(f"{url}:{order.version}").status_code == 204
+    late = browser.get(f"{url}:{order.version + 1}")
+    assert late.status_code == 200
+    assert "방금 이도윤 님이 처리" in late.content.decode()
+    assert browser.get(url).status_code == 200
+    assert browser.get(f"{url}:x").status_code == 400
