@@ -5,7 +5,6 @@ import io
 import openpyxl
 import pytest
 
-from accounts.roles import Role
 from core.models import Job, JobState
 from tests.fixtures import files
 
@@ -13,11 +12,6 @@ WRONG = "틀린 값 1"
 """Neither a code nor an amount; with its digit no remark below a table either."""
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def owner(sign_in):
-    return sign_in(Role.OWNER)
 
 
 def with_sheets(content, *, before=(), after=()):

@@ -30,11 +30,6 @@ CJ_HEADERS = (
 
 
 @pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
-
-
-@pytest.fixture
 def cj(db):
     return ExcelTemplate.objects.get(name="CJ대한통운 A")
 

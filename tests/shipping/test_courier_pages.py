@@ -16,11 +16,6 @@ LIST, NEW = "/settings/couriers/list/", "/settings/couriers/new/"
 CJ = f"{LIST}CJGLS/"
 
 
-@pytest.fixture
-def owner(sign_in):
-    return sign_in(Role.OWNER)
-
-
 def filled(client, url, **changes):
     """What the form of a page holds, as a browser would send it back."""
     form = client.get(url).context["form"]

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -24,11 +23,6 @@ def options(client, **changes):
     values |= {"pickup_place": "", "quick_done_hours": "24", "direct_done_days": "3", "parcel_done_days": "0"}
     values |= {"was": was_of(client)}
     return values | {"sender_phone": "02-1234-5678", "sender_zip": "06234", "sender_address": "서울"} | changes
-
-
-@pytest.fixture
-def owner(sign_in):
-    return sign_in(Role.OWNER)
 
 
 def test_options_are_checked_and_kept(owner):

@@ -8,7 +8,7 @@ from core.http import Client
 from shipping.adapters.epost_issue import EpostIssuer
 from shipping.adapters.issuing import FeePayer, IssueOutcome
 from tests.infra.processes import free_port
-from tests.shipping.issuing_samples import START, VirtualClock, a_box, client_of
+from tests.shipping.issuing_samples import START, a_box, client_of
 
 CONTRACT = {
     "key": "sandbox-epost-key-000000000000",
@@ -19,12 +19,6 @@ CONTRACT = {
     "content_code": "029",
 }
 BOX = a_box()
-
-
-@pytest.fixture
-def clock(tracker):
-    tracker.control("config", is_demo=False)
-    return VirtualClock(tracker)
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ BATCHES = "/shipping/waybills/batches/"
 
 
 @pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
-
-
-@pytest.fixture
 def cj(db):
     return ExcelTemplate.objects.get(name="CJ대한통운 B (13열)")
 

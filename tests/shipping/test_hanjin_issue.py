@@ -12,16 +12,10 @@ from shipping.adapters.hanjin_issue import HanjinIssuer
 from shipping.adapters.hanjin_tracking import HanjinTracking
 from shipping.adapters.hanjin_wire import HanjinHost, signature
 from shipping.adapters.issuing import FeePayer, IssueOutcome
-from tests.shipping.issuing_samples import HANJIN_CONTRACT, HANJIN_KEYS, START, VirtualClock, a_box, client_of
+from tests.shipping.issuing_samples import HANJIN_CONTRACT, HANJIN_KEYS, START, a_box, client_of
 
 NUMBER = "400000000013"
 BOX = a_box()
-
-
-@pytest.fixture
-def clock(tracker):
-    tracker.control("config", is_demo=False)
-    return VirtualClock(tracker)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from shipping.adapters.hanjin_issue import HanjinIssuer
 from shipping.adapters.hanjin_tracking import HanjinTracking
 from shipping.adapters.hanjin_wire import HanjinHost
 from tests.shipping.courier_samples import BROKEN_LINES, BROKEN_SHAPES, SAMPLE_HANJIN
-from tests.shipping.issuing_samples import HANJIN_CONTRACT, HANJIN_KEYS, START, VirtualClock, a_box, client_of
+from tests.shipping.issuing_samples import HANJIN_CONTRACT, HANJIN_KEYS, START, a_box, client_of
 
 NUMBER = "400000000013"
 CARRIER = "kr.hanjin"
@@ -24,12 +24,6 @@ READ_EVENTS = (
     RawEvent(code="11", name="집하", place="테스트", at=datetime(2026, 11, 20, 9, 30, tzinfo=UTC)),
     RawEvent(code="66", name="배송완료", place="서울", at=datetime(2026, 11, 21, 7, 12, tzinfo=UTC)),
 )
-
-
-@pytest.fixture
-def clock(tracker):
-    tracker.control("config", is_demo=False)
-    return VirtualClock(tracker)
 
 
 @pytest.fixture

@@ -35,11 +35,6 @@ def rows(made):
     return [(one.pk, one.version) for one in again(made)]
 
 
-@pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
-
-
 def body(answer):
     return answer.content.decode()
 

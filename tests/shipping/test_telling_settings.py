@@ -14,11 +14,6 @@ from tests.shipping.test_tracking_settings import FIELDS, NEW, URL, account, pag
 CALLED = FIELDS | {"is_called": "on"}
 
 
-@pytest.fixture
-def owner(sign_in):
-    return sign_in(Role.OWNER)
-
-
 def text(answer):
     return " ".join(answer.content.decode().split())
 

@@ -19,11 +19,6 @@ FIELDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def owner(sign_in):
-    return sign_in(Role.OWNER)
-
-
 def account(**facts):
     facts = {"code": "tracker_delivery", "name": "배송조회", "base_url": "https://apis.tracker.delivery"} | facts
     return TrackingAccount.objects.create(**facts)

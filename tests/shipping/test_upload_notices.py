@@ -1,15 +1,7 @@
 """How many notices the preview of a waybill file announces."""
 
-import pytest
-
-from accounts.roles import Role
 from tests.fixtures.shipments import again, waybill_number
 from tests.shipping.test_waybill_screens import CJ, book, send
-
-
-@pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
 
 
 def test_only_rows_that_are_sent_without_a_tick_count_as_notices(make_numbered, make_shipments, logistics):

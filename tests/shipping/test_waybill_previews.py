@@ -1,19 +1,10 @@
 """Previews of result files: ticks from screen to screen, which columns were read, whose courier was meant."""
 
-import pytest
-
-from accounts.roles import Role
 from orders.models import Order
 from shipping.models import ExcelTemplate, Parcel
 from tests.fixtures.shipments import again, waybill_number
 from tests.shipping.test_courier_files import download
 from tests.shipping.test_waybill_screens import CJ, UPLOAD, book, send
-
-
-@pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
-
 
 PEOPLE = ("수하인명", "수하인전화", "운송장번호")
 

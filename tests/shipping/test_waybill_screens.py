@@ -33,11 +33,6 @@ def send(client, content, *, name="결과.xlsx", **fields):
     return client.post(UPLOAD, {"file": SimpleUploadedFile(name, content), "courier": "CJGLS", **fields})
 
 
-@pytest.fixture
-def logistics(sign_in):
-    return sign_in(Role.LOGISTICS)
-
-
 def test_a_file_is_looked_at_and_then_applied(make_shipments, logistics):
     made = make_shipments(3)
     rows = [[one.number, CJ, waybill_number(i)] for i, one in enumerate(made)] + [["D-20200101-0000001-00", CJ, "1"]]
