@@ -139,26 +139,34 @@ function selectEverything() {
   return true;
 }
 
+// A dialog that was just closed keeps the focus until the next frame is drawn: what is pressed meanwhile is for the page.
+function meant({ target }) {
+  if (target.checkVisibility?.() !== false) return target;
+  target.blur();
+  return document.body;
+}
+
 function handle(event) {
   const code = codeOf(event);
+  const target = meant(event);
   const command = event.ctrlKey || event.metaKey;
   if (command && !event.altKey && code === "KeyK") return $("#palette") && openPalette();
-  if (event.key === "Enter" && typing(event.target)) {
+  if (event.key === "Enter" && typing(target)) {
     // Windows sends Enter twice while Hangul is being composed; the first one must not search.
-    if (event.isComposing || event.keyCode === 229) return event.target.matches("input");
-    if (command) return event.target.form && (event.target.form.requestSubmit(), true);
+    if (event.isComposing || event.keyCode === 229) return target.matches("input");
+    if (command) return target.form && (target.form.requestSubmit(), true);
     return false;
   }
   if ($("dialog[open]")) return false;
   if (code === "Escape") return event.isComposing ? false : void escape(event);
-  if (typing(event.target) || event.isComposing) return false;
+  if (typing(target) || event.isComposing) return false;
   if (command && code === "KeyA" && !event.shiftKey && !event.altKey) return selectEverything();
   if (command || event.altKey || document.body.dataset.shortcuts === "off") return false;
   if (Date.now() < goUntil) {
     goUntil = 0;
     return go(code);
   }
-  const control = event.target.closest?.("a, button, summary, input");
+  const control = target.closest?.("a, button, summary, input");
   if (control && (code === "Space" || code === "Enter" || code === "NumpadEnter") && !(code === "Space" && control.matches("tbody a"))) return false;
   return Object.hasOwn(KEYS, code) && KEYS[code](event);
 }

@@ -56,6 +56,18 @@ def test_s_presses_the_main_act_only_where_there_is_exactly_one(page, shell):
     page.wait_for_selector("#dialog[open], #strip [data-result]")
 
 
+def test_a_key_right_behind_a_closed_dialog_is_for_the_page(page, shell):
+    """The button of a closed dialog keeps the focus until the next frame is drawn."""
+    opened(page, shell)
+    for _ in range(10):
+        page.keyboard.press("?")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+a")
+        assert chosen(page) != []
+        page.keyboard.press("Escape")
+        assert chosen(page) == []
+
+
 def test_shortcuts_can_be_switched_off(page, shell):  # check 21
     TEST["shortcuts"] = "off"
     opened(page, shell)
