@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("shipping", "0030_poll_table_vacuum")]
+    dependencies = [("shipping", "0032_waybill_corrections")]
 
     operations = [
         AddIndexConcurrently(
