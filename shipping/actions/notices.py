@@ -13,6 +13,7 @@ from core.state import Outcome, previewing
 from shipping.actions.base import S, ShipmentAction
 from shipping.forms.notices import NoticeForm
 from shipping.services import notices
+from shipping.services.refusals import NOT_SENT
 from shipping.states import NoticeKind
 
 FRAME = {"order_number": "(주문번호)", "notice": "(안내 문구)", "courier_name": "(택배사)", "waybill": "(송장번호)"}
@@ -56,7 +57,7 @@ class TellBuyers(ShipmentAction):
         with previewing():
             seen = notices.tell_buyers(shipment_ids=ids, notice=notice, actor=None, at=timezone.now())
         if not seen.possible:
-            form.add_error("notice", next(iter(seen.refused.values()), notices.NOT_SENT))
+            form.add_error("notice", next(iter(seen.refused.values()), NOT_SENT))
 
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""

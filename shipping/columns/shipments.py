@@ -211,7 +211,7 @@ def _waybill_cell(group: Group, line: Any) -> str:
     return cells.two_lines(SafeString(anchor), courier_name(row.courier))
 
 
-def _sent_how_cell(group: Group, line: Any) -> str:
+def _sent_cell(group: Group, line: Any) -> str:
     """송장, or the way in which it left without one."""
     return _waybill_cell(group, line) if group.record.waybill else cells.text(_METHOD[group.record.method])
 
@@ -272,7 +272,7 @@ def _state_cell(group: Group, line: Any) -> str:
 def _place_cell(group: Group, line: Any) -> str:
     row = group.record
     if not row.stage:
-        return cells.text("조회 전" if row.courier else _METHOD[row.method])
+        return cells.text("조회 전" if row.courier else "")
     stage = _STAGE[row.stage]
     return cells.two_lines(cells.badge(stage.css, stage.label), row.last_event_text, title=row.last_event_text)
 
@@ -298,13 +298,13 @@ METHOD = ListColumn(
     "method", "배송방법", lambda g, _: cells.text(_METHOD[g.record.method]), lambda g, _: _METHOD[g.record.method],
     css="nowrap", width=10,
 )  # fmt: skip
+METHOD_BESIDE = replace(METHOD, visible=False)
 COURIER = ListColumn("courier", "택배사", _courier_cell, lambda g, _: courier_name(g.record.courier), width=12)
 WAYBILL = ListColumn("waybill", "송장번호", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16)
 SENT_BY = ListColumn(
-    "waybill", "택배사 / 송장", _waybill_cell, lambda g, _: g.record.waybill, css="nowrap", width=16,
+    "waybill", "택배사 / 송장", _sent_cell, lambda g, _: g.record.waybill, css="nowrap", width=16,
     more=(ListColumn("courier", "택배사", lambda g, _: "", lambda g, _: courier_name(g.record.courier), width=12),),
 )  # fmt: skip
-SENT_HOW = replace(SENT_BY, cell=_sent_how_cell)
 STATE = ListColumn(
     "state", "상태", _state_cell, lambda g, line: shown_state(line)[1], per_line=True, css="nowrap", width=12
 )

@@ -23,12 +23,11 @@ from orders.states import CLOSED
 from shipping import events
 from shipping.models import Parcel, Shipment, ShipmentStep
 from shipping.options import AUTO_NOTICES, NOTICE_AGAIN_HOURS, NOTICE_TEXTS
-from shipping.services.refusals import NOT_FOUND
+from shipping.services.refusals import NOT_FOUND, NOT_SENT
 from shipping.services.riders import note
 from shipping.services.shipments import Locked, locked_whole
 from shipping.states import TRACKED, NoticeKind, TrackingStage
 
-NOT_SENT = "배송중이 아닌 배송건입니다. 목록을 새로 고치세요."
 NO_WAYBILL = "송장번호가 없는 배송건입니다."
 NOBODY = "알림을 받을 연락처가 없습니다. 고객에게 직접 안내하세요."
 BY_MARKET = "판매채널이 고객에게 직접 안내하는 주문입니다."

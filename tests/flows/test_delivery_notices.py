@@ -12,6 +12,7 @@ from core.settings_registry import set_setting
 from orders.models import Order, OrderEvent
 from shipping.models import Parcel, ParcelLine, Shipment
 from shipping.services import notices
+from shipping.services.refusals import NOT_SENT
 from shipping.services.shipments import lines_of, ship
 from shipping.states import NoticeKind, ParcelState
 from tests.fixtures.orders import NOW
@@ -89,7 +90,7 @@ def test_nobody_to_tell_a_market_that_tells_and_what_does_not_travel_are_refused
     assert tell(market).refused == {market.pk: notices.BY_MARKET}
     type(channel).objects.filter(pk=channel.pk).update(notifies_buyers=True)
     assert tell(mute, arrived, waits).refused == {
-        mute.pk: notices.NOBODY, arrived.pk: notices.NOT_SENT, waits.pk: notices.NOT_SENT,
+        mute.pk: notices.NOBODY, arrived.pk: NOT_SENT, waits.pk: notices.NOT_SENT,
     }  # fmt: skip
     assert list(Shipment.objects.order_by("pk").values_list("pk", "version")) == before
     assert (told().count(), heard()) == (0, [])

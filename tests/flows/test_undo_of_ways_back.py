@@ -43,9 +43,10 @@ EXCEPTIONS = {
 BY_ANOTHER_BUTTON = {
     "hold-refund": "환불보류 해제", "release-refund": "환불보류", "unmerge-shipments": "합포장",
     "close-exception": "다시 열기", "reopen-exception": "처리 완료", "lose-parcel": "다시 배송",
+    "correct-waybill": "송장 정정", "correct-case": "송장 정정",
 }  # fmt: skip
-REMARKED = {"print-labels", "print-packing", "print-picking", "reprint-labels", "ask-couriers"}
-"""They move no row, and say themselves what stays of them: paper, a question."""
+REMARKED = {"print-labels", "print-packing", "print-picking", "reprint-labels", "ask-couriers", "tell-buyers"}
+"""They move no row, and say themselves what stays of them: paper, a question, a message."""
 NO_UNDO = (
     {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}
     | MONEY | EXCEPTIONS | {"pickup-again", "register-rider"}

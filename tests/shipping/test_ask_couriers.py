@@ -12,6 +12,7 @@ from shipping.models import TrackingAccount, TrackingBudget, TrackingPoll
 from shipping.services import shipments
 from shipping.services.polling import wanting
 from shipping.services.polling.polls import AT_ONCE
+from shipping.services.refusals import NOT_SENT
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
 from tests.flows.lane_rows import poll
@@ -81,7 +82,7 @@ def test_what_no_courier_carries_or_has_not_left_is_refused(make_sent, make_numb
     found = ask([sent, ready, quick])
     assert found.possible == []
     assert found.refused == {
-        sent.pk: wanting.NOT_ASKED, ready.pk: wanting.NOT_SENT, quick.pk: wanting.NO_COURIER,
+        sent.pk: wanting.NOT_ASKED, ready.pk: NOT_SENT, quick.pk: wanting.NO_COURIER,
     }  # fmt: skip
     assert not wanted()
 

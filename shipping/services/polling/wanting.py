@@ -20,6 +20,7 @@ from shipping.models.parcel import LIVE
 from shipping.services.polling import budgets, lanes
 from shipping.services.polling.polls import AT_ONCE
 from shipping.services.polling.sources import code_for
+from shipping.services.refusals import NOT_SENT
 from shipping.states import TRACKED
 
 EVERY = timedelta(minutes=10)
@@ -28,7 +29,6 @@ NOT_ASKED = "배송조회를 하지 않는 송장입니다."
 NO_ACCOUNT = "이 택배사를 조회하는 계정이 없습니다. 설정의 배송조회를 확인하세요."
 NO_QUOTA = "직접 조회에 남겨 둔 한도를 다 썼습니다. 정해진 시간에 저절로 조회합니다."
 AGAIN = "{at}에 이미 조회를 신청했습니다. 10분 뒤에 다시 신청하세요."
-NOT_SENT = "배송중이 아닌 배송건입니다. 목록을 새로 고치세요."
 NO_COURIER = "택배사가 나르지 않는 배송건이라 조회할 송장이 없습니다."
 TOO_SOON = "이 계정은 같은 송장을 {minutes}분에 한 번만 조회할 수 있습니다. {at} 뒤에 다시 신청하세요."
 
