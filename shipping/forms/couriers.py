@@ -145,10 +145,10 @@ class ForcedWaybillForm(forms.Form):
 class BoxCorrectionForm(forms.Form):
     """송장 정정: the right number of a box that has left, and why."""
 
+    waybill = LineField(label="바른 송장번호", max_length=40)
     courier = forms.ChoiceField(
         label="택배사", choices=lambda: [("", "지금 택배사 그대로"), *usable_couriers()], required=False
     )
-    waybill = LineField(label="바른 송장번호", max_length=40)
     forced = forms.BooleanField(
         label="택배사 규칙과 달라도 등록",
         required=False,
@@ -163,7 +163,8 @@ class CorrectionForm(BoxCorrectionForm):
     was = LineField(
         label="틀린 송장번호", max_length=40, required=False, help_text="상자가 여럿인 배송건에서만 적습니다."
     )
-    field_order = ("was", "courier", "waybill", "forced", "reason")
+    # The number first: a scanner may type it as soon as the dialog is open.
+    field_order = ("waybill", "courier", "was", "forced", "reason")
 
 
 class MeaningForm(forms.Form):
