@@ -41,6 +41,8 @@ class Screen:
         self.page, self.url, self.folder, self._number = page, url, folder, count(1)
 
     def log_in(self, name: str) -> None:
+        # What the page before still asks would come back without a session, with another cookie against forgery.
+        self.page.goto("about:blank")
         self.page.context.clear_cookies()
         self.page.goto(f"{self.url}/login/?next=/orders/")
         self.page.get_by_label("아이디").fill(name)
