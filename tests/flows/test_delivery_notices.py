@@ -10,13 +10,13 @@ from core import relay
 from core.models import Message
 from core.settings_registry import set_setting
 from orders.models import Order, OrderEvent
-from shipping.models import Parcel, ParcelLine, Shipment
+from shipping.models import Parcel, Shipment
 from shipping.services import notices
 from shipping.services.refusals import NOT_SENT
 from shipping.services.shipments import lines_of, ship
-from shipping.states import NoticeKind, ParcelState
+from shipping.states import NoticeKind
 from tests.fixtures.orders import NOW
-from tests.fixtures.shipments import again, waybill_number
+from tests.fixtures.shipments import again, second_box
 from tests.flows.scans import HOUR, MOVING, PICKED, VAN, scan
 from tests.infra.races import race
 
@@ -164,15 +164,7 @@ def test_the_van_is_told_of_once_however_often_it_comes(auto, make_sent, hear):
 def test_each_box_of_a_shipment_is_told_of(auto, make_numbered, hear, staff):
     [shipment] = make_numbered()
     lines = lines_of([shipment.pk])
-    second = Parcel.objects.create(
-        shipment=shipment,
-        courier="CJGLS",
-        waybill=waybill_number(5),
-        state=ParcelState.NUMBERED,
-        seq=2,
-        numbered_at=NOW,
-    )
-    ParcelLine.objects.create(parcel=second, line_id=lines[0], quantity=1)
+    second = second_box(shipment, line_id=lines[0])
     assert ship(line_ids=lines, actor=staff, at=NOW).refused == {}
     hear({number: [PICKED, MOVING, VAN] for number in (shipment.waybill, second.waybill)}, hours=29)
     texts = heard()

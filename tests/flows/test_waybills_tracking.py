@@ -16,7 +16,6 @@ from shipping import handlers
 from shipping.models import (
     AccountState,
     Parcel,
-    ParcelLine,
     Shipment,
     TrackingAccount,
     TrackingEvent,
@@ -32,7 +31,7 @@ from shipping.services.tracking.answers import write_answers
 from shipping.services.tracking.asking import poll_due
 from shipping.states import Direction, ParcelState, TrackingAlert, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
-from tests.fixtures.shipments import again, waybill_number
+from tests.fixtures.shipments import again, second_box, waybill_number
 
 CJ = "kr.cjlogistics"
 LATER = NOW + timedelta(days=1)
@@ -133,15 +132,7 @@ def test_scans_alone_leave_the_version_for_the_people_at_the_screen(make_sent, t
 def test_a_line_in_two_boxes_is_delivered_with_the_second(make_numbered, tracker, account, staff):
     [shipment] = make_numbered(1)
     line = OrderLine.objects.get()
-    second = Parcel.objects.create(
-        shipment=shipment,
-        courier="CJGLS",
-        waybill=waybill_number(5),
-        state=ParcelState.NUMBERED,
-        seq=2,
-        numbered_at=NOW,
-    )
-    ParcelLine.objects.create(parcel=second, line=line, quantity=1)
+    second = second_box(shipment, line_id=line.pk)
     shipments.ship(line_ids=[line.pk], actor=staff, at=NOW)
     tell(tracker, {shipment.waybill: DELIVERED, second.waybill: MOVING})
     asking.poll_due(at=LATER)
