@@ -18,7 +18,7 @@ from orders.models import Order, OrderLine
 from orders.states import LineState
 from orders.why import why_order
 
-MOST_IN_BAR = 3
+MOST_IN_BAR = 2
 """Buttons that stand in the bar beside the first; the others are under 더 보기."""
 BESIDE = frozenset({"recipient", "history", "memo"})
 """Boxes in the right column of the full page."""
