@@ -1,4 +1,4 @@
-"""One JSON object per log line on stderr, with nothing in it that names a person."""
+"""One JSON object per log line on stderr, with nothing in it that names a person or opens a door."""
 
 import json
 import logging
@@ -10,6 +10,8 @@ PHONE = re.compile(r"\b0\d{1,3}[- .]?\d{3,4}[- .]?\d{4}\b")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # PostgreSQL repeats the refused row and Django the values of a failed statement in these lines.
 ROW_CONTENT = re.compile(r"^\s*(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE)
+# Django names the path of what it refuses; below these addresses the rest of it is the key.
+KEYED_PATH = re.compile(r"/(t|rider|hooks/tracking|payments/webhooks)/[^/\s?]+")
 
 
 def is_turned_away(record: logging.LogRecord) -> bool:
@@ -18,8 +20,9 @@ def is_turned_away(record: logging.LogRecord) -> bool:
 
 
 def scrub(text: str) -> str:
-    """Blank the row contents of database errors, telephone numbers and mail addresses."""
-    return EMAIL.sub("<email>", PHONE.sub("<phone>", ROW_CONTENT.sub(r"\1: <removed>", text)))
+    """Blank the row contents of database errors, telephone numbers, mail addresses and keys in addresses of ours."""
+    text = KEYED_PATH.sub(r"/\1/<key>", ROW_CONTENT.sub(r"\1: <removed>", text))
+    return EMAIL.sub("<email>", PHONE.sub("<phone>", text))
 
 
 class JsonFormatter(logging.Formatter):

@@ -10,6 +10,7 @@ from django.test import Client
 
 from core.models import Holiday, Job
 from oms.logs import JsonFormatter
+from shipping.models import TrackingAccount
 
 FORM = "application/x-www-form-urlencoded"
 HOLIDAYS, IMPORT = "/settings/holidays/", "/orders/import/"
@@ -87,3 +88,19 @@ def assert_one_warning(lines: io.StringIO, status: int) -> None:
     (line,) = map(json.loads, lines.getvalue().splitlines())
     assert (line["level"], line["status"]) == ("WARNING", status)
     assert "traceback" not in line
+
+
+@pytest.mark.django_db
+def test_what_opens_a_door_is_not_in_the_line_of_what_was_turned_away(lines):
+    token = "s3cret" * 8
+    TrackingAccount.objects.create(
+        code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery", hook_token=token
+    )
+    asked = [Client().post(f"/hooks/tracking/{token}/", "[]", content_type="application/json")]
+    asked += [Client().get(f"/{room}/{token}/") for room in ("t", "rider", "payments/webhooks")]
+    assert [answer.status_code for answer in asked] == [400, 404, 404, 404]
+    told = [json.loads(line)["message"] for line in lines.getvalue().splitlines()]
+    assert told == [
+        "Bad Request: /hooks/tracking/<key>/", "Not Found: /t/<key>/", "Not Found: /rider/<key>/",
+        "Not Found: /payments/webhooks/<key>/",
+    ]  # fmt: skip
