@@ -1,5 +1,6 @@
 """Numbers of couriers' APIs in two phases: stored before registering, never a second one (shipping.md 5.3, A16)."""
 
+import threading
 from datetime import timedelta
 from functools import partial
 
@@ -157,7 +158,7 @@ def test_a_refused_key_blocks_the_contract_until_it_is_mended(make_shipments, st
     issue_cj(at=NOW)
     blocked = CourierContract.objects.get(pk=contract.pk)
     assert blocked.state == AccountState.BLOCKED
-    assert sum("refused by its courier" in record.message for record in caplog.records) == 1
+    assert sum("contract cj-api cannot be used" in record.message for record in caplog.records) == 1
     assert issue_cj(at=NOW + 60 * MINUTE) == 0
     with pytest.raises(CannotIssue, match="인증이 거절"):
         ask(make_shipments(1), contract, staff)
@@ -254,6 +255,36 @@ def test_a_cancellation_that_the_courier_refuses_is_flagged(make_shipments, staf
     number = WaybillNumber.objects.get()
     assert (number.cancel, number.next_try_at) == (CancelState.REFUSED, None)
     assert "택배사 프로그램에서 취소하세요" in number.last_error
+
+
+def test_bookings_are_canceled_side_by_side_so_that_a_slow_courier_costs_no_lease(
+    make_shipments, staff, contract, courier
+):
+    rows = make_shipments(8)
+    ask(rows, contract, staff)
+    issue_cj(at=NOW)
+    lines = shipments.lines_of([row.pk for row in rows])
+    waybills.void_waybills(line_ids=lines, actor=staff, at=NOW, reason="주소 오류")
+    together = threading.Barrier(8, timeout=10)
+    courier.before = lambda call, body: together.wait() if call == "cancel" else None
+    assert issue_cj(at=NOW) == 8
+    assert (courier.bookings, len(courier.canceled)) == ({}, 8)
+    assert set(WaybillNumber.objects.values_list("cancel", flat=True)) == {CancelState.DONE}
+
+
+def test_an_account_that_the_courier_refuses_is_one_line_in_the_log_whoever_noticed(
+    make_shipments, staff, contract, courier, caplog
+):
+    rows = make_shipments(2)
+    ask(rows, contract, staff)
+    issue_cj(at=NOW)
+    waybills.void_waybills(line_ids=shipments.lines_of([row.pk for row in rows]), actor=staff, at=NOW, reason="오류")
+    courier.faults = [("cancel", "AUTH"), ("cancel", "AUTH")]
+    issue_cj(at=NOW)
+    assert CourierContract.objects.get().state == AccountState.BLOCKED
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        "contract cj-api cannot be used: 택배사가 우리 키를 받지 않았습니다."
+    ]
 
 
 def test_only_a_manager_gives_a_doubtful_number_up_and_it_stays_on_record(make_shipments, staff, contract, courier):

@@ -10,7 +10,7 @@ from shipping.models import CourierContract, Shipment, WaybillNumber
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import boxes_of
 from shipping.services.issuing.contracts import block
-from shipping.services.issuing.issuers import CannotOpen, issuer_of
+from shipping.services.issuing.issuers import CannotOpen, callers, issuer_of
 from shipping.states import CancelState
 
 log = logging.getLogger("shipping.issuing")
@@ -39,13 +39,17 @@ def _cancel(contract: CourierContract, rows: Sequence[WaybillNumber], *, at: dat
         for row in rows:
             claims.release(row, due=at, error=problem.text)
         return
-    for row in rows:
-        try:
-            answer = _ask(issuer, row, boxes[row.pk])
-        except Exception as error:
-            log.exception("canceling %s broke", row.key)
-            answer = Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)
-        _take(row, answer, at=at)
+    with callers() as pool:
+        for row, answer in zip(rows, pool.map(lambda row: _heard(issuer, row, boxes[row.pk]), rows), strict=True):
+            _take(row, answer, at=at)
+
+
+def _heard(issuer: WaybillIssuer, row: WaybillNumber, box: Box) -> Issued:
+    try:
+        return _ask(issuer, row, box)
+    except Exception as error:
+        log.exception("canceling %s broke", row.key)
+        return Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)
 
 
 def _ask(issuer: WaybillIssuer, row: WaybillNumber, box: Box) -> Issued:

@@ -1,5 +1,6 @@
 """택배 계약: what staff say about contracts and ranges; keys go in and never come out."""
 
+import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, time
 from typing import Any
@@ -18,6 +19,8 @@ from shipping.services.issuing.issuers import HURRIED, CannotOpen, issuer_of, sa
 from shipping.services.numbers import pool
 from shipping.states import API_MODES, OPEN_NUMBERS, ROUTING_MODES, ContractMode
 from shipping.waybills import body_digits_of, refusal_of_range
+
+log = logging.getLogger("shipping.issuing")
 
 HISTORY = "courier_contract"
 """Keys of the history are "courier_contract:<code>:<fact>"; what they hold are words."""
@@ -274,11 +277,12 @@ def check_contract(contract: CourierContract, *, at: datetime) -> tuple[bool, st
     return True, text
 
 
-def block(contract: CourierContract, message: str, *, at: datetime) -> bool:
-    """계약 막기: the courier refuses our account; True for the one who noticed first."""
+def block(contract: CourierContract, message: str, *, at: datetime) -> None:
+    """계약 막기: the courier refuses our account, or it cannot be opened; said in the log by who noticed first."""
     free = CourierContract.objects.filter(pk=contract.pk, state=AccountState.OK)
     text = (message or "택배사가 우리 키를 받지 않았습니다.")[:300]
-    return bool(free.update(state=AccountState.BLOCKED, blocked_at=at, last_error=text))
+    if free.update(state=AccountState.BLOCKED, blocked_at=at, last_error=text):
+        log.error("contract %s cannot be used: %s", contract.code, text)
 
 
 def unblock(contract: CourierContract, *, at: datetime) -> None:
@@ -301,8 +305,3 @@ def missing_codes(contract: CourierContract) -> str:
         return ""
     tells = contract.courier in {_COURIER_OF[mode] for mode in ROUTING_MODES}
     return (CODES_FIRST if tells else CODES_BY_API).format(courier=COURIERS[contract.courier].name)
-
-
-def active_contracts() -> list[CourierContract]:
-    """쓰는 계약, the default one first; one query."""
-    return list(CourierContract.objects.filter(is_active=True).order_by("-is_default", "name", "pk"))

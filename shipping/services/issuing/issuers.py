@@ -6,12 +6,15 @@ A courier's protocol is one line of `ISSUERS`: its adapter is made of the opened
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from core.http import Client, HttpProblem
@@ -32,6 +35,7 @@ PATIENT = (5.0, 30.0)
 HURRIED = (2.0, 5.0)
 """While a person waits for 연결 확인."""
 IN_FLIGHT = 8
+"""Calls of one courier at the same time, and connections that are kept for them."""
 KEYS_LOST = "저장한 키를 열 수 없습니다. 설정의 송장 번호에서 키를 다시 입력하세요."
 UNFIT = "고객코드, 사업자등록번호, 키나 주소에 빠졌거나 쓸 수 없는 값이 있습니다. 설정의 송장 번호에서 고치세요."
 NO_ADAPTER = "이 방법으로 번호를 받는 기능이 아직 없습니다. 다른 계약을 쓰세요."
@@ -148,3 +152,11 @@ def issuer_of(contract: CourierContract, *, timeout: tuple[float, float] = PATIE
         except (HttpProblem, ValueError, KeyError) as problem:
             raise CannotOpen(UNFIT) from problem
     return _issuers[name]
+
+
+@contextmanager
+def callers() -> Iterator[ThreadPoolExecutor]:
+    """부르는 줄: threads that make calls of a courier and never touch the database."""
+    connection.close_if_unusable_or_obsolete()
+    with ThreadPoolExecutor(IN_FLIGHT, "waybills") as pool:
+        yield pool

@@ -6,7 +6,6 @@ A label without one cannot be sorted and is not printed, whatever way its number
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,12 +20,12 @@ from shipping.models.tracking import AccountState
 from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import recipient
 from shipping.services.issuing.contracts import block
-from shipping.services.issuing.issuers import CannotOpen, issuer_of
+from shipping.services.issuing.issuers import CannotOpen, callers, issuer_of
 from shipping.states import ROUTING_MODES, ParcelState
 
 log = logging.getLogger("shipping.issuing")
 
-AT_ONCE, CONNECTIONS = 32, 8
+AT_ONCE = 32
 LEASE, LATER = timedelta(minutes=4), timedelta(minutes=5)
 WAITING = (ParcelState.NUMBERED.value, ParcelState.PRINTED.value)
 UNDELIVERABLE = "배송불가 지역"
@@ -63,12 +62,11 @@ def _route(contract: CourierContract, *, at: datetime) -> int:
     try:
         issuer = issuer_of(contract)
     except CannotOpen as problem:
-        if block(contract, problem.text, at=at):
-            log.error("contract %s cannot be used: %s", contract.code, problem.text)
+        block(contract, problem.text, at=at)
         _put_off(ids, until=at + LEASE, due=at + LATER)
         return 0
     orders = [box.shipment.order for box in boxes]
-    with ThreadPoolExecutor(CONNECTIONS, "routing") as pool:
+    with callers() as pool:
         answers = list(pool.map(lambda order: _ask(issuer, order), orders))
     for box, answer in zip(boxes, answers, strict=True):
         _take(contract, box, answer, at=at)
@@ -92,8 +90,7 @@ def _take(contract: CourierContract, box: Parcel, answer: Issued, *, at: datetim
             due = claims.pause(contract, answer.retry_after, at=at)
             _put_off([box.pk], until=at + LEASE, due=due)
         case IssueOutcome.AUTH:
-            if block(contract, answer.message, at=at):
-                log.error("contract %s was refused by its courier", contract.code)
+            block(contract, answer.message, at=at)
             _put_off([box.pk], until=at + LEASE, due=at + LATER)
         case IssueOutcome.UNKNOWN | IssueOutcome.NOT_FOUND:
             _put_off([box.pk], until=at + LEASE, due=at + LATER)

@@ -6,13 +6,11 @@ up first, for as long as it takes; only a manager may give such a number up.
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from core.chunks import batched
@@ -29,7 +27,7 @@ from shipping.services.issuing import claims
 from shipping.services.issuing.boxes import NO_SENDER, boxes_of, mark_of, recipient
 from shipping.services.issuing.contracts import block
 from shipping.services.issuing.issue import TYPED, drafted
-from shipping.services.issuing.issuers import CannotOpen, issuer_of
+from shipping.services.issuing.issuers import CannotOpen, callers, issuer_of
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import number_box
 from shipping.services.numbers.waybills import WaybillEntry
@@ -37,7 +35,6 @@ from shipping.states import TRACKED, NumberState, ParcelState
 
 log = logging.getLogger("shipping.issuing")
 
-CONNECTIONS = 8
 HELD = timedelta(minutes=5)
 GONE = "배송준비중이 아니어서 발급을 멈췄습니다."
 MOVED = "배송지가 바뀌어 택배사 접수를 취소합니다. 다시 발급하세요."
@@ -104,8 +101,7 @@ def _book(contract: CourierContract, rows: Sequence[WaybillNumber], *, at: datet
     try:
         issuer = issuer_of(contract)
     except CannotOpen as problem:
-        if block(contract, problem.text, at=at):
-            log.error("contract %s cannot be used: %s", contract.code, problem.text)
+        block(contract, problem.text, at=at)
         for row in rows:
             _wait(row, problem.text, due=at)
         return []
@@ -129,7 +125,7 @@ def _allocate(run: _Run) -> None:
             log.exception("allocating broke")
             return [Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)] * len(piece)
 
-    with _pool() as pool:
+    with callers() as pool:
         for piece, answers in zip(pieces, pool.map(ask, pieces), strict=True):
             failpoint(ALLOCATED)
             lost = [Issued(outcome=IssueOutcome.UNKNOWN)] * (len(piece) - len(answers))
@@ -155,14 +151,6 @@ def _take_allocated(run: _Run, row: WaybillNumber, answer: Issued) -> None:
         _take_refusal(run, row, answer)
 
 
-@contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads that make calls and never touch the database."""
-    connection.close_if_unusable_or_obsolete()
-    with ThreadPoolExecutor(CONNECTIONS, "waybills") as pool:
-        yield pool
-
-
 def _register(run: _Run, marks: Mapping[int, str]) -> list[WaybillNumber]:
     """접수: every row that may be registered, with its number; those that the courier knows of now."""
     rows = list(run.rows.values())
@@ -178,7 +166,7 @@ def _register(run: _Run, marks: Mapping[int, str]) -> list[WaybillNumber]:
             return Issued(outcome=IssueOutcome.UNKNOWN, detail=type(error).__name__)
 
     booked = []
-    with _pool() as pool:
+    with callers() as pool:
         for row, answer in zip(rows, pool.map(ask, rows), strict=True):
             failpoint(BOOKED)
             if answer.outcome == IssueOutcome.NOT_FOUND:
@@ -252,8 +240,7 @@ def _take_refusal(run: _Run, row: WaybillNumber, answer: Issued) -> None:
         _wait(row, LIMITED, due=claims.pause(run.contract, answer.retry_after, at=run.at))
         return
     if answer.outcome == IssueOutcome.AUTH:
-        if block(run.contract, answer.message, at=run.at):
-            log.error("contract %s was refused by its courier", run.contract.code)
+        block(run.contract, answer.message, at=run.at)
         _wait(row, DENIED, due=run.at)
         return
     is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
@@ -266,8 +253,8 @@ def _take_refusal(run: _Run, row: WaybillNumber, answer: Issued) -> None:
 def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[WaybillNumber]:
     """다시 보기 before each step: a shipment that is gone ends its number, one that is held lets it wait."""
     ids = {row.shipment_id for row in rows}
-    shipments = dict(Shipment.objects.filter(Among("pk", ids)).values_list("pk", "step"))
-    methods = dict(Shipment.objects.filter(Among("pk", ids)).values_list("pk", "method"))
+    sent = Shipment.objects.filter(Among("pk", ids), step=ShipmentStep.READY, method__in=TRACKED)
+    waiting = set(sent.values_list("pk", flat=True))
     locks: dict[int, int] = defaultdict(int)
     live = ShipmentLine.objects.filter(Among("shipment_id", ids), is_live=True).exclude(line__state__in=CLOSED)
     for pk, bits in live.values_list("shipment_id", "line__open_locks"):
@@ -275,14 +262,14 @@ def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[Waybil
     parcels = set(
         Parcel.objects.filter(Among("shipment_id", ids), state__in=LIVE).values_list("shipment_id", flat=True)
     )
-    waiting = [row.parcel_id for row in rows if row.parcel_id]
-    open_boxes = set(Parcel.objects.filter(pk__in=waiting, state=ParcelState.CREATED).values_list("pk", flat=True))
+    boxes = [row.parcel_id for row in rows if row.parcel_id]
+    open_boxes = set(Parcel.objects.filter(pk__in=boxes, state=ParcelState.CREATED).values_list("pk", flat=True))
     typed = drafted(ids)
     wanted = []
     for row in rows:
         pk = row.shipment_id
         has_place = row.parcel_id in open_boxes if row.parcel_id else pk not in parcels
-        if shipments.get(pk) != ShipmentStep.READY or methods.get(pk) not in TRACKED or not has_place:
+        if pk not in waiting or not has_place:
             is_known = bool(row.doubts) or row.attempts > 1 or row.state == NumberState.REGISTERED
             claims.retire(row, at=at, error=GONE, told="", may_be_booked=is_known)
         elif lock := blocking(locks[pk], "register_waybill"):
