@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Subquery
 
 from core.calendar import business_calendar, kst_date, kst_day_range
 from core.settings_registry import get_settings
@@ -27,9 +27,9 @@ HEARD = timedelta(hours=36)
 LONGEST_LOOK_BACK = 40
 """Days: no setting of business days reaches further back, whatever holidays there are."""
 
-# A feed that was read has answered about all of its parcels, whatever it told.
-# Whose news the parcel had, and that no case of this kind speaks of the same silence already. The rows are locked, so
-# that news which is being written just now is neither waited for nor contradicted.
+# Its source has answered lately (a feed that was read has answered about all of its parcels, whatever it told), and no
+# case of this kind speaks of the same silence already. The rows are locked, so that news which is being written just
+# now is neither waited for nor contradicted.
 _DUE = """
 SELECT p.id FROM shipping_parcel p JOIN shipping_trackingpoll t ON t.parcel_id = p.id
 LEFT JOIN shipping_trackingaccount a ON a.code = t.told_by
@@ -128,8 +128,9 @@ def _escalate(rule: Rule, parcel_ids: list[int], *, at: datetime) -> None:
     """정체 becomes 분실 의심: one case for one silence; who looked after it goes on looking after it."""
     if rule.kind != K.SUSPECTED_LOST or not parcel_ids:
         return
-    stalled = ShippingException.objects.filter(parcel__in=parcel_ids, kind=K.STALLED, closed_at=None)
-    for case in stalled:
-        mine = ShippingException.objects.filter(parcel=case.parcel_id, kind=K.SUSPECTED_LOST, closed_at=None)
-        mine.update(assignee=case.assignee_id, memo=case.memo, attempts=case.attempts, version=F("version") + 1)
-    close_cases([case.pk for case in stalled], at=at)
+    going = ShippingException.objects.filter(parcel__in=parcel_ids, closed_at=None)
+    stalled = going.filter(kind=K.STALLED)
+    before = stalled.filter(parcel=OuterRef("parcel"))
+    kept = {name: Subquery(before.values(name)[:1]) for name in ("assignee", "memo", "attempts")}
+    going.filter(Exists(before), kind=K.SUSPECTED_LOST).update(**kept, version=F("version") + 1)
+    close_cases(list(stalled.values_list("pk", flat=True)), at=at)
