@@ -14,9 +14,8 @@ from shipping.adapters.base import TrackResult
 from shipping.adapters.wire import SEOUL, call, checked_secret, clean, document_of, hidden, malformed
 
 PRINT_URL: Final = "https://ebbapd.hjt.co.kr"
-"""Gives numbers and routing."""
-STAGING_ORDER_URL: Final = "https://api-stg.hanjin.com"
-"""Books and tracks; the address of the live host comes with the contract."""
+"""Gives numbers and routing; the address of the host that books and tracks comes with the contract (staging:
+https://api-stg.hanjin.com)."""
 OK: Final = "OK"
 _READABLE: Final = frozenset({200, 400})
 _CODES = ("resultCode", "result_code")

@@ -79,6 +79,8 @@ class TrackingAccountForm(forms.Form):
                 help_text=KEPT if account else "",
                 error_messages=required(label),
             )
+        if not self.protocol.base_url:
+            self.fields["base_url"].help_text = "계약할 때 받은 조회 서버의 주소입니다."
         self.order_fields(["kind", "name", "base_url", *(name for name, _ in self.protocol.keys)])
         for name, words in LIMITS.items():
             field = self.fields[name]

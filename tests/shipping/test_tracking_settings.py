@@ -218,3 +218,15 @@ def test_the_auditor_looks_and_others_do_not(sign_in):
     assert auditor.post(URL, {}).status_code == 403
     assert sign_in(Role.LOGISTICS).get(URL).status_code == 403
     assert sign_in(Role.OWNER).get(f"{URL}999999/").status_code == 404
+
+
+def test_hanjin_is_tracked_at_the_host_that_its_contract_names(owner):
+    form = owner.get(f"{NEW}?kind=hanjin").context["form"]
+    assert (form.initial["base_url"], form.fields["base_url"].help_text) == (
+        "",
+        "계약할 때 받은 조회 서버의 주소입니다.",
+    )
+    keys = {"client_id": "C", "api_key": "K", "secret_key": "S"}
+    refused = owner.post(NEW, FIELDS | keys | {"kind": "hanjin", "base_url": ""})
+    assert refused.status_code == 422
+    assert not TrackingAccount.objects.exists()

@@ -19,7 +19,7 @@ from shipping.adapters.cj_wire import LIVE_URL as CJ_URL
 from shipping.adapters.cj_wire import CjWire
 from shipping.adapters.epost_tracking import OPEN_URL, TRACE_URL, EpostOpen, EpostTrace
 from shipping.adapters.hanjin_tracking import HanjinTracking
-from shipping.adapters.hanjin_wire import PRINT_URL, HanjinHost
+from shipping.adapters.hanjin_wire import HanjinHost
 from shipping.adapters.sweettracker import URL as SWEETTRACKER_URL
 from shipping.adapters.sweettracker import SweetTracker
 from shipping.adapters.tracker_delivery import CLOUD_URL, TrackerDelivery
@@ -42,6 +42,7 @@ class Kind:
     open: Callable[[Client, Keys, str], TrackingSource]
     """The client of the address, the keys, and the address."""
     base_url: str = ""
+    """Empty where the contract tells it."""
     keys: tuple[tuple[str, str], ...] = ONE_KEY
     """Name and label of every key that is sealed."""
     needs_key: bool = True
@@ -116,8 +117,8 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="hanjin",
             label="한진택배",
+            # The host that books is told with the contract; the one that gives numbers does not track.
             open=_hanjin,
-            base_url=PRINT_URL,
             keys=(("client_id", "Client ID"), ("api_key", "API 키"), ("secret_key", "비밀 키")),
             carriers={"HANJIN": "hanjin"},
         ),
