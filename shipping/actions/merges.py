@@ -14,7 +14,7 @@ from shipping.services.merges import keys, merging
 class MergeShipments(ShipmentAction):
     """합포장: shipments of one receiver become one, under the number of the earliest order."""
 
-    name, label, permission = "merge-shipments", "합포장", "orders.prepare"
+    name, label, permission = "merge-shipments", "합포장", "orders.split"
     style = MORE
     is_undoable = True
 
@@ -40,7 +40,7 @@ class MergeShipments(ShipmentAction):
 class UnmergeShipments(ShipmentAction):
     """합포장 풀기: every order gets its own 배송번호 back."""
 
-    name, label, permission = "unmerge-shipments", "합포장 풀기", "orders.prepare"
+    name, label, permission = "unmerge-shipments", "합포장 풀기", "orders.split"
     style = MORE
     taken_back_by = "합포장"
 

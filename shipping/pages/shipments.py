@@ -35,7 +35,7 @@ from shipping.search import shipment_arms
 from shipping.services.handover.timers import REMINDERS
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import words_of_supply
-from shipping.services.packing.board import packed_of
+from shipping.services.printing.lists import packed_of
 from shipping.services.printing.readdress import readdressed
 from shipping.services.tracking.telling import delays
 from shipping.states import TRACKED, ContractMode, DeliveryMethod, TrackingStage
@@ -230,7 +230,7 @@ class ReadyPage(ShipmentPage):
         if user is not None and user.has_perm(REGISTER):
             found.insert(0, Tool("송장 엑셀 올리기", UPLOAD_URL, "upload"))
             found.append(Tool("내려받은 송장 파일", BATCHES_URL, "batches"))
-        if user is not None and user.has_perm("orders.prepare"):
+        if user is not None and user.has_perm("orders.split"):
             found.append(Tool("합포 제안", MERGES_URL, "merges", MERGEABLE_URL))
         if user is not None and user.has_perm("shipping.pack"):
             found.append(Tool("포장 검수대", "/pack/", "pack"))

@@ -18,7 +18,7 @@ GROUPS = 30
 class MergeSuggestions(PermissionRequired):
     """합포 제안."""
 
-    permission = "orders.prepare"
+    permission = "orders.split"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         found = groups()
