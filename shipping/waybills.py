@@ -231,6 +231,13 @@ def _unusual_message(number: str, courier: Courier) -> str:
     )
 
 
+def grouped(number: str) -> str:
+    """송장번호 표기 on paper and at the bench: 4-4-4, 13 digits as 5-4-4; others as they are."""
+    if len(number) not in {12, 13} or not _is_digits(number):
+        return number
+    return "-".join((number[:-8], number[-8:-4], number[-4:]))
+
+
 def refusal_of_range(courier: Courier, *, prefix: str, body_digits: int, start: int, end: int) -> str:
     """쓸 수 없는 대역: a sentence, empty for a range whose numbers our own check takes."""
     for body in (start, end):

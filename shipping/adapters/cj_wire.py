@@ -29,7 +29,6 @@ from shipping.adapters.wire import (
 )
 
 LIVE_URL: Final = "https://dxapi.cjlogistics.com:5052"
-TEST_URL: Final = "https://dxapi-dev.cjlogistics.com:5054"
 TOKEN_GAP: Final = 1.0
 """Seconds between two token calls of a contract: one guide blocks more than one, another more than two in a second."""
 REFUSED_WAIT: Final = 60

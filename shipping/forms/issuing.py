@@ -71,7 +71,7 @@ class ContractForm(forms.Form):
     cut_off = forms.TimeField(
         label="집하 마감",
         required=False,
-        help_text="예: 17:00",
+        help_text="예: 17:00. 적어 두는 값이며, 이 시간이 지나도 채번을 막지 않습니다.",
         error_messages={"invalid": "시간은 17:00처럼 입력하세요."},
     )
     day_limit = forms.IntegerField(

@@ -32,7 +32,6 @@ class Answer:
     """출력 번호 of the picking list whose shipments are to be packed."""
     line_id: int | None = None
     """The line that got a unit: it is brought into sight."""
-    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def known(scan: Scan) -> Answer | None:
     if row is None:
         return None
     screen = STOPPED if row.verdict == ScanVerdict.STOP else WORK if row.shipment_id else WAIT
-    return Answer(Signal(row.signal), row.text, screen=screen, shipment_id=row.shipment_id, is_replay=True)
+    return Answer(Signal(row.signal), row.text, screen=screen, shipment_id=row.shipment_id)
 
 
 def unverified(parcels: Sequence[Parcel], verified: set[int]) -> list[Parcel]:

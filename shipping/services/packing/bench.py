@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from core.exceptions import NotFound
 from core.locks import locking
 from shipping.models import PackingSession, Parcel, Shipment, ShipmentLine, ShipmentStep
@@ -67,6 +69,12 @@ def at_bench(scan: Scan, shipment_id: int) -> Iterator[Bench]:
             if stop is None:
                 found.save(force_insert=True)
         yield Bench(shipment, tally_of(shipment_id, lines), parcels, stop, found, is_new)
+
+
+def waiting_boxes(shipment_id: int) -> QuerySet[Parcel]:
+    """나갈 상자 of a shipment that have not left, in the order of their numbers."""
+    mine = Parcel.objects.filter(shipment=shipment_id, state__in=WAITS, direction=Direction.OUT)
+    return mine.order_by("seq", "pk")
 
 
 def _fresh(shipment: Shipment, scan: Scan) -> PackingSession:

@@ -18,6 +18,7 @@ from shipping.services.packing.stops import clock
 from shipping.services.packing.tally import Tally, name_of, tally_of
 from shipping.services.printing.labels import name_of as courier_name
 from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState, WaybillSource
+from shipping.waybills import grouped
 
 SHOWN = 8
 """Rows of the queue that fit a screen without scrolling."""
@@ -47,7 +48,7 @@ class BoardLine:
 
 @dataclass(frozen=True, slots=True)
 class BoardLabel:
-    """송장 한 장: number in groups of four."""
+    """송장 한 장: its number stands as on the label."""
 
     box: int
     courier: str
@@ -173,11 +174,6 @@ def _labels(shipment: Shipment) -> list[BoardLabel]:
     ]
 
 
-def grouped(waybill: str) -> str:
-    """송장번호 in groups of four: 6253-7332-7723."""
-    return "-".join(waybill[place : place + 4] for place in range(0, len(waybill), 4))
-
-
 def initial(name: str) -> str:
     """이름 첫 글자: 한다은 -> 한**; the bench needs no more than that to tell two boxes apart."""
     bare = name.strip()
@@ -210,9 +206,8 @@ def queue_of(*, at: datetime, batch: str = "") -> Queue:
 def _rows(rows: list[Shipment], *, at: datetime) -> list[QueueRow]:
     items = ShipmentLine.objects.filter(shipment__in=rows, is_live=True).order_by("line__seq")
     places: dict[int, str] = {}
-    variants = dict(items.values_list("line_id", "line__variant__location"))
-    for shipment_id, line_id in items.values_list("shipment_id", "line_id"):
-        places.setdefault(shipment_id, variants.get(line_id) or "")
+    for shipment_id, place in items.values_list("shipment_id", "line__variant__location"):
+        places.setdefault(shipment_id, place or "")
     return [
         QueueRow(
             row.number,
@@ -240,12 +235,6 @@ def _unlabelled() -> list[tuple[str, str]]:
     open_ = ~Exists(printed) | Exists(printed.filter(printed_count=0).exclude(source=WaybillSource.SCANNED))
     rows = packed.filter(open_).order_by("closed_at").values_list("shipment__number", "label_note")
     return [(number, note or "송장을 출력하지 않았습니다.") for number, note in rows[:SHOWN]]
-
-
-def packed_of(shipment_ids: Collection[int]) -> set[int]:
-    """포장을 마친 배송건 among these; one query."""
-    packed = PackingSession.objects.filter(shipment__in=list(shipment_ids), state=PackingState.PACKED)
-    return set(packed.values_list("shipment_id", flat=True))
 
 
 def packings_of(shipment_ids: Collection[int]) -> dict[int, str]:

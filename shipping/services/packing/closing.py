@@ -30,13 +30,12 @@ from shipping.services import shipments
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import issue_waybills
 from shipping.services.packing.answers import Answer, Scan, unverified
-from shipping.services.packing.bench import WAITS, Bench
+from shipping.services.packing.bench import WAITS, Bench, waiting_boxes
 from shipping.services.packing.tally import name_of, tally_of
 from shipping.services.printing.labels import print_labels
 from shipping.states import (
     ContractMode,
     DeliveryMethod,
-    Direction,
     PackingState,
     ParcelState,
     Signal,
@@ -146,8 +145,7 @@ def follow_up(answer: Answer, *, actor: Any, at: datetime, key: UUID, again: boo
         except DomainError as error:
             note = error.message
     if session is not None and is_packed:
-        mine = Parcel.objects.filter(shipment=shipment, state__in=WAITS, direction=Direction.OUT)
-        mine.filter(packed_at__isnull=True).update(packed_at=session.closed_at)
+        waiting_boxes(shipment.pk).filter(packed_at__isnull=True).update(packed_at=session.closed_at)
         note = note or _ship(shipment, **facts)
         PackingSession.objects.filter(pk=session.pk).update(label_note=note[:300])
     answer.detail = note or answer.detail
@@ -155,8 +153,7 @@ def follow_up(answer: Answer, *, actor: Any, at: datetime, key: UUID, again: boo
 
 
 def _waiting(shipment: Shipment) -> list[Parcel]:
-    mine = Parcel.objects.filter(shipment=shipment, state__in=WAITS, direction=Direction.OUT)
-    return list(mine.order_by("seq", "pk").defer("routing"))
+    return list(waiting_boxes(shipment.pk).defer("routing"))
 
 
 def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, at: datetime) -> str:

@@ -5,13 +5,13 @@ nobody knows is a product that nobody gave a barcode. The number is judged like 
 """
 
 from shipping.couriers import COURIERS
-from shipping.models import CourierContract, Parcel
+from shipping.models import CourierContract
 from shipping.services.numbers.parcels import WaybillEntry
 from shipping.services.numbers.waybills import register_waybills
 from shipping.services.packing import closing
 from shipping.services.packing.answers import Kept, Scan
-from shipping.services.packing.bench import WAITS, Bench, refusal
-from shipping.states import TRACKED, ContractMode, Direction, ScanVerdict, Signal, WaybillSource
+from shipping.services.packing.bench import Bench, refusal, waiting_boxes
+from shipping.states import TRACKED, ContractMode, ScanVerdict, Signal, WaybillSource
 from shipping.waybills import check_waybill
 
 STUCK = "{courier} 송장을 등록했습니다: {number}"
@@ -57,9 +57,7 @@ def stick(one: Scan, bench: Bench) -> Kept | None:
     if pk in done.refused:
         return Kept(ScanVerdict.REFUSED, bench.answer(Signal.WRONG, done.refused[pk]))
     bench.shipment.refresh_from_db(fields=["version"])
-    bench.parcels[:] = Parcel.objects.filter(shipment=pk, state__in=WAITS, direction=Direction.OUT).order_by(
-        "seq", "pk"
-    )
+    bench.parcels[:] = waiting_boxes(pk)
     said = STUCK.format(courier=COURIERS[slug].name, number=verdict.number)
     if bench.is_packed:
         answer = bench.answer(Signal.DONE, said, speech="송장을 등록했습니다")

@@ -144,7 +144,7 @@ def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount], *, at: date
         kept.add(poll.pk)
         wish = _Wish(poll.pk, code_for(poll.courier, account.kind), poll.waybill, fails.get(poll.pk, 0))
         found.setdefault(account.pk, []).append(wish)
-    _forget(set(ids) - kept, at=at)
+    _forget(set(ids) - kept)
     return found
 
 
@@ -191,7 +191,7 @@ def _note(
     if any(not result.is_supported for _, result in answers):
         _refuse(account)
         return
-    _forget({wish.parcel_id for wish, result in answers if result.outcome in ENDING}, at=at)
+    _forget({wish.parcel_id for wish, result in answers if result.outcome in ENDING})
     for wish, result in answers:
         row = PushHook.objects.filter(pk=wish.parcel_id)
         if result.outcome == TrackOutcome.RATE_LIMITED:
@@ -211,7 +211,7 @@ def _refuse(account: TrackingAccount) -> None:
         log.error("tracking account %s cannot call us", account.code)
 
 
-def _forget(parcel_ids: set[int], *, at: datetime) -> None:
+def _forget(parcel_ids: set[int]) -> None:
     PushHook.objects.filter(pk__in=parcel_ids).delete()
 
 

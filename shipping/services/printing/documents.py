@@ -13,7 +13,7 @@ from core.pdf import code128, qr, render_pdf, render_zpl
 from core.phones import is_safe_number
 from core.settings_registry import get_settings
 from orders.contact import SafeNumberEnd, second_form, warned_end
-from orders.models import Order, OrderLine
+from orders.models import Order
 from orders.options import DELIVERY_DAYS
 from orders.states import LOCK_BIT, LockKind
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
@@ -22,6 +22,7 @@ from shipping.services.printing.labels import name_of
 from shipping.services.printing.lists import packing_data, picking_data
 from shipping.services.printing.masks import MaskStyle, mask_style
 from shipping.states import Direction, ParcelState
+from shipping.waybills import grouped
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "typst"
 PRIVACY = "개인정보가 적혀 있습니다. 받은 뒤 송장을 떼어 알아볼 수 없게 버려 주세요."
@@ -94,9 +95,9 @@ def _lacks_sort_code(place: Place, needed: Collection[str]) -> bool:
 
 def address_locked(shipment_ids: Collection[int]) -> set[int]:
     """주소 변경: shipments whose registered number still is for the old address; one query."""
-    locked = OrderLine.objects.annotate(bit=F("open_locks").bitand(LOCK_BIT[LockKind.ADDRESS])).filter(bit__gt=0)
     items = ShipmentLine.objects.filter(shipment__in=list(shipment_ids), is_live=True, line__open_locks__gt=0)
-    return set(items.filter(line__in=locked).values_list("shipment_id", flat=True))
+    locked = items.annotate(bit=F("line__open_locks").bitand(LOCK_BIT[LockKind.ADDRESS])).filter(bit__gt=0)
+    return set(locked.values_list("shipment_id", flat=True))
 
 
 def sender() -> dict[str, str]:
@@ -184,13 +185,6 @@ def _phone(phone: str, style: MaskStyle, ends: SafeNumberEnd | None) -> str:
 def waybill_code(number: str) -> dict[str, Any]:
     """송장 바코드: Code 128 C of the digits alone, B where a courier uses letters (shipping.md 6.1)."""
     return code128(number, charset="C" if number.isascii() and number.isdigit() and len(number) > 1 else "B")
-
-
-def grouped(number: str) -> str:
-    """송장번호 표기: 4-4-4, 13 digits as 5-4-4; others as they are."""
-    if len(number) not in {12, 13} or not number.isdigit():
-        return number
-    return "-".join((number[:-8], number[-8:-4], number[-4:]))
 
 
 def short_items(goods: Sequence[tuple[str, int]], *, most: int) -> list[str]:

@@ -41,7 +41,7 @@ def print_list(
             return Outcome(), known
         rows = {one.pk: one for one in Shipment.objects.filter(pk__in=list(shipment_ids)).order_by("pk")}
         lines = open_lines(rows)
-        packed = _packed(rows) if kind == PrintKind.PICKING else set()
+        packed = packed_of(rows) if kind == PrintKind.PICKING else set()
         outcome = Outcome(refused=dict.fromkeys(set(shipment_ids) - rows.keys(), NOT_FOUND))
         for pk, shipment in rows.items():
             if text := PACKED if pk in packed else _refusal(shipment, lines[pk]):
@@ -56,8 +56,8 @@ def print_list(
     return outcome, made
 
 
-def _packed(shipment_ids: Collection[int]) -> set[int]:
-    """포장을 마친 배송건: their goods lie in boxes already; one query."""
+def packed_of(shipment_ids: Collection[int]) -> set[int]:
+    """포장을 마친 배송건 among these: their goods lie in boxes already; one query."""
     rows = PackingSession.objects.filter(shipment__in=list(shipment_ids), state=PackingState.PACKED)
     return set(rows.values_list("shipment_id", flat=True))
 
