@@ -31,7 +31,7 @@ FRAGMENT = "HX-Request"
 
 
 @method_decorator(csp_update({"frame-src": ["'self'"]}), name="dispatch")
-class PackPage(PermissionRequired):
+class PackingBench(PermissionRequired):
     """포장 검수대: waiting, or one shipment; looking at it opens nothing."""
 
     permission = PACK

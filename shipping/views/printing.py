@@ -112,7 +112,7 @@ class WaybillsPage(BatchListPage):
         return {"code": code, "found": find_label(code) if code else None, "own_paper": own, "shop_paper": shops}
 
 
-class PickingPage(BatchListPage):
+class PickListPage(BatchListPage):
     """피킹리스트: batches of picking and packing lists."""
 
     kinds = LISTS

@@ -19,7 +19,7 @@ from orders.states import LOCK_BIT, LockKind
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
 from shipping.services.printing.batches import Place, places
 from shipping.services.printing.labels import name_of
-from shipping.services.printing.lists import packing_data, picking_data
+from shipping.services.printing.lists import packing_list, pick_list
 from shipping.services.printing.masks import MaskStyle, mask_style
 from shipping.states import Direction, ParcelState
 from shipping.waybills import grouped
@@ -48,9 +48,9 @@ def batch_zpl(batch: PrintBatch, *, part: int = 1, at: datetime) -> bytes:
 
 def _document(batch: PrintBatch, *, part: int, at: datetime) -> tuple[Path, dict[str, Any]]:
     if batch.kind == PrintKind.PICKING:
-        return TEMPLATES / "picking.typ", picking_data(batch, places(batch), at=at)
+        return TEMPLATES / "picking.typ", pick_list(batch, places(batch), at=at)
     if batch.kind == PrintKind.PACKING:
-        return TEMPLATES / "packing.typ", packing_data(batch, places(batch), at=at)
+        return TEMPLATES / "packing.typ", packing_list(places(batch), at=at)
     return TEMPLATES / "label.typ", label_data(batch.paper, places(batch, part=part), at=at)
 
 

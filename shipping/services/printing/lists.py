@@ -73,7 +73,7 @@ def _refusal(shipment: Shipment, lines: Sequence[OrderLine]) -> str:
     return LOCK_TEXT[LockKind.HOLD].format(self=held) if held else ""
 
 
-def picking_data(batch: PrintBatch, items: Sequence[Place], *, at: datetime) -> dict[str, Any]:
+def pick_list(batch: PrintBatch, items: Sequence[Place], *, at: datetime) -> dict[str, Any]:
     """피킹리스트 내용 for typst/picking.typ: totals by place and SKU, 단품 first, then every order; as of `at`."""
     lines = open_lines([place.item.shipment_id for place in items])
     wanted = {pk: [line for line in mine if _is_wanted(line)] for pk, mine in lines.items()}
@@ -123,7 +123,7 @@ def _order(place: Place, lines: Sequence[OrderLine]) -> dict[str, Any]:
     return {"place": place.text, "number": shipment.number, "rows": _totals(lines), "note": shipment.order.has_memo}
 
 
-def packing_data(batch: PrintBatch, items: Sequence[Place], *, at: datetime) -> dict[str, Any]:
+def packing_list(items: Sequence[Place], *, at: datetime) -> dict[str, Any]:
     """패킹리스트 내용 for typst/packing.typ: one page per box: its lines and what else belongs to the order.
 
     No prices, so that the sheet may lie in a present too; the receiver is masked.
