@@ -51,7 +51,7 @@ def _is_too_much(request: HttpRequest) -> bool:
 
 def _answer(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """No copy anywhere, no search engine, and no address of ours in the courier's log."""
-    answer = render(request, "shipping/buyer.html", context, status=status)
+    answer = render(request, "shipping/buyer.html", context | {"title": "배송조회"}, status=status)
     answer["Cache-Control"] = "no-store"
     answer["X-Robots-Tag"] = "noindex, nofollow"
     answer["Referrer-Policy"] = "no-referrer"
