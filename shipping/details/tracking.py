@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from core.calendar import kst_date, short
+from core.setting_history import ChangeRow
 from shipping.adapters.base import Cause, TrackOutcome
 from shipping.couriers import COURIERS
+from shipping.details.history import changes_of
 from shipping.models import CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.polling import breakers, lanes, planning
-from shipping.services.polling.accounts import state_of
+from shipping.services.polling.accounts import HISTORY, ROUTES, state_of
 from shipping.services.polling.lanes import Health
 from shipping.services.polling.planning import Group
 from shipping.services.polling.sources import KINDS, code_for
@@ -26,6 +28,12 @@ CAUSES: dict[str, str] = {
 """What a lane keeps of its last failure begins with one of these; the rest is for the log, but for a status of HTTP."""
 GROUP_WORDS = {Group.WAITING: "집하 전", Group.MOVING: "이동중", Group.OUT: "배송출발"}
 
+
+LABELS = {
+    "created": "계정", "name": "이름", "base_url": "주소", "key": "키", "per_second": "초당 조회 한도",
+    "per_day": "하루 조회 한도", "min_interval": "같은 송장 조회 간격", "concurrency": "동시 조회",
+    "is_active": "이 계정으로 조회", "is_called": "배송 알림 받기",
+}  # fmt: skip
 
 RouteChoices: TypeAlias = dict[str, tuple[str, Sequence[tuple[int, str]], Sequence[int]]]
 """By courier its name, its accounts (id, name) and the ids of its route now."""
@@ -91,6 +99,17 @@ def route_choices() -> RouteChoices:
         if len(able) > 1:
             found[slug] = (courier.name, able, chosen.get(slug, []))
     return found
+
+
+def account_changes(account: TrackingAccount) -> list[ChangeRow]:
+    """변경 이력 of an account; one query."""
+    prefix = f"{HISTORY}{account.code}:"
+    return changes_of(prefix, labels={f"{prefix}{name}": label for name, label in LABELS.items()})
+
+
+def route_changes() -> list[ChangeRow]:
+    """변경 이력 of the routes; one query."""
+    return changes_of(ROUTES, labels={f"{ROUTES}{slug}": courier.name for slug, courier in COURIERS.items()})
 
 
 def _account_row(

@@ -66,6 +66,8 @@ class TrackingAccountForm(forms.Form):
         ),
     )
 
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
     def __init__(self, data: Any = None, *, account: TrackingAccount | None = None, kind: str = "") -> None:
         """`kind` of a new account; a known one has its own."""
         self.protocol = KINDS.get(account.kind if account else kind) or next(iter(KINDS.values()))
@@ -104,7 +106,8 @@ class TrackingAccountForm(forms.Form):
         plain = {name: found[name] for name in ("name", "base_url", "is_active")}
         options = {name: found[name] for name, _ in self.protocol.keys}
         calls = {"is_called": found.get("is_called", False)}
-        return {**plain, **calls, "options": options, "kind": found.get("kind", ""), "terms": terms}
+        kind = {"kind": found.get("kind", ""), "seen_at": found["seen"]}
+        return {**plain, **calls, **kind, "options": options, "terms": terms}
 
 
 def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
@@ -121,6 +124,7 @@ def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
         }
     names = ("name", "base_url", "per_second", "per_day", "concurrency", "is_active")
     own = {"min_minutes": account.min_interval // MINUTE or None, "is_called": bool(account.hook_token)}
+    own["seen"] = account.updated_at.isoformat()
     return {name: getattr(account, name) for name in names} | own
 
 

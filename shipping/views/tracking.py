@@ -28,7 +28,7 @@ class TrackingSettings(SettingsPage):
         if not form.is_valid():
             return self._page(request, form, status=422)
         try:
-            save_routes(chosen=form.chosen())
+            save_routes(chosen=form.chosen(), actor=staff_of(request), at=timezone.now())
         except DomainError as error:
             form.add_error(None, error.message)
             return self._page(request, form, status=error.status)
@@ -46,6 +46,7 @@ class TrackingSettings(SettingsPage):
                 "subtitle": "설정",
                 "may_edit": may_edit,
                 "form": (form or RouteForm(choices=choices)) if may_edit and choices else None,
+                "changes": details.route_changes(),
             }
         )
         return render(request, "shipping/tracking.html", context, status=status)
@@ -75,7 +76,7 @@ class AccountEdit(PermissionRequired):
         if not form.is_valid():
             return _page(request, account, form, status=422)
         try:
-            saved = save_account(account=account, **form.given(), at=timezone.now())
+            saved = save_account(account=account, **form.given(), actor=staff_of(request), at=timezone.now())
         except DomainError as error:
             form.add_error("base_url" if error.code == "account_refused" else None, error.message)
             return _page(request, account, form, status=error.status)
@@ -104,6 +105,7 @@ def _page(
         "asked": address_of(account) if account else "",
         "form": form,
         "tested": tested,
+        "changes": details.account_changes(account) if account else None,
         "hook": telling.hook_of(account, at=timezone.now()) if account and account.hook_token else None,
     }
     return render(request, "shipping/tracking_account.html", context, status=status)

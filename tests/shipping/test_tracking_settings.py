@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.roles import Role
+from core.models import SettingChange
 from shipping.models import AccountState, CourierCode, CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.couriers import note_refused_code
 from shipping.services.polling import stretching
@@ -230,3 +231,37 @@ def test_hanjin_is_tracked_at_the_host_that_its_contract_names(owner):
     refused = owner.post(NEW, FIELDS | keys | {"kind": "hanjin", "base_url": ""})
     assert refused.status_code == 422
     assert not TrackingAccount.objects.exists()
+
+
+def test_an_account_keeps_who_changed_what_and_never_a_key(owner):
+    keys = {"api_key": "client:secret"}
+    owner.post(NEW, FIELDS | keys)
+    one = TrackingAccount.objects.get()
+    seen = owner.get(page_of(one)).context["form"].initial["seen"]
+    owner.post(page_of(one), FIELDS | {"api_key": "client:other", "per_second": "2.5", "per_day": "1000", "seen": seen})
+    page = owner.get(page_of(one))
+    assert {(row.label, row.old, row.new) for row in page.context["changes"]} == {
+        ("계정", "없음", "배송조회 · tracker.delivery"), ("키", "", "새 키"),
+        ("초당 조회 한도", "10건", "2.5건"), ("하루 조회 한도", "한도 없음", "1,000건"),
+    }  # fmt: skip
+    assert {row.who for row in page.context["changes"]} == {"김하은 님"}
+    assert not SettingChange.objects.filter(new__icontains="secret").exists()
+
+
+def test_who_saves_an_account_over_a_colleague_is_told_and_changes_nothing(owner):
+    one = account()
+    seen = owner.get(page_of(one)).context["form"].initial["seen"]
+    assert owner.post(page_of(one), FIELDS | {"name": "먼저", "seen": seen}).status_code == 302
+    late = owner.post(page_of(one), FIELDS | {"name": "나중", "api_key": "client:secret", "seen": seen})
+    assert late.status_code == 409
+    assert "먼저 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요." in late.content.decode()
+    one.refresh_from_db()
+    assert (one.name, one.sealed_options) == ("먼저", {})
+
+
+def test_routes_keep_who_changed_them(owner):
+    first, second = account(), account(code="tracker_delivery-2", name="둘째")
+    assert owner.post(URL, {"CJGLS-0": second.pk, "CJGLS-1": first.pk}).status_code == 302
+    assert owner.post(URL, {"CJGLS-0": second.pk, "CJGLS-1": first.pk}).status_code == 302
+    [row] = owner.get(URL).context["changes"]
+    assert (row.label, row.old, row.new) == ("CJ대한통운", "모든 계정", "둘째, 배송조회")

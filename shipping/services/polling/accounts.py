@@ -13,12 +13,15 @@ from django.db import IntegrityError, transaction
 from core.exceptions import Conflict, DomainError
 from core.http import HttpProblem
 from core.sealing import Unreadable
+from core.settings_registry import last_changed, note_change, one_at_a_time, words
 from shipping.adapters.base import TrackOutcome
 from shipping.couriers import COURIERS
 from shipping.models import AccountState, CourierRoute, PushHook, TrackingAccount
 from shipping.services.polling import lanes, pushes
 from shipping.services.polling.sources import KIND_OF, KINDS, code_for, open_source
 
+HISTORY, ROUTES = "tracking_account:", "tracking_route:"
+"""Keys of the history are "tracking_account:<code>:<fact>" and "tracking_route:<courier>"; what they hold are words."""
 PROBE = "000000000000"
 """A number that nobody has: any answer about it proves address and key."""
 ANSWERS = {
@@ -36,6 +39,7 @@ NOT_SECURE = "주소는 https://로 시작해야 합니다."
 NO_ADDRESS = (
     "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요. 아이디(@), 빈칸, ?와 #은 쓸 수 없습니다."
 )
+ANY = "모든 계정"
 WORKS = frozenset({TrackOutcome.FOUND, TrackOutcome.NOT_FOUND, TrackOutcome.BAD_NUMBER})
 
 
@@ -58,13 +62,14 @@ class Terms:
 
 def save_account(
     *, account: TrackingAccount | None, kind: str, name: str, base_url: str, options: dict[str, str], is_active: bool,
-    terms: Terms, at: datetime, is_called: bool = False,
+    terms: Terms, actor: Any, at: datetime, is_called: bool = False, seen_at: str = "",
 ) -> TrackingAccount:  # fmt: skip
     """계정 저장, a new one for None: an empty key keeps the stored one; a new address or key is tried at once.
 
     `is_called`: the source is asked to call us. Turned off and on again it calls another address, the old one is dead.
     Raises AccountRefused for an unknown kind, for what is no address, one that is not https (a sandbox of this computer
-    may be plain) or a key that no header can carry; Conflict when a colleague registered the same code meanwhile.
+    may be plain) or a key that no header can carry; Conflict when a colleague registered the same code meanwhile, or
+    changed the account since `seen_at`, the `updated_at` that the person saw.
     """
     if account is None:
         if kind not in KINDS:
@@ -74,19 +79,22 @@ def save_account(
         raise AccountRefused(problem)
     if any(not (text.isascii() and text.isprintable()) for text in options.values()):
         raise AccountRefused("키에 쓸 수 없는 글자가 있습니다. 발급받은 키를 그대로 붙여 넣으세요.")
-    has_changed = account.base_url != base_url or any(options.values())
-    account.name, account.base_url, account.is_active = name, base_url, is_active
-    account.per_second, account.per_day = terms.per_second, terms.per_day
-    account.min_interval, account.concurrency = terms.min_interval, terms.concurrency
-    account.set_options(options)
-    is_called = is_called and KINDS[account.kind].has_push
-    account.hook_token = (account.hook_token or pushes.new_token()) if is_called else ""
-    account.hook_error = ""
-    if has_changed:
-        account.state, account.blocked_at, account.last_error, account.retry_at = AccountState.OK, None, "", None
     try:
         with transaction.atomic():
+            account = _locked(account, seen_at=seen_at) if account.pk else account
+            before = _facts(account) if account.pk else None
+            if account.base_url != base_url or any(options.values()):
+                account.state, account.last_error = AccountState.OK, ""
+                account.blocked_at = account.retry_at = None
+            account.name, account.base_url, account.is_active = name, base_url, is_active
+            account.per_second, account.per_day = terms.per_second, terms.per_day
+            account.min_interval, account.concurrency = terms.min_interval, terms.concurrency
+            account.set_options(options)
+            is_called = is_called and KINDS[account.kind].has_push
+            account.hook_token = (account.hook_token or pushes.new_token()) if is_called else ""
+            account.hook_error = ""
             account.save()
+            _note_changes(account, before, has_key=any(options.values()), actor=actor, at=at)
             if not (account.hook_token and account.is_active):
                 # What was asked for at the old address is worth nothing; its parcels are asked about as usual.
                 PushHook.objects.filter(account=account).delete()
@@ -95,6 +103,43 @@ def save_account(
     KIND_OF.forget()
     lanes.reset(account, at=at)
     return account
+
+
+def _locked(account: TrackingAccount, *, seen_at: str) -> TrackingAccount:
+    fresh = TrackingAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if seen_at and fresh.updated_at.isoformat() != seen_at:
+        news = last_changed(f"{HISTORY}{fresh.code}:")
+        raise Conflict(f"{news} 먼저 바꿨습니다. 화면을 새로 고쳐 지금 값을 확인하세요.", code="stale")
+    return fresh
+
+
+def _facts(account: TrackingAccount) -> dict[str, str]:
+    """계정 값의 낱말 by fact."""
+    per_second, per_day, minutes = account.per_second, account.per_day, account.min_interval // 60
+    return {
+        "name": account.name,
+        "base_url": account.base_url,
+        "per_second": "한도 없음" if per_second is None else f"{per_second:g}건",
+        "per_day": "한도 없음" if per_day is None else f"{per_day:,}건",
+        "min_interval": f"{minutes:,}분" if minutes else words(None),
+        "concurrency": f"{account.concurrency}건",
+        "is_active": words(account.is_active),
+        "is_called": words(bool(account.hook_token)),
+    }
+
+
+def _note_changes(
+    account: TrackingAccount, before: dict[str, str] | None, *, has_key: bool, actor: Any, at: datetime
+) -> None:
+    """변경 이력: every fact that is another now, and that keys were entered, never which."""
+    if before is None:
+        changed = {"created": (words(None), f"{account.name} · {KINDS[account.kind].label}")}
+    else:
+        changed = {name: (before[name], now) for name, now in _facts(account).items() if before[name] != now}
+    if has_key:
+        changed["key"] = ("", "새 키")
+    for name, (old, new) in changed.items():
+        note_change(key=f"{HISTORY}{account.code}:{name}", old=old, new=new, actor=actor, at=at)
 
 
 def _free_code(kind: str) -> str:
@@ -115,7 +160,7 @@ def _address_problem(base_url: str, *, is_sandbox: bool) -> str:
     return "" if is_sandbox or url.scheme == "https" else NOT_SECURE
 
 
-def save_routes(*, chosen: Mapping[str, Sequence[int]]) -> None:
+def save_routes(*, chosen: Mapping[str, Sequence[int]], actor: Any, at: datetime) -> None:
     """조회 경로 저장: by courier the ids of its accounts, the best first; none of them means every account.
 
     Raises AccountRefused for an account that cannot ask the courier, or one that is named twice.
@@ -129,12 +174,28 @@ def save_routes(*, chosen: Mapping[str, Sequence[int]]) -> None:
             if pk not in accounts or not code_for(courier, accounts[pk].kind):
                 raise AccountRefused(f"{known.name}: 이 택배사를 조회할 수 없는 계정입니다. 다시 고르세요.")
     with transaction.atomic():
+        one_at_a_time("tracking_routes")
+        _note_routes(chosen, accounts, actor=actor, at=at)
         CourierRoute.objects.filter(courier__in=chosen).delete()
         CourierRoute.objects.bulk_create(
             CourierRoute(courier=courier, rank=rank, account_id=pk)
             for courier, ids in chosen.items()
             for rank, pk in enumerate(ids)
         )
+
+
+def _note_routes(
+    chosen: Mapping[str, Sequence[int]], accounts: Mapping[int, TrackingAccount], *, actor: Any, at: datetime
+) -> None:
+    """변경 이력 of the routes that are others now."""
+    before: dict[str, list[int]] = {courier: [] for courier in chosen}
+    rows = CourierRoute.objects.filter(courier__in=chosen).order_by("rank", "pk")
+    for courier, pk in rows.values_list("courier", "account_id"):
+        before[courier].append(pk)
+    for courier, ids in chosen.items():
+        if before[courier] != list(ids):
+            old, new = (", ".join(accounts[pk].name for pk in pks) or ANY for pks in (before[courier], ids))
+            note_change(key=f"{ROUTES}{courier}", old=old, new=new, actor=actor, at=at)
 
 
 def check_account(account: TrackingAccount) -> tuple[bool, str]:
