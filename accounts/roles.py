@@ -60,7 +60,7 @@ PERMISSIONS = _table(
     ("orders.prepare", "배송준비중 처리", (OWNER, CS, LOGISTICS)),
     ("orders.hold", "배송보류와 보류 해제", (OWNER, CS, LOGISTICS)),
     ("orders.change_address", "배송지 변경", (OWNER, CS)),
-    ("orders.split", "주문 나누기와 합포장", (OWNER, CS, LOGISTICS)),
+    ("orders.split", "합포장과 합포장 풀기", (OWNER, CS, LOGISTICS)),
     ("orders.memo", "관리자 메모", (OWNER, CS, LOGISTICS, FINANCE)),
     ("orders.delay", "발송지연 안내", (OWNER, CS)),
     ("orders.find_people", "이름과 연락처로 찾기", (OWNER, CS, AUDITOR)),

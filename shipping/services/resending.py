@@ -20,7 +20,10 @@ from shipping.services.shipments import Locked, create_shipments_of, locked_whol
 from shipping.states import Direction, ParcelState
 
 STILL_OUT = "아직 돌아오지도 분실 처리되지도 않은 상자에 든 품목입니다. 상자를 먼저 확인하세요."
-TWO_WAYS = "돌아온 상자와 잃어버린 상자에 나눠 담은 품목입니다. 주문 나누기로 수량을 나눈 뒤 처리하세요."
+TWO_WAYS = (
+    "돌아온 상자와 잃어버린 상자에 나눠 담은 품목이라 함께 재발송할 수 없습니다. "
+    "돌아온 수량은 재고 조정으로 넣고, 다시 보낼 상품은 주문 직접 등록으로 보내세요."
+)
 NOT_ON_THE_WAY = "배송중인 품목만 재발송할 수 있습니다. 지금 상태: {state}"
 GONE = frozenset({ParcelState.RETURNED, ParcelState.LOST})
 

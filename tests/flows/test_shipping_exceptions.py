@@ -19,6 +19,7 @@ from shipping.services.exceptions import deciding, sweeping
 from shipping.services.tracking import asking, voided
 from shipping.states import Direction, ExceptionKind, ExceptionOutcome, ParcelState, TrackingAlert, TrackingStage
 from tests.fixtures.orders import NOW, reloaded
+from tests.fixtures.shipments import second_box
 from tests.flows.scans import CJ, HAPPY, HEALTHY, HOUR, MOVING, PICKED, VAN, cases, scan
 
 K = ExceptionKind
@@ -280,6 +281,21 @@ def test_lost_goods_are_set_aside_anew_or_the_resending_is_refused(make_sent, he
     level.refresh_from_db()
     assert (reloaded(line).state, level.on_hand, level.allocated) == (LineState.READY, 1, 1)
     assert find_violations(*HEALTHY) == []
+
+
+def test_a_line_of_one_box_that_came_back_and_one_that_is_lost_stays_with_a_person(make_numbered, hear, staff):
+    [shipment] = make_numbered(1)
+    line = OrderLine.objects.get()
+    other = second_box(shipment, line_id=line.pk)
+    shipments.ship(line_ids=[line.pk], actor=staff, at=NOW)
+    home = [PICKED, scan("반송", hours=30), scan("반송완료", hours=50)]
+    hear({shipment.waybill: home, other.waybill: [PICKED, scan("분실", hours=30)]}, hours=51)
+    [case] = ShippingException.objects.filter(parcel=other, closed_at=None)
+    facts = {"exception_ids": [case.pk], "actor": staff, "at": NOW + timedelta(days=3), "reason": "택배사 확인"}
+    assert deciding.lose(**facts).refused == {}
+    assert "다시 보낼 상품은 주문 직접 등록으로 보내세요." in deciding.resend(**facts).refused[case.pk]
+    assert (reloaded(line).state, Shipment.objects.count()) == (LineState.SHIPPING, 1)
+    assert case.pk in ShippingException.objects.filter(closed_at=None).values_list("pk", flat=True)
 
 
 def test_a_claim_stops_the_resending(make_sent, hear, staff):
