@@ -123,8 +123,10 @@ def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
             "is_active": True,
         }
     names = ("name", "base_url", "per_second", "per_day", "concurrency", "is_active")
-    own = {"min_minutes": account.min_interval // MINUTE or None, "is_called": bool(account.hook_token)}
-    own["seen"] = account.updated_at.isoformat()
+    own = {
+        "min_minutes": account.min_interval // MINUTE or None, "is_called": bool(account.hook_token),
+        "seen": account.updated_at.isoformat(),
+    }  # fmt: skip
     return {name: getattr(account, name) for name in names} | own
 
 
