@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from core.http import BadResponse, Client, HttpProblem, Response
+from core.http import BadResponse, Client, Response
 from shipping.adapters.base import Cause, TrackOutcome, TrackResult
 from shipping.adapters.wire import (
     SEOUL,
@@ -21,10 +21,11 @@ from shipping.adapters.wire import (
     clean,
     digits_in,
     document_of,
-    failure_of_connection,
     failure_of_status,
+    hidden,
     malformed,
     refused,
+    sent,
     unavailable,
 )
 
@@ -193,16 +194,8 @@ class CjWire:
         is_repeatable: bool,
         timeout: tuple[float, float] | None,
     ) -> Response | TrackResult:
-        try:
-            try:
-                return self._client.request("POST", f"/{operation}", headers=headers, json=document, timeout=timeout)
-            except BadResponse:
-                # The other side may have closed a kept connection; asking again is safe for questions only.
-                if not is_repeatable:
-                    raise
-                return self._client.request("POST", f"/{operation}", headers=headers, json=document, timeout=timeout)
-        except HttpProblem as problem:
-            return failure_of_connection(problem)
+        facts: dict[str, Any] = {"headers": headers, "json": document, "timeout": timeout}
+        return sent(self._client, "POST", f"/{operation}", is_repeatable=is_repeatable, **facts)
 
     def _refused(self, token: DayToken) -> TrackResult:
         """A token that worked is renewed after a wait; a new one that never worked means the account."""
@@ -287,9 +280,7 @@ def _read(response: Response, secrets: tuple[str, ...]) -> Said | TrackResult:
         return malformed(str(problem), response, secrets=secrets)
     if not isinstance(document, dict):
         return malformed("the answer is no object", response, secrets=secrets)
-    result, detail = clean(document.get("RESULT_CD")), clean(document.get("RESULT_DETAIL"))
-    for secret in filter(None, secrets):
-        detail = detail.replace(secret, "***")
+    result, detail = clean(document.get("RESULT_CD")), hidden(clean(document.get("RESULT_DETAIL")), secrets)
     if not result:
         return malformed("no RESULT_CD in the answer", response, secrets=secrets)
     if result.upper().startswith("S"):

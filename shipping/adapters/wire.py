@@ -71,24 +71,30 @@ def call(
     fields: Mapping[str, str | int] | None = None,
     timeout: tuple[float, float] | None = None,
 ) -> Response | TrackResult:
-    """호출: an answer whose status is `readable`, or the failure.
+    """호출: an answer whose status is `readable`, or the failure; `is_repeatable` as in `sent`."""
+    response = sent(
+        client, method, path, is_repeatable=is_repeatable,
+        headers=headers, params=params, json=json, fields=fields, timeout=timeout,
+    )  # fmt: skip
+    if isinstance(response, TrackResult):
+        return response
+    return failure_of_status(response, readable=readable, secrets=secrets) or response
+
+
+def sent(client: Client, method: str, path: str, *, is_repeatable: bool, **request: Any) -> Response | TrackResult:
+    """보내기: an answer of whatever status, or why there is none; `request` is what `Client.request` takes.
 
     `is_repeatable` only for a call that changes nothing there: a connection that was closed while idle is tried again.
     """
     try:
         try:
-            response = client.request(
-                method, path, headers=headers, params=params, json=json, fields=fields, timeout=timeout
-            )
+            return client.request(method, path, **request)
         except BadResponse:
             if not is_repeatable:
                 raise
-            response = client.request(
-                method, path, headers=headers, params=params, json=json, fields=fields, timeout=timeout
-            )
+            return client.request(method, path, **request)
     except HttpProblem as problem:
         return failure_of_connection(problem)
-    return failure_of_status(response, readable=readable, secrets=secrets) or response
 
 
 def failure_of_connection(problem: HttpProblem) -> TrackResult:
