@@ -1,10 +1,12 @@
 """전달 시작: what a shipment without courier gets when it leaves, and the history of its hand-over."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
+from core.bulk import update_rows
 from core.events import record
 from core.lookups import Among
 from core.settings_registry import get_setting
@@ -38,16 +40,19 @@ def begin(shipments: Iterable[Shipment], *, actor: Any) -> None:
     )
 
 
-def renew(shipments: Iterable[Shipment]) -> None:
+def renew(shipments: Iterable[Shipment], *, at: datetime) -> None:
     """새 출발: what leaves once more gets another code or link where the one before was used up or closed.
 
     The news of leaving carries the new one; whoever was registered as its rider stays.
     """
     mine = [one.pk for one in shipments if one.method in HANDED]
-    spent = Handover.objects.filter(Among("shipment_id", mine)).filter(Q(tries__gt=0) | Q(link_used_at__isnull=False))
-    for row in spent.order_by("pk") if mine else ():
-        row.seal, row.tries, row.link_used_at, row.received_by = new_seal(), 0, None, ""
-        row.save(update_fields=["seal", "tries", "link_used_at", "received_by", "updated_at"])
+    if not mine:
+        return
+    used = Q(tries__gt=0) | Q(link_used_at__isnull=False)
+    spent = list(Handover.objects.filter(used, Among("shipment_id", mine)).order_by("pk"))
+    for row in spent:
+        row.seal, row.tries, row.link_used_at, row.received_by, row.updated_at = new_seal(), 0, None, "", at
+    update_rows(spent, ["seal", "tries", "link_used_at", "received_by", "updated_at"])
 
 
 def wrong_method(shipment: Shipment, wanted: Collection[str]) -> str:

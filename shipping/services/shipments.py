@@ -218,7 +218,7 @@ def ship_locked(
     leaving = [rows.shipments[pk] for pk in sorted(shipped)]
     riders.begin(leaving, actor=actor)
     if not put_back:
-        riders.renew(leaving)
+        riders.renew(leaving, at=at)
     polls.start(parcels=handed.moved, at=at)
     _deliver_at_once(rows, outcome, **facts)
     return outcome

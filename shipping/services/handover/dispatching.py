@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from core.bulk import update_rows
 from core.lookups import Among
 from core.models import Job
 from core.state import Outcome, is_preview
@@ -51,9 +52,10 @@ def tell_again(
         outcome.possible = [*good]
         if good and not is_preview():
             begin(good, actor=actor)
-            for row in _handovers(good):
-                row.seal, row.tries = new_seal(), 0
-                row.save(update_fields=["seal", "tries", "updated_at"])
+            handovers = _handovers(good)
+            for row in handovers:
+                row.seal, row.tries, row.updated_at = new_seal(), 0, at
+            update_rows(handovers, ["seal", "tries", "updated_at"])
             outcome.changes = note(good, events.SHIPMENT_PICKUP_TOLD, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -73,10 +75,11 @@ def register_rider(
         good, outcome = _fitting(shipment_ids, rows, (DeliveryMethod.QUICK, DeliveryMethod.DIRECT))
         if good and not is_preview():
             begin(good, actor=actor)
-            for row in _handovers(good):
+            handovers = _handovers(good)
+            for row in handovers:
                 row.carried_by, row.phone, row.dispatched_at = carried_by, phone, at
-                row.seal, row.link_used_at = new_seal(), None
-                row.save()
+                row.seal, row.link_used_at, row.updated_at = new_seal(), None, at
+            update_rows(handovers, ["carried_by", "phone", "dispatched_at", "seal", "link_used_at", "updated_at"])
             outcome.changes = note(good, events.SHIPMENT_DISPATCHED, at=at, actor=actor, batch=batch, source=source)
     return outcome
 
@@ -88,5 +91,5 @@ def _fitting(shipment_ids: Collection[int], rows: Locked, wanted: Collection[str
     return good, Outcome(possible=[*good], refused=refused)
 
 
-def _handovers(shipments: Collection[Shipment]) -> Any:
-    return Handover.objects.filter(Among("shipment_id", [one.pk for one in shipments])).order_by("pk")
+def _handovers(shipments: Collection[Shipment]) -> list[Handover]:
+    return list(Handover.objects.filter(Among("shipment_id", [one.pk for one in shipments])).order_by("pk"))

@@ -10,7 +10,7 @@ from shipping import events
 from shipping.models import PackingScan, Parcel, Shipment, ShipmentStep
 from shipping.services import shipments
 from shipping.services.packing import closing
-from shipping.services.packing.answers import REASON, WAIT, Answer, Kept, Scan, keep, known
+from shipping.services.packing.answers import REASON, WAIT, WORK, Answer, Kept, Scan, keep, known
 from shipping.services.packing.bench import WAITS, Bench, at_bench, refusal, stopped
 from shipping.services.packing.counting import put_in
 from shipping.services.packing.tally import name_of
@@ -70,7 +70,7 @@ def run(scan: Scan, shipment_id: int | None) -> Answer:
 
 
 def _about(shipment_id: int | None, signal: Signal, text: str) -> Answer:
-    return Answer(signal, text, screen="work" if shipment_id else WAIT, shipment_id=shipment_id)
+    return Answer(signal, text, screen=WORK if shipment_id else WAIT, shipment_id=shipment_id)
 
 
 def _undo(scan: Scan, bench: Bench) -> Kept:

@@ -12,7 +12,7 @@ from core.exceptions import Conflict, DomainError
 from products.models import Variant
 from shipping.models import PrintBatch, PrintKind, Shipment
 from shipping.services.packing import closing, commands
-from shipping.services.packing.answers import STOPPED, WAIT, Answer, Kept, Scan, keep, known
+from shipping.services.packing.answers import STOPPED, WAIT, WORK, Answer, Kept, Scan, keep, known
 from shipping.services.packing.bench import Bench, at_bench, refusal, stopped
 from shipping.services.packing.counting import put_in
 from shipping.services.packing.sticking import GOODS_FIRST, hand_courier, is_ean13, is_wanted, stick
@@ -152,7 +152,7 @@ def variant_of(code: str) -> Variant | None:
 def unknown(code: str, *, shipment_id: int | None = None) -> Answer:
     """등록되지 않은 바코드, as it was typed, so that a scanner in Korean mode can be seen."""
     detail = MISREAD if code.isascii() and code.isdigit() and len(code) == 13 and not is_ean13(code) else ""
-    screen = "work" if shipment_id else WAIT
+    screen = WORK if shipment_id else WAIT
     text = UNKNOWN.format(code=code)
     return Answer(Signal.UNKNOWN, text, detail, "등록되지 않은 바코드입니다", screen, shipment_id=shipment_id)
 
