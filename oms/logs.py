@@ -11,7 +11,7 @@ EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # PostgreSQL repeats the refused row and Django the values of a failed statement in these lines.
 ROW_CONTENT = re.compile(r"^\s*(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE)
 # Django names the path of what it refuses; below these addresses the rest of it is the key.
-KEYED_PATH = re.compile(r"/(t|rider|hooks/tracking|payments/webhooks)/[^/\s?]+")
+KEYED_PATH = re.compile(r"/(t|rider|invitation|hooks/tracking|payments/(?:webhooks|bank-feed))/[^\s?]+")
 
 
 def is_turned_away(record: logging.LogRecord) -> bool:

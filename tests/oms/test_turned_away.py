@@ -97,10 +97,11 @@ def test_what_opens_a_door_is_not_in_the_line_of_what_was_turned_away(lines):
         code="tracker_delivery", name="배송조회", base_url="https://apis.tracker.delivery", hook_token=token
     )
     asked = [Client().post(f"/hooks/tracking/{token}/", "[]", content_type="application/json")]
-    asked += [Client().get(f"/{room}/{token}/") for room in ("t", "rider", "payments/webhooks")]
-    assert [answer.status_code for answer in asked] == [400, 404, 404, 404]
+    rooms = ("t", "rider", "payments/webhooks", "payments/bank-feed", "invitation/Mg")
+    asked += [Client().get(f"/{room}/{token}/") for room in rooms]
+    assert [answer.status_code for answer in asked] == [400, 404, 404, 404, 404, 410]
     told = [json.loads(line)["message"] for line in lines.getvalue().splitlines()]
     assert told == [
-        "Bad Request: /hooks/tracking/<key>/", "Not Found: /t/<key>/", "Not Found: /rider/<key>/",
-        "Not Found: /payments/webhooks/<key>/",
+        "Bad Request: /hooks/tracking/<key>", "Not Found: /t/<key>", "Not Found: /rider/<key>",
+        "Not Found: /payments/webhooks/<key>", "Not Found: /payments/bank-feed/<key>", "Gone: /invitation/<key>",
     ]  # fmt: skip
