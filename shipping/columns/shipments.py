@@ -112,16 +112,13 @@ def courier_choices() -> list[tuple[str, str]]:
 
 
 class Marks(NamedTuple):
-    """표시에 쓰는 사실 that no column of a shipment holds; `delivery_days` is the setting 배송에 걸리는 날."""
+    """표시에 쓰는 사실 that no column of a shipment holds, and the settings 미집하 표시(시간) and 배송에 걸리는 날.
 
-    is_readdressed: bool
-    is_packed: bool
-    delivery_days: int
+    One for all lists: a row that a colleague moves is still drawn by the list that it has left.
+    """
 
-
-class Patience(NamedTuple):
-    """기다리는 시간 of the settings: hours until 미집하, and 배송에 걸리는 날."""
-
+    is_readdressed: bool = False
+    is_packed: bool = False
     no_pickup_hours: Any = NO_PICKUP_HOURS.default
     delivery_days: Any = DELIVERY_DAYS.default
 
@@ -129,19 +126,18 @@ class Patience(NamedTuple):
 def shipment_tags(group: Group) -> list[cells.Tag]:
     """표시: what staff must see at once, the most pressing first."""
     row, found = group.record, []
+    marks = group.fetched.get("tags", Marks())
     if row.has_claim:
         found.append(cells.Tag("취소 신청", DANGER))
     if row.step == ShipmentStep.READY:
-        found += _bench_tags(group.fetched.get("tags"))
+        found += _bench_tags(marks)
         found += lock_tags(group)
         found += _issuing_tags(row.issuing)
         found += _deadline_tags(row.next_due_at, group.now)
-        marks = group.fetched.get("tags")
-        found += safe_number_tags(group, days=marks.delivery_days if marks else None, ship_by=row.next_due_at)
+        found += safe_number_tags(group, days=marks.delivery_days, ship_by=row.next_due_at)
     if row.step == ShipmentStep.SHIPPING:
-        patience = group.fetched.get("tags", Patience())
-        found += _tracking_tags(row, group.now, patience.no_pickup_hours)
-        found += safe_number_tags(group, days=patience.delivery_days, shipped_at=row.shipped_at)
+        found += _tracking_tags(row, group.now, marks.no_pickup_hours)
+        found += safe_number_tags(group, days=marks.delivery_days, shipped_at=row.shipped_at)
     if row.step == ShipmentStep.DELIVERED and row.tracking_failed:
         found.append(cells.Tag(DOUBT, DANGER))
     if (orders := len({line.order_id for line in group.lines})) > 1:
@@ -160,9 +156,7 @@ def _issuing_tags(issuing: str) -> list[cells.Tag]:
     return [cells.Tag(word, DANGER if word == "발급 실패" else "")] if word else []
 
 
-def _bench_tags(marks: Marks | None) -> list[cells.Tag]:
-    if marks is None:
-        return []
+def _bench_tags(marks: Marks) -> list[cells.Tag]:
     told = [cells.Tag("주소 변경, 다시 출력", DANGER)] if marks.is_readdressed else []
     return [*told, cells.Tag("포장 완료")] if marks.is_packed else told
 
@@ -350,10 +344,11 @@ TAGS = ListColumn(
 )  # fmt: skip
 
 
-def _patience(ids: Sequence[int]) -> dict[int, Patience]:
+def _patience(ids: Sequence[int]) -> dict[int, Marks]:
     """미집하 and 안심번호 만료 after so many hours and days; one query."""
     values = get_settings(NO_PICKUP_HOURS.key, DELIVERY_DAYS.key)
-    return dict.fromkeys(ids, Patience(values[NO_PICKUP_HOURS.key], values[DELIVERY_DAYS.key]))
+    marks = Marks(no_pickup_hours=values[NO_PICKUP_HOURS.key], delivery_days=values[DELIVERY_DAYS.key])
+    return dict.fromkeys(ids, marks)
 
 
 TAGS_ON_THE_WAY = replace(TAGS, fetch=_patience)

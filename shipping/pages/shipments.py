@@ -146,7 +146,7 @@ def _marks(shipment_ids: Sequence[int]) -> Mapping[int, columns.Marks]:
     """표시: shipments whose number died with the old address, and those that are packed."""
     old, packed = readdressed(shipment_ids), packed_of(shipment_ids)
     days = int(get_setting(DELIVERY_DAYS.key))
-    return {pk: columns.Marks(pk in old, pk in packed, days) for pk in shipment_ids}
+    return {pk: columns.Marks(pk in old, pk in packed, delivery_days=days) for pk in shipment_ids}
 
 
 READY_COLUMNS = (

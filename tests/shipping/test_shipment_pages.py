@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.roles import Role
 from core.actions import PRIMARY
@@ -41,6 +42,33 @@ def test_ready_shows_a_shipment_per_row_with_its_lines_and_an_input_for_those_wh
     plain = sign_in(Role.CS).get("/orders/ready/?period=all").content.decode()
     assert "data-waybill=" not in plain
     assert "<select data-courier" not in plain
+
+
+@pytest.mark.parametrize(("name", "tag"), [("ready", "집하 대기"), ("shipping", "지연"), ("delivered", "집하 대기")])
+def test_a_row_that_a_colleague_moved_is_drawn_by_the_list_that_it_left(name, tag, make_numbered, make_staff, sign_in):
+    """With what the step asks for where it stands now: the list that it left has not fetched it."""
+    colleague = make_staff(Role.OWNER, display_name="이도윤")
+    [shipment] = make_numbered()
+    lines, at = shipments.lines_of([shipment.pk]), timezone.now()
+    facts = {"line_ids": lines, "actor": colleague}
+    if name != "ready":
+        shipments.ship(**facts, at=at - timedelta(hours=1))
+    if name == "delivered":
+        shipments.deliver_by_hand(**facts, at=at - timedelta(hours=1), reason="고객 확인")
+    browser = sign_in(Role.LOGISTICS)
+    view = browser.get(f"/orders/{name}/?period=all").context["page"]
+    match name:
+        case "ready":
+            shipments.ship(**facts, at=at)
+        case "shipping":
+            shipments.unship(**facts, at=at, reason="오출고")
+        case "delivered":
+            shipments.undeliver(**facts, at=at, reason="못 받음")
+    answer = browser.get(f"/orders/{name}/poll/?since={view.since}&ids={shipment.pk}")
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    assert "방금 이도윤 님이 처리" in html
+    assert tag in html
 
 
 def test_tabs_of_ready_count_what_they_show(make_shipments, make_numbered, staff):
