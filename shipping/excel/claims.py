@@ -1,7 +1,7 @@
 """배상 청구 파일: boxes that a courier lost or broke, for the courier who pays; no names, no addresses."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
@@ -12,7 +12,7 @@ from core.settings_registry import get_setting
 from shipping.columns.shipments import courier_name
 from shipping.models import ParcelLine, ShippingException
 from shipping.options import CLAIM_DAYS
-from shipping.states import ExceptionKind, ParcelState
+from shipping.states import ExceptionKind, ExceptionOutcome, ParcelState
 
 CLAIMED = Q(kind__in=(ExceptionKind.LOST, ExceptionKind.SUSPECTED_LOST, ExceptionKind.DAMAGED)) | Q(
     # "상품 사고(파손/분실)" is one of the two, and the courier pays for either.
@@ -29,14 +29,20 @@ COLUMNS = (
     Column("shipped", "발송일", Kind.DATE, 12),
     Column("known", "사고를 안 날", Kind.DATE, 14),
     Column("deadline", "청구 기한", Kind.DATE, 14),
+    Column("resent", "재발송", width=10),
     Column("detail", "택배사의 말", width=40),
     Column("memo", "메모", width=30),
 )
 
 
-def claimed() -> QuerySet[ShippingException]:
-    """청구할 예외: open cases of what was lost or broken, by courier."""
-    rows = ShippingException.objects.filter(CLAIMED, closed_at=None)
+def claimed(*, at: datetime) -> QuerySet[ShippingException]:
+    """청구할 예외: open cases of what was lost or broken, by courier, and those whose goods left once more.
+
+    재발송 ends a case and not what the courier owes: until 청구 기한 it stays in the file.
+    """
+    since = at - timedelta(days=int(get_setting(CLAIM_DAYS.key)))
+    owed = Q(closed_at=None) | Q(outcome=ExceptionOutcome.RESENT, opened_at__gte=since)
+    rows = ShippingException.objects.filter(CLAIMED, owed)
     return rows.select_related("parcel", "shipment__order").order_by("parcel__courier", "opened_at", "pk")
 
 
@@ -60,5 +66,5 @@ def claim_rows(cases: Sequence[ShippingException]) -> Iterator[list[Any]]:
             courier_name(parcel.courier), parcel.waybill, kind.label, case.shipment.order.number,
             ", ".join(names.get(parcel.pk, [])), won.get(parcel.pk, 0),
             kst_date(parcel.handed_over_at) if parcel.handed_over_at else None, known, known + days,
-            case.detail, case.memo,
+            "재발송" if case.closed_at else "", case.detail, case.memo,
         ]  # fmt: skip

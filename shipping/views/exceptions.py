@@ -41,7 +41,8 @@ class ClaimFile(PermissionRequired):
     permission = "shipping.resolve_exception"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        at, cases = timezone.now(), list(claimed())
+        at = timezone.now()
+        cases = list(claimed(at=at))
         file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
         write_xlsx(file, COLUMNS, claim_rows(cases), sheet="배상 청구")
         record_access(

@@ -189,6 +189,27 @@ def test_the_file_for_the_courier_names_goods_and_money_and_nobody(make_sent, si
     assert AccessLog.objects.filter(purpose="택배사 배상 청구", row_count=3).count() == 1
 
 
+def test_what_was_sent_once_more_stays_in_the_file_until_its_deadline(make_sent, sign_in, staff):
+    """Whoever presses 재발송 first has not given up what the courier owes."""
+    resent, settled = make_sent(2)
+    mine, other = (opened([one], K.LOST)[0] for one in (resent, settled))
+    at, facts = timezone.now(), {"actor": staff, "reason": "택배사 분실"}
+    deciding.lose(exception_ids=[mine.pk], at=at, **facts)
+    assert deciding.resend(exception_ids=[mine.pk], at=at, **facts).refused == {}
+    deciding.close(exception_ids=[other.pk], result=ExceptionOutcome.CLAIMED, at=at, **facts)
+    client = sign_in(staff)
+
+    def told():
+        book = openpyxl.load_workbook(io.BytesIO(b"".join(client.get(f"{URL}claims/").streaming_content)))
+        head, *rows = book.active.iter_rows(values_only=True)
+        return [(row[1], row[head.index("재발송")]) for row in rows]
+
+    assert reloaded(mine).outcome == ExceptionOutcome.RESENT
+    assert told() == [(resent.waybill, "재발송")]
+    ShippingException.objects.filter(pk=mine.pk).update(opened_at=at - timedelta(days=15))
+    assert told() == []
+
+
 def test_the_order_shows_its_open_cases_and_both_dates(make_sent, sign_in):
     [shipment] = make_sent(1)
     [case] = opened([shipment])
