@@ -229,8 +229,8 @@ def _deliver_at_once(rows: Locked, outcome: Outcome, **facts: Any) -> None:
     none = {pk for pk, one in rows.shipments.items() if one.method == DeliveryMethod.NONE}
     mine = [line.pk for line in outcome.moved if rows.shipment_of_line[line.pk] in none]
     if mine:
-        at = facts["at"]
-        arrived = progress.deliver(delivered_at=dict.fromkeys(mine, at), by=DeliveredBy.DISPATCH, **facts)
+        facts |= {"by": DeliveredBy.DISPATCH, "reason": DeliveredBy.DISPATCH.label}
+        arrived = progress.deliver(delivered_at=dict.fromkeys(mine, facts["at"]), **facts)
         # A second change of the same lines: 되돌리기 asks for the version that the last one made.
         outcome.changes += arrived.changes
 

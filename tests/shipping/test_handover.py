@@ -80,7 +80,7 @@ def test_each_method_ends_by_its_own_proof_and_the_order_with_the_last(make_orde
         {(LineState.DELIVERED, by)} for by in (DeliveredBy.CODE, DeliveredBy.RIDER, DeliveredBy.DAYS)
     ]
     told = OrderEvent.objects.filter(kind="line.delivered").order_by("pk").values_list("reason", flat=True)
-    assert list(told) == ["", "수령 코드 확인", "기사 링크", "3일 경과"]
+    assert list(told) == ["발송 즉시", "수령 코드 확인", "기사 링크", "3일 경과"]
 
 
 @pytest.mark.parametrize(
