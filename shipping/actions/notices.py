@@ -1,35 +1,36 @@
-"""The button 고객 안내: the buyers of chosen shipments are told something about their delivery."""
+"""The button 고객 안내, on 배송중 관리 and on 배송 예외: buyers are told something about their delivery."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.forms import Form
 from django.utils import timezone
 
-from core.actions import SECONDARY, register
+from core.actions import MORE, SECONDARY, register
 from core.messaging import render
 from core.settings_registry import get_setting
 from core.state import Outcome, previewing
 from shipping.actions.base import S, ShipmentAction
+from shipping.actions.exceptions import ExceptionAction
 from shipping.forms.notices import NoticeForm
 from shipping.services import notices
+from shipping.services.exceptions import telling
 from shipping.services.refusals import NOT_SENT
 from shipping.states import NoticeKind
 
 FRAME = {"order_number": "(주문번호)", "notice": "(안내 문구)", "courier_name": "(택배사)", "waybill": "(송장번호)"}
 
 
-@register
-class TellBuyers(ShipmentAction):
-    """고객 안내: one of the shop's sentences, or one of its own, with order and waybill around it."""
+class Telling:
+    """고객 안내: what both buttons share; named before the act's other base."""
 
-    name, label, permission = "tell-buyers", "고객 안내", "shipping.tell_buyer"
-    thing = "안내"
-    states = (S.SHIPPING,)
-    style = SECONDARY
-    form_class = NoticeForm
-    preview_data: ClassVar[dict[str, Any]] = {"notice": None}
-    remark = "보낸 안내는 되돌릴 수 없습니다."
+    label: ClassVar[str] = "고객 안내"
+    permission: ClassVar[str] = "shipping.tell_buyer"
+    thing: ClassVar[str] = "안내"
+    form_class: ClassVar[type[Form] | None] = NoticeForm
+    preview_data: ClassVar[Mapping[str, Any]] = {"notice": None}
+    remark: ClassVar[str] = "보낸 안내는 되돌릴 수 없습니다."
 
     def will(self) -> str:
         return "보냅니다"
@@ -55,11 +56,38 @@ class TellBuyers(ShipmentAction):
         if notice is None:
             return
         with previewing():
-            seen = notices.tell_buyers(shipment_ids=ids, notice=notice, actor=None, at=timezone.now())
+            seen = self.apply(ids, actor=None, at=timezone.now(), batch=None, notice=notice)
         if not seen.possible:
             form.add_error("notice", next(iter(seen.refused.values()), NOT_SENT))
 
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""
     ) -> Outcome:
+        raise NotImplementedError
+
+
+@register
+class TellBuyers(Telling, ShipmentAction):
+    """고객 안내: one of the shop's sentences, or one of its own, with order and waybill around it."""
+
+    name = "tell-buyers"
+    states = (S.SHIPPING,)
+    style = SECONDARY
+
+    def apply(
+        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""
+    ) -> Outcome:
         return notices.tell_buyers(shipment_ids=ids, notice=notice, text=text, actor=actor, at=at, batch=batch)
+
+
+@register
+class TellCase(Telling, ExceptionAction):
+    """고객 안내 of the box of a case: the next act of 주소 문제, 미배달, 수취 거부 and 보관."""
+
+    name = "tell-case"
+    style = MORE
+
+    def apply(
+        self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""
+    ) -> Outcome:
+        return telling.tell_buyers(exception_ids=ids, notice=notice, text=text, actor=actor, at=at, batch=batch)

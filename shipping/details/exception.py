@@ -29,6 +29,7 @@ ONLY_FROM = {
     "come-back": frozenset({P.HANDED_OVER, P.RETURNING}),
     "resume-parcel": frozenset({P.RETURNING, P.LOST}),
     "resend": frozenset({P.RETURNED, P.LOST}),
+    "tell-case": frozenset({P.HANDED_OVER, P.RETURNING, P.RETURNED, P.LOST}),
 }
 """States of the box from which an act can be done; the others fit every state."""
 NEXT_ACT: Mapping[ExceptionKind, tuple[str, ...]] = {
@@ -38,6 +39,10 @@ NEXT_ACT: Mapping[ExceptionKind, tuple[str, ...]] = {
     ExceptionKind.AFTER_RETURN: ("come-back",),
     ExceptionKind.NUMBER_INVALID: ("correct-case", "ask-courier-again"),
     ExceptionKind.NUMBER_REUSED: ("correct-case",),
+    **dict.fromkeys(
+        (ExceptionKind.ADDRESS, ExceptionKind.ATTEMPT_FAILED, ExceptionKind.REFUSED, ExceptionKind.UNCOLLECTED),
+        ("tell-case",),
+    ),
     **dict.fromkeys(
         (
             ExceptionKind.NO_PICKUP, ExceptionKind.STALLED, ExceptionKind.SUSPECTED_LOST, ExceptionKind.MISDELIVERED,

@@ -238,6 +238,7 @@ ACTS = """
     ship                OL
     unallocate-deposit  OF
     tell-buyers         OCL
+    tell-case           OCL
     undeliver           OCL
     unmerge-shipments   OCL
     unship              O

@@ -10,12 +10,14 @@ from core import relay
 from core.models import Message
 from core.settings_registry import set_setting
 from orders.models import Order, OrderEvent
-from shipping.models import Parcel, Shipment
+from shipping.models import Parcel, Shipment, ShippingException
 from shipping.services import notices
+from shipping.services.exceptions.opening import Opening, open_cases
+from shipping.services.exceptions.rules import Evidence
 from shipping.services.refusals import NOT_SENT
 from shipping.services.shipments import lines_of, ship
-from shipping.states import NoticeKind
-from tests.fixtures.orders import NOW
+from shipping.states import ExceptionKind, NoticeKind
+from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, second_box
 from tests.flows.scans import HOUR, MOVING, PICKED, VAN, scan
 from tests.infra.races import race
@@ -127,6 +129,32 @@ def test_the_act_shows_what_it_sends_and_to_how_many(press, sign_in, make_sent):
     assert len(heard(timezone.now())) == 2
     shown = client.get(f"/orders/{one.order.number}/").content.decode()
     assert "고객 안내" in shown
+
+
+def test_the_buyer_of_a_case_is_told_from_the_queue_and_the_case_says_so(press, sign_in, make_sent):
+    """고객에게 주소 확인 is the next act of 주소 문제: it is done where it is read."""
+    one, mute = make_sent(2)
+    Order.objects.filter(pk=mute.order_id).update(buyer_phone="", recipient_phone="", buyer_email="")
+    boxes = Parcel.objects.filter(shipment__in=[one, mute]).order_by("pk")
+    at = timezone.now()
+    open_cases([Opening(box, ExceptionKind.ADDRESS, Evidence(at, "주소불명")) for box in boxes], at=at)
+    case, silent = ShippingException.objects.order_by("parcel")
+    client = sign_in(Role.CS)
+    page = client.get(f"/shipping/exceptions/{case.pk}/").content.decode()
+    assert page.index("tell-case") < page.index("inquire-exception")
+    _, done = press(client, "tell-case", "exceptions", [(case.pk, 0), (silent.pk, 0)], notice="ADDRESS")
+    assert notices.NOBODY in done.content.decode()
+    assert [reloaded(each).memo for each in (case, silent)] == ["고객 안내: 주소 확인", ""]
+    assert list(told().values_list("subject_id", flat=True)) == [one.pk]
+    [text] = heard(timezone.now())
+    assert "주소를 확인해야 배송할 수 있습니다." in text
+    version = reloaded(case).version
+    assert OrderEvent.objects.get(subject="exception", kind="exception.noted").version == version
+    _, repeated = press(client, "tell-case", "exceptions", [(case.pk, version)], notice="ADDRESS")
+    assert repeated.status_code == 422
+    assert "에 이미 안내했습니다." in repeated.content.decode()
+    assert len(heard(timezone.now())) == 1
+    assert reloaded(case).version == version
 
 
 # --- by themselves ---

@@ -45,7 +45,9 @@ BY_ANOTHER_BUTTON = {
     "close-exception": "다시 열기", "reopen-exception": "처리 완료", "lose-parcel": "다시 배송",
     "correct-waybill": "송장 정정", "correct-case": "송장 정정",
 }  # fmt: skip
-REMARKED = {"print-labels", "print-packing", "print-picking", "reprint-labels", "ask-couriers", "tell-buyers"}
+REMARKED = {
+    "print-labels", "print-packing", "print-picking", "reprint-labels", "ask-couriers", "tell-buyers", "tell-case",
+}  # fmt: skip
 """They move no row, and say themselves what stays of them: paper, a question, a message."""
 NO_UNDO = (
     {"acknowledge", "notify-delay", "resend-account", "reissue-account", "void-waybill", "force-waybill"}

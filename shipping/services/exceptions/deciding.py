@@ -74,11 +74,13 @@ def settled_by(case: ShippingException) -> str:
     return ITS_OWN.format(who=who, outcome=ExceptionOutcome(case.outcome).label)
 
 
-def _open(one: Case) -> str | None:
+def still_open(one: Case) -> str | None:
+    """처리 전이 아닌 까닭; None while the case waits for a decision."""
     return settled_by(one.case) if one.case.closed_at else None
 
 
-def _sorted(cases: Collection[Case], asked: Collection[int], refusal: Refusal) -> tuple[Outcome, list[Case]]:
+def sort_out(cases: Collection[Case], asked: Collection[int], refusal: Refusal) -> tuple[Outcome, list[Case]]:
+    """처리할 예외 고르기: those that nothing speaks against, and why the others are left as they are."""
     outcome, good = Outcome(), []
     for one in cases:
         if text := refusal(one):
@@ -90,7 +92,7 @@ def _sorted(cases: Collection[Case], asked: Collection[int], refusal: Refusal) -
     return outcome, good
 
 
-def _told(
+def write(
     outcome: Outcome, good: Collection[Case], kind: EventKind, values: Mapping[str, Any], *, to: ExceptionStage,
     at: datetime, **facts: Any,
 ) -> Outcome:  # fmt: skip
@@ -110,9 +112,9 @@ def assign(
 ) -> Outcome:
     """담당자 지정: who looks after the cases from now on."""
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, _open)
+        outcome, good = sort_out(cases, exception_ids, still_open)
         name = assignee.display_name if assignee is not None else ""
-        return _told(
+        return write(
             outcome, good, events.EXCEPTION_ASSIGNED, {"assignee": assignee}, to=ExceptionStage.OPEN, at=at,
             actor=actor, batch=batch, reason=f"담당 {name}".strip(),
         )  # fmt: skip
@@ -121,8 +123,8 @@ def assign(
 def note(*, exception_ids: Collection[int], text: str, actor: Any, at: datetime, batch: Job | None = None) -> Outcome:
     """메모: what the next person must know."""
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, _open)
-        return _told(
+        outcome, good = sort_out(cases, exception_ids, still_open)
+        return write(
             outcome, good, events.EXCEPTION_NOTED, {"memo": text[:300]}, to=ExceptionStage.OPEN, at=at,
             actor=actor, batch=batch, reason=text[:200],
         )  # fmt: skip
@@ -133,10 +135,10 @@ def inquire(
 ) -> Outcome:
     """택배사에 문의함: counted, and due again when the answer should be there."""
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, _open)
+        outcome, good = sort_out(cases, exception_ids, still_open)
         due = business_calendar().deadline(at, INQUIRY_DAYS)
         values = {"attempts": F("attempts") + 1, "due_at": due} | ({"memo": text[:300]} if text else {})
-        return _told(
+        return write(
             outcome, good, events.EXCEPTION_INQUIRED, values, to=ExceptionStage.OPEN, at=at,
             actor=actor, batch=batch, reason=text[:200],
         )  # fmt: skip
@@ -148,7 +150,7 @@ def close(
 ) -> Outcome:  # fmt: skip
     """처리 완료: with what came of it and why; the same news does not open the case again."""
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, _open)
+        outcome, good = sort_out(cases, exception_ids, still_open)
         return _close(outcome, good, result, actor=actor, at=at, reason=reason, batch=batch)
 
 
@@ -156,7 +158,7 @@ def _close(outcome: Outcome, good: list[Case], result: ExceptionOutcome, *, at: 
     values = {
         "closed_at": at, "closed_by": facts["actor"], "outcome": result, "reason": facts["reason"][:200]
     }  # fmt: skip
-    _told(outcome, good, events.EXCEPTION_CLOSED, values, to=ExceptionStage.DONE, at=at, **facts)
+    write(outcome, good, events.EXCEPTION_CLOSED, values, to=ExceptionStage.DONE, at=at, **facts)
     if outcome.changes:
         _follow(good, at=at, **facts)
     return outcome
@@ -188,10 +190,10 @@ def reopen(
         return OPEN_ALREADY if others.exists() else None
 
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, _one_each(refusal))
+        outcome, good = sort_out(cases, exception_ids, _one_each(refusal))
         values = {"closed_at": None, "closed_by": None, "outcome": "", "reason": "",
                   "due_at": business_calendar().deadline(at, 1)}  # fmt: skip
-        _told(
+        write(
             outcome, good, events.EXCEPTION_REOPENED, values, to=ExceptionStage.OPEN, at=at,
             actor=actor, batch=batch, reason=reason,
         )  # fmt: skip
@@ -236,7 +238,7 @@ def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch
     with locked_cases(exception_ids, actor=actor) as cases:
         rows = TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in cases])
         asked = dict(rows.values_list("parcel_id", "last_ok_at"))
-        outcome, good = _sorted(cases, exception_ids, refusal)
+        outcome, good = sort_out(cases, exception_ids, refusal)
         if good and not is_preview():
             # One that ended long ago is asked about once more; how often, and by which quota, is decided as for all.
             going = set(rows.filter(is_active=True).values_list("parcel_id", flat=True))
@@ -250,7 +252,7 @@ def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch
         memo = "배송조회를 다시 요청했습니다."
         for stage in ExceptionStage:
             mine = [one for one in good if one.case.stage == stage]
-            part = _told(Outcome(), mine, events.EXCEPTION_NOTED, {}, to=stage, at=at, actor=actor, batch=batch,
+            part = write(Outcome(), mine, events.EXCEPTION_NOTED, {}, to=stage, at=at, actor=actor, batch=batch,
                          reason=memo)  # fmt: skip
             outcome.changes += part.changes
         return outcome
@@ -282,8 +284,8 @@ def _move(
 ) -> Outcome:
     """A move of the boxes of cases: the cases that speak of the former place close with it (opening.keep_cases)."""
     with locked_cases(ids, actor=actor) as cases:
-        outcome, good = _sorted(
-            cases, ids, lambda one: _open(one) or (None if one.parcel in one.rows.parcels else GONE_BOX)
+        outcome, good = sort_out(
+            cases, ids, lambda one: still_open(one) or (None if one.parcel in one.rows.parcels else GONE_BOX)
         )
         parcels = {one.parcel.pk: one.parcel for one in good}
         moved = move(list(parcels.values()), method, at=at)
@@ -311,9 +313,9 @@ def correct(
     `entry` is None in a preview, before anybody has typed the number.
     """
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(
+        outcome, good = sort_out(
             cases, exception_ids,
-            lambda one: _open(one)
+            lambda one: still_open(one)
             or (explain(one.parcel, Parcel.correct) if one.parcel in one.rows.parcels else GONE_BOX),
         )  # fmt: skip
         if entry is None:
@@ -336,7 +338,7 @@ def _note_move(outcome: Outcome, good: Collection[Case], kind: EventKind, *, at:
     now = {one.pk: one for one in rows}
     facts["reason"] = f"{kind.label}: {facts['reason']}"[:200]
     left = [one for one in good if now[one.case.pk].version == one.case.version]
-    noted = _told(Outcome(), left, events.EXCEPTION_NOTED, {}, to=ExceptionStage.OPEN, at=at, **facts)
+    noted = write(Outcome(), left, events.EXCEPTION_NOTED, {}, to=ExceptionStage.OPEN, at=at, **facts)
     ended = [now[one.case.pk] for one in good if now[one.case.pk].version != one.case.version]
     closed = Outcome(changes=[Change(one, ExceptionStage.OPEN, ExceptionStage.DONE, one.version) for one in ended])
     record(closed, events.EXCEPTION_CLOSED, at=at, **facts)
@@ -349,12 +351,12 @@ def resend(
     """재발송: the goods of boxes that came back or were lost go to 배송준비중; their cases end with it."""
 
     def refusal(one: Case) -> str | None:
-        if text := _open(one):
+        if text := still_open(one):
             return text
         return None if one.parcel.state in resending.GONE else NOT_GONE
 
     with locked_cases(exception_ids, actor=actor) as cases:
-        outcome, good = _sorted(cases, exception_ids, refusal)
+        outcome, good = sort_out(cases, exception_ids, refusal)
         shipments = {one.case.shipment_id for one in good}
         facts: dict[str, Any] = {"actor": actor, "at": at, "reason": reason, "batch": batch}
         lines = resending.resend(shipment_ids=shipments, **facts)
