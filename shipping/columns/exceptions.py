@@ -140,8 +140,8 @@ def _state(group: Group, _: object) -> str:
     if row.closed_at is None:
         return cells.two_lines(f"{row.assignee} 님" if row.assignee else "담당 없음", row.memo, title=row.memo)
     badge = cells.badge("s-confirmed", ExceptionOutcome(row.outcome).label)
-    who = f"{row.who} 님" if row.who else "시스템"
-    return cells.two_lines(badge, f"{who} · {row.reason}" if row.reason else who)
+    who = " · ".join(filter(None, (f"{row.who} 님" if row.who else "시스템", row.reason)))
+    return cells.two_lines(badge, who, title=who)
 
 
 def _next(group: Group, _: object) -> str:

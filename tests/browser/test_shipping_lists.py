@@ -1,11 +1,15 @@
 """The lists of steps 4 to 7 as staff have them before them: room for the acts of a selection; the rider's telephone."""
 
 import pytest
+from django.utils import timezone
 
 from orders.states import DeliveredBy, DeliveryMethod
-from shipping.models import Handover, Shipment, ShipmentStep
+from shipping.models import Handover, Parcel, Shipment, ShipmentStep, ShippingException
 from shipping.services import methods, shipments
+from shipping.services.exceptions.opening import Opening, open_cases
+from shipping.services.exceptions.rules import Evidence
 from shipping.services.seals import link_token
+from shipping.states import ExceptionKind, ParcelState
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +39,21 @@ def test_the_acts_of_a_selection_find_room_beside_the_tools(seeded, page, consol
         assert (idle["wrong"], chosen["wrong"]) == (0, 0), name
         # No row jumps when something is chosen.
         assert chosen["height"] == idle["height"], name
+
+
+def test_long_words_of_a_case_do_not_push_the_others_off_the_screen(seeded, page, console_errors):
+    at = timezone.now()
+    box = Parcel.objects.filter(state=ParcelState.HANDED_OVER).order_by("pk").first()
+    words = "배송지 대리점 주소불명으로 배송하지 못했습니다. " * 10
+    open_cases([Opening(box, ExceptionKind.ADDRESS, Evidence(at, words.strip()))], at=at)
+    case = ShippingException.objects.get(parcel=box, kind=ExceptionKind.ADDRESS)
+    ShippingException.objects.filter(pk=case.pk).update(memo=words[:300])
+    page.set_viewport_size({"width": 1280, "height": 800})
+    seeded.enter(page, "cs")
+    seeded.open(page, "/shipping/exceptions/?size=200")
+    row = page.locator(f"#row-{case.pk}")
+    assert row.bounding_box()["height"] < 80
+    assert row.locator(".sub[title]").first.get_attribute("title") == words.strip()
 
 
 def test_a_rider_presses_once_and_may_press_again(seeded, page, console_errors):
