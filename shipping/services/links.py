@@ -53,8 +53,11 @@ def find_shipment(token: str) -> Shipment | None:
     return found.shipment.merged_into or found.shipment
 
 
-def is_over(shipment: Shipment, *, at: datetime) -> bool:
-    """지난 링크: the shipment was given up (canceled, sent once more), or has been with the buyer for long."""
-    if shipment.step == ShipmentStep.CLOSED:
-        return True
+def is_given_up(shipment: Shipment) -> bool:
+    """끝난 배송: canceled, or sent once more under another number."""
+    return shipment.step == ShipmentStep.CLOSED
+
+
+def is_past(shipment: Shipment, *, at: datetime) -> bool:
+    """지난 배송: with the buyer for so long that nothing is shown of it any more."""
     return shipment.delivered_at is not None and shipment.delivered_at < at - KEPT

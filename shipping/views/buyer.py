@@ -10,11 +10,12 @@ from django.views import View
 
 from accounts.clients import address_of
 from shipping.details.buyer import buyer_context
-from shipping.services.links import find_shipment, is_over
+from shipping.services.links import KEPT, find_shipment, is_given_up, is_past
 
 MOST, WINDOW = 60, 60
 """Pages that one address may open within so many seconds, counted by each web process for itself."""
 GONE = "끝난 배송의 링크입니다. 취소되었거나 새 송장으로 다시 보낸 상품입니다. 최근에 받은 발송 알림의 링크를 여세요."
+PAST = f"배송이 끝난 지 {KEPT.days}일이 지나 더는 보여 드리지 않습니다. 궁금한 점은 판매자에게 문의하세요."
 UNKNOWN = "배송을 찾을 수 없습니다. 발송 알림의 링크를 처음부터 끝까지 그대로 여세요."
 TOO_MANY = "너무 자주 조회했습니다. 잠시 뒤 다시 여세요."
 
@@ -33,8 +34,10 @@ class BuyerPage(View):
         shipment = find_shipment(token)
         if shipment is None:
             return _answer(request, {"problem": UNKNOWN}, status=404)
-        if is_over(shipment, at=at):
+        if is_given_up(shipment):
             return _answer(request, {"problem": GONE}, status=410)
+        if is_past(shipment, at=at):
+            return _answer(request, {"problem": PAST}, status=410)
         return _answer(request, buyer_context(shipment, at=at))
 
 

@@ -173,10 +173,10 @@ def test_old_links_say_so(make_sent, base, staff):
     closed, old = make_sent(2)
     Shipment.objects.filter(pk=closed.pk).update(step="CLOSED")
     Shipment.objects.filter(pk=old.pk).update(step="CONFIRMED", delivered_at=timezone.now() - timedelta(days=91))
-    for shipment in (closed, old):
+    for shipment, sentence in ((closed, buyer.GONE), (old, buyer.PAST)):
         answer = page_of(shipment)
         assert (answer.status_code, shipment.waybill in answer.content.decode()) == (410, False)
-        assert buyer.GONE in answer.content.decode()
+        assert sentence in answer.content.decode()
 
 
 def test_several_boxes_are_told_apart_and_deleted_numbers_are_not_shown(make_sent, base):
@@ -202,6 +202,7 @@ def test_what_goes_without_a_courier_is_told_in_words(make_shipments, base, meth
     shipments.ship(line_ids=shipments.lines_of([shipment.pk]), actor=None, at=NOW)
     text = page_of(again([shipment])[0]).content.decode()
     assert buyer_words(method) in text
+    assert "택배사" not in text
     assert "준비하고 있습니다" not in text
 
 
