@@ -161,6 +161,23 @@ def test_a_source_that_wants_to_be_left_alone_for_hours_is_replaced_one_of_minut
     assert asked(tracker, HANJIN) == tried
 
 
+def test_parcels_that_met_a_long_limit_themselves_wait_a_quarter_of_an_hour_for_the_other_account(
+    make_sent, tracker, account, second
+):
+    make_sent(1)
+    TrackingPoll.objects.update(is_active=False)
+    copies(20, "HANJIN", at=LATER)
+    tracker.control("faults", kind="http_429", retry_after=86_400, carrier=HANJIN)
+    poll(LATER)
+    assert TrackingPoll.objects.filter(courier="HANJIN", next_poll_at__lte=LATER).count() == 0, "all were in one batch"
+    tried = asked(tracker, HANJIN)
+    poll(LATER + timedelta(minutes=14))
+    assert asked(second, HANJIN) == 0
+    poll(LATER + timedelta(minutes=15))
+    assert (asked(second, HANJIN), asked(tracker, HANJIN)) == (20, tried)
+    assert set(TrackingPoll.objects.filter(courier="HANJIN").values_list("source", "fail_count")) == {("own", 0)}
+
+
 def test_an_account_shares_its_second_only_among_couriers_that_it_asks(make_sent, tracker, account, second):
     """한진 is asked by another account: what is due there leaves this one's places alone."""
     CourierRoute.objects.filter(courier="HANJIN", rank=0).delete()

@@ -20,6 +20,7 @@ from shipping.services.exceptions import opening
 from shipping.services.exceptions.opening import Opening
 from shipping.services.exceptions.rules import Evidence
 from shipping.services.polling import polls
+from shipping.services.polling.lanes import FAIL_OVER
 from shipping.services.polling.polls import Lease, Terms
 from shipping.services.polling.sources import kind_of
 from shipping.services.shipments import Locked, locked_whole
@@ -67,6 +68,8 @@ def _postpone(lease: Lease, result: TrackResult, *, at: datetime) -> bool:
     values: dict[str, Any] = {"lease_until": None, "last_error": f"{result.outcome}: {result.detail}"[:200]}
     if result.outcome == TrackOutcome.RATE_LIMITED:
         pause = timedelta(seconds=result.retry_after) if result.retry_after else RATE_PAUSE
+        # The lane rests as long as it was told; after a quarter of an hour another account may ask about the parcel.
+        pause = min(pause, FAIL_OVER)
         values |= {"next_poll_at": at + pause}
     elif result.outcome == TrackOutcome.AUTH:
         values |= {"next_poll_at": at + AUTH_PAUSE}

@@ -166,6 +166,8 @@ def _give_back(
     """What was leased and not asked, or asked of a source that does not know the courier, is due as before."""
     unknown = [lease for lease, result in answers if result.outcome == TrackOutcome.UNKNOWN_CARRIER]
     due = max(filter(None, (at, lane.wait_until if gauge.pause else None, lane.opened_until)))
+    # However long the lane rests: another account may ask about them before that.
+    due = min(due, at + lanes.FAIL_OVER)
     polls.release(leases=[*left, *unknown], at=due)
 
 
