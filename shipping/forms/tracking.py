@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 
 from core.forms import required
 from shipping.models import TrackingAccount
-from shipping.services.polling.accounts import Terms
+from shipping.services.polling.accounts import ODD_KEY, Terms
 from shipping.services.polling.sources import KINDS, Kind
 
 RANKS = ("1순위", "2순위")
 MINUTE = 60
 NO_KIND = "모르는 조회 방식입니다. 목록에서 다시 고르세요."
 KEPT = "저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다."
+PRINTABLE = RegexValidator(r"^[\x20-\x7e]*$", ODD_KEY)
 LIMITS = {
     "per_second": "0.01부터 1000까지의 숫자로 입력하세요.",
-    "per_day": "1 이상의 숫자로 입력하세요.",
+    "per_day": "1부터 100,000,000까지의 숫자로 입력하세요.",
     "min_minutes": "0부터 1440까지의 숫자로 입력하세요.",
     "concurrency": "1부터 64까지의 숫자로 입력하세요.",
 }
@@ -77,6 +79,7 @@ class TrackingAccountForm(forms.Form):
                 label=label,
                 required=account is None and self.protocol.needs_key,
                 max_length=300,
+                validators=[PRINTABLE],
                 widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
                 help_text=KEPT if account else "",
                 error_messages=required(label),

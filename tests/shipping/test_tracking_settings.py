@@ -54,7 +54,8 @@ def test_the_key_goes_in_sealed_and_never_comes_out(owner):
         ({"api_key": "키"}, "키에 쓸 수 없는 글자가 있습니다."),
         ({"per_second": "-1"}, "0.01부터 1000까지의 숫자로 입력하세요."),
         ({"per_second": "nan"}, "0.01부터 1000까지의 숫자로 입력하세요."),
-        ({"per_day": "0"}, "1 이상의 숫자로 입력하세요."),
+        ({"per_day": "0"}, "1부터 100,000,000까지의 숫자로 입력하세요."),
+        ({"per_day": "99999999999999"}, "1부터 100,000,000까지의 숫자로 입력하세요."),
         ({"concurrency": "0"}, "1부터 64까지의 숫자로 입력하세요."),
         ({"min_minutes": "2000"}, "0부터 1440까지의 숫자로 입력하세요."),
     ],
@@ -64,6 +65,11 @@ def test_a_wrong_account_is_refused(changes, message, owner):
     assert answer.status_code == 422
     assert message in answer.content.decode()
     assert not TrackingAccount.objects.exists()
+
+
+def test_an_odd_key_is_told_at_the_key(owner):
+    told = owner.post(NEW, FIELDS | {"api_key": "키"}).context["form"].errors
+    assert told.keys() == {"api_key"}
 
 
 WRONG_ADDRESSES = [

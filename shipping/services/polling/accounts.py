@@ -35,6 +35,7 @@ ANSWERS = {
 }
 KEY_LOST = "저장한 키를 열 수 없습니다. 키를 다시 입력하세요."
 UNUSABLE = "이 주소와 키로는 조회할 수 없습니다. 주소와 키를 확인하세요."
+ODD_KEY = "키에 쓸 수 없는 글자가 있습니다. 발급받은 키를 그대로 붙여 넣으세요."
 NOT_SECURE = "주소는 https://로 시작해야 합니다."
 NO_ADDRESS = (
     "주소를 알아볼 수 없습니다. https://apis.tracker.delivery처럼 입력하세요. 아이디(@), 빈칸, ?와 #은 쓸 수 없습니다."
@@ -78,7 +79,7 @@ def save_account(
     if problem := _address_problem(base_url, is_sandbox=account.is_sandbox):
         raise AccountRefused(problem)
     if any(not (text.isascii() and text.isprintable()) for text in options.values()):
-        raise AccountRefused("키에 쓸 수 없는 글자가 있습니다. 발급받은 키를 그대로 붙여 넣으세요.")
+        raise AccountRefused(ODD_KEY)
     try:
         with transaction.atomic():
             account = _locked(account, seen_at=seen_at) if account.pk else account
