@@ -11,7 +11,7 @@ from shipping.models import TrackingAccount
 from shipping.services.polling.accounts import ODD_KEY, Terms
 from shipping.services.polling.sources import KINDS, Kind
 
-RANKS = ("1순위", "2순위")
+RANKS = ("1순위", "2순위", "3순위")
 MINUTE = 60
 NO_KIND = "모르는 조회 방식입니다. 목록에서 다시 고르세요."
 KEPT = "저장한 키는 다시 보여 주지 않습니다. 비워 두면 지금 키를 그대로 씁니다."
@@ -134,14 +134,16 @@ def _initial(account: TrackingAccount | None, kind: Kind) -> dict[str, Any]:
 
 
 class RouteForm(forms.Form):
-    """조회 경로: for each courier that more than one account can ask, the first and the second of them."""
+    """조회 경로: for each courier that more than one account can ask, which of them asks first, second and third."""
+
+    ranks = RANKS
 
     def __init__(
         self, data: Any = None, *, choices: Mapping[str, tuple[str, Sequence[tuple[int, str]], Sequence[int]]]
     ):
         """`choices`: by courier its name, its accounts (id, name) and the ids of its route now."""
         super().__init__(data)
-        self._couriers = list(choices)
+        self._couriers = {courier: name for courier, (name, _, _) in choices.items()}
         for courier, (name, accounts, chosen) in choices.items():
             for rank, label in enumerate(RANKS):
                 self.fields[f"{courier}-{rank}"] = forms.ChoiceField(
@@ -149,8 +151,22 @@ class RouteForm(forms.Form):
                     required=False,
                     choices=[("", "모든 계정" if rank == 0 else "없음"), *((str(pk), text) for pk, text in accounts)],
                     initial=str(chosen[rank]) if rank < len(chosen) else "",
+                    widget=forms.Select(attrs={"aria-label": f"{name} {label}"}),
                     error_messages={"invalid_choice": f"{name}: 목록에 없는 계정입니다. 다시 고르세요."},
                 )
+
+    def rows(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """택배사 한 줄: its name and a field for each rank."""
+        return [(name, [self[f"{one}-{rank}"] for rank in range(len(RANKS))]) for one, name in self._couriers.items()]
+
+    def clean(self) -> dict[str, Any]:
+        """A rank without the one before it says nothing: whoever reads "모든 계정" beside it would take it for all."""
+        for courier, name in self._couriers.items():
+            picked = [bool(self.cleaned_data.get(f"{courier}-{rank}")) for rank in range(len(RANKS))]
+            if picked != sorted(picked, reverse=True):
+                gap = RANKS[picked.index(False)]
+                self.add_error(f"{courier}-{picked.index(False)}", f"{name}: {gap} 계정을 먼저 고르세요.")
+        return self.cleaned_data
 
     def chosen(self) -> dict[str, list[int]]:
         """Ids of accounts by courier, the best first."""

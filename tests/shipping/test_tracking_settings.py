@@ -204,7 +204,7 @@ def test_an_account_that_cannot_be_opened_says_so_in_words_of_staff(owner, make_
 def test_routes_are_kept_in_order_and_wrong_ones_refused(owner):
     first, second = account(), account(code="own", name="자체 서버")
     couriers = re.findall(r'name="(\w+)-0"', owner.get(URL).content.decode())
-    empty = {f"{courier}-{rank}": "" for courier in couriers for rank in (0, 1)}
+    empty = {f"{courier}-{rank}": "" for courier in couriers for rank in (0, 1, 2)}
     assert "CJGLS-0" in empty
     assert owner.post(URL, empty | {"CJGLS-0": str(second.pk), "CJGLS-1": str(first.pk)}).status_code == 302
     route = CourierRoute.objects.filter(courier="CJGLS").order_by("rank").values_list("account", flat=True)
@@ -213,6 +213,19 @@ def test_routes_are_kept_in_order_and_wrong_ones_refused(owner):
     assert (twice.status_code, "같은 계정을 두 번 골랐습니다" in twice.content.decode()) == (422, True)
     assert owner.post(URL, empty | {"CJGLS-0": "999999"}).status_code == 422
     assert list(route.all()) == [second.pk, first.pk]
+
+
+def test_a_courier_may_have_three_accounts_and_no_gap_between_them(owner):
+    ids = [str(account(code=code, name=code).pk) for code in ("tracker_delivery", "own", "third")]
+    ranks = [f"CJGLS-{rank}" for rank in range(3)]
+    route = CourierRoute.objects.filter(courier="CJGLS").order_by("rank").values_list("account", flat=True)
+    assert owner.post(URL, dict(zip(ranks, ids, strict=True))).status_code == 302
+    assert list(route) == [int(pk) for pk in ids]
+    for given, missing in [({ranks[1]: ids[0]}, "1순위"), ({ranks[0]: ids[0], ranks[2]: ids[1]}, "2순위")]:
+        answer = owner.post(URL, given)
+        assert answer.status_code == 422
+        assert f"CJ대한통운: {missing} 계정을 먼저 고르세요." in answer.content.decode()
+    assert list(route.all()) == [int(pk) for pk in ids]
 
 
 def test_the_auditor_looks_and_others_do_not(sign_in):
