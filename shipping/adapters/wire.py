@@ -32,6 +32,13 @@ _ABOUT_ACCOUNT = re.compile(
 )
 _ABOUT_SHAPE = re.compile(r"자리|형식|숫자")
 _ABOUT_NUMBER = re.compile(r"운송장|송장|등기|조회\s*결과|조회된|미등록|no.?data|nodata", re.IGNORECASE)
+# Fields about people, and what they bought, in the answers of every source that we know (shipping.md 1.2 to 1.5, 8).
+_PEOPLE = (
+    r"[\w.-]{0,30}(?:send|rece?i?v|rcv|recip|rec(?:nm|tel|mob|addr)|acptr|emp_?n|emp_?t|mann|manp|itemn|gds_?nm|goodsn"
+    r"|product|addr|tel|mobile|phone|contact)[\w.-]{0,30}"
+)
+_IN_JSON = re.compile(rf'("{_PEOPLE}"\s*:\s*)(?:"(?:[^"\\]|\\.)+"?|\{{[^}}]*\}}?)', re.IGNORECASE)
+_IN_XML = re.compile(rf"(<{_PEOPLE}>)(?:<!\[CDATA\[.*?(?:\]\]>|$)|[^<]+)", re.IGNORECASE | re.DOTALL)
 _TIME = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})?")
 
 
@@ -41,8 +48,8 @@ def unavailable(cause: Cause, detail: str, sample: str = "") -> TrackResult:
 
 
 def malformed(detail: str, response: Response | None = None, *, secrets: Collection[str] = ()) -> TrackResult:
-    """An answer that cannot be read; its start is kept, without the `secrets` of the account."""
-    sample = hidden(readable_text(response)[:SAMPLE_LIMIT], secrets) if response else ""
+    """An answer that cannot be read; its start is kept, without the `secrets` of the account and without people."""
+    sample = without_people(hidden(readable_text(response)[:SAMPLE_LIMIT], secrets)) if response else ""
     return unavailable(Cause.MALFORMED, detail, sample)
 
 
@@ -166,6 +173,11 @@ def hidden(text: str, secrets: Collection[str]) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     return text
+
+
+def without_people(text: str) -> str:
+    """The start of a body, which may end anywhere, without what its fields about people hold."""
+    return _IN_XML.sub(r"\1***", _IN_JSON.sub(r'\1"***"', text))
 
 
 def checked_secret(name: str, value: str, *, least: int = 1) -> str:
