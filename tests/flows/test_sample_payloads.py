@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from core.calendar import KST
-from orders.models import OrderLine
+from orders.models import OrderEvent, OrderLine
 from shipping.adapters.cj_wire import DayToken
-from shipping.models import Parcel, TrackingAccount, TrackingEvent, TrackingPoll
+from shipping.models import Parcel, TrackingAccount, TrackingEvent, TrackingLane, TrackingPoll
 from shipping.services.cj_tokens import tokens_of
+from shipping.services.polling import lanes
 from shipping.services.polling.sources import KIND_OF
 from shipping.services.tracking import asking
 from shipping.states import TrackingAlert
@@ -81,6 +82,20 @@ def error(message: str, code: str) -> dict[str, Any]:
     return {"errors": [{"message": message, "path": ["track"], "extensions": {"code": code}}], "data": {"track": None}}
 
 
+def forbidden(message: str) -> dict[str, Any]:
+    return {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN"}}], "data": None}
+
+
+# 8.4: what the source says of itself, not of the parcel: what the lane shows, whether the account is refused, failures
+# of the parcel, and minutes until it is asked about again.
+REFUSALS = {
+    "8.4 carrier not found": (error("Carrier not found", "NOT_FOUND"), lanes.UNKNOWN, "OK", 0, 0),
+    "8.4 internal": (error("Internal error", "INTERNAL"), "SERVER: INTERNAL: Internal error", "OK", 1, 5),
+    "8.4 rate limit": (forbidden("Rate limit exceeded"), "RATE_LIMITED: HTTP 200", "OK", 0, 1),
+    "8.4 credentials": (forbidden("Invalid credentials"), "AUTH: FORBIDDEN", "BLOCKED", 0, 5),
+}
+
+
 SAMPLES = {
     "8.1 in transit": Sample("tracker_delivery", track(PICKED, MOVING), "IN_TRANSIT"),
     "8.2 delivered before the van left": Sample(
@@ -141,6 +156,25 @@ def test_a_sample_goes_from_the_socket_to_the_line(name, make_sent, canned, db):
     assert TrackingPoll.objects.get().is_active == (one.delivered is None and not one.alert)
     told = "".join(f"{row.raw_text}{row.place}" for row in TrackingEvent.objects.all())
     assert not [who for who in ("김기사", "홍*동", "15881255", "본인") if who in told]
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_sample_of_a_refusal_moves_no_parcel(name, make_sent, canned):
+    body, told, state, fails, minutes = REFUSALS[name]
+    canned.body = json.dumps(body, ensure_ascii=False).encode()
+    TrackingAccount.objects.create(code="tracker_delivery", name="배송조회", base_url=canned.base_url, is_sandbox=True)
+    make_sent(1, at=SENT)
+    at = SENT + timedelta(days=2)
+    TrackingPoll.objects.update(next_poll_at=at)
+    events = OrderEvent.objects.count()
+    asking.poll_due(at=at)
+    assert len(canned.asked) == 1
+    parcel, poll = Parcel.objects.get(), TrackingPoll.objects.get()
+    assert (parcel.state, parcel.stage, parcel.alert) == ("HANDED_OVER", "", "")
+    assert (poll.is_active, poll.fail_count, poll.lease_until) == (True, fails, None)
+    assert poll.next_poll_at - at == pytest.approx(timedelta(minutes=minutes), rel=0.11)
+    assert (TrackingLane.objects.get(courier="CJGLS").last_error, TrackingAccount.objects.get().state) == (told, state)
+    assert (OrderEvent.objects.count(), TrackingEvent.objects.count()) == (events, 0)
 
 
 def test_a8_forty_five_events_are_stored_once(make_sent, hear):
