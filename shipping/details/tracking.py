@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from core.calendar import kst_date, short
@@ -27,13 +27,14 @@ CAUSES: dict[str, str] = {
 }
 """What a lane keeps of its last failure begins with one of these; the rest is for the log, but for a status of HTTP."""
 GROUP_WORDS = {Group.WAITING: "집하 전", Group.MOVING: "이동중", Group.OUT: "배송출발"}
-
-
 LABELS = {
     "created": "계정", "name": "이름", "base_url": "주소", "key": "키", "per_second": "초당 조회 한도",
     "per_day": "하루 조회 한도", "min_interval": "같은 송장 조회 간격", "concurrency": "동시 조회",
     "is_active": "이 계정으로 조회", "is_called": "배송 알림 받기",
 }  # fmt: skip
+RESTED = timedelta(minutes=1)
+"""Probes come within seconds: one that has been due for so long is not made, since another account asks, or since there
+is nothing to ask about."""
 
 RouteChoices: TypeAlias = dict[str, tuple[str, Sequence[tuple[int, str]], Sequence[int]]]
 """By courier its name, its accounts (id, name) and the ids of its route now."""
@@ -79,7 +80,7 @@ def context(*, at: datetime) -> dict[str, Any]:
     accounts = list(TrackingAccount.objects.order_by("pk"))
     budgets = {one.account_id: one for one in TrackingBudget.objects.all()}
     mine = list(TrackingLane.objects.select_related("account").order_by("courier", "pk"))
-    late = {lane.account_id for lane in mine if lane.failing_since is not None}
+    late = {lane.account_id for lane in mine if lane.failing_since is not None and not _is_resting(lane, at=at)}
     return {
         "accounts": [_account_row(one, budgets.get(one.pk), is_delayed=one.pk in late, at=at) for one in accounts],
         "lanes": [row for lane in mine if (row := _lane_row(lane, budgets.get(lane.account_id), at=at)) is not None],
@@ -217,6 +218,8 @@ def _error(text: str) -> str:
 def _state(lane: TrackingLane, *, at: datetime) -> tuple[str, bool]:
     if lane.account.kind in COURIERS[lane.courier].refused:
         return "중지: 택배사 코드를 모름", True
+    if lane.failing_since is not None and _is_resting(lane, at=at):
+        return f"{short(lane.failing_since)}부터 응답이 없었고 지금은 조회하지 않음", False
     if lane.failing_since is not None:
         return f"{short(lane.failing_since)}부터 지연, {short(lane.opened_until)}에 다시 시도", True
     health = lanes.health_of(lane, at=at)
@@ -225,3 +228,8 @@ def _state(lane: TrackingLane, *, at: datetime) -> tuple[str, bool]:
     if health in (Health.AWAY, Health.PROBE):
         return "계정이 멈춤", True
     return "정상", False
+
+
+def _is_resting(lane: TrackingLane, *, at: datetime) -> bool:
+    """쉬는 차선: its breaker may be tried, and nobody does."""
+    return lane.opened_until is not None and at - lane.opened_until > RESTED

@@ -228,6 +228,23 @@ def test_a_courier_may_have_three_accounts_and_no_gap_between_them(owner):
     assert list(route.all()) == [int(pk) for pk in ids]
 
 
+def test_a_lane_that_nobody_tries_again_is_not_called_late(owner):
+    one, now = account(last_ok_at=timezone.now()), timezone.now()
+    lane = TrackingLane.objects.create(
+        account=one, courier="CJGLS", failing_since=now - timedelta(hours=1), opened_at=now - timedelta(hours=1),
+        opened_until=now + timedelta(minutes=3), last_error="SERVER: HTTP 500",
+    )  # fmt: skip
+    told = owner.get(URL).content.decode()
+    assert "에 다시 시도" in told
+    assert "응답이 없어 조회가 지연되고 있습니다" in told
+    lane.opened_until = now - timedelta(minutes=2)
+    lane.save()
+    told = owner.get(URL).content.decode()
+    assert "부터 응답이 없었고 지금은 조회하지 않음" in told
+    assert "에 다시 시도" not in told
+    assert "응답이 없어 조회가 지연되고 있습니다" not in told
+
+
 def test_the_auditor_looks_and_others_do_not(sign_in):
     one = account()
     auditor = sign_in(Role.AUDITOR)
