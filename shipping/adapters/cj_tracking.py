@@ -22,6 +22,7 @@ from shipping.adapters.wire import (
     is_same_number,
     korean_moment,
     malformed,
+    sentence,
 )
 
 PAGE_SIZE: Final = 500
@@ -165,8 +166,8 @@ def _event(entry: Mapping[str, Any]) -> RawEvent:
     at, is_date_only = korean_moment(entry.get("SCAN_YMD"), entry.get("SCAN_HOUR"))
     return RawEvent(
         code=status.upper(),
-        name=clean(entry.get("CRG_ST_NM")),
-        text=_reason(status, clean(entry.get("NO_CLDV_RSN_CD")), clean(entry.get("DETAIL_RSN"))),
+        name=sentence(entry.get("CRG_ST_NM")),
+        text=_reason(status, clean(entry.get("NO_CLDV_RSN_CD")), sentence(entry.get("DETAIL_RSN"))),
         place=clean(entry.get("DEALT_BRAN_NM")),
         at=at,
         is_date_only=is_date_only,

@@ -17,6 +17,7 @@ from shipping.adapters.wire import (
     korean_moment,
     malformed,
     refused,
+    sentence,
 )
 
 TRACE_URL: Final = "https://biz.epost.go.kr"
@@ -142,7 +143,7 @@ def _failure(leaves: Leaves, secrets: set[str]) -> TrackResult | None:
 
 def _event(entry: dict[str, str], day: str, at: str, name: str, place: str) -> RawEvent:
     moment, is_date_only = korean_moment(entry.get(day), entry.get(at))
-    return RawEvent(name=entry.get(name, ""), place=entry.get(place, ""), at=moment, is_date_only=is_date_only)
+    return RawEvent(name=sentence(entry.get(name)), place=entry.get(place, ""), at=moment, is_date_only=is_date_only)
 
 
 def _found(events: list[RawEvent]) -> TrackResult:

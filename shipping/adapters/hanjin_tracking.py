@@ -14,6 +14,7 @@ from shipping.adapters.wire import (
     korean_moment,
     malformed,
     moment,
+    sentence,
 )
 
 TRACK_PATH: Final = "/parcel-delivery/v1/tracking/tracking-wbl"
@@ -84,8 +85,8 @@ def _event(entry: Mapping[str, Any]) -> RawEvent:
     at, is_date_only = _time(entry)
     return RawEvent(
         code=_field(entry, "code").upper(),
-        name=_field(entry, "name"),
-        text=_field(entry, "text"),
+        name=sentence(_field(entry, "name")),
+        text=sentence(_field(entry, "text")),
         place=_field(entry, "place"),
         at=at,
         is_date_only=is_date_only,

@@ -21,6 +21,7 @@ from shipping.adapters.wire import (
     is_same_number,
     malformed,
     moment,
+    sentence,
 )
 
 URL: Final = "https://info.sweettracker.co.kr"
@@ -130,7 +131,7 @@ def _event(entry: Mapping[str, Any]) -> RawEvent:
     level = clean(entry.get("level"))
     return RawEvent(
         code=level if level in _LEVELS else "",
-        name=clean(entry.get("kind")),
+        name=sentence(entry.get("kind")),
         place=clean(entry.get("where")),
         at=epoch_moment(entry.get("time")) or moment(entry.get("timeString")),
     )

@@ -23,6 +23,7 @@ from shipping.adapters.wire import (
     malformed,
     moment,
     rate_limited,
+    sentence,
     unavailable,
 )
 
@@ -220,8 +221,8 @@ def _event(node: Mapping[str, Any], carrier: str) -> RawEvent:
     at = moment(node.get("time"))
     return RawEvent(
         code=clean(status.get("code")).upper() if isinstance(status, dict) else "",
-        name=clean(status.get("name")) if isinstance(status, dict) else "",
-        text=clean(node.get("description")),
+        name=sentence(status.get("name")) if isinstance(status, dict) else "",
+        text=sentence(node.get("description")),
         place=clean(location.get("name")) if isinstance(location, dict) else "",
         at=at,
         is_date_only=at is not None and carrier == LOTTE and _is_day_end(at),

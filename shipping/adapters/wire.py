@@ -14,6 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from core.http import BadResponse, Client, HttpProblem, Response, Timeout, TooLarge
+from core.masking import PHONE
 from shipping.adapters.base import SAMPLE_LIMIT, Cause, TrackOutcome, TrackResult
 from shipping.adapters.issuing import Issued, IssueOutcome
 
@@ -39,6 +40,11 @@ _PEOPLE = (
 )
 _IN_JSON = re.compile(rf'("{_PEOPLE}"\s*:\s*)(?:"(?:[^"\\]|\\.)+"?|\{{[^}}]*\}}?)', re.IGNORECASE)
 _IN_XML = re.compile(rf"(<{_PEOPLE}>)(?:<!\[CDATA\[.*?(?:\]\]>|$)|[^<]+)", re.IGNORECASE | re.DOTALL)
+# "(담당사원:홍길동 010-1234-5678)" in a sentence; what follows such a word may be a state as well (담당자: 미배정).
+_ROLE = r"(?:담당(?:사원|기사|직원|자)?|(?:배송|배달|집하|집배|택배)(?:사원|기사|원)|사원|기사|직원|인수자)(?:명|님)?"
+_NAME = r"(?!부재|미|없|배정|등록|변경|완료|예정|취소|본인|가족|경비|문\s?앞)[가-힣*]{2,5}(?![가-힣])"
+_PERSON = re.compile(rf"({_ROLE}(?:\s?[:：]\s?|\s(?={_NAME}[\s(]{{0,2}}(?:{PHONE}))))({_NAME})")
+_PHONE = re.compile(PHONE)
 _TIME = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})?")
 
 
@@ -223,6 +229,11 @@ def clean(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return one_line(value[: TEXT_LIMIT * 4])[:TEXT_LIMIT].strip()
+
+
+def sentence(value: Any) -> str:
+    """What a courier says of a scan: clean, without the driver's name and without telephone numbers."""
+    return _PHONE.sub("***", _PERSON.sub(r"\1***", clean(value)))
 
 
 def one_line(text: str) -> str:

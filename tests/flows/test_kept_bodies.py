@@ -52,5 +52,5 @@ def test_a_kept_body_names_no_person(name, make_sent, canned, db):
 
 
 def test_the_words_of_couriers_stay():
-    plain = '{"CRG_ST_NM":"미배송","statusName":"집하","wrkOrgName":"서울","recipient":"","telno":null,"level":5}<item><a>1</a>'
+    plain = '{"CRG_ST_NM":"미배송","statusName":"집하","wrkOrgName":"서울","recipient":"","telno":null}<item><a>1</a>'
     assert without_people(plain) == plain
