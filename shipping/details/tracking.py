@@ -11,7 +11,7 @@ from shipping.adapters.base import Cause, TrackOutcome
 from shipping.couriers import COURIERS
 from shipping.details.history import changes_of
 from shipping.models import CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
-from shipping.services.polling import breakers, lanes, planning
+from shipping.services.polling import breakers, budgets, lanes, planning
 from shipping.services.polling.accounts import HISTORY, ROUTES, state_of
 from shipping.services.polling.lanes import Health
 from shipping.services.polling.planning import Group
@@ -78,13 +78,13 @@ class LaneRow:
 def context(*, at: datetime) -> dict[str, Any]:
     """배송조회 설정: rows of accounts and lanes; four queries."""
     accounts = list(TrackingAccount.objects.order_by("pk"))
-    budgets = {one.account_id: one for one in TrackingBudget.objects.all()}
+    known = {one.account_id: one for one in TrackingBudget.objects.all()}
     mine = list(TrackingLane.objects.select_related("account").order_by("courier", "pk"))
     late = {lane.account_id for lane in mine if lane.failing_since is not None and not _is_resting(lane, at=at)}
     return {
-        "accounts": [_account_row(one, budgets.get(one.pk), is_delayed=one.pk in late, at=at) for one in accounts],
-        "lanes": [row for lane in mine if (row := _lane_row(lane, budgets.get(lane.account_id), at=at)) is not None],
-        "planned_at": short(max((one.planned_at for one in budgets.values() if one.planned_at), default=None)),
+        "accounts": [_account_row(one, known.get(one.pk), is_delayed=one.pk in late, at=at) for one in accounts],
+        "lanes": [row for lane in mine if (row := _lane_row(lane, known.get(lane.account_id), at=at)) is not None],
+        "planned_at": short(max((one.planned_at for one in known.values() if one.planned_at), default=None)),
     }
 
 
@@ -116,7 +116,8 @@ def route_changes() -> list[ChangeRow]:
 def _account_row(
     account: TrackingAccount, budget: TrackingBudget | None, *, is_delayed: bool, at: datetime
 ) -> AccountRow:
-    state = state_of(account, is_delayed=is_delayed)
+    is_spent = budget is not None and budgets.is_spent(account, budget, at=at)
+    state = state_of(account, is_delayed=is_delayed, is_spent=is_spent)
     capacity, basis, warning = _capacity(account, budget)
     return AccountRow(
         pk=account.pk,

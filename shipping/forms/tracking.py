@@ -152,7 +152,7 @@ class RouteForm(forms.Form):
                     choices=[("", "모든 계정" if rank == 0 else "없음"), *((str(pk), text) for pk, text in accounts)],
                     initial=str(chosen[rank]) if rank < len(chosen) else "",
                     widget=forms.Select(attrs={"aria-label": f"{name} {label}"}),
-                    error_messages={"invalid_choice": f"{name}: 목록에 없는 계정입니다. 다시 고르세요."},
+                    error_messages={"invalid_choice": "목록에 없는 계정입니다. 다시 고르세요."},
                 )
 
     def rows(self) -> list[tuple[str, list[forms.BoundField]]]:
@@ -161,11 +161,11 @@ class RouteForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """A rank without the one before it says nothing: whoever reads "모든 계정" beside it would take it for all."""
-        for courier, name in self._couriers.items():
-            picked = [bool(self.cleaned_data.get(f"{courier}-{rank}")) for rank in range(len(RANKS))]
+        for courier in self._couriers:
+            picked = [bool(self.data.get(f"{courier}-{rank}")) for rank in range(len(RANKS))]
             if picked != sorted(picked, reverse=True):
-                gap = RANKS[picked.index(False)]
-                self.add_error(f"{courier}-{picked.index(False)}", f"{name}: {gap} 계정을 먼저 고르세요.")
+                gap = picked.index(False)
+                self.add_error(f"{courier}-{gap}", f"{RANKS[gap]} 계정을 먼저 고르세요.")
         return self.cleaned_data
 
     def chosen(self) -> dict[str, list[int]]:

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.roles import Role
+from core.calendar import kst_date
 from core.models import SettingChange
 from shipping.models import AccountState, CourierCode, CourierRoute, TrackingAccount, TrackingBudget, TrackingLane
 from shipping.services.couriers import note_refused_code
@@ -224,8 +225,20 @@ def test_a_courier_may_have_three_accounts_and_no_gap_between_them(owner):
     for given, missing in [({ranks[1]: ids[0]}, "1순위"), ({ranks[0]: ids[0], ranks[2]: ids[1]}, "2순위")]:
         answer = owner.post(URL, given)
         assert answer.status_code == 422
-        assert f"CJ대한통운: {missing} 계정을 먼저 고르세요." in answer.content.decode()
+        assert f">CJ대한통운 {missing}</a>: {missing} 계정을 먼저 고르세요." in answer.content.decode()
     assert list(route.all()) == [int(pk) for pk in ids]
+
+
+def test_an_account_that_has_spent_its_day_says_so_until_tomorrow(owner):
+    one, today = account(per_day=100), kst_date(timezone.now())
+    budget = TrackingBudget.objects.create(account=one, day=today, used=99, staff_used=5)
+    spent = "오늘 한도를 다 써서 내일 다시 조회합니다"
+    assert spent not in owner.get(URL).content.decode()
+    TrackingBudget.objects.update(used=100)
+    assert spent in owner.get(URL).content.decode()
+    budget.day, budget.used = today - timedelta(days=1), 100
+    budget.save()
+    assert spent not in owner.get(URL).content.decode()
 
 
 def test_a_lane_that_nobody_tries_again_is_not_called_late(owner):

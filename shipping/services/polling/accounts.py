@@ -212,7 +212,7 @@ def check_account(account: TrackingAccount) -> tuple[bool, str]:
     return outcome in WORKS, ANSWERS[outcome]
 
 
-def state_of(account: TrackingAccount, *, is_delayed: bool = False) -> dict[str, Any]:
+def state_of(account: TrackingAccount, *, is_delayed: bool = False, is_spent: bool = False) -> dict[str, Any]:
     """계정 상태 in words."""
     if not account.is_active:
         return {"text": "사용하지 않음", "is_bad": True}
@@ -220,4 +220,6 @@ def state_of(account: TrackingAccount, *, is_delayed: bool = False) -> dict[str,
         return {"text": "인증이 거절되어 조회를 멈췄습니다", "is_bad": True}
     if is_delayed:
         return {"text": "응답이 없어 조회가 지연되고 있습니다", "is_bad": True}
+    if is_spent:
+        return {"text": "오늘 한도를 다 써서 내일 다시 조회합니다", "is_bad": True}
     return {"text": "정상" if account.last_ok_at else "아직 조회하지 않음", "is_bad": False}

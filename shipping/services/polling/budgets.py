@@ -54,8 +54,7 @@ def take(
     with transaction.atomic():
         budget = _locked(account, at=at)
         if account.per_day is not None:
-            regular = budget.used - budget.staff_used
-            wanted = min(wanted, math.floor(account.per_day * (1 - STAFF_SHARE)) - regular)
+            wanted = min(wanted, _left_today(budget, per_day=account.per_day))
             if wanted <= 0:
                 return Places(0, math.inf)
         begin, count = at, wanted
@@ -69,6 +68,16 @@ def take(
         budget.used += count
         budget.save(update_fields=["next_slot_at", "day", "used", "staff_used", "hint_used"])
     return Places(count, (begin - at).total_seconds(), 0.0 if rate is None else 1 / rate)
+
+
+def is_spent(account: TrackingAccount, budget: TrackingBudget, *, at: datetime) -> bool:
+    """하루 한도를 다 씀: regular questions wait for tomorrow."""
+    is_today = budget.day == kst_date(at)
+    return account.per_day is not None and is_today and _left_today(budget, per_day=account.per_day) <= 0
+
+
+def _left_today(budget: TrackingBudget, *, per_day: int) -> int:
+    return math.floor(per_day * (1 - STAFF_SHARE)) - (budget.used - budget.staff_used)
 
 
 def give_back(account: TrackingAccount, *, count: int, at: datetime) -> None:
