@@ -114,6 +114,10 @@ class Act(ABC):
         """대상 이름: what staff call the target rows (numbers), for the list of failed rows."""
         return {pk: str(row) for pk, row in self.model._default_manager.in_bulk(target_ids).items()}
 
+    def overtaken(self, target_ids: Collection[int]) -> dict[int, str]:
+        """먼저 된 일: of rows that changed since the screen, what the act finds done already; others say who changed them."""
+        return {}
+
     def document(self, job: Any) -> tuple[str, str] | None:
         """결과 문서: (label, address) of what a job of this act has made for the person to open."""
         return None

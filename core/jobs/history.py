@@ -40,6 +40,16 @@ def changed_orders(model: Any, orders: Mapping[int, int], phrase: Phrase) -> dic
     return {base: found.get(order, _unknown(phrase)) for base, order in orders.items()}
 
 
+def told_since_screen(owner: Any, ids: Collection[int]) -> dict[int, str]:
+    """화면을 연 뒤 바뀐 대상 of an act: what it finds done already, else who changed the row."""
+    return changed_rows(owner.model, ids, since_the_screen) | owner.overtaken(ids)
+
+
+def told_since_batch(owner: Any, ids: Collection[int]) -> dict[int, str]:
+    """처리한 뒤 바뀐 대상 of an act that is undone."""
+    return changed_rows(owner.model, ids, since_the_batch)
+
+
 def who_did(event: Any) -> str:
     """누가: "이도윤 님이", or "시스템이" for what nobody pressed."""
     return f"{named(event.actor)}이"

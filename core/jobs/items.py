@@ -1,6 +1,8 @@
 """Items of a job, read and written set-wise."""
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,9 @@ from core.models import ItemResult, Job, JobItem, JobKind
 
 SHOWN_REASONS = 5
 OTHER_REASONS = "그 밖의 이유"
+_CUT = "…"
+_NUMBER = re.compile(r"(?:\b[A-Z]-)?[0-9][0-9-]{5,}")
+"""Numbers of orders, shipments and waybills in a sentence; dates without a year and counts are shorter."""
 MOST_LOOKED_AT = 1_000
 """Target rows that what was typed is compared with."""
 
@@ -172,10 +177,13 @@ def counts(job: Job) -> Counts:
 
 
 def reasons(job: Job) -> list[tuple[str, int]]:
-    """제외 사유별 건수: the most frequent first, the rare ones together."""
+    """제외 사유별 건수: the most frequent first, the rare ones together; those that differ in a number only are one."""
     refused = JobItem.objects.filter(job=job, result=ItemResult.REFUSED).exclude(data__has_key="same")
-    counted = refused.values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
-    found = [(text, int(n)) for text, n in counted]
+    alike: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for text, n in refused.values_list("reason").annotate(n=Count("pk")):
+        alike[_NUMBER.sub(_CUT, text).removesuffix(f": {_CUT}")].append((text, int(n)))
+    counted = ((mine[0][0] if len(mine) == 1 else kind, sum(n for _, n in mine)) for kind, mine in alike.items())
+    found = sorted(counted, key=lambda each: (-each[1], each[0]))
     shown, rest = found[:SHOWN_REASONS], found[SHOWN_REASONS:]
     return [*shown, (OTHER_REASONS, sum(n for _, n in rest))] if rest else shown
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from core.actions import ACTIONS, ActPage, BulkAction
 from core.events import KINDS, SUBSCRIBERS
 from core.exceptions import Conflict, DomainError
-from core.jobs.history import changed_orders, changed_rows, since_the_screen
+from core.jobs.history import changed_orders, changed_rows, since_the_screen, told_since_screen
 from core.jobs.items import NewItem, busy_targets, chunks, insert_items
 from core.jobs.retry import retrying
 from core.jobs.work import NOT_POSSIBLE, WITH_ITS_GROUP, form_values
@@ -177,7 +177,8 @@ def _who_changed(
     if changed and page.model is action.model and issubclass(page.model, StateGuard):
         # A machine of its own: each of its versions has its own event.
         return changed_rows(page.model, changed, since_the_screen)
-    return changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen)
+    done = action.overtaken(changed) if page.model is action.model else {}
+    return changed_orders(action.model, {pk: orders[pk] for pk in changed if pk in orders}, since_the_screen) | done
 
 
 def _single_lines(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[NewItem], list[NewItem]]:
@@ -186,7 +187,7 @@ def _single_lines(action: BulkAction, seen: Mapping[int, int]) -> tuple[list[New
     groups, present = action.groups(list(seen)), action.versions(list(seen))
     changed = [pk for pk, version in seen.items() if pk in present and present[pk] != version]
     reasons = dict.fromkeys((pk for pk in seen if pk not in present), GONE)
-    reasons |= changed_rows(action.model, changed, since_the_screen) if changed else {}
+    reasons |= told_since_screen(action, changed) if changed else {}
     rest = [NewItem(pk, groups.get(pk, pk), version) for pk, version in seen.items() if pk not in reasons]
     return rest, [NewItem(pk, groups.get(pk, pk), None, text) for pk, text in reasons.items()]
 
@@ -245,7 +246,7 @@ def _moved(action: BulkAction, asked: Mapping[int, NewItem], outcome: Outcome) -
         return {}
     whole = {asked[pk].group_id for pk in late} if action.is_whole else set()
     siblings = dict.fromkeys((pk for pk, item in asked.items() if item.group_id in whole), WITH_ITS_GROUP)
-    return siblings | changed_rows(action.model, late, since_the_screen)
+    return siblings | told_since_screen(action, late)
 
 
 def _number(text: str) -> int:

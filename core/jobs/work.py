@@ -12,7 +12,7 @@ from core import relay
 from core.actions import Act, BulkAction, get_action
 from core.exceptions import DomainError
 from core.jobs import inputs
-from core.jobs.history import Phrase, changed_rows, since_the_batch, since_the_screen
+from core.jobs.history import told_since_batch, told_since_screen
 from core.jobs.inputs import NoLongerValid
 from core.jobs.items import Verdict
 from core.jobs.retry import ChangedMeanwhile
@@ -23,6 +23,8 @@ from core.state import Change, Outcome
 
 WITH_ITS_GROUP = "같은 주문의 다른 품목이 그 사이 바뀌어 함께 제외했습니다. 화면을 새로 고친 뒤 확인하세요."
 NOT_POSSIBLE = "지금은 처리할 수 없는 상태입니다. 화면을 새로 고친 뒤 확인하세요."
+Tell = Callable[[Act, Collection[int]], Mapping[int, str]]
+"""Says of changed targets what became of them."""
 
 
 class UnknownAct(Exception):
@@ -83,7 +85,7 @@ class ActWork:
         return on_unchanged(
             self.action,
             items,
-            since_the_screen,
+            told_since_screen,
             lambda ids: self.action.apply(ids, actor=job.actor, at=at, batch=job, **data),
         )
 
@@ -106,7 +108,7 @@ class UndoWork:
                 relay.withdraw(batch=job.undoes, undone_by=job, changes=outcome.changes, at=at)
             return outcome
 
-        return on_unchanged(self.action, items, since_the_batch, undo)
+        return on_unchanged(self.action, items, told_since_batch, undo)
 
 
 class UploadWork:
@@ -119,7 +121,7 @@ class UploadWork:
 
     def process(self, items: Sequence[JobItem], *, job: Job, at: datetime) -> dict[int, Verdict]:
         options = job.params.get("options") or {}
-        stale = stale_items(self.upload, [item for item in items if item.seen_version is not None], since_the_screen)
+        stale = stale_items(self.upload, [item for item in items if item.seen_version is not None], told_since_screen)
         rest = [item for item in items if item.pk not in stale]
         verdicts = {pk: Verdict(reason) for pk, reason in stale.items()}
         if rest:
@@ -160,7 +162,7 @@ def as_query(stored: Mapping[str, Sequence[str]]) -> QueryDict:
     return query
 
 
-def stale_items(owner: Act, items: Sequence[JobItem], phrase: Phrase) -> dict[int, str]:
+def stale_items(owner: Act, items: Sequence[JobItem], tell: Tell) -> dict[int, str]:
     """바뀐 항목: item id to sentence for the targets whose version is no longer the one that was seen."""
     if not items:
         return {}
@@ -168,12 +170,12 @@ def stale_items(owner: Act, items: Sequence[JobItem], phrase: Phrase) -> dict[in
     stale = [item for item in items if present.get(item.target_id or 0) != item.seen_version]
     if not stale:
         return {}
-    sentences = changed_rows(owner.model, [item.target_id for item in stale if item.target_id], phrase)
+    sentences = tell(owner, [item.target_id for item in stale if item.target_id])
     return {item.pk: sentences.get(item.target_id or 0, NOT_POSSIBLE) for item in stale}
 
 
 def on_unchanged(
-    action: Act, items: Sequence[JobItem], phrase: Phrase, act: Callable[[Collection[int]], Outcome]
+    action: Act, items: Sequence[JobItem], tell: Tell, act: Callable[[Collection[int]], Outcome]
 ) -> dict[int, Verdict]:
     """바뀌지 않은 대상에만: run `act` on the targets with the seen version and turn its outcome into verdicts.
 
@@ -181,7 +183,7 @@ def on_unchanged(
     what was refused because it changed in between says who changed it.
     Raises ChangedMeanwhile when a row moved in between; the chunk's transaction must then start over.
     """
-    verdicts = {pk: Verdict(reason) for pk, reason in stale_items(action, items, phrase).items()}
+    verdicts = {pk: Verdict(reason) for pk, reason in stale_items(action, items, tell).items()}
     if action.is_whole:
         verdicts |= _siblings(items, verdicts)
     fresh = {item.target_id: item for item in items if item.pk not in verdicts and item.target_id is not None}
@@ -202,7 +204,7 @@ def on_unchanged(
     verdicts |= {item.pk: Verdict(made_version=made[pk]) for pk, item in fresh.items() if pk in made}
     left = {pk: item for pk, item in fresh.items() if pk not in made}
     # Who lost a race hears of the winner, not only of the state that the winner left behind.
-    lost = stale_items(action, list(left.values()), phrase) if left else {}
+    lost = stale_items(action, list(left.values()), tell) if left else {}
     refused = {item.pk: outcome.refused.get(pk, NOT_POSSIBLE) for pk, item in left.items()}
     return verdicts | {pk: Verdict(lost.get(pk, reason)) for pk, reason in refused.items()}
 

@@ -118,6 +118,9 @@ class IssueWaybills(ShipmentAction):
     def undo(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, reason: str) -> Outcome:
         return issue.undo_issue(shipment_ids=ids, actor=actor, at=at, batch=batch, reason=reason)
 
+    def overtaken(self, target_ids: Collection[int]) -> dict[int, str]:
+        return issue.issued_already(target_ids)
+
     def afterword(self, batch: Any) -> str:
         waiting = issue.waiting_of(batch)
         return WAITING.format(count=waiting) if waiting else ""

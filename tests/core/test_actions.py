@@ -317,6 +317,18 @@ def test_rare_reasons_are_counted_together(staff: User) -> None:
     assert sum(n for _, n in items.reasons(job)) == 9
 
 
+def test_reasons_that_differ_in_a_number_only_are_one(staff: User) -> None:
+    job = Job.objects.create(kind=JobKind.ACT, act="x", label="x", actor=staff)
+    taken = [NewItem(n, n, 0, f"이미 발급됨: 68000000{n:04}") for n in range(1, 8)]
+    used = [NewItem(n, n, 0, f"다른 주문 20261123-{n:07}에서 쓰고 있는 송장번호입니다.") for n in range(8, 11)]
+    insert_items(job, [*taken, *used, NewItem(11, 11, 0, "화면을 연 뒤 09-21 11:01에 바꿨습니다. 20261123-0000011")])
+    assert items.reasons(job) == [
+        ("이미 발급됨", 7),
+        ("다른 주문 …에서 쓰고 있는 송장번호입니다.", 3),
+        ("화면을 연 뒤 09-21 11:01에 바꿨습니다. 20261123-0000011", 1),
+    ]
+
+
 def test_a_confirmed_act_does_what_the_preview_said(hold_act: TestHold, make_lines: LineMaker, staff: User) -> None:
     lines = make_lines(3)
     hold_lines([lines[0].pk], actor=staff, at=NOW)

@@ -1,9 +1,11 @@
 """송장 채번 on the list, and 설정 · 송장 번호 (ux.md 2.4, 6.3; reliability.md F10)."""
 
+import re
+
 import pytest
 
 from accounts.roles import Role
-from core.models import Job, SettingChange
+from core.models import Job, JobItem, SettingChange
 from core.sealing import seal
 from orders.services import locks
 from shipping.drains import issue_cj
@@ -13,6 +15,7 @@ from shipping.services.issuing import issuers
 from shipping.services.issuing.issue import issue_waybills
 from shipping.services.numbers import waybills
 from shipping.states import ContractMode
+from tests.fixtures.answers import text_of
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["contract", "courier"]
 LIST = "/settings/waybills/"
 HX = {"HX-Request": "true"}
+IDS = {"page": "ready", "mode": "ids"}
 
 
 def rows_of(rows):
@@ -54,6 +58,24 @@ def test_the_same_click_twice_issues_once(make_shipments, sign_in, press):
     preview, answer = press(client, "issue-waybills", "ready", seen, contract=str(contract.pk))
     assert (preview.status_code, answer) == (409, None)
     assert WaybillNumber.objects.count() == Parcel.objects.count() == 2
+
+
+def test_who_comes_second_is_told_which_numbers_were_issued(make_shipments, sign_in, press):
+    """A15: both have their preview open when the first one presses."""
+    contract, rows = range_contract(), make_shipments(3)
+    first, second, seen = sign_in(Role.LOGISTICS), sign_in(Role.OWNER), rows_of(rows)
+    late = second.post("/acts/issue-waybills/", {**IDS, "rows": ",".join(f"{a}:{b}" for a, b in seen)}, headers=HX)
+    press(first, "issue-waybills", "ready", seen[:2], contract=str(contract.pk))
+    apply_url = re.search(r"/acts/[0-9a-f-]{36}/apply/", late.content.decode())[0]
+    answer = second.post(apply_url, {"contract": str(contract.pk)}, headers=HX)
+    assert "이미 발급됨 2건" in text_of(answer)
+    numbers = [row.waybill for row in again(rows)]
+    told = JobItem.objects.filter(job__actor__role=Role.OWNER).exclude(reason="").order_by("target_id")
+    assert [item.reason for item in told] == [f"이미 발급됨: {number}" for number in numbers[:2]]
+    assert WaybillNumber.objects.count() == Parcel.objects.count() == len(set(numbers)) == 3
+    stale, none = press(second, "issue-waybills", "ready", seen, contract=str(contract.pk))
+    assert (stale.status_code, none) == (409, None)
+    assert "이미 발급됨 3건" in text_of(stale)
 
 
 def test_a_kill_between_reserving_and_writing_leaves_numbers_that_are_used(make_shipments, sign_in, press, monkeypatch):

@@ -21,7 +21,7 @@ from core.lookups import Among
 from core.models import Job
 from core.settings_registry import one_at_a_time
 from core.state import Change, Outcome, is_preview, move, preview_notes
-from shipping.models import AccountState, CourierContract, Shipment, WaybillDraft, WaybillNumber
+from shipping.models import AccountState, CourierContract, Parcel, Shipment, WaybillDraft, WaybillNumber
 from shipping.models.parcel import LIVE
 from shipping.services.issuing.contracts import BLOCKED
 from shipping.services.issuing.ranges import EXHAUSTED, supply_of, take_numbers, warn_when_low
@@ -164,6 +164,15 @@ def _planned(
     gone = set(shipment_ids) - rows.shipments.keys()
     refused.update(dict.fromkeys(gone, NOT_FOUND) | not_ready(gone))
     return plan
+
+
+def issued_already(shipment_ids: Collection[int]) -> dict[int, str]:
+    """이미 발급됨: a sentence per shipment that has its number by now, or will get it; two queries."""
+    asked = dict.fromkeys(pool.open_numbers(shipment_ids), ASKED)
+    live = Parcel.objects.filter(Among("shipment_id", shipment_ids), state__in=LIVE).exclude(waybill="")
+    # The first box comes last and stays.
+    numbers = dict(live.order_by("-pk").values_list("shipment_id", "waybill"))
+    return asked | {pk: ALREADY.format(number=number) for pk, number in numbers.items()}
 
 
 def drafted(shipment_ids: Collection[int]) -> set[int]:
