@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.korean import particle
+from core.korean import josa, particle
 from shipping.couriers import CheckLevel, CheckRule, Courier
 from shipping.states import DeliveryMethod
 
@@ -191,7 +191,8 @@ def _word_verdict(word: str) -> WaybillVerdict:
     if method is None:
         message = f"{found} 배송을 보류하거나 송장번호를 입력하세요."
     else:
-        message = f"{found} 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
+        change = f"배송방법을 {josa(method.label, '으로/로')} 바꾸고"
+        message = f"{found} 택배로 보내지 않으면 {change}, 보내면 송장번호를 입력하세요."
     return WaybillVerdict("", WaybillLevel.BLOCK, "waybill_word", message, method)
 
 

@@ -5,7 +5,8 @@ export const inputs = () => $$("input[data-waybill]:not(:disabled)");
 export const rowOf = (input) => input.closest("tbody[data-order]");
 export const shownIn = (input) => input.dataset.saved ?? input.defaultValue;
 
-export function complain(input, text) {
+// A mild word is about a number that was kept all the same.
+export function complain(input, text, isMild = false) {
   let line = input.parentElement.querySelector(".cell-error");
   if (!text) {
     line?.remove();
@@ -17,7 +18,9 @@ export function complain(input, text) {
     input.parentElement.append(line);
   }
   line.textContent = text;
-  input.setAttribute("aria-invalid", "true");
+  line.classList.toggle("mild", isMild);
+  if (isMild) input.removeAttribute("aria-invalid");
+  else input.setAttribute("aria-invalid", "true");
   input.setAttribute("aria-describedby", line.id);
 }
 

@@ -57,7 +57,7 @@ async function keep(input, isForced) {
   if (answer?.ok && select) select.dataset.saved = courier;
   if (!isSame || fault) return;
   if (answer?.ok) input.value = shownIn(input);
-  complain(input, answer?.ok ? said?.error : said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
+  complain(input, answer?.ok ? said?.error : said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.", Boolean(answer?.ok));
 }
 
 on("focusout", ({ target }) => {

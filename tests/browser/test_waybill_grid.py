@@ -69,6 +69,22 @@ def test_a_wrong_number_over_a_draft_is_marked_and_nothing_is_registered(list_at
     console_errors.clear()
 
 
+def test_a_number_of_an_odd_length_is_kept_with_a_word_that_is_no_fault(list_at, free, console_errors):
+    shipment = next(free)
+    page = list_at(f"/orders/ready/?q={shipment.order.number}", "logistics")
+    page.locator(f"#row-{shipment.pk} select[data-courier]").select_option("KGB")
+    typed(page, shipment, "90000000017")
+    expect(error_of(page, shipment)).to_contain_text("로젠택배 송장번호 규칙에 맞지 않습니다.")
+    expect(error_of(page, shipment)).to_have_class("cell-error mild")
+    assert cell(page, shipment).get_attribute("aria-invalid") is None
+    assert texts(shipment) == {shipment.pk: "90000000017"}
+    typed(page, shipment, "9000000")
+    expect(error_of(page, shipment)).to_have_class("cell-error")
+    expect(cell(page, shipment)).to_have_attribute("aria-invalid", "true")
+    assert texts(shipment) == {}
+    console_errors.clear()  # the answer 422
+
+
 def test_a_number_that_stands_in_another_cell_takes_the_older_draft_away(list_at, free, console_errors):
     first, second, number = next(free), next(free), waybill_number(9_310)
     page = list_at("/orders/ready/?period=all&size=200", "logistics")

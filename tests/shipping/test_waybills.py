@@ -166,10 +166,12 @@ def test_a_status_word_is_a_proposal_of_its_own_kind(text, method):
 
 def test_the_sentence_of_a_status_word_says_what_to_do():
     assert check_waybill("직접수령", CJ).message == (
-        "송장번호 칸에 '직접수령'이 적혀 있습니다. 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
+        "송장번호 칸에 '직접수령'이 적혀 있습니다. "
+        "택배로 보내지 않으면 배송방법을 방문수령으로 바꾸고, 보내면 송장번호를 입력하세요."
     )
     assert check_waybill("차량배차", CJ).message == (
-        "송장번호 칸에 '차량배차'가 적혀 있습니다. 택배로 보내지 않으면 배송보류하고, 보내면 송장번호를 입력하세요."
+        "송장번호 칸에 '차량배차'가 적혀 있습니다. "
+        "택배로 보내지 않으면 배송방법을 직접전달로 바꾸고, 보내면 송장번호를 입력하세요."
     )
     assert check_waybill("안전재고", CJ).message == (
         "송장번호 칸에 '안전재고'가 적혀 있습니다. 배송을 보류하거나 송장번호를 입력하세요."
