@@ -104,6 +104,14 @@ class IssueWaybills(ShipmentAction):
     prepares = True
     undo_data: ClassVar[dict[str, Any]] = {"reason": UNDO_REASON}
 
+    def check(self, form: Any, ids: Collection[int]) -> None:
+        """A contract that gives no numbers here says where they come from, and another one may be chosen at once."""
+        if chosen := form.cleaned_data.get("contract"):
+            try:
+                issue.usable(chosen)
+            except issue.CannotIssue as problem:
+                form.add_error("contract", problem.message)
+
     def prepare(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, **data: Any) -> None:
         chosen = issue.usable(data.get("contract"))
         if not chosen.is_api:

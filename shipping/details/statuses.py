@@ -1,6 +1,7 @@
 """상태 화면의 내용: values that nobody has mapped yet, and the rules."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from shipping.columns.shipments import courier_name
 from shipping.models import StatusRule, UnknownStatus
@@ -9,6 +10,7 @@ from shipping.states import Reason, RuleKind, TrackingStage
 
 MOST = 200
 """Values of one page, the newest first: mapping those brings the next ones up."""
+_STEPS = (RuleKind.CODE, RuleKind.TEXT, RuleKind.PATTERN)
 STAGE = {stage.value: stage for stage in TrackingStage}
 
 
@@ -65,8 +67,8 @@ def unknown_rows() -> list[UnknownRow]:
 
 
 def rule_rows() -> list[RuleRow]:
-    """상태 규칙 in the order in which they are tried, staff's own first; one query."""
-    rows = StatusRule.objects.select_related("created_by").order_by("is_preset", "priority", "source", "courier", "pk")
+    """상태 규칙 in the order in which they are tried, at each step staff's own first; one query."""
+    rows = sorted(StatusRule.objects.select_related("created_by"), key=_turn)
     return [
         RuleRow(
             one.pk,
@@ -84,6 +86,15 @@ def rule_rows() -> list[RuleRow]:
         )
         for one in rows
     ]
+
+
+def _turn(rule: StatusRule) -> tuple[Any, ...]:
+    """As `normalise.Rules` asks them: what names the courier and the source goes before what does not."""
+    is_generic = rule.kind == RuleKind.CODE and not rule.courier
+    step = len(_STEPS) if is_generic else _STEPS.index(RuleKind(rule.kind))
+    # Words are tried in their own order, whatever they name.
+    names = () if rule.kind == RuleKind.PATTERN else (not rule.courier, not rule.source, rule.source, rule.courier)
+    return step, rule.is_preset, *names, rule.priority, rule.value, rule.pk
 
 
 def rule_words(rule: StatusRule) -> str:

@@ -5,13 +5,14 @@ import re
 import pytest
 
 from accounts.roles import Role
-from core.models import Job, JobItem, SettingChange
+from core.models import Job, JobItem, JobState, SettingChange
 from core.sealing import seal
 from orders.services import locks
 from shipping.drains import issue_cj
 from shipping.models import AccountState, CourierContract, Parcel, WaybillNumber, WaybillRange
 from shipping.services import shipments
 from shipping.services.issuing import issuers
+from shipping.services.issuing.contracts import ContractFacts, save_contract
 from shipping.services.issuing.issue import issue_waybills
 from shipping.services.numbers import waybills
 from shipping.states import ContractMode
@@ -58,6 +59,20 @@ def test_the_same_click_twice_issues_once(make_shipments, sign_in, press):
     preview, answer = press(client, "issue-waybills", "ready", seen, contract=str(contract.pk))
     assert (preview.status_code, answer) == (409, None)
     assert WaybillNumber.objects.count() == Parcel.objects.count() == 2
+
+
+def test_a_contract_that_gives_no_numbers_says_so_in_the_dialog(make_shipments, sign_in, press):
+    good, [row] = range_contract(), make_shipments(1)
+    facts = ContractFacts(name="로젠 프로그램", courier="KGB", mode=ContractMode.COURIER_FILE)
+    by_file = save_contract(code="kgb", given=facts, options={}, actor=None, at=NOW)
+    client = sign_in(Role.LOGISTICS)
+    _, answer = press(client, "issue-waybills", "ready", rows_of([row]), contract=str(by_file.pk))
+    assert answer.status_code == 422
+    assert "파일로 번호를 받는 계약입니다. 목록의" in text_of(answer)
+    assert (Job.objects.get().state, WaybillNumber.objects.count()) == (JobState.PREVIEW, 0)
+    answer = client.post(f"/acts/{Job.objects.get().uuid}/apply/", {"contract": str(good.pk)}, headers=HX)
+    assert "1건의 송장번호 발급을 요청했습니다." in text_of(answer)
+    assert Parcel.objects.count() == 1
 
 
 def test_who_comes_second_is_told_which_numbers_were_issued(make_shipments, sign_in, press):
@@ -148,9 +163,9 @@ def test_a_contract_and_its_ranges_are_registered_and_changed(sign_in):
     assert "본번호는 숫자 9자리입니다" in page.content.decode()
     given = {"part": "range", "head": "68", "start": "100000000", "end": "100000099", "order": "1"}
     assert client.post(f"{LIST}{contract.pk}/", given).status_code == 302
-    again_ = client.post(f"{LIST}{contract.pk}/", given)
-    assert again_.status_code == 422
-    assert "겹칩니다" in again_.content.decode()
+    answer = client.post(f"{LIST}{contract.pk}/", given)
+    assert answer.status_code == 422
+    assert "겹칩니다" in answer.content.decode()
     one = WaybillRange.objects.get()
     assert "68100000000~68100000099" in client.get(f"{LIST}{contract.pk}/").content.decode()
     client.post(f"{LIST}{contract.pk}/", {"part": "off", "range": str(one.pk)})

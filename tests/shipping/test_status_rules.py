@@ -1,6 +1,7 @@
 """Status rules: their order, the words of staff, presets of every source, and who may change them (shipping.md 3)."""
 
 import time
+from itertools import groupby
 
 import pytest
 
@@ -8,6 +9,7 @@ from accounts.roles import Role
 from core.exceptions import Conflict
 from core.models import SettingChange
 from shipping.adapters.base import RawEvent
+from shipping.details.statuses import rule_rows
 from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import Rule, Rules
 from shipping.services.tracking.rules import BOOK, rules_for
@@ -111,6 +113,22 @@ def test_the_order_of_the_rules():
     assert read(generic, code="IN_TRANSIT", name="간선상차") == Stage.REGISTERED
     assert read(code="IN_TRANSIT", name="간선상차") == Stage.IN_TRANSIT
     assert read(code="NEW", name="간선상차") == Stage.UNKNOWN
+
+
+def test_the_page_lists_the_rules_in_the_order_in_which_they_are_tried(db, make_staff):
+    staff = make_staff(Role.LOGISTICS)
+    mine = {"meaning": Meaning(stage=Stage.DELIVERED), "actor": staff, "at": NOW}
+    add_rule(source="tracker_delivery", courier="", kind=CODE, value="X1", **mine)
+    add_rule(source="", courier="", kind=PATTERN, value="맡김|맡겨", **mine)
+    add_rule(source="cj", courier="CJGLS", kind=CODE, value="77", **mine)
+    rows = rule_rows()
+    kinds = [(row.kind, row.courier == "모든 택배사") for row in rows]
+    steps = [kind for kind, _ in groupby(kinds, key=lambda each: each if each[0] == CODE.label else each[0])]
+    assert steps == [(CODE.label, False), TEXT.label, PATTERN.label, (CODE.label, True)]
+    words = [row.value.replace(", ", "|") for row in rows if row.kind == PATTERN.label]
+    assert words == ["맡김|맡겨", *(one.value for one in PRESETS if one.kind == PATTERN)]
+    firsts = {step: next(row.value for row, kind in zip(rows, kinds, strict=True) if kind == step) for step in kinds}
+    assert (firsts[CODE.label, False], firsts[CODE.label, True]) == ("77", "X1")
 
 
 def test_what_is_said_of_one_courier_does_not_hold_for_another():
