@@ -90,7 +90,7 @@ class ContractCreate(PermissionRequired):
 
 
 class ContractEdit(SettingsPage):
-    """계약 하나: everybody with the right looks; 수정, 대역 등록과 중지, 연결 확인 by `part` for who may edit."""
+    """계약 하나: everybody with the right looks; 수정, 대역 등록과 중지와 남은 번호 버리기, 연결 확인 by `part` for who may edit."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         contract = CourierContract.objects.filter(pk=pk).first()
@@ -107,6 +107,8 @@ class ContractEdit(SettingsPage):
                 return self._add_range(request, contract)
             case "on" | "off" as part:
                 return self._switch(request, contract, is_active=part == "on")
+            case "drop":
+                return self._drop(request, contract)
             case _:
                 return self._save(request, contract)
         return redirect("shipping:contract", pk=pk)
@@ -141,6 +143,19 @@ class ContractEdit(SettingsPage):
             if is_active
             else "이 대역에서 번호를 더 꺼내지 않습니다. 받은 번호는 그대로입니다."
         )
+        messages.success(request, f"{mine}: {said}")
+        return redirect("shipping:contract", pk=contract.pk)
+
+    def _drop(self, request: HttpRequest, contract: CourierContract) -> HttpResponse:
+        mine = contract.ranges.filter(pk=whole_number(request.POST.get("range", "")) or 0).first()
+        if mine is None:
+            return lost(request)
+        try:
+            kept = contracts.drop_rest(range_id=mine.pk, actor=staff_of(request), at=timezone.now())
+        except DomainError as error:
+            messages.error(request, error.message)
+            return self._page(request, contract, status=error.status)
+        said = f"남은 번호를 버렸습니다. 이제 {kept}입니다." if kept else "번호를 쓰지 않은 대역이라 지웠습니다."
         messages.success(request, f"{mine}: {said}")
         return redirect("shipping:contract", pk=contract.pk)
 

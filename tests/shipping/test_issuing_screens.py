@@ -61,6 +61,23 @@ def test_the_same_click_twice_issues_once(make_shipments, sign_in, press):
     assert WaybillNumber.objects.count() == Parcel.objects.count() == 2
 
 
+def test_the_rest_of_a_range_goes_in_two_presses_of_who_may(make_shipments, sign_in):
+    contract = range_contract(size=10)
+    url, one = f"{LIST}{contract.pk}/", WaybillRange.objects.get()
+    owner, press_drop = sign_in(Role.OWNER), {"part": "drop", "range": str(one.pk)}
+    assert "남은 번호 버리기" not in owner.get(url).content.decode()
+    refused = owner.post(url, press_drop)
+    assert (refused.status_code, "먼저 중지한 뒤" in refused.content.decode()) == (422, True)
+    owner.post(url, press_drop | {"part": "off"})
+    assert "남은 번호 버리기" in owner.get(url).content.decode()
+    assert sign_in(Role.AUDITOR).post(url, press_drop).status_code == 403
+    assert WaybillRange.objects.count() == 1
+    done = owner.post(url, press_drop, follow=True)
+    assert "번호를 쓰지 않은 대역이라 지웠습니다." in done.content.decode()
+    assert WaybillRange.objects.count() == 0
+    assert owner.post(url, press_drop).status_code == 404
+
+
 def test_a_contract_that_gives_no_numbers_says_so_in_the_dialog(make_shipments, sign_in, press):
     good, [row] = range_contract(), make_shipments(1)
     facts = ContractFacts(name="로젠 프로그램", courier="KGB", mode=ContractMode.COURIER_FILE)

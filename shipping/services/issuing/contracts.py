@@ -38,6 +38,8 @@ MISFIT = (
     "지금 택배사 번호 규칙에 맞지 않아 이 대역({range})은 다시 쓸 수 없습니다. {reason} "
     "택배사에 확인해 새 대역을 등록하세요."
 )
+IN_USE = "쓰고 있는 대역({range})입니다. 먼저 중지한 뒤 남은 번호를 버리세요."
+ALL_GIVEN = "남은 번호가 없는 대역({range})입니다."
 BACKWARDS = "끝 번호가 시작 번호보다 작습니다."
 NO_RULE = "{name}의 번호 자릿수를 알 수 없어 대역을 쓸 수 없습니다."
 WORKS = "연결되었습니다. 번호는 받지 않았습니다."
@@ -253,6 +255,29 @@ def switch_range(*, range_id: int, is_active: bool, actor: Any, at: datetime) ->
             said = {True: "사용", False: "중지"}
             old, new = f"{one} {said[not is_active]}", f"{one} {said[is_active]}"
             _note(one.contract, "range", old, new, actor=actor, at=at)
+
+
+def drop_rest(*, range_id: int, actor: Any, at: datetime) -> WaybillRange | None:
+    """남은 번호 버리기 of a range that was stopped: it ends with the last number that was given, None where none was.
+
+    What was registered by mistake is free for the right range then. Raises NotFound, ContractRefused.
+    """
+    with transaction.atomic():
+        found = WaybillRange.objects.select_for_update(of=("self",)).select_related("contract")
+        one = found.filter(pk=range_id).first()
+        if one is None:
+            raise NotFound(NOT_FOUND)
+        if one.is_active or not one.left:
+            raise ContractRefused((IN_USE if one.is_active else ALL_GIVEN).format(range=one))
+        old, is_unused = f"{one} · {one.total:,}개", one.next_body == one.body_start
+        one.body_end = one.next_body - 1
+        if is_unused:
+            one.delete()
+        else:
+            one.save(update_fields=["body_end", "updated_at"])
+        new = words(None) if is_unused else f"{one} · {one.total:,}개"
+        _note(one.contract, "range", old, new, actor=actor, at=at)
+    return None if is_unused else one
 
 
 def check_contract(contract: CourierContract, *, at: datetime) -> tuple[bool, str]:
