@@ -115,7 +115,10 @@ class Act(ABC):
         return {pk: str(row) for pk, row in self.model._default_manager.in_bulk(target_ids).items()}
 
     def overtaken(self, target_ids: Collection[int]) -> dict[int, str]:
-        """먼저 된 일: of rows that changed since the screen, what the act finds done already; others say who changed them."""
+        """먼저 된 일: by row what the act finds done already, of rows that changed since the screen.
+
+        Rows without a sentence are told of by who changed them.
+        """
         return {}
 
     def document(self, job: Any) -> tuple[str, str] | None:

@@ -90,7 +90,7 @@ class ContractCreate(PermissionRequired):
 
 
 class ContractEdit(SettingsPage):
-    """계약 하나: everybody with the right looks; 수정, 대역 등록과 중지와 남은 번호 버리기, 연결 확인 by `part` for who may edit."""
+    """계약 하나: everybody with the right looks; 수정, 대역 등록 and its acts, 연결 확인 by `part` for who may edit."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         contract = CourierContract.objects.filter(pk=pk).first()

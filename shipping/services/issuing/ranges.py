@@ -117,6 +117,7 @@ def words_of_supply(contract: CourierContract, *, at: datetime) -> str:
     """대역 부족 문장 for the list; empty while there are enough."""
     supply = supply_of(contract, at=at)
     if not supply.left:
-        return f"{contract.name}의 송장번호 대역을 모두 썼습니다. 설정의 송장 번호에서 새 대역을 등록하세요."
+        # Used up, stopped, or never registered: what to do is the same.
+        return f"{contract.name}에 쓸 수 있는 송장번호가 없습니다. 설정의 송장 번호에서 새 대역을 등록하세요."
     told = f"{contract.name}의 송장번호가 {supply.left:,}개 남았습니다. 새 대역을 받아 등록하세요."
     return told if supply.is_low else ""
