@@ -10,23 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.exceptions import NotFound
 from core.invariants import find_violations
-from core.models import SettingChange
 from core.state import previewing
 from orders.services import locks
 from shipping.couriers import COURIERS
 from shipping.models import CourierContract, Parcel, WaybillDraft, WaybillNumber, WaybillRange
 from shipping.services import shipments
 from shipping.services.issuing import giving_up
-from shipping.services.issuing.contracts import (
-    ContractFacts,
-    ContractRefused,
-    add_range,
-    drop_rest,
-    save_contract,
-    switch_range,
-)
+from shipping.services.issuing.contracts import ContractFacts, ContractRefused, add_range, save_contract, switch_range
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import TYPED, CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.issuing.ranges import EXHAUSTED, supply_of, words_of_supply
@@ -121,36 +112,6 @@ def test_a_range_that_is_switched_off_gives_nothing(make_shipments, staff):
     switch_range(range_id=WaybillRange.objects.get().pk, is_active=False, actor=staff, at=NOW)
     assert issue(rows, contract, staff).refused == {rows[0].pk: EXHAUSTED}
     assert WaybillNumber.objects.count() == 0
-
-
-def test_what_is_left_of_a_stopped_range_is_thrown_away_and_free_for_the_right_one(make_shipments, staff):
-    contract, rows = range_contract(), make_shipments(3)
-    issue(rows[:2], contract, staff)
-    one = WaybillRange.objects.get()
-    with pytest.raises(ContractRefused, match="먼저 중지"):
-        drop_rest(range_id=one.pk, actor=staff, at=NOW)
-    assert WaybillRange.objects.get().left == 998
-    switch_range(range_id=one.pk, is_active=False, actor=staff, at=NOW)
-    kept = drop_rest(range_id=one.pk, actor=staff, at=NOW)
-    assert (kept.total, kept.left) == (2, 0)
-    with pytest.raises(ContractRefused, match="남은 번호가 없는"):
-        drop_rest(range_id=one.pk, actor=staff, at=NOW)
-    give_range(contract, size=10, start=100_000_002)
-    assert issue(rows[2:], contract, staff).refused == {}
-    assert again(rows[2:])[0].waybill == number_of(COURIERS["CJGLS"], prefix="68", body_digits=9, body=100_000_002)
-    assert list(find_violations()) == []
-    changes = SettingChange.objects.filter(key__endswith=":range").order_by("pk").values_list("old", "new")
-    assert ("68100000000~68100000999 · 1,000개", "68100000000~68100000001 · 2개") in changes
-
-
-def test_a_range_that_nobody_used_goes_as_a_whole(staff, db):
-    contract = range_contract(size=0)
-    one = give_range(contract, size=10, start=100_000_000)
-    switch_range(range_id=one.pk, is_active=False, actor=staff, at=NOW)
-    assert drop_rest(range_id=one.pk, actor=staff, at=NOW) is None
-    with pytest.raises(NotFound):
-        drop_rest(range_id=one.pk, actor=staff, at=NOW)
-    assert give_range(contract, size=5, start=100_000_005).left == 5
 
 
 def test_a_preview_takes_nothing_and_knows_how_many_are_left(make_shipments, staff):

@@ -6,14 +6,18 @@ import pytest
 from django.db.models import F
 
 from accounts.roles import Role
+from core.exceptions import NotFound
+from core.invariants import find_violations
+from core.models import SettingChange
 from shipping.couriers import COURIERS, TABLE, CheckRule
 from shipping.models import Courier, WaybillNumber, WaybillRange
 from shipping.services.couriers import CourierRefused, codes_of, save_courier
-from shipping.services.issuing.contracts import ContractRefused, switch_range
+from shipping.services.issuing.contracts import ContractRefused, drop_rest, switch_range
 from shipping.services.issuing.issue import issue_waybills
 from shipping.waybills import number_of
-from tests.fixtures.contracts import range_contract
+from tests.fixtures.contracts import give_range, range_contract
 from tests.fixtures.orders import NOW
+from tests.fixtures.shipments import again
 from tests.infra.races import race
 
 FACTS = ("name", "aliases", "digits", "rare_digits", "shortest", "check_rule", "level", "has_letters", "link",
@@ -106,3 +110,38 @@ def test_the_page_of_the_contract_says_why_a_range_stays_out_of_use(sign_in):
     assert answer.status_code == 422
     assert "이 대역(68100000000~68100000009)은 다시 쓸 수 없습니다" in answer.content.decode()
     assert not WaybillRange.objects.get().is_active
+
+
+def issue(rows, contract, actor):
+    ids = [row.pk for row in rows]
+    return issue_waybills(shipment_ids=ids, contract_id=contract.pk, actor=actor, at=NOW)
+
+
+def test_what_is_left_of_a_stopped_range_is_thrown_away_and_free_for_the_right_one(make_shipments, staff):
+    contract, rows = range_contract(), make_shipments(3)
+    issue(rows[:2], contract, staff)
+    one = WaybillRange.objects.get()
+    with pytest.raises(ContractRefused, match="먼저 중지"):
+        drop_rest(range_id=one.pk, actor=staff, at=NOW)
+    assert WaybillRange.objects.get().left == 998
+    switch_range(range_id=one.pk, is_active=False, actor=staff, at=NOW)
+    kept = drop_rest(range_id=one.pk, actor=staff, at=NOW)
+    assert (kept.total, kept.left) == (2, 0)
+    with pytest.raises(ContractRefused, match="남은 번호가 없는"):
+        drop_rest(range_id=one.pk, actor=staff, at=NOW)
+    give_range(contract, size=10, start=100_000_002)
+    assert issue(rows[2:], contract, staff).refused == {}
+    assert again(rows[2:])[0].waybill == number_of(COURIERS["CJGLS"], prefix="68", body_digits=9, body=100_000_002)
+    assert list(find_violations()) == []
+    changes = SettingChange.objects.filter(key__endswith=":range").order_by("pk").values_list("old", "new")
+    assert ("68100000000~68100000999 · 1,000개", "68100000000~68100000001 · 2개") in changes
+
+
+def test_a_range_that_nobody_used_goes_as_a_whole(staff, db):
+    contract = range_contract(size=0)
+    one = give_range(contract, size=10, start=100_000_000)
+    switch_range(range_id=one.pk, is_active=False, actor=staff, at=NOW)
+    assert drop_rest(range_id=one.pk, actor=staff, at=NOW) is None
+    with pytest.raises(NotFound):
+        drop_rest(range_id=one.pk, actor=staff, at=NOW)
+    assert give_range(contract, size=5, start=100_000_005).left == 5
