@@ -11,6 +11,8 @@ ID_DIGITS = 18
 """So many always fit a bigint; far longer ones Python itself refuses to read."""
 
 _BREAKS = re.compile(r"[^\S ]+")
+_PICTURES = frozenset({"So", "Sk", "Me", "Co", "Cn", "Cs"})
+_SELECTORS = range(0xFE00, 0xFE10)
 
 
 def one_line(text: str) -> str:
@@ -19,6 +21,18 @@ def one_line(text: str) -> str:
     if not plain.isprintable():
         plain = "".join(letter for letter in _BREAKS.sub(" ", plain) if letter.isprintable())
     return plain.strip()
+
+
+def without_pictures(text: str) -> str:
+    """그림 글자 빼기: NFC without control characters, emoji and their pieces; old signs of Korean text (㈜, ★) stay."""
+    return "".join(letter for letter in unicodedata.normalize("NFC", text) if _is_letter(letter))
+
+
+def _is_letter(letter: str) -> bool:
+    if not letter.isprintable() and not letter.isspace():
+        return False
+    is_picture = unicodedata.category(letter) in _PICTURES and not letter.encode("cp949", "ignore")
+    return not is_picture and ord(letter) not in _SELECTORS
 
 
 def whole_number(text: str, *, digits: int = ID_DIGITS) -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 from core.children import run_child
 from core.exceptions import DomainError
 from core.pdf import limits
+from core.text import without_pictures
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def render_zpl(template: Path, data: Mapping[str, Any]) -> bytes:
 
 
 def _render(template: Path, data: Mapping[str, Any], *, output: str) -> bytes:
-    body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(_drawable(data), ensure_ascii=False, separators=(",", ":")).encode()
     if len(body) > limits.MAX_DATA:
         raise PdfProblem(TOO_LARGE)
     head = json.dumps({"template": str(template.resolve(strict=True)), "output": output}).encode() + b"\n"
@@ -52,3 +53,12 @@ def _render(template: Path, data: Mapping[str, Any], *, output: str) -> bytes:
             _logger.warning("pdf child ended with %d: %s", status, found.get("problem", "no answer"))
             raise PdfProblem(TOO_LARGE if found.get("problem") in {"pages", "memory"} else FAILED)
         return answer.read()
+
+
+def _drawable(value: Any) -> Any:
+    """The data without what the font has no letter for: an emoji would stand on the paper as an empty box."""
+    if isinstance(value, str):
+        return value if value.isascii() else without_pictures(value)
+    if isinstance(value, Mapping):
+        return {name: _drawable(one) for name, one in value.items()}
+    return [_drawable(one) for one in value] if isinstance(value, list | tuple) else value

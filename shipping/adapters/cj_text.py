@@ -1,10 +1,10 @@
 """Values as CJ's fields take them: bytes, phones in three parts, zips of six digits (shipping.md 6.3)."""
 
-import unicodedata
 from typing import Final
 
 from core.cutting import cut, digits_of
 from core.phones import phone_groups
+from core.text import without_pictures
 
 ADDRESS_BYTES: Final = 100
 GOODS_BYTES: Final = 500
@@ -15,8 +15,6 @@ _ZIP_DIGITS: Final = 5
 _NO_AREA: Final = "000"
 """First part of a number without one (1588-0000)."""
 _ANY: Final = 4000
-_PICTURES: Final = frozenset({"So", "Sk", "Me", "Co", "Cn", "Cs"})
-_SELECTORS: Final = range(0xFE00, 0xFE10)
 
 
 def line(text: str, *, most: int = _ANY) -> str:
@@ -24,8 +22,7 @@ def line(text: str, *, most: int = _ANY) -> str:
 
     The bytes are those of UTF-8: which charset CJ's columns have is not known, and no other needs more for Korean.
     """
-    composed = unicodedata.normalize("NFC", text)
-    return cut("".join(letter for letter in composed if _is_text(letter)), most=most, charset="utf-8")
+    return cut(without_pictures(text), most=most, charset="utf-8")
 
 
 def phone_parts(text: str) -> tuple[str, str, str] | None:
@@ -40,11 +37,3 @@ def zip_code(text: str) -> str:
     """Five digits, or six zeros."""
     digits = digits_of(text)
     return digits if len(digits) == _ZIP_DIGITS else NO_ZIP
-
-
-def _is_text(letter: str) -> bool:
-    """False for control characters, emoji and their pieces; signs that Korean text has long had (㈜, ★) stay."""
-    if not letter.isprintable() and not letter.isspace():
-        return False
-    is_picture = unicodedata.category(letter) in _PICTURES and not letter.encode("cp949", "ignore")
-    return not is_picture and ord(letter) not in _SELECTORS

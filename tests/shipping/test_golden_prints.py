@@ -36,6 +36,7 @@ def label(number: str, place: str, *, is_routed: bool = True, **more):
         "routing": routing if is_routed else None,
         "recipient": "홍*동",
         "phones": "010-1234-****  0507-1111-****",
+        "zone": "제주",
         "zip": "63000",
         "address": "제주특별자치도 제주시 첨단로 242 뷁빌딩 7층 701호",
         "jibun": "",
@@ -55,7 +56,17 @@ def label(number: str, place: str, *, is_routed: bool = True, **more):
 
 
 LONG = {
+    # Names as long as couriers tell them.
+    "routing": {
+        "main": "9B96-6h",
+        "partner": "P339",
+        "area": "울릉읍 도동리 아주긴마을이름 한빛아파트",
+        "branch": "서울강남테스트집배점-G43-96",
+        "code": code128("9B96", charset="A"),
+    },
     "recipient": "남******하",
+    "zone": "",
+    "zip": "13529",
     "address": "경기도 성남시 분당구 " + "아주긴도로이름" * 12 + " 101동 1001호",
     "items": [f"이름이 아주 긴 상품 {n} 오버핏 린넨 셔츠 화이트 라지 {n}개" for n in range(1, 12)] + ["외 49건 61개"],
     "note": "부재 시 경비실에 맡기고 문자 남겨 주세요. " * 6,

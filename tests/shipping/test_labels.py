@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 
 from core.settings_registry import SettingRefused, set_setting
-from orders.models import OrderEvent
+from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks
 from orders.services.changes import Recipient, change_recipient
-from orders.states import DeliveryMethod, LockKind
+from orders.states import DeliveryMethod, LockKind, RemoteZone
 from shipping.events import PARCEL_PRINTED
 from shipping.models import Parcel, PrintBatch, PrintItem
 from shipping.services import shipments
@@ -23,7 +23,7 @@ from shipping.states import ParcelState
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import ADDRESS, NOW
 from tests.fixtures.packing import lines_of
-from tests.fixtures.printing import ROUTING, parcels_of, pictures, words
+from tests.fixtures.printing import ROUTING, overlaps, parcels_of, pictures, words
 
 
 def printed(made, staff, *, paper="roll", at=NOW, **facts):
@@ -224,6 +224,40 @@ def test_thirty_letters_of_a_name_and_a_long_address_are_all_there(make_routed, 
     [text] = words(batch_pdf(printed(made, staff, paper=paper).batch, at=NOW))
     assert "김******끝" in text
     assert address.replace(" ", "") + "901호마지막" in text
+
+
+@pytest.mark.parametrize("paper", ["cj", "roll", "sheet"])
+def test_what_a_courier_tells_of_the_way_stays_in_its_place(make_routed, staff, paper):
+    names = {"nickname": "울릉읍 도동리 아주긴마을이름 한빛아파트", "branch": "서울강남테스트집배점", "driver": "G43-96"}
+    made = make_routed(1)
+    Parcel.objects.update(routing=ROUTING | names | {"p2p": "P339-P340"})
+    pdf = batch_pdf(printed(made, staff, paper=paper).batch, at=NOW)
+    for told in ("5D32-1A", "P339-P340", "울릉읍도동리아주긴마을이름한빛아파트", "서울강남테스트집배점-G43-96"):
+        # A hyphen at the end of a line is a sign of its own.
+        assert told in words(pdf)[0].replace("\ufffe", "-")
+    assert overlaps(pdf) == []
+    assert {("Code128", "5D32"), ("Code128", made[0].waybill)} <= pictures(pdf)[0].codes()
+
+
+def test_emoji_leave_no_empty_boxes_on_paper(make_routed, staff):
+    made = make_routed(1, delivery_note="🎁선물입니다🎉 ㈜가람 ★", recipient_name="홍길동🌸")
+    OrderLine.objects.update(product_name="❤️하트 쿠키🍪")
+    [text] = words(batch_pdf(printed(made, staff).batch, at=NOW))
+    assert "배송메시지선물입니다㈜가람★" in text
+    assert "홍*동" in text
+    assert "하트쿠키" in text
+    assert not set("🎁🎉🌸❤🍪\ufe0f") & set(text)
+
+
+def test_a_remote_area_is_marked_and_the_sender_can_be_called(make_routed, staff):
+    set_setting(key="sender_phone", value="0212345678", actor=staff, at=NOW)
+    [far, near] = made = make_routed(2)
+    Order.objects.filter(pk=far.order_id).update(remote_zone=RemoteZone.JEJU)
+    Order.objects.filter(pk=near.order_id).update(remote_zone=RemoteZone.MAINLAND)
+    texts = words(batch_pdf(printed(made, staff).batch, at=NOW))
+    marked = {far.number in text: "제주" in text for text in texts}
+    assert marked == {True: True, False: False}
+    assert all("02-1234-5678" in text for text in texts)
 
 
 def test_an_order_of_sixty_items_says_how_many_more(make_routed, staff):

@@ -10,12 +10,12 @@ from django.db.models import F, Q
 from core.calendar import kst_date
 from core.masking import mask_text
 from core.pdf import code128, qr, render_pdf, render_zpl
-from core.phones import is_safe_number
+from core.phones import format_phone, is_safe_number
 from core.settings_registry import get_settings
 from orders.contact import SafeNumberEnd, second_form, warned_end
 from orders.models import Order
 from orders.options import DELIVERY_DAYS
-from orders.states import LOCK_BIT, LockKind
+from orders.states import LOCK_BIT, LockKind, RemoteZone
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
 from shipping.services.printing.batches import Place, places
 from shipping.services.printing.labels import name_of
@@ -31,6 +31,7 @@ LONGEST = 60
 """Letters of a product's name; the picker reads the picking list."""
 ROOM = {Paper.CJ: (4, 100), Paper.ROLL: (12, 180), Paper.SHEET: (12, 180)}
 """Lines of goods and letters of the delivery note that a label can hold."""
+MAINLAND = {None, RemoteZone.MAINLAND}
 _ENDED = frozenset({ParcelState.VOID, ParcelState.LOST})
 
 
@@ -106,7 +107,7 @@ def sender() -> dict[str, str]:
     values = get_settings(*names)
     return {
         "name": values["sender_name"] or values["shop_name"],
-        "phone": values["sender_phone"],
+        "phone": format_phone(values["sender_phone"]),
         "address": values["sender_address"],
         "fee": FEES[values["label_fee"]],
     }
@@ -157,6 +158,7 @@ def _label(
         "routing": _routing(parcel),
         "recipient": style.of_name(order.recipient_name),
         "phones": "  ".join(filter(None, phones)),
+        "zone": "" if order.remote_zone in MAINLAND else RemoteZone(order.remote_zone).label,
         "zip": order.zip_code,
         "address": address_of(order),
         "jibun": second_form(order),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.masking import STARS, mask_name, mask_phone
 from core.phones import format_phone, is_safe_number, phone_groups
 from core.settings_registry import get_settings
+from core.text import without_pictures
 
 MIDDLE, FIRST_ONLY = "MIDDLE", "FIRST"
 LAST_FOUR, PREFIX_ONLY = "LAST4", "PREFIX"
@@ -23,7 +24,7 @@ class MaskStyle:
 
     def of_name(self, name: str) -> str:
         """홍길동 -> 홍*동, or 홍**."""
-        masked = mask_name(name)
+        masked = mask_name(without_pictures(name))
         if self.name == MIDDLE or len(masked) < 3 or masked[0].isascii():
             return masked
         return f"{masked[:-1]}*"
