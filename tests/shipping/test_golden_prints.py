@@ -10,7 +10,7 @@ import pytest
 
 from core.pdf import code128, qr, render_pdf
 from shipping.services.printing.documents import PRIVACY, TEMPLATES, waybill_code
-from tests.fixtures.printing import pictures, read_png, write_png
+from tests.fixtures.printing import pictures, read_png, words, write_png
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DOTS_PER_MM = 3.5
@@ -147,6 +147,15 @@ def test_the_document_looks_as_it_was_accepted(name):
     assert (page.width, page.height) == (golden.width, golden.height)
     far = sum(abs(one - other) > FAR for one, other in zip(page.dots, golden.dots, strict=True))
     assert far / len(page.dots) < MOST_FAR
+
+
+def test_no_heading_of_a_picking_list_is_left_behind_its_table():
+    rows = [[GOODS[0] | {"name": f"상품{n}번{line}줄"} for line in range(n % 4 + 1)] for n in range(60)]
+    orders = [{"place": "", "number": f"배송건{n}번", "rows": mine, "note": False} for n, mine in enumerate(rows)]
+    pages = words(render_pdf(TEMPLATES / "picking.typ", PICKING | {"orders": orders}))
+    assert len(pages) > 3
+    for text in pages:
+        assert [n for n in range(60) if f"배송건{n}번" in text] == [n for n in range(60) if f"상품{n}번0줄" in text]
 
 
 def test_a_changed_word_is_seen():
