@@ -31,7 +31,7 @@ LONGEST = 60
 """Letters of a product's name; the picker reads the picking list."""
 ROOM = {Paper.CJ: (4, 100), Paper.ROLL: (12, 180), Paper.SHEET: (12, 180)}
 """Lines of goods and letters of the delivery note that a label can hold."""
-MAINLAND = {None, RemoteZone.MAINLAND}
+MARKED = {zone.value: str(zone.label) for zone in (RemoteZone.JEJU, RemoteZone.ISLAND)}
 _ENDED = frozenset({ParcelState.VOID, ParcelState.LOST})
 
 
@@ -158,7 +158,7 @@ def _label(
         "routing": _routing(parcel),
         "recipient": style.of_name(order.recipient_name),
         "phones": "  ".join(filter(None, phones)),
-        "zone": "" if order.remote_zone in MAINLAND else RemoteZone(order.remote_zone).label,
+        "zone": MARKED.get(order.remote_zone or 0, ""),
         "zip": order.zip_code,
         "address": address_of(order),
         "jibun": second_form(order),
