@@ -10,13 +10,18 @@ const PENDING = "pack-pending";
 const NEXT_AFTER = 1500;
 const PATIENCE = 10_000;
 const SETTLED = 150;
+// A courier has its number or sort code within seconds; who does not wait finds the box under 송장 없는 포장.
+const LABEL_TRIES = 10;
 const bench = () => $("#bench");
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 // What was scanned and is not answered yet; the first one is on its way.
 const queue = [];
+// How often a label was asked for, by the scan that closed its box.
+const labelTries = new Map();
 let isSending = false;
 let isOffline = false;
 let toNext;
+let toLabel;
 
 function signal(name, speech = "") {
   const volume = Number(dataset.volume);
@@ -54,6 +59,7 @@ function send(code, more = {}) {
   }
   if (isStopped() && code !== "CMD-NEXT") return refuse(bench().dataset.speech);
   clearTimeout(toNext);
+  clearTimeout(toLabel);
   queue.push({ id: newId(), code, ...more });
   store();
   work();
@@ -85,13 +91,26 @@ async function deliver(scan) {
     }
     setOffline(false);
     if (answer.status === 401) return logIn();
-    if (answer.ok) return show(await answer.text());
+    if (answer.ok) return showAnswer(scan, await answer.text());
     if ((answer.status === 409 || answer.status >= 500) && tries < 2) {
       await sleep(300);
       continue;
     }
     return failed(answer);
   }
+}
+
+// The box is closed and its label on its way: the same scan, with its id, asks for it again while nobody has gone on.
+function showAnswer(scan, html) {
+  const tries = labelTries.get(scan.id) ?? 0;
+  show(html, tries > 0);
+  if (!bench().hasAttribute("data-waits") || tries >= LABEL_TRIES || queue.length > 1) return;
+  labelTries.set(scan.id, tries + 1);
+  toLabel = setTimeout(() => {
+    queue.push(scan);
+    store();
+    work();
+  }, NEXT_AFTER);
 }
 
 async function ask(url, options = {}) {
@@ -122,7 +141,8 @@ async function failed(answer) {
   signal("wrong", text);
 }
 
-function show(html) {
+// `isQuiet`: what was told before is not told again, unless the label is there now.
+function show(html, isQuiet = false) {
   const next = new DOMParser().parseFromString(html, "text/html").querySelector("#bench");
   if (!next) return logIn();
   // The scan that closed a box may have the next label behind it: then the bench has moved on by itself.
@@ -137,14 +157,14 @@ function show(html) {
   $(".is-last", next)?.scrollIntoView({ block: "nearest" });
   history.replaceState(null, "", url);
   $("#say").textContent = $$("[data-answer] p > *, .pack-stop h2", next).map((one) => one.textContent).join(" ");
-  if (next.dataset.signal) signal(next.dataset.signal, speech);
+  if (next.dataset.signal && (!isQuiet || print)) signal(next.dataset.signal, speech);
   const file = $("#label-file");
   if (print) {
     $("a", file).href = print;
     $("span", file).textContent = `${shipment} 송장을 만들었습니다.`;
     file.hidden = false;
     if (dataset.printing === "on") printLabel(print);
-  } else if (shipment) file.hidden = true;
+  } else if (shipment || screen === "stop") file.hidden = true;
   if (screen === "reason") open("pack-hold");
   if (shipment && next.dataset.signal === "done" && !next.hasAttribute("data-stays") && queue.length < 2)
     toNext = setTimeout(() => send("CMD-NEXT"), NEXT_AFTER);
@@ -203,16 +223,19 @@ on("change", ({ target }) => {
   ask(dataset.preferences, { method: "POST", body: new URLSearchParams({ [name]: target.value }) });
 });
 
-// Whatever has the focus, a scan is a scan, behind an open dialog as well: its Enter must press no button there. Only fields
-// for text in dialogs keep their keys.
+// Whatever has the focus, a scan is a scan, behind an open dialog as well: its Enter must press no button there. A field for
+// text in a dialog keeps its keys, unless a scanner alone has filled it: a barcode is no reason and no quantity. Only a
+// log-in may be scanned.
 let readAt = -Infinity;
 addEventListener("keydown", (event) => {
   lastKey = Date.now();
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typed = $("#typed");
   const inField = event.target === typed;
-  if (!inField && event.target.matches?.("input, textarea")) return;
+  const isText = !inField && event.target.matches?.("input, textarea");
+  if (isText && event.target.closest("#pack-who")) return;
   const { code, char } = scanner.feed(event, event.timeStamp);
+  if (isText && (!code || event.target.value.length > code.length)) return;
   const isEnter = event.key === "Enter" || event.code === "Enter" || event.code === "NumpadEnter";
   if (code) {
     event.preventDefault();

@@ -6,14 +6,17 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from core.settings_registry import set_setting
 from orders.models import LineLock
 from orders.services import locks
 from orders.services.changes import add_memo
-from shipping.models import PackingScan
+from shipping.models import PackingScan, Parcel
 from shipping.services import shipments
+from shipping.services.numbers import waybills
 from tests.browser.scanner import press_keys, scan, scan_all, signal
 from tests.browser.shop import log_in
 from tests.fixtures.packing import counted, is_packed, skus
+from tests.fixtures.printing import ROUTING
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -89,6 +92,65 @@ def test_a_scan_behind_an_open_dialog_presses_nothing_there(make_routed, bench: 
     press_keys(bench, "CMD-HOLD-2")
     expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
     assert {lock.reason for lock in LineLock.objects.all()} == {"재고 부족"}
+
+
+def test_a_barcode_scanned_into_a_field_of_a_dialog_is_a_scan(make_routed, staff, bench: Page, console_errors):
+    set_setting(key="pack_takes_quantities", value=True, actor=staff, at=timezone.now())
+    bench.reload()
+    [made] = make_routed(1, quantities=(3,))
+    [sku, *_] = skus(made)
+    scan(bench, made.number)
+    signal(bench, "ok")
+    for field, done in (("hold-reason", "1 / 3"), ("count-units", "2 / 3")):
+        bench.locator(f'[data-dialog="{bench.locator(f"dialog:has(#{field})").get_attribute("id")}"]').click()
+        bench.locator(f"#{field}").press("Control+a")
+        press_keys(bench, sku)
+        expect(bench.get_by_text(done, exact=True)).to_be_visible()
+        expect(bench.locator(f"#{field}")).to_be_hidden()
+    assert not LineLock.objects.exists()
+    # What a person has begun to write is finished as text, and a log-in may be scanned.
+    bench.locator("#b-hold").click()
+    bench.locator("#hold-reason").fill("박스 찌그러짐 ")
+    press_keys(bench, sku)
+    expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
+    assert {lock.reason for lock in LineLock.objects.all()} == {f"박스 찌그러짐 {sku}"}
+    bench.locator("#b-who").click()
+    bench.locator("#who-name").focus()
+    press_keys(bench, "KIM01")
+    expect(bench.locator("#who-name")).to_have_value("KIM01")
+    assert counted(made) == 2
+
+
+def test_a_label_that_is_on_its_way_comes_by_itself(make_numbered, make_routed, staff, bench: Page, console_errors):
+    [slow], [other] = make_numbered(1, quantities=(1,)), make_routed(1, first=1, quantities=(1,))
+    Parcel.objects.filter(shipment=slow).update(route_at=timezone.now())
+    scan(bench, slow.number)
+    scan(bench, skus(slow)[0])
+    expect(bench.locator("#bench[data-waits]")).to_contain_text("분류코드를 묻고 있습니다")
+    assert is_packed(slow)
+    Parcel.objects.filter(shipment=slow).update(route_at=None, routing=ROUTING)
+    expect(bench.locator("#label-file")).to_contain_text(slow.number)
+    assert Parcel.objects.get(shipment=slow).printed_count == 1
+    expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
+
+    # The file of a label that was voided since is not offered beside the alarm.
+    ids = shipments.lines_of([slow.pk])
+    waybills.void_waybills(line_ids=ids, actor=staff, at=timezone.now(), reason="번호 오류")
+    scan(bench, slow.waybill)
+    signal(bench, "stop")
+    expect(bench.locator("#label-file")).to_be_hidden()
+    scan(bench, "CMD-NEXT")
+    expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
+
+    # Who goes on is not called back.
+    Parcel.objects.filter(shipment=other).update(route_at=timezone.now(), routing=None)
+    scan(bench, other.number)
+    scan(bench, skus(other)[0])
+    expect(bench.locator("#bench[data-waits]")).to_have_count(1)
+    scan(bench, "CMD-NEXT")
+    expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
+    bench.wait_for_timeout(2000)
+    expect(bench.locator('#bench[data-screen="wait"]')).to_have_count(1)
 
 
 def test_a_refused_scan_says_what_came_behind_it_and_counts_none_of_it(make_routed, bench: Page, console_errors):

@@ -1,5 +1,7 @@
 """The packing bench: undo, reopening, two packers, several boxes, labels that do not come, holds, counting by hand."""
 
+from uuid import uuid4
+
 from accounts.roles import Role
 from core.invariants import find_violations
 from core.settings_registry import set_setting
@@ -121,6 +123,26 @@ def test_trouble_with_the_label_stops_nobody_and_is_seen(make_shipments, packer,
 def hand_contract(courier="CJGLS"):
     facts = ContractFacts(name="손 송장", courier=courier, mode=ContractMode.HAND, is_default=True)
     return save_contract(code="hand", given=facts, options={}, actor=None, at=NOW)
+
+
+def test_a_label_on_its_way_is_asked_for_by_the_same_scan(make_numbered, packer):
+    [made] = make_numbered(1, quantities=(1,))
+    mine = Parcel.objects.filter(shipment=made)
+    mine.update(route_at=NOW)
+    packer.scan(made.number)
+    key, [sku] = uuid4(), skus(made)
+    first = packer.scan(sku, key=key)
+    assert (first.signal, first.is_waiting, first.print_number) == (Signal.DONE, True, "")
+    mine.update(route_at=None, routing=ROUTING)
+    later = packer.scan(sku, key=key)
+    assert (later.signal, later.is_waiting, later.detail) == (Signal.DONE, False, "")
+    assert later.print_number
+    assert (mine.get().printed_count, counted(made)) == (1, 1)
+    # What nobody is asked about is not waited for.
+    [bare] = make_numbered(1, first=1, quantities=(1,))
+    packer.scan("CMD-NEXT")
+    packer.scan(bare.number)
+    assert not packer.scan(skus(bare)[0]).is_waiting
 
 
 def test_a_label_of_the_courier_is_registered_by_its_scan(make_shipments, packer, staff):

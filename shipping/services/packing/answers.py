@@ -32,6 +32,8 @@ class Answer:
     """출력 번호 of the picking list whose shipments are to be packed."""
     line_id: int | None = None
     """The line that got a unit: it is brought into sight."""
+    is_waiting: bool = False
+    """The label comes by itself within moments: the same scan once more gets it."""
 
 
 @dataclass(frozen=True, slots=True)

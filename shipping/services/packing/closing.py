@@ -150,6 +150,7 @@ def follow_up(answer: Answer, *, actor: Any, at: datetime, key: UUID, again: boo
         waiting_boxes(shipment.pk).filter(packed_at__isnull=True).update(packed_at=session.closed_at)
         note = note or _ship(shipment, **facts)
         PackingSession.objects.filter(pk=session.pk).update(label_note=note[:300])
+        answer.is_waiting = bool(note) and (note == ON_ITS_WAY or _is_being_asked(shipment))
     answer.detail = note or answer.detail
     return answer
 
@@ -192,6 +193,11 @@ def _print(shipment: Shipment, *, key: UUID, again: bool, actor: Any, at: dateti
         parcel_ids=fresh, paper="", actor=actor, at=at, key=uuid5(key, "label"), reason=AGAIN if again else ""
     )
     return done.batch.number if done.batch else "", next(iter(done.outcome.refused.values()), "")
+
+
+def _is_being_asked(shipment: Shipment) -> bool:
+    """Whether the courier is asked for the sort code of a box that is not printed yet."""
+    return any(one.route_at is not None and not one.printed_count for one in _waiting(shipment))
 
 
 def _is_labelled(parcel: Parcel) -> bool:
