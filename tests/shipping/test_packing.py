@@ -159,8 +159,8 @@ def test_a_void_label_stops_with_reason_and_who(make_routed, packer, staff):
     waybills.void_waybills(line_ids=ids, actor=staff, at=NOW, reason="번호 오류")
     stop = packer.scan(made.waybill)
     assert stop.signal == Signal.STOP
-    assert (stop.stop.who, stop.stop.reason) == ("김하은 님", "번호 오류")
-    assert "삭제된 송장입니다" in stop.text
+    assert (stop.stop.who, stop.stop.when, stop.stop.reason) == ("김하은 님", "09-21 11:00", "번호 오류")
+    assert stop.text == "삭제된 송장입니다. 새 송장을 출력해 붙이세요."
     packer.scan(made.number)
     assert packer.scan(made.waybill).signal == Signal.STOP
     assert counted(made) == 0

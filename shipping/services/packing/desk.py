@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
+from core.calendar import short
 from core.exceptions import Conflict, DomainError
 from products.models import Variant
 from shipping.models import PrintBatch, PrintKind, Shipment
@@ -158,8 +159,7 @@ def unknown(code: str, *, shipment_id: int | None = None) -> Answer:
 
 
 def _as_stop(found: LabelFound) -> Stop:
-    when = f"{found.when:%m-%d %H:%M}" if found.when else ""
-    return Stop(found.text, who=found.who, when=when, reason=found.reason)
+    return Stop(found.headline or found.text, who=found.who, when=short(found.when), reason=found.reason)
 
 
 def _open(one: Scan) -> Answer:

@@ -59,6 +59,8 @@ class LabelFound:
     order_number: str = ""
     courier: str = ""
     waybill: str = ""
+    headline: str = ""
+    """`text` without who, when and why, where it names them."""
     reason: str = ""
     who: str = ""
     when: datetime | None = None
@@ -163,7 +165,7 @@ def _told(code: str, verdict: LabelVerdict, text: str, parcel: Parcel, kind: str
         return _found(code, verdict, text, parcel.shipment, parcel)
     who = named(event.actor)
     facts = f"{short(event.at)} {who}" + (f", 사유: {event.reason}" if event.reason else "")
-    found = {"reason": event.reason, "who": who, "when": event.at}
+    found = {"headline": text, "reason": event.reason, "who": who, "when": event.at}
     return _found(code, verdict, f"{text} ({facts})", parcel.shipment, parcel, **found)
 
 
