@@ -9,7 +9,7 @@ from orders.models import OrderEvent, OrderLine
 from orders.services.changes import add_memo
 from orders.states import LineState
 from shipping.events import SHIPMENT_REOPENED
-from shipping.models import CourierContract, PackingScan, PackingSession, Parcel, ParcelLine, Shipment
+from shipping.models import CourierContract, PackingScan, PackingSession, Parcel, ParcelLine, PrintBatch, Shipment
 from shipping.services import shipments
 from shipping.services.issuing.contracts import ContractFacts, save_contract
 from shipping.services.merges import merging
@@ -143,6 +143,29 @@ def test_a_label_on_its_way_is_asked_for_by_the_same_scan(make_numbered, packer)
     packer.scan("CMD-NEXT")
     packer.scan(bare.number)
     assert not packer.scan(skus(bare)[0]).is_waiting
+
+
+def test_a_box_whose_sort_code_comes_later_is_printed_by_the_same_scan(make_shipments, packer):
+    range_contract(is_default=True)
+    [made] = make_shipments(1, quantities=(1, 1))
+    packer.scan(made.number)
+    a, b = skus(made)
+    packer.all(a, "CMD-BOX")
+    key = uuid4()
+    packer.scan(b, key=key)
+    first, second = Parcel.objects.filter(shipment=made).order_by("seq").values_list("pk", flat=True)
+    both = Parcel.objects.filter(shipment=made)
+    both.update(route_at=NOW)
+    both.filter(pk=first).update(route_at=None, routing=ROUTING)
+    assert packer.scan(b, key=key).is_waiting
+    assert list(both.order_by("seq").values_list("printed_count", flat=True)) == [1, 0]
+    both.filter(pk=second).update(route_at=None, routing=ROUTING)
+    last = packer.scan(b, key=key)
+    assert (last.is_waiting, last.detail) == (False, "")
+    assert PrintBatch.objects.get(number=last.print_number).items.get().parcel_id == second
+    packer.scan(b, key=key)
+    assert list(both.order_by("seq").values_list("printed_count", flat=True)) == [1, 1]
+    assert counted(made) == 2
 
 
 def test_a_label_of_the_courier_is_registered_by_its_scan(make_shipments, packer, staff):

@@ -23,6 +23,7 @@ from shipping.models import (
     PackingSession,
     Parcel,
     ParcelLine,
+    PrintBatch,
     Shipment,
     ShipmentStep,
 )
@@ -185,13 +186,17 @@ def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, 
 
 def _print(shipment: Shipment, *, key: UUID, again: bool, actor: Any, at: datetime) -> tuple[str, str]:
     """(출력 번호, why not) of the labels that were not printed yet, with `again` of all."""
+    mine = uuid5(key, "label")
+    # Looked for before the parcels are: what it has printed is then not among those that still wait.
+    is_known = PrintBatch.objects.filter(key=mine).exists()
     wanted = {ParcelState.NUMBERED, ParcelState.PRINTED} if again else {ParcelState.NUMBERED}
     numbered = [one for one in _waiting(shipment) if one.state in wanted and one.source != WaybillSource.SCANNED]
     fresh = [one.pk for one in numbered if again or not one.printed_count]
+    if is_known and fresh and not again:
+        # A box whose sort code came later than that of the others.
+        mine = uuid5(key, f"label {min(fresh)}")
     # Asked for without anything to print as well: the same request once more finds the print that it has made.
-    done = print_labels(
-        parcel_ids=fresh, paper="", actor=actor, at=at, key=uuid5(key, "label"), reason=AGAIN if again else ""
-    )
+    done = print_labels(parcel_ids=fresh, paper="", actor=actor, at=at, key=mine, reason=AGAIN if again else "")
     return done.batch.number if done.batch else "", next(iter(done.outcome.refused.values()), "")
 
 
