@@ -34,12 +34,13 @@ from shipping.models import Shipment
 from shipping.services import undoing
 from shipping.services.merges import merging
 from shipping.services.numbers import waybills
-from shipping.services.numbers.waybills import Registered, WaybillEntry
+from shipping.services.numbers.waybills import CHOOSE, Registered, WaybillEntry
 from shipping.services.shipments import locked_whole
 
 UNDO_REASON = "송장 파일 되돌리기"
 NOT_DONE = "반영하지 못했습니다. 파일을 다시 올려 확인하세요."
 ALREADY = "이미 같은 송장번호로 등록되어 있습니다."
+CHOOSE_AGAIN = "바꾸려면 오류 행만 엑셀로 받아 다시 올린 뒤 선택하세요."
 NOT_CHOSEN = "배송건을 고르지 않아 반영하지 않았습니다."
 TWO_ROWS = "파일의 {:,}행과 {:,}행에 같은 배송건을 골랐습니다. 한 행만 남기세요."
 TWICE = "같은 파일의 다른 행이 먼저 이 배송건에 등록했습니다."
@@ -246,7 +247,8 @@ def _verdict(item: JobItem, done: Registered, made: Mapping[int, int]) -> Verdic
         return Verdict(made_version=made[target])
     if target in done.unchanged:
         return Verdict(ALREADY)
-    return Verdict(done.refused.get(target, NOT_DONE))
+    # What was registered since the preview can be ticked in the next one only.
+    return Verdict(done.refused.get(target, NOT_DONE).replace(CHOOSE, CHOOSE_AGAIN))
 
 
 def _follow_words(items: Sequence[JobItem], *, actor: Any, **facts: Any) -> dict[int, Verdict]:

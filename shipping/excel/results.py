@@ -9,11 +9,13 @@ from core.excel import Cell, FileProblem, Header, Problem, Table, find_header, n
 from core.excel.values import text
 from shipping.couriers import TABLE, Courier, CourierTable, find_courier
 from shipping.file_columns import KEYS, PEOPLE, TARGETS, names_people
+from shipping.services.files.keys import is_ours
 from shipping.waybills import WaybillVerdict, check_waybill, word_in
 
 HOLD = "HOLD"
 """Proposal of a word that says: it did not leave."""
 NO_KEY = "배송번호나 주문번호를 입력하세요."
+NO_COURIER = "택배사 칸을 읽을 수 없습니다. {}"
 
 
 class Person(NamedTuple):
@@ -52,30 +54,59 @@ def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Heade
 
     Raises FileProblem file_no_header when no number column is found, or neither a key nor enough about the receiver.
     """
-    header = _filled(table, find_header(table, TARGETS)) if not chosen else _header_by_hand(table, chosen)
+    header = _by_contents(table, find_header(table, TARGETS)) if not chosen else _header_by_hand(table, chosen)
     has_key = any(key in header.columns for key in KEYS)
     if header.missing("waybill") or not (has_key or names_people(header.columns)):
         raise FileProblem("file_no_header")
     return header
 
 
-def _filled(table: Table, header: Header) -> Header:
-    """An empty number column gives way to another of such a name that holds something: our own column and theirs."""
-    first = header.columns.get("waybill")
-    if first is None or _holds(table, header, first):
-        return header
-    names = {normalize(name) for name in TARGETS["waybill"]}
-    others = (place for place in header.unknown if normalize(header.names[place]) in names)
-    place = next((place for place in others if _holds(table, header, place)), None)
-    if place is None:
-        return header
-    unknown = tuple(first if other == place else other for other in header.unknown)
-    return replace(header, columns={**header.columns, "waybill": place}, unknown=unknown)
+def _by_contents(table: Table, header: Header) -> Header:
+    """Where names leave it open, what stands in the columns decides: the number's, the telephone's and our own key's."""
+    numbers = _alike(header, "waybill")
+    if numbers and not _filled(table, header, numbers[0]):
+        header = _moved(header, "waybill", next((at for at in numbers if _filled(table, header, at)), numbers[0]))
+    if phones := _alike(header, "phone"):
+        # Couriers' sheets have two; the one that is filled in more rows says more of whose they are.
+        header = _moved(header, "phone", max(phones, key=lambda at: _filled(table, header, at)))
+    if is_keyless(header) and (at := _column_of_ours(table, header)) is not None:
+        header = _moved(header, "shipment", at)
+    return header
 
 
-def _holds(table: Table, header: Header, place: int) -> bool:
-    rows = range(header.index + 1, len(table.rows))
-    return any(table.cell(index, place) is not None for index in rows)
+def _alike(header: Header, key: str) -> list[int]:
+    """Columns that bear a name of `key`, the recognised one first; none where none was."""
+    first = header.columns.get(key)
+    if first is None:
+        return []
+    names = {normalize(name) for name in TARGETS[key]}
+    return [first, *(place for place in header.unknown if normalize(header.names[place]) in names)]
+
+
+def _moved(header: Header, key: str, place: int) -> Header:
+    """The header with another column for `key`; the one that gives way is ignored."""
+    columns = {**header.columns, key: place}
+    taken = set(columns.values())
+    unknown = tuple(at for at, name in enumerate(header.names) if name and at not in taken)
+    return replace(header, columns=columns, unknown=unknown)
+
+
+def _filled(table: Table, header: Header, place: int) -> int:
+    """In how many rows a column holds something."""
+    return sum(table.cell(index, place) is not None for index in range(header.index + 1, len(table.rows)))
+
+
+def _column_of_ours(table: Table, header: Header) -> int | None:
+    """The column in which our 배송번호 come back, whatever a courier's form calls it; at least half of what it holds."""
+    found = {at: _share_of_ours(table, header, at) for at in header.unknown}
+    best = max(found, key=lambda at: found[at], default=None)
+    return best if best is not None and found[best] >= 0.5 else None
+
+
+def _share_of_ours(table: Table, header: Header, place: int) -> float:
+    cells = [table.rows[index][place] for index in range(header.index + 1, len(table.rows))]
+    held = [cell for cell in cells if cell is not None]
+    return sum(isinstance(cell, str) and is_ours(cell) for cell in held) / len(held) if held else 0.0
 
 
 def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:
@@ -120,7 +151,7 @@ def _row(table: Table, columns: Mapping[str, int], index: int, default_courier: 
     courier_text = _plain(cells.get("courier"))
     # What cannot be used is shown as it stands, so that the person finds it in the file.
     shown = _plain(table.rows[index][columns["waybill"]])
-    courier = _courier(courier_text or default_courier)
+    courier = _courier(cells.get("courier"), default_courier)
     slug = "" if isinstance(courier, str) else courier.slug
     row = partial(ResultRow, index, table.numbers[index], key, slug, courier_text, line=_plain(cells.get("line")))
     if keyless:
@@ -152,9 +183,11 @@ def _plain(cell: Cell | Problem) -> str:
     return "" if isinstance(found, Problem) else found
 
 
-def _courier(name: str) -> Courier | str:
-    """The courier that a cell names, or the Korean reason."""
-    return _found(TABLE.get(), name)
+def _courier(cell: Cell | Problem, default: str) -> Courier | str:
+    """The courier that a cell names, or the Korean reason; the default stands only where the cell is really empty."""
+    if isinstance(cell, Problem):
+        return NO_COURIER.format(cell.message)
+    return _found(TABLE.get(), _plain(cell) or default)
 
 
 @lru_cache(maxsize=512)

@@ -22,7 +22,7 @@ from shipping.excel.matching import ONE_BOX, SAME_NUMBER, Sheet, match
 from shipping.excel.results import HOLD, ResultRow
 from shipping.models import Shipment, ShipmentStep
 from shipping.services import methods
-from shipping.services.files.suggesting import Candidate, Wanted, suggest
+from shipping.services.files.suggesting import Candidate, Wanted, registered_rows, suggest
 from shipping.services.merges import merging
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import Registered, WaybillEntry
@@ -171,7 +171,8 @@ def _boxed(row: ResultRow, pk: int, data: Mapping[str, Any], sheet: Sheet) -> Up
 def preview_keyless(rows: Sequence[ResultRow], *, actor: Any) -> list[UploadRow]:
     """미리보기 of a file without keys: suggestions, each ticked by hand; alike candidates leave the choice open."""
     people = [Wanted(*row.person) if row.person else Wanted("", "", "") for row in rows]
-    found = suggest(people)
+    before = registered_rows(people, [(row.courier, row.waybill) for row in rows])
+    found = [[] if mine else candidates for mine, candidates in zip(before, suggest(people), strict=True)]
     numbered: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in rows:
         if row.waybill:
@@ -184,12 +185,15 @@ def preview_keyless(rows: Sequence[ResultRow], *, actor: Any) -> list[UploadRow]
     }
     done = registered({pk: _entry(row) for pk, row in sole.items()}, actor=actor, at=timezone.now())
     made = []
-    for row, person, candidates in zip(rows, people, found, strict=True):
+    for row, person, candidates, mine in zip(rows, people, found, before, strict=True):
         error = row.error or ("" if row.waybill else WORD_ALONE if row.proposal else NO_NUMBER)
         same = numbered.get((row.courier, row.waybill), [])
         if not error and len(same) > 1:
             error = SAME_NUMBER.format(next(number for number in same if number != row.row_number))
-        made.append(_suggested(row, person, candidates, error, done, is_sole=_is_sole(candidates, wished)))
+        if mine is not None and not error:
+            made.append(_applied_before(row, person, mine))
+        else:
+            made.append(_suggested(row, person, candidates, error, done, is_sole=_is_sole(candidates, wished)))
     return made
 
 
@@ -201,12 +205,7 @@ def _suggested(
     row: ResultRow, person: Wanted, candidates: Sequence[Candidate], error: str, done: Registered, *, is_sole: bool
 ) -> UploadRow:
     sole = candidates[0] if is_sole else None
-    who = " ".join(filter(None, [mask_name(person.name), mask_phone(person.phone)]))
-    data: dict[str, Any] = {
-        "key": who, "number": sole.number if sole else "", "courier": row.courier, "waybill": row.waybill,
-        "shown": row.shown_waybill, "courier_name": courier_name(row.courier) if row.courier else row.courier_text,
-        "old": "", "old_courier": "",
-    }  # fmt: skip
+    data = _keyless_data(row, person, sole.number if sole else "")
     if not error and not candidates:
         error = NOBODY
     if not error and sole and sole.shipment_id in done.refused:
@@ -219,6 +218,20 @@ def _suggested(
         return UploadRow(row.row_number, data=data, target_id=sole.shipment_id, ask=ask, by_hand=True)
     data |= {"suggested": True, "candidates": list(_choices(candidates))}
     return UploadRow(row.row_number, data=data, ask=SEVERAL, by_hand=True)
+
+
+def _applied_before(row: ResultRow, person: Wanted, mine: Candidate) -> UploadRow:
+    """A row of a piece that was applied before: nothing would change."""
+    data = _keyless_data(row, person, mine.number) | {"shipment": mine.shipment_id, "suggested": True}
+    return UploadRow(row.row_number, data=data, is_same=True)
+
+
+def _keyless_data(row: ResultRow, person: Wanted, number: str) -> dict[str, Any]:
+    return {
+        "key": " ".join(filter(None, [mask_name(person.name), mask_phone(person.phone)])), "number": number,
+        "courier": row.courier, "waybill": row.waybill, "shown": row.shown_waybill,
+        "courier_name": courier_name(row.courier) if row.courier else row.courier_text, "old": "", "old_courier": "",
+    }  # fmt: skip
 
 
 def _choices(candidates: Iterable[Candidate]) -> Iterable[list[Any]]:

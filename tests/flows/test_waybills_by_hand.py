@@ -58,6 +58,23 @@ def test_a_row_without_a_key_is_a_suggestion_that_only_its_own_tick_registers(ma
     assert [one.waybill for one in again([mine, other])] == [waybill_number(0), ""]
 
 
+def test_a_file_without_keys_that_comes_in_pieces_says_what_is_registered_already(make_shipments, staff):
+    [mine], [twin] = make_shipments(1, **HERE), make_shipments(1, **HERE)
+    [other] = make_shipments(1, recipient_name="이도윤", recipient_phone="01033334444")
+    first = ["김하은", "010-1111-2222", "서울 중구 세종대로 110 5층", waybill_number(0)]
+    waybills.register_waybills(entries={mine.pk: WaybillEntry("CJGLS", waybill_number(0))}, actor=staff, at=NOW)
+    waybills.register_waybills(entries={other.pk: WaybillEntry("CJGLS", waybill_number(2))}, actor=staff, at=NOW)
+    rows = [first, [*first[:3], waybill_number(1)], [*first[:3], waybill_number(2)]]
+    job = keyless(rows[:2], actor=staff)
+    found = upload_counts(job)
+    assert (found.total, found.same, found.ask, found.error) == (2, 1, 1, 0)
+    assert JobItem.objects.get(job=job, row_number=2).data["number"] == mine.number
+    assert JobItem.objects.get(job=job, row_number=3).target_id == twin.pk
+    # Another receiver's number is no row that was applied before.
+    assert upload_counts(keyless(rows[2:], actor=staff)).same == 0
+    assert [one.waybill for one in again([mine, twin, other])] == [waybill_number(0), "", waybill_number(2)]
+
+
 @pytest.mark.parametrize(
     ("name", "phone", "address", "found"),
     [

@@ -60,6 +60,11 @@ def normal(key: str) -> str:
     return key.strip().upper()[:80]
 
 
+def is_ours(key: str) -> bool:
+    """배송번호인지: a text that only we write."""
+    return _SHIPMENT.fullmatch(normal(key)) is not None
+
+
 def _of(pattern: re.Pattern[str], numbers: Iterable[str]) -> list[str]:
     return [number for number in numbers if pattern.fullmatch(number)]
 

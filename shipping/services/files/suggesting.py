@@ -5,12 +5,14 @@ facts must agree, one of them the telephone or the whole address.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.lookups import AmongTexts
 from core.phones import is_phone, normalize_phone
-from shipping.models import Shipment, ShipmentStep
+from shipping.models import Parcel, Shipment, ShipmentStep
+from shipping.models.parcel import LIVE
 from shipping.services.merges.keys import plain
 from shipping.states import TRACKED
 
@@ -23,6 +25,9 @@ GENERIC = frozenset(_NOBODY.split())
 NAME, PHONE, ADDRESS, PART_OF_ADDRESS, OTHER_NAME = 30, 40, 30, 15, -10
 ENOUGH = 55
 _SHORTEST_ADDRESS = 8
+_RECEIVER = (
+    "order__recipient_name", "order__recipient_phone", "order__recipient_phone2", "order__address1", "order__address2",
+)  # fmt: skip
 _MASKS = ("*", "＊", "○", "●")
 
 
@@ -71,14 +76,35 @@ def suggest(rows: Sequence[Wanted]) -> list[list[Candidate]]:
     return [_best(row, by_fact) for row in rows]
 
 
+def registered_rows(rows: Sequence[Wanted], numbers: Sequence[tuple[str, str]]) -> list[Candidate | None]:
+    """이미 등록한 행: the shipment that bears a row's (courier, number) and fits its receiver; None for all others.
+
+    Such a row has been applied before, from another piece of the file. One query.
+    """
+    bearers = dict(_bearers({number for _, number in numbers if number}))
+    rated = [
+        _rated(bearers[number], *_said(row)) if number in bearers else None for row, number in zip(rows, numbers, strict=True)
+    ]
+    return [one if one is not None and one.score >= ENOUGH else None for one in rated]
+
+
+def _bearers(numbers: Collection[str]) -> Iterator[tuple[tuple[str, str], _Waiting]]:
+    if not numbers:
+        return
+    live = Parcel.objects.filter(AmongTexts("waybill", numbers), state__in=LIVE)
+    names = [f"shipment__{name}" for name in ("pk", "number", *_RECEIVER)]
+    for courier, number, *facts in live.values_list("courier", "waybill", *names):
+        yield (courier, number), _known(*facts)
+
+
 def _waiting() -> list[_Waiting]:
     ready = Shipment.objects.filter(step=ShipmentStep.READY, method__in=TRACKED, waybill="")
-    fields = ("recipient_name", "recipient_phone", "recipient_phone2", "address1", "address2")
-    rows = ready.order_by("pk").values_list("pk", "number", *[f"order__{name}" for name in fields])
-    return [
-        _Waiting(pk, number, plain(name), _phones([phone, phone2]), plain(base), plain(f"{base} {rest}"))
-        for pk, number, name, phone, phone2, base, rest in rows.iterator(chunk_size=5000)
-    ]
+    rows = ready.order_by("pk").values_list("pk", "number", *_RECEIVER)
+    return [_known(*facts) for facts in rows.iterator(chunk_size=5000)]
+
+
+def _known(pk: int, number: str, name: str, phone: str, phone2: str, base: str, rest: str) -> _Waiting:
+    return _Waiting(pk, number, plain(name), _phones([phone, phone2]), plain(base), plain(f"{base} {rest}"))
 
 
 def _phones(texts: Iterable[str]) -> frozenset[str]:
@@ -90,10 +116,14 @@ def _is_masked(text: str) -> bool:
     return any(mark in text for mark in _MASKS)
 
 
-def _best(row: Wanted, by_fact: dict[tuple[str, str], list[_Waiting]]) -> list[Candidate]:
+def _said(row: Wanted) -> tuple[str, frozenset[str], str]:
+    """What a row says of its receiver: name, telephones and address without what says nothing."""
     name = "" if _is_masked(row.name) or plain(row.name) in GENERIC else plain(row.name)
-    phones = _phones([row.phone])
-    address = "" if _is_masked(row.address) else plain(row.address)
+    return name, _phones([row.phone]), "" if _is_masked(row.address) else plain(row.address)
+
+
+def _best(row: Wanted, by_fact: dict[tuple[str, str], list[_Waiting]]) -> list[Candidate]:
+    name, phones, address = _said(row)
     asked = [("n", name), ("a", address), ("b", address), *(("p", each) for each in phones)]
     found = {one.pk: one for kind, text in asked if text for one in by_fact.get((kind, text), ())}
     rated = [_rated(one, name, phones, address) for one in found.values()]

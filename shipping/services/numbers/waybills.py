@@ -50,6 +50,7 @@ NOT_REGISTERED_MAIL = "등기로 보내는 배송건입니다. 택배사를 우�
 REGISTERED_BY = "REGISTPOST"
 """The one courier of 등기: sellers must not mix it up with 우체국택배 (domain.md 2.5)."""
 NOT_FOUND = "배송건을 찾을 수 없습니다. 배송번호를 확인하세요."
+CHOOSE = "바꾸려면 선택하세요."
 NO_WAYBILL = "등록된 송장번호가 없습니다."
 RACED = "방금 다른 직원이 같은 송장번호를 등록했습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 REPLACED = "다른 송장번호를 바꾼 배송건은 되돌릴 수 없습니다. 이전 송장번호를 다시 입력하세요."
@@ -234,7 +235,7 @@ def _replaced(
         elif entries[pk].replaces:
             old[pk] = mine
         else:
-            result.refused[pk] = f"이미 등록된 송장번호 {josa(mine[0].waybill, '과/와')} 다릅니다. 바꾸려면 선택하세요."
+            result.refused[pk] = f"이미 등록된 송장번호 {josa(mine[0].waybill, '과/와')} 다릅니다. {CHOOSE}"
             result.differs.add(pk)
             del numbers[pk]
     return old
