@@ -42,9 +42,11 @@ class PreviewRow:
     number: int
     key: str
     shipment: str
+    """배송번호 where the file names the row otherwise."""
     courier: str
     waybill: str
     old: str
+    """Courier and number that stand there and are others."""
     verdict: str
     css: str
     asks: bool
@@ -133,10 +135,10 @@ def row_of(item: JobItem, *, is_open: bool, couriers: Sequence[tuple[str, str]] 
     return PreviewRow(
         number=item.row_number or 0,
         key=str(data.get("key", "")),
-        shipment=str(data.get("number", "")),
+        shipment=str(data.get("number", "")) if data.get("number") != data.get("key") else "",
         courier=str(data.get("courier_name", "")),
         waybill=str(data.get("waybill") or data.get("shown", "")),
-        old=" ".join(part for part in (data.get("old_courier"), data.get("old")) if part),
+        old=_old(data),
         verdict=item.reason or done,
         css="bad" if refused else "doubt" if asks else "",
         asks=asks and is_open and not follows,
@@ -148,6 +150,12 @@ def row_of(item: JobItem, *, is_open: bool, couriers: Sequence[tuple[str, str]] 
         box=0 if follows else len(data.get("rows", ())),
         couriers=_couriers(str(data.get("courier", "")), couriers) if is_open and can_mend(item) else (),
     )
+
+
+def _old(data: Mapping[str, Any]) -> str:
+    """지금 송장번호, where the row says another one."""
+    old = data.get("old_courier"), data.get("old")
+    return " ".join(filter(None, old)) if old != (data.get("courier_name"), data.get("waybill")) else ""
 
 
 def _couriers(own: str, offered: Sequence[tuple[str, str]]) -> list[tuple[str, str, bool]]:

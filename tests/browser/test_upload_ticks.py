@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from orders.models import Order
 from shipping.models import Parcel, Shipment
+from tests.browser.shop import SIZES, overflow
 from tests.browser.steps import parcels, settled
 from tests.fixtures.shipments import again, waybill_number
 
@@ -27,6 +28,15 @@ def previewed(list_at):
     return show
 
 
+def fits(page: Page) -> bool:
+    """Whether every tick is within sight on both screens that people have."""
+    found = []
+    for width, height in reversed(SIZES):
+        page.set_viewport_size({"width": width, "height": height})
+        found += overflow(page)
+    return not found
+
+
 def apply(page: Page) -> None:
     page.locator("[data-action=apply]").click()
     settled(page)
@@ -43,6 +53,7 @@ def test_a_word_and_a_box_are_ticked_by_hand_and_all_leaves_them_alone(previewed
     for row in (2, 4, 5):
         expect(page.locator(f"tr[data-row='{row}'] [name=tick]")).not_to_be_checked()
     expect(page.locator("tr[data-row='3'] [name=tick]")).to_have_count(0)
+    assert fits(page)
     page.get_by_label("2행 합포 2건", exact=True).check()
     page.get_by_label("4행 배송방법을 방문수령으로 바꾸기").check()
     apply(page)
@@ -66,6 +77,7 @@ def test_a_suggestion_waits_for_its_own_tick_and_a_choice_for_its_shipment(previ
     choice = page.locator("tr[data-row='3'] select[name=pick]")
     expect(choice).to_have_value("3-")
     expect(choice.locator("option")).to_have_count(3)
+    assert fits(page)
     page.locator("tr[data-row='2'] [name=tick]").check()
     choice.select_option(f"3-{twins[1].pk}")
     apply(page)
