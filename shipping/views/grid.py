@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -79,12 +79,12 @@ class PasteView(PermissionRequired):
             )
         except DomainError as error:
             return _strip(request, Result("", part_text=error.message, failed=1), status=422)
-        result = Result("", ok_text=f"{done.filled:,}건을 채웠습니다." if done.filled else "")
+        result = Result("", ok_text=f"{len(done.filled):,}건을 채웠습니다." if done.filled else "")
         if done.reasons:
             result.failed = sum(done.reasons.values())
             result.part_text = f"{result.failed:,}건은 채우지 못했습니다."
             result.reasons = list(done.reasons.items())
-        answer = _strip(request, result, unkept=done.unkept)
+        answer = _strip(request, result, filled=done.filled, unkept=done.unkept)
         if done.filled or done.taken:
             answer["HX-Trigger"] = "oms:changed"
         return answer
@@ -105,8 +105,10 @@ def _on_list(request: HttpRequest, lines: list[list[str]], at: Any) -> dict[int,
 
 
 def _strip(
-    request: HttpRequest, result: Result, *, status: int = 200, unkept: Mapping[int, Unkept] | None = None
-) -> HttpResponse:
-    """The strip, with what belongs into the cells that could not be filled."""
+    request: HttpRequest, result: Result, *, status: int = 200, filled: Sequence[int] = (),
+    unkept: Mapping[int, Unkept] | None = None,
+) -> HttpResponse:  # fmt: skip
+    """The strip, with the cells that were filled, and what belongs into those that could not be."""
     cells = json.dumps({pk: cell._asdict() for pk, cell in unkept.items()}) if unkept else ""
-    return render(request, "shipping/pasted.html", {"result": result, "unkept": cells}, status=status)
+    context = {"result": result, "filled": json.dumps(list(filled)) if filled else "", "unkept": cells}
+    return render(request, "shipping/pasted.html", context, status=status)

@@ -24,11 +24,19 @@ export function paste(url, lines, target) {
   htmx.ajax("POST", url, { source: target, target: "#strip", swap: "innerHTML", values: { text: text.join("\n"), page, query, as_of: asOf } });
 }
 
-// What was pasted and could not be kept stands in its cell with the reason below, where it can be put right.
+const cellOf = (id) => document.getElementById(`waybill-${id}`);
+const told = (strip, name) => JSON.parse($(`[data-${name}]`, strip)?.dataset[name] || "null");
+
 on("htmx:afterSwap", ({ detail }) => {
-  const cells = detail.target.id === "strip" && $("[data-unkept]", detail.target)?.dataset.unkept;
-  for (const [id, { text, error, waybill }] of Object.entries(cells ? JSON.parse(cells) : {})) {
-    const input = document.getElementById(`waybill-${id}`);
+  if (detail.target.id !== "strip") return;
+  // What stood in a cell that was filled gives way, a wrong number too; the list that is read next brings what it holds.
+  for (const input of (told(detail.target, "filled") ?? []).map(cellOf).filter(Boolean)) {
+    input.value = shownIn(input);
+    complain(input);
+  }
+  // What was pasted and could not be kept stands in its cell with the reason below, where it can be put right.
+  for (const [id, { text, error, waybill }] of Object.entries(told(detail.target, "unkept") ?? {})) {
+    const input = cellOf(id);
     if (!input) continue;
     input.value = text;
     input.dataset.saved = waybill;

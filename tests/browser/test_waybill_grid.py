@@ -161,6 +161,28 @@ def test_wrong_numbers_of_a_pasted_range_are_marked_in_their_cells(list_at, free
     assert texts(*made) == {made[2].pk: wrong[made[2].pk]}
 
 
+def test_the_right_number_pasted_over_a_wrong_one_is_shown_and_stays(list_at, free, console_errors):
+    wrong, other = next(free), next(free)
+    page = list_at("/orders/ready/?period=all&size=200", "logistics")
+
+    def paste(*numbers: str) -> None:
+        lines = "\n".join(f"{one.number}\t{number}" for one, number in zip((wrong, other), numbers, strict=True))
+        with page.expect_response("**/shipping/waybills/paste/"):
+            page.evaluate(PASTE, [f"#waybill-{other.pk}", lines])
+        settled(page)
+
+    paste("12345", waybill_number(9_360))
+    expect(cell(page, wrong)).to_have_value("12345")
+    paste(waybill_number(9_361), waybill_number(9_360))
+    expect(cell(page, wrong)).to_have_value(waybill_number(9_361))
+    expect(error_of(page, wrong)).to_have_count(0)
+    expect(cell(page, wrong)).not_to_have_attribute("aria-invalid", "true")
+    cell(page, wrong).focus()
+    cell(page, wrong).blur()
+    settled(page)
+    assert texts(wrong, other) == {wrong.pk: waybill_number(9_361), other.pk: waybill_number(9_360)}
+
+
 def test_a_column_that_is_pasted_downwards_takes_the_courier_that_the_row_shows(list_at, free, console_errors):
     shipment = next(free)
     page = list_at(f"/orders/ready/?q={shipment.order.number}", "logistics")

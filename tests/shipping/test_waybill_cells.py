@@ -326,6 +326,17 @@ def test_what_could_not_be_kept_of_a_pasted_range_comes_back_for_its_cells(make_
     assert Parcel.objects.count() == 1
 
 
+def test_of_two_pasted_numbers_for_one_shipment_the_second_is_not_taken_unseen(make_shipments, owner):
+    first, second = make_shipments(2)
+    rows = [(first.number, 20), (first.order.number, 21), (second.number, 22), (second.order.number, 22)]
+    data = {"text": "\n".join(f"{key}\t{waybill_number(n)}" for key, n in rows), "page": "ready", "query": "period=all"}
+    html = owner.post(PASTE, data).content.decode()
+    assert "2건을 채웠습니다." in html
+    assert "같은 주문의 다른 송장번호 1건" in html
+    drafts = dict(WaybillDraft.objects.values_list("shipment_id", "text"))
+    assert drafts == {first.pk: waybill_number(20), second.pk: waybill_number(22)}
+
+
 def test_a_wrong_pasted_number_leaves_what_a_colleague_typed_since(make_shipments, owner, logistics):
     [shipment] = make_shipments(1)
     opened = timezone.now().isoformat()

@@ -22,6 +22,7 @@ from shipping.waybills import WaybillLevel, check_waybill
 NO_COURIER = "택배사를 먼저 고르세요."
 TWICE = "같은 송장번호를 두 줄에 붙여 넣었습니다. 번호를 다시 확인하세요."
 NEWS_LOST = since_the_screen("다른 직원이", "송장번호를 바꿨습니다")
+TWO_NUMBERS = "같은 주문의 다른 송장번호"
 MOST_LINES = 1000
 
 
@@ -50,9 +51,9 @@ class Unkept(NamedTuple):
 
 @dataclass(slots=True)
 class Pasted:
-    """붙여넣기 결과: how many cells were filled, and how many lines were not, by reason."""
+    """붙여넣기 결과: the shipments whose cells were filled, and how many lines were not, by reason."""
 
-    filled: int = 0
+    filled: list[int] = field(default_factory=list)
     taken: int = 0
     """Lines whose cell a colleague had filled or emptied since the list was read."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -176,8 +177,8 @@ def paste(
 
     A line is (key, number) or (key, courier, number). `listed` holds the ids of the shipments on the list; None takes
     all that wait. What a colleague typed or registered since `seen_at`, when the list was read, is left as it is; None
-    leaves everything that colleagues typed. A refused number takes the older draft of its cell away. Nothing changes
-    state.
+    leaves everything that colleagues typed. A refused number takes the older draft of its cell away; of two numbers for
+    one shipment the first is kept. Nothing changes state.
     """
     if len(lines) > MOST_LINES:
         raise DraftRefused(f"한 번에 {MOST_LINES:,}줄까지 붙여 넣을 수 있습니다. 나누어 붙여 넣으세요.")
@@ -200,7 +201,7 @@ def paste(
         _keep(numbers, actor=actor, at=at)
         pasted.unkept = {pk: cell for pk, cell in pasted.unkept.items() if pk not in numbers}
         _empty(pasted.unkept, actor=actor, at=at)
-    pasted.filled = len(numbers)
+    pasted.filled = sorted(numbers)
     return pasted
 
 
@@ -231,7 +232,9 @@ def _take_line(
         pasted.refuse(_in_short(refused) if isinstance(courier, Courier) else "알 수 없는 택배사")
         pasted.unkept[shipment.pk] = Unkept(line[-1][:40], refused.message, shipment.waybill)
     else:
-        numbers[shipment.pk] = entry
+        # As in a file: of two numbers for one shipment the first one counts, and nobody loses the other unseen.
+        if numbers.setdefault(shipment.pk, entry) != entry:
+            pasted.refuse(TWO_NUMBERS)
 
 
 def _in_short(refused: DraftRefused) -> str:
