@@ -62,7 +62,7 @@ def header_of(table: Table, *, chosen: Mapping[str, str] | None = None) -> Heade
 
 
 def _by_contents(table: Table, header: Header) -> Header:
-    """Where names leave it open, what stands in the columns decides: the number's, the telephone's and our own key's."""
+    """Where names leave it open, what stands in the columns decides: of the number, the telephone and our own key."""
     numbers = _alike(header, "waybill")
     if numbers and not _filled(table, header, numbers[0]):
         header = _moved(header, "waybill", next((at for at in numbers if _filled(table, header, at)), numbers[0]))
@@ -97,16 +97,11 @@ def _filled(table: Table, header: Header, place: int) -> int:
 
 
 def _column_of_ours(table: Table, header: Header) -> int | None:
-    """The column in which our 배송번호 come back, whatever a courier's form calls it; at least half of what it holds."""
-    found = {at: _share_of_ours(table, header, at) for at in header.unknown}
+    """The column in which our 배송번호 come back, whatever a courier's form calls it: in half of the rows or more."""
+    rows = table.rows[header.index + 1 :]
+    found = {at: sum(isinstance(cell := row[at], str) and is_ours(cell) for row in rows) for at in header.unknown}
     best = max(found, key=lambda at: found[at], default=None)
-    return best if best is not None and found[best] >= 0.5 else None
-
-
-def _share_of_ours(table: Table, header: Header, place: int) -> float:
-    cells = [table.rows[index][place] for index in range(header.index + 1, len(table.rows))]
-    held = [cell for cell in cells if cell is not None]
-    return sum(isinstance(cell, str) and is_ours(cell) for cell in held) / len(held) if held else 0.0
+    return best if best is not None and found[best] and found[best] * 2 >= len(rows) else None
 
 
 def _header_by_hand(table: Table, chosen: Mapping[str, str]) -> Header:

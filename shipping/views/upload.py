@@ -15,6 +15,7 @@ from accounts.access import staff_of
 from accounts.file_pages import FilePage, FilePreview, gone
 from accounts.models import User
 from core.excel import Table
+from core.excel.cleaning import clean_text
 from core.jobs import held, previews
 from core.jobs.held import HeldFile
 from core.jobs.uploads import exclude_rows
@@ -127,13 +128,13 @@ class WaybillPreview(FilePreview):
 
 
 def _typed(request: HttpRequest) -> dict[int, mending.Typed]:
-    """고친 값 by row, as the fields of the screen have them."""
-    posted = request.POST
-    rows = [name.removeprefix(NUMBER) for name in posted if name.startswith(NUMBER)]
-    return {
-        row: mending.Typed(posted.get(f"{COURIER}{row}", "").strip(), posted[f"{NUMBER}{row}"].strip())
-        for row in _numbers(rows)
-    }
+    """고친 값 by row, as the fields of the screen have them, cleaned like the cells of a file."""
+    rows = [name.removeprefix(NUMBER) for name in request.POST if name.startswith(NUMBER)]
+
+    def said(name: str) -> str:
+        return clean_text(request.POST.get(name, "")).strip()
+
+    return {row: mending.Typed(said(f"{COURIER}{row}"), said(f"{NUMBER}{row}")) for row in _numbers(rows)}
 
 
 def _told(done: mending.Mended) -> str:

@@ -27,6 +27,7 @@ from shipping.services import shipments
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import ParcelState
+from shipping.uploads import CHOOSE_AGAIN
 from tests.fixtures.orders import NOW, reloaded
 from tests.fixtures.shipments import again, waybill_number
 
@@ -301,7 +302,7 @@ def test_what_changed_after_the_preview_is_refused_with_its_reason(make_shipment
     assert (job.done, job.failed) == (1, 3)
     assert {row: reason for row, (_, reason) in verdicts(job).items()} == {
         2: "배송보류 중입니다. 사유: 고객 부재",
-        3: f"이미 등록된 송장번호 {waybill_number(70)}과 다릅니다. 바꾸려면 오류 행만 엑셀로 받아 다시 올린 뒤 선택하세요.",
+        3: f"이미 등록된 송장번호 {waybill_number(70)}과 다릅니다. {CHOOSE_AGAIN}",
         4: "배송준비중 주문이 아닙니다. 지금 상태: 상품준비중",
         5: "",
     }

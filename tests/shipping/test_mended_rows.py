@@ -65,6 +65,7 @@ def test_a_wrong_number_is_typed_again_and_the_row_is_applied_with_the_others(op
         ("680000000013", "CJGLS", "CJ대한통운 송장번호 규칙에 맞지 않습니다."),
         ("재고소진", "CJGLS", "송장번호 칸에 &#x27;재고소진&#x27;이 적혀 있습니다."),
         ("6.8E+11", "CJGLS", "지수 형식입니다."),
+        ("6800\x00", "CJGLS\x00", "지금은 4자리입니다."),
         ("", "CJGLS", "송장번호가 없습니다."),
         (waybill_number(0), "CJGLS", "파일의 2행과 송장번호가 같습니다."),
         (waybill_number(0), "NOBODY", "찾을 수 없습니다."),

@@ -83,7 +83,8 @@ def registered_rows(rows: Sequence[Wanted], numbers: Sequence[tuple[str, str]]) 
     """
     bearers = dict(_bearers({number for _, number in numbers if number}))
     rated = [
-        _rated(bearers[number], *_said(row)) if number in bearers else None for row, number in zip(rows, numbers, strict=True)
+        _rated(bearers[number], *_said(row)) if number in bearers else None
+        for row, number in zip(rows, numbers, strict=True)
     ]
     return [one if one is not None and one.score >= ENOUGH else None for one in rated]
 
