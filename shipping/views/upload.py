@@ -145,6 +145,9 @@ def _told(done: mending.Mended) -> str:
 def _pasted(text: str) -> bytes:
     """A pasted range as a text table, with our header where it has none."""
     lines = [line for line in text.splitlines() if line.strip()]
+    if not any(mark in line for line in lines for mark in "\t,;"):
+        # One column that names both, as the cells of the list take it: "D-20260921-0000017-00 680000000011".
+        lines = [re.sub(r"\s+", "\t", line.strip(), count=1) for line in lines]
     if not re.search(r"송장|운송장|주문번호|배송번호", lines[0]):
         lines.insert(0, "배송번호\t송장번호" if lines[0].count("\t") < 2 else "배송번호\t택배사\t송장번호")
     return "\n".join(lines).encode()

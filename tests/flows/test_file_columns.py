@@ -80,3 +80,12 @@ def test_an_empty_courier_cell_still_means_the_usual_one(make_shipments, staff):
     job = upload(sheet([[mine.number, "", waybill_number(0)]]), actor=staff)
     assert apply(job, actor=staff).done == 1
     assert CJ in JobItem.objects.get(job=job).data["courier_name"]
+
+
+def test_a_pasted_column_that_names_both_is_read_and_so_is_a_key_in_wide_letters(make_shipments, logistics):
+    first, second = make_shipments(2)
+    wide = second.number.translate({ord(one): ord(one) + 0xFEE0 for one in second.number})
+    text = f"{first.number} {waybill_number(0)}\n{wide}  {waybill_number(1)}"
+    where = logistics.post("/shipping/waybills/upload/", {"courier": "CJGLS", "text": text}).headers["Location"]
+    logistics.post(where)
+    assert [one.waybill for one in again([first, second])] == [waybill_number(0), waybill_number(1)]

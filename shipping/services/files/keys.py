@@ -1,6 +1,7 @@
 """배송건 찾기: from the number that a file or a person wrote, ours or the selling channel's, to shipments."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -56,8 +57,8 @@ def resolve(keys: Iterable[str]) -> Resolved:
 
 
 def normal(key: str) -> str:
-    """번호 다듬기: capitals without spaces around."""
-    return key.strip().upper()[:80]
+    """번호 다듬기: half-width capitals without spaces around."""
+    return unicodedata.normalize("NFKC", key).strip().upper()[:80]
 
 
 def is_ours(key: str) -> bool:
