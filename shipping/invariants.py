@@ -135,7 +135,7 @@ WITH chain AS (
 SELECT subject_id, version, from_state, to_state FROM chain
 WHERE (before IS NOT NULL AND (from_state <> before OR version <> previous + 1))
    OR (before IS NULL AND (version <> 0 OR to_state NOT IN ({_FIRST})))
-   OR (version > 0 AND (from_state, to_state) NOT IN ({_MOVES}))
+   OR (version > 0 AND from_state <> to_state AND (from_state, to_state) NOT IN ({_MOVES}))
 LIMIT {MOST}
 """
 _LAST = f"""

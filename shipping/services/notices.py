@@ -158,6 +158,6 @@ def _note_news(boxes: Sequence[Parcel], kind: NoticeKind, *, at: datetime) -> No
     update_rows(boxes, ["version"])
     said = sentence_of(kind)
     data = {box.pk: {"notice": kind.value, "text": said, "shipment": box.shipment_id} for box in boxes}
-    changes = Outcome(changes=[Change(box, "", "", box.version) for box in boxes])
+    changes = Outcome(changes=[Change(box, box.state, box.state, box.version) for box in boxes])
     facts: dict[str, Any] = {"source": Source.COURIER, "reason": _words(kind, said)}
     record(changes, events.PARCEL_NEWS_TOLD, at=at, data=data, **facts)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from core import relay
+from core.invariants import find_violations
 from core.models import Message
 from core.settings_registry import set_setting
 from orders.models import Order, OrderEvent
@@ -187,6 +188,7 @@ def test_the_van_is_told_of_once_however_often_it_comes(auto, make_sent, hear):
     assert list(news().values_list("subject_id", flat=True)) == [Parcel.objects.get().pk] * 2
     # 집하 changes the order; what was told of the way makes no screen stale.
     assert again([shipment])[0].version == version + 1
+    assert find_violations("INV-01") == []
 
 
 def test_each_box_of_a_shipment_is_told_of(auto, make_numbered, hear, staff):

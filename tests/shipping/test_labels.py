@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from core.invariants import find_violations
 from core.settings_registry import SettingRefused, set_setting
 from orders.models import Order, OrderEvent, OrderLine
 from orders.services import locks
@@ -79,6 +80,7 @@ def test_a_reprint_needs_a_reason_keeps_the_number_and_says_so(make_routed, staf
     assert "재출력2" in words(batch_pdf(third.batch, at=NOW))[0]
     told = OrderEvent.objects.filter(kind=PARCEL_PRINTED.code).order_by("id")
     assert [(one.reason, one.data["copy"]) for one in told] == [("", 1), ("프린터 종이 걸림", 2), ("또 걸림", 3)]
+    assert find_violations("INV-01") == []
 
 
 def test_the_same_request_twice_is_one_batch(make_routed, staff):

@@ -214,5 +214,6 @@ def _count(good: list[Parcel], outcome: Outcome, *, at: datetime) -> dict[int, i
             cursor.execute(_AGAIN, [at, id_array(again)])
             for pk, count, version in cursor.fetchall():
                 copies[pk] = count
-                outcome.changes.append(Change(again[pk], "", "", version))
+                # One more copy is a step of its history that leaves it where it is (INV-01).
+                outcome.changes.append(Change(again[pk], again[pk].state, again[pk].state, version))
     return copies
