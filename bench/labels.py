@@ -68,6 +68,7 @@ def _label(n: int, count: int) -> dict[str, Any]:
         },
         "recipient": "홍*동",
         "phones": "010-1234-****",
+        "zone": "제주",
         "zip": "63000",
         "address": f"제주특별자치도 제주시 첨단로 {n} 7층 701호",
         "jibun": "지번 제주특별자치도 제주시 영평동 2181",

@@ -196,7 +196,7 @@ def check_boxes() -> Iterable[Violation]:
 _SHOWN = ", ".join(f"('{kind.value}', '{alert.value}')" for kind, alert in ALERT_OF.items())
 _ALERTS = f"""
 SELECT p.courier || ' ' || p.waybill, p.alert FROM shipping_parcel p
-WHERE p.alert NOT IN ('', 'CARRIER_UNKNOWN') AND NOT EXISTS (
+WHERE p.alert <> '' AND NOT EXISTS (
     SELECT 1 FROM shipping_shippingexception e JOIN (VALUES {_SHOWN}) AS a(kind, alert) USING (kind)
     WHERE e.parcel_id = p.id AND e.closed_at IS NULL AND a.alert = p.alert)
 LIMIT {MOST}

@@ -108,7 +108,6 @@ class TrackingAlert(models.TextChoices):
     """추적 오류: why a person must look at a box; none of them moves anything (shipping.md 3.3, 4.4)."""
 
     NUMBER_INVALID = "NUMBER_INVALID", "택배사가 모르는 송장번호"
-    CARRIER_UNKNOWN = "CARRIER_UNKNOWN", "조회할 수 없는 택배사"
     NUMBER_REUSED = "NUMBER_REUSED", "예전 배송에 쓰인 송장번호"
     DELIVERED_AFTER_RETURN = "DELIVERED_AFTER_RETURN", "반송 뒤 배송완료"
     DELIVERY_DISPUTED = "DELIVERY_DISPUTED", "배송완료 확인 필요"

@@ -8,9 +8,10 @@ migration say the same.
 import pytest
 
 from core import fresh
-from shipping.couriers import PRESETS, TABLE
+from shipping.couriers import TABLE
 from shipping.services.tracking.rules import BOOK, RuleBook
-from shipping.stage_presets import PRESETS as RULES
+from tests.infra.preset_couriers import PRESETS
+from tests.infra.preset_rules import PRESETS as RULES
 
 AN_HOUR = 3600.0
 fresh.SECONDS = AN_HOUR

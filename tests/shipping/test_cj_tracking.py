@@ -9,9 +9,9 @@ from shipping.adapters.base import Cause, FeedEvent, RawEvent, TrackOutcome, Tra
 from shipping.adapters.cj_tracking import PAGE_SIZE, CjTracking
 from shipping.normalise import Reason, Rules
 from shipping.projection import project
-from shipping.stage_presets import PRESETS
 from shipping.states import TrackingStage
 from tests.infra.cj import BOX, NOON, canned_wire
+from tests.infra.preset_rules import PRESETS
 
 CJ, NUMBER = "kr.cjlogistics", "680000000011"
 SATURDAY = date(2026, 11, 21)

@@ -13,14 +13,15 @@ from core import fresh
 from core.fresh import Fresh
 from shipping import couriers
 from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS, PRESETS, TABLE, Courier, CourierTable, find_courier
+from shipping.couriers import COURIERS, TABLE, Courier, CourierTable, find_courier
 from shipping.excel import results
 from shipping.models import Courier as CourierRow
 from shipping.models import CourierCode
 from shipping.services.couriers import codes_of, save_courier
 from shipping.services.tracking.rules import BOOK
-from shipping.stage_presets import PRESETS as RULES
 from tests.fixtures.orders import NOW
+from tests.infra.preset_couriers import PRESETS
+from tests.infra.preset_rules import PRESETS as RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +57,7 @@ def test_one_query_brings_all_couriers_and_reading_on_asks_nothing(db):
     assert len(asked) == 1
     with CaptureQueriesContext(connection) as asked:
         for slug in COURIERS:
-            assert courier_name(slug) == find_courier(slug).name == results._courier(slug).name
+            assert courier_name(slug) == find_courier(slug).name == results._courier(slug, "").name
         assert COURIERS.get("NOBODY") is None
         assert len(COURIERS) == len(PRESETS)
     assert len(asked) == 0
@@ -75,11 +76,11 @@ def test_a_change_counts_here_at_once_and_elsewhere_when_the_time_is_over(db, ma
 
 
 def test_a_file_finds_a_courier_by_the_alias_that_was_just_added(db, make_staff):
-    assert results._courier("빠른한진") != COURIERS["HANJIN"]
+    assert results._courier("빠른한진", "") != COURIERS["HANJIN"]
     row = CourierRow.objects.get(pk="HANJIN")
     facts = facts_of("HANJIN", aliases=[*row.aliases, "빠른한진"])
     save_courier(slug="HANJIN", seen_version=0, facts=facts, codes=codes_of(row), actor=make_staff(), at=NOW)
-    assert results._courier("빠른한진") == COURIERS["HANJIN"]
+    assert results._courier("빠른한진", "") == COURIERS["HANJIN"]
 
 
 def test_the_words_are_put_together_once_while_the_rows_stay_the_same(db):

@@ -4,13 +4,13 @@ import pytest
 
 from accounts.roles import Role
 from orders.models import OrderEvent
-from shipping.couriers import PRESETS
 from shipping.models import Parcel
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.waybills import WaybillLevel, check_waybill
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
+from tests.infra.preset_couriers import PRESETS
 
 NOT_CJ = "CJ대한통운 송장번호 규칙에 맞지 않습니다. 번호를 다시 확인하세요."
 PAGE = "ready"

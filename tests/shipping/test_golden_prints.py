@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.labels import label_data
 from core.pdf import code128, qr, render_pdf
 from shipping.services.printing.documents import PRIVACY, TEMPLATES, waybill_code
 from tests.fixtures.printing import pictures, read_png, words, write_png
@@ -156,6 +157,10 @@ def test_no_heading_of_a_picking_list_is_left_behind_its_table():
     assert len(pages) > 3
     for text in pages:
         assert [n for n in range(60) if f"배송건{n}번" in text] == [n for n in range(60) if f"상품{n}번0줄" in text]
+
+
+def test_the_benchmark_draws_labels_of_the_same_facts():
+    assert label_data("cj", 1)["labels"][0].keys() == label("680000000011", "1/1").keys()
 
 
 def test_a_changed_word_is_seen():

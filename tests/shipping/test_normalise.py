@@ -4,8 +4,8 @@ import pytest
 
 from shipping.adapters.base import RawEvent
 from shipping.normalise import Rules
-from shipping.stage_presets import PRESETS
 from shipping.states import TrackingStage as Stage
+from tests.infra.preset_rules import PRESETS
 
 stage_of = Rules(PRESETS, source="tracker_delivery", courier="CJGLS").stage_of
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from shipping.adapters.base import RawEvent
 from shipping.normalise import Reason, Rule, Rules
 from shipping.projection import Alert, project
-from shipping.stage_presets import PRESETS
 from shipping.states import RuleKind
 from shipping.states import TrackingStage as Stage
+from tests.infra.preset_rules import PRESETS
 
 KST = timezone(timedelta(hours=9))
 DAY = datetime(2026, 11, 20, tzinfo=KST)

@@ -14,10 +14,10 @@ from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import Rule, Rules
 from shipping.services.tracking.rules import BOOK, rules_for
 from shipping.services.tracking.statuses import Meaning, StatusRefused, add_rule, change_rule, map_unknown
-from shipping.stage_presets import PRESETS
 from shipping.states import Reason, RuleKind
 from shipping.states import TrackingStage as Stage
 from tests.fixtures.orders import NOW
+from tests.infra.preset_rules import PRESETS
 
 CODE, TEXT, PATTERN = RuleKind.CODE, RuleKind.TEXT, RuleKind.PATTERN
 RULES, UNKNOWN = "/settings/tracking/rules/", "/settings/tracking/unknown/"

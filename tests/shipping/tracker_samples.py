@@ -6,7 +6,7 @@ from shipping.adapters.base import RawEvent
 from shipping.couriers import COURIERS
 from shipping.normalise import Rules
 from shipping.projection import project
-from shipping.stage_presets import PRESETS
+from tests.infra.preset_rules import PRESETS
 
 KST = timezone(timedelta(hours=9))
 NOW = datetime(2026, 11, 22, 12, tzinfo=KST)

@@ -1,6 +1,7 @@
 """처음 규칙: the status rules that every shop starts with (shipping.md 1.1, 1.3, 1.5, 3.1, 3.2).
 
-For tests of rules without a database; a shop has them as rows, and its migration has a copy of its own.
+For tests of rules without a database. Shops have them as rows of a migration, and
+tests/shipping/test_courier_tables.py proves that both say the same.
 """
 
 from shipping.normalise import Rule
