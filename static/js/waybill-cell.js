@@ -14,13 +14,12 @@ export function complain(input, text, isMild = false) {
     return input.removeAttribute("aria-describedby");
   }
   if (!line) {
-    line = Object.assign(document.createElement("span"), { className: "cell-error", id: `waybill-error-${rowOf(input).dataset.id}` });
+    line = Object.assign(document.createElement("span"), { id: `waybill-error-${rowOf(input).dataset.id}` });
     input.parentElement.append(line);
   }
   line.textContent = text;
-  line.classList.toggle("mild", isMild);
-  if (isMild) input.removeAttribute("aria-invalid");
-  else input.setAttribute("aria-invalid", "true");
+  line.className = isMild ? "cell-error mild" : "cell-error";
+  input.setAttribute("aria-invalid", !isMild);
   input.setAttribute("aria-describedby", line.id);
 }
 

@@ -1,5 +1,5 @@
 // Waybill inputs behave like a sheet: arrows and Enter move, a paste fills by key, leaving a cell saves a draft.
-import { $, $$, csrf, on, onClick, post, saving } from "./dom.js";
+import { $, $$, on, onClick, post, saving } from "./dom.js";
 import { selection, size } from "./select.js";
 import { askLogin } from "./session.js";
 import { complain, draft, inputs, rowOf, shownIn } from "./waybill-cell.js";
@@ -56,8 +56,9 @@ async function keep(input, isForced) {
   }
   if (answer?.ok && select) select.dataset.saved = courier;
   if (!isSame || fault) return;
-  if (answer?.ok) input.value = shownIn(input);
-  complain(input, answer?.ok ? said?.error : said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.", Boolean(answer?.ok));
+  if (!answer?.ok) return complain(input, said?.error || "송장번호를 저장하지 못했습니다. 잠시 뒤 다시 시도하세요.");
+  input.value = shownIn(input);
+  complain(input, said?.error, true);
 }
 
 on("focusout", ({ target }) => {
@@ -113,14 +114,9 @@ on("paste", (event) => {
   import("./waybill-paste.js").then(({ paste }) => paste(url, lines, target));
 });
 
-// The courier's file of single rows: the ids are posted, because an address cannot hold two thousand of them.
 onClick('[data-tool="file"]', (link, event) => {
   const chosen = selection();
   if (!size() || chosen.mode !== "ids") return;
   event.preventDefault();
-  const form = Object.assign(document.createElement("form"), { method: "post", action: link.pathname });
-  const fields = { csrfmiddlewaretoken: csrf(), ids: chosen.rows.replaceAll(/:\d+/g, "") };
-  for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
-  document.body.append(form);
-  form.submit();
+  import("./waybill-file.js").then(({ download }) => download(link, chosen.rows));
 });

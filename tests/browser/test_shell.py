@@ -246,7 +246,7 @@ def test_scripts_of_our_own_are_fetched_where_they_are_used(page, shell):
     fetched = {url.rpartition("/")[2] for url in bodies}
     assert {"app.js", "waybill-grid.js"} <= fetched
     assert "palette.js" not in fetched
-    assert sum(len(gzip.compress(body)) for body in bodies.values()) <= 21_500
+    assert sum(len(gzip.compress(body)) for body in bodies.values()) <= 21_350
     with page.expect_response("**/js/palette.js"):
         page.keyboard.press("Control+k")
     page.keyboard.type("xyz")

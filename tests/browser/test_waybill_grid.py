@@ -76,7 +76,7 @@ def test_a_number_of_an_odd_length_is_kept_with_a_word_that_is_no_fault(list_at,
     typed(page, shipment, "90000000017")
     expect(error_of(page, shipment)).to_contain_text("로젠택배 송장번호 규칙에 맞지 않습니다.")
     expect(error_of(page, shipment)).to_have_class("cell-error mild")
-    assert cell(page, shipment).get_attribute("aria-invalid") is None
+    expect(cell(page, shipment)).not_to_have_attribute("aria-invalid", "true")
     assert texts(shipment) == {shipment.pk: "90000000017"}
     typed(page, shipment, "9000000")
     expect(error_of(page, shipment)).to_have_class("cell-error")
