@@ -156,6 +156,8 @@ def test_a_drain_ends_although_an_account_hangs_again_and_again(pg_shop, hang, m
     monkeypatch.setattr(draining, "LONGEST", 0.2)
     monkeypatch.setattr(fetching, "SLOW", 0.2)
     monkeypatch.setattr(fetching, "CONNECTIONS", 1)
+    # However fast the rounds before its end are, no more than these are on their way by then.
+    monkeypatch.setattr(fetching, "MOST_ON_THEIR_WAY", 2)
     monkeypatch.setattr(draining, "AT_ONCE", 1)
     orders = orders_at(pg_shop, pg_shop.account("toss"), 8)
     hang("toss", 1)
