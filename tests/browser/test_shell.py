@@ -221,7 +221,8 @@ def test_a_failed_refresh_keeps_the_rows_and_offers_another_try(page, shell, con
 
 
 def test_unsaved_input_asks_before_leaving(page, shell):
-    page.goto(f"{shell}/form/")
+    # What listens is fetched when the page is there; nobody types before that, but a test does.
+    page.goto(f"{shell}/form/", wait_until="networkidle")
     page.get_by_label("사유").fill("고객 요청")
     expect(page.get_by_text("저장하지 않은 내용이 있습니다")).to_be_visible()
     asked: list[str] = []
