@@ -1,5 +1,6 @@
 """The button 고객 안내, on 배송중 관리 and on 배송 예외: buyers are told something about their delivery."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from shipping.states import NoticeKind
 FRAME = {"order_number": "(주문번호)", "notice": "(안내 문구)", "courier_name": "(택배사)", "waybill": "(송장번호)"}
 
 
-class Telling:
+class Telling(ABC):
     """고객 안내: what both buttons share; named before the act's other base."""
 
     label: ClassVar[str] = "고객 안내"
@@ -60,10 +61,11 @@ class Telling:
         if not seen.possible:
             form.add_error("notice", next(iter(seen.refused.values()), NOT_SENT))
 
+    @abstractmethod
     def apply(
         self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any, notice: NoticeKind | None, text: str = ""
     ) -> Outcome:
-        raise NotImplementedError
+        """보내기 to the buyers of the chosen rows."""
 
 
 @register
