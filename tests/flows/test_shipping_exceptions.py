@@ -13,6 +13,7 @@ from orders.services import locks, progress
 from orders.states import DeliveredBy, DeliveryMethod, LineState, LockKind
 from products.models import StockLevel
 from products.services import stock
+from shipping.columns.exceptions import business_age
 from shipping.models import Parcel, Shipment, ShippingException, TrackingEvent, TrackingPoll
 from shipping.services import shipments
 from shipping.services.exceptions import deciding, sweeping
@@ -77,6 +78,9 @@ def test_a3_no_pickup_waits_for_two_whole_business_days(make_sent, courier_accou
     assert sweeping.sweep(at=at) == int(is_listed)
     assert sweeping.sweep(at=at) == 0
     assert cases() == ([K.NO_PICKUP] if is_listed else [])
+    # Tuesday and Wednesday have ended; the Thursday that begins counts.
+    ages = [business_age(one.evidence_at, at) for one in ShippingException.objects.all()]
+    assert ages == (["3영업일"] if is_listed else [])
     assert reloaded(shipment).step == "SHIPPING"
 
 
@@ -145,17 +149,17 @@ def test_a4_a_delivery_before_the_van_left_counts(make_sent, hear):
 def test_a5_a_source_that_forgets_moves_nothing_and_is_counted(make_sent, tracker, hear):
     [shipment] = make_sent(1)
     hear({shipment.waybill: [PICKED, MOVING, VAN]}, hours=29)
-    text = Parcel.objects.get().last_event_text
     tracker.control("parcels", carrier=CJ, number=shipment.waybill, timeline=[])
     hear({shipment.waybill: [PICKED, MOVING]}, hours=33)
     parcel = Parcel.objects.get()
     assert (parcel.stage, parcel.regressions) == (TrackingStage.OUT_FOR_DELIVERY, 1)
+    text = parcel.last_event_text
+    assert text != ""
     tracker.control("faults", kind="not_found", number=shipment.waybill)
     hear(hours=37)
     parcel = Parcel.objects.get()
     assert (parcel.stage, parcel.state) == (TrackingStage.OUT_FOR_DELIVERY, ParcelState.HANDED_OVER)
-    assert parcel.last_event_text
-    assert text
+    assert parcel.last_event_text == text
     assert TrackingPoll.objects.get().is_active
     assert (cases(), TrackingEvent.objects.count()) == ([], 3)
 
