@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.utils.html import conditional_escape, format_html, strip_tags
+from django.utils.html import conditional_escape, strip_tags
 from django.utils.safestring import SafeString
 
 from core.calendar import KST
@@ -100,9 +100,9 @@ def opener(url: str, label: object, *, sub: object = "", title: str = "") -> Saf
     return two_lines(SafeString(anchor), sub, title=title)
 
 
-def badge(css: str, label: str, *, hollow: str = "") -> SafeString:
-    """상태 배지: colour, dot and word; `hollow` adds a class for the weaker kinds of a state."""
-    return SafeString(f'<span class="badge {css}{" " + hollow if hollow else ""}">{escape(label)}</span>')
+def badge(css: str, label: str) -> SafeString:
+    """상태 배지: colour, dot and word."""
+    return SafeString(f'<span class="badge {css}">{escape(label)}</span>')
 
 
 def tags(found: Sequence[Tag]) -> SafeString:
@@ -116,14 +116,6 @@ def tags(found: Sequence[Tag]) -> SafeString:
         rest = ", ".join(tag.label for tag in found[MOST_TAGS:])
         shown += f' <span class="tag" title="{escape(rest)}">+{len(found) - MOST_TAGS}</span>'
     return SafeString(shown)
-
-
-def field(name: str, value: object, *, label: str, css: str = "", inputmode: str = "text") -> SafeString:
-    """입력칸: a text input inside a row, named for people who do not see the head of the column."""
-    return format_html(
-        '<input type="text" name="{}" value="{}" aria-label="{}" class="{}" inputmode="{}" autocomplete="off">',
-        name, value or "", label, css, inputmode,
-    )  # fmt: skip
 
 
 def stacked(parts: Sequence[str]) -> SafeString:

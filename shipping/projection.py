@@ -50,8 +50,6 @@ class Projection:
     """Of the newest ATTEMPT_FAILED or EXCEPTION, while the parcel stands there."""
     delivered_at: datetime | None = None
     """Time of the DELIVERED event, clamped (shipping.md 3.6); only with stage DELIVERED. Set once by the caller."""
-    is_delivery_time_estimated: bool = False
-    """True when the source gave a date only: show "시간 미상"."""
     first_scan_at: datetime | None = None
     """First physical scan; None while nobody has touched the box."""
     last_event_at: datetime | None = None
@@ -60,11 +58,8 @@ class Projection:
     attempts: int = 0
     """Failed attempts so far."""
     events: tuple[TrackedEvent, ...] = ()
-    dropped: int = 0
-    """Events of a former parcel, never shown to the buyer."""
+    """Without those of a former parcel, which nobody is shown."""
     alerts: frozenset[Alert] = frozenset()
-    unmapped: tuple[str, ...] = ()
-    """Raw texts that no rule knows, for the 미분류 상태 page."""
     fingerprint: str = ""
     """Equal for equal events: the same poll twice writes nothing."""
 
@@ -120,16 +115,13 @@ def project(
         stage=stage,
         reason=standing.reason if standing else Reason.NONE,
         delivered_at=_delivered_at(delivery, at=at, shipped_at=shipped_at) if delivery else None,
-        is_delivery_time_estimated=bool(delivery and delivery.is_time_estimated),
         first_scan_at=min(physical[0], at) if physical else None,
         last_event_at=min(dated[-1], at) if dated else None,
         last_text=raw_text(last.raw) if last else "",
         last_place=last.raw.place if last else "",
         attempts=sum(event.stage == Stage.ATTEMPT_FAILED for event in kept),
         events=tuple(kept),
-        dropped=len(timed) - len(kept),
         alerts=frozenset(_alerts(told, stage, previous, kept, timed)),
-        unmapped=tuple(dict.fromkeys(raw_text(event.raw) for event in kept if event.stage == Stage.UNKNOWN)),
         fingerprint=_fingerprint(kept),
     )
 

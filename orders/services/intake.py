@@ -114,7 +114,7 @@ def create_orders(
         # Stock before counters, as everywhere: numbers are taken once nothing is left to wait for.
         stock.lock_levels({line.variant_id for draft in fresh for line in draft.lines if line.variant_id})
         orders = _insert_orders(channel, fresh, at=at)
-        lines = _insert_lines(orders, fresh, at=at)
+        lines = _insert_lines(orders, fresh)
         _lock_unmapped(lines, at=at)
         stock.add_demand(lines, at=at, actor=actor)
         benefits.use(orders=orders, at=at, actor=actor, batch=batch)
@@ -196,7 +196,7 @@ _COPIED = (
 )  # fmt: skip
 
 
-def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft], *, at: datetime) -> list[OrderLine]:
+def _insert_lines(orders: Sequence[Order], drafts: Sequence[OrderDraft]) -> list[OrderLine]:
     deadlines = Deadlines({order.channel_id for order in orders})
     lines = []
     for order, draft in zip(orders, drafts, strict=True):

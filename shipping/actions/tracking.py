@@ -25,7 +25,7 @@ class AskCouriers(ShipmentAction):
     moves_rows = False
 
     def apply(self, ids: Collection[int], *, actor: Any, at: datetime, batch: Any) -> Outcome:
-        return wanting.ask_couriers(shipment_ids=ids, actor=actor, at=at)
+        return wanting.ask_couriers(shipment_ids=ids, at=at)
 
     def afterword(self, batch: Any) -> str:
         return "답은 1분 안에 옵니다. 목록을 새로 고치면 보입니다."

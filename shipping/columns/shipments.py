@@ -51,7 +51,6 @@ class ShipmentRecord(NamedTuple):
     step: str
     method: str
     line_count: int
-    has_waybill: bool
     is_held: bool
     has_claim: bool
     courier: str

@@ -132,7 +132,7 @@ def test_the_quota_of_the_account_that_asks_now_is_planned_and_spent(make_sent, 
     stretching.plan(at=LATER)
     counts = dict(TrackingBudget.objects.values_list("account__code", "counts"))
     assert (counts["tracker_delivery"], sum(counts["own"]["HANJIN"].values())) == ({}, 30)
-    found = wanting.poll_now(parcel_ids=list(polls_of("HANJIN")[:3]), actor=None, at=LATER)
+    found = wanting.poll_now(parcel_ids=list(polls_of("HANJIN")[:3]), at=LATER)
     assert len(found.parcel_ids) == 3
     assert TrackingBudget.objects.get(account=other).staff_used == 3
     assert TrackingBudget.objects.get(account=account).staff_used == 0

@@ -59,7 +59,7 @@ def test_a_day_has_its_quota_and_staff_have_their_share_of_it(make_sent, tracker
         poll(LATER + timedelta(minutes=minute))
     assert asked(tracker, HANJIN) == 95
     waiting = list(TrackingPoll.objects.filter(courier="HANJIN", last_ok_at=None).values_list("pk", flat=True))
-    found = wanting.poll_now(parcel_ids=waiting[:8], actor=None, at=LATER + timedelta(minutes=6))
+    found = wanting.poll_now(parcel_ids=waiting[:8], at=LATER + timedelta(minutes=6))
     assert (len(found.parcel_ids), len(found.refused)) == (5, 3)
     poll(LATER + timedelta(minutes=6))
     assert asked(tracker, HANJIN) == 100
@@ -71,15 +71,15 @@ def test_a_day_has_its_quota_and_staff_have_their_share_of_it(make_sent, tracker
 def test_staff_ask_for_a_parcel_at_most_every_ten_minutes(make_sent, tracker, account):
     make_sent(2)
     parcel, other = Parcel.objects.order_by("pk")
-    first = wanting.poll_now(parcel_ids=[parcel.pk, 999_999], actor=None, at=NOW + timedelta(minutes=1))
+    first = wanting.poll_now(parcel_ids=[parcel.pk, 999_999], at=NOW + timedelta(minutes=1))
     assert first.parcel_ids == {parcel.pk}
     assert first.refused == {999_999: wanting.NOT_ASKED}
     assert poll(NOW + timedelta(minutes=1)) == 1
-    again = wanting.poll_now(parcel_ids=[parcel.pk], actor=None, at=NOW + timedelta(minutes=9))
+    again = wanting.poll_now(parcel_ids=[parcel.pk], at=NOW + timedelta(minutes=9))
     assert "이미 조회를 신청했습니다" in again.refused[parcel.pk]
     account.min_interval = 3 * 3600
     account.save()
-    later = wanting.poll_now(parcel_ids=[parcel.pk, other.pk], actor=None, at=NOW + timedelta(minutes=30))
+    later = wanting.poll_now(parcel_ids=[parcel.pk, other.pk], at=NOW + timedelta(minutes=30))
     assert "180분에 한 번만" in later.refused[parcel.pk]
     assert later.parcel_ids == {other.pk}
 

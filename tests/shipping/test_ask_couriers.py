@@ -36,7 +36,7 @@ def wanted():
 
 
 def ask(made, *, at=NOW):
-    return wanting.ask_couriers(shipment_ids=[one.pk for one in made], actor=None, at=at)
+    return wanting.ask_couriers(shipment_ids=[one.pk for one in made], at=at)
 
 
 def test_a_press_puts_the_parcels_first_once_and_tells_the_rest_why_not(press, sign_in, make_sent, account):

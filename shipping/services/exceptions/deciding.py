@@ -243,7 +243,7 @@ def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch
             # One that ended long ago is asked about once more; how often, and by which quota, is decided as for all.
             going = set(rows.filter(is_active=True).values_list("parcel_id", flat=True))
             polls.start(parcels=[one.parcel for one in good if one.parcel.pk not in going], at=at)
-            wanted = wanting.poll_now(parcel_ids=[one.parcel.pk for one in good], actor=actor, at=at)
+            wanted = wanting.poll_now(parcel_ids=[one.parcel.pk for one in good], at=at)
             outcome.refused |= {
                 one.case.pk: wanted.refused[one.parcel.pk] for one in good if one.parcel.pk in wanted.refused
             }

@@ -117,7 +117,7 @@ def register_due(*, at: datetime, sleep: Sleep = time.sleep) -> int:
         values: dict[str, Any] = {"at": at, "until": at + LEASE, "most": min(MOST, sum(room.values()))}
         cursor.execute(_CLAIM, values)
         ids = [pk for (pk,) in cursor.fetchall()]
-    by_account = _wishes(ids, accounts, at=at)
+    by_account = _wishes(ids, accounts)
     for account in accounts:
         mine = by_account.get(account.pk, [])
         if mine:
@@ -129,7 +129,7 @@ def _room(account: TrackingAccount) -> int:
     return MOST if account.per_second is None else max(1, int(account.per_second * SHARE))
 
 
-def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount], *, at: datetime) -> dict[int, list[_Wish]]:
+def _wishes(ids: Sequence[int], accounts: Sequence[TrackingAccount]) -> dict[int, list[_Wish]]:
     """By account what it is asked to tell of; rows of parcels that arrived, or that others tell of, are forgotten."""
     routes = lanes.routes_now()
     able = {one.pk: one for one in accounts}

@@ -41,7 +41,7 @@ class Wanted:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def ask_couriers(*, shipment_ids: Collection[int], actor: object, at: datetime) -> Outcome:
+def ask_couriers(*, shipment_ids: Collection[int], at: datetime) -> Outcome:
     """배송조회 of shipments on their way: one is refused when none of its boxes can be asked about now.
 
     Its rows are the shipments, which do not change: answers come later and change them then.
@@ -52,7 +52,7 @@ def ask_couriers(*, shipment_ids: Collection[int], actor: object, at: datetime) 
     live = Parcel.objects.filter(Among("shipment_id", sent), state__in=LIVE).order_by("shipment_id", "seq", "pk")
     for shipment_id, pk in live.values_list("shipment_id", "pk"):
         boxes[shipment_id].append(pk)
-    found = poll_now(parcel_ids=[pk for mine in boxes.values() for pk in mine], actor=actor, at=at)
+    found = poll_now(parcel_ids=[pk for mine in boxes.values() for pk in mine], at=at)
     good = {pk for pk, mine in boxes.items() if found.parcel_ids.intersection(mine)}
     why = {pk: _why_not(boxes[pk], found) for pk in boxes.keys() - good}
     bare = {pk: NOT_ASKED if rows[pk].method in TRACKED else NO_COURIER for pk in sent if pk not in boxes}
@@ -66,7 +66,7 @@ def _why_not(parcel_ids: Collection[int], found: Wanted) -> str:
     return next((text for text in reasons if text != NOT_ASKED), NOT_ASKED)
 
 
-def poll_now(*, parcel_ids: Collection[int], actor: object, at: datetime) -> Wanted:
+def poll_now(*, parcel_ids: Collection[int], at: datetime) -> Wanted:
     """배송조회 신청: put parcels before everything that is due, within seconds; at most every ten minutes each.
 
     A preview takes nothing and says the same.
