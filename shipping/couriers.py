@@ -1,6 +1,7 @@
 """Couriers as data: names, codes in other systems, number rules, and how a cell of text finds its courier.
 
-Staff keep them in tables (설정 · 택배사); COURIERS reads those. This module imports no models: models import its rules.
+Staff keep them in tables (설정 · 택배사 목록); COURIERS reads those. This module imports no models: models import its
+rules.
 """
 
 import re
@@ -210,6 +211,16 @@ COURIERS: Mapping[str, Courier] = _Couriers()
 """택배사 표: every courier of the shop by its slug, in the order in which a select shows them."""
 
 _FILLER = re.compile("|".join(map(re.escape, map(folded, _FILLERS))) + "|[/()]")
+
+
+def courier_name(slug: str) -> str:
+    """택배사 이름 of a slug; the slug itself when the table no longer has it."""
+    return COURIERS[slug].name if slug in COURIERS else slug
+
+
+def tracking_url(slug: str, number: str) -> str:
+    """배송조회 주소 for the buyer of a number of this courier, or an empty text."""
+    return COURIERS[slug].tracking_url(number) if slug in COURIERS else ""
 
 
 def usable_couriers() -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from core.phones import format_phone
 from orders.columns import zone_text
 from orders.models import Order, OrderLine
 from orders.states import DeliveryMethod
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.models import Shipment
 
 LONGEST = 300

@@ -17,7 +17,7 @@ from orders.notices import CORRECTION, recipient_of
 from orders.services.places import judge
 from orders.states import CLOSED, LineState
 from shipping import events as shipping_events
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.models import Handover, Parcel, Shipment, ShipmentLine, ShipmentStep
 from shipping.services import arrivals, links
 from shipping.services.areas import judge_places

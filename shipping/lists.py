@@ -8,7 +8,7 @@ from django.db import connection
 from core import cells
 from core.lists import Group, ListColumn, lists
 from core.lookups import id_array
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.search import arms_of_orders
 from shipping.states import Direction, ParcelState
 

@@ -10,8 +10,7 @@ from core.calendar import short
 from core.lists import lists
 from core.panels import Panel, register
 from shipping.columns.exceptions import exception_url, next_act
-from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name, tracking_url
 from shipping.details.handover import handovers, rider_links
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep, ShippingException, TrackingEvent
 from shipping.services.links import links_of
@@ -128,11 +127,10 @@ def _remark(parcel: Parcel) -> str:
 def _parcel(parcel: Parcel, events: list[TrackingEvent]) -> dict[str, Any]:
     state = ParcelState(parcel.state)
     is_guess = any(row.stage == TrackingStage.DELIVERED and row.is_time_estimated for row in events)
-    courier = COURIERS.get(parcel.courier)
     return {
         "courier": courier_name(parcel.courier),
         "waybill": parcel.waybill,
-        "url": courier.tracking_url(parcel.waybill) if courier else "",
+        "url": tracking_url(parcel.courier, parcel.waybill),
         "state": "송장 정정" if parcel.is_corrected else state.label,
         "css": state.css,
         "is_void": state == ParcelState.VOID,

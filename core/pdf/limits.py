@@ -2,7 +2,7 @@
 
 MAX_PAGES = 1_200
 MAX_DATA = 64 * 2**20
-# Address space, most of which typst's threads only reserve; a document of 1,000 labels lives in 200 MB.
+# Address space, most of which typst's threads only reserve; a document of 1,000 labels takes about 320 MB.
 CHILD_MEMORY = 3 * 2**30
 CHILD_SECONDS = 60
 """Of processor time."""

@@ -12,8 +12,7 @@ from core.excel.columns import Kind
 from core.lists import Group, ListColumn
 from core.masking import mask_name
 from orders.columns import order_url
-from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name, tracking_url
 from shipping.models import ShippingException
 from shipping.states import ExceptionKind, ExceptionOutcome, ParcelState
 
@@ -116,8 +115,7 @@ def _ages(ids: Sequence[int]) -> Mapping[int, str]:
 
 def _parcel(group: Group, _: object) -> str:
     row = group.record
-    courier = COURIERS.get(row.courier)
-    url = courier.tracking_url(row.waybill) if courier else ""
+    url = tracking_url(row.courier, row.waybill)
     if not url:
         return cells.two_lines(row.waybill, courier_name(row.courier))
     return cells.link(url, row.waybill, sub=courier_name(row.courier), css="number")

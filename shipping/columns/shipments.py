@@ -17,7 +17,7 @@ from orders import columns as order_columns
 from orders.columns import DANGER, LATE, MEMO, TODAY, lock_tags, safe_number_tags, shown_state, zone_tags
 from orders.options import DELIVERY_DAYS
 from orders.states import TRACKED, DeliveredBy, DeliveryMethod, LockKind
-from shipping.couriers import COURIERS
+from shipping.couriers import COURIERS, courier_name, tracking_url
 from shipping.models import ShipmentStep
 from shipping.options import NO_PICKUP_HOURS
 from shipping.states import TrackingStage
@@ -96,11 +96,6 @@ SHIPMENT_PATHS = {
     "draft_courier": "draft__courier",
     "draft_text": "draft__text",
 } | {name: f"order__{name}" for name in _OF_ORDER}
-
-
-def courier_name(slug: str) -> str:
-    """택배사 이름 of a slug; the slug itself when the table no longer has it."""
-    return COURIERS[slug].name if slug in COURIERS else slug
 
 
 def courier_choices() -> list[tuple[str, str]]:
@@ -197,7 +192,7 @@ def _waybill_cell(group: Group, line: Any) -> str:
     row = group.record
     if not row.waybill:
         return cells.text(row.issuing)
-    url = COURIERS[row.courier].tracking_url(row.waybill) if row.courier in COURIERS else ""
+    url = tracking_url(row.courier, row.waybill)
     if not url:
         return cells.two_lines(row.waybill, courier_name(row.courier))
     anchor = f'<a href="{cells.escape(url)}" target="_blank" rel="noopener noreferrer">{cells.escape(row.waybill)}</a>'

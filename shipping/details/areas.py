@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.setting_history import ChangeRow
 from core.settings_registry import declared_settings
 from orders.states import RemoteZone
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.details.history import changes_of
 from shipping.models import AreaLevel, RemoteArea
 from shipping.options import REMOTE_GROUP

@@ -6,8 +6,7 @@ from typing import Any
 from core.calendar import KST
 from core.masking import mask_name
 from core.settings_registry import get_setting
-from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name, tracking_url
 from shipping.models import Parcel, Shipment, ShipmentStep, TrackingEvent
 from shipping.services.tracking.stored import shown_events
 from shipping.states import DeliveryMethod, Direction, ParcelState, TrackingStage
@@ -68,7 +67,6 @@ def buyer_context(shipment: Shipment, *, at: datetime) -> dict[str, Any]:
 
 
 def _parcel(parcel: Parcel, n: int, total: int, events: list[TrackingEvent]) -> dict[str, Any]:
-    courier = COURIERS.get(parcel.courier)
     state = ParcelState(parcel.state)
     delivered = next((row for row in events if row.stage == TrackingStage.DELIVERED), None)
     is_guess = delivered is not None and delivered.is_time_estimated
@@ -76,7 +74,7 @@ def _parcel(parcel: Parcel, n: int, total: int, events: list[TrackingEvent]) -> 
         "title": f"상자 {n} / {total}" if total > 1 else "",
         "courier": courier_name(parcel.courier),
         "waybill": parcel.waybill,
-        "url": courier.tracking_url(parcel.waybill) if courier else "",
+        "url": tracking_url(parcel.courier, parcel.waybill),
         "sentence": SENTENCES[state],
         "is_done": state == ParcelState.DELIVERED,
         "delivered": _moment(parcel.delivered_at, is_guess=is_guess) if state == ParcelState.DELIVERED else "",

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from core import cells
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.details.history import changes_of
 from shipping.models import AccountState, CourierContract, WaybillNumber, WaybillRange
 from shipping.services.issuing.contracts import HISTORY, ContractFacts, missing_codes, words_of_fact

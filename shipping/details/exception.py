@@ -13,8 +13,7 @@ from core.masking import mask_name
 from orders.columns import order_url
 from orders.contact import end_of_order
 from shipping.columns.exceptions import business_age, exception_url, next_act
-from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name, tracking_url
 from shipping.models import ShippingException
 from shipping.models.parcel import CORRECTABLE
 from shipping.services.exceptions.deciding import NOT_FOUND
@@ -69,7 +68,6 @@ def find_exception(pk: int) -> ShippingException:
 def exception_context(case: ShippingException, *, user: Any, at: datetime) -> dict[str, Any]:
     """예외 내용: what happened, where the box is, who looks after it, and what can be done."""
     parcel, order, is_open = case.parcel, case.shipment.order, case.closed_at is None
-    courier = COURIERS.get(parcel.courier)
     state = ParcelState(parcel.state)
     ends = end_of_order(order, at=at, shipped_at=case.shipment.shipped_at) if is_open else None
     who = f"{case.closed_by.display_name} 님" if case.closed_by else "시스템"
@@ -87,7 +85,7 @@ def exception_context(case: ShippingException, *, user: Any, at: datetime) -> di
         "opened": cells.full_time(case.opened_at),
         "due": f"{due_date(case.due_at):%Y-%m-%d}까지" if is_open else "",
         "courier": courier_name(parcel.courier),
-        "waybill_url": courier.tracking_url(parcel.waybill) if courier else "",
+        "waybill_url": tracking_url(parcel.courier, parcel.waybill),
         "state": {"css": state.css, "label": state.label},
         "order": order,
         "order_url": order_url(order.number),

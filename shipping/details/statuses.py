@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.models import StatusRule, UnknownStatus
 from shipping.services.tracking.statuses import SOURCES
 from shipping.states import Reason, RuleKind, TrackingStage

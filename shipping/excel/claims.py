@@ -9,7 +9,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from core.calendar import kst_date
 from core.excel.columns import Column, Kind
 from core.settings_registry import get_setting
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.models import ParcelLine, ShippingException
 from shipping.options import CLAIM_DAYS
 from shipping.states import ExceptionKind, ExceptionOutcome, ParcelState

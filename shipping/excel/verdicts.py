@@ -17,7 +17,7 @@ from core.korean import josa, particle
 from core.lookups import Among
 from core.masking import mask_name, mask_phone
 from core.state import Outcome, previewing
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.excel.matching import ONE_BOX, SAME_NUMBER, Sheet, match
 from shipping.excel.results import HOLD, ResultRow
 from shipping.models import Shipment, ShipmentStep

@@ -14,7 +14,7 @@ from core.exceptions import Conflict, DomainError
 from core.jobs import files, previews
 from core.jobs.uploads import open_upload
 from core.models import Job
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.excel.results import header_of, plain_header, read_columns
 from shipping.file_columns import TARGETS
 from shipping.forms.files import ColumnsForm

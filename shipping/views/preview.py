@@ -15,7 +15,7 @@ from core.models import ItemResult, Job, JobItem, JobState
 from core.settings_registry import get_setting
 from orders.models import OrderLine
 from orders.states import LineState
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.excel.mending import can_mend
 from shipping.excel.verdicts import proposal_label
 from shipping.file_columns import LABELS

@@ -22,7 +22,7 @@ from accounts.services import record_access
 from core.calendar import short
 from core.exceptions import NotFound
 from core.settings_registry import get_setting
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.forms.printing import BatchReprintForm
 from shipping.models import Paper, PrintBatch, PrintKind
 from shipping.services.printing.batches import Place, parts, places

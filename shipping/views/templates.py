@@ -14,7 +14,7 @@ from accounts.access import PermissionRequired
 from core.exceptions import DomainError
 from core.korean import josa
 from core.views.gate import is_fragment, refuse
-from shipping.columns.shipments import courier_name
+from shipping.couriers import courier_name
 from shipping.excel.courier_file import file_rows
 from shipping.forms.files import TemplateColumnForm, TemplateForm, TemplateNameForm
 from shipping.models import ExcelTemplate, RowPer, Shipment, ShipmentStep

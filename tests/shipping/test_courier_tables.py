@@ -12,8 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from core import fresh
 from core.fresh import Fresh
 from shipping import couriers
-from shipping.columns.shipments import courier_name
-from shipping.couriers import COURIERS, TABLE, Courier, CourierTable, find_courier
+from shipping.couriers import COURIERS, TABLE, Courier, CourierTable, courier_name, find_courier
 from shipping.excel import results
 from shipping.models import Courier as CourierRow
 from shipping.models import CourierCode

@@ -15,8 +15,8 @@ from django.db.models import F, QuerySet
 from core.lookups import Among
 from core.state import move
 from orders.services import locks
+from shipping.adapters.issuing import Issued, IssueOutcome
 from shipping.models import CourierContract, Shipment, WaybillNumber
-from shipping.services.issuing.contracts import block
 from shipping.services.shipments import lines_of
 from shipping.states import OPEN_NUMBERS, CancelState, NumberState
 
@@ -24,6 +24,7 @@ AT_ONCE = 16
 LEASE = timedelta(seconds=240)
 """Longer than two rounds of eight patient calls for each of look-up, allocation and booking."""
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900))
+UNDELIVERABLE = "배송불가 지역"
 LONG = timedelta(minutes=10)
 """After a limit for which the courier names no time."""
 _CLAIM = """
@@ -106,11 +107,18 @@ def pause(contract: CourierContract, seconds: int | None, *, at: datetime) -> da
     return until
 
 
+def words_of_refusal(answer: Issued) -> str:
+    """거절한 까닭 in the courier's words, after our own for an address that it does not serve; may be empty."""
+    is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
+    return " ".join(filter(None, [UNDELIVERABLE if is_far else "", answer.message]))
+
+
 def hold(shipment_ids: Collection[int], *, at: datetime, reason: str) -> None:
     """배송보류 of shipments that the courier does not deliver."""
     locks.hold(line_ids=lines_of(shipment_ids), actor=None, at=at, reason=reason[:200])
 
 
 __all__ = [
-    "advance", "back_off", "block", "booked_anyway", "claim", "hold", "mine", "note", "pause", "release", "retire",
+    "advance", "back_off", "booked_anyway", "claim", "hold", "mine", "note", "pause", "release", "retire",
+    "words_of_refusal",
 ]  # fmt: skip

@@ -28,7 +28,6 @@ log = logging.getLogger("shipping.issuing")
 AT_ONCE = 32
 LEASE, LATER = timedelta(minutes=4), timedelta(minutes=5)
 WAITING = (ParcelState.NUMBERED.value, ParcelState.PRINTED.value)
-UNDELIVERABLE = "배송불가 지역"
 _CLAIM = """
 UPDATE shipping_parcel p SET route_at = %(until)s
 FROM (SELECT id FROM shipping_parcel
@@ -95,9 +94,9 @@ def _take(contract: CourierContract, box: Parcel, answer: Issued, *, at: datetim
         case IssueOutcome.UNKNOWN | IssueOutcome.NOT_FOUND:
             _put_off([box.pk], until=at + LEASE, due=at + LATER)
         case _:
-            is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
-            reason = " ".join(filter(None, [UNDELIVERABLE if is_far else "", answer.message]))
-            if _write(box, until=at + LEASE, routing={"sort_code": "", "error": reason[:300]}) and is_far:
+            reason = claims.words_of_refusal(answer)
+            is_mine = _write(box, until=at + LEASE, routing={"sort_code": "", "error": reason[:300]})
+            if is_mine and answer.outcome == IssueOutcome.UNDELIVERABLE:
                 claims.hold([box.shipment_id], at=at, reason=reason)
 
 

@@ -7,7 +7,7 @@ up first, for as long as it takes; only a manager may give such a number up.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -45,7 +45,6 @@ UNKNOWN = "택배사의 답을 받지 못했습니다. 같은 번호로 저절�
 SILENT = "택배사에서 응답이 없습니다. 저절로 다시 시도합니다."
 LIMITED = "택배사의 한도를 넘었습니다. 저절로 다시 시도합니다."
 DENIED = "택배사가 우리 키를 받지 않았습니다. 설정의 송장 번호에서 확인하세요."
-UNDELIVERABLE = "배송불가 지역"
 ALLOCATED = declare("waybill_allocated", "the courier gave numbers; none of them is stored")
 STORED = declare("waybill_number_stored", "the numbers are stored; the courier knows of no box")
 BOOKED = declare("waybill_booked", "the courier has booked the boxes; nothing of it is stored")
@@ -216,10 +215,7 @@ def _forget_address(row: WaybillNumber, *, at: datetime) -> None:
 
 
 def _routing(answer: Issued) -> dict[str, object]:
-    if answer.routing is None:
-        return {}
-    names = ("sort_code", "sub_code", "nickname", "branch", "driver", "p2p")
-    return {name: getattr(answer.routing, name) for name in names} | {"more": dict(answer.routing.more)}
+    return asdict(answer.routing) if answer.routing is not None else {}
 
 
 def _doubt(run: _Run, row: WaybillNumber) -> None:
@@ -243,15 +239,14 @@ def _take_refusal(run: _Run, row: WaybillNumber, answer: Issued) -> None:
         block(run.contract, answer.message, at=run.at)
         _wait(row, DENIED, due=run.at)
         return
-    is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
-    reason = " ".join(filter(None, [UNDELIVERABLE if is_far else "", answer.message])) or NO_WORDS
+    reason = claims.words_of_refusal(answer) or NO_WORDS
     claims.retire(row, at=run.at, error=reason, told=FAILED.format(reason=reason), may_be_booked=bool(row.doubts))
-    if is_far:
+    if answer.outcome == IssueOutcome.UNDELIVERABLE:
         claims.hold([row.shipment_id], at=run.at, reason=reason)
 
 
 def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[WaybillNumber]:
-    """다시 보기 before each step: a shipment that is gone ends its number, one that is held lets it wait."""
+    """다시 보기 before the courier is asked: a shipment that is gone ends its number, one that is held lets it wait."""
     ids = {row.shipment_id for row in rows}
     sent = Shipment.objects.filter(Among("pk", ids), step=ShipmentStep.READY, method__in=TRACKED)
     waiting = set(sent.values_list("pk", flat=True))

@@ -12,11 +12,11 @@ from core.masking import DISTRICT_SUFFIXES, PROVINCE_SUFFIXES, PROVINCES, mask_t
 from orders.contact import end_of_order
 from orders.models import Order, StaffMemo
 from orders.states import CLOSED
+from shipping.couriers import courier_name
 from shipping.models import PackingSession, Parcel, PrintItem, Shipment, ShipmentLine, ShipmentStep
 from shipping.services.packing.bench import WAITS
 from shipping.services.packing.stops import clock
 from shipping.services.packing.tally import Tally, name_of, tally_of
-from shipping.services.printing.labels import name_of as courier_name
 from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState, WaybillSource
 from shipping.waybills import grouped
 

@@ -16,9 +16,9 @@ from orders.contact import SafeNumberEnd, second_form, warned_end
 from orders.models import Order
 from orders.options import DELIVERY_DAYS
 from orders.states import LOCK_BIT, LockKind, RemoteZone
+from shipping.couriers import courier_name
 from shipping.models import Paper, Parcel, ParcelLine, PrintBatch, PrintKind, ShipmentLine
 from shipping.services.printing.batches import Place, places
-from shipping.services.printing.labels import name_of
 from shipping.services.printing.lists import packing_list, pick_list
 from shipping.services.printing.masks import MaskStyle, mask_style
 from shipping.states import Direction, ParcelState
@@ -154,7 +154,7 @@ def _label(
         "place": place.text,
         "copy": f"재출력 {item.copy - 1}" if item.is_reprint else "",
         "count": f"출력 {item.copy}회",
-        "courier": name_of(parcel.courier),
+        "courier": courier_name(parcel.courier),
         "routing": _routing(parcel),
         "recipient": style.of_name(order.recipient_name),
         "phones": "  ".join(filter(None, phones)),

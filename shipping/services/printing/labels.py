@@ -22,7 +22,7 @@ from core.settings_registry import get_setting, get_settings
 from core.state import Change, Outcome, is_preview, move
 from orders.states import CLOSED, LOCK_BIT, LOCK_TEXT, LockKind, blocking
 from shipping import events
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name
 from shipping.models import Parcel, PrintBatch, PrintItem, PrintKind, Shipment
 from shipping.services.printing.batches import add_items, batch_for, sort_keys
 from shipping.services.shipments import Locked, locked_whole
@@ -117,11 +117,6 @@ def paper_for(actor: Any, paper: str) -> str:
     return paper or (own if own != SHOPS else str(get_setting("label_paper")))
 
 
-def name_of(courier: str) -> str:
-    """택배사 이름 of a slug; the slug itself when the table no longer has it."""
-    return COURIERS[courier].name if courier in COURIERS else courier
-
-
 def _item(batch: PrintBatch, parcel: Parcel, key: str, copy: int) -> PrintItem:
     return PrintItem(
         batch=batch, shipment_id=parcel.shipment_id, parcel=parcel, sort_key=f"{key}|{parcel.seq:03d}"[:200],
@@ -158,7 +153,7 @@ def _without_sort_code(parcel_ids: Collection[int], couriers: Collection[str]) -
         told = routing or {}
         if not told.get("sort_code"):
             text = ROUTING if route_at else NOT_SORTED if told else NO_SORT_CODE
-            found[pk] = text.format(courier=name_of(courier), error=told.get("error", "")).strip()
+            found[pk] = text.format(courier=courier_name(courier), error=told.get("error", "")).strip()
     return found
 
 

@@ -12,7 +12,7 @@ from core.people import named
 from orders.models import OrderLine
 from orders.states import CLOSED, LOCK_BIT, LOCK_TEXT, LockKind, blocking
 from shipping import events
-from shipping.couriers import COURIERS
+from shipping.couriers import courier_name
 from shipping.models import Parcel, Shipment, ShipmentLine, ShipmentStep
 from shipping.states import Direction, ParcelState
 
@@ -178,7 +178,7 @@ def _found(
         "order_id": shipment.order_id,
         "shipment_number": shipment.number,
         "order_number": shipment.order.number,
-        "courier": COURIERS[parcel.courier].name if parcel and parcel.courier in COURIERS else "",
+        "courier": courier_name(parcel.courier) if parcel else "",
         "waybill": parcel.waybill if parcel else "",
     }
     return LabelFound(code, verdict, text, **values, **more)  # type: ignore[arg-type]

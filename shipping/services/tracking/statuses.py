@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from core.drains import notify
 from core.exceptions import Conflict, DomainError, NotFound
 from core.settings_registry import last_changed, note_change
-from shipping.couriers import COURIERS
+from shipping.couriers import COURIERS, courier_name
 from shipping.models import StatusRule, UnknownStatus
 from shipping.normalise import event_of_value
 from shipping.services.polling.sources import KINDS
@@ -122,7 +122,7 @@ def described(rule: StatusRule) -> dict[str, Any]:
     """이력에 남길 내용, in words."""
     return {
         "source": SOURCES.get(rule.source, "모든 조회처"),
-        "courier": COURIERS[rule.courier].name if rule.courier in COURIERS else rule.courier or "모든 택배사",
+        "courier": courier_name(rule.courier) or "모든 택배사",
         "kind": RuleKind(rule.kind).label,
         "value": rule.value,
         "stage": TrackingStage(rule.stage).label,
