@@ -12,6 +12,7 @@ from django.db import transaction
 from core.exceptions import Conflict, DomainError, NotFound
 from core.settings_registry import last_changed, note_change, one_at_a_time
 from orders.states import RemoteZone
+from shipping.couriers import courier_name
 from shipping.models import AreaLevel, RemoteArea
 
 HISTORY = "remote_area."
@@ -63,7 +64,7 @@ def described(area: RemoteArea) -> dict[str, Any]:
     """이력에 남길 내용, in words."""
     return {
         "where": f"{AreaLevel(area.level).label} {area}",
-        "courier": area.courier or "모든 택배사",
+        "courier": courier_name(area.courier) or "모든 택배사",
         "zone": RemoteZone(area.zone).label,
         "surcharge": "권역 기본 금액" if area.surcharge is None else f"{area.surcharge:,}원",
         "valid_from": f"{area.valid_from:%Y-%m-%d}부터",

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from accounts.roles import Role
+from core.models import SettingChange
 from core.settings_registry import set_setting
 from orders.models import Order
 from orders.services.changes import Recipient, change_recipient
@@ -159,6 +160,8 @@ def test_the_owner_adds_changes_and_switches_off(sign_in):
     assert "이미 있습니다" in twice.content.decode()
     place = f"{PAGE}{area.pk}/"
     assert owner.get(place).status_code == 200
+    assert owner.post(PAGE, POSTED | {"courier": "HANJIN"}).status_code == 302
+    assert [one.new["courier"] for one in SettingChange.objects.order_by("pk")] == ["모든 택배사", "한진택배"]
     off = {name: value for name, value in POSTED.items() if name != "is_active"} | {"version": "0"}
     assert owner.post(place, off).status_code == 302
     assert zone("12347") == MAINLAND
