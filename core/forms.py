@@ -15,6 +15,9 @@ DATE = "날짜는 2025-11-21처럼 입력하세요."
 ZIP = "우편번호는 숫자 5자리로 입력하세요."
 
 
+LOGGED = "누가 왜 내려받았는지 기록이 남습니다."
+
+
 def required(label: str) -> dict[str, str]:
     """빈칸 안내: the sentence for a field that was left empty, as its `error_messages`."""
     return {"required": f"{josa(label, '을/를')} 입력하세요."}
@@ -85,3 +88,18 @@ class FilePasswordField(forms.CharField):
     def __init__(self, *, label: str = "파일 암호", is_shown_again: bool = False, **kwargs: Any) -> None:
         widget = forms.PasswordInput(render_value=is_shown_again, attrs={"autocomplete": "off"})
         super().__init__(label=label, required=False, max_length=MAX_PASSWORD, strip=False, widget=widget, **kwargs)
+
+
+class DownloadReasonField(forms.CharField):
+    """내려받는 이유: why personal data leaves the house, two letters at least; it stands in the access log."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = {"required": "내려받는 이유를 입력하세요."}
+        told = f"개인정보가 들어 있는 파일입니다. {LOGGED}"
+        super().__init__(label="내려받는 이유", max_length=200, help_text=told, error_messages=words, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        reason = " ".join(super().clean(value).split())
+        if len(reason) < 2:
+            raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
+        return reason

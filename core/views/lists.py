@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from core.exceptions import DomainError
+from core.forms import LOGGED, DownloadReasonField
 from core.lists import views
 from core.lists.export import AT_ONCE, file_name, open_job, write_export
 from core.lists.page import ListPage, Moved
@@ -32,24 +33,10 @@ OVERLAP = timedelta(seconds=15)
 """A change may be committed a little after the instant it carries: that far back the versions of the rows tell."""
 
 
-LOGGED = "누가 왜 내려받았는지 기록이 남습니다."
-
-
 class ReasonForm(forms.Form):
     """내려받는 이유."""
 
-    reason = forms.CharField(
-        label="내려받는 이유",
-        max_length=200,
-        help_text=f"개인정보가 들어 있는 파일입니다. {LOGGED}",
-        error_messages={"required": "내려받는 이유를 입력하세요."},
-    )
-
-    def clean_reason(self) -> str:
-        reason: str = " ".join(self.cleaned_data["reason"].split())
-        if len(reason) < 2:
-            raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
-        return reason
+    reason = DownloadReasonField()
 
 
 class ListView(View):

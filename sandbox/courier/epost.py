@@ -15,11 +15,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from sandbox.courier.books import Parcel
 from sandbox.courier.epost_faults import EPOST_KINDS
 from sandbox.courier.lives import begin, happened, life
-from sandbox.courier.service import Answer, Kind, Request, Service, Subject
+from sandbox.courier.service import XML_TYPE, Answer, Kind, Request, Service, Subject
 from sandbox.courier.timeline import KST, NEVER_FOUND, Scan
 
 CARRIER, EMS = "kr.epost", "kr.epost.ems"
-XML_TYPE = "application/xml; charset=UTF-8"
 TEST_NUMBER = "TESTREGINOAPI"
 _OPEN_PATH = (
     "/trace/retrieveLongitudinalCombinedService/retrieveLongitudinalCombinedService/getLongitudinalCombinedList"

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 
 from sandbox.courier.fault import Fault
 from sandbox.courier.faults import instead
-from sandbox.courier.service import Answer, Kind
+from sandbox.courier.service import XML_TYPE, Answer, Kind
 
-_TYPE = "application/xml; charset=UTF-8"
 _BOMB = (
     '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
     "<trace><eventnm>&b;</eventnm></trace>"
@@ -23,13 +22,13 @@ def _text(change: Callable[[str], str], charset: str = "utf-8") -> Kind:
     """A fault that changes the text of a good answer."""
 
     def spoil(fault: Fault, plain: Answer) -> Answer:
-        return Answer(plain.status, change(plain.body.decode()).encode(charset, "replace"), _TYPE, word=plain.word)
+        return Answer(plain.status, change(plain.body.decode()).encode(charset, "replace"), XML_TYPE, word=plain.word)
 
     return Kind(spoil)
 
 
 def _always(body: str) -> Kind:
-    return instead(lambda fault: Answer(200, body.encode(), _TYPE))
+    return instead(lambda fault: Answer(200, body.encode(), XML_TYPE))
 
 
 def _in_tags(tags: str, value: str) -> Kind:

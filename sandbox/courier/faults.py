@@ -12,9 +12,8 @@ from email.utils import format_datetime
 from typing import Any
 
 from sandbox.courier.fault import Fault
-from sandbox.courier.service import Answer, Kind, Service, Subject
+from sandbox.courier.service import HTML_TYPE, Answer, Kind, Service, Subject
 
-HTML_TYPE = "text/html; charset=utf-8"
 PAGE = "<!DOCTYPE html><html><head><title>점검</title></head><body><h1>서비스 점검 중입니다.</h1></body></html>"
 
 

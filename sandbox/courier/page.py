@@ -8,13 +8,12 @@ from urllib.parse import parse_qsl, urlencode
 from sandbox.courier.books import Books, Parcel
 from sandbox.courier.carriers import CARRIERS, number_error
 from sandbox.courier.lives import happened
-from sandbox.courier.service import Answer
+from sandbox.courier.service import HTML_TYPE, Answer
 from sandbox.courier.stories import STORIES, told
 from sandbox.courier.timeline import KST, SCENARIOS, Scan
 
 _LIMIT = 60
 _LONGEST = 30
-_TYPE = "text/html; charset=utf-8"
 _ENDS = {"배송완료": "good", "반송완료": "bad", "분실": "bad", "파손": "bad", "오배송": "bad", "접수취소": "bad"}
 _OVER = "배송완료"
 
@@ -33,13 +32,13 @@ class Page:
         """GET shows, POST lets something happen and leads back."""
         given = dict(parse_qsl(query))
         if method != "POST":
-            return Answer(200, self._shown(given).encode(), _TYPE)
+            return Answer(200, self._shown(given).encode(), HTML_TYPE)
         try:
             said = {"done": self._happen(dict(parse_qsl(body.decode("utf-8", "replace"))))}
         except Refusal as refusal:
             said = {"refused": str(refusal)}
         back = said | ({"q": given["q"]} if given.get("q") else {})
-        return Answer(303, b"", _TYPE, {"Location": "/?" + urlencode(back)})
+        return Answer(303, b"", HTML_TYPE, {"Location": "/?" + urlencode(back)})
 
     def _happen(self, values: Mapping[str, str]) -> str:
         carrier, number = values.get("carrier", ""), values.get("number", "").strip().upper()

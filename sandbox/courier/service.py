@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 from sandbox.courier.books import Books
 from sandbox.courier.fault import Fault
 
+HTML_TYPE = "text/html; charset=utf-8"
+XML_TYPE = "application/xml; charset=UTF-8"
 JSON_TYPE = "application/json; charset=utf-8"
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
-from sandbox.courier.timeline import CODES, KST, Scan
+from sandbox.courier.timeline import CODES, Scan, iso
 
 _APART = 1.0
 """Seconds between the scans of one story, so that their order is plain."""
@@ -50,7 +49,7 @@ def told(before: Sequence[Scan], story: Story, *, now: float) -> tuple[dict[str,
     # Scans of a demo that runs fast may carry a moment just ahead of the last question.
     first = max([now - _APART * (len(words) - 1), *(scan.at + _APART for scan in before if scan.at is not None)])
     fresh = [
-        {"at": _iso(first + place * _APART), "name": name, "description": text, "place": story.place}
+        {"at": iso(first + place * _APART), "name": name, "description": text, "place": story.place}
         | ({"code": CODES[name].tracker} if name in CODES else {})
         for place, (name, text) in enumerate(words)
     ]
@@ -61,8 +60,4 @@ def _kept(scan: Scan) -> dict[str, Any]:
     """A scan that has happened, as an item of a timeline, in the words and codes of every service."""
     codes = {name: value for name, value in asdict(scan.codes).items() if name != "tracker"}
     item = {"code": scan.code, "name": scan.name, "description": scan.text, "place": scan.place, **codes}
-    return item if scan.at is None else {"at": _iso(scan.at), **item}
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, KST).isoformat(timespec="milliseconds")
+    return item if scan.at is None else {"at": iso(scan.at), **item}

@@ -223,14 +223,15 @@ def node(scan: Scan) -> dict[str, Any]:
     """The scan in the shape of the tracker's TrackEvent."""
     return {
         "status": {"code": scan.code, "name": scan.name or None},
-        "time": None if scan.at is None else _iso(scan.at),
+        "time": None if scan.at is None else iso(scan.at),
         "location": {"countryCode": "KR", "postalCode": None, "name": scan.place} if scan.place else None,
         "contact": None,
         "description": scan.text or None,
     }
 
 
-def _iso(moment: float) -> str:
+def iso(moment: float) -> str:
+    """ISO 8601 in Korean time of epoch seconds."""
     return datetime.fromtimestamp(moment, KST).isoformat(timespec="milliseconds")
 
 

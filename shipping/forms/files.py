@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from core.forms import FilePasswordField, LineField
+from core.forms import DownloadReasonField, FilePasswordField, LineField
 from core.upload_forms import HeldFileForm
 from shipping.couriers import COURIERS, usable_couriers
 from shipping.file_columns import KEYS, LABELS, names_people
@@ -168,22 +168,10 @@ class CourierFileForm(forms.Form):
     """송장 양식 내려받기: which template, and why the personal data leaves the house."""
 
     template = forms.ChoiceField(label="엑셀 양식")
-    reason = forms.CharField(
-        label="내려받는 이유",
-        max_length=200,
-        initial="택배사 송장 출력",
-        help_text="개인정보가 들어 있는 파일입니다. 누가 왜 내려받았는지 기록이 남습니다.",
-        error_messages={"required": "내려받는 이유를 입력하세요."},
-    )
+    reason = DownloadReasonField(initial="택배사 송장 출력")
     ids = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, templates: Sequence[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["template"]
         field.choices = templates
-
-    def clean_reason(self) -> str:
-        reason: str = " ".join(self.cleaned_data["reason"].split())
-        if len(reason) < 2:
-            raise forms.ValidationError("내려받는 이유를 두 글자 이상 입력하세요.")
-        return reason

@@ -7,15 +7,15 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.models import TimeStamped
-from core.sealing import seal, unseal
+from shipping.models.keys import SealedKeys
 from shipping.models.tracking import AccountState
 from shipping.states import API_MODES, ContractMode
 
-PURPOSE = "courier contract"
 
-
-class CourierContract(TimeStamped):
+class CourierContract(SealedKeys, TimeStamped):
     """택배 계약; the environment variable OMS_<CODE>_BASE_URL overrides the address."""
+
+    sealed_for = "courier contract"
 
     code = models.SlugField("코드", max_length=20, unique=True)
     courier = models.CharField("택배사", max_length=12)
@@ -56,15 +56,6 @@ class CourierContract(TimeStamped):
     def is_api(self) -> bool:
         """Whether numbers are asked for at a courier, one call or more for each."""
         return self.mode in API_MODES
-
-    def options(self) -> dict[str, str]:
-        """키 in the clear. Raises core.sealing.Unreadable."""
-        return {name: unseal(text, purpose=PURPOSE) for name, text in self.sealed_options.items()}
-
-    def set_options(self, options: dict[str, str]) -> None:
-        """키 저장: those that are given; an empty one stays as it is."""
-        fresh = {name: seal(text, purpose=PURPOSE) for name, text in options.items() if text}
-        self.sealed_options = self.sealed_options | fresh
 
 
 class _Span(models.Func):

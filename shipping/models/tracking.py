@@ -5,11 +5,9 @@ from django.db.models import Q
 
 from core.models import TimeStamped
 from core.rows import QuickRow
-from core.sealing import seal, unseal
+from shipping.models.keys import SealedKeys
 from shipping.models.parcel import Parcel
 from shipping.states import TrackingStage
-
-PURPOSE = "tracking account"
 
 
 class AccountState(models.TextChoices):
@@ -19,8 +17,10 @@ class AccountState(models.TextChoices):
     BLOCKED = "BLOCKED", "인증 실패"
 
 
-class TrackingAccount(TimeStamped):
+class TrackingAccount(SealedKeys, TimeStamped):
     """추적 계정: where and how we ask; the environment variable OMS_<CODE>_BASE_URL overrides the address."""
+
+    sealed_for = "tracking account"
 
     code = models.SlugField("코드", max_length=20, unique=True)
     name = models.CharField("이름", max_length=40)
@@ -57,15 +57,6 @@ class TrackingAccount(TimeStamped):
 
     def __str__(self) -> str:
         return self.name
-
-    def options(self) -> dict[str, str]:
-        """키 in the clear. Raises core.sealing.Unreadable."""
-        return {name: unseal(text, purpose=PURPOSE) for name, text in self.sealed_options.items()}
-
-    def set_options(self, options: dict[str, str]) -> None:
-        """키 저장: those that are given, sealed; an empty one stays as it is. The caller saves the row."""
-        fresh = {name: seal(text, purpose=PURPOSE) for name, text in options.items() if text}
-        self.sealed_options = self.sealed_options | fresh
 
 
 class TrackingPoll(QuickRow):

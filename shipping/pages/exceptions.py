@@ -24,11 +24,11 @@ from core.lists import (
 )
 from shipping.columns.exceptions import COLUMNS, GROUPS, PATHS, ExceptionRecord
 from shipping.filters import every_courier
+from shipping.forms.exceptions import RESOLVE
 from shipping.models import ShipmentLine, ShippingException
 from shipping.states import ExceptionKind, ExceptionStage
 
 OPEN = ExceptionStage.OPEN
-RESOLVE = "shipping.resolve_exception"
 CLAIMS_URL = "/shipping/exceptions/claims/"
 
 

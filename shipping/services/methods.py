@@ -14,11 +14,10 @@ from orders.services import before, changes, locks
 from orders.states import CLOSED
 from shipping.models import Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
-from shipping.services.refusals import NOT_FOUND, not_ready
+from shipping.services.refusals import NOT_FOUND, NUMBERED, not_ready
 from shipping.services.shipments import Locked, locked_whole
 from shipping.states import DeliveryMethod
 
-NUMBERED = "송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요."
 LEFT = "이미 출고한 배송건입니다. 배송취소로 배송준비중에 되돌리고, 송장번호가 있으면 삭제한 뒤 바꾸세요."
 SAME = "이미 같은 배송방법입니다."
 

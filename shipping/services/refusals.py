@@ -14,6 +14,7 @@ from shipping.models import Parcel, Shipment, ShipmentLine
 
 NOT_FOUND = "배송건을 찾을 수 없습니다. 목록을 새로 고친 뒤 다시 시도하세요."
 NOT_SENT = "배송중이 아닌 배송건입니다. 목록을 새로 고치세요."
+NUMBERED = "송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요."
 MERGED = "배송번호 {}에 합포장한 배송건입니다. 그 배송번호로 처리하세요."
 CANCELED = frozenset({LineState.CANCELED_UNPAID, LineState.CANCELED})
 

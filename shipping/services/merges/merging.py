@@ -21,11 +21,10 @@ from shipping.models import Shipment, ShipmentLine, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
 from shipping.rollup import roll_up_shipments
 from shipping.services.merges.keys import merge_keys
-from shipping.services.refusals import NOT_FOUND, not_ready
+from shipping.services.refusals import NOT_FOUND, NUMBERED, not_ready
 from shipping.services.shipments import Locked, lines_of, locked_shipments, locked_whole
 
 ALONE = "받는 분·연락처·주소·배송방법이 모두 같은 배송건이 선택에 더 없습니다."
-NUMBERED = "송장번호가 등록되어 있습니다. 송장을 먼저 삭제하세요."
 TYPED = "입력한 송장번호를 아직 등록하지 않았습니다. 입력한 번호를 지운 뒤 합포장하세요."
 MERGED_TWICE = "이미 여러 주문을 합포장한 배송건입니다. 합포장을 풀고 다시 묶으세요."
 HELD = "배송보류 중입니다. 보류를 해제한 뒤 합포장하세요."
