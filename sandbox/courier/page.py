@@ -154,6 +154,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>택배 연습</title>
 <style>{style}</style></head><body>
 <main><h1>택배 연습</h1><p>연습용 택배사입니다. 상자는 저절로 움직여 {minutes}분쯤 뒤에 배송완료됩니다.
+송장번호의 끝에서 셋째와 둘째 자리가 90부터 96까지면 미집하나 반송 같은 다른 일을 겪습니다.
 상자에 사고를 내면 쇼핑몰이 다음에 조회할 때 배송 예외에 나타납니다.
 바로 보려면 배송중 관리에서 배송조회를 누르세요.</p>{said}
 <form method="get" action="/" role="search">

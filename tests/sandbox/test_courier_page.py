@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from sandbox.courier.stories import STORIES
-from sandbox.courier.timeline import CODES
+from sandbox.courier.timeline import CODES, demo_scenario
 from tests.fixtures.axe import violations
 from tests.sandbox.samples import CJ, ask, codes
 
@@ -43,6 +43,12 @@ def shown(tracker, query=""):
     status, body = tracker.request("GET", f"/{query}")
     assert status == 200
     return body.decode()
+
+
+def test_the_page_tells_of_the_numbers_that_have_another_fate(tracker):
+    fates = {n: demo_scenario(f"680000000{n}1") for n in range(10, 100)}
+    assert [n for n, fate in fates.items() if fate != "happy"] == list(range(90, 97))
+    assert "90부터 96까지" in shown(tracker)
 
 
 def test_a_story_comes_after_what_has_happened_and_nothing_comes_after_it(tracker):
