@@ -5,6 +5,7 @@ from datetime import timedelta
 from accounts.roles import Role
 from core.invariants import find_violations
 from core.settings_registry import set_setting
+from core.state import previewing
 from orders.models import OrderLine
 from orders.states import LineState
 from shipping.models import Parcel, ShippingException, TrackingPoll
@@ -81,8 +82,11 @@ def test_to_ask_again_goes_by_the_share_of_staff(make_sent, staff, hear, courier
     poll = TrackingPoll.objects.get()
     assert (poll.wanted_at, poll.next_poll_at <= at) == (at, True)
     again_at = at + timedelta(minutes=5)
+    with previewing():
+        promised = deciding.ask_again(exception_ids=[case.pk], actor=staff, at=again_at)
     refused = deciding.ask_again(exception_ids=[case.pk], actor=staff, at=again_at).refused
     assert "이미 조회를 신청했습니다" in refused[case.pk]
+    assert (promised.refused, promised.possible) == (refused, [])
     courier_account.is_active = False
     courier_account.save()
     later = deciding.ask_again(exception_ids=[case.pk], actor=staff, at=at + timedelta(hours=1))

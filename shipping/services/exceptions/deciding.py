@@ -7,7 +7,7 @@ other. Source: shipping.md 3.4, 11.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
@@ -35,10 +35,8 @@ NOT_FOUND = "배송 예외를 찾을 수 없습니다. 목록을 새로 고치�
 NOT_CLOSED = "처리 완료된 예외만 다시 열 수 있습니다."
 OPEN_ALREADY = "같은 송장에 같은 종류의 예외가 이미 열려 있습니다. 그 예외에서 처리하세요."
 ITS_OWN = "{who} 이미 처리한 예외입니다: {outcome}"
-ASKED_JUST_NOW = "10분 안에 조회한 송장입니다. 잠시 뒤 다시 시도하세요."
 NOT_ASKED = "이 택배사는 배송조회를 하지 않습니다. 택배사 홈페이지에서 확인하세요."
 GONE_BOX = "이미 끝난 배송의 상자입니다. 주문에서 확인하세요."
-MIN_PAUSE = timedelta(minutes=10)
 INQUIRY_DAYS = 2
 """택배사에 문의함: the answer is looked for at the end of so many business days."""
 
@@ -226,29 +224,23 @@ def _lock_again(good: Collection[Case], *, actor: Any, at: datetime, reason: str
 
 
 def ask_again(*, exception_ids: Collection[int], actor: Any, at: datetime, batch: Job | None = None) -> Outcome:
-    """다시 조회: the courier is asked at once, at most every ten minutes for a parcel (shipping.md 4.1)."""
+    """다시 조회: the courier is asked at once; how often, and by which quota, is decided as by 배송조회."""
 
     def refusal(one: Case) -> str | None:
-        if one.parcel.courier not in couriers:
-            return NOT_ASKED
-        last = asked.get(one.parcel.pk)
-        return ASKED_JUST_NOW if last is not None and last > at - MIN_PAUSE else None
+        return None if one.parcel.courier in couriers else NOT_ASKED
 
     couriers = lanes.routes_now().keys()
     with locked_cases(exception_ids, actor=actor) as cases:
-        rows = TrackingPoll.objects.filter(parcel__in=[one.parcel.pk for one in cases])
-        asked = dict(rows.values_list("parcel_id", "last_ok_at"))
         outcome, good = sort_out(cases, exception_ids, refusal)
-        if good and not is_preview():
-            # One that ended long ago is asked about once more; how often, and by which quota, is decided as for all.
-            going = set(rows.filter(is_active=True).values_list("parcel_id", flat=True))
+        ids = {one.parcel.pk for one in good}
+        going = set(TrackingPoll.objects.filter(parcel__in=ids, is_active=True).values_list("parcel_id", flat=True))
+        if not is_preview():
+            # One that ended long ago is asked about once more.
             polls.start(parcels=[one.parcel for one in good if one.parcel.pk not in going], at=at)
-            wanted = wanting.poll_now(parcel_ids=[one.parcel.pk for one in good], at=at)
-            outcome.refused |= {
-                one.case.pk: wanted.refused[one.parcel.pk] for one in good if one.parcel.pk in wanted.refused
-            }
-            good = [one for one in good if one.parcel.pk not in wanted.refused]
-            outcome.possible = [one.case for one in good]
+        why_not = wanting.poll_now(parcel_ids=going if is_preview() else ids, at=at).refused
+        outcome.refused |= {one.case.pk: why_not[one.parcel.pk] for one in good if one.parcel.pk in why_not}
+        good = [one for one in good if one.parcel.pk not in why_not]
+        outcome.possible = [one.case for one in good]
         memo = "배송조회를 다시 요청했습니다."
         for stage in ExceptionStage:
             mine = [one for one in good if one.case.stage == stage]
