@@ -47,6 +47,12 @@ from tests.fixtures.work import (
 )
 
 
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    """Files of jobs apart from those that the tests of other processes write meanwhile."""
+    settings.OMS_DATA_DIR = tmp_path
+
+
 class HoldUpload(Upload):
     """A text file "line number,word" whose rows hold lines; the word "?" asks first."""
 
