@@ -74,6 +74,22 @@ def test_a_preview_promises_no_more_than_staff_have_and_takes_nothing(make_sent,
     assert len(wanted()) == TrackingBudget.objects.get().staff_used == 5
 
 
+def test_an_answer_that_comes_while_staff_press_is_not_asked_for_again(make_sent, account, monkeypatch):
+    account.min_interval = 3600
+    account.save()
+    [shipment] = make_sent(1)
+    take, next_at = wanting.budgets.take_for_staff, NOW + timedelta(hours=4)
+
+    def take_late(*args, **kwargs):
+        TrackingPoll.objects.update(last_ok_at=NOW - timedelta(seconds=1), next_poll_at=next_at)
+        return take(*args, **kwargs)
+
+    monkeypatch.setattr(wanting.budgets, "take_for_staff", take_late)
+    assert [row.pk for row in ask([shipment]).possible] == [shipment.pk]
+    assert TrackingPoll.objects.get().next_poll_at == next_at
+    assert ask([shipment]).refused[shipment.pk].endswith("이미 조회를 신청했습니다. 10분 뒤에 다시 신청하세요.")
+
+
 def test_what_no_courier_carries_or_has_not_left_is_refused(make_sent, make_numbered, make_shipments, account):
     [sent], [ready] = make_sent(1), make_numbered(1, first=7)
     [quick] = make_shipments(method=DeliveryMethod.QUICK)

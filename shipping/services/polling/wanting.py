@@ -91,7 +91,7 @@ def poll_now(*, parcel_ids: Collection[int], at: datetime) -> Wanted:
             found.parcel_ids.update(ids[:given])
         else:
             given = budgets.take_for_staff(account, wanted=len(mine), at=at)
-            found.parcel_ids |= _put_first(ids[:given], at=at)
+            found.parcel_ids |= _put_first(ids[:given], least=_least(account), at=at)
         found.refused |= dict.fromkeys(ids[given:], NO_QUOTA)
     return found
 
@@ -108,18 +108,23 @@ def _left_for_preview(account: TrackingAccount, *, wanted: int, at: datetime) ->
 def _too_soon(poll: TrackingPoll, account: TrackingAccount, *, at: datetime) -> str:
     if poll.wanted_at is not None and poll.wanted_at > at - EVERY:
         return AGAIN.format(at=short(poll.wanted_at))
-    least = timedelta(seconds=account.min_interval)
+    least = _least(account)
     if poll.last_ok_at is not None and poll.last_ok_at > at - least:
         return TOO_SOON.format(minutes=account.min_interval // 60, at=short(poll.last_ok_at + least))
     return ""
 
 
-def _put_first(ids: Collection[int], *, at: datetime) -> set[int]:
-    """A parcel that is being asked about just now keeps its lease: its answer is as fresh as can be."""
+def _least(account: TrackingAccount) -> timedelta:
+    return timedelta(seconds=account.min_interval)
+
+
+def _put_first(ids: Collection[int], *, least: timedelta, at: datetime) -> set[int]:
+    """A parcel that is being asked about just now, or was since we looked, keeps its turn: its answer is fresh."""
     mine = TrackingPoll.objects.filter(pk__in=ids, is_active=True)
     mine = mine.filter(Q(wanted_at=None) | Q(wanted_at__lte=at - EVERY))
     told = set(mine.values_list("pk", flat=True))
-    mine.filter(pk__in=told).filter(Q(lease_until=None) | Q(lease_until__lt=at)).update(next_poll_at=AT_ONCE)
+    free = mine.filter(Q(lease_until=None) | Q(lease_until__lt=at), pk__in=told)
+    free.filter(Q(last_ok_at=None) | Q(last_ok_at__lte=at - least)).update(next_poll_at=AT_ONCE)
     mine.filter(pk__in=told).update(wanted_at=at)
     return told
 
@@ -139,7 +144,7 @@ def hint(*, source: str, carrier: str, number: str, at: datetime) -> bool:
     poll = due.filter(Q(lease_until=None) | Q(lease_until__lt=at)).first()
     if poll is None or not budgets.take_for_hint(account, at=at):
         return False
-    least = timedelta(seconds=account.min_interval)
+    least = _least(account)
     sooner = max(at, poll.last_ok_at + least) if poll.last_ok_at else at
     same = TrackingPoll.objects.filter(pk=poll.pk, lease_token=poll.lease_token, next_poll_at__gt=sooner)
     return bool(same.update(next_poll_at=sooner))
