@@ -60,6 +60,7 @@ bench: .venv/dev.stamp
 soak: .venv/dev.stamp
 	@$(PY) -m bench.soak --minutes $(MINUTES)
 	@$(PY) -m bench.transit --parcels $(PARCELS)
+	@$(PY) -m bench.million
 	@OMS_HISTORIES=1000 $(PY) -m pytest -n 0 -q tests/payments/test_permutations.py
 	@OMS_FUZZ_REQUESTS=100000 $(PY) -m pytest -n 0 -q -s tests/payments/wire/test_receiver_fuzz.py
 

@@ -7,7 +7,6 @@ by hand: nobody sleeps. Who was asked when is read from the journal of the sandb
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 import django
-import requests
 from django.db import connection
 
 django.setup()
@@ -25,7 +23,7 @@ django.setup()
 from bench import day as planned  # noqa: E402 - needs the set-up
 from bench.day import STAGES, TODAY, Day, Life, life_of, note  # noqa: E402
 from bench.parcels import make_parcels  # noqa: E402
-from bench.shop import ROOT  # noqa: E402
+from bench.sandbox import Sandbox, running_sandbox  # noqa: E402
 from core.chunks import batched  # noqa: E402
 from core.invariants import declared_invariants, find_violations  # noqa: E402
 from shipping.models import CourierRoute, Parcel, TrackingAccount, TrackingPoll  # noqa: E402
@@ -51,35 +49,6 @@ _NEXT = """
         SELECT min(next_poll_at) AS first FROM shipping_trackingpoll
         WHERE is_active AND courier = c.courier) found
 """
-
-
-class Sandbox:
-    """The courier sandbox as a process of its own."""
-
-    def __init__(self, folder: str) -> None:
-        command = [sys.executable, "-m", "sandbox.courier", "--port", "0", "--state", f"{folder}/books.sqlite3",
-                   "--speed", "1", "--no-demo"]  # fmt: skip
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().split()[-1]
-        self._session = requests.Session()
-
-    def tell(self, name: str, **values: Any) -> Any:
-        """A control request that changes something."""
-        answer = self._session.post(f"{self.url}/__control/{name}", json=values, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
-
-    def read(self, name: str, **query: Any) -> Any:
-        """A control request that only reads."""
-        answer = self._session.get(f"{self.url}/__control/{name}", params=query, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
-
-    def close(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait(timeout=30)
 
 
 def prepare(sandbox: Sandbox, lives: Mapping[int, Life], *, limit: float | None) -> None:
@@ -185,15 +154,11 @@ def main() -> None:
     keys = make_parcels(options.parcels, at=moment(TODAY - DAY + 9 * HOUR))
     made = time.perf_counter()
     print(f"{len(keys):,} parcels made in {made - began:.0f} s", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        sandbox = Sandbox(folder)
-        try:
-            lives = {pk: life_of(key) for pk, key in keys.items()}
-            prepare(sandbox, lives, limit=options.limit or None)
-            drive = Drive(sandbox, lives, tick=options.tick)
-            drive.run()
-        finally:
-            sandbox.close()
+    with tempfile.TemporaryDirectory() as folder, running_sandbox(folder) as sandbox:
+        lives = {pk: life_of(key) for pk, key in keys.items()}
+        prepare(sandbox, lives, limit=options.limit or None)
+        drive = Drive(sandbox, lives, tick=options.tick)
+        drive.run()
     told = {"keys": list(keys.items()), "made": made - began, "driven": time.perf_counter() - made}
     print(json.dumps(figures(drive) | told))
 

@@ -93,7 +93,7 @@ def test_a10_an_outage_costs_few_questions_and_ends_without_a_stampede(make_sent
     account.save()
     make_sent(1)
     TrackingPoll.objects.update(is_active=False)
-    copies(3_000, "HANJIN", at=LATER - timedelta(minutes=1))
+    copies(20_000, "HANJIN", at=LATER - timedelta(minutes=1))
     tracker.control("faults", kind="http_500", carrier=HANJIN)
     events, at = OrderEvent.objects.count(), LATER
     opened_after = None

@@ -1,6 +1,10 @@
-"""A day of parcels under the planner alone, and the comparison of such a day with one that was driven."""
+"""A day of parcels under the planner alone, and what judges the runs that are driven through sockets."""
 
-from bench import day, transit
+from argparse import Namespace
+
+import pytest
+
+from bench import day, million, transit
 
 LIVES = {key: day.life_of(key) for key in range(1, 1_501)}
 
@@ -31,3 +35,32 @@ def test_days_that_differ_are_told_apart():
     assert [line.split()[1] for line in wrong] == ["polls:", "p95"]
     assert len(transit.faults(other, 9)) == 2
     assert len(transit.faults(other, 10)) == 1
+
+
+GOOD = {
+    "ticks": [12.0, 480.0], "grown": 3.0, "asked": {"CJGLS": 900}, "busiest": {"CJGLS": 105},
+    "ages": {"CJGLS": 0.5}, "gap": 119.5, "again": 40, "failed": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ticks": [12.0, 501.0]},
+        {"grown": 33.0},
+        {"asked": {"CJGLS": 0}},
+        {"ages": {"CJGLS": 2.1}},
+        {"busiest": {"CJGLS": 106}},
+        {"gap": 110.0},
+        {"gap": None, "again": 0},
+        {"failed": 1},
+    ],
+)
+def test_a20_ten_minutes_of_a_million_are_judged_by_every_demand(wrong):
+    terms = Namespace(limit=100.0, min_interval=120)
+
+    def errors(found):
+        return [line for line in million.judge(found, terms) if line.startswith("ERROR")]
+
+    assert errors(GOOD) == []
+    assert len(errors(GOOD | wrong)) == 1
