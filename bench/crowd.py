@@ -156,7 +156,7 @@ class Watch:
         """Staff and pushes want to know about parcels of a moment ago, and about some that nobody has asked about."""
         fresh = [f"9{self.count - turn * PRESSED - n:011d}" for n in range(PRESSED)]
         mine = Parcel.objects.filter(waybill__in=[*list(numbers)[-PRESSED:], *fresh])
-        found = wanting.poll_now(parcel_ids=list(mine.values_list("pk", flat=True)), actor=None, at=at)
+        found = wanting.poll_now(parcel_ids=list(mine.values_list("pk", flat=True)), at=at)
         self.pressed["staff asked"] += len(found.parcel_ids)
         self.pressed["staff refused"] += len(found.refused)
         sources = dict(TrackingAccount.objects.values_list("name", "code"))
