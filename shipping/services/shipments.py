@@ -4,7 +4,7 @@ Each service opens one transaction, locks orders, lines, shipments, parcels in t
 lines and follows with its own rows. Source: domain.md T7, T8, T11 to T14; architecture.md 3.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +37,7 @@ from shipping.states import DeliveryMethod, ParcelState
 
 BOX_WAITS = "송장번호를 기다리는 상자가 있어 보낼 수 없습니다. 번호가 온 뒤 보내거나 송장을 삭제하고 다시 발급하세요."
 BY_CODE_OR_NAME = "방문수령은 '수령 확인'으로 끝냅니다. 고객의 수령 코드나 받은 사람의 이름을 확인하세요."
+TORN = "방금 다른 직원이 합포장한 배송건입니다. 목록을 새로 고친 뒤 다시 시도하세요."
 TYPED_OVER = "입력한 송장번호를 아직 등록하지 않아 보낼 수 없습니다. 송장 등록을 먼저 하거나, 입력한 번호를 지우세요."
 
 
@@ -85,6 +86,12 @@ class Locked:
             for pk, shipment_id in self.shipment_of_line.items()
             if (line := self.lines[pk]).order_id != own[shipment_id] and line.state not in CLOSED
         }
+
+    @property
+    def torn(self) -> set[int]:
+        """갈라진 배송건: those that a merge filled or emptied while these locks were waited for; lines are missing."""
+        count = Counter(self.shipment_of_line[pk] for pk, line in self.lines.items() if line.state not in CLOSED)
+        return {pk for pk, one in self.shipments.items() if one.line_count != count[pk]}
 
     def leaving(self, shipment_ids: Collection[int]) -> "Locked":
         """Some of the shipments as they may leave now: open lines only, with the parcels that were written since."""
@@ -207,6 +214,7 @@ def ship_locked(
     """배송중 처리 of locked whole shipments; `put_back` as in `progress.ship`, `facts` are batch and source."""
     facts |= {"actor": actor, "at": at}
     refused = _typed_over(rows) | _unnumbered(rows) | _refusals_by_shipment(rows, OrderLine.ship)
+    refused |= {line: TORN for pk in rows.torn for line in rows.lines_of[pk]}
     good = [pk for pk in line_ids if pk not in refused]
     outcome = progress.ship(line_ids=good, held=rows.lines, put_back=put_back, **facts)
     outcome.refused |= refused
@@ -341,15 +349,10 @@ def deliver_again(
     with locked_shipments(line_ids, actor=actor) as rows:
         refused = _refusals_by_shipment(rows, OrderLine.deliver)
         good = [pk for pk in line_ids if pk not in refused]
-        outcome = progress.deliver(
-            delivered_at=dict.fromkeys(good, at),
-            by=DeliveredBy.STAFF,
-            actor=actor,
-            at=at,
-            batch=batch,
-            reason=reason,
-            put_back=before.of_undone(batch, orders_events.LINE_UNDELIVERED, model=OrderLine, ids=good),
-        )
+        put_back = before.of_undone(batch, orders_events.LINE_UNDELIVERED, model=OrderLine, ids=good)
+        facts: dict[str, Any] = {"actor": actor, "at": at, "batch": batch, "reason": reason}
+        delivered_at = dict.fromkeys(good, at)
+        outcome = progress.deliver(delivered_at=delivered_at, by=DeliveredBy.STAFF, put_back=put_back, **facts)
         outcome.refused |= refused
         done = rows.shipments_of(outcome.moved)
         parcels = [p for p in rows.parcels if p.shipment_id in done and p.state == ParcelState.HANDED_OVER]
@@ -357,7 +360,7 @@ def deliver_again(
         known = before.of_undone(batch, events.PARCEL_UNDELIVERED, model=Parcel, ids=ids)
         moments = {pk: {"delivered_at": known.get(pk, {}).get("delivered_at") or at} for pk in ids}
         arrived = move(parcels, Parcel.deliver_again, at=at, per_row=moments)
-        record(arrived, events.PARCEL_DELIVERED, at=at, actor=actor, batch=batch, reason=reason)
+        record(arrived, events.PARCEL_DELIVERED, **facts)
         polls.stop(parcels=arrived.moved)
     return outcome
 

@@ -20,11 +20,14 @@ from orders.services import locks
 from orders.states import LineState
 from shipping.models import Parcel
 from shipping.services import shipments
+from shipping.services.merges import merging
 from shipping.services.numbers import waybills
 from shipping.services.numbers.waybills import WaybillEntry
+from shipping.states import DeliveryMethod
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again, waybill_number
 from tests.infra.processes import worker_database_url
+from tests.infra.queues import behind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +47,35 @@ def at_once(*works):
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+@pytest.mark.parametrize("moves", [0, 1], ids=["filled", "emptied"])
+def test_a_shipment_that_is_merged_while_it_waits_to_leave_stays_whole(make_shipments, staff, moves):
+    first, second = both = make_shipments(2, method=DeliveryMethod.QUICK)
+    lines = shipments.lines_of([both[moves].pk])
+    # The merge comes first to the order that a colleague holds, and takes both; who sends one of them waits behind it.
+    merged, sent = behind(
+        both[moves].order_id,
+        partial(merging.merge_shipments, shipment_ids=[first.pk, second.pk], actor=staff, at=NOW),
+        partial(shipments.ship, line_ids=lines, actor=staff, at=NOW),
+    )
+    assert merged.refused == {}
+    assert (sent.moved, "합포장한" in sent.refused[lines[0]]) == ([], True)
+    assert set(OrderLine.objects.values_list("state", flat=True)) == {LineState.READY}
+    assert shipments.ship(line_ids=lines, actor=staff, at=NOW).refused == {}
+    assert set(OrderLine.objects.values_list("state", flat=True)) == {LineState.SHIPPING}
+
+
+def test_nor_does_it_get_a_number_for_a_part_of_it(make_shipments, staff):
+    first, second = make_shipments(2)
+    entries = {first.pk: WaybillEntry("CJGLS", waybill_number(0))}
+    merged, done = behind(
+        first.order_id,
+        partial(merging.merge_shipments, shipment_ids=[first.pk, second.pk], actor=staff, at=NOW),
+        partial(waybills.register_waybills, entries=entries, actor=staff, at=NOW),
+    )
+    assert (merged.refused, "합포장한" in done.refused[first.pk]) == ({}, True)
+    assert not Parcel.objects.exists()
 
 
 def test_shipping_against_holding(make_numbered, staff):

@@ -33,6 +33,7 @@ from shipping.services.numbers import parcels, pool
 from shipping.services.numbers.parcels import WaybillEntry, is_open
 from shipping.services.refusals import not_ready
 from shipping.services.shipments import (
+    TORN,
     Fields,
     Locked,
     lines_of,
@@ -60,7 +61,7 @@ CHANGED = "다른 송장번호로 바꿈"
 LOOKED_AT = Fields(
     lines=("id", "version", "order_id", "state", "quantity", "open_locks", "hold_reason", "standby_at", "canceled_at",
            "canceled_by"),
-    shipments=("id", "version", "order_id", "number", "method"),
+    shipments=("id", "version", "order_id", "number", "method", "line_count"),
 )  # fmt: skip
 """What registering and deleting numbers look at, with the sentences of their refusals."""
 
@@ -214,6 +215,8 @@ def shipment_refusal(shipment: Shipment, rows: Locked, *, courier: str) -> str |
         return NO_WAYBILL_NEEDED
     if shipment.method == DeliveryMethod.REGISTERED and courier != REGISTERED_BY:
         return NOT_REGISTERED_MAIL
+    if shipment.pk in rows.torn:
+        return TORN
     lines = [line for pk in rows.lines_of[shipment.pk] if is_open(line := rows.lines[pk])]
     if not lines or any(line.state != LineState.READY for line in lines):
         return not_ready([shipment.pk])[shipment.pk]
