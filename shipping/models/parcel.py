@@ -24,6 +24,8 @@ from shipping.states import (
 
 P = ParcelState
 LIVE = (P.NUMBERED, P.PRINTED, P.HANDED_OVER)
+WAITS = frozenset({P.CREATED, P.NUMBERED, P.PRINTED})
+"""States of a box that has not left."""
 CORRECTABLE = (P.HANDED_OVER, P.DELIVERED, P.RETURNING, P.RETURNED)
 """States of a box that has left: the last three may be the news of somebody else's box, told of a wrong number."""
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -13,12 +14,17 @@ from orders.models import OrderEvent
 from orders.services import locks
 from orders.states import LockKind
 from shipping.events import SHIPMENT_PACKED
-from shipping.models import PackingScan, PackingSession, Parcel, PrintBatch
+from shipping.models import PackingScan, PackingSession, Parcel, PrintBatch, WaybillNumber
 from shipping.services import shipments
+from shipping.services.issuing.issue import issue_waybills
 from shipping.services.packing import desk
+from shipping.services.packing.answers import Answer
+from shipping.services.packing.closing import follow_up
 from shipping.states import PackingState, Signal
+from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.packing import Packer, counted, is_packed, skus
+from tests.infra.queues import behind
 from tests.infra.races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +104,24 @@ def test_a_cancel_request_beside_the_last_scan_is_either_before_or_after(make_ro
         packer = Packer(staff)
         assert packer.scan(one.number).signal == Signal.STOP
         assert shipments.ship(line_ids=shipments.lines_of([one.pk]), actor=staff, at=NOW).refused
+
+
+def test_a_scan_that_is_sent_again_before_its_answer_adds_its_box_once(make_shipments, staff):
+    [made] = make_shipments(1, quantities=(3,))
+    packer = Packer(staff)
+    packer.scan(made.number)
+    [sku, *_] = skus(made)
+    packer.all(sku, sku)
+    packer.scan("CMD-BOX")
+    packer.scan(sku)
+    contract = range_contract(is_default=True)
+    issue_waybills(shipment_ids=[made.pk], contract_id=contract.pk, actor=staff, at=NOW)
+    # Both ask for the box of what is packed, and wait for the order that a colleague works on.
+    follow = partial(follow_up, Answer(Signal.DONE, "", shipment_id=made.pk), actor=staff, at=NOW, key=uuid4())
+    behind(made.order_id, follow, follow)
+    rows = Parcel.objects.filter(shipment=made).order_by("seq")
+    assert list(rows.values_list("state", "items__quantity")) == [("NUMBERED", 2), ("NUMBERED", 1)]
+    assert WaybillNumber.objects.count() == 2
 
 
 @pytest.mark.processes

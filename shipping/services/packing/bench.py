@@ -10,16 +10,16 @@ from django.db.models import QuerySet
 from core.exceptions import NotFound
 from core.locks import locking
 from shipping.models import PackingSession, Parcel, Shipment, ShipmentLine, ShipmentStep
+from shipping.models.parcel import WAITS
 from shipping.services.packing.answers import STOPPED, TAKEN, Answer, Kept, Scan
 from shipping.services.packing.stops import Stop, clock, ended, stop_of
 from shipping.services.packing.tally import Tally, tally_of
 from shipping.services.shipments import locked_whole
-from shipping.states import Direction, PackingState, ParcelState, ScanVerdict, Signal
+from shipping.states import Direction, PackingState, ScanVerdict, Signal
 
 NOT_FOUND = "배송건을 찾을 수 없습니다. 송장이나 주문 바코드를 다시 찍으세요."
 HELD_BY = "{who} 님이 {when}부터 포장하고 있습니다."
 TAKE_OVER = "이어받으려면 '이어받기'를 누르거나 CMD-TAKE를 찍으세요."
-WAITS = frozenset({ParcelState.CREATED, ParcelState.NUMBERED, ParcelState.PRINTED})
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from orders.models import Order, StaffMemo
 from orders.states import CLOSED
 from shipping.couriers import courier_name
 from shipping.models import PackingSession, Parcel, PrintItem, Shipment, ShipmentLine, ShipmentStep
-from shipping.services.packing.bench import WAITS
+from shipping.models.parcel import WAITS
 from shipping.services.packing.stops import clock
 from shipping.services.packing.tally import Tally, name_of, tally_of
 from shipping.states import DeliveryMethod, Direction, PackingState, ParcelState, WaybillSource

@@ -27,11 +27,12 @@ from shipping.models import (
     Shipment,
     ShipmentStep,
 )
+from shipping.models.parcel import WAITS
 from shipping.services import shipments
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import issue_waybills
 from shipping.services.packing.answers import Answer, Scan, unverified
-from shipping.services.packing.bench import WAITS, Bench, waiting_boxes
+from shipping.services.packing.bench import Bench, waiting_boxes
 from shipping.services.packing.tally import name_of, tally_of
 from shipping.services.printing.labels import print_labels
 from shipping.states import (
@@ -180,7 +181,7 @@ def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, 
     contents = tally_of(shipment.pk, []).packed
     for box in range(max(len(parcels), 1) + 1, boxes + 1):
         inside = {pk: mine[box] for pk, mine in contents.items() if mine[box]}
-        add_box(shipment_id=shipment.pk, contents=inside, contract_id=contract.pk, actor=actor, at=at)
+        add_box(shipment_id=shipment.pk, contents=inside, contract_id=contract.pk, actor=actor, at=at, nth=box)
     return ON_ITS_WAY if any(one.state == ParcelState.CREATED for one in _waiting(shipment)) else ""
 
 

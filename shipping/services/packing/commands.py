@@ -8,10 +8,11 @@ from core.settings_registry import get_setting
 from orders.services import locks
 from shipping import events
 from shipping.models import PackingScan, Parcel, Shipment, ShipmentStep
+from shipping.models.parcel import WAITS
 from shipping.services import shipments
 from shipping.services.packing import closing
 from shipping.services.packing.answers import REASON, WAIT, WORK, Answer, Kept, Scan, keep, known
-from shipping.services.packing.bench import WAITS, Bench, at_bench, refusal, stopped
+from shipping.services.packing.bench import Bench, at_bench, refusal, stopped
 from shipping.services.packing.counting import put_in
 from shipping.services.packing.tally import name_of
 from shipping.states import PackingState, ScanVerdict, Signal
