@@ -13,42 +13,20 @@ from orders.services import locks
 from shipping.drains import issue_cj
 from shipping.models import AccountState, CourierContract, Parcel, WaybillNumber
 from shipping.services import shipments
-from shipping.services.issuing import giving_up, issuers
-from shipping.services.issuing.contracts import ContractFacts, check_contract, save_contract
+from shipping.services.issuing import giving_up
+from shipping.services.issuing.contracts import check_contract
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import CannotIssue, issue_waybills, reserve, undo_issue
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import BoxRefused
-from shipping.states import CancelState, ContractMode, NumberState
+from shipping.states import CancelState, NumberState
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
-from tests.infra.courier_stub import CourierStub, StubIssuer
 from tests.infra.races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def courier(monkeypatch):
-    stub = CourierStub()
-    monkeypatch.setitem(issuers.ISSUERS, ContractMode.CJ_API, lambda line: StubIssuer(line.client()))
-    yield stub
-    stub.close()
-
-
-@pytest.fixture
-def contract(courier):
-    Setting.objects.update_or_create(key="sender_phone", defaults={"value": "0212345678", "updated_at": NOW})
-    Setting.objects.update_or_create(
-        key="sender_address", defaults={"value": "서울시 중구 세종대로 1", "updated_at": NOW}
-    )
-    facts = ContractFacts(
-        name="CJ API", courier="CJGLS", mode=ContractMode.CJ_API, customer_code="C1", base_url=courier.url,
-        is_sandbox=True,
-    )  # fmt: skip
-    return save_contract(code="cj-api", given=facts, options={}, actor=None, at=NOW)
 
 
 def ask(rows, contract, actor, **facts):

@@ -20,10 +20,8 @@ from tests.fixtures.answers import text_of
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.shipments import again
-from tests.shipping.test_issuing_api import contract, courier
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["contract", "courier"]
 LIST = "/settings/waybills/"
 HX = {"HX-Request": "true"}
 IDS = {"page": "ready", "mode": "ids"}
