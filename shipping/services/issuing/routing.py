@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from core.locks import LockTimeout
 from core.lookups import Among
 from orders.models import Order
 from shipping.adapters.issuing import Issued, IssueOutcome, WaybillIssuer
@@ -94,10 +95,20 @@ def _take(contract: CourierContract, box: Parcel, answer: Issued, *, at: datetim
         case IssueOutcome.UNKNOWN | IssueOutcome.NOT_FOUND:
             _put_off([box.pk], until=at + LEASE, due=at + LATER)
         case _:
-            reason = claims.words_of_refusal(answer)
-            is_mine = _write(box, until=at + LEASE, routing={"sort_code": "", "error": reason[:300]})
-            if is_mine and answer.outcome == IssueOutcome.UNDELIVERABLE:
+            is_far = answer.outcome == IssueOutcome.UNDELIVERABLE
+            _refuse(box, claims.words_of_refusal(answer), is_far=is_far, at=at)
+
+
+def _refuse(box: Parcel, reason: str, *, is_far: bool, at: datetime) -> None:
+    """분류 정보 없음, and 배송보류 of what the courier does not deliver: both, or the box is asked about again."""
+    try:
+        with transaction.atomic():
+            if is_far:
                 claims.hold([box.shipment_id], at=at, reason=reason)
+            if not _write(box, until=at + LEASE, routing={"sort_code": "", "error": reason[:300]}):
+                transaction.set_rollback(True)
+    except LockTimeout:
+        _put_off([box.pk], until=at + LEASE, due=at + LATER)
 
 
 def _write(box: Parcel, *, until: datetime, routing: dict[str, Any]) -> bool:

@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import F
 
 from core.chunks import batched
 from core.exceptions import Conflict
 from core.failpoints import declare, failpoint
 from core.jobs.items import carry_versions
+from core.locks import LockTimeout
 from core.lookups import Among
 from core.models import Source
 from orders.states import CLOSED, LOCK_TEXT, blocking
@@ -30,7 +30,8 @@ from shipping.services.issuing.issue import TYPED, drafted
 from shipping.services.issuing.issuers import CannotOpen, callers, issuer_of
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import number_box
-from shipping.services.numbers.waybills import WaybillEntry
+from shipping.services.numbers.waybills import LOOKED_AT, WaybillEntry
+from shipping.services.shipments import locked_whole
 from shipping.states import TRACKED, NumberState, ParcelState
 
 log = logging.getLogger("shipping.issuing")
@@ -240,9 +241,14 @@ def _take_refusal(run: _Run, row: WaybillNumber, answer: Issued) -> None:
         _wait(row, DENIED, due=run.at)
         return
     reason = claims.words_of_refusal(answer) or NO_WORDS
-    claims.retire(row, at=run.at, error=reason, told=FAILED.format(reason=reason), may_be_booked=bool(row.doubts))
     if answer.outcome == IssueOutcome.UNDELIVERABLE:
-        claims.hold([row.shipment_id], at=run.at, reason=reason)
+        try:
+            claims.hold([row.shipment_id], at=run.at, reason=reason)
+        except LockTimeout as problem:
+            # Somebody works on the order: the courier says the same again in a moment, and then it is held.
+            _wait(row, problem.message, due=run.at + claims.back_off(row))
+            return
+    claims.retire(row, at=run.at, error=reason, told=FAILED.format(reason=reason), may_be_booked=bool(row.doubts))
 
 
 def _still_wanted(rows: Sequence[WaybillNumber], *, at: datetime) -> list[WaybillNumber]:
@@ -297,10 +303,11 @@ def _write_box(row: WaybillNumber, *, at: datetime) -> None:
 
 
 def _write_group(rows: Sequence[WaybillNumber], *, at: datetime) -> None:
-    entries = {row.shipment_id: WaybillEntry(row.courier, row.number) for row in rows}
     actor, batch = rows[0].requested_by, rows[0].batch
     try:
-        with transaction.atomic():
+        with locked_whole({row.shipment_id for row in rows}, actor=actor, fields=LOOKED_AT):
+            good = _still_there(rows, at=at)
+            entries = {row.shipment_id: WaybillEntry(row.courier, row.number) for row in good}
             done = waybills.register_waybills(entries=entries, actor=actor, at=at, batch=batch, source=Source.TASK)
             if batch is not None:
                 # The act goes on here: its undo must find what it has made of the shipments by now.
@@ -311,7 +318,21 @@ def _write_group(rows: Sequence[WaybillNumber], *, at: datetime) -> None:
             _wait(row, problem.message, due=at + claims.back_off(row))
         return
     CourierContract.objects.filter(pk=rows[0].contract_id).update(last_ok_at=at, last_error="")
-    for row in rows:
+    for row in good:
         if row.shipment_id in done.refused:
             # What became of the shipment is looked at again before the next step.
             _wait(row, done.refused[row.shipment_id], due=at + claims.back_off(row))
+
+
+def _still_there(rows: Sequence[WaybillNumber], *, at: datetime) -> list[WaybillNumber]:
+    """배송지 다시 보기 under the locks: what the courier has booked for an address of before is canceled there.
+
+    No label bears such a number yet, so nothing told whoever changed the address during the call that there is one.
+    """
+    shipments = Shipment.objects.select_related("order").in_bulk([row.shipment_id for row in rows])
+    marks = {pk: mark_of(recipient(one.order)) for pk, one in shipments.items()}
+    moved = {row.pk for row in rows if row.address_mark and row.address_mark != marks[row.shipment_id]}
+    for row in rows:
+        if row.pk in moved:
+            claims.retire(row, at=at, error=MOVED, told=MOVED, may_be_booked=True)
+    return [row for row in rows if row.pk not in moved]

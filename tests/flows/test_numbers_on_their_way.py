@@ -1,0 +1,116 @@
+"""A number that a courier is being asked for, and people who change the shipment meanwhile: nothing is booked wrong."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+
+from core.invariants import find_violations
+from orders.models import Order
+from orders.services.changes import Recipient, change_recipient
+from shipping.adapters.issuing import Issued, IssueOutcome
+from shipping.drains import issue_cj, route_boxes
+from shipping.models import Parcel, Shipment, WaybillNumber
+from shipping.services.issuing.issue import issue_waybills
+from shipping.states import CancelState, NumberState
+from tests.fixtures.orders import NOW
+from tests.fixtures.shipments import again
+from tests.infra.courier_stub import StubIssuer
+from tests.infra.queues import held
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MINUTE = timedelta(minutes=1)
+ELSEWHERE = "제주특별자치도 제주시 첨단로 242"
+
+
+def ask(made, contract, staff):
+    return issue_waybills(shipment_ids=[made.pk], contract_id=contract.pk, actor=staff, at=NOW)
+
+
+def readdress(made, staff):
+    order = Order.objects.get(pk=made.order_id)
+    facts = {name: getattr(order, name) for name in Recipient.__slots__}
+    wanted = Recipient(**facts | {"zip_code": "63309", "address1": ELSEWHERE})
+    change_recipient(order_id=order.pk, recipient=wanted, expected_version=order.version, actor=staff, at=NOW)
+
+
+def is_canceled_and_asked_anew(made, contract, courier, staff):
+    issue_cj(at=NOW + 10 * MINUTE)
+    issue_cj(at=NOW + 10 * MINUTE)
+    [number] = WaybillNumber.objects.all()
+    assert (number.state, number.cancel) == (NumberState.VOID, CancelState.DONE)
+    assert (courier.bookings, courier.canceled) == ({}, [number.key])
+    assert not Parcel.objects.exists()
+    assert "배송지가 바뀌어" in again([made])[0].issuing
+    ask(made, contract, staff)
+    issue_cj(at=NOW + 10 * MINUTE)
+    [key] = courier.bookings
+    assert (courier.addresses[key], again([made])[0].waybill) == (ELSEWHERE, courier.bookings[key])
+
+
+def test_an_address_that_changes_during_the_booking_never_gets_the_number_of_the_old_one(
+    make_shipments, staff, contract, courier
+):
+    [made] = make_shipments(1)
+    ask(made, contract, staff)
+
+    def meanwhile(call, body):
+        if call == "register":
+            courier.before = None
+            readdress(made, staff)
+            connections.close_all()
+
+    courier.before = meanwhile
+    issue_cj(at=NOW)
+    is_canceled_and_asked_anew(made, contract, courier, staff)
+
+
+def test_nor_does_one_that_changes_before_a_dead_process_is_made_up_for(
+    make_shipments, staff, contract, courier, monkeypatch
+):
+    [made] = make_shipments(1)
+    ask(made, contract, staff)
+    monkeypatch.setenv("OMS_FAILPOINTS", "waybill_before_parcel=raise")
+    with pytest.raises(Exception, match="waybill_before_parcel"):
+        issue_cj(at=NOW)
+    monkeypatch.delenv("OMS_FAILPOINTS")
+    assert WaybillNumber.objects.get().state == NumberState.REGISTERED
+    readdress(made, staff)
+    is_canceled_and_asked_anew(made, contract, courier, staff)
+
+
+def test_an_order_somebody_works_on_is_held_all_the_same_when_its_place_is_not_served(
+    make_shipments, staff, contract, courier
+):
+    [far] = make_shipments(1)
+    ask(far, contract, staff)
+    courier.faults = [("register", "UNDELIVERABLE")] * 2
+    with held(far.order_id):
+        issue_cj(at=NOW)
+    assert WaybillNumber.objects.get().state == NumberState.RESERVED
+    issue_cj(at=NOW + MINUTE)
+    [after] = again([far])
+    assert (after.is_held, WaybillNumber.objects.get().state) == (True, NumberState.VOID)
+    assert "배송불가 지역" in after.issuing
+
+
+def test_nor_is_the_hold_lost_when_only_the_sort_code_is_asked_for(
+    make_numbered, staff, contract, courier, monkeypatch
+):
+    far, near = make_numbered(2)
+    said = {far.order.address1: Issued(outcome=IssueOutcome.UNDELIVERABLE, message="구간 없음")}
+    Order.objects.filter(pk=near.order_id).update(address1=ELSEWHERE)
+    refine = StubIssuer.refine
+    monkeypatch.setattr(
+        StubIssuer, "refine",
+        lambda self, *, recipient: said.get(recipient.address1) or refine(self, recipient=recipient),
+    )  # fmt: skip
+    Parcel.objects.update(route_at=NOW)
+    with held(far.order_id):
+        route_boxes(at=NOW)
+    assert Parcel.objects.get(shipment=near).routing["sort_code"] == "5D32"
+    assert Parcel.objects.get(shipment=far).routing is None
+    route_boxes(at=NOW + 10 * MINUTE)
+    assert "구간 없음" in Parcel.objects.get(shipment=far).routing["error"]
+    assert list(Shipment.objects.order_by("pk").values_list("is_held", flat=True)) == [True, False]
+    assert list(find_violations()) == []
