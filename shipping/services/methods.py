@@ -7,19 +7,22 @@ from typing import Any
 
 from core.lookups import Among
 from core.models import Job
-from core.state import Change, Outcome
+from core.state import Change, Outcome, is_preview
 from orders import events as orders_events
 from orders.models import OrderLine
 from orders.services import before, changes, locks
 from orders.states import CLOSED
 from shipping.models import Shipment, ShipmentStep, WaybillDraft
 from shipping.models.parcel import LIVE
+from shipping.services.issuing.issue import withdraw
+from shipping.services.numbers import pool
 from shipping.services.refusals import NOT_FOUND, NUMBERED, not_ready
 from shipping.services.shipments import Locked, locked_whole
 from shipping.states import DeliveryMethod
 
 LEFT = "이미 출고한 배송건입니다. 배송취소로 배송준비중에 되돌리고, 송장번호가 있으면 삭제한 뒤 바꾸세요."
 SAME = "이미 같은 배송방법입니다."
+CHANGED = "배송방법을 바꿔 발급을 취소했습니다."
 
 
 def change_method(
@@ -47,11 +50,20 @@ def change_method(
         moved = changes.change_method(line_ids=line_ids, method=method, held=rows.lines, **facts)
         changed = rows.shipments_of(moved.moved)
         Shipment.objects.filter(Among("pk", changed)).update(method=method)
+        _withdraw_numbers(changed, at=at)
         WaybillDraft.objects.filter(Among("shipment_id", changed)).delete()
         # The roll-up of the lines has added one to the version of their shipment.
         outcome.changes = [Change(one, "", "", versions[one.pk] + 1) for one in good if one.pk in changed]
         outcome.changes += moved.changes
     return outcome
+
+
+def _withdraw_numbers(shipment_ids: Collection[int], *, at: datetime) -> None:
+    """발급 거두기: a number that is on its way was asked for by the way before; its courier may not fit the new one."""
+    if is_preview() or not (waiting := pool.open_numbers(shipment_ids)):
+        return
+    withdraw(waiting.values(), at=at, error=CHANGED)
+    Shipment.objects.filter(Among("pk", waiting)).update(issuing="")
 
 
 def refused_now(shipment_ids: Collection[int]) -> dict[int, str]:

@@ -10,11 +10,15 @@ from orders.models import Order
 from orders.services.changes import Recipient, change_recipient
 from shipping.adapters.issuing import Issued, IssueOutcome
 from shipping.drains import issue_cj, route_boxes
-from shipping.models import Parcel, Shipment, WaybillNumber
+from shipping.models import Parcel, ParcelLine, Shipment, WaybillNumber
+from shipping.services import methods, shipments
+from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import issue_waybills
-from shipping.states import CancelState, NumberState
+from shipping.services.numbers import waybills
+from shipping.services.numbers.waybills import WaybillEntry
+from shipping.states import CancelState, DeliveryMethod, NumberState
 from tests.fixtures.orders import NOW
-from tests.fixtures.shipments import again
+from tests.fixtures.shipments import again, waybill_number
 from tests.infra.courier_stub import StubIssuer
 from tests.infra.queues import held
 
@@ -77,6 +81,42 @@ def test_nor_does_one_that_changes_before_a_dead_process_is_made_up_for(
     assert WaybillNumber.objects.get().state == NumberState.REGISTERED
     readdress(made, staff)
     is_canceled_and_asked_anew(made, contract, courier, staff)
+
+
+def test_another_way_out_takes_back_the_number_that_its_courier_is_asked_for(make_shipments, staff, contract, courier):
+    doubtful, fresh = make_shipments(2)
+    courier.faults = [("register", "lost")]
+    ask(doubtful, contract, staff)
+    issue_cj(at=NOW)
+    ask(fresh, contract, staff)
+    done = methods.change_method(
+        shipment_ids=[doubtful.pk, fresh.pk], method=DeliveryMethod.REGISTERED, actor=staff, at=NOW
+    )
+    assert done.refused == {}
+    issue_cj(at=NOW + MINUTE)
+    assert (courier.bookings, len(courier.canceled)) == ({}, 1)
+    assert set(WaybillNumber.objects.values_list("state", flat=True)) == {NumberState.VOID}
+    assert {one.issuing for one in again([doubtful, fresh])} == {""}
+    entries = {fresh.pk: WaybillEntry("REGISTPOST", "6800000000001")}
+    assert waybills.register_waybills(entries=entries, actor=staff, at=NOW).refused == {}
+
+
+def test_a_number_that_replaces_the_first_box_takes_the_place_of_one_that_waits(
+    make_shipments, staff, contract, courier
+):
+    [made] = make_shipments(1, quantities=(3,))
+    entry = {made.pk: WaybillEntry("CJGLS", waybill_number(0))}
+    waybills.register_waybills(entries=entry, actor=staff, at=NOW)
+    [line] = shipments.lines_of([made.pk])
+    add_box(shipment_id=made.pk, contents={line: 1}, contract_id=contract.pk, actor=staff, at=NOW)
+    entry = {made.pk: WaybillEntry("CJGLS", waybill_number(1), replaces=True)}
+    assert waybills.register_waybills(entries=entry, actor=staff, at=NOW).refused == {}
+    issue_cj(at=NOW)
+    [box] = Parcel.objects.filter(shipment=made).exclude(state="VOID")
+    assert (box.waybill, ParcelLine.objects.get(parcel=box).quantity) == (waybill_number(1), 3)
+    assert courier.bookings == {}
+    assert again([made])[0].issuing == ""
+    assert shipments.ship(line_ids=[line], actor=staff, at=NOW).refused == {}
 
 
 def test_an_order_somebody_works_on_is_held_all_the_same_when_its_place_is_not_served(

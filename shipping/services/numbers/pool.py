@@ -118,8 +118,13 @@ def use(parcel_of: Mapping[int, int], *, at: datetime) -> None:
         return
     rows = locked_by_id(parcel_of)
     move(rows, WaybillNumber.use, at=at, per_row={row.pk: {"parcel_id": parcel_of[row.pk]} for row in rows})
-    told = Shipment.objects.filter(Among("pk", {row.shipment_id for row in rows}))
-    told.exclude(issuing="").update(issuing="")
+    _wait_no_more({row.shipment_id for row in rows})
+
+
+def _wait_no_more(shipment_ids: Collection[int]) -> None:
+    """발급 진행 지우기 of shipments for which no number is on its way any more."""
+    if shipment_ids:
+        Shipment.objects.filter(Among("pk", shipment_ids)).exclude(issuing="").update(issuing="")
 
 
 def routed_couriers() -> list[str]:
@@ -188,10 +193,11 @@ def void_numbers(parcels: Sequence[Parcel], *, at: datetime) -> None:
         return
     rows = locked_by_id(modes)
     is_told = {row.pk: modes[row.pk] in API_MODES for row in rows}
-    move(
+    ended_numbers = move(
         rows, WaybillNumber.void, at=at,
         per_row={pk: {"cancel": CancelState.DUE if told else CancelState.NONE} for pk, told in is_told.items()},
     )  # fmt: skip
+    _wait_no_more({one.row.shipment_id for one in ended_numbers.changes if one.from_state in OPEN_NUMBERS})
     if any(is_told.values()):
         drains.notify(CHANNEL)
 

@@ -229,14 +229,16 @@ def _replaced(
     """Parcels that make way for a new number; same numbers are unchanged, other numbers need a person's agreement."""
     old: dict[int, list[Parcel]] = {}
     for pk in sorted(numbers):
-        mine = [parcel for parcel in rows.parcels_of.get(pk, []) if parcel.state in LIVE]
+        boxes = rows.parcels_of.get(pk, [])
+        mine = [parcel for parcel in boxes if parcel.state in LIVE]
         if not mine:
             continue
         if any((parcel.courier, parcel.waybill) == (entries[pk].courier, numbers[pk]) for parcel in mine):
             result.unchanged.append(pk)
             del numbers[pk]
         elif entries[pk].replaces:
-            old[pk] = mine
+            # A further box that waits for its number goes as well: what lies in it is in the new one.
+            old[pk] = [*mine, *(parcel for parcel in boxes if parcel.state == ParcelState.CREATED)]
         else:
             result.refused[pk] = f"이미 등록된 송장번호 {josa(mine[0].waybill, '과/와')} 다릅니다. {CHOOSE}"
             result.differs.add(pk)
