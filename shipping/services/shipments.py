@@ -90,7 +90,7 @@ class Locked:
     @property
     def torn(self) -> set[int]:
         """갈라진 배송건: those that a merge filled or emptied while these locks were waited for; lines are missing."""
-        count = Counter(self.shipment_of_line[pk] for pk, line in self.lines.items() if line.state not in CLOSED)
+        count = Counter(pk for line, pk in self.shipment_of_line.items() if self.lines[line].state not in CLOSED)
         return {pk for pk, one in self.shipments.items() if one.line_count != count[pk]}
 
     def leaving(self, shipment_ids: Collection[int]) -> "Locked":

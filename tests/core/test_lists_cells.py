@@ -20,7 +20,6 @@ BAD = "<img src=x onerror=alert(1)>\"'&"
         cells.opener(BAD, BAD, sub=BAD, title=BAD),
         cells.badge("s-ready", BAD),
         cells.tags([cells.Tag(BAD)] * 5),
-        cells.field(BAD, BAD, label=BAD),
         cells.joined([BAD, cells.text(BAD)]),
     ],
 )
