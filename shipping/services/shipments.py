@@ -87,7 +87,7 @@ class Locked:
             if (line := self.lines[pk]).order_id != own[shipment_id] and line.state not in CLOSED
         }
 
-    @property
+    @cached_property
     def torn(self) -> set[int]:
         """갈라진 배송건: those that a merge filled or emptied while these locks were waited for; lines are missing."""
         count = Counter(pk for line, pk in self.shipment_of_line.items() if self.lines[line].state not in CLOSED)
