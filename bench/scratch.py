@@ -6,9 +6,8 @@ from pathlib import Path
 
 import psycopg2
 
-from bench.shop import ROOT, environment, manage
+from bench.shop import ROOT, database_alone, environment
 from core.embedded import Postgres
-from oms.supervisor import RunLock
 
 FOLDER = ROOT / "var" / "bench-scratch"
 
@@ -19,23 +18,12 @@ def scratch(folder: Path = FOLDER, *, copy: str = "") -> Iterator[dict[str, str]
 
     `copy` names a database that is made of the empty one for this block alone.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    # Two runs in one folder would take each other's server for a leftover and end it.
-    lock = RunLock(folder)
-    lock.take()
-    lock.tell("measuring", "")
-    server = Postgres(folder, durable=True)
-    server.start()
-    try:
-        manage(folder, "migrate", "--verbosity=0")
+    with database_alone(folder, "measuring") as server:
         env = environment(folder) | {"DJANGO_SETTINGS_MODULE": "oms.settings"}
         if copy:
             _make(server, copy)
             env |= {"DATABASE_URL": server.url(copy)}
         yield env
-    finally:
-        server.stop()
-        lock.release()
 
 
 def _make(server: Postgres, name: str) -> None:

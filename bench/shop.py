@@ -122,27 +122,35 @@ def strange_rows(folder: Path) -> Iterator[None]:
     (folder / STRANGE).unlink()
 
 
+@contextlib.contextmanager
+def database_alone(folder: Path, doing: str) -> Iterator[Postgres]:
+    """PostgreSQL of a folder without the shop around it, migrated; `doing` is what a second run is told."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    # A second run in one folder would take the servers of the first for leftovers and end them.
+    lock = RunLock(folder)
+    lock.take()
+    lock.tell(doing, "")
+    server = Postgres(folder, durable=True)
+    server.start()
+    try:
+        manage(folder, "migrate", "--verbosity=0")
+        yield server
+    finally:
+        server.stop()
+        lock.release()
+
+
 def ensure_seeded(size: str) -> None:
     """Migrate and, the first time, seed: with the database alone, before anybody uses it."""
     folder = data_dir(size)
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     _forget_changed(folder)
-    # A second measurement of the same shop would take the servers of the first for leftovers and end them.
-    lock = RunLock(folder)
-    lock.take()
-    lock.tell("seeding", "")
-    server = Postgres(folder, durable=True)
-    server.start()
-    try:
-        manage(folder, "migrate", "--verbosity=0")
+    with database_alone(folder, "seeding") as server:
         with contextlib.closing(psycopg2.connect(server.url())) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT 1 FROM orders_order)")
             is_filled = cursor.fetchone()[0]
         if not is_filled:
             manage(folder, "oms_seed", f"--orders={SIZES[size]}", f"--seed={SEED}")
-    finally:
-        server.stop()
-        lock.release()
 
 
 @contextlib.contextmanager
