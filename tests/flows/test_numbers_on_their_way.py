@@ -14,7 +14,7 @@ from shipping.models import Parcel, ParcelLine, Shipment, WaybillNumber
 from shipping.services import methods, shipments
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import issue_waybills
-from shipping.services.numbers import waybills
+from shipping.services.numbers import pool, waybills
 from shipping.services.numbers.waybills import WaybillEntry
 from shipping.states import CancelState, DeliveryMethod, NumberState
 from tests.fixtures.orders import NOW
@@ -117,6 +117,55 @@ def test_a_number_that_replaces_the_first_box_takes_the_place_of_one_that_waits(
     assert courier.bookings == {}
     assert again([made])[0].issuing == ""
     assert shipments.ship(line_ids=[line], actor=staff, at=NOW).refused == {}
+
+
+def test_a_number_that_the_courier_has_not_booked_is_nobody_s_to_type(
+    make_shipments, staff, contract, courier, monkeypatch
+):
+    made, other = make_shipments(2)
+    ask(made, contract, staff)
+    monkeypatch.setenv("OMS_FAILPOINTS", "waybill_number_stored=raise")
+    with pytest.raises(Exception, match="waybill_number_stored"):
+        issue_cj(at=NOW)
+    monkeypatch.delenv("OMS_FAILPOINTS")
+    number = WaybillNumber.objects.get().number
+
+    def typed(one):
+        entries = {one.pk: WaybillEntry("CJGLS", number)}
+        return waybills.register_waybills(entries=entries, actor=staff, at=NOW).refused
+
+    assert (typed(made), typed(other)) == ({made.pk: pool.NOT_BOOKED}, {other.pk: pool.FOR_ANOTHER})
+    assert (WaybillNumber.objects.get().state, Parcel.objects.count()) == (NumberState.RESERVED, 0)
+    issue_cj(at=NOW + 10 * MINUTE)
+    assert (again([made])[0].waybill, list(courier.bookings.values())) == (number, [number])
+    assert (typed(made), typed(other).keys()) == ({}, {other.pk})
+
+
+def test_a_number_that_the_courier_gives_twice_is_never_booked_for_the_second_box(
+    make_shipments, staff, contract, courier, monkeypatch
+):
+    # As 한진 books: by the number alone, and who sends it again is told that it is booked (shipping.md 1.5, 9).
+    def book(body):
+        is_known = body["number"] in courier.bookings.values()
+        courier.bookings |= {} if is_known else {body["key"]: body["number"]}
+        return {"outcome": "ALREADY" if is_known else "OK", "number": body["number"], "sort_code": "5D32"}
+
+    monkeypatch.setattr(courier, "_register", book)
+    one, other, late = make_shipments(3)
+    with monkeypatch.context() as stuck:
+        same = {"outcome": "OK", "number": waybill_number(7)}
+        stuck.setattr(courier, "_allocate", lambda body: [same] * len(body["keys"]))
+        ask(one, contract, staff)
+        ask(other, contract, staff)
+        issue_cj(at=NOW)
+        ask(late, contract, staff)
+        issue_cj(at=NOW + MINUTE)
+        assert [row.waybill for row in again([one, other, late])] == [waybill_number(7), "", ""]
+        assert all("다시 주었습니다" in row.issuing for row in again([other, late]))
+    issue_cj(at=NOW + 20 * MINUTE)
+    assert courier.bookings == {f"{row.number}-1": row.waybill for row in again([one, other, late])}
+    assert len(set(courier.bookings.values())) == 3
+    assert list(find_violations()) == []
 
 
 def test_an_order_somebody_works_on_is_held_all_the_same_when_its_place_is_not_served(

@@ -10,17 +10,19 @@ from django.conf import settings
 
 from core.exceptions import DomainError
 from core.invariants import find_violations
+from core.settings_registry import set_setting
 from orders.models import OrderEvent
 from orders.services import locks
 from orders.states import LockKind
 from shipping.events import SHIPMENT_PACKED
 from shipping.models import PackingScan, PackingSession, Parcel, PrintBatch, WaybillNumber
 from shipping.services import shipments
+from shipping.services.issuing.contracts import ContractFacts, add_range, save_contract
 from shipping.services.issuing.issue import issue_waybills
-from shipping.services.packing import desk
+from shipping.services.packing import closing, desk
 from shipping.services.packing.answers import Answer
 from shipping.services.packing.closing import follow_up
-from shipping.states import PackingState, Signal
+from shipping.states import ContractMode, PackingState, Signal
 from tests.fixtures.contracts import range_contract
 from tests.fixtures.orders import NOW
 from tests.fixtures.packing import Packer, counted, is_packed, skus
@@ -122,6 +124,31 @@ def test_a_scan_that_is_sent_again_before_its_answer_adds_its_box_once(make_ship
     rows = Parcel.objects.filter(shipment=made).order_by("seq")
     assert list(rows.values_list("state", "items__quantity")) == [("NUMBERED", 2), ("NUMBERED", 1)]
     assert WaybillNumber.objects.count() == 2
+
+
+def test_of_two_who_ask_for_a_number_at_once_both_go_on_and_the_box_leaves(make_shipments, staff):
+    set_setting(key="pack_ships", value=True, actor=staff, at=NOW)
+    facts = ContractFacts(name="한진 대역", courier="HANJIN", mode=ContractMode.RANGE, is_default=True)
+    contract = save_contract(code="hanjin-range", given=facts, options={}, actor=None, at=NOW)
+    add_range(contract_id=contract.pk, prefix="", start="40000000001", end="40000000100", order=1, actor=None, at=NOW)
+    [made] = make_shipments(1)
+    follow = partial(follow_up, Answer(Signal.DONE, "", shipment_id=made.pk), actor=staff, at=NOW)
+    packer = Packer(staff)
+    packer.scan(made.number)
+    PackingSession.objects.update(state=PackingState.PACKED, closed_at=NOW)
+    seen = []
+
+    def meanwhile(**asked):
+        if not seen:
+            seen.append(1)
+            issue_waybills(shipment_ids=[made.pk], contract_id=contract.pk, actor=staff, at=NOW)
+        return issue_waybills(**asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(closing, "issue_waybills", meanwhile)
+        answer = follow(key=uuid4())
+    assert (answer.detail, Parcel.objects.get().state) == ("", "HANDED_OVER")
+    assert PackingSession.objects.get().label_note == ""
 
 
 @pytest.mark.processes

@@ -17,7 +17,7 @@ from shipping.services.issuing import giving_up
 from shipping.services.issuing.contracts import check_contract
 from shipping.services.issuing.extra import add_box
 from shipping.services.issuing.issue import CannotIssue, issue_waybills, reserve, undo_issue
-from shipping.services.numbers import waybills
+from shipping.services.numbers import pool, waybills
 from shipping.services.numbers.boxes import BoxRefused
 from shipping.states import CancelState, NumberState
 from tests.fixtures.contracts import range_contract
@@ -219,6 +219,23 @@ def test_voiding_and_undoing_tell_the_courier(make_shipments, staff, contract, c
     assert sorted(WaybillNumber.objects.values_list("cancel", flat=True)) == ["", "DONE", "DONE"]
     assert again([waiting])[0].issuing == ""
     assert list(find_violations()) == []
+
+
+def test_a_number_whose_booking_is_canceled_is_not_typed_again_on_its_shipment(
+    make_shipments, staff, contract, courier
+):
+    [row] = make_shipments(1)
+    ask([row], contract, staff)
+    issue_cj(at=NOW)
+    number = again([row])[0].waybill
+    waybills.void_waybills(line_ids=shipments.lines_of([row.pk]), actor=staff, at=NOW, reason="주소 오류")
+    typed = {row.pk: waybills.WaybillEntry("CJGLS", number)}
+    for booked in (1, 0):
+        assert len(courier.bookings) == booked
+        assert waybills.register_waybills(entries=typed, actor=staff, at=NOW).refused == {row.pk: pool.GIVEN_UP}
+        issue_cj(at=NOW)
+    assert again([row])[0].waybill == ""
+    assert ask([row], contract, staff).waiting == [row.pk]
 
 
 def test_a_cancellation_that_the_courier_refuses_is_flagged(make_shipments, staff, contract, courier):

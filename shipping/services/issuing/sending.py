@@ -30,6 +30,7 @@ from shipping.services.issuing.issue import TYPED, drafted
 from shipping.services.issuing.issuers import CannotOpen, callers, issuer_of
 from shipping.services.numbers import waybills
 from shipping.services.numbers.boxes import number_box
+from shipping.services.numbers.pool import is_given
 from shipping.services.numbers.waybills import LOOKED_AT, WaybillEntry
 from shipping.services.shipments import locked_whole
 from shipping.states import TRACKED, NumberState, ParcelState
@@ -44,6 +45,7 @@ FAILED = "발급 실패: {reason}"
 NO_WORDS = "택배사가 거절했습니다. 주소와 상품명을 확인하세요."
 UNKNOWN = "택배사의 답을 받지 못했습니다. 같은 번호로 저절로 다시 확인합니다."
 SILENT = "택배사에서 응답이 없습니다. 저절로 다시 시도합니다."
+GIVEN_TWICE = "택배사가 다른 배송건에 준 번호를 다시 주었습니다. 저절로 다시 시도합니다."
 LIMITED = "택배사의 한도를 넘었습니다. 저절로 다시 시도합니다."
 DENIED = "택배사가 우리 키를 받지 않았습니다. 설정의 송장 번호에서 확인하세요."
 ALLOCATED = declare("waybill_allocated", "the courier gave numbers; none of them is stored")
@@ -135,7 +137,9 @@ def _allocate(run: _Run) -> None:
 
 
 def _take_allocated(run: _Run, row: WaybillNumber, answer: Issued) -> None:
-    if answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY} and answer.number:
+    # The booking of a number that another box has would be taken for this one's: ALREADY at 한진.
+    is_twice = bool(answer.number) and is_given(row.courier, answer.number)
+    if answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY} and answer.number and not is_twice:
         facts = {"number": answer.number, "routing": _routing(answer)}
         stored = claims.advance(row, WaybillNumber.reserve, at=run.at, **facts)
         if stored is not None:
@@ -145,7 +149,7 @@ def _take_allocated(run: _Run, row: WaybillNumber, answer: Issued) -> None:
     elif answer.outcome in {IssueOutcome.OK, IssueOutcome.ALREADY, IssueOutcome.UNKNOWN, IssueOutcome.NOT_FOUND}:
         # A lost answer may have cost a number; it can never have booked a box, so another one may be asked for.
         CourierContract.objects.filter(pk=run.contract.pk).update(leaked=F("leaked") + 1)
-        _wait(row, SILENT, due=run.at + claims.back_off(row))
+        _wait(row, GIVEN_TWICE if is_twice else SILENT, due=run.at + claims.back_off(row))
         run.drop(row)
     else:
         _take_refusal(run, row, answer)

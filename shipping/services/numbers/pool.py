@@ -22,6 +22,9 @@ LEFT_OVER = timedelta(minutes=10)
 """A number that was reserved and not written by then is looked at: its shipment may be gone."""
 FOR_ANOTHER = "다른 배송건에 발급한 송장번호입니다."
 GIVEN_UP = "폐기한 송장번호라 다시 쓸 수 없습니다. 새 번호를 발급하세요."
+NOT_BOOKED = (
+    "택배사에 아직 접수하지 않은 송장번호입니다. 접수가 끝나면 저절로 등록되니, 입력해 둔 번호가 있으면 지우세요."
+)
 
 
 class Given(NamedTuple):
@@ -52,11 +55,14 @@ def used_elsewhere(numbers: Mapping[int, str], courier_of: Mapping[int, str]) ->
     }
 
 
-# A range gives a number once for ever; what an API gave comes back to us after years, as another number.
+# A range gives a number once for ever; what an API gave comes back to us after years, as another number. For the very
+# shipment that lost it before it left it is the old one, whose booking is canceled.
 _KNOWN = """
 SELECT n.courier, n.number, n.id, n.shipment_id, n.state, n.range_id IS NOT NULL
-FROM shipping_waybillnumber n
-WHERE n.number = ANY(%s::text[]) AND n.number <> '' AND (n.range_id IS NOT NULL OR n.state = ANY(%s::text[]))
+FROM shipping_waybillnumber n LEFT JOIN shipping_parcel p ON p.id = n.parcel_id
+WHERE n.number = ANY(%s::text[]) AND n.number <> '' AND (n.range_id IS NOT NULL OR n.state = ANY(%s::text[])
+      OR (n.cancel = ANY(%s::text[]) AND n.shipment_id = ANY(%s::bigint[]) AND p.handed_over_at IS NULL))
+ORDER BY n.id
 """
 
 
@@ -66,19 +72,33 @@ def given_to(numbers: Mapping[int, str], courier_of: Mapping[int, str]) -> tuple
         return {}, {}
     watched = [NumberState.RESERVED, NumberState.REGISTERED, NumberState.ABANDONED]
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [text_array(numbers.values()), text_array(state.value for state in watched)])
+        states, canceled = ([one.value for one in some] for some in (watched, (CancelState.DUE, CancelState.DONE)))
+        lists = [text_array(numbers.values()), text_array(states), text_array(canceled), id_array(numbers)]
+        cursor.execute(_KNOWN, lists)
         known = {(courier, number): rest for courier, number, *rest in cursor.fetchall()}
     found: dict[int, Given] = {}
     refused: dict[int, str] = {}
     for shipment_id, number in numbers.items():
         pk, owner, state, is_of_range = known.get((courier_of[shipment_id], number), (0, 0, "", False))
-        if state in OPEN_NUMBERS and owner == shipment_id:
+        if state == NumberState.RESERVED and owner == shipment_id and not is_of_range:
+            # Its box would leave under a number of which the courier never heard.
+            refused[shipment_id] = NOT_BOOKED
+        elif state in OPEN_NUMBERS and owner == shipment_id:
             found[shipment_id] = Given(pk, (WaybillSource.RANGE if is_of_range else WaybillSource.API).value)
         elif state in OPEN_NUMBERS:
             refused[shipment_id] = FOR_ANOTHER
         elif state in {NumberState.VOID, NumberState.ABANDONED}:
             refused[shipment_id] = GIVEN_UP
     return found, refused
+
+
+def is_given(courier: str, number: str) -> bool:
+    """이미 준 번호: whether a live parcel bears it or another number on its way is the same; two queries at most."""
+    waits = [NumberState.RESERVED, NumberState.REGISTERED]
+    return (
+        Parcel.objects.filter(courier=courier, waybill=number, state__in=LIVE).exists()
+        or WaybillNumber.objects.filter(courier=courier, number=number, state__in=waits).exists()
+    )
 
 
 _BEFORE = """

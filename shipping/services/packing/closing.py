@@ -30,7 +30,7 @@ from shipping.models import (
 from shipping.models.parcel import WAITS
 from shipping.services import shipments
 from shipping.services.issuing.extra import add_box
-from shipping.services.issuing.issue import issue_waybills
+from shipping.services.issuing.issue import ASKED, issue_waybills
 from shipping.services.packing.answers import Answer, Scan, unverified
 from shipping.services.packing.bench import Bench, waiting_boxes
 from shipping.services.packing.tally import name_of, tally_of
@@ -174,10 +174,13 @@ def _numbers(shipment: Shipment, session: PackingSession | None, *, actor: Any, 
         return ONE_BY_HAND if parcels else STICK
     if not parcels:
         done = issue_waybills(shipment_ids=[shipment.pk], contract_id=contract.pk, actor=actor, at=at)
-        if shipment.pk in done.refused:
-            return done.refused[shipment.pk]
-        if done.waiting:
+        refused = done.refused.get(shipment.pk, "")
+        if done.waiting or refused == ASKED:
             return ON_ITS_WAY
+        parcels = _waiting(shipment)
+        # Of two who ask at once the other has got the number: this one goes on as well.
+        if refused and not parcels:
+            return refused
     contents = tally_of(shipment.pk, []).packed
     for box in range(max(len(parcels), 1) + 1, boxes + 1):
         inside = {pk: mine[box] for pk, mine in contents.items() if mine[box]}
@@ -198,7 +201,11 @@ def _print(shipment: Shipment, *, key: UUID, again: bool, actor: Any, at: dateti
         mine = uuid5(key, f"label {min(fresh)}")
     # Asked for without anything to print as well: the same request once more finds the print that it has made.
     done = print_labels(parcel_ids=fresh, paper="", actor=actor, at=at, key=mine, reason=AGAIN if again else "")
-    return done.batch.number if done.batch else "", next(iter(done.outcome.refused.values()), "")
+    refused = next(iter(done.outcome.refused.values()), "")
+    if refused and all(map(_is_labelled, _waiting(shipment))):
+        # Somebody else at once has printed it: there is a label, and the box may leave.
+        refused = ""
+    return done.batch.number if done.batch else "", refused
 
 
 def _is_being_asked(shipment: Shipment) -> bool:
