@@ -222,3 +222,25 @@ def test_what_came_due_while_a_key_was_refused_is_asked_about_slowly_at_first(ma
     for second in range(1, 31):
         poll(at + timedelta(seconds=second))
     assert 20 <= tracker.read("counters")["requests"] - before <= 0.25 * 20 * 30
+
+
+def test_a_probe_that_meets_a_rate_limit_comes_back_when_the_source_said(make_sent, tracker, account):
+    make_sent(1)
+    TrackingPoll.objects.update(is_active=False)
+    copies(60, "HANJIN", at=LATER)
+    fault = tracker.control("faults", kind="http_500", carrier=HANJIN)
+    poll(LATER)
+    mine = TrackingLane.objects.get(courier="HANJIN")
+    assert mine.opened_until is not None
+    tracker.control(f"faults?id={fault['id']}", method="DELETE")
+    tracker.control("faults", kind="http_429", retry_after=600, carrier=HANJIN)
+    at = mine.opened_until + timedelta(seconds=1)
+    poll(at)
+    told = asked(tracker, HANJIN)
+    for seconds in (10, 60, 300, 599):
+        poll(at + timedelta(seconds=seconds))
+    assert asked(tracker, HANJIN) == told, "nothing before the time that it named"
+    tracker.control("faults", method="DELETE")
+    poll(at + timedelta(seconds=601))
+    mine.refresh_from_db()
+    assert (asked(tracker, HANJIN), mine.opened_until) == (told + 1, None)

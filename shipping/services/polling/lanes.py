@@ -276,6 +276,9 @@ def _note_breaker(lane: TrackingLane, gauge: Gauge, *, at: datetime) -> None:
     elif gauge.good and lane.opened_until is not None:
         lane.opened_at = lane.opened_until = lane.failing_since = None
         lane.opened_seconds, lane.ramp_from, lane.samples = 0, at, []
+    if gauge.pause is not None and lane.opened_until is not None:
+        # A probe may be told to wait, too: the next one comes when the source said.
+        lane.opened_until = max(lane.opened_until, at + gauge.pause)
 
 
 def _keep_sample(lane: TrackingLane, results: Sequence[TrackResult], *, at: datetime) -> None:
