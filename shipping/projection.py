@@ -95,18 +95,20 @@ def project(
     at: datetime,
     rules: Rules,
     shipped_at: datetime | None = None,
+    refused_at: datetime | None = None,
 ) -> Projection:
     """배송 현황 계산: the stage of a parcel from the events of its source (shipping.md 3.2, 3.3, 3.6).
 
     `events` in the source's order, all that are stored, not only the newest answer; `previous` is the stored stage;
     `numbered_at` when the number was given to this parcel; `at` the moment these events were seen; `rules` those of
-    the source and courier (rules_for); `shipped_at` the moment of 배송중 처리. Same input, same result; nothing raises.
+    the source and courier (rules_for); `shipped_at` the moment of 배송중 처리; `refused_at` that of a delivery which
+    staff took back: `delivered_at` is then of a later one, or None. Same input, same result; nothing raises.
     """
     timed = _in_order(events, rules)
     kept = [event for event in timed if not _is_of_former_parcel(event, numbered_at)]
     told = _stage_told(kept)
     stage = _without_regress(told, previous, kept)
-    delivery = _standing_delivery(kept) if stage == Stage.DELIVERED else None
+    delivery = _delivery_that_counts(kept, refused_at) if stage == Stage.DELIVERED else None
     standing = next((event for event in reversed(kept) if event.stage == stage), None)
     physical = [event.at for event in kept if event.at and event.stage not in _NOT_PHYSICAL]
     dated = [event.at for event in kept if event.at]
@@ -182,6 +184,15 @@ def _standing_delivery(events: Sequence[TrackedEvent]) -> TrackedEvent | None:
         elif event.stage == Stage.DELIVERED and delivery is None:
             delivery = event
     return delivery
+
+
+def _delivery_that_counts(events: Sequence[TrackedEvent], refused_at: datetime | None) -> TrackedEvent | None:
+    """The standing delivery; where staff took one back, the first one after it: the box went out again."""
+    first = _standing_delivery(events)
+    if first is None or refused_at is None:
+        return first
+    told = (event for event in events[events.index(first) :] if event.stage == Stage.DELIVERED)
+    return next((event for event in told if event.at and event.at > refused_at), None)
 
 
 def _without_regress(told: Stage, previous: Stage | None, events: Sequence[TrackedEvent]) -> Stage:

@@ -186,6 +186,9 @@ def test_what_staff_took_back_is_not_delivered_again_by_the_same_scan(make_sent,
     tell(tracker, {shipment.waybill: again_told})
     tracker.control("clock", now=(NOW + timedelta(days=3)).isoformat())
     assert asking.poll_due(at=NOW + timedelta(days=3)) == 1
+    line = OrderLine.objects.get()
+    assert (line.state, line.delivered_at) == (LineState.DELIVERED, NOW + timedelta(hours=32))
+    assert not TrackingPoll.objects.get().is_active
 
 
 def test_nothing_is_written_for_a_parcel_that_came_back_meanwhile(make_sent, tracker, account, staff):

@@ -312,6 +312,16 @@ def test_a_delivery_without_a_time_counts_to_the_end_of_its_day_or_to_when_we_sa
     assert projected(PICKED_UP, done, at=same_day).delivered_at == same_day
 
 
+def test_of_deliveries_only_one_after_that_which_staff_took_back_counts():
+    done, seen = date_only("DELIVERED", "배달완료", day=1), DAY + timedelta(days=1, hours=14)
+    first = projected(MOVING, done, at=seen, previous=Stage.DELIVERED)
+    again = projected(MOVING, done, at=seen + timedelta(hours=4), previous=first.stage, refused_at=first.delivered_at)
+    assert (again.stage, again.delivered_at) == (Stage.DELIVERED, None)
+    later = [event("OUT_FOR_DELIVERY", "배송출발", day=2), event("DELIVERED", "배송완료", day=2, clock="15:31")]
+    once_more = projected(MOVING, done, *later, previous=first.stage, refused_at=first.delivered_at)
+    assert once_more.delivered_at == DAY + timedelta(days=2, hours=15, minutes=31)
+
+
 def test_a_scan_half_past_midnight_keeps_its_korean_day():
     at = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)  # 00:30 on the 21st in Seoul
     result = projected(RawEvent(code="DELIVERED", name="배송완료", at=at))

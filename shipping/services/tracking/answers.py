@@ -151,6 +151,7 @@ def seen_of(parcel: Parcel, events: Sequence[RawEvent], *, source: str, at: date
         at=at,
         rules=rules_for(kind_of(source), parcel.courier),
         shipped_at=parcel.handed_over_at,
+        refused_at=parcel.refused_delivery_at,
     )
 
 
