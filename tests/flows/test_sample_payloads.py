@@ -96,6 +96,8 @@ REFUSALS = {
 }
 
 
+SWEET_ERROR = {"status": False, "msg": "유효하지 않은 운송장번호 이거나 택배사 코드 입니다.", "code": "104"}
+TRACE_ERROR = "<error><error_code>ERR-001</error_code><message>조회결과가 없습니다.</message></error>"
 SAMPLES = {
     "8.1 in transit": Sample("tracker_delivery", track(PICKED, MOVING), "IN_TRANSIT"),
     "8.2 delivered before the van left": Sample(
@@ -117,6 +119,7 @@ SAMPLES = {
     "8.6 SweetTracker": Sample(
         "sweettracker", SAMPLE_SWEET, "OUT_FOR_DELIVERY", sent=datetime(2025, 11, 20, 9, tzinfo=KST)
     ),
+    "8.6 an error about the number": Sample("sweettracker", SWEET_ERROR, "NO_INFO"),
     "8.7 CJ, one parcel": Sample("cj", CJ_SINGLE, "DELIVERED", kst(21, 15, 31, 7)),
     "8.8 우체국 by contract": Sample(
         "epost", SAMPLE_TRACE, "DELIVERED", kst(21, 14, 2), courier="EPOST", number="6800000000001"
@@ -124,6 +127,7 @@ SAMPLES = {
     "8.8 우체국 at the data portal": Sample(
         "epost_open", SAMPLE_OPEN, "DELIVERED", kst(21, 14, 2), courier="EPOST", number="6800000000001"
     ),
+    "8.8 no result": Sample("epost", TRACE_ERROR, "NO_INFO", courier="EPOST", number="6800000000001"),
     "8.10 한진": Sample(
         "hanjin", SAMPLE_HANJIN, "DELIVERED", kst(21, 16, 12), courier="HANJIN", number="400000000013"
     ),
