@@ -68,6 +68,9 @@ def buyer_context(shipment: Shipment, *, at: datetime) -> dict[str, Any]:
 
 def _parcel(parcel: Parcel, n: int, total: int, events: list[TrackingEvent]) -> dict[str, Any]:
     state = ParcelState(parcel.state)
+    if state != ParcelState.DELIVERED:
+        # A delivery that does not stand (to another door, taken back, to the sender) would contradict the sentence.
+        events = [row for row in events if row.stage != TrackingStage.DELIVERED]
     delivered = next((row for row in events if row.stage == TrackingStage.DELIVERED), None)
     is_guess = delivered is not None and delivered.is_time_estimated
     return {

@@ -113,6 +113,16 @@ def test_the_page_tells_the_journey_and_nothing_about_people_or_money(make_sent,
     assert digits[-8:] not in re.sub(r"\D", "", text)
 
 
+def test_a_delivery_that_does_not_stand_is_no_step_of_the_journey(make_sent, base):
+    [shipment] = make_sent(1)
+    parcel = Parcel.objects.get()
+    event(parcel, TrackingStage.PICKED_UP, seq=0)
+    event(parcel, TrackingStage.DELIVERED, seq=1, hours=30)
+    event(parcel, TrackingStage.EXCEPTION, seq=2, hours=31)
+    text = page_of(shipment).content.decode()
+    assert ("배송중입니다." in text, "집하" in text, "배송완료" in text) == (True, True, False)
+
+
 def test_the_events_stay_while_another_source_has_told_nothing_yet(make_sent, base):
     [shipment] = make_sent(1)
     parcel = Parcel.objects.get()
