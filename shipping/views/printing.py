@@ -22,6 +22,7 @@ from accounts.services import record_access
 from core.calendar import short
 from core.exceptions import NotFound
 from core.settings_registry import get_setting
+from core.text import whole_number
 from shipping.couriers import courier_name
 from shipping.forms.printing import BatchReprintForm
 from shipping.models import Paper, PrintBatch, PrintKind
@@ -215,7 +216,7 @@ def _batch(number: str, *, kinds: frozenset[PrintKind] = LABELS | LISTS) -> Prin
 
 def _ticked(request: HttpRequest) -> set[int]:
     """고른 송장: ids that the form came with."""
-    return {int(text) for text in request.POST.getlist("parcel") if text.isascii() and text.isdecimal()}
+    return {pk for text in request.POST.getlist("parcel") if (pk := whole_number(text)) is not None}
 
 
 def _part(request: HttpRequest, batch: PrintBatch) -> int:

@@ -161,6 +161,9 @@ def test_bad_input_is_told(make_routed, logistics, staff):
     assert f'value="{ticked}" checked' in body(answer)
     answer = logistics.post(f"/shipping/print/{batch.number}/", {"reason": "잘림", "key": uuid4()})
     assert (answer.status_code, "다시 출력할 송장을 고르세요." in body(answer)) == (422, True)
+    nonsense = {"reason": "잘림", "key": uuid4(), "parcel": ["9" * 5000, "²", "-1", ""]}
+    answer = logistics.post(f"/shipping/print/{batch.number}/", nonsense)
+    assert (answer.status_code, "다시 출력할 송장을 고르세요." in body(answer)) == (422, True)
     assert Parcel.objects.get().printed_count == 1
 
 
