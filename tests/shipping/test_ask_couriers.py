@@ -90,6 +90,26 @@ def test_an_answer_that_comes_while_staff_press_is_not_asked_for_again(make_sent
     assert ask([shipment]).refused[shipment.pk].endswith("이미 조회를 신청했습니다. 10분 뒤에 다시 신청하세요.")
 
 
+def test_who_comes_second_while_staff_press_is_told_why(make_sent, account, monkeypatch):
+    """Between the look and the write one box is asked about by a colleague, and the questions of another one end."""
+    first, second, third = made = make_sent(3)
+    take = wanting.budgets.take_for_staff
+
+    def take_late(*args, **kwargs):
+        monkeypatch.setattr(wanting.budgets, "take_for_staff", take)
+        ask([first])
+        TrackingPoll.objects.filter(parcel__shipment=second).update(is_active=False)
+        return take(*args, **kwargs)
+
+    monkeypatch.setattr(wanting.budgets, "take_for_staff", take_late)
+    outcome = ask(made)
+    assert [one.pk for one in outcome.possible] == [third.pk]
+    assert outcome.refused.keys() == {first.pk, second.pk}
+    assert "이미 조회를 신청했습니다" in outcome.refused[first.pk]
+    assert outcome.refused[second.pk] == wanting.NOT_ASKED
+    assert wanted() == {first.pk, third.pk}
+
+
 def test_what_no_courier_carries_or_has_not_left_is_refused(make_sent, make_numbered, make_shipments, account):
     [sent], [ready] = make_sent(1), make_numbered(1, first=7)
     [quick] = make_shipments(method=DeliveryMethod.QUICK)

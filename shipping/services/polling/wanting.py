@@ -91,7 +91,9 @@ def poll_now(*, parcel_ids: Collection[int], at: datetime) -> Wanted:
             found.parcel_ids.update(ids[:given])
         else:
             given = budgets.take_for_staff(account, wanted=len(mine), at=at)
-            found.parcel_ids |= _put_first(ids[:given], least=_least(account), at=at)
+            put = _put_first(ids[:given], least=_least(account), at=at)
+            found.parcel_ids |= put
+            found.refused |= _overtaken(set(ids[:given]) - put)
         found.refused |= dict.fromkeys(ids[given:], NO_QUOTA)
     return found
 
@@ -127,6 +129,15 @@ def _put_first(ids: Collection[int], *, least: timedelta, at: datetime) -> set[i
     free.filter(Q(last_ok_at=None) | Q(last_ok_at__lte=at - least)).update(next_poll_at=AT_ONCE)
     mine.filter(pk__in=told).update(wanted_at=at)
     return told
+
+
+def _overtaken(parcel_ids: Collection[int]) -> dict[int, str]:
+    """Why not, of parcels that somebody else asked about, or whose questions ended, since we looked."""
+    if not parcel_ids:
+        return {}
+    still = TrackingPoll.objects.filter(pk__in=parcel_ids, is_active=True, wanted_at__isnull=False)
+    asked = {pk: AGAIN.format(at=short(at)) for pk, at in still.values_list("pk", "wanted_at") if at}
+    return dict.fromkeys(parcel_ids, NOT_ASKED) | asked
 
 
 def hint(*, source: str, carrier: str, number: str, at: datetime) -> bool:
