@@ -334,3 +334,5 @@ def test_the_scan_tells_other_ends_apart(make_routed, make_shipments, staff):
     assert not find_label(bare[0].number).is_alarm
     assert find_label("123").verdict is LabelVerdict.UNKNOWN
     assert find_label("").verdict is LabelVerdict.UNKNOWN
+    assert find_label("\x00").verdict is LabelVerdict.UNKNOWN
+    assert find_label(f"{good[0].number}\x00").verdict is LabelVerdict.OK

@@ -74,7 +74,7 @@ class LabelFound:
 def find_label(code: str) -> LabelFound:
     """송장 확인: a waybill number, 배송번호 or 주문번호 as a scanner types it; live parcels before void ones."""
     # A scanner in Korean mode types ㅇ for the D of a 배송번호; its digits are digits.
-    text = unicodedata.normalize("NFKC", code.replace("ㅇ-", "D-")).strip().upper()[:LONGEST]
+    text = unicodedata.normalize("NFKC", code.replace("\x00", "").replace("ㅇ-", "D-")).strip().upper()[:LONGEST]
     if _SHIPMENT.fullmatch(text):
         return _by_shipments(text, list(Shipment.objects.filter(number=text).select_related("order")))
     if _ORDER.fullmatch(text):
