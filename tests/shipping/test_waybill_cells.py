@@ -302,27 +302,28 @@ def unkept(html):
 
 def test_what_could_not_be_kept_of_a_pasted_range_comes_back_for_its_cells(make_shipments, make_numbered, owner):
     [used] = make_numbered(1, first=90)
-    made = make_shipments(6)
+    made = make_shipments(7)
     type_in(owner, made[0], MINE, shown="")
-    texts = ["12345", waybill_number(20), "6.8E+11", waybill_number(20), used.waybill, "777"]
+    texts = ["12345", waybill_number(20), "6.8E+11", waybill_number(20), used.waybill, "777", waybill_number(21)]
     lines = [f"{one.number}\t{text}" for one, text in zip(made, texts, strict=True)]
     data = {"text": "\n".join(lines), "page": "ready", "query": "period=all", "as_of": timezone.now().isoformat()}
     html = owner.post(PASTE, data).content.decode()
     assert "1건을 채웠습니다." in html
     assert "형식 오류 3건" in html
+    assert "여러 주문에 같은 번호 2건" in html
     cells = unkept(html)
     assert {int(pk): (cell["text"], cell["waybill"]) for pk, cell in cells.items()} == {
-        one.pk: (text, "") for i, (one, text) in enumerate(zip(made, texts, strict=True)) if i != 1
+        one.pk: (text, "") for i, (one, text) in enumerate(zip(made, texts, strict=True)) if i != 6
     }
-    said = [cells[str(made[i].pk)]["error"] for i in (0, 2, 3, 4)]
+    said = [cells[str(made[i].pk)]["error"] for i in (0, 2, 1, 3, 4)]
     assert said == [
         "송장번호는 숫자 10 또는 12자리여야 합니다. 지금은 5자리입니다.",
         "송장번호가 지수 형식입니다. 엑셀에서 셀 서식을 텍스트로 바꿔 주세요.",
-        "같은 송장번호를 두 줄에 붙여 넣었습니다. 번호를 다시 확인하세요.",
+        *["같은 송장번호를 여러 주문에 붙여 넣었습니다. 번호를 확인하세요. 한 상자로 보내면 먼저 합포장하세요."] * 2,
         f"다른 주문 {used.order.number}에서 쓰고 있는 송장번호입니다.",
     ]
     drafts = dict(WaybillDraft.objects.exclude(text="").values_list("shipment_id", "text"))
-    assert drafts == {made[1].pk: waybill_number(20)}
+    assert drafts == {made[6].pk: waybill_number(21)}
     assert Parcel.objects.count() == 1
 
 

@@ -1,5 +1,6 @@
 """임시 송장: what was typed or pasted into the list and is not registered yet; colleagues see it (ux.md 3.2)."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from shipping.states import TRACKED, DeliveryMethod
 from shipping.waybills import WaybillLevel, check_waybill
 
 NO_COURIER = "택배사를 먼저 고르세요."
-TWICE = "같은 송장번호를 두 줄에 붙여 넣었습니다. 번호를 다시 확인하세요."
+TWICE = "같은 송장번호를 여러 주문에 붙여 넣었습니다. 번호를 확인하세요. 한 상자로 보내면 먼저 합포장하세요."
 NEWS_LOST = since_the_screen("다른 직원이", "송장번호를 바꿨습니다")
 TWO_NUMBERS = "같은 주문의 다른 송장번호"
 MOST_LINES = 1000
@@ -177,8 +178,8 @@ def paste(
 
     A line is (key, number) or (key, courier, number). `listed` holds the ids of the shipments on the list; None takes
     all that wait. What a colleague typed or registered since `seen_at`, when the list was read, is left as it is; None
-    leaves everything that colleagues typed. A refused number takes the older draft of its cell away; of two numbers for
-    one shipment the first is kept. Nothing changes state.
+    leaves everything that colleagues typed. A refused number takes the older draft of its cell away; one number for
+    several shipments is kept for none of them, of two numbers for one shipment the first. Nothing changes state.
     """
     if len(lines) > MOST_LINES:
         raise DraftRefused(f"한 번에 {MOST_LINES:,}줄까지 붙여 넣을 수 있습니다. 나누어 붙여 넣으세요.")
@@ -198,6 +199,7 @@ def paste(
                 pasted.taken += 1
             else:
                 _take_line(shipment, line, default_courier, numbers=numbers, pasted=pasted)
+        _refuse_twins(shipments, numbers=numbers, pasted=pasted)
         _keep(numbers, actor=actor, at=at)
         pasted.unkept = {pk: cell for pk, cell in pasted.unkept.items() if pk not in numbers}
         _empty(pasted.unkept, actor=actor, at=at)
@@ -226,8 +228,6 @@ def _take_line(
         if not isinstance(courier, Courier):
             raise DraftRefused(courier.message if courier else NO_COURIER)
         entry = (courier.slug, _judged(shipment, courier, line[-1])[0])
-        if entry in [one for pk, one in numbers.items() if pk != shipment.pk]:
-            raise DraftRefused(TWICE)
     except DraftRefused as refused:
         pasted.refuse(_in_short(refused) if isinstance(courier, Courier) else "알 수 없는 택배사")
         pasted.unkept[shipment.pk] = Unkept(line[-1][:40], refused.message, shipment.waybill)
@@ -237,10 +237,18 @@ def _take_line(
             pasted.refuse(TWO_NUMBERS)
 
 
+def _refuse_twins(shipments: Mapping[int, Shipment], *, numbers: dict[int, tuple[str, str]], pasted: Pasted) -> None:
+    """One number for several shipments is refused for each, as in a file: nobody knows whose it is."""
+    counts = Counter(numbers.values())
+    for pk, entry in list(numbers.items()):
+        if counts[entry] > 1:
+            del numbers[pk]
+            pasted.refuse("여러 주문에 같은 번호")
+            pasted.unkept[pk] = Unkept(entry[1], TWICE, shipments[pk].waybill)
+
+
 def _in_short(refused: DraftRefused) -> str:
     """The reason for the strip, which counts them."""
-    if refused.message == TWICE:
-        return "같은 번호"
     return "다른 주문에서 쓰는 번호" if "쓰고 있는" in refused.message else "형식 오류"
 
 
