@@ -99,10 +99,8 @@ HAVING sum(sign(changed.steps & b.bit) - sign(old.steps & b.bit)) <> 0
 
 
 _FOLD = """
-WITH gone AS (
-    DELETE FROM orders_stepdelta WHERE id IN (
-        SELECT id FROM orders_stepdelta ORDER BY id LIMIT 100000 FOR UPDATE SKIP LOCKED)
-    RETURNING step, orders)
+WITH old AS (SELECT id FROM orders_stepdelta ORDER BY id LIMIT 100000 FOR UPDATE SKIP LOCKED),
+gone AS (DELETE FROM orders_stepdelta s USING old WHERE s.id = old.id RETURNING s.step, s.orders)
 INSERT INTO orders_stepdelta (step, orders) SELECT step, sum(orders) FROM gone GROUP BY step
 """
 

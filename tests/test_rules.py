@@ -68,6 +68,15 @@ def test_no_file_is_longer_than_a_person_reads_at_once():
     assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
 
 
+def test_rows_that_a_statement_locks_are_read_once():
+    """In an IN they may be read anew for each row; in a WITH never, whatever the planner believes of the table."""
+    locking = re.compile(r"\bIN\s*\(\s*SELECT\b(?:[^()]|\([^()]*\))*\bFOR (?:NO KEY )?UPDATE\b")
+    texts = {path.relative_to(ROOT): path.read_text() for path in files() if path.suffix == ".py"}
+    assert sum("SKIP LOCKED" in text for text in texts.values()) > 10
+    assert locking.search("DELETE FROM a WHERE id IN (SELECT id FROM a WHERE b = lower('x') FOR UPDATE)")
+    assert [str(name) for name, text in texts.items() if name.parts[0] != "tests" and locking.search(text)] == []
+
+
 def test_every_view_behind_the_log_in_names_a_right_of_the_table():
     seen = 0
     for route, view in addresses():

@@ -51,13 +51,14 @@ _WORDS: tuple[tuple[type[PgProblem], str], ...] = (
 MARK = "xmin::text || ctid::text"
 """In SQL: another one after every write to the row."""
 _ANSWERED = """
-UPDATE payments_pgaccount SET last_ok_at = %s WHERE id IN (
+WITH free AS (
     SELECT id FROM payments_pgaccount WHERE id = ANY(%s::bigint[]) AND (last_ok_at IS NULL OR last_ok_at <= %s)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE payments_pgaccount a SET last_ok_at = %s FROM free WHERE a.id = free.id
 """
 _REFUSED = """
-UPDATE payments_pgaccount SET last_error = %s WHERE id IN (
-    SELECT id FROM payments_pgaccount WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
+WITH free AS (SELECT id FROM payments_pgaccount WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE payments_pgaccount a SET last_error = %s FROM free WHERE a.id = free.id
 """
 _SECRET = f"SELECT sealed_secret FROM {Payment._meta.db_table} WHERE account_id = %s AND order_ref = %s"
 _clients: dict[tuple[str, bool, Timeout], Client] = {}
@@ -176,14 +177,14 @@ def note_answers(accounts: Collection[PgAccount | None], *, at: datetime) -> Non
     if not stale:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_ANSWERED, [at, sorted(set(stale)), at - OFTEN])
+        cursor.execute(_ANSWERED, [sorted(set(stale)), at - OFTEN, at])
 
 
 def note_refusal(account: PgAccount | None, text: str) -> None:
     """마지막 오류: this PG does not take our key or settings; stands until a connection test is good."""
     if account is not None and account.last_error != text[:300]:
         with connection.cursor() as cursor:
-            cursor.execute(_REFUSED, [text[:300], account.pk])
+            cursor.execute(_REFUSED, [account.pk, text[:300]])
 
 
 def secret_of(account: PgAccount, order_ref: str) -> str | None:

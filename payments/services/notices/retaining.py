@@ -27,8 +27,8 @@ UPDATE payments_pgrequest r SET body = v.body, masked_at = %s
 FROM unnest(%s::bigint[], %s::bytea[]) AS v(id, body) WHERE r.id = v.id AND r.masked_at IS NULL
 """
 _DESTROY = """
-DELETE FROM payments_pgrequest WHERE id IN (
-    SELECT id FROM payments_pgrequest WHERE at < %s ORDER BY at, id LIMIT %s FOR UPDATE SKIP LOCKED)
+WITH old AS (SELECT id FROM payments_pgrequest WHERE at < %s ORDER BY at, id LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM payments_pgrequest r USING old WHERE r.id = old.id
 """
 
 

@@ -48,13 +48,16 @@ _WAITING = """
 SELECT c.courier FROM unnest(%s::text[]) AS c(courier) WHERE EXISTS (
     SELECT 1 FROM shipping_trackingpoll p WHERE p.is_active AND p.courier = c.courier AND p.next_poll_at <= %s)
 """
+# As above in a WITH: rows to lock that stand in an IN may be read anew for every row of the table (20,000: minutes).
 _SHIFT = """
-UPDATE shipping_trackingpoll SET next_poll_at = %(until)s + %(spread)s * ((parcel_id * 7919 %% 1000) / 1000.0)
-WHERE parcel_id IN (
+WITH due AS (
     SELECT parcel_id FROM shipping_trackingpoll
     WHERE is_active AND courier = %(courier)s AND next_poll_at <= %(until)s
         AND (lease_until IS NULL OR lease_until < %(at)s)
     FOR UPDATE SKIP LOCKED)
+UPDATE shipping_trackingpoll p
+SET next_poll_at = %(until)s + %(spread)s * ((p.parcel_id * 7919 %% 1000) / 1000.0)
+FROM due WHERE p.parcel_id = due.parcel_id
 """
 # A row that is there begins anew: its courier and number may be others now, and nobody's lease holds any more.
 _START = """

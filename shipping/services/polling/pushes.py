@@ -56,14 +56,15 @@ ON CONFLICT DO NOTHING
 """
 # Nobody calls about these any more: they are asked about by their stage again.
 _LAPSED = """
-UPDATE shipping_trackingpoll t
-SET told_by = '', next_poll_at = LEAST(t.next_poll_at, %(at)s + %(wait)s * (t.parcel_id * 7919 %% 1000) / 1000.0)
-WHERE t.parcel_id IN (
+WITH lapsed AS (
     SELECT l.parcel_id FROM shipping_trackingpoll l
     LEFT JOIN shipping_pushhook h ON h.parcel_id = l.parcel_id AND h.until > %(at)s
     WHERE l.is_active AND l.told_by = ANY(%(codes)s::text[]) AND h.parcel_id IS NULL
       AND (l.lease_until IS NULL OR l.lease_until < %(at)s)
     FOR UPDATE OF l SKIP LOCKED)
+UPDATE shipping_trackingpoll t
+SET told_by = '', next_poll_at = LEAST(t.next_poll_at, %(at)s + %(wait)s * (t.parcel_id * 7919 %% 1000) / 1000.0)
+FROM lapsed WHERE t.parcel_id = lapsed.parcel_id
 """
 
 Sleep = Callable[[float], None]

@@ -24,22 +24,26 @@ DAILY = timedelta(hours=RULES[Pace.TOLD].hours)
 
 # Rows that somebody is writing just now are planned by him; those that are asked about keep their lease.
 _MINE = """
-SELECT parcel_id FROM shipping_trackingpoll
-WHERE told_by = %(code)s AND is_active AND (lease_until IS NULL OR lease_until < %(at)s) AND {more}
-FOR UPDATE SKIP LOCKED
+WITH mine AS (
+    SELECT parcel_id FROM shipping_trackingpoll
+    WHERE told_by = %(code)s AND is_active AND (lease_until IS NULL OR lease_until < %(at)s) AND {more}
+    FOR UPDATE SKIP LOCKED)
 """
 _ASK = f"""
+{_MINE.format(more="pace = 'TOLD'")}
 UPDATE shipping_trackingpoll t
 SET pace = r.pace, next_poll_at = GREATEST(
     LEAST(t.next_poll_at, %(from)s + r.wait * (t.parcel_id * 7919 %% 1000) / 1000.0),
     COALESCE(t.last_ok_at + %(least)s, %(at)s))
-FROM shipping_parcel p, unnest(%(stages)s::text[], %(paces)s::text[], %(waits)s::interval[]) AS r(stage, pace, wait)
-WHERE p.id = t.parcel_id AND r.stage = p.stage AND t.parcel_id IN ({_MINE.format(more="pace = 'TOLD'")})
+FROM mine, shipping_parcel p,
+    unnest(%(stages)s::text[], %(paces)s::text[], %(waits)s::interval[]) AS r(stage, pace, wait)
+WHERE p.id = t.parcel_id AND r.stage = p.stage AND t.parcel_id = mine.parcel_id
 """
 _LEAVE = f"""
+{_MINE.format(more="pace <> 'TOLD'")}
 UPDATE shipping_trackingpoll t
 SET pace = 'TOLD', next_poll_at = %(at)s + %(wait)s * (0.9 + 0.2 * (t.parcel_id * 7919 %% 1000) / 1000.0)
-WHERE t.parcel_id IN ({_MINE.format(more="pace <> 'TOLD'")})
+FROM mine WHERE t.parcel_id = mine.parcel_id
 """
 
 
