@@ -301,13 +301,13 @@ NUMBER = ListColumn(
     ),
 )  # fmt: skip
 PEOPLE = ListColumn(
-    "people", "수령자", _people_cell, lambda g, _: g.record.recipient_name, personal=True,
+    "people", "수령자", _people_cell, lambda g, _: g.record.recipient_name, personal=True, css="who",
     masked=lambda g, _: mask_name(g.record.recipient_name),
     more=(in_file("buyer", "주문자", lambda g, _: g.record.buyer_name, personal=True),),
 )  # fmt: skip
 BUYER = ListColumn(
     "buyer", "주문자", lambda g, _: cells.text(mask_name(g.record.buyer_name)), lambda g, _: g.record.buyer_name,
-    personal=True, masked=lambda g, _: mask_name(g.record.buyer_name),
+    personal=True, css="who", masked=lambda g, _: mask_name(g.record.buyer_name),
 )  # fmt: skip
 PHONE = ListColumn(
     "phone", "연락처", lambda g, _: cells.text(mask_phone(g.record.recipient_phone)),

@@ -119,6 +119,7 @@ def open_problems(ids: Sequence[int]) -> dict[int, bool]:
 DEPOSITOR = ListColumn(
     "depositor", "입금자명", lambda g, _: cells.text(mask_name(g.record.depositor_name)),
     lambda g, _: g.record.depositor_name, personal=True, masked=lambda g, _: mask_name(g.record.depositor_name),
+    css="who",
 )  # fmt: skip
 DUE = ListColumn(
     "due", "결제예정액", lambda g, _: cells.won_and(g.record.due_amount, _METHOD[g.record.payment_method]),

@@ -162,7 +162,7 @@ COLUMNS = (
     ),
     ListColumn(
         "recipient", "수령자", lambda g, _: cells.text(mask_name(g.record.recipient)),
-        lambda g, _: mask_name(g.record.recipient), css="nowrap", width=10,
+        lambda g, _: mask_name(g.record.recipient), css="who", width=10,
     ),
     ListColumn(
         "age", "경과",

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from orders.models import Order, OrderLine
 from orders.states import DeliveredBy, DeliveryMethod
 from shipping.models import Handover, Parcel, Shipment, ShipmentStep, ShippingException
 from shipping.services import methods, shipments
@@ -54,6 +55,26 @@ def test_long_words_of_a_case_do_not_push_the_others_off_the_screen(seeded, page
     row = page.locator(f"#row-{case.pk}")
     assert row.bounding_box()["height"] < 80
     assert row.locator(".sub[title]").first.get_attribute("title") == words.strip()
+
+
+LONG = "[특가] 국내산 무항생제 친환경 인증 한우 불고기 선물세트 1등급 " + "명절선물" * 10
+NAMES = """() => [...document.querySelectorAll('#list td.who')].map(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell.firstChild);
+  return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+})"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1440, 900)])
+def test_long_names_leave_every_column_in_sight_and_no_name_is_broken(seeded, page, console_errors, width, height):
+    OrderLine.objects.update(product_name=LONG, option_name="색상: 아주 진한 남색 / 사이즈: 110")
+    Order.objects.update(recipient_name="주식회사가람상사물류사업본부", buyer_name="황보라온누리")
+    page.set_viewport_size({"width": width, "height": height})
+    seeded.enter(page, "owner")
+    for name in ("preparing", *LISTS):
+        seeded.open(page, f"/orders/{name}/?period=all&size=20")
+        assert page.locator("#list .scroller").evaluate("one => one.scrollWidth <= one.clientWidth"), name
+        assert set(page.evaluate(NAMES)) == {1}, name
 
 
 def test_a_rider_presses_once_and_may_press_again(seeded, page, console_errors):
