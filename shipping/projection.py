@@ -51,8 +51,9 @@ class Projection:
     delivered_at: datetime | None = None
     """Time of the DELIVERED event, clamped (shipping.md 3.6); only with stage DELIVERED. Set once by the caller."""
     first_scan_at: datetime | None = None
-    """First physical scan; None while nobody has touched the box."""
+    """First physical scan, `at` when no scan has a time; None while nobody has touched the box."""
     last_event_at: datetime | None = None
+    """Newest event, `at` when none has a time: the caller keeps it only of events that are new to him."""
     last_text: str = ""
     last_place: str = ""
     attempts: int = 0
@@ -110,15 +111,15 @@ def project(
     stage = _without_regress(told, previous, kept)
     delivery = _delivery_that_counts(kept, refused_at) if stage == Stage.DELIVERED else None
     standing = next((event for event in reversed(kept) if event.stage == stage), None)
-    physical = [event.at for event in kept if event.at and event.stage not in _NOT_PHYSICAL]
-    dated = [event.at for event in kept if event.at]
+    # Of a list in which nothing has a time we know only that it happened before we saw it.
+    scans = [event.at or at for event in kept if event.stage not in _NOT_PHYSICAL]
     last = kept[-1] if kept else None
     return Projection(
         stage=stage,
         reason=standing.reason if standing else Reason.NONE,
         delivered_at=_delivered_at(delivery, at=at, shipped_at=shipped_at) if delivery else None,
-        first_scan_at=min(physical[0], at) if physical else None,
-        last_event_at=min(dated[-1], at) if dated else None,
+        first_scan_at=min(scans[0], at) if scans else None,
+        last_event_at=min(last.at or at, at) if last else None,
         last_text=raw_text(last.raw) if last else "",
         last_place=last.raw.place if last else "",
         attempts=sum(event.stage == Stage.ATTEMPT_FAILED for event in kept),

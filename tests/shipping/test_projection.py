@@ -169,7 +169,19 @@ def test_a_missing_time_inherits_the_one_before_it_and_is_marked():
     first = projected(untimed, PICKED_UP)
     assert (first.events[0].raw, first.events[0].at) == (untimed, PICKED_UP.at)
     nowhere = projected(untimed)
-    assert (nowhere.stage, nowhere.events[0].at, nowhere.last_event_at) == (Stage.IN_TRANSIT, None, None)
+    assert (nowhere.stage, nowhere.events[0].at) == (Stage.IN_TRANSIT, None)
+
+
+def test_a_list_without_any_time_happened_before_it_was_seen():
+    """A box that somebody has touched was picked up, and stands still from then on, whatever its courier leaves out."""
+    registered, hub = event("INFORMATION_RECEIVED", "접수", clock=""), event("IN_TRANSIT", "터미널입고", clock="")
+    result = projected(registered, hub)
+    assert (result.first_scan_at, result.last_event_at) == (SEEN, SEEN)
+    assert (projected(registered).first_scan_at, projected(registered).last_event_at) == (None, SEEN)
+    assert projected(hub, refused_at=DAY, previous=Stage.DELIVERED).delivered_at is None
+    untimed = event("DELIVERED", "배송완료", clock="")
+    assert projected(hub, untimed).delivered_at == SEEN
+    assert projected(hub, untimed, refused_at=DAY).delivered_at is None
 
 
 def test_repeated_events_count_once():

@@ -138,10 +138,10 @@ def keep_seen(parcel: Parcel, seen: Projection, *, has_regressed: bool) -> None:
     parcel.stage = seen.stage
     parcel.first_scan_at = parcel.first_scan_at or seen.first_scan_at
     if seen.events:
-        parcel.last_event_at = seen.last_event_at or parcel.last_event_at
+        parcel.last_event_at = seen.last_event_at
         parcel.last_event_text = " ".join(filter(None, [seen.last_place, seen.last_text]))[:200]
         is_unknown = seen.events[-1].stage == TrackingStage.UNKNOWN
-        parcel.unknown_since = seen.events[-1].at if is_unknown else None
+        parcel.unknown_since = seen.last_event_at if is_unknown else None
     if has_regressed:
         parcel.regressions = min(parcel.regressions + 1, 30_000)
 
