@@ -32,10 +32,11 @@ class ForbiddenAddress(Exception):
 
 
 class Budget(threading.local):
-    """The seconds that the present request of this thread has for its answer."""
+    """The seconds that the present request of this thread has for its answer, and whether its connection is new."""
 
     seconds = 10.0
     until = 0.0
+    is_new = False
 
     def restart(self) -> None:
         """Count from now."""
@@ -136,6 +137,7 @@ class _Guarded(HTTPConnection):
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, str(error)) from error
         budget.restart()
+        budget.is_new = True
         return connection
 
 

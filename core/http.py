@@ -131,13 +131,14 @@ class Client:
         fields: Mapping[str, str | int] | None = None,
         timeout: tuple[float, float] | None = None,
         max_bytes: int | None = None,
+        is_repeatable: bool | None = None,
     ) -> Response:
         """요청: send and return any answer, whatever its status.
 
         `path` begins with "/" and is put behind the base URL's own path; `params` become the query; at most one of
-        `json`, `body` and `fields` (form) is the content. Nothing is sent twice, except a GET or HEAD that met a
-        connection the other side had just closed. Raises HttpProblem: Refused, Unreachable, Timeout, TooLarge,
-        BadResponse. ValueError for a wrong call.
+        `json`, `body` and `fields` (form) is the content. Nothing is sent twice, except what `is_repeatable` (GET and
+        HEAD unless told) and met a kept connection that the other side had closed. Raises HttpProblem: Refused,
+        Unreachable, Timeout, TooLarge, BadResponse. ValueError for a wrong call.
         """
         if not path.startswith("/") or path.startswith("//") or (json, body, fields).count(None) < 2:
             raise ValueError("a path begins with one slash and a request has one content at most")
@@ -148,9 +149,13 @@ class Client:
             target += ("&" if "?" in target else "?") + urlencode(params)
         connect, read = timeout or self._timeout
         cap = self._max_bytes if max_bytes is None else max_bytes
+        if is_repeatable is None:
+            is_repeatable = method.upper() in _AGAIN
         try:
             return self._send(method.upper(), target, sent_headers, content, (connect, read), cap)
         except _Stale:
+            if not is_repeatable:
+                raise
             return self._send(method.upper(), target, sent_headers, content, (connect, read), cap)
 
     def close(self) -> None:
@@ -169,6 +174,7 @@ class Client:
     ) -> Response:
         budget.seconds = timeout[1]
         budget.restart()
+        budget.is_new = False
         response = None
         try:
             response = self._open_pool().urlopen(
@@ -186,7 +192,7 @@ class Client:
             response.release_conn()
             return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
         except HTTPError as error:
-            raise _problem(error, method) from error
+            raise _problem(error) from error
         except ForbiddenAddress as error:
             raise Refused(error.address) from None
         except ValueError:  # http.client's text would show the header, which may be a secret
@@ -293,7 +299,7 @@ class _Gunzip:
             raise BadResponse("the gzip stream breaks off")
 
 
-def _problem(error: HTTPError, method: str) -> HttpProblem:
+def _problem(error: HTTPError) -> HttpProblem:
     if isinstance(error, NewConnectionError):  # a subclass of the next one
         return Unreachable(f"no connection: {error}", sent=False)
     if isinstance(error, ConnectTimeoutError):
@@ -303,6 +309,6 @@ def _problem(error: HTTPError, method: str) -> HttpProblem:
     cause = error.args[1] if isinstance(error, ProtocolError) and len(error.args) > 1 else None
     if isinstance(cause, TimeoutError):
         return Timeout("no complete answer within the time")
-    if isinstance(cause, (ConnectionResetError, BrokenPipeError)) and method in _AGAIN:
+    if isinstance(cause, (ConnectionResetError, BrokenPipeError)) and not budget.is_new:
         return _Stale("the connection was closed before the answer")
     return BadResponse(f"the answer broke off: {type(error).__name__}")

@@ -121,7 +121,7 @@ def events_of(said: Said, number: str) -> TrackResult:
         return malformed("none of the scans can be read", said.response)
     mine = [entry for entry in readable if is_same_number(entry.get("INVC_NO"), number)]
     if readable and not mine:
-        return malformed("the answer is about another number")
+        return malformed("the answer is about another number", said.response)
     return TrackResult(outcome=TrackOutcome.FOUND, events=_oldest_first([_event(entry) for entry in mine]))
 
 

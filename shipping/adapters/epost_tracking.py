@@ -113,7 +113,7 @@ class EpostOpen:
                 return malformed("neither success nor an error", answer, secrets=secrets)
             return failure_of_message(hidden(message, secrets))
         if not is_same_number(first(leaves, "regiNo"), number):
-            return malformed("the answer is about another number")
+            return malformed("the answer is about another number", answer, secrets=secrets)
         entries = grouped(leaves, tags=_OPEN_TAGS)
         if all(entry.get("sortNo", "").isdecimal() for entry in entries):
             entries.sort(key=lambda entry: int(entry["sortNo"]))

@@ -59,24 +59,24 @@ class HanjinTracking:
         code, message = self._host.result_of(values)
         if code == NOT_SCANNED:
             return TrackResult(outcome=TrackOutcome.NOT_FOUND, detail=code)
-        return _read(values, number) if code == OK else _failure(code, message)
+        if code == OK:
+            return _read(values, number, self._host.secrets)
+        return (
+            failure_of_message(message, code=code)
+            if code
+            else malformed("no result code", values, secrets=self._host.secrets)
+        )
 
 
-def _failure(code: str, message: str) -> TrackResult:
-    if not code:
-        return malformed("no result code")
-    return failure_of_message(message, code=code)
-
-
-def _read(values: Mapping[str, Any], number: str) -> TrackResult:
+def _read(values: Mapping[str, Any], number: str, secrets: set[str]) -> TrackResult:
     if not is_same_number(values.get(REQUEST["number"]), number):
-        return malformed("the answer is about another number")
+        return malformed("the answer is about another number", values, secrets=secrets)
     entries = values.get(LIST)
     if not isinstance(entries, list):
-        return malformed("no list of events")
+        return malformed("no list of events", values, secrets=secrets)
     events = tuple(_event(entry) for entry in entries if isinstance(entry, dict))
     if entries and not events:
-        return malformed("none of the events can be read")
+        return malformed("none of the events can be read", values, secrets=secrets)
     return TrackResult(outcome=TrackOutcome.FOUND, events=events)
 
 

@@ -83,7 +83,7 @@ class SweetTracker:
             if clean(row.get("Code")) and clean(row.get("Name"))
         )
         if not companies:
-            failure = malformed("no list of companies")
+            failure = malformed("no list of companies", found, secrets={self._key})
             return CompanyList(outcome=failure.outcome, failure=failure)
         return CompanyList(outcome=TrackOutcome.FOUND, companies=companies)
 
@@ -113,14 +113,14 @@ class SweetTracker:
         return values
 
     def _read(self, values: Mapping[str, Any], number: str) -> TrackResult:
-        details = values.get("trackingDetails")
+        details, secrets = values.get("trackingDetails"), {self._key}
         if not isinstance(details, list):
-            return malformed("no list of events")
+            return malformed("no list of events", values, secrets=secrets)
         if not is_same_number(values.get("invoiceNo"), number):
-            return malformed("the answer is about another number")
+            return malformed("the answer is about another number", values, secrets=secrets)
         events = [_event(entry) for entry in details if isinstance(entry, dict)]
         if details and not events:
-            return malformed("none of the events can be read")
+            return malformed("none of the events can be read", values, secrets=secrets)
         if _is_complete(values) and not any(event.code == DELIVERED for event in events):
             events.append(_delivery(values))
         return TrackResult(outcome=TrackOutcome.FOUND, events=tuple(events))

@@ -177,7 +177,7 @@ def _read(response: Response, carrier: str, number: str) -> _Page | TrackResult:
     if not isinstance(info, dict) or not isinstance(info.get("events"), dict):
         return malformed("no events in the answer", response)
     if not is_same_number(info.get("trackingNumber"), number):
-        return malformed("the answer is about another number")
+        return malformed("the answer is about another number", response)
     return _page_of(info["events"], carrier, response)
 
 

@@ -53,10 +53,17 @@ def unavailable(cause: Cause, detail: str, sample: str = "") -> TrackResult:
     return TrackResult(outcome=TrackOutcome.UNAVAILABLE, cause=cause, detail=detail[:TEXT_LIMIT], sample=sample)
 
 
-def malformed(detail: str, response: Response | None = None, *, secrets: Collection[str] = ()) -> TrackResult:
-    """An answer that cannot be read; its start is kept, without the `secrets` of the account and without people."""
-    sample = without_people(hidden(readable_text(response)[:SAMPLE_LIMIT], secrets)) if response else ""
-    return unavailable(Cause.MALFORMED, detail, sample)
+def malformed(
+    detail: str, told: Response | Mapping[str, Any] | None = None, *, secrets: Collection[str] = ()
+) -> TrackResult:
+    """An answer that cannot be read; its start is kept, without the `secrets` of the account and without people.
+
+    `told` is the answer, or the document that was read of it.
+    """
+    if told is None:
+        return unavailable(Cause.MALFORMED, detail)
+    text = readable_text(told) if isinstance(told, Response) else jsonlib.dumps(told, ensure_ascii=False)
+    return unavailable(Cause.MALFORMED, detail, without_people(hidden(text[:SAMPLE_LIMIT], secrets)))
 
 
 def refused(detail: str) -> TrackResult:
@@ -100,12 +107,7 @@ def sent(client: Client, method: str, path: str, *, is_repeatable: bool, **reque
     `is_repeatable` only for a call that changes nothing there: a connection that was closed while idle is tried again.
     """
     try:
-        try:
-            return client.request(method, path, **request)
-        except BadResponse:
-            if not is_repeatable:
-                raise
-            return client.request(method, path, **request)
+        return client.request(method, path, is_repeatable=is_repeatable, **request)
     except HttpProblem as problem:
         return failure_of_connection(problem)
 

@@ -228,6 +228,28 @@ def test_a_post_is_never_sent_twice(serve):
     assert len(requests) == 2
 
 
+def test_a_post_that_changes_nothing_there_is_sent_again_on_a_dead_kept_connection(serve):
+    requests: list[bytes] = []
+    client = local(serve(_closing_every_second_time(requests)))
+    client.request("POST", "/1", json={})
+    assert client.request("POST", "/2", json={}, is_repeatable=True).body == b"ok"
+    assert len(requests) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_new_connection_that_is_closed_at_once_is_not_asked_again(serve, method):
+    """A service that is down closes every connection: asking twice would double what it must bear."""
+    requests: list[bytes] = []
+
+    def close(connection: socket.socket, request: bytes) -> None:
+        requests.append(request)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(BadResponse):
+        local(serve(close)).request(method, "/", is_repeatable=True)
+    assert len(requests) == 1
+
+
 def test_a_closed_port_is_unreachable_and_nothing_was_sent():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -23,6 +23,10 @@ CJ_DATA = (
 BODIES = {
     "a JSON that ends in a name": ("sweettracker", "CJGLS", SWEET[: SWEET.index("홍길동") + 2], '"receiverName": "***'),
     "a JSON that ends later": ("sweettracker", "CJGLS", SWEET[:-9], "배송출발"),
+    "no list of scans": (
+        "sweettracker", "CJGLS", SWEET.replace('"trackingDetails": [', '"others": ['), '"receiverName": "***'),
+    "another number": (
+        "sweettracker", "CJGLS", SWEET, '"invoiceNo": "680000000011"'),
     "escaped letters": ("sweettracker", "CJGLS", json.dumps(SAMPLE_SWEET)[:-9], "senderName"),
     "an XML that ends early": ("epost", "EPOST", SAMPLE_TRACE.replace("홍*동", "홍길동")[:-60], "배달완료"),
     "an XML in CDATA": (

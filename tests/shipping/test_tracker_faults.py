@@ -137,9 +137,18 @@ def test_an_inner_address_that_is_not_allowed_is_never_visited(tracker):
 
 def test_a_connection_that_was_closed_while_idle_is_tried_once_more(tracker, source):
     tracker.control("parcels", carrier=CJ, number=NUMBER, timeline=TWO_EVENTS)
+    assert ask(source).events == READ_EVENTS
     tracker.control("faults", kind="refused", nth=[1])
     assert ask(source).events == READ_EVENTS
-    assert tracker.read("counters")["requests"] == 2
+    assert tracker.read("counters")["requests"] == 3
+
+
+@pytest.mark.parametrize("kind", ["refused", "close", "truncated"])
+def test_one_question_is_one_request_where_the_connection_is_new(tracker, source, kind):
+    """What is sent again takes no place in the account's quota, and a courier that is down would be asked twice."""
+    tracker.control("faults", kind=kind)
+    assert ask(source).cause == Cause.MALFORMED
+    assert tracker.read("counters")["requests"] == 1
 
 
 def test_the_key_travels_in_its_header_and_a_wrong_one_is_an_auth_failure(tracker, client):
