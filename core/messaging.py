@@ -130,11 +130,12 @@ def _backend_name() -> str:
 def _claim(at: datetime) -> list[Message]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE core_message m SET claimed_at = %s, attempts = attempts + 1, updated_at = %s FROM ("
+            "WITH due AS ("
             "  SELECT id FROM core_message WHERE next_try_at <= %s AND claimed_at IS NULL"
-            "  ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
-            " WHERE m.id = due.id RETURNING m.id",
-            [at, at, at, AT_ONCE],
+            "  ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE core_message m SET claimed_at = %s, attempts = attempts + 1, updated_at = %s"
+            " FROM due WHERE m.id = due.id RETURNING m.id",
+            [at, AT_ONCE, at, at],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(Message.objects.filter(pk__in=ids).order_by("pk"))

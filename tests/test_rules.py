@@ -69,11 +69,15 @@ def test_no_file_is_longer_than_a_person_reads_at_once():
 
 
 def test_rows_that_a_statement_locks_are_read_once():
-    """In an IN they may be read anew for each row; in a WITH never, whatever the planner believes of the table."""
-    locking = re.compile(r"\bIN\s*\(\s*SELECT\b(?:[^()]|\([^()]*\))*\bFOR (?:NO KEY )?UPDATE\b")
+    """In an IN or a FROM they may be read anew for each row, past their LIMIT; in a WITH never, whatever is planned."""
+    locking = re.compile(r"\b(?:IN|FROM)[\s\"]*\([\s\"]*SELECT\b(?:[^()]|\([^()]*\))*\bFOR (?:NO KEY )?UPDATE\b")
     texts = {path.relative_to(ROOT): path.read_text() for path in files() if path.suffix == ".py"}
     assert sum("SKIP LOCKED" in text for text in texts.values()) > 10
     assert locking.search("DELETE FROM a WHERE id IN (SELECT id FROM a WHERE b = lower('x') FOR UPDATE)")
+    assert locking.search('"UPDATE a SET b = 1 FROM ("\n  " SELECT id FROM a LIMIT 5 FOR UPDATE SKIP LOCKED) AS due"')
+    assert not locking.search(
+        "WITH due AS (SELECT id FROM a FOR UPDATE) UPDATE a SET b = 1 FROM due WHERE a.id = due.id"
+    )
     assert [str(name) for name, text in texts.items() if name.parts[0] != "tests" and locking.search(text)] == []
 
 

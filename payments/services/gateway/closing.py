@@ -95,11 +95,12 @@ def close_due(*, at: datetime) -> int:
 def _claim(at: datetime) -> list[VirtualAccount]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, %s) FROM ("
+            "WITH due AS ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'CLOSING' AND next_try_at <= %s"
-            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
-            " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, MOST_ATTEMPTS, at, AT_ONCE],
+            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE payments_virtualaccount v SET next_try_at = %s, attempts = least(attempts + 1, %s)"
+            " FROM due WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
+            [at, AT_ONCE, at + LEASE, MOST_ATTEMPTS],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account").order_by("pk"))

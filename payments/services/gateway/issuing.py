@@ -202,15 +202,16 @@ def _claim(
     """Rows that are ours until `next_try_at`, which names the claim (`_claimed`); `is_from_window` None means both."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_virtualaccount v"
-            " SET next_try_at = %s, attempts = least(attempts + 1, %s), last_error = '' FROM ("
+            "WITH due AS ("
             "  SELECT payment_id FROM payments_virtualaccount WHERE state = 'PENDING'"
             "  AND is_from_window = COALESCE(%s::bool, is_from_window)"
             "  AND CASE WHEN %s::bigint[] = '{}' THEN next_try_at <= %s"
             "      ELSE payment_id = ANY(%s::bigint[]) AND (attempts = 0 OR next_try_at <= %s) END"
-            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
-            " WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
-            [at + LEASE, MOST_ATTEMPTS, is_from_window, list(only), at, list(only), at, most],
+            "  ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE payments_virtualaccount v"
+            " SET next_try_at = %s, attempts = least(attempts + 1, %s), last_error = ''"
+            " FROM due WHERE v.payment_id = due.payment_id RETURNING v.payment_id",
+            [is_from_window, list(only), at, list(only), at, most, at + LEASE, MOST_ATTEMPTS],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     rows = VirtualAccount.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")

@@ -73,14 +73,14 @@ def give_up_leases(*, at: datetime) -> int:
 
 # Those that only wait for their key to be sent once more are the business of refund_sending.
 _CLAIM = """
-UPDATE payments_refund r SET due_at = %(lease)s FROM (
+WITH due AS (
     SELECT r.id FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
     WHERE r.due_at <= %(at)s AND r.way = 'PG'
       AND (r.state = 'ACCEPTED' OR r.state = 'UNKNOWN'
            AND (r.absent_at IS NULL OR r.absent_at < r.sent_at + %(quiet)s)
            AND NOT (p.account_id = ANY(%(repeating)s) AND r.first_sent_at > %(since)s AND r.doubts < %(most)s))
-    ORDER BY r.due_at, r.id LIMIT %(limit)s FOR UPDATE OF r SKIP LOCKED) AS due
-WHERE r.id = due.id RETURNING r.id
+    ORDER BY r.due_at, r.id LIMIT %(limit)s FOR UPDATE OF r SKIP LOCKED)
+UPDATE payments_refund r SET due_at = %(lease)s FROM due WHERE r.id = due.id RETURNING r.id
 """
 
 

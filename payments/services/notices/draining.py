@@ -207,11 +207,12 @@ def wake(*, account_id: int, at: datetime) -> int:
 def _claim(at: datetime, *, without: Collection[int]) -> list[PgNotice]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_pgnotice n SET due_at = %s, claim = claim + 1, attempts = attempts + 1 FROM ("
+            "WITH due AS ("
             "  SELECT id FROM payments_pgnotice WHERE state IN ('RECEIVED', 'RETRY') AND due_at <= %s"
-            "  AND account_id <> ALL(%s::bigint[]) ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
-            " WHERE n.id = due.id RETURNING n.id",
-            [at + LEASE, at, sorted(without), AT_ONCE],
+            "  AND account_id <> ALL(%s::bigint[]) ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE payments_pgnotice n SET due_at = %s, claim = claim + 1, attempts = attempts + 1"
+            " FROM due WHERE n.id = due.id RETURNING n.id",
+            [at, sorted(without), AT_ONCE, at + LEASE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     return list(PgNotice.objects.filter(pk__in=ids).select_related("account").order_by("pk"))

@@ -100,11 +100,12 @@ def check_due(*, at: datetime) -> int:
 def _claim(at: datetime) -> Sequence[CardCheck]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_cardcheck c SET next_try_at = %s, attempts = attempts + 1 FROM ("
+            "WITH due AS ("
             "  SELECT payment_id FROM payments_cardcheck WHERE next_try_at <= %s"
-            "  ORDER BY next_try_at, payment_id LIMIT %s FOR UPDATE SKIP LOCKED) AS due"
-            " WHERE c.payment_id = due.payment_id RETURNING c.payment_id",
-            [at + LEASE, at, AT_ONCE],
+            "  ORDER BY next_try_at, payment_id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE payments_cardcheck c SET next_try_at = %s, attempts = attempts + 1"
+            " FROM due WHERE c.payment_id = due.payment_id RETURNING c.payment_id",
+            [at, AT_ONCE, at + LEASE],
         )
         ids = [pk for (pk,) in cursor.fetchall()]
     rows = CardCheck.objects.filter(pk__in=ids).select_related("payment__account", "payment__order")

@@ -28,13 +28,14 @@ UNDELIVERABLE = "배송불가 지역"
 LONG = timedelta(minutes=10)
 """After a limit for which the courier names no time."""
 _CLAIM = """
+WITH due AS (
+    SELECT m.id FROM shipping_waybillnumber m JOIN shipping_couriercontract c ON c.id = m.contract_id
+    WHERE m.next_try_at <= %(at)s AND c.mode = %(mode)s AND c.is_active AND c.state = 'OK'
+      AND (c.paused_until IS NULL OR c.paused_until <= %(at)s)
+      AND (m.state = ANY(%(states)s) AND m.cancel = %(cancel)s)
+    ORDER BY m.next_try_at, m.id LIMIT %(most)s FOR UPDATE OF m SKIP LOCKED)
 UPDATE shipping_waybillnumber n SET next_try_at = %(until)s, lease_token = %(token)s, attempts = n.attempts + 1
-FROM (SELECT m.id FROM shipping_waybillnumber m JOIN shipping_couriercontract c ON c.id = m.contract_id
-      WHERE m.next_try_at <= %(at)s AND c.mode = %(mode)s AND c.is_active AND c.state = 'OK'
-        AND (c.paused_until IS NULL OR c.paused_until <= %(at)s)
-        AND (m.state = ANY(%(states)s) AND m.cancel = %(cancel)s)
-      ORDER BY m.next_try_at, m.id LIMIT %(most)s FOR UPDATE OF m SKIP LOCKED) AS due
-WHERE n.id = due.id RETURNING n.id
+FROM due WHERE n.id = due.id RETURNING n.id
 """
 
 

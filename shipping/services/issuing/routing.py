@@ -30,11 +30,11 @@ AT_ONCE = 32
 LEASE, LATER = timedelta(minutes=4), timedelta(minutes=5)
 WAITING = (ParcelState.NUMBERED.value, ParcelState.PRINTED.value)
 _CLAIM = """
-UPDATE shipping_parcel p SET route_at = %(until)s
-FROM (SELECT id FROM shipping_parcel
-      WHERE route_at <= %(at)s AND courier = %(courier)s AND state = ANY(%(states)s)
-      ORDER BY route_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED) AS due
-WHERE p.id = due.id RETURNING p.id
+WITH due AS (
+    SELECT id FROM shipping_parcel
+    WHERE route_at <= %(at)s AND courier = %(courier)s AND state = ANY(%(states)s)
+    ORDER BY route_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+UPDATE shipping_parcel p SET route_at = %(until)s FROM due WHERE p.id = due.id RETURNING p.id
 """
 
 

@@ -41,10 +41,10 @@ NO_ADDRESS = "고객용 주소가 없어 알림을 신청하지 못합니다. �
 ENDING = frozenset({TrackOutcome.NOT_FOUND, TrackOutcome.BAD_NUMBER, TrackOutcome.UNKNOWN_CARRIER})
 
 _CLAIM = """
-UPDATE shipping_pushhook h SET due_at = %(until)s
-FROM (SELECT parcel_id FROM shipping_pushhook WHERE due_at <= %(at)s
-      ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED) d
-WHERE h.parcel_id = d.parcel_id RETURNING h.parcel_id
+WITH due AS (
+    SELECT parcel_id FROM shipping_pushhook WHERE due_at <= %(at)s
+    ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+UPDATE shipping_pushhook h SET due_at = %(until)s FROM due WHERE h.parcel_id = due.parcel_id RETURNING h.parcel_id
 """
 _ADOPT = """
 INSERT INTO shipping_pushhook (parcel_id, due_at, fails)
