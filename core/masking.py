@@ -33,6 +33,10 @@ SENSITIVE = re.compile(
 )
 ACCOUNT_DIGITS = 10
 MOST_STARS = 6
+_HANGUL = re.compile(r"[가-힣]+")
+_ASIDE = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+_TITLE = re.compile(r"(?:고객)?님$|귀하$|귀중$")
+_ANYBODY = frozenset({"고객", "본인", "수취인", "수령인", "받는분", "받는사람"})
 _COMPANY = re.compile(r"\((?:주|유|재|사)\)|㈜|주식회사")
 WIDE_DIGITS = {ord(wide): plain for wide, plain in zip("０１２３４５６７８９", "0123456789", strict=True)}
 
@@ -55,6 +59,25 @@ def mask_name(name: str) -> str:
     if len(text) == 2:
         return text[0] + "*"
     return text[0] + "*" * min(len(text) - 2, MOST_STARS) + text[-1]
+
+
+def may_be(told: str, name: str) -> bool:
+    """같은 이름일 수 있음: False only where a name that others masked surely is another one (홍*동, 홍길순).
+
+    Whatever is no Hangul hides a letter; where the lengths differ, the mask may stand for any number of them and only
+    the first letter counts. Titles, companies and remarks in brackets are looked past.
+    """
+    one, other = _plain(told), _plain(name)
+    if not one or one in _ANYBODY or not _HANGUL.fullmatch(other):
+        return True
+    pairs = list(zip(one, other, strict=True)) if len(one) == len(other) else [(one[0], other[0])]
+    return all(letter == ours or not _HANGUL.fullmatch(letter) for letter, ours in pairs)
+
+
+def _plain(name: str) -> str:
+    text = _ASIDE.sub("", "".join(unicodedata.normalize("NFC", name).split()))
+    company = _COMPANY.match(text)
+    return _TITLE.sub("", text[company.end() :] if company else text)
 
 
 def mask_phone(text: str) -> str:

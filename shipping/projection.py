@@ -22,6 +22,8 @@ class Alert(StrEnum):
 
     NUMBER_REUSED = "NUMBER_REUSED"
     """Every event is older than the number: the courier has given the number out again."""
+    OTHER_RECIPIENT = "OTHER_RECIPIENT"
+    """The source takes the parcel to somebody else: nothing that it tells counts."""
     REGRESSED = "REGRESSED"
     """The source now tells less than before; the stage is kept."""
     DELIVERY_DISPUTED = "DELIVERY_DISPUTED"
@@ -126,6 +128,15 @@ def project(
         events=tuple(kept),
         alerts=frozenset(_alerts(told, stage, previous, kept, timed)),
         fingerprint=_fingerprint(kept),
+    )
+
+
+def project_other(*, previous: Stage | None) -> Projection:
+    """다른 사람의 상자: what is left of an answer about somebody else's parcel: the stage stays, a person must look."""
+    return Projection(
+        stage=previous or Stage.NO_INFO,
+        alerts=frozenset({Alert.OTHER_RECIPIENT}),
+        fingerprint=Alert.OTHER_RECIPIENT.value,
     )
 
 

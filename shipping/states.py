@@ -108,7 +108,7 @@ class TrackingAlert(models.TextChoices):
     """추적 오류: why a person must look at a box; none of them moves anything (shipping.md 3.3, 4.4)."""
 
     NUMBER_INVALID = "NUMBER_INVALID", "택배사가 모르는 송장번호"
-    NUMBER_REUSED = "NUMBER_REUSED", "예전 배송에 쓰인 송장번호"
+    NUMBER_REUSED = "NUMBER_REUSED", "다른 배송에 쓰인 송장번호"
     DELIVERED_AFTER_RETURN = "DELIVERED_AFTER_RETURN", "반송 뒤 배송완료"
     DELIVERY_DISPUTED = "DELIVERY_DISPUTED", "배송완료 확인 필요"
     EXPIRED = "EXPIRED", "30일 동안 배송완료 없음"
@@ -135,7 +135,7 @@ class ExceptionKind(models.TextChoices):
     RETURNED = "RETURNED", "반송 도착"
     AFTER_RETURN = "AFTER_RETURN", "반송 뒤 배송완료"
     NUMBER_INVALID = "NUMBER_INVALID", "송장번호 오류"
-    NUMBER_REUSED = "NUMBER_REUSED", "예전 배송의 번호"
+    NUMBER_REUSED = "NUMBER_REUSED", "다른 배송의 번호"
     CANCELLED_BUT_SCANNED = "CANCELLED_BUT_SCANNED", "삭제한 송장 집하"
     DELIVERY_DISPUTED = "DELIVERY_DISPUTED", "배송완료 확인"
     TRACKING_EXPIRED = "TRACKING_EXPIRED", "조회 종료"

@@ -211,7 +211,7 @@ class Epost(Service):
         items = "".join(_leaves([(tag, value) for tag, value in _trace_item(scan)], "item") for scan in scans)
         people = [("tracestatus", scans[-1].codes.epost if scans else ""), ("sendnm", "테스트상점")]
         if values.get("showRec") == "Y":
-            people.append(("recevnm", "홍*동"))
+            people.append(("recevnm", ""))
         head = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in people)
         return _document(f"<trace>{head}<itemlist>{items}</itemlist></trace>")
 
@@ -235,7 +235,7 @@ class Epost(Service):
         )
         if scans is None:
             return _document(f"<response>{head}</response>", "NOT_FOUND")
-        people = [("regiNo", number), ("senderName", "테스트"), ("receiveName", "홍*동"), ("trackState", "")]
+        people = [("regiNo", number), ("senderName", "테스트"), ("receiveName", ""), ("trackState", "")]
         lists = "".join(_leaves(_open_item(at, scan), "detaileTrackList") for at, scan in enumerate(scans))
         track = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in people)
         return _document(f"<response>{head}<trackInfo>{track}{lists}</trackInfo></response>")

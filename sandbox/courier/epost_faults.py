@@ -72,6 +72,7 @@ EPOST_KINDS: Mapping[str, Kind] = {
     "other_number": _in_tags("regiNo", "6899999999999"),
     "no_result_flag": _in_tags("canceledYn", ""),
     # Scans.
+    "other_recipient": _in_tags("recevnm|receiveName", "선우*람"),
     "times_odd": _in_tags("eventhms|time", "------"),
     "times_null": _in_tags("eventymd|eventhms|date|time", ""),
     "times_far": _in_tags("eventymd|date", "0001.01.01"),

@@ -107,7 +107,7 @@ def _tracking(number: str, scans: list[Scan]) -> dict[str, Any]:
     return {
         "result": "Y",
         "senderName": "테스트상점",
-        "receiverName": "홍*동",
+        "receiverName": "",
         "recipient": "",
         "receiverAddr": "서울 중구",
         "itemName": "면 티셔츠",
@@ -154,6 +154,7 @@ _KINDS: Mapping[str, Kind] = {
     "system_error": fixed({"status": False, "msg": "시스템 오류", "code": "999"}),
     "code_without_status": fixed({"msg": _NO_NUMBER[0], "code": "104"}),
     "other_number": changed(lambda document: document.update(invoiceNo="999999999999")),
+    "other_recipient": changed(lambda document: document.update(receiverName="선우*람")),
     "details_null": listed(_EVENTS, lambda details: None),
     "details_text": listed(_EVENTS, lambda details: "none"),
     "details_odd": listed(_EVENTS, lambda details: [None, 7, "x", *details]),

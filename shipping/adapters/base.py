@@ -1,7 +1,7 @@
 """What every tracking source answers, whatever protocol it speaks (shipping.md 4.4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
@@ -69,6 +69,8 @@ class TrackResult:
     """English remark for the log, without personal data."""
     sample: str = ""
     """Start of a body that could not be read; mask before storing, it may hold a name."""
+    recipient: str = field(default="", repr=False)
+    """Whom the source takes the parcel to, as it masks him; to be compared (shipping.md 0.6), never stored or shown."""
 
 
 class TrackingSource(Protocol):

@@ -1,6 +1,7 @@
 """우체국 tracking, twice: the trace API of 우체국 itself and that of the public data portal (shipping.md 1.4, 8.8).
 
-Names of senders and recipients come along in both and are left where they are.
+Names come along in both: that of the recipient, which the first tells only to who asks, is compared with ours, and none
+is kept.
 """
 
 import re
@@ -77,6 +78,7 @@ class EpostTrace:
         entries = grouped(leaves, tags=_TRACE_TAGS)
         return _found(
             [_event(entry, "eventymd", "eventhms", "eventnm", "eventregiponm") for entry in entries],
+            first(leaves, "recevnm"),
         )
 
 
@@ -117,7 +119,8 @@ class EpostOpen:
         entries = grouped(leaves, tags=_OPEN_TAGS)
         if all(entry.get("sortNo", "").isdecimal() for entry in entries):
             entries.sort(key=lambda entry: int(entry["sortNo"]))
-        return _found([_event(entry, "date", "time", "statue", "location") for entry in entries])
+        events = [_event(entry, "date", "time", "statue", "location") for entry in entries]
+        return _found(events, first(leaves, "receiveName"))
 
 
 def _unaskable(carrier: str, number: str, numbers: dict[str, re.Pattern[str]]) -> TrackResult | None:
@@ -146,5 +149,6 @@ def _event(entry: dict[str, str], day: str, at: str, name: str, place: str) -> R
     return RawEvent(name=sentence(entry.get(name)), place=entry.get(place, ""), at=moment, is_date_only=is_date_only)
 
 
-def _found(events: list[RawEvent]) -> TrackResult:
-    return TrackResult(outcome=TrackOutcome.FOUND, events=tuple(event for event in events if event.name or event.at))
+def _found(events: list[RawEvent], recipient: str) -> TrackResult:
+    told = tuple(event for event in events if event.name or event.at)
+    return TrackResult(outcome=TrackOutcome.FOUND, events=told, recipient=recipient)

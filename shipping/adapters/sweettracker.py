@@ -1,6 +1,7 @@
 """SweetTracker (스마트택배): one key, many couriers, levels 1 to 6 and words for the rest (shipping.md 1.2, 8.6).
 
-The key travels in the query, so it must not reach any log; names and phones of drivers and buyers are left behind.
+The key travels in the query, so it must not reach any log; names and phones of drivers and buyers are left behind,
+but for the masked name of the recipient, which is compared with ours and forgotten.
 """
 
 from collections.abc import Mapping
@@ -123,7 +124,8 @@ class SweetTracker:
             return malformed("none of the events can be read", values, secrets=secrets)
         if _is_complete(values) and not any(event.code == DELIVERED for event in events):
             events.append(_delivery(values))
-        return TrackResult(outcome=TrackOutcome.FOUND, events=tuple(events))
+        recipient = clean(values.get("receiverName"))
+        return TrackResult(outcome=TrackOutcome.FOUND, events=tuple(events), recipient=recipient)
 
 
 def _event(entry: Mapping[str, Any]) -> RawEvent:

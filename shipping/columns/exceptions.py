@@ -47,7 +47,7 @@ NEXT = {
     K.RETURNED: "검수한 뒤 재발송",
     K.AFTER_RETURN: "돌아왔으면 반송 도착 확인, 고객이 받았으면 다시 배송 후 배송완료 처리",
     K.NUMBER_INVALID: "번호가 맞으면 다시 조회, 틀렸으면 송장 정정",
-    K.NUMBER_REUSED: "송장번호 확인 뒤 틀렸으면 송장 정정, 새 스캔이 나오면 저절로 닫힘",
+    K.NUMBER_REUSED: "번호가 틀렸으면 송장 정정, 맞으면 처리 완료",
     K.CANCELLED_BUT_SCANNED: "택배사에 회수 요청",
     K.DELIVERY_DISPUTED: "고객에게 받았는지 확인, 못 받았으면 배송완료 취소",
     K.TRACKING_EXPIRED: "택배사에 확인한 뒤 배송완료 또는 분실 처리",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.masking import mask_account, mask_address, mask_email, mask_name, mask_phone, mask_text
+from core.masking import mask_account, mask_address, mask_email, mask_name, mask_phone, mask_text, may_be
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,29 @@ from core.masking import mask_account, mask_address, mask_email, mask_name, mask
 )
 def test_names_keep_their_ends(name, masked):
     assert mask_name(name) == masked
+
+
+@pytest.mark.parametrize("told", [
+    "홍*동", "홍길동", "홍○○", "홍O동", "*길*", "홍**", "홍*", "홍*동님", "(주)홍*동", "홍*동(1층)", "홍*동외1",
+    "", "***", "본인", "고객님", "H***",
+])  # fmt: skip
+def test_a_masked_name_that_may_be_ours_is_not_told_apart(told):
+    assert may_be(told, "홍길동")
+
+
+@pytest.mark.parametrize("told", ["김*동", "홍*순", "김길동", "홍순동", "김**", "김*", "김*수님", "남궁*수"])
+def test_a_masked_name_of_somebody_else_is_told_apart(told):
+    assert not may_be(told, "홍 길동")
+
+
+@pytest.mark.parametrize("name", ["John Smith", "", "Kim하늘", "7층 창고"])
+def test_a_name_of_ours_that_is_no_korean_one_is_compared_with_nothing(name):
+    assert may_be("김*수", name)
+
+
+@given(name=st.text(alphabet="가나다라홍길동김", min_size=1, max_size=8))
+def test_our_own_mask_always_may_be_us(name):
+    assert may_be(mask_name(name), name)
 
 
 @pytest.mark.parametrize(

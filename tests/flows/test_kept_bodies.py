@@ -24,9 +24,9 @@ BODIES = {
     "a JSON that ends in a name": ("sweettracker", "CJGLS", SWEET[: SWEET.index("홍길동") + 2], '"receiverName": "***'),
     "a JSON that ends later": ("sweettracker", "CJGLS", SWEET[:-9], "배송출발"),
     "no list of scans": (
-        "sweettracker", "CJGLS", SWEET.replace('"trackingDetails": [', '"others": ['), '"receiverName": "***'),
-    "another number": (
-        "sweettracker", "CJGLS", SWEET, '"invoiceNo": "680000000011"'),
+        "sweettracker", "CJGLS", SWEET.replace('"trackingDetails": [', '"others": ['), '"receiverName": "***',
+    ),
+    "another number": ("sweettracker", "CJGLS", SWEET.replace("680000000011", "680000000070"), "배송출발"),
     "escaped letters": ("sweettracker", "CJGLS", json.dumps(SAMPLE_SWEET)[:-9], "senderName"),
     "an XML that ends early": ("epost", "EPOST", SAMPLE_TRACE.replace("홍*동", "홍길동")[:-60], "배달완료"),
     "an XML in CDATA": (

@@ -149,7 +149,7 @@ def test_a_sample_goes_from_the_socket_to_the_line(name, make_sent, canned, db):
     now = datetime.now(UTC)
     token = DayToken(number=CANNED_TOKEN, got_at=now, expires_at=now + timedelta(hours=1))
     tokens_of(canned.base_url, CUSTOMER).save(token)
-    make_sent(1, at=one.sent)
+    make_sent(1, at=one.sent, recipient_name="홍길동")
     at = one.sent + timedelta(days=2)
     Parcel.objects.update(courier=one.courier, waybill=one.number)
     TrackingPoll.objects.update(courier=one.courier, waybill=one.number, next_poll_at=at)

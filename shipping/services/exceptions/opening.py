@@ -117,6 +117,14 @@ def follow_news(news: Sequence[News], *, at: datetime) -> set[tuple[int, Excepti
     return opened
 
 
+def held_right(parcels: Iterable[Parcel]) -> set[int]:
+    """번호가 맞음: ids of parcels of whose present number a person has closed 다른 배송의 번호."""
+    numbered_at = {parcel.pk: parcel.numbered_at for parcel in parcels}
+    mine = ShippingException.objects.filter(Among("parcel_id", numbered_at), kind=ExceptionKind.NUMBER_REUSED)
+    closed = mine.filter(closed_by__isnull=False).values_list("parcel_id", "evidence_at")
+    return {pk for pk, at in closed if (since := numbered_at[pk]) is None or at >= since}
+
+
 def _open_cases(parcel_ids: Collection[int]) -> list[tuple[int, int, ExceptionKind]]:
     """Id, parcel and kind."""
     rows = ShippingException.objects.filter(Among("parcel_id", parcel_ids), closed_at=None)

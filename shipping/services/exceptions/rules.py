@@ -22,6 +22,8 @@ ALERT_OF = {
     K.TRACKING_EXPIRED: TrackingAlert.EXPIRED,
 }
 """추적 오류: the short form of an open case on the parcel, the most pressing first; a parcel shows one of them."""
+OLD_NUMBER = "택배사가 예전 배송만 알려 줍니다. 새 스캔이 나오면 저절로 닫힙니다."
+OTHER_RECIPIENT = "택배사가 알려 준 받는 분이 다릅니다. 번호가 맞아 처리 완료로 닫으면 다음 조회부터 반영합니다."
 _ATTEMPTS = {Reason.REFUSED: K.REFUSED, Reason.ADDRESS: K.ADDRESS}
 _ACCIDENTS = {Reason.LOST: K.LOST, Reason.DAMAGED: K.DAMAGED, Reason.MISDELIVERED: K.MISDELIVERED}
 BEFORE_SCAN = frozenset({K.NO_PICKUP, K.PICKUP_FAILED, K.CARRIER_CANCELLED})
@@ -65,7 +67,9 @@ def opened_by(seen: Projection, box: Box, *, at: datetime) -> dict[ExceptionKind
         kind = K.RETURNED if seen.stage == T.RETURNED else K.RETURNING
         found[kind] = Evidence(_moment(first, at), _words(first))
     if Alert.NUMBER_REUSED in seen.alerts:
-        found[K.NUMBER_REUSED] = Evidence(box.numbered_at or at)
+        found[K.NUMBER_REUSED] = Evidence(box.numbered_at or at, OLD_NUMBER)
+    if Alert.OTHER_RECIPIENT in seen.alerts:
+        found[K.NUMBER_REUSED] = Evidence(box.numbered_at or at, OTHER_RECIPIENT)
     if Alert.DELIVERY_DISPUTED in seen.alerts:
         against = next((e for e in reversed(seen.events) if e.stage != T.DELIVERED), None)
         words = _words(against) if seen.events else "택배사 조회에서 배송완료가 사라졌습니다."

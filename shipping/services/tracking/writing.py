@@ -196,7 +196,8 @@ def _arrive(reads: Sequence[Read], rows: Locked, *, at: datetime) -> None:
 
 def _tell_buyers(reads: Sequence[Read], *, at: datetime) -> None:
     """배송 소식 알림 of boxes on their way, where the settings want it."""
-    out = [one for one in reads if (one.parcel.state, one.parcel.direction) == (ParcelState.HANDED_OVER, Direction.OUT)]
+    on_way = (ParcelState.HANDED_OVER, Direction.OUT)
+    out = [one for one in reads if one.seen.events and (one.parcel.state, one.parcel.direction) == on_way]
     moments = {one.parcel.pk: max((e.at for e in one.seen.events if e.at), default=None) for one in out}
     tell_stages((StageNews(one.parcel, one.seen.stage, moments[one.parcel.pk]) for one in out), at=at)
 
