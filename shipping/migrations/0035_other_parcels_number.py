@@ -1,4 +1,5 @@
 """One word for a number that belongs to another parcel, of former days or of another person."""
+
 from django.db import migrations, models
 
 
