@@ -111,3 +111,20 @@ def test_a_long_least_interval_saves_questions():
     rare = planning.polls_per_parcel(min_interval=3 * 3600)
     assert 6 <= free <= 12
     assert rare < free
+
+
+@pytest.mark.parametrize(("stage", "hours"), [
+    ("", 12), ("NO_INFO", 12), ("REGISTERED", 12), ("PICKUP_FAILED", 4), ("PICKED_UP", 4), ("IN_TRANSIT", 4),
+    ("OUT_FOR_DELIVERY", 1), ("ATTEMPT_FAILED", 4), ("AVAILABLE_FOR_PICKUP", 6), ("RETURNING", 12), ("EXCEPTION", 24),
+])  # fmt: skip
+def test_a_stage_is_asked_about_as_often_as_the_table_says(stage, hours):
+    assert RULES[planning.pace_of(stage, age=timedelta(days=2).total_seconds())].hours == hours
+    young = 6 if hours == 12 and stage != "RETURNING" else hours
+    assert RULES[planning.pace_of(stage, age=timedelta(hours=5).total_seconds())].hours == young
+
+
+def test_a_failed_question_waits_longer_each_time():
+    now = at("2026-11-24 10:00")
+    waits = [(planning.back_off(fails, at=now, key=7) - now) / 60 for fails in range(1, 8)]
+    for wait, minutes in zip(waits, (5, 15, 60, 240, 720, 720, 720), strict=True):
+        assert 0.9 * minutes <= wait <= 1.1 * minutes
